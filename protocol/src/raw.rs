@@ -1,0 +1,82 @@
+//! [`RawJson`]: JSON that was checked but not yet read. Parameters, results and fields travel in it, so that the
+//! envelope is parsed once and the handler's own types read the rest.
+
+use std::fmt;
+
+use bytestring::ByteString;
+use serde::de::{Deserialize, Deserializer};
+use serde::ser::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// A piece of valid JSON text, shared and not copied when cloned.
+///
+/// It is usually a slice of the frame that it came in, and keeps that frame alive.
+///
+/// ```
+/// use bolide_protocol::RawJson;
+///
+/// let raw = RawJson::parse("[1, 2]")?;
+/// assert_eq!(raw.get(), "[1, 2]");
+/// assert!(RawJson::parse("[1, 2").is_err());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RawJson(ByteString);
+
+impl RawJson {
+    /// Checks that `text` is one JSON value and keeps a copy of it.
+    ///
+    /// # Errors
+    /// Says where `text` stops being JSON.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        let raw: &RawValue = serde_json::from_str(text)?;
+        Ok(Self(raw.get().into()))
+    }
+
+    /// The JSON text.
+    #[must_use]
+    pub fn get(&self) -> &str {
+        &self.0
+    }
+
+    /// The JSON text, shared.
+    #[must_use]
+    pub fn text(&self) -> &ByteString {
+        &self.0
+    }
+
+    /// JSON text that this crate wrote itself.
+    pub(crate) fn from_written(text: String) -> Self {
+        Self(text.into())
+    }
+
+    /// The part of `frame` in which `raw` lies, without a copy.
+    pub(crate) fn slice_of(frame: &ByteString, raw: &RawValue) -> Self {
+        Self(frame.slice_ref(raw.get()))
+    }
+}
+
+impl From<Box<RawValue>> for RawJson {
+    fn from(raw: Box<RawValue>) -> Self {
+        Self(String::from(Box::<str>::from(raw)).into())
+    }
+}
+
+impl fmt::Debug for RawJson {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.get())
+    }
+}
+
+impl Serialize for RawJson {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_str(self.get()).map_err(serde::ser::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawJson {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Box::<RawValue>::deserialize(deserializer)?.into())
+    }
+}
