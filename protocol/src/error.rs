@@ -1,1 +1,158 @@
-//! (being written)
+//! [`DdpError`]: the one shape in which a method, a subscription or a login fails on the wire. Meteor calls it
+//! `Meteor.Error`.
+
+use std::fmt;
+
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
+
+use crate::RawJson;
+
+/// An error that a client may see.
+///
+/// It serialises with the keys and the order of Meteor's own: `isClientSafe`, `error`, `reason`, `details`, `message`,
+/// `errorType`. Clients rebuild the error from `error`, `reason` and `details`; some show only `message`.
+///
+/// ```
+/// use bolide_protocol::DdpError;
+///
+/// let error = DdpError::new(404, "Method 'fly' not found");
+/// assert_eq!(
+///     serde_json::to_string(&error)?,
+///     r#"{"isClientSafe":true,"error":404,"reason":"Method 'fly' not found","message":"Method 'fly' not found [404]","errorType":"Meteor.Error"}"#
+/// );
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct DdpError {
+    /// What programs decide by.
+    pub error: ErrorCode,
+    /// What people read.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// More for programs, as plain JSON: dates in it are not EJSON.
+    #[serde(default)]
+    pub details: Option<RawJson>,
+}
+
+/// The `error` member: a number as in HTTP, or a name. Clients tell `403` from `"403"`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ErrorCode {
+    /// As in HTTP: 400, 403, 404, 500.
+    Number(i64),
+    /// A name such as `totp-required`.
+    Name(String),
+}
+
+impl DdpError {
+    /// An error with a code and a reason.
+    pub fn new(error: impl Into<ErrorCode>, reason: impl Into<String>) -> Self {
+        Self {
+            error: error.into(),
+            reason: Some(reason.into()),
+            details: None,
+        }
+    }
+
+    /// An error with a code alone.
+    pub fn bare(error: impl Into<ErrorCode>) -> Self {
+        Self {
+            error: error.into(),
+            reason: None,
+            details: None,
+        }
+    }
+
+    /// The same error with details.
+    #[must_use]
+    pub fn with_details(mut self, details: RawJson) -> Self {
+        self.details = Some(details);
+        self
+    }
+
+    /// `404`, `Method 'name' not found`.
+    #[must_use]
+    pub fn method_not_found(name: &str) -> Self {
+        Self::new(404, format!("Method '{name}' not found"))
+    }
+
+    /// `404`, `Subscription 'name' not found`.
+    #[must_use]
+    pub fn subscription_not_found(name: &str) -> Self {
+        Self::new(404, format!("Subscription '{name}' not found"))
+    }
+
+    /// `400`, `Match failed`: a parameter of the wrong type.
+    #[must_use]
+    pub fn match_failed() -> Self {
+        Self::new(400, "Match failed")
+    }
+
+    /// `500`, `Internal server error`: all that a client learns of an error that was not meant for it.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(500, "Internal server error")
+    }
+
+    /// The code and the reason in one line, as clients show it: `reason [error]`, or `[error]`.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match &self.reason {
+            Some(reason) => format!("{reason} [{}]", self.error),
+            None => format!("[{}]", self.error),
+        }
+    }
+}
+
+impl From<i64> for ErrorCode {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<&str> for ErrorCode {
+    fn from(name: &str) -> Self {
+        Self::Name(name.into())
+    }
+}
+
+impl From<String> for ErrorCode {
+    fn from(name: String) -> Self {
+        Self::Name(name)
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(formatter),
+            Self::Name(name) => name.fmt(formatter),
+        }
+    }
+}
+
+impl fmt::Display for DdpError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message())
+    }
+}
+
+impl std::error::Error for DdpError {}
+
+impl Serialize for DdpError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("isClientSafe", &true)?;
+        map.serialize_entry("error", &self.error)?;
+        if let Some(reason) = &self.reason {
+            map.serialize_entry("reason", reason)?;
+        }
+        if let Some(details) = &self.details {
+            map.serialize_entry("details", details)?;
+        }
+        map.serialize_entry("message", &self.message())?;
+        map.serialize_entry("errorType", "Meteor.Error")?;
+        map.end()
+    }
+}

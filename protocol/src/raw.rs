@@ -45,6 +45,32 @@ impl RawJson {
         &self.0
     }
 
+    /// `null`
+    #[must_use]
+    pub const fn null() -> Self {
+        Self(ByteString::from_static("null"))
+    }
+
+    /// The elements of an array, each a part of this text; nothing if this is no array.
+    ///
+    /// ```
+    /// use bolide_protocol::RawJson;
+    ///
+    /// let elements = RawJson::parse(r#"[1, {"a": 2}]"#)?.elements().unwrap();
+    /// assert_eq!(elements[1].get(), r#"{"a": 2}"#);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn elements(&self) -> Option<Vec<Self>> {
+        let elements: Vec<&RawValue> = serde_json::from_str(&self.0).ok()?;
+        Some(
+            elements
+                .into_iter()
+                .map(|element| Self::slice_of(&self.0, element))
+                .collect(),
+        )
+    }
+
     /// JSON text that this crate wrote itself.
     pub(crate) fn from_written(text: String) -> Self {
         Self(text.into())

@@ -1,1 +1,118 @@
-//! (being written)
+//! The second factor on the wire: the kinds of factor, and the last parameter that carries a code.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::RawJson;
+
+/// A kind of second factor, as `details.method` and `twoFactorMethod` name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TwoFactorMethod {
+    /// A code of an authenticator app, or a backup code.
+    Totp,
+    /// A code from an e-mail.
+    Email,
+    /// The password, as the hex SHA-256 of what the user typed.
+    Password,
+}
+
+impl TwoFactorMethod {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+            Self::Email => "email",
+            Self::Password => "password",
+        }
+    }
+
+    /// The kind with this name on the wire.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Totp, Self::Email, Self::Password]
+            .into_iter()
+            .find(|method| method.as_str() == name)
+    }
+}
+
+impl fmt::Display for TwoFactorMethod {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// A code that a client shows, with the method that it names for it. The code has no `Debug`: it is a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TwoFactorCode {
+    code: String,
+    method: String,
+}
+
+impl TwoFactorCode {
+    /// A code for the method of this name, which may be one that the server does not know.
+    pub fn new(code: impl Into<String>, method: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            method: method.into(),
+        }
+    }
+
+    /// Reads a last parameter of the form `{twoFactorCode, twoFactorMethod}`; both must be strings that are not empty.
+    ///
+    /// ```
+    /// use bolide_protocol::RawJson;
+    /// use bolide_protocol::two_factor::TwoFactorCode;
+    ///
+    /// let last = RawJson::parse(r#"{"twoFactorCode":"123456","twoFactorMethod":"totp"}"#)?;
+    /// assert_eq!(TwoFactorCode::from_parameter(&last).unwrap().method(), "totp");
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn from_parameter(parameter: &RawJson) -> Option<Self> {
+        if !parameter.get().starts_with('{') {
+            return None;
+        }
+        let read: Parameter = serde_json::from_str(parameter.get()).ok()?;
+        if read.two_factor_code.is_empty() || read.two_factor_method.is_empty() {
+            return None;
+        }
+        Some(Self::new(read.two_factor_code, read.two_factor_method))
+    }
+
+    /// The parameter that a client appends to the call.
+    #[must_use]
+    pub fn to_parameter(&self) -> serde_json::Value {
+        serde_json::json!({ "twoFactorCode": self.code, "twoFactorMethod": self.method })
+    }
+
+    /// The code, as the client gave it.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// The method, as the client named it.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+}
+
+impl fmt::Debug for TwoFactorCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("TwoFactorCode")
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Parameter {
+    two_factor_code: String,
+    two_factor_method: String,
+}

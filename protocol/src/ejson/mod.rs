@@ -1,1 +1,182 @@
-//! (being written)
+//! EJSON: JSON with dates, bytes, regular expressions, ids, infinities and custom types.
+//!
+//! On the wire an EJSON value is a JSON text in which an object such as `{"$date":0}` stands for a date. There are two
+//! ways to handle one:
+//!
+//! - typed: [`from_raw`] and [`to_raw`] read and write any serde type in one pass, and [`Date`], [`Binary`],
+//!   [`Regexp`], [`ObjectId`] and [`Custom`] are the types of what JSON lacks;
+//! - untyped: [`Ejson`] holds any value.
+//!
+//! ```
+//! use bolide_protocol::RawJson;
+//! use bolide_protocol::ejson::{self, CustomTypes, Date};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Message { text: String, at: Date }
+//!
+//! let raw = RawJson::parse(r#"{"text":"hi","at":{"$date":1500}}"#)?;
+//! let message: Message = ejson::from_raw(&raw, &CustomTypes::default())?;
+//! assert_eq!(message.at.milliseconds(), Some(1500));
+//! assert_eq!(ejson::to_raw(&message)?, raw);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Where Rust cannot hold what JavaScript holds, this module says so once, here:
+//!
+//! - half of a surrogate pair (`"\ud83d"`) becomes U+FFFD;
+//! - a number too large for a double (`1e400`) is an error, not infinity;
+//! - text nested deeper than 127 levels is an error;
+//! - dates are read from milliseconds and ISO 8601 text; any other text is an invalid date, and local time is UTC.
+
+mod binary;
+mod coerce;
+mod custom;
+mod date;
+mod de;
+mod decode;
+mod encode;
+mod error;
+mod form;
+mod iso;
+mod key;
+mod number;
+mod object_id;
+mod pattern;
+mod plain;
+mod print;
+mod regexp;
+mod ser;
+mod surrogate;
+mod value;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::RawJson;
+
+pub use binary::Binary;
+pub use custom::{Custom, CustomTypes};
+pub use date::Date;
+pub use error::{DecodeError, EncodeError};
+pub use number::Number;
+pub use object_id::{InvalidObjectId, ObjectId};
+pub use print::Indent;
+pub use regexp::Regexp;
+pub use value::{Ejson, Object};
+
+/// Reads EJSON into a Rust type.
+///
+/// Dates, bytes and the like are read by the types of this module, `f64` accepts `NaN` and infinities, and
+/// `$escape` is undone. A [`RawJson`] inside `T` receives EJSON text.
+///
+/// # Errors
+/// Says what is no EJSON, which custom type is not in `types`, or what does not fit `T`.
+///
+/// ```
+/// use bolide_protocol::RawJson;
+/// use bolide_protocol::ejson::{CustomTypes, from_raw};
+///
+/// let raw = RawJson::parse(r#"[1, {"$InfNaN":1}]"#)?;
+/// let numbers: Vec<f64> = from_raw(&raw, &CustomTypes::default())?;
+/// assert_eq!(numbers, [1.0, f64::INFINITY]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn from_raw<T: DeserializeOwned>(raw: &RawJson, types: &CustomTypes) -> Result<T, DecodeError> {
+    from_str(raw.get(), types)
+}
+
+/// Reads EJSON text into a Rust type, as [`from_raw`] does.
+///
+/// # Errors
+/// As [`from_raw`], and where `text` is not JSON.
+///
+/// ```
+/// use bolide_protocol::ejson::{CustomTypes, Date, from_str};
+///
+/// let date: Date = from_str(r#"{"$date":5}"#, &CustomTypes::default())?;
+/// assert_eq!(date, Date::from_milliseconds(5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn from_str<T: DeserializeOwned>(text: &str, types: &CustomTypes) -> Result<T, DecodeError> {
+    if !needs_decoding(text) {
+        return Ok(serde_json::from_str(text)?);
+    }
+    Ejson::parse(text, types)?.into_typed()
+}
+
+/// Writes a Rust value as EJSON text, in one pass.
+///
+/// - Numbers are printed as JavaScript prints them; `NaN` and infinities become `{"$InfNaN":…}`.
+///   Integers keep all their digits, also those that JavaScript cannot tell apart.
+/// - `()` and `None` are `null`; bytes (`serialize_bytes`) become `{"$binary":…}`.
+/// - A struct or map that a reader would take for an EJSON form is wrapped in `$escape`.
+/// - [`RawJson`] and `serde_json`'s `RawValue` are copied as they are.
+///
+/// # Errors
+/// When a map has keys that are no strings, numbers, bools, chars or unit variants, or when `value` itself refuses.
+///
+/// ```
+/// use bolide_protocol::ejson::{Date, to_raw};
+///
+/// assert_eq!(to_raw(&(1.0, f64::NAN))?.get(), r#"[1,{"$InfNaN":0}]"#);
+/// assert_eq!(to_raw(&Date::from_milliseconds(5))?.get(), r#"{"$date":5}"#);
+/// # Ok::<(), bolide_protocol::ejson::EncodeError>(())
+/// ```
+pub fn to_raw<T: Serialize + ?Sized>(value: &T) -> Result<RawJson, EncodeError> {
+    let mut text = String::with_capacity(128);
+    write(&mut text, value)?;
+    Ok(RawJson::from_written(text))
+}
+
+/// Appends a Rust value to `text` as EJSON, as [`to_raw`] does.
+///
+/// # Errors
+/// As [`to_raw`]; `text` then ends with an unfinished value.
+///
+/// ```
+/// let mut text = String::from("a[");
+/// bolide_protocol::ejson::write(&mut text, "b")?;
+/// assert_eq!(text, r#"a["b""#);
+/// # Ok::<(), bolide_protocol::ejson::EncodeError>(())
+/// ```
+pub fn write<T: Serialize + ?Sized>(text: &mut String, value: &T) -> Result<(), EncodeError> {
+    value.serialize(ser::TextSerializer::new(text))
+}
+
+/// Whether JSON text may hold anything that EJSON reads differently. `false` is certain.
+///
+/// ```
+/// use bolide_protocol::ejson::needs_decoding;
+///
+/// assert!(!needs_decoding(r#"{"price":"5$"}"#));
+/// assert!(needs_decoding(r#"{"at":{"$date":1}}"#));
+/// ```
+#[must_use]
+pub fn needs_decoding(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr::memchr2_iter(b'$', b'\\', bytes).any(|index| match bytes[index] {
+        b'$' => index > 0 && bytes[index - 1] == b'"',
+        _ => bytes.get(index + 1) == Some(&b'u'),
+    })
+}
+
+/// Checks that valid JSON text is valid EJSON: whether Meteor could decode it.
+///
+/// Text in which nothing [needs decoding](needs_decoding) passes without a closer look.
+///
+/// # Errors
+/// Says which part is no EJSON.
+///
+/// ```
+/// use bolide_protocol::ejson::{CustomTypes, validate};
+///
+/// let error = validate(r#"{"$type":"t","$value":1}"#, &CustomTypes::default()).unwrap_err();
+/// assert_eq!(error.to_string(), "Custom EJSON type t is not defined");
+/// ```
+pub fn validate(text: &str, types: &CustomTypes) -> Result<(), DecodeError> {
+    if !needs_decoding(text) {
+        return Ok(());
+    }
+    Ejson::parse(text, types).map(drop)
+}

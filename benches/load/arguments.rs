@@ -1,0 +1,139 @@
+//! The command line: what a person may say, and what the program says to itself when it starts itself again.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::Failure;
+use crate::child::{Process, Server};
+use crate::comparison::Comparison;
+use crate::scenario::{self, Plan, SCENARIOS, Scenario};
+
+pub(crate) const USAGE: &str = "\
+Measures Bolide's conformance server beside a bare tokio-tungstenite server.
+
+    cargo bench --bench load -- [SCENARIO…] [OPTION…]
+
+Scenarios (all, if none is named):
+    one-outstanding    32 connections, one call under way on each
+    pipelined          8 connections, 16 calls under way on each
+    open               sessions opened and closed
+    idle               memory of 10 000 idle sessions
+    fanout-paced       10 broadcasts a second to 1 000 subscribers
+    fanout-full        broadcasts to 1 000 subscribers as fast as it goes
+    initial            10 000 documents to one client
+    shared-documents   memory of 1 000 sessions × 10 subscriptions × 1 000 documents
+
+Options:
+    --seconds N        how long each measurement lasts (3)
+    --rounds N         how often each is made; the table shows medians (3)
+    --scale F          multiplies sessions, subscribers and documents (1; budgets hold at 1)
+    --server PATH      a conformance server that is built already, or `floor`: the floor against itself
+    --strict           a budget that is exceeded makes the exit code non-zero, as a wrong answer does";
+
+pub(crate) enum Arguments {
+    Explain,
+    /// Another tool asks for tests, of which there are none.
+    DoNothing,
+    Compare(Comparison),
+    ServeFloor {
+        default_buffers: bool,
+    },
+    Generate(&'static Scenario, Plan),
+}
+
+impl Arguments {
+    pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, Failure> {
+        let mut words = Words(arguments.collect::<Vec<_>>().into_iter());
+        match words.0.as_slice().first().map(String::as_str) {
+            Some("floor") => {
+                let default_buffers = words.0.any(|word| word == "--default-buffers");
+                Ok(Self::ServeFloor { default_buffers })
+            }
+            Some("generate") => words.generate(),
+            // `cargo test --benches` gives no argument, nextest asks for a list: neither wants a measurement.
+            None | Some("--list") => Ok(Self::DoNothing),
+            Some(_) => words.compare(),
+        }
+    }
+}
+
+struct Words(std::vec::IntoIter<String>);
+
+impl Words {
+    fn compare(mut self) -> Result<Arguments, Failure> {
+        let mut comparison = Comparison {
+            scenarios: vec![],
+            server: None,
+            duration: Duration::from_secs(3),
+            rounds: 3,
+            scale: 1.0,
+            strict: false,
+        };
+        while let Some(word) = self.0.next() {
+            match word.as_str() {
+                // Cargo says so, to whoever it may concern.
+                "--bench" => {}
+                "--help" | "-h" => return Ok(Arguments::Explain),
+                "--seconds" => comparison.duration = self.duration("--seconds")?,
+                "--rounds" => comparison.rounds = self.number::<usize>("--rounds")?.max(1),
+                "--scale" => comparison.scale = self.number("--scale")?,
+                "--server" => comparison.server = Some(self.server()?),
+                "--strict" => comparison.strict = true,
+                name => comparison.scenarios.push(scenario::named(name)?),
+            }
+        }
+        if comparison.scenarios.is_empty() {
+            comparison.scenarios = SCENARIOS.iter().collect();
+        }
+        Ok(Arguments::Compare(comparison))
+    }
+
+    fn server(&mut self) -> Result<Server, Failure> {
+        Ok(match self.value("--server")?.as_str() {
+            "floor" => Server::Floor,
+            path => Server::Bolide(PathBuf::from(path).canonicalize()?),
+        })
+    }
+
+    /// The counterpart of [`generator_arguments`].
+    fn generate(mut self) -> Result<Arguments, Failure> {
+        self.0.next();
+        let scenario = scenario::named(&self.value("generate")?)?;
+        let plan = Plan {
+            address: self.number("generate")?,
+            server: Process(self.number("generate")?),
+            duration: self.duration("generate")?,
+            scale: self.number("generate")?,
+        };
+        Ok(Arguments::Generate(scenario, plan))
+    }
+
+    fn value(&mut self, option: &str) -> Result<String, Failure> {
+        self.0
+            .next()
+            .ok_or_else(|| format!("`{option}` lacks a value").into())
+    }
+
+    fn number<T: std::str::FromStr>(&mut self, option: &str) -> Result<T, Failure> {
+        let value = self.value(option)?;
+        value
+            .parse()
+            .map_err(|_| format!("`{option}` does not take `{value}`").into())
+    }
+
+    fn duration(&mut self, option: &str) -> Result<Duration, Failure> {
+        Ok(Duration::try_from_secs_f64(self.number(option)?)?)
+    }
+}
+
+/// What this program says to itself to run one scenario.
+pub(crate) fn generator_arguments(scenario: &Scenario, plan: &Plan) -> Vec<String> {
+    vec![
+        "generate".to_owned(),
+        scenario.name.to_owned(),
+        plan.address.to_string(),
+        plan.server.0.to_string(),
+        plan.duration.as_secs_f64().to_string(),
+        plan.scale.to_string(),
+    ]
+}

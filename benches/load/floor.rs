@@ -1,0 +1,270 @@
+//! The floor: a bare tokio-tungstenite server that gives the answers the load generator asks for, and nothing else.
+//!
+//! No rules, no policies, no limits: what it costs is what the socket, the WebSocket and the JSON cost when they
+//! are used well. Small read buffers, one runtime thread, answers written once per read. Each connection is one
+//! task; a subscriber of `feed` has a channel beside it, from which it takes all that waits and writes it at once.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
+use tokio_tungstenite::{WebSocketStream, accept_async_with_config};
+
+use crate::Failure;
+
+const READ_BUFFER: usize = 4 * 1024;
+const WRITE_BUFFER: usize = 16 * 1024;
+
+/// How many waiting messages of a feed share one write at most.
+const FEED_BATCH: usize = 64;
+
+/// How many documents go into one write of initial data.
+const DOCUMENTS_PER_WRITE: usize = 64;
+
+/// Serves until the process is ended.
+pub(crate) fn serve(default_buffers: bool) -> Result<(), Failure> {
+    let config = if default_buffers {
+        WebSocketConfig::default()
+    } else {
+        small_buffers()
+    };
+    tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?
+        .block_on(accept(config))
+}
+
+fn small_buffers() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+}
+
+async fn accept(config: WebSocketConfig) -> Result<(), Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let feed = Feed::default();
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        tokio::spawn(serve_connection(stream, config, feed.clone()));
+    }
+}
+
+async fn serve_connection(stream: TcpStream, config: WebSocketConfig, feed: Feed) {
+    let Ok(socket) = accept_async_with_config(stream, Some(config)).await else {
+        return;
+    };
+    // Clients leave as they like; the load generator notices if they had to.
+    Connection {
+        socket,
+        feed,
+        subscription: None,
+    }
+    .serve()
+    .await
+    .ok();
+}
+
+struct Connection {
+    socket: WebSocketStream<TcpStream>,
+    feed: Feed,
+    /// What comes from the feed, once the client has subscribed to it.
+    subscription: Option<UnboundedReceiver<Utf8Bytes>>,
+}
+
+impl Connection {
+    async fn serve(mut self) -> Result<(), tungstenite::Error> {
+        while let Some(message) = self.socket.next().await {
+            self.answer(message?).await?;
+            while let Some(Some(message)) = self.socket.next().now_or_never() {
+                self.answer(message?).await?;
+            }
+            self.socket.flush().await?;
+            if let Some(subscription) = self.subscription.take() {
+                return self.serve_subscriber(subscription).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn serve_subscriber(
+        mut self,
+        mut subscription: UnboundedReceiver<Utf8Bytes>,
+    ) -> Result<(), tungstenite::Error> {
+        let mut waiting = Vec::with_capacity(FEED_BATCH);
+        loop {
+            tokio::select! {
+                biased;
+                _ = subscription.recv_many(&mut waiting, FEED_BATCH) => {
+                    for message in waiting.drain(..) {
+                        self.socket.feed(Message::Text(message)).await?;
+                    }
+                }
+                message = self.socket.next() => match message {
+                    Some(message) => self.answer(message?).await?,
+                    None => return Ok(()),
+                },
+            }
+            self.socket.flush().await?;
+        }
+    }
+
+    async fn answer(&mut self, message: Message) -> Result<(), tungstenite::Error> {
+        let Message::Text(text) = message else {
+            return Ok(());
+        };
+        let Ok(request) = serde_json::from_str::<Value>(&text) else {
+            return Ok(());
+        };
+        match request["msg"].as_str() {
+            Some("connect") => {
+                self.feed(&json!({"msg": "connected", "session": "23456789ABCDEFGHJ"}))
+                    .await
+            }
+            Some("ping") => {
+                self.feed(&json!({"msg": "pong", "id": request["id"]}))
+                    .await
+            }
+            Some("method") => self.call(&request).await,
+            Some("sub") => self.subscribe(&request).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn call(&mut self, request: &Value) -> Result<(), tungstenite::Error> {
+        let params = &request["params"];
+        let result = match request["method"].as_str() {
+            Some("add") => json!(
+                params[0]
+                    .as_f64()
+                    .zip(params[1].as_f64())
+                    .map(|(a, b)| a + b)
+            ),
+            Some("broadcast") => json!(self.feed.broadcast(&params[0])),
+            _ => Value::Null,
+        };
+        self.feed(&json!({"msg": "updated", "methods": [request["id"]]}))
+            .await?;
+        self.feed(&json!({"msg": "result", "id": request["id"], "result": result}))
+            .await
+    }
+
+    async fn subscribe(&mut self, request: &Value) -> Result<(), tungstenite::Error> {
+        match request["name"].as_str() {
+            Some("feed") => {
+                let added =
+                    json!({"msg": "added", "collection": "feed", "id": "x", "fields": {"p": null}});
+                self.feed(&added).await?;
+                self.subscription = Some(self.feed.subscribe());
+            }
+            Some("tick") => {
+                self.send_documents(request["params"][0].as_u64().unwrap_or_default())
+                    .await?;
+            }
+            _ => {
+                let error = json!({"error": 404, "reason": "Subscription not found"});
+                let refusal = json!({"msg": "nosub", "id": request["id"], "error": error});
+                return self.feed(&refusal).await;
+            }
+        }
+        self.feed(&json!({"msg": "ready", "subs": [request["id"]]}))
+            .await
+    }
+
+    async fn send_documents(&mut self, count: u64) -> Result<(), tungstenite::Error> {
+        for index in 0..count {
+            let text = Added::numbered(index).to_text();
+            self.socket.feed(Message::text(text)).await?;
+            if index as usize % DOCUMENTS_PER_WRITE == DOCUMENTS_PER_WRITE - 1 {
+                self.socket.flush().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn feed(&mut self, message: &Value) -> Result<(), tungstenite::Error> {
+        self.socket.feed(Message::text(message.to_string())).await
+    }
+}
+
+/// The subscribers of `feed`.
+#[derive(Clone, Default)]
+struct Feed(Arc<Mutex<Vec<UnboundedSender<Utf8Bytes>>>>);
+
+impl Feed {
+    fn subscribe(&self) -> UnboundedReceiver<Utf8Bytes> {
+        let (sender, receiver) = unbounded_channel();
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(sender);
+        receiver
+    }
+
+    /// Encodes the message once and gives it to every subscriber; says how many those are.
+    fn broadcast(&self, payload: &Value) -> usize {
+        let changed =
+            json!({"msg": "changed", "collection": "feed", "id": "x", "fields": {"p": payload}});
+        let message = Utf8Bytes::from(changed.to_string());
+        let mut subscribers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        subscribers.retain(|subscriber| subscriber.send(message.clone()).is_ok());
+        subscribers.len()
+    }
+}
+
+/// A document of `tick`, with types of its own: serde writes it without a tree in between.
+#[derive(Serialize)]
+struct Added {
+    msg: &'static str,
+    collection: &'static str,
+    id: String,
+    fields: Tick,
+}
+
+#[derive(Serialize)]
+struct Tick {
+    i: u64,
+    name: String,
+    price: f64,
+    done: bool,
+    at: Date,
+    tags: [&'static str; 2],
+}
+
+#[derive(Serialize)]
+struct Date {
+    #[serde(rename = "$date")]
+    milliseconds: u64,
+}
+
+impl Added {
+    fn numbered(i: u64) -> Self {
+        let fields = Tick {
+            i,
+            name: format!("item number {i}"),
+            price: i as f64 + 0.5,
+            done: i % 2 == 1,
+            at: Date {
+                milliseconds: 1_700_000_000_000 + i,
+            },
+            tags: ["a", "b"],
+        };
+        Self {
+            msg: "added",
+            collection: "ticks",
+            id: format!("doc{i}"),
+            fields,
+        }
+    }
+
+    fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}

@@ -1,0 +1,79 @@
+//! The load generator: what Bolide costs over real sockets, beside a floor in the same run.
+//!
+//! `cargo bench --bench load` runs all scenarios and prints a table; `benches/README.md` tells how to read it.
+//!
+//! One program in three roles, each a process of its own. This one compares: it starts a server on one core and
+//! a load generator on another, for Bolide and for the floor by turns, and judges what they report. The load
+//! generator busy-polls its sockets, because one that sleeps adds the cost of waking it to the server's bill,
+//! and checks every answer. The floor is a bare tokio-tungstenite server.
+//!
+//! In reading order: [`arguments`], [`comparison`], [`table`]; then [`scenario`] and its modules, on
+//! [`session`], [`websocket`], [`measurement`] and [`child`]; and [`floor`].
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it is a command-line program"
+)]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts and times are far below 2^52, and frames are measured before they are cast"
+)]
+
+mod arguments;
+mod child;
+mod comparison;
+mod floor;
+mod measurement;
+mod scenario;
+mod session;
+mod table;
+mod websocket;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use arguments::Arguments;
+use measurement::Report;
+use scenario::{NoSuchPublication, Plan, Scenario};
+
+/// Whatever hinders a measurement, told to the person who runs it.
+type Failure = Box<dyn Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            eprintln!("load: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says whether all went well.
+fn run() -> Result<bool, Failure> {
+    match Arguments::parse(std::env::args().skip(1))? {
+        Arguments::Explain => println!("{}", arguments::USAGE),
+        Arguments::DoNothing => {}
+        Arguments::Compare(comparison) => return comparison.run(),
+        Arguments::ServeFloor { default_buffers } => floor::serve(default_buffers)?,
+        Arguments::Generate(scenario, plan) => generate(scenario, &plan)?,
+    }
+    Ok(true)
+}
+
+/// Runs one scenario against one server and prints the report for the process that compares.
+fn generate(scenario: &Scenario, plan: &Plan) -> Result<(), Failure> {
+    let report = match (scenario.generate)(plan) {
+        Ok(measurement) => Report::Measured(measurement),
+        Err(failure) if failure.is::<NoSuchPublication>() => {
+            Report::NotMeasured(failure.to_string())
+        }
+        Err(failure) => Report::Wrong(failure.to_string()),
+    };
+    println!("{}", serde_json::to_string(&report)?);
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! The application that conformance cases, published clients and benchmarks run against. Programs outside of this
+//! repository know its names: change none.
+
+mod arguments;
+mod methods;
+
+use std::io::Write as _;
+
+use arguments::Arguments;
+use bolide::clock::MovableClock;
+use bolide::{App, Heartbeat};
+use clap::Parser as _;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
+        .init();
+    let clock = MovableClock::default();
+    let mut app = App::builder()
+        .clock(clock.clone())
+        .forwarded_count(arguments.forwarded_count)
+        .heartbeat(Heartbeat { interval: arguments.heartbeat_interval(), timeout: arguments.heartbeat_timeout() });
+    for rule in arguments.rate_limit_rules() {
+        app = app.rate_limit(rule);
+    }
+    let app = methods::register(app, clock).build()?;
+    let listener = TcpListener::bind(&arguments.listen).await?;
+    announce(&listener)?;
+    app.serve_on(listener, ended()).await;
+    Ok(())
+}
+
+/// The one line on standard output, for whoever started this program.
+fn announce(listener: &TcpListener) -> std::io::Result<()> {
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "listening on http://{}", listener.local_addr()?)?;
+    output.flush()
+}
+
+async fn ended() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,108 @@
+//! [`Custom`]: values of types that an application adds to EJSON, and [`CustomTypes`], the list of them.
+
+use std::collections::BTreeSet;
+
+use serde::de::{Deserialize, Deserializer};
+use serde::ser::{Serialize, Serializer};
+
+use super::encode::Literal;
+use super::{Ejson, form, object_id};
+
+/// A value of a custom type: `{"$type":"Decimal","$value":"1.5"}`.
+///
+/// ```
+/// use bolide_protocol::Ejson;
+/// use bolide_protocol::ejson::{Custom, CustomTypes};
+///
+/// let types = CustomTypes::default().with("Decimal");
+/// let value = Ejson::parse(r#"{"$type":"Decimal","$value":"1.5"}"#, &types)?;
+/// assert_eq!(value, Ejson::from(Custom::new("Decimal", "1.5")));
+/// # Ok::<(), bolide_protocol::ejson::DecodeError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Custom {
+    /// The name of the type.
+    pub type_name: String,
+    /// What the type made of itself: plain JSON, in which `{"$date":0}` is just an object.
+    pub value: Ejson,
+}
+
+impl Custom {
+    /// A value of the type `type_name`.
+    #[must_use]
+    pub fn new(type_name: impl Into<String>, value: impl Into<Ejson>) -> Self {
+        Self {
+            type_name: type_name.into(),
+            value: value.into(),
+        }
+    }
+}
+
+impl Serialize for Custom {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value = Literal(&self.value);
+        form::serialize_two(serializer, ("$type", &self.type_name), ("$value", &value))
+    }
+}
+
+impl<'de> Deserialize<'de> for Custom {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        form::deserialize(
+            deserializer,
+            "a value of a custom type",
+            |value| match value {
+                Ejson::Custom(custom) => Some(*custom),
+                _ => None,
+            },
+        )
+    }
+}
+
+/// The custom types that an application knows; others are refused when they are read. `oid` is always among them.
+///
+/// ```
+/// use bolide_protocol::ejson::CustomTypes;
+///
+/// let types = CustomTypes::default().with("Decimal");
+/// assert!(types.contains("Decimal") && types.contains("oid"));
+/// assert!(!types.contains("Money"));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CustomTypes(BTreeSet<String>);
+
+impl CustomTypes {
+    /// Adds a type.
+    #[must_use]
+    pub fn with(mut self, type_name: impl Into<String>) -> Self {
+        self.register(type_name);
+        self
+    }
+
+    /// Adds a type.
+    pub fn register(&mut self, type_name: impl Into<String>) {
+        self.0.insert(type_name.into());
+    }
+
+    /// Whether values of the type are accepted.
+    #[must_use]
+    pub fn contains(&self, type_name: &str) -> bool {
+        type_name == object_id::TYPE_NAME || self.0.contains(type_name)
+    }
+}
+
+/// Which custom types a decoder accepts.
+#[derive(Clone, Copy)]
+pub(super) enum Registered<'a> {
+    /// The caller has no list: `serde_json::from_str::<Ejson>`.
+    Any,
+    Only(&'a CustomTypes),
+}
+
+impl Registered<'_> {
+    pub(super) fn contains(self, type_name: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(types) => types.contains(type_name),
+        }
+    }
+}

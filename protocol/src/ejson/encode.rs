@@ -1,0 +1,166 @@
+//! From EJSON to JSON: what Meteor's `EJSON.toJSONValue` does.
+
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+
+use super::form::{self, Form, WRITTEN_FORM};
+use super::number::sign_of;
+use super::{Custom, Date, Ejson, Number, Object, object_id};
+
+impl Ejson {
+    /// The same value in JSON's six kinds only.
+    pub(super) fn into_json_value(self) -> Self {
+        match self {
+            Self::Array(items) => Self::Array(to_json_values(items).collect()),
+            Self::Object(object) => object_to_json(object),
+            Self::Number(number) if !number.is_finite() => {
+                one_entry("$InfNaN", i32::from(sign_of(number.as_f64())))
+            }
+            Self::Date(date) => one_entry("$date", date_to_json(date)),
+            Self::Binary(binary) => one_entry("$binary", binary.to_base64()),
+            Self::Regexp(regexp) => {
+                two_entries(("$regexp", regexp.source()), ("$flags", regexp.flags()))
+            }
+            Self::ObjectId(id) => {
+                two_entries(("$type", object_id::TYPE_NAME), ("$value", id.to_string()))
+            }
+            Self::Custom(custom) => custom_to_json(*custom),
+            scalar => scalar,
+        }
+    }
+}
+
+/// `date.getTime()`: an invalid date is `NaN`, which prints as `null`.
+fn date_to_json(date: Date) -> Number {
+    date.milliseconds()
+        .map_or_else(|| Number::from(f64::NAN), Number::from)
+}
+
+fn to_json_values(items: Vec<Ejson>) -> impl Iterator<Item = Ejson> {
+    items.into_iter().map(Ejson::into_json_value)
+}
+
+fn object_to_json(object: Object) -> Ejson {
+    let is_look_alike = Form::of(&object).is_some();
+    let values = object
+        .into_iter()
+        .map(|(key, value)| (key, value.into_json_value()));
+    let object = Ejson::Object(values.collect());
+    if is_look_alike {
+        return one_entry("$escape", object);
+    }
+    object
+}
+
+fn custom_to_json(custom: Custom) -> Ejson {
+    two_entries(
+        ("$type", custom.type_name),
+        ("$value", custom.value.into_literal()),
+    )
+}
+
+impl Ejson {
+    /// As [`Self::into_json_value`], but objects are never escaped: the value of a custom type is JSON already.
+    fn into_literal(self) -> Self {
+        match self {
+            Self::Array(items) => items
+                .into_iter()
+                .map(Self::into_literal)
+                .collect::<Vec<_>>()
+                .into(),
+            Self::Object(object) => {
+                let values = object
+                    .into_iter()
+                    .map(|(key, value)| (key, value.into_literal()));
+                Self::Object(values.collect())
+            }
+            other => other.into_json_value(),
+        }
+    }
+}
+
+fn one_entry(key: &str, value: impl Into<Ejson>) -> Ejson {
+    Ejson::Object(Object::from([(key.to_owned(), value.into())]))
+}
+
+fn two_entries(first: (&str, impl Into<Ejson>), second: (&str, impl Into<Ejson>)) -> Ejson {
+    Ejson::Object(Object::from([
+        (first.0.to_owned(), first.1.into()),
+        (second.0.to_owned(), second.1.into()),
+    ]))
+}
+
+impl Serialize for Ejson {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_newtype_struct(WRITTEN_FORM, &Escaped(self))
+    }
+}
+
+/// Writes a value, and escapes what looks like a form. Every serializer can write it, not only ours.
+struct Escaped<'a>(&'a Ejson);
+
+impl Serialize for Escaped<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Ejson::Array(items) => serialize_items(serializer, items, Escaped),
+            Ejson::Object(object) if Form::of(object).is_some() => {
+                form::serialize(serializer, "$escape", &Entries(object))
+            }
+            Ejson::Object(object) => Entries(object).serialize(serializer),
+            other => Literal(other).serialize(serializer),
+        }
+    }
+}
+
+/// The entries of an object, whatever it looks like; escapes are needed within the values only.
+struct Entries<'a>(&'a Object);
+
+impl Serialize for Entries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_entries(serializer, self.0, Escaped)
+    }
+}
+
+/// Writes a value without any escapes: the value of a custom type is JSON already.
+pub(super) struct Literal<'a>(pub(super) &'a Ejson);
+
+impl Serialize for Literal<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Ejson::Null => serializer.serialize_unit(),
+            Ejson::Bool(value) => serializer.serialize_bool(*value),
+            Ejson::Number(number) => number.serialize(serializer),
+            Ejson::String(text) => serializer.serialize_str(text),
+            Ejson::Array(items) => serialize_items(serializer, items, Literal),
+            Ejson::Object(object) => serialize_entries(serializer, object, Literal),
+            Ejson::Date(date) => date.serialize(serializer),
+            Ejson::Binary(binary) => binary.serialize(serializer),
+            Ejson::Regexp(regexp) => regexp.serialize(serializer),
+            Ejson::ObjectId(id) => id.serialize(serializer),
+            Ejson::Custom(custom) => custom.serialize(serializer),
+        }
+    }
+}
+
+fn serialize_items<'a, S: Serializer, T: Serialize>(
+    serializer: S,
+    items: &'a [Ejson],
+    wrap: fn(&'a Ejson) -> T,
+) -> Result<S::Ok, S::Error> {
+    let mut list = serializer.serialize_seq(Some(items.len()))?;
+    items
+        .iter()
+        .try_for_each(|item| list.serialize_element(&wrap(item)))?;
+    list.end()
+}
+
+fn serialize_entries<'a, S: Serializer, T: Serialize>(
+    serializer: S,
+    object: &'a Object,
+    wrap: fn(&'a Ejson) -> T,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(object.len()))?;
+    object
+        .iter()
+        .try_for_each(|(key, value)| map.serialize_entry(key, &wrap(value)))?;
+    map.end()
+}

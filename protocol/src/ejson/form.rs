@@ -1,0 +1,172 @@
+//! The forms of EJSON: the objects that stand for something else. And how a type takes one when serde handles it.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::custom::Registered;
+use super::decode::decode;
+use super::plain::Plain;
+use super::{Ejson, Object};
+
+/// What an object stands for, by its keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Date,
+    Regexp,
+    InfinityOrNan,
+    Binary,
+    Escape,
+    Custom,
+}
+
+impl Form {
+    /// The form that an object with these keys has.
+    pub(super) fn of(object: &Object) -> Option<Self> {
+        if object.is_empty() || object.len() > 2 {
+            return None;
+        }
+        object
+            .keys()
+            .fold(Keys::default(), |keys, key| keys.with(key))
+            .form()
+    }
+}
+
+/// The keys of an object as far as they decide on its form.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Keys(u16);
+
+impl Keys {
+    const DATE: u16 = 1;
+    const REGEXP: u16 = 1 << 1;
+    const FLAGS: u16 = 1 << 2;
+    const INFINITY_OR_NAN: u16 = 1 << 3;
+    const BINARY: u16 = 1 << 4;
+    const ESCAPE: u16 = 1 << 5;
+    const TYPE: u16 = 1 << 6;
+    const VALUE: u16 = 1 << 7;
+    const OTHER: u16 = 1 << 8;
+
+    pub(super) fn with(self, key: &str) -> Self {
+        Self(self.0 | Self::bit(key))
+    }
+
+    pub(super) fn form(self) -> Option<Form> {
+        const REGEXP_AND_FLAGS: u16 = Keys::REGEXP | Keys::FLAGS;
+        const TYPE_AND_VALUE: u16 = Keys::TYPE | Keys::VALUE;
+        match self.0 {
+            Self::DATE => Some(Form::Date),
+            REGEXP_AND_FLAGS => Some(Form::Regexp),
+            Self::INFINITY_OR_NAN => Some(Form::InfinityOrNan),
+            Self::BINARY => Some(Form::Binary),
+            Self::ESCAPE => Some(Form::Escape),
+            TYPE_AND_VALUE => Some(Form::Custom),
+            _ => None,
+        }
+    }
+
+    fn bit(key: &str) -> u16 {
+        if !key.starts_with('$') {
+            return Self::OTHER;
+        }
+        match key {
+            "$date" => Self::DATE,
+            "$regexp" => Self::REGEXP,
+            "$flags" => Self::FLAGS,
+            "$InfNaN" => Self::INFINITY_OR_NAN,
+            "$binary" => Self::BINARY,
+            "$escape" => Self::ESCAPE,
+            "$type" => Self::TYPE,
+            "$value" => Self::VALUE,
+            _ => Self::OTHER,
+        }
+    }
+}
+
+/// The newtype name that tells our serializer: what follows is a form, or has its escapes already.
+pub(super) const WRITTEN_FORM: &str = "$bolide_protocol::ejson::WrittenForm";
+
+/// The newtype name that tells our deserializer: show the forms and escapes, they will be decoded.
+pub(super) const READ_FORM: &str = "$bolide_protocol::ejson::ReadForm";
+
+/// Writes `{"key":value}` as a form.
+pub(super) fn serialize<S, T>(serializer: S, key: &str, value: &T) -> Result<S::Ok, S::Error>
+where
+    S: Serializer,
+    T: Serialize + ?Sized,
+{
+    serializer.serialize_newtype_struct(WRITTEN_FORM, &OneEntry(key, value))
+}
+
+/// Writes an object with two entries as a form.
+pub(super) fn serialize_two<S, T, U>(
+    serializer: S,
+    (first_key, first): (&str, &T),
+    (second_key, second): (&str, &U),
+) -> Result<S::Ok, S::Error>
+where
+    S: Serializer,
+    T: Serialize + ?Sized,
+    U: Serialize + ?Sized,
+{
+    let entries = TwoEntries(OneEntry(first_key, first), OneEntry(second_key, second));
+    serializer.serialize_newtype_struct(WRITTEN_FORM, &entries)
+}
+
+struct OneEntry<'a, T: ?Sized>(&'a str, &'a T);
+
+impl<T: Serialize + ?Sized> Serialize for OneEntry<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(self.0, self.1)?;
+        map.end()
+    }
+}
+
+struct TwoEntries<'a, T: ?Sized, U: ?Sized>(OneEntry<'a, T>, OneEntry<'a, U>);
+
+impl<T: Serialize + ?Sized, U: Serialize + ?Sized> Serialize for TwoEntries<'_, T, U> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry(self.0.0, self.0.1)?;
+        map.serialize_entry(self.1.0, self.1.1)?;
+        map.end()
+    }
+}
+
+/// Reads any EJSON value, from any JSON deserializer or ours, and takes the wanted kind out of it.
+pub(super) fn deserialize<'de, D, T>(
+    deserializer: D,
+    wanted: &str,
+    take: impl FnOnce(Ejson) -> Option<T>,
+) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let value = Ejson::deserialize(deserializer)?;
+    take(value).ok_or_else(|| D::Error::custom(format_args!("expected {wanted}")))
+}
+
+impl<'de> Deserialize<'de> for Ejson {
+    /// Any custom type is accepted: serde brings no list of them.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Plain(value) = deserializer.deserialize_newtype_struct(READ_FORM, FormVisitor)?;
+        decode(value, Registered::Any).map_err(D::Error::custom)
+    }
+}
+
+struct FormVisitor;
+
+impl<'de> Visitor<'de> for FormVisitor {
+    type Value = Plain;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an EJSON value")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Plain, D::Error> {
+        Plain::deserialize(inner)
+    }
+}

@@ -1,0 +1,81 @@
+//! Strings and numbers as JSON text, written as JavaScript writes them.
+
+use std::fmt::{self, Display, Write};
+
+use crate::ejson::EncodeError;
+
+/// Writes a quoted string and escapes what `JSON.stringify` escapes.
+pub(in crate::ejson) fn write_string(out: &mut String, text: &str) {
+    out.push('"');
+    write_escaped(out, text);
+    out.push('"');
+}
+
+/// Writes a value by its `Display`, quoted.
+pub(super) fn write_collected<T: Display + ?Sized>(
+    out: &mut String,
+    value: &T,
+) -> Result<(), EncodeError> {
+    out.push('"');
+    let written = write!(EscapedWriter(out), "{value}");
+    out.push('"');
+    written.map_err(|_refused| EncodeError::Refused("a Display failed".to_owned()))
+}
+
+pub(super) fn write_integer(out: &mut String, integer: impl itoa::Integer) {
+    out.push_str(itoa::Buffer::new().format(integer));
+}
+
+/// Of an `f32` these are the shortest digits: `0.1`, not the `0.10000000149011612` that JavaScript would print.
+pub(super) fn write_float(out: &mut String, float: impl ryu_js::Float) {
+    out.push_str(ryu_js::Buffer::new().format(float));
+}
+
+struct EscapedWriter<'a>(&'a mut String);
+
+impl Write for EscapedWriter<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        write_escaped(self.0, text);
+        Ok(())
+    }
+}
+
+fn write_escaped(out: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some(index) = rest
+        .bytes()
+        .position(|byte| MUST_BE_ESCAPED[usize::from(byte)])
+    {
+        out.push_str(&rest[..index]);
+        write_escape(out, rest.as_bytes()[index]);
+        rest = &rest[index + 1..];
+    }
+    out.push_str(rest);
+}
+
+static MUST_BE_ESCAPED: [bool; 256] = must_be_escaped();
+
+const fn must_be_escaped() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < b' ' as usize {
+        table[byte] = true;
+        byte += 1;
+    }
+    table[b'"' as usize] = true;
+    table[b'\\' as usize] = true;
+    table
+}
+
+fn write_escape(out: &mut String, byte: u8) {
+    match byte {
+        b'"' => out.push_str("\\\""),
+        b'\\' => out.push_str("\\\\"),
+        b'\n' => out.push_str("\\n"),
+        b'\r' => out.push_str("\\r"),
+        b'\t' => out.push_str("\\t"),
+        0x08 => out.push_str("\\b"),
+        0x0c => out.push_str("\\f"),
+        _ => write!(out, "\\u{byte:04x}").expect("a String takes all text"),
+    }
+}

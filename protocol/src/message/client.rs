@@ -1,0 +1,367 @@
+//! What a client says: `connect`, `ping`, `pong`, `sub`, `unsub`, `method`, `disconnect`.
+
+use std::fmt::Write as _;
+
+use bytestring::ByteString;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::envelope::{
+    Envelope, Key, as_string, is_falsy, push_string, write_kind_and_id, write_raw_member,
+    write_string_member,
+};
+use crate::RawJson;
+use crate::ejson::{self, CustomTypes, Ejson};
+
+/// A message from a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientMessage {
+    /// Opens a session; the first message of a connection.
+    Connect(ConnectRequest),
+    /// Asks for a `pong` with the same id.
+    Ping {
+        /// Comes back in the `pong`, if it is there.
+        id: Option<RawJson>,
+    },
+    /// Answers a `ping`.
+    Pong,
+    /// Subscribes to a publication.
+    Sub(Subscribe),
+    /// Ends a subscription. Meteor checks nothing here: whatever id comes is answered.
+    Unsub {
+        /// The id of the subscription, as it came.
+        id: Option<RawJson>,
+    },
+    /// Calls a method.
+    Method(MethodCall),
+    /// Says that the session will not be resumed (Meteor 3.5).
+    Disconnect,
+}
+
+/// The members of `connect`.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ConnectRequest {
+    /// The version that the client wants, if `version`, `support` and their relation are valid.
+    pub version: Option<String>,
+    /// The versions that the client speaks, the preferred one first.
+    pub support: Vec<String>,
+    /// The session that the client would like to go on with.
+    pub session: Option<String>,
+    /// How many messages, `ping` and `pong` apart, the client received in that session (Meteor 3.5).
+    pub received_count: Option<u64>,
+}
+
+/// The members of `sub`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscribe {
+    /// The client's name for this subscription.
+    pub id: String,
+    /// The publication.
+    pub name: String,
+    /// An array, if it is there.
+    pub params: Option<RawJson>,
+}
+
+/// The members of `method`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MethodCall {
+    /// The client's name for this call.
+    pub id: String,
+    /// The method.
+    pub method: String,
+    /// An array, if it is there.
+    pub params: Option<RawJson>,
+    /// From which the server draws the ids of documents that the client's stub made as well.
+    pub random_seed: Option<String>,
+}
+
+/// Why a frame is no message, and what Meteor answers to it. The answers differ in `reason` and in whether they quote
+/// the frame as `offendingMessage`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MalformedMessage {
+    /// No JSON, or JSON that is neither object nor array. The answer does not quote it.
+    #[error("Bad request")]
+    NoMessage,
+    /// Nested deeper than the limit. The answer does not quote it.
+    #[error("Message nested too deeply")]
+    NestedTooDeeply,
+    /// JSON that is no EJSON. The answer does not quote it.
+    #[error("Parse error")]
+    NoEjson,
+    /// No `msg`. The answer quotes the frame, and comes at once.
+    #[error("Bad request")]
+    NoKind,
+    /// An unknown `msg`. The answer quotes the frame, in the order of the queue.
+    #[error("Bad request")]
+    UnknownKind,
+    /// A `method` with a member of the wrong type. The answer quotes the frame, in the order of the queue.
+    #[error("Malformed method invocation")]
+    Method,
+    /// A `sub` with a member of the wrong type. The answer quotes the frame, in the order of the queue.
+    #[error("Malformed subscription")]
+    Subscription,
+}
+
+impl ClientMessage {
+    /// How deep arrays and objects of a frame may lie in one another.
+    pub const NESTING_LIMIT: usize = 128;
+
+    /// Reads one frame. `types` are the custom EJSON types that the application knows.
+    ///
+    /// # Errors
+    /// [`MalformedMessage`] says what is wrong and how to answer.
+    ///
+    /// ```
+    /// use bolide_protocol::ClientMessage;
+    /// use bolide_protocol::ejson::CustomTypes;
+    ///
+    /// let frame = r#"{"msg":"method","id":"1","method":"add","params":[1,2]}"#.into();
+    /// let ClientMessage::Method(call) = ClientMessage::parse(&frame, &CustomTypes::default())? else { panic!() };
+    /// assert_eq!(call.params.unwrap().get(), "[1,2]");
+    /// # Ok::<(), bolide_protocol::message::MalformedMessage>(())
+    /// ```
+    pub fn parse(frame: &ByteString, types: &CustomTypes) -> Result<Self, MalformedMessage> {
+        if super::is_nested_deeper_than(frame, Self::NESTING_LIMIT) {
+            return Err(MalformedMessage::NestedTooDeeply);
+        }
+        let envelope = read_envelope(frame)?;
+        check_ejson(frame, &envelope, types)?;
+        let kind = envelope.msg.ok_or(MalformedMessage::NoKind)?;
+        if is_falsy(kind) {
+            return Err(MalformedMessage::NoKind);
+        }
+        match as_string(kind).as_deref() {
+            Some("connect") => Ok(Self::Connect(read_connect(&envelope))),
+            Some("ping") => Ok(Self::Ping {
+                id: raw(frame, envelope.id),
+            }),
+            Some("pong") => Ok(Self::Pong),
+            Some("sub") => read_sub(frame, &envelope).ok_or(MalformedMessage::Subscription),
+            Some("unsub") => Ok(Self::Unsub {
+                id: raw(frame, envelope.id),
+            }),
+            Some("method") => read_method(frame, &envelope).ok_or(MalformedMessage::Method),
+            Some("disconnect") => Ok(Self::Disconnect),
+            _ => Err(MalformedMessage::UnknownKind),
+        }
+    }
+
+    /// Writes the frame.
+    ///
+    /// ```
+    /// use bolide_protocol::ClientMessage;
+    ///
+    /// assert_eq!(ClientMessage::Pong.to_frame(), r#"{"msg":"pong"}"#);
+    /// ```
+    #[must_use]
+    pub fn to_frame(&self) -> String {
+        let mut frame = String::with_capacity(96);
+        match self {
+            Self::Connect(request) => write_connect(&mut frame, request),
+            Self::Ping { id } => write_kind_and_id(&mut frame, "ping", id.as_ref()),
+            Self::Pong => frame.push_str(r#"{"msg":"pong""#),
+            Self::Unsub { id } => write_kind_and_id(&mut frame, "unsub", id.as_ref()),
+            Self::Disconnect => frame.push_str(r#"{"msg":"disconnect""#),
+            Self::Sub(Subscribe { id, name, params }) => {
+                frame.push_str(r#"{"msg":"sub""#);
+                write_string_member(&mut frame, "id", id);
+                write_string_member(&mut frame, "name", name);
+                write_raw_member(&mut frame, "params", params.as_ref());
+            }
+            Self::Method(MethodCall {
+                id,
+                method,
+                params,
+                random_seed,
+            }) => {
+                frame.push_str(r#"{"msg":"method""#);
+                write_string_member(&mut frame, "id", id);
+                write_string_member(&mut frame, "method", method);
+                write_raw_member(&mut frame, "params", params.as_ref());
+                if let Some(seed) = random_seed {
+                    write_string_member(&mut frame, "randomSeed", seed);
+                }
+            }
+        }
+        frame.push('}');
+        frame
+    }
+}
+
+impl MalformedMessage {
+    /// Whether the answer has the frame in it, as `offendingMessage`.
+    #[must_use]
+    pub const fn quotes_the_frame(self) -> bool {
+        matches!(
+            self,
+            Self::NoKind | Self::UnknownKind | Self::Method | Self::Subscription
+        )
+    }
+}
+
+/// The frame as Meteor's `error` message quotes it: EJSON in `fields`, `params` and `result` was decoded and is not
+/// encoded again, so a date is ISO text.
+///
+/// Gives nothing for a frame that is no JSON object or array.
+#[must_use]
+pub fn offending_message(frame: &str, types: &CustomTypes) -> Option<RawJson> {
+    let Members(members) = match serde_json::from_str(frame) {
+        Ok(members) => members,
+        Err(_) => {
+            return RawJson::parse(frame)
+                .ok()
+                .filter(|raw| raw.get().starts_with('['));
+        }
+    };
+    let mut json = String::with_capacity(frame.len());
+    json.push('{');
+    for (index, (name, value)) in members.iter().enumerate() {
+        if index > 0 {
+            json.push(',');
+        }
+        push_string(&mut json, name);
+        json.push(':');
+        match name.as_str() {
+            "fields" | "params" | "result" => {
+                json.push_str(&Ejson::parse(value.get(), types).ok()?.to_plain_json())
+            }
+            _ => json.push_str(value.get()),
+        }
+    }
+    json.push('}');
+    Some(RawJson::from_written(json))
+}
+
+/// All members of an object in order, the last one of a name in the place of the first.
+struct Members<'frame>(Vec<(String, &'frame RawValue)>);
+
+impl<'de: 'frame, 'frame> Deserialize<'de> for Members<'frame> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = indexmap::IndexMap<String, &'de RawValue>;
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = indexmap::IndexMap::new();
+                while let Some(Key(name)) = map.next_key()? {
+                    members.insert(name.into_owned(), map.next_value()?);
+                }
+                Ok(members)
+            }
+        }
+        let members = deserializer.deserialize_map(MembersVisitor)?;
+        Ok(Self(members.into_iter().collect()))
+    }
+}
+
+fn read_envelope(frame: &str) -> Result<Envelope<'_>, MalformedMessage> {
+    let first = frame.bytes().find(|byte| !byte.is_ascii_whitespace());
+    match first {
+        Some(b'{') => serde_json::from_str(frame).map_err(|_| MalformedMessage::NoMessage),
+        Some(b'[') => match serde_json::from_str::<&RawValue>(frame) {
+            Ok(_) => Err(MalformedMessage::NoKind),
+            Err(_) => Err(MalformedMessage::NoMessage),
+        },
+        _ => Err(MalformedMessage::NoMessage),
+    }
+}
+
+fn check_ejson(
+    frame: &str,
+    envelope: &Envelope<'_>,
+    types: &CustomTypes,
+) -> Result<(), MalformedMessage> {
+    if envelope
+        .cleared
+        .is_some_and(|cleared| !is_falsy(cleared) && !cleared.get().starts_with('['))
+    {
+        return Err(MalformedMessage::NoEjson);
+    }
+    if !ejson::needs_decoding(frame) {
+        return Ok(());
+    }
+    [envelope.fields, envelope.params, envelope.result]
+        .into_iter()
+        .flatten()
+        .try_for_each(|part| ejson::validate(part.get(), types))
+        .map_err(|_| MalformedMessage::NoEjson)
+}
+
+fn read_connect(envelope: &Envelope<'_>) -> ConnectRequest {
+    let version = envelope.version.and_then(as_string).map(String::from);
+    let support = envelope
+        .support
+        .and_then(|raw| serde_json::from_str::<Vec<String>>(raw.get()).ok());
+    ConnectRequest {
+        // A `support` that is no list of strings makes the whole request invalid.
+        version: version.filter(|_| support.is_some()),
+        support: support.unwrap_or_default(),
+        session: envelope.session.and_then(as_string).map(String::from),
+        received_count: envelope
+            .received_count
+            .and_then(|raw| raw.get().parse().ok()),
+    }
+}
+
+fn read_sub(frame: &ByteString, envelope: &Envelope<'_>) -> Option<ClientMessage> {
+    Some(ClientMessage::Sub(Subscribe {
+        id: as_string(envelope.id?)?.into_owned(),
+        name: as_string(envelope.name?)?.into_owned(),
+        params: read_params(frame, envelope)?,
+    }))
+}
+
+fn read_method(frame: &ByteString, envelope: &Envelope<'_>) -> Option<ClientMessage> {
+    let random_seed = match envelope.random_seed {
+        Some(seed) => Some(as_string(seed)?.into_owned()),
+        None => None,
+    };
+    Some(ClientMessage::Method(MethodCall {
+        id: as_string(envelope.id?)?.into_owned(),
+        method: as_string(envelope.method?)?.into_owned(),
+        params: read_params(frame, envelope)?,
+        random_seed,
+    }))
+}
+
+/// The parameters, if there are any; `None` if they are no array.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one is for `?`: malformed; the inner one: not there"
+)]
+fn read_params(frame: &ByteString, envelope: &Envelope<'_>) -> Option<Option<RawJson>> {
+    match envelope.params {
+        None => Some(None),
+        Some(params) if params.get().starts_with('[') => Some(raw(frame, Some(params))),
+        Some(_) => None,
+    }
+}
+
+fn raw(frame: &ByteString, member: Option<&RawValue>) -> Option<RawJson> {
+    member.map(|value| RawJson::slice_of(frame, value))
+}
+
+fn write_connect(frame: &mut String, request: &ConnectRequest) {
+    frame.push_str(r#"{"msg":"connect""#);
+    if let Some(session) = &request.session {
+        write_string_member(frame, "session", session);
+    }
+    if let Some(version) = &request.version {
+        write_string_member(frame, "version", version);
+    }
+    frame.push_str(r#","support":["#);
+    for (index, version) in request.support.iter().enumerate() {
+        if index > 0 {
+            frame.push(',');
+        }
+        push_string(frame, version);
+    }
+    frame.push(']');
+    if let Some(count) = request.received_count {
+        // Writing to a string never fails.
+        let _written = write!(frame, r#","receivedCount":{count}"#);
+    }
+}

@@ -1,0 +1,173 @@
+//! The members of a message, each still raw. A repeated member counts as in `JSON.parse`: the last one wins.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::RawJson;
+
+/// The members that some message has; what else a frame brings is ignored.
+#[derive(Default)]
+pub(super) struct Envelope<'frame> {
+    pub(super) msg: Option<&'frame RawValue>,
+    pub(super) id: Option<&'frame RawValue>,
+    pub(super) name: Option<&'frame RawValue>,
+    pub(super) method: Option<&'frame RawValue>,
+    pub(super) params: Option<&'frame RawValue>,
+    pub(super) random_seed: Option<&'frame RawValue>,
+    pub(super) version: Option<&'frame RawValue>,
+    pub(super) support: Option<&'frame RawValue>,
+    pub(super) session: Option<&'frame RawValue>,
+    pub(super) received_count: Option<&'frame RawValue>,
+    pub(super) collection: Option<&'frame RawValue>,
+    pub(super) fields: Option<&'frame RawValue>,
+    pub(super) cleared: Option<&'frame RawValue>,
+    pub(super) subs: Option<&'frame RawValue>,
+    pub(super) methods: Option<&'frame RawValue>,
+    pub(super) result: Option<&'frame RawValue>,
+    pub(super) error: Option<&'frame RawValue>,
+    pub(super) reason: Option<&'frame RawValue>,
+    pub(super) offending_message: Option<&'frame RawValue>,
+}
+
+impl<'frame> Envelope<'frame> {
+    fn member(&mut self, name: &str) -> Option<&mut Option<&'frame RawValue>> {
+        Some(match name {
+            "msg" => &mut self.msg,
+            "id" => &mut self.id,
+            "name" => &mut self.name,
+            "method" => &mut self.method,
+            "params" => &mut self.params,
+            "randomSeed" => &mut self.random_seed,
+            "version" => &mut self.version,
+            "support" => &mut self.support,
+            "session" => &mut self.session,
+            "receivedCount" => &mut self.received_count,
+            "collection" => &mut self.collection,
+            "fields" => &mut self.fields,
+            "cleared" => &mut self.cleared,
+            "subs" => &mut self.subs,
+            "methods" => &mut self.methods,
+            "result" => &mut self.result,
+            "error" => &mut self.error,
+            "reason" => &mut self.reason,
+            "offendingMessage" => &mut self.offending_message,
+            _ => return None,
+        })
+    }
+}
+
+impl<'de: 'frame, 'frame> Deserialize<'de> for Envelope<'frame> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EnvelopeVisitor)
+    }
+}
+
+struct EnvelopeVisitor;
+
+impl<'de> Visitor<'de> for EnvelopeVisitor {
+    type Value = Envelope<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a DDP message")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut envelope = Envelope::default();
+        while let Some(Key(key)) = map.next_key()? {
+            let value: &'de RawValue = map.next_value()?;
+            if let Some(member) = envelope.member(&key) {
+                *member = Some(value);
+            }
+        }
+        Ok(envelope)
+    }
+}
+
+/// A member's name, without a copy where it has no escapes.
+pub(super) struct Key<'frame>(pub(super) Cow<'frame, str>);
+
+impl<'de: 'frame, 'frame> Deserialize<'de> for Key<'frame> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl<'de> Visitor<'de> for KeyVisitor {
+            type Value = Key<'de>;
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a member's name")
+            }
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Borrowed(name)))
+            }
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Owned(name.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+/// The string that `raw` is, or nothing if it is another thing.
+pub(super) fn as_string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let text = raw.get();
+    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
+    if !inner.contains('\\') {
+        return Some(Cow::Borrowed(inner));
+    }
+    serde_json::from_str(text).ok().map(Cow::Owned)
+}
+
+/// What JavaScript takes for false in a condition.
+pub(super) fn is_falsy(raw: &RawValue) -> bool {
+    match raw.get() {
+        "null" | "false" | "\"\"" => true,
+        text => text.parse::<f64>().is_ok_and(|number| number == 0.0),
+    }
+}
+
+/// Appends `"text"` as JSON.
+pub(super) fn push_string(json: &mut String, text: &str) {
+    let needs_escape = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    if text.bytes().any(needs_escape) {
+        // A string always serialises.
+        json.push_str(&serde_json::to_string(text).unwrap_or_default());
+        return;
+    }
+    json.push('"');
+    json.push_str(text);
+    json.push('"');
+}
+
+/// A string as JSON.
+pub(super) fn string_to_raw(text: &str) -> RawJson {
+    let mut json = String::with_capacity(text.len() + 2);
+    push_string(&mut json, text);
+    RawJson::from_written(json)
+}
+
+/// Begins a message with its kind and its id, if it has one.
+pub(super) fn write_kind_and_id(frame: &mut String, kind: &str, id: Option<&RawJson>) {
+    frame.push_str(r#"{"msg":""#);
+    frame.push_str(kind);
+    frame.push('"');
+    write_raw_member(frame, "id", id);
+}
+
+pub(super) fn write_string_member(frame: &mut String, name: &str, value: &str) {
+    write_name(frame, name);
+    push_string(frame, value);
+}
+
+pub(super) fn write_raw_member(frame: &mut String, name: &str, value: Option<&RawJson>) {
+    let Some(value) = value else { return };
+    write_name(frame, name);
+    frame.push_str(value.get());
+}
+
+pub(super) fn write_name(frame: &mut String, name: &str) {
+    frame.push_str(",\"");
+    frame.push_str(name);
+    frame.push_str("\":");
+}

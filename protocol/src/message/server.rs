@@ -1,0 +1,348 @@
+//! What a server says: `connected`, `failed`, `ping`, `pong`, data, `ready`, `nosub`, `result`, `updated`, `error`.
+
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::envelope::{
+    Envelope, as_string, push_string, string_to_raw, write_kind_and_id, write_name,
+    write_raw_member, write_string_member,
+};
+use crate::{DdpError, RawJson};
+
+/// A message from a server. Members come out in Meteor's order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerMessage {
+    /// The session is open.
+    Connected {
+        /// 17 characters.
+        session: String,
+    },
+    /// The server does not speak the client's version; it closes after this.
+    Failed {
+        /// The version to try again with.
+        version: String,
+    },
+    /// Asks for a `pong`.
+    Ping {
+        /// Meteor's server sends none.
+        id: Option<RawJson>,
+    },
+    /// Answers a `ping`.
+    Pong {
+        /// The id of the `ping`, if it had one.
+        id: Option<RawJson>,
+    },
+    /// A document is new to the client.
+    Added {
+        /// The collection on the client.
+        collection: String,
+        /// The id, as [`DocumentId::to_wire`](crate::DocumentId::to_wire) writes it.
+        id: String,
+        /// EJSON; not there when the document has no fields.
+        fields: Option<RawJson>,
+    },
+    /// Fields of a document that the client has are new, different or gone.
+    Changed {
+        /// The collection on the client.
+        collection: String,
+        /// The id, as [`DocumentId::to_wire`](crate::DocumentId::to_wire) writes it.
+        id: String,
+        /// EJSON; not there when no field is set.
+        fields: Option<RawJson>,
+        /// The fields that are gone.
+        cleared: Vec<String>,
+    },
+    /// A document that the client has is gone.
+    Removed {
+        /// The collection on the client.
+        collection: String,
+        /// The id, as [`DocumentId::to_wire`](crate::DocumentId::to_wire) writes it.
+        id: String,
+    },
+    /// Subscriptions have sent their initial data.
+    Ready {
+        /// Their ids.
+        subs: Vec<String>,
+    },
+    /// A subscription has ended.
+    Nosub {
+        /// The id as the client gave it; not there for a universal publication.
+        id: Option<RawJson>,
+        /// Not there when it ended well.
+        error: Option<DdpError>,
+    },
+    /// The outcome of a method.
+    Result {
+        /// The id of the call.
+        id: String,
+        /// EJSON, or nothing if the method gives nothing back; or the error.
+        outcome: Result<Option<RawJson>, DdpError>,
+    },
+    /// All data that a method wrote has been sent.
+    Updated {
+        /// The ids of the calls.
+        methods: Vec<String>,
+    },
+    /// A frame was not understood.
+    Error {
+        /// Why.
+        reason: String,
+        /// The frame, where it can be told.
+        offending_message: Option<RawJson>,
+    },
+}
+
+/// A frame that a client of DDP does not understand.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidServerMessage {
+    /// No JSON object.
+    #[error("not a JSON object: {0}")]
+    NoObject(#[from] serde_json::Error),
+    /// No `msg`: older servers greet with `{"server_id":"0"}`.
+    #[error("no member `msg`")]
+    NoKind,
+    /// A `msg` of a server that knows more than we do.
+    #[error("unknown message `{0}`")]
+    UnknownKind(String),
+    /// A member is missing or of the wrong type.
+    #[error("`{kind}` without a valid `{member}`")]
+    Member {
+        /// The message's `msg`.
+        kind: &'static str,
+        /// The member.
+        member: &'static str,
+    },
+}
+
+impl ServerMessage {
+    /// A `nosub` for a subscription with a string for an id, as all valid ones have.
+    #[must_use]
+    pub fn nosub(id: &str, error: Option<DdpError>) -> Self {
+        Self::Nosub {
+            id: Some(string_to_raw(id)),
+            error,
+        }
+    }
+
+    /// Writes the frame.
+    ///
+    /// ```
+    /// use bolide_protocol::ServerMessage;
+    ///
+    /// let frame = ServerMessage::Result { id: "1".into(), outcome: Ok(None) }.to_frame();
+    /// assert_eq!(frame, r#"{"msg":"result","id":"1"}"#);
+    /// ```
+    #[must_use]
+    pub fn to_frame(&self) -> String {
+        let mut frame = String::with_capacity(128);
+        self.write(&mut frame);
+        frame
+    }
+
+    /// Appends the frame to `frame`.
+    pub fn write(&self, frame: &mut String) {
+        match self {
+            Self::Connected { session } => {
+                frame.push_str(r#"{"msg":"connected""#);
+                write_string_member(frame, "session", session);
+            }
+            Self::Failed { version } => {
+                frame.push_str(r#"{"msg":"failed""#);
+                write_string_member(frame, "version", version);
+            }
+            Self::Ping { id } => write_kind_and_id(frame, "ping", id.as_ref()),
+            Self::Pong { id } => write_kind_and_id(frame, "pong", id.as_ref()),
+            Self::Added {
+                collection,
+                id,
+                fields,
+            } => {
+                write_document(frame, "added", collection, id);
+                write_raw_member(frame, "fields", fields.as_ref());
+            }
+            Self::Changed {
+                collection,
+                id,
+                fields,
+                cleared,
+            } => {
+                write_document(frame, "changed", collection, id);
+                write_raw_member(frame, "fields", fields.as_ref());
+                if !cleared.is_empty() {
+                    write_list(frame, "cleared", cleared);
+                }
+            }
+            Self::Removed { collection, id } => write_document(frame, "removed", collection, id),
+            Self::Ready { subs } => {
+                frame.push_str(r#"{"msg":"ready""#);
+                write_list(frame, "subs", subs);
+            }
+            Self::Nosub { id, error } => {
+                write_kind_and_id(frame, "nosub", id.as_ref());
+                if let Some(error) = error {
+                    write_error(frame, error);
+                }
+            }
+            Self::Result { id, outcome } => write_result(frame, id, outcome),
+            Self::Updated { methods } => {
+                frame.push_str(r#"{"msg":"updated""#);
+                write_list(frame, "methods", methods);
+            }
+            Self::Error {
+                reason,
+                offending_message,
+            } => {
+                frame.push_str(r#"{"msg":"error""#);
+                write_string_member(frame, "reason", reason);
+                write_raw_member(frame, "offendingMessage", offending_message.as_ref());
+            }
+        }
+        frame.push('}');
+    }
+
+    /// Reads one frame, as a client does.
+    ///
+    /// # Errors
+    /// [`InvalidServerMessage`] says what is wrong. Clients ignore such frames.
+    ///
+    /// ```
+    /// use bolide_protocol::ServerMessage;
+    ///
+    /// let message = ServerMessage::parse(r#"{"msg":"updated","methods":["1"]}"#)?;
+    /// assert_eq!(message, ServerMessage::Updated { methods: vec!["1".into()] });
+    /// # Ok::<(), bolide_protocol::message::InvalidServerMessage>(())
+    /// ```
+    pub fn parse(frame: &str) -> Result<Self, InvalidServerMessage> {
+        let envelope: Envelope<'_> = serde_json::from_str(frame)?;
+        let kind = envelope
+            .msg
+            .and_then(as_string)
+            .ok_or(InvalidServerMessage::NoKind)?;
+        Ok(match &*kind {
+            "connected" => Self::Connected {
+                session: string("connected", "session", envelope.session)?,
+            },
+            "failed" => Self::Failed {
+                version: string("failed", "version", envelope.version)?,
+            },
+            "ping" => Self::Ping {
+                id: raw(envelope.id),
+            },
+            "pong" => Self::Pong {
+                id: raw(envelope.id),
+            },
+            "added" => Self::Added {
+                collection: string("added", "collection", envelope.collection)?,
+                id: string("added", "id", envelope.id)?,
+                fields: raw(envelope.fields),
+            },
+            "changed" => Self::Changed {
+                collection: string("changed", "collection", envelope.collection)?,
+                id: string("changed", "id", envelope.id)?,
+                fields: raw(envelope.fields),
+                cleared: match envelope.cleared {
+                    Some(cleared) => typed("changed", "cleared", Some(cleared))?,
+                    None => Vec::new(),
+                },
+            },
+            "removed" => Self::Removed {
+                collection: string("removed", "collection", envelope.collection)?,
+                id: string("removed", "id", envelope.id)?,
+            },
+            "ready" => Self::Ready {
+                subs: typed("ready", "subs", envelope.subs)?,
+            },
+            "nosub" => Self::Nosub {
+                id: raw(envelope.id),
+                error: error("nosub", envelope.error)?,
+            },
+            "result" => Self::Result {
+                id: string("result", "id", envelope.id)?,
+                outcome: match error("result", envelope.error)? {
+                    Some(error) => Err(error),
+                    None => Ok(raw(envelope.result)),
+                },
+            },
+            "updated" => Self::Updated {
+                methods: typed("updated", "methods", envelope.methods)?,
+            },
+            "error" => Self::Error {
+                reason: string("error", "reason", envelope.reason)?,
+                offending_message: raw(envelope.offending_message),
+            },
+            unknown => return Err(InvalidServerMessage::UnknownKind(unknown.to_owned())),
+        })
+    }
+}
+
+fn write_document(frame: &mut String, kind: &str, collection: &str, id: &str) {
+    frame.push_str(r#"{"msg":""#);
+    frame.push_str(kind);
+    frame.push('"');
+    write_string_member(frame, "collection", collection);
+    write_string_member(frame, "id", id);
+}
+
+fn write_result(frame: &mut String, id: &str, outcome: &Result<Option<RawJson>, DdpError>) {
+    frame.push_str(r#"{"msg":"result""#);
+    write_string_member(frame, "id", id);
+    match outcome {
+        Ok(result) => write_raw_member(frame, "result", result.as_ref()),
+        Err(error) => write_error(frame, error),
+    }
+}
+
+fn write_error(frame: &mut String, error: &DdpError) {
+    write_name(frame, "error");
+    // An error is made of strings, numbers and JSON that was checked: it always serialises.
+    frame.push_str(&serde_json::to_string(error).unwrap_or_default());
+}
+
+fn write_list(frame: &mut String, name: &str, texts: &[String]) {
+    write_name(frame, name);
+    frame.push('[');
+    for (index, text) in texts.iter().enumerate() {
+        if index > 0 {
+            frame.push(',');
+        }
+        push_string(frame, text);
+    }
+    frame.push(']');
+}
+
+fn raw(member: Option<&RawValue>) -> Option<RawJson> {
+    member.map(|value| value.to_owned().into())
+}
+
+fn string(
+    kind: &'static str,
+    member: &'static str,
+    value: Option<&RawValue>,
+) -> Result<String, InvalidServerMessage> {
+    value
+        .and_then(as_string)
+        .map(String::from)
+        .ok_or(InvalidServerMessage::Member { kind, member })
+}
+
+fn typed<T: DeserializeOwned>(
+    kind: &'static str,
+    member: &'static str,
+    value: Option<&RawValue>,
+) -> Result<T, InvalidServerMessage> {
+    value
+        .and_then(|value| serde_json::from_str(value.get()).ok())
+        .ok_or(InvalidServerMessage::Member { kind, member })
+}
+
+fn error(
+    kind: &'static str,
+    value: Option<&RawValue>,
+) -> Result<Option<DdpError>, InvalidServerMessage> {
+    match value {
+        None => Ok(None),
+        // `"error":null` is not said by Meteor, but by some of its relatives.
+        Some(value) if value.get() == "null" => Ok(None),
+        Some(value) => typed(kind, "error", Some(value)).map(Some),
+    }
+}

@@ -1,0 +1,233 @@
+//! Typed Rust values, read from EJSON.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bolide_protocol::RawJson;
+use bolide_protocol::ejson::{
+    Binary, CustomTypes, Date, DecodeError, Ejson, Number, ObjectId, Regexp, from_raw, from_str,
+};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, DecodeError> {
+    from_str(text, &CustomTypes::default())
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+enum Shape {
+    Empty,
+    Line(i32, i32),
+    Box { width: u8 },
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Everything {
+    at: Date,
+    ratio: f64,
+    file: Binary,
+    id: ObjectId,
+    pattern: Regexp,
+    #[serde(default)]
+    note: Option<String>,
+}
+
+#[test]
+fn a_struct_is_read_from_forms() {
+    let text = r#"{"at":{"$date":5},"ratio":{"$InfNaN":-1},"file":{"$binary":"QQ"},
+        "id":{"$type":"oid","$value":"0123456789ABCDEF01234567"},"pattern":{"$flags":"i","$regexp":"a"}}"#;
+    let everything: Everything = read(text).unwrap();
+    assert_eq!(
+        everything,
+        serde_json::from_str(&text.replace(r#"{"$InfNaN":-1}"#, "1"))
+            .map(|other: Everything| Everything {
+                ratio: f64::NEG_INFINITY,
+                ..other
+            })
+            .unwrap()
+    );
+    assert_eq!(everything.at, Date::from_milliseconds(5));
+    assert_eq!(everything.file.as_bytes(), b"A");
+    assert_eq!(everything.id.to_string(), "0123456789abcdef01234567");
+    assert_eq!(everything.pattern.source(), "a");
+    assert_eq!(everything.note, None);
+}
+
+#[test]
+fn an_invalid_date_is_read_as_such() {
+    assert_eq!(
+        read::<Date>(r#"{"$date":"nonsense"}"#).unwrap(),
+        Date::INVALID
+    );
+    assert_eq!(
+        read::<Date>(r#"{"$date":null}"#).unwrap(),
+        Date::from_milliseconds(0)
+    );
+}
+
+#[test]
+fn a_flattened_or_untagged_type_is_read_from_forms() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Outer {
+        a: i32,
+        #[serde(flatten)]
+        rest: HashMap<String, Either>,
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(Number),
+        Date(Date),
+    }
+    let outer: Outer = read(r#"{"a":1,"b":{"$date":5},"c":{"$InfNaN":1}}"#).unwrap();
+    assert_eq!(outer.rest["b"], Either::Date(Date::from_milliseconds(5)));
+    assert_eq!(outer.rest["c"], Either::Number(f64::INFINITY.into()));
+}
+
+#[test]
+fn bytes_are_read_into_lists_of_numbers() {
+    assert_eq!(read::<Vec<u8>>(r#"{"$binary":"QUI="}"#).unwrap(), b"AB");
+    assert_eq!(read::<[u8; 2]>(r#"{"$binary":"QUI="}"#).unwrap(), *b"AB");
+    assert!(read::<[u8; 3]>(r#"{"$binary":"QUI="}"#).is_err());
+}
+
+#[test]
+fn a_json_value_sees_the_forms() {
+    let text = r#"[{"$date":5},{"$escape":{"$date":6}},{"$InfNaN":1}]"#;
+    let value: serde_json::Value = read(text).unwrap();
+    assert_eq!(value, json!([{"$date": 5}, {"$date": 6}, null]));
+}
+
+#[test]
+fn raw_json_gets_ejson_text_again() {
+    let text = r#"{"a":{"$date":5},"b":[{"$escape":{"$date":6}},{"$InfNaN":1}]}"#;
+    assert_eq!(read::<RawJson>(text).unwrap().get(), text);
+    let members: HashMap<String, RawJson> = read(text).unwrap();
+    assert_eq!(members["a"].get(), r#"{"$date":5}"#);
+    assert_eq!(
+        members["b"].get(),
+        r#"[{"$escape":{"$date":6}},{"$InfNaN":1}]"#
+    );
+    let boxed: Vec<Box<RawValue>> = read(r#"[{"$date":5}]"#).unwrap();
+    assert_eq!(boxed[0].get(), r#"{"$date":5}"#);
+}
+
+#[test]
+fn raw_json_may_be_missing() {
+    let both: (Option<RawJson>, Option<RawJson>) = read(r#"[null,{"$date":5}]"#).unwrap();
+    assert_eq!(
+        both,
+        (None, Some(RawJson::parse(r#"{"$date":5}"#).unwrap()))
+    );
+}
+
+#[test]
+fn map_keys_are_read_from_strings() {
+    let numbers: BTreeMap<i32, Date> = read(r#"{"-1":{"$date":5}}"#).unwrap();
+    assert_eq!(numbers[&-1], Date::from_milliseconds(5));
+    let bools: BTreeMap<bool, Date> = read(r#"{"true":{"$date":5}}"#).unwrap();
+    assert!(bools.contains_key(&true));
+    let options: BTreeMap<Option<char>, Date> = read(r#"{"a":{"$date":5}}"#).unwrap();
+    assert!(options.contains_key(&Some('a')));
+    assert!(read::<BTreeMap<u8, Date>>(r#"{"256":{"$date":5}}"#).is_err());
+}
+
+#[test]
+fn enums_are_read_beside_forms() {
+    let text = r#"[{"$date":5},"Empty",{"Line":[1,2]},{"Box":{"width":3}}]"#;
+    let (_, empty, line, rectangle): (Date, Shape, Shape, Shape) = read(text).unwrap();
+    assert_eq!(empty, Shape::Empty);
+    assert_eq!(line, Shape::Line(1, 2));
+    assert_eq!(rectangle, Shape::Box { width: 3 });
+    assert!(read::<Vec<Shape>>(r#"["$date",{}]"#).is_err());
+}
+
+#[test]
+fn integers_are_read_exactly_beside_forms() {
+    let text = r#"[9007199254740993,18446744073709551615,3.0,{"$date":5}]"#;
+    let (odd, largest, three, _): (i64, u64, u8, Date) = read(text).unwrap();
+    assert_eq!((odd, largest, three), (9_007_199_254_740_993, u64::MAX, 3));
+}
+
+#[test]
+fn what_does_not_fit_says_so() {
+    let message = |text: &str| read::<Vec<i32>>(text).unwrap_err().to_string();
+    assert!(message(r#"[{"$date":5}]"#).contains("invalid type: map"));
+    assert!(message(r#"[1.5,"$"]"#).contains("invalid type: floating point"));
+    assert!(message(r#"{"a":1}"#).contains("invalid type: map"));
+    assert_eq!(
+        read::<Date>("5").unwrap_err().to_string(),
+        "expected a date"
+    );
+    assert_eq!(
+        read::<Binary>(r#"{"$date":5}"#).unwrap_err().to_string(),
+        "expected bytes"
+    );
+    assert!(read::<(i32, Date)>(r#"[1,{"$date":5},2]"#).is_err());
+    assert!(read::<(i32, Date, i32)>(r#"[1,{"$date":5}]"#).is_err());
+}
+
+#[test]
+fn an_unknown_custom_type_is_refused_wherever_it_stands() {
+    let error = read::<HashMap<String, RawJson>>(r#"{"a":[{"$type":"t","$value":1}]}"#);
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "Custom EJSON type t is not defined"
+    );
+}
+
+#[test]
+fn half_a_surrogate_pair_becomes_the_replacement_character() {
+    assert_eq!(read::<String>(r#""a\ud83d""#).unwrap(), "a\u{fffd}");
+    assert_eq!(
+        read::<String>(r#""\ude00\ud83d\ude00\uD83D\uD83D""#).unwrap(),
+        "\u{fffd}😀\u{fffd}\u{fffd}"
+    );
+    assert_eq!(read::<String>(r#""\\ud83d\u0041""#).unwrap(), "\\ud83dA");
+    assert!(read::<String>(r#""\ud83""#).is_err());
+    assert!(read::<String>("\"\\ud8é").is_err());
+}
+
+#[test]
+fn text_that_is_nested_too_deeply_is_an_error() {
+    for unit in [
+        "[",
+        r#"{"$escape":"#,
+        r#"{"$type":"oid","$value":"#,
+        r#"{"a":"#,
+    ] {
+        let text = unit.repeat(100_000);
+        assert!(read::<Ejson>(&text).is_err());
+        assert!(read::<RawJson>(&text).is_err());
+        assert!(serde_json::from_str::<Ejson>(&text).is_err());
+    }
+    let deep = format!("{}{}", "[".repeat(128), "]".repeat(128));
+    assert!(read::<Ejson>(&deep).is_err());
+}
+
+#[test]
+fn text_may_be_nested_127_levels_deep() {
+    let deep = format!("{}{}", "[".repeat(127), "]".repeat(127));
+    let value: Ejson = read(&deep).unwrap();
+    assert_eq!(value.to_raw().get(), deep);
+    let forms = format!("{}1{}", r#"{"$escape":"#.repeat(127), "}".repeat(127));
+    assert!(read::<Ejson>(&forms).is_ok());
+}
+
+#[test]
+fn numbers_beyond_a_double_are_errors() {
+    assert!(read::<f64>("1e400").is_err());
+    assert!(read::<Ejson>(r#"[1e400,{"$date":1}]"#).is_err());
+}
+
+#[test]
+fn raw_params_are_read_one_by_one() {
+    let raw = RawJson::parse(r#"["a",{"$date":5}]"#).unwrap();
+    let params: Vec<RawJson> = from_raw(&raw, &CustomTypes::default()).unwrap();
+    assert_eq!(read::<String>(params[0].get()).unwrap(), "a");
+    assert_eq!(
+        read::<Date>(params[1].get()).unwrap(),
+        Date::from_milliseconds(5)
+    );
+}

@@ -1,0 +1,12 @@
+//! The tests of the protocol crate, one module a subject.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod corpus;
+mod document_ids;
+mod ejson_read;
+mod ejson_untyped;
+mod ejson_written;
+mod random_ids;
+mod round_trips;
+mod vectors;

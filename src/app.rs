@@ -1,0 +1,416 @@
+//! [`App`]: what an application registers, put together once and immutable afterwards.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use axum::Router;
+use bolide_protocol::ejson::{self, CustomTypes};
+use bolide_protocol::{DdpError, RawJson, random};
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::chance::{Chance, Generator, SystemChance};
+use crate::clock::{Clock, SystemClock};
+use crate::connection::{Connection, Peer};
+use crate::context::CallRandom;
+use crate::error::{BuildError, Error};
+use crate::limits::{Heartbeat, Limits};
+use crate::method::{Invocation, MethodHandler, MethodRegistry, Parameters, RunningMethod, sanitize};
+use crate::rate_limit::{RateLimitRule, RateLimiter};
+use crate::session::{Link, Outbox, Session, Sessions, drive};
+use crate::transport::memory::{self, MemoryConnection};
+use crate::two_factor::{ClosedGate, Gate, TwoFactor};
+use crate::user::UserId;
+
+/// An application: its methods, and all that they need to run. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    state: Arc<AppState>,
+}
+
+/// Collects what an app is made of. Every setting has a default.
+///
+/// ```
+/// use bolide::prelude::*;
+///
+/// async fn add(_: Context, a: f64, b: f64) -> MethodResult<f64> {
+///     Ok(a + b)
+/// }
+///
+/// let app = App::builder().method("add", TwoFactor::none(), add).build()?;
+/// # Ok::<(), bolide::Error>(())
+/// ```
+#[must_use = "an app is built by `build` or `serve`"]
+pub struct AppBuilder {
+    methods: MethodRegistry,
+    gate: Box<dyn Gate>,
+    clock: Box<dyn Clock>,
+    chance: Box<dyn Chance>,
+    types: CustomTypes,
+    limits: Limits,
+    heartbeat: Heartbeat,
+    rate_limits: Vec<RateLimitRule>,
+    connection_hooks: Vec<ConnectionHook>,
+    path_prefix: String,
+    forwarded_count: usize,
+    mistakes: Vec<BuildError>,
+}
+
+/// Who makes a call that comes from no connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    user: Option<UserId>,
+}
+
+/// A registered method, for lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MethodSummary {
+    /// The method's name.
+    pub name: String,
+    /// Its policy.
+    pub policy: TwoFactor,
+}
+
+type ConnectionHook = Box<dyn Fn(Connection) + Send + Sync>;
+
+pub(crate) struct AppState {
+    pub(crate) methods: MethodRegistry,
+    pub(crate) gate: Box<dyn Gate>,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) chance: Box<dyn Chance>,
+    pub(crate) types: CustomTypes,
+    pub(crate) limits: Limits,
+    pub(crate) heartbeat: Heartbeat,
+    pub(crate) rate_limiter: RateLimiter,
+    pub(crate) connection_hooks: Vec<ConnectionHook>,
+    pub(crate) path_prefix: String,
+    pub(crate) forwarded_count: usize,
+    pub(crate) sessions: Sessions,
+    pub(crate) stopping: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+}
+
+impl App {
+    /// Begins an app.
+    pub fn builder() -> AppBuilder {
+        AppBuilder::new()
+    }
+
+    /// Calls a method without any transport, by the same way as a client's call: policy, gate, handler.
+    ///
+    /// ```
+    /// use bolide::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let app = App::builder()
+    ///     .method("greet", TwoFactor::none(), async |_: Context, name: String| Ok(format!("Hello {name}")))
+    ///     .build()?;
+    /// let greeting: String = app.call(&Caller::anonymous(), "greet", &("Ada",)).await?;
+    /// assert_eq!(greeting, "Hello Ada");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// What a client would be answered: 404 for an unknown method, 400 for wrong parameters, the method's own errors;
+    /// also 400 when the result is not an `Output`.
+    pub async fn call<Output: DeserializeOwned>(
+        &self,
+        caller: &Caller,
+        method: &str,
+        parameters: &impl Serialize,
+    ) -> Result<Output, DdpError> {
+        let parameters = Parameters::from_values(parameters).map_err(|_| DdpError::match_failed())?;
+        let result = self.call_raw(caller, method, parameters).await?.unwrap_or_else(RawJson::null);
+        ejson::from_raw(&result, &self.state.types).map_err(|_| DdpError::match_failed())
+    }
+
+    /// Calls a method with parameters as they come; see [`call`](Self::call).
+    ///
+    /// # Errors
+    /// What a client would be answered.
+    pub async fn call_raw(
+        &self,
+        caller: &Caller,
+        method: &str,
+        parameters: Parameters,
+    ) -> Result<Option<RawJson>, DdpError> {
+        let found = self.state.methods.find(method).ok_or_else(|| DdpError::method_not_found(method))?;
+        let invocation = Arc::new(Invocation {
+            app: Arc::clone(&self.state),
+            method: Arc::clone(found),
+            connection: None,
+            user: Mutex::new(caller.user.clone()),
+            random: Mutex::new(CallRandom::new(None)),
+            unblocked: AtomicBool::new(false),
+            parent: None,
+            admitted: AtomicBool::new(false),
+        });
+        let outcome = RunningMethod::new(invocation.run(parameters)).await;
+        outcome.map_err(|error| sanitize(error, "method", method, &self.state.random_id()))
+    }
+
+    /// The methods with their policies, by name.
+    #[must_use]
+    pub fn methods(&self) -> Vec<MethodSummary> {
+        let summary = |method: &crate::method::Method| MethodSummary {
+            name: method.name.to_string(),
+            policy: method.policy,
+        };
+        self.state.methods.iter().map(summary).collect()
+    }
+
+    /// How many connections are open.
+    #[must_use]
+    pub fn connection_count(&self) -> usize {
+        self.state.sessions.len()
+    }
+
+    /// The app's routes, to be mounted in an axum router. Serve it with
+    /// `into_make_service_with_connect_info::<SocketAddr>()`, or methods see no client address.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        crate::transport::http::router(&self.state)
+    }
+
+    /// Connects a client in the same process. It must run inside a tokio runtime.
+    #[must_use]
+    pub fn connect(&self) -> MemoryConnection {
+        let (connection, transport) = memory::pair();
+        let session = self.state.new_session(Peer::default(), Link::Driver);
+        self.state.tasks.spawn(drive(Arc::clone(&self.state), session, Box::new(transport)));
+        connection
+    }
+
+    /// Listens on `address` and serves until the process is asked to end (SIGINT or SIGTERM), then shuts down in order.
+    ///
+    /// # Errors
+    /// [`Error::Listen`] when the address cannot be had.
+    pub async fn serve(&self, address: &str) -> Result<(), Error> {
+        let listener = listen(address).await?;
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!("listening on http://{address}");
+        }
+        self.serve_on(listener, shutdown_signal()).await;
+        Ok(())
+    }
+
+    /// Serves on a listener until `shutdown` is ready: then it accepts no more, lets running methods end within
+    /// [`Limits::shutdown_timeout`], and closes the sessions with 1001.
+    pub async fn serve_on(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        crate::server::serve(Arc::clone(&self.state), self.router(), listener, shutdown).await;
+    }
+
+    pub(crate) fn from_state(state: Arc<AppState>) -> Self {
+        Self { state }
+    }
+}
+
+impl AppBuilder {
+    fn new() -> Self {
+        Self {
+            methods: MethodRegistry::default(),
+            gate: Box::new(ClosedGate),
+            clock: Box::new(SystemClock),
+            chance: Box::new(SystemChance),
+            types: CustomTypes::default(),
+            limits: Limits::default(),
+            heartbeat: Heartbeat::default(),
+            rate_limits: Vec::new(),
+            connection_hooks: Vec::new(),
+            path_prefix: String::new(),
+            forwarded_count: 0,
+            mistakes: Vec::new(),
+        }
+    }
+
+    /// Registers a method: its name, its policy, its [handler](MethodHandler).
+    pub fn method<Signature>(
+        mut self,
+        name: &str,
+        policy: impl Into<TwoFactor>,
+        handler: impl MethodHandler<Signature>,
+    ) -> Self {
+        if let Err(mistake) = self.methods.add(name, policy.into(), handler) {
+            self.mistakes.push(mistake);
+        }
+        self
+    }
+
+    /// Says who decides about gated calls. Without it, all of them are refused.
+    pub fn gate(mut self, gate: impl Gate) -> Self {
+        self.gate = Box::new(gate);
+        self
+    }
+
+    /// Adds a rate limit. Without any, nothing is counted.
+    pub fn rate_limit(mut self, rule: RateLimitRule) -> Self {
+        self.rate_limits.push(rule);
+        self
+    }
+
+    /// Runs `hook` for every session that is opened, right after the client was told so.
+    pub fn on_connection(mut self, hook: impl Fn(Connection) + Send + Sync + 'static) -> Self {
+        self.connection_hooks.push(Box::new(hook));
+        self
+    }
+
+    /// Accepts EJSON values of a custom type. A value of an unknown type is a parse error, as in Meteor.
+    pub fn ejson_type(mut self, name: &str) -> Self {
+        self.types.register(name);
+        self
+    }
+
+    /// Sets the limits.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets how often silent clients are asked whether they are there.
+    pub const fn heartbeat(mut self, heartbeat: Heartbeat) -> Self {
+        self.heartbeat = heartbeat;
+        self
+    }
+
+    /// Puts all routes below a path, such as `/app`.
+    pub fn path_prefix(mut self, prefix: &str) -> Self {
+        prefix.clone_into(&mut self.path_prefix);
+        self
+    }
+
+    /// Says through how many proxies clients come, as Meteor's `HTTP_FORWARDED_COUNT`. The client's address is then
+    /// taken from `x-forwarded-for`. Default: 0, the header is not believed.
+    pub const fn forwarded_count(mut self, proxies: usize) -> Self {
+        self.forwarded_count = proxies;
+        self
+    }
+
+    /// Takes the time from elsewhere.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Takes random bytes from elsewhere.
+    pub fn chance(mut self, chance: impl Chance) -> Self {
+        self.chance = Box::new(chance);
+        self
+    }
+
+    /// Puts the app together.
+    ///
+    /// # Errors
+    /// [`BuildError`], for the first thing that does not fit.
+    pub fn build(mut self) -> Result<App, Error> {
+        let prefix = &self.path_prefix;
+        if !prefix.is_empty() && (!prefix.starts_with('/') || prefix.ends_with('/')) {
+            self.mistakes.push(BuildError::PathPrefix(prefix.clone()));
+        }
+        if let Some(mistake) = self.mistakes.into_iter().next() {
+            return Err(mistake.into());
+        }
+        let state = AppState {
+            methods: self.methods,
+            gate: self.gate,
+            clock: self.clock,
+            chance: self.chance,
+            types: self.types,
+            limits: self.limits,
+            heartbeat: self.heartbeat,
+            rate_limiter: RateLimiter::new(self.rate_limits),
+            connection_hooks: self.connection_hooks,
+            path_prefix: self.path_prefix,
+            forwarded_count: self.forwarded_count,
+            sessions: Sessions::default(),
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        Ok(App { state: Arc::new(state) })
+    }
+
+    /// Puts the app together and [serves](App::serve) it.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build) and [`App::serve`].
+    pub async fn serve(self, address: &str) -> Result<(), Error> {
+        self.build()?.serve(address).await
+    }
+}
+
+impl Caller {
+    /// Nobody.
+    #[must_use]
+    pub const fn anonymous() -> Self {
+        Self { user: None }
+    }
+
+    /// A user.
+    pub fn user(id: impl Into<UserId>) -> Self {
+        Self { user: Some(id.into()) }
+    }
+}
+
+impl AppState {
+    pub(crate) fn random_id(&self) -> String {
+        random::id(&mut Generator(&*self.chance))
+    }
+
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    pub(crate) fn new_session(&self, peer: Peer, link: Link) -> Arc<Session> {
+        Session::new(self.random_id(), peer, Outbox::new(link, &self.limits))
+    }
+}
+
+async fn listen(address: &str) -> Result<TcpListener, Error> {
+    let failed = |source| Error::Listen { address: address.to_owned(), source };
+    let parsed: SocketAddr = match address.parse() {
+        Ok(address) => address,
+        Err(_) => return TcpListener::bind(address).await.map_err(failed),
+    };
+    TcpListener::bind(parsed).await.map_err(failed)
+}
+
+/// Ready when the process is asked to end.
+async fn shutdown_signal() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("App").field("connections", &self.connection_count()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for AppBuilder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("AppBuilder").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,80 @@
+//! `bolide conformance URL`: plays the conversations and prints a table by chapter. It exits with 1 if any of them
+//! failed, and with 2 if they could not be played.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bolide::chance::{Chance as _, SystemChance};
+use bolide::conformance::{Level, Options, Report, WebSocket, book, run as play};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The server, such as ws://localhost:3000/websocket.
+    url: String,
+
+    /// Plays only this chapter; may be repeated.
+    #[arg(long)]
+    chapter: Vec<String>,
+
+    /// Plays only the cases with this in their name; may be repeated.
+    #[arg(long = "case")]
+    name: Vec<String>,
+
+    /// Whose promises to hold the server against: `ddp` is what every server must keep, `meteor` is Meteor's choice
+    /// where DDP leaves one, `bolide` has our own rules as well.
+    #[arg(long, default_value_t = Level::Ddp)]
+    level: Level,
+
+    /// Plays also the cases that take longer than a few seconds.
+    #[arg(long)]
+    slow: bool,
+
+    /// How long to wait for an expected message, in milliseconds.
+    #[arg(long, default_value_t = 5000)]
+    patience_ms: u64,
+
+    /// Plays the cases in this directory instead of those in the program.
+    #[arg(long)]
+    cases: Option<PathBuf>,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> ExitCode {
+    match play_all(arguments).await {
+        Ok(report) if report.is_success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(1),
+        Err(error) => {
+            // Standard error may be closed; the exit code says it as well.
+            let _closed = writeln!(io::stderr(), "bolide: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn play_all(arguments: Arguments) -> Result<Report, Box<dyn std::error::Error>> {
+    let chapters = match &arguments.cases {
+        Some(directory) => book::from_directory(directory)?,
+        None => book::embedded()?,
+    };
+    let server = WebSocket::new(&arguments.url)?;
+    let report = play(&server, &chapters, &options(&arguments)).await;
+    report.write(&mut io::stdout().lock())?;
+    Ok(report)
+}
+
+fn options(arguments: &Arguments) -> Options {
+    let mut salt = [0; 8];
+    SystemChance.fill(&mut salt);
+    let mut options = Options::new(&format!("{:016x}", u64::from_le_bytes(salt)))
+        .level(arguments.level)
+        .slow(arguments.slow)
+        .patience(Duration::from_millis(arguments.patience_ms));
+    for chapter in &arguments.chapter {
+        options = options.chapter(chapter);
+    }
+    for name in &arguments.name {
+        options = options.name(name);
+    }
+    options
+}

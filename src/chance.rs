@@ -1,0 +1,46 @@
+//! [`Chance`]: where ids and secrets come from. It comes in from outside, so that a test can decide it.
+
+use std::convert::Infallible;
+
+use rand::{Rng as _, TryRng};
+
+/// A source of random bytes that nobody can foresee.
+pub trait Chance: Send + Sync + 'static {
+    /// Fills `bytes`.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// The random source of the machine, through `rand`'s generator of the thread.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemChance;
+
+impl Chance for SystemChance {
+    #[expect(clippy::disallowed_methods, reason = "this is the source that the others ask")]
+    fn fill(&self, bytes: &mut [u8]) {
+        rand::rng().fill_bytes(bytes);
+    }
+}
+
+/// A [`Chance`] as `rand` wants a generator.
+pub(crate) struct Generator<'source>(pub(crate) &'source dyn Chance);
+
+impl TryRng for Generator<'_> {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.0.fill(&mut bytes);
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.0.fill(bytes);
+        Ok(())
+    }
+}

@@ -1,0 +1,229 @@
+//! The connections of one case, by the names that it gives them, and what went over them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
+
+use super::step::{Binary, Opening};
+use super::transport::{Connection, Received, Transport};
+
+/// How many frames are kept to be shown.
+const TRANSCRIPT_LENGTH: usize = 12;
+
+/// The open connections of a case.
+pub(crate) struct Lines<'run, T: Transport> {
+    transport: &'run T,
+    answers_pings: bool,
+    patience: Duration,
+    open: BTreeMap<String, Line<T::Connection>>,
+    transcript: VecDeque<String>,
+}
+
+struct Line<C> {
+    connection: C,
+    is_asked_at_the_end: bool,
+}
+
+/// Why a step failed.
+#[derive(Debug)]
+pub(crate) struct Problem(pub(crate) String);
+
+/// What was heard on a connection.
+pub(crate) enum Heard {
+    Message { text: String, value: Value },
+    Closed(Option<u16>),
+    Nothing,
+}
+
+impl From<String> for Problem {
+    fn from(reason: String) -> Self {
+        Self(reason)
+    }
+}
+
+impl<'run, T: Transport> Lines<'run, T> {
+    pub(crate) fn new(transport: &'run T, answers_pings: bool, patience: Duration) -> Self {
+        Self {
+            transport,
+            answers_pings,
+            patience,
+            open: BTreeMap::new(),
+            transcript: VecDeque::new(),
+        }
+    }
+
+    /// Opens a connection. One that has the name already is cut.
+    pub(crate) async fn open(&mut self, on: &str, opening: &Opening) -> Result<(), Problem> {
+        let opened = timeout_at(self.limit(), self.transport.open(opening)).await;
+        let connection = opened
+            .map_err(|_| Problem("the server does not answer the upgrade request".into()))?
+            .map_err(|error| Problem(error.to_string()))?;
+        self.note(&format!("{on}   (opened)"));
+        self.open.insert(
+            on.to_owned(),
+            Line {
+                connection,
+                is_asked_at_the_end: false,
+            },
+        );
+        Ok(())
+    }
+
+    pub(crate) async fn send_text(&mut self, on: &str, text: String) -> Result<(), Problem> {
+        self.note(&format!("{on} → {text}"));
+        let limit = self.limit();
+        let line = self.line(on)?;
+        taken_in_time(timeout_at(limit, line.connection.send_text(text)).await)
+    }
+
+    pub(crate) async fn send_binary(&mut self, on: &str, binary: &Binary) -> Result<(), Problem> {
+        let bytes = match binary {
+            Binary::Text(text) => text.clone().into_bytes(),
+            Binary::Bytes(bytes) => bytes.clone(),
+        };
+        self.note(&format!(
+            "{on} → (binary) {}",
+            String::from_utf8_lossy(&bytes)
+        ));
+        let limit = self.limit();
+        let line = self.line(on)?;
+        taken_in_time(timeout_at(limit, line.connection.send_binary(bytes)).await)
+    }
+
+    /// Waits until `limit` for what comes next. Pings are answered and skipped, unless the case wants to see them.
+    pub(crate) async fn hear(&mut self, on: &str, limit: Instant) -> Result<Heard, Problem> {
+        loop {
+            let line = self.line(on)?;
+            let Ok(received) = timeout_at(limit, line.connection.receive()).await else {
+                return Ok(Heard::Nothing);
+            };
+            let text = match received {
+                Received::Text(text) => text,
+                Received::Binary(bytes) => {
+                    let text = String::from_utf8_lossy(&bytes);
+                    return Err(Problem(format!(
+                        "received a binary frame: {}",
+                        shortened(&text)
+                    )));
+                }
+                Received::Closed(code) => {
+                    self.note(&format!("{on} ← (ended {})", shown(code)));
+                    self.open.remove(on);
+                    return Ok(Heard::Closed(code));
+                }
+            };
+            self.note(&format!("{on} ← {text}"));
+            let value = read(&text)?;
+            match pong_for(&value) {
+                Some(pong) if self.answers_pings => self.send_text(on, pong.to_string()).await?,
+                _ => return Ok(Heard::Message { text, value }),
+            }
+        }
+    }
+
+    pub(crate) async fn close(&mut self, on: &str, code: u16) -> Result<(), Problem> {
+        self.note(&format!("{on} → (close {code})"));
+        let line = self.line(on)?;
+        line.is_asked_at_the_end = false;
+        line.connection.close(code).await;
+        Ok(())
+    }
+
+    pub(crate) fn cut(&mut self, on: &str) -> Result<(), Problem> {
+        self.note(&format!("{on}   (cut)"));
+        self.open.remove(on).map(drop).ok_or_else(|| not_open(on))
+    }
+
+    pub(crate) fn ask_at_the_end(&mut self, on: &str) -> Result<(), Problem> {
+        self.line(on)?.is_asked_at_the_end = true;
+        Ok(())
+    }
+
+    /// The connections that are to be asked at the end whether they have anything more to say.
+    pub(crate) fn asked_at_the_end(&self) -> Vec<String> {
+        let asked = self
+            .open
+            .iter()
+            .filter(|(_, line)| line.is_asked_at_the_end);
+        asked.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Closes what is open, so that the server keeps no session waiting for this case to return, and gives the last
+    /// frames of the case.
+    pub(crate) async fn say_goodbye(self) -> Vec<String> {
+        let limit = self.limit();
+        for (_, mut line) in self.open {
+            let goodbye = async {
+                line.connection
+                    .send_text(json!({"msg": "disconnect"}).to_string())
+                    .await;
+                line.connection.close(1000).await;
+            };
+            // A server that takes nothing any more is cut off.
+            timeout_at(limit, goodbye).await.unwrap_or_default();
+        }
+        self.transcript.into()
+    }
+
+    fn line(&mut self, on: &str) -> Result<&mut Line<T::Connection>, Problem> {
+        self.open.get_mut(on).ok_or_else(|| not_open(on))
+    }
+
+    fn limit(&self) -> Instant {
+        Instant::now() + self.patience
+    }
+
+    fn note(&mut self, what: &str) {
+        if self.transcript.len() == TRANSCRIPT_LENGTH {
+            self.transcript.pop_front();
+        }
+        self.transcript.push_back(shortened(what));
+    }
+}
+
+/// How a failure shows the end of a connection.
+pub(crate) fn shown(code: Option<u16>) -> String {
+    match code {
+        Some(code) => format!("with code {code}"),
+        None => "without a close code".into(),
+    }
+}
+
+/// As much of a frame as a person wants to read.
+pub(crate) fn shortened(text: &str) -> String {
+    const LONGEST: usize = 600;
+    match text.char_indices().nth(LONGEST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+    }
+}
+
+fn read(text: &str) -> Result<Value, Problem> {
+    serde_json::from_str(text).map_err(|error| {
+        Problem(format!(
+            "received {}\nwhich is no JSON: {error}",
+            shortened(text)
+        ))
+    })
+}
+
+fn pong_for(message: &Value) -> Option<Value> {
+    if message["msg"] != "ping" {
+        return None;
+    }
+    let mut pong = json!({"msg": "pong"});
+    if let Some(id) = message.get("id") {
+        pong["id"] = id.clone();
+    }
+    Some(pong)
+}
+
+fn taken_in_time<E>(sent: Result<(), E>) -> Result<(), Problem> {
+    sent.map_err(|_| Problem("the server does not read what it is sent".into()))
+}
+
+fn not_open(on: &str) -> Problem {
+    Problem(format!("there is no open connection `{on}`"))
+}

@@ -1,0 +1,282 @@
+//! Whether a message is the one that was expected, and if not, where it differs.
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+use super::memory::Memory;
+use super::placeholder::{ID_LENGTH, Placeholder, is_id};
+
+/// Where a message is not as expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mismatch {
+    path: String,
+    reason: String,
+}
+
+type Matched = Result<(), Mismatch>;
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            return formatter.write_str(&self.reason);
+        }
+        write!(
+            formatter,
+            "at {}: {}",
+            self.path.trim_start_matches('.'),
+            self.reason
+        )
+    }
+}
+
+impl Mismatch {
+    fn new(reason: impl Into<String>) -> Self {
+        Self {
+            path: String::new(),
+            reason: reason.into(),
+        }
+    }
+
+    fn under(self, step: impl fmt::Display) -> Self {
+        Self {
+            path: format!("{step}{}", self.path),
+            ..self
+        }
+    }
+}
+
+/// Compares, and remembers what `expected` says is to be remembered.
+///
+/// After a mismatch `memory` may hold values of the message that did not match.
+pub(crate) fn matches(expected: &Value, actual: &Value, memory: &mut Memory<'_>) -> Matched {
+    match expected {
+        Value::String(text) => match_text(text, actual, memory),
+        Value::Object(members) => match Form::read(members).map_err(Mismatch::new)? {
+            Form::Error(error) => matches(&error, actual, memory),
+            Form::Members { open } => match_members(members, open, actual, memory),
+        },
+        Value::Array(items) => match unordered(items) {
+            Some(items) => match_unordered(items, actual, memory),
+            None => match_items(items, actual, memory),
+        },
+        Value::Number(number) if is_same_number(number, actual) => Ok(()),
+        other => equal(other, actual),
+    }
+}
+
+/// Whether all placeholders and forms of an expected message can be understood.
+pub(crate) fn check_expected(expected: &Value) -> Result<(), String> {
+    match expected {
+        Value::String(text) => Placeholder::read(text).map(drop),
+        Value::Object(members) => match Form::read(members)? {
+            Form::Error(error) => check_expected(&error),
+            Form::Members { .. } => members.values().try_for_each(check_expected),
+        },
+        Value::Array(items) => unordered(items)
+            .unwrap_or(items)
+            .iter()
+            .try_for_each(check_expected),
+        _ => Ok(()),
+    }
+}
+
+/// Compares the text of a frame, in which `<id>` stands for an id.
+pub(crate) fn text_matches(expected: &str, actual: &str) -> bool {
+    let Some((before, after)) = expected.split_once("<id>") else {
+        return expected == actual;
+    };
+    let Some(rest) = actual.strip_prefix(before) else {
+        return false;
+    };
+    match rest.split_at_checked(ID_LENGTH) {
+        Some((id, rest)) => is_id(id) && text_matches(after, rest),
+        None => false,
+    }
+}
+
+fn match_text(text: &str, actual: &Value, memory: &mut Memory<'_>) -> Matched {
+    let placeholder = Placeholder::read(text).map_err(Mismatch::new)?;
+    match placeholder {
+        None => equal(&text.into(), actual),
+        Some(Placeholder::Text(given)) => equal(&given.into(), actual),
+        Some(Placeholder::Fresh(name)) => equal(&memory.fresh(&name), actual),
+        Some(Placeholder::Round) => equal(&memory.round().map_err(Mismatch::new)?, actual),
+        Some(Placeholder::Remembered(name)) => {
+            equal(&memory.remembered(&name).map_err(Mismatch::new)?, actual)
+        }
+        Some(Placeholder::Other(name)) => {
+            match equal(&memory.remembered(&name).map_err(Mismatch::new)?, actual) {
+                Ok(()) => Err(Mismatch::new(format!(
+                    "expected another value than {actual}"
+                ))),
+                Err(_) => Ok(()),
+            }
+        }
+        Some(Placeholder::Kind(kind, name)) => {
+            if !kind.admits(actual) {
+                return Err(Mismatch::new(format!("expected {text}, received {actual}")));
+            }
+            if let Some(name) = name {
+                memory.remember(&name, actual);
+            }
+            Ok(())
+        }
+    }
+}
+
+fn match_members(
+    expected: &Map<String, Value>,
+    open: bool,
+    actual: &Value,
+    memory: &mut Memory<'_>,
+) -> Matched {
+    let Value::Object(actual) = actual else {
+        return Err(Mismatch::new(format!(
+            "expected an object, received {actual}"
+        )));
+    };
+    for (key, value) in expected.iter().filter(|(key, _)| *key != MORE) {
+        let Some(found) = actual.get(key) else {
+            return Err(Mismatch::new(format!("the key {key:?} is missing")));
+        };
+        matches(value, found, memory).map_err(|mismatch| mismatch.under(format!(".{key}")))?;
+    }
+    match actual.iter().find(|(key, _)| !expected.contains_key(*key)) {
+        Some((key, value)) if !open => Err(Mismatch::new(format!(
+            "the key {key:?} was not expected (its value: {value})"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn match_items(expected: &[Value], actual: &Value, memory: &mut Memory<'_>) -> Matched {
+    let actual = items_of(actual, expected.len())?;
+    for (index, (expected, actual)) in expected.iter().zip(actual).enumerate() {
+        matches(expected, actual, memory)
+            .map_err(|mismatch| mismatch.under(format!("[{index}]")))?;
+    }
+    Ok(())
+}
+
+fn match_unordered(expected: &[Value], actual: &Value, memory: &mut Memory<'_>) -> Matched {
+    let mut waiting: Vec<&Value> = expected.iter().collect();
+    for (index, item) in items_of(actual, expected.len())?.iter().enumerate() {
+        let taken = waiting
+            .iter()
+            .position(|expected| matches_alone(expected, item, memory));
+        let Some(taken) = taken else {
+            let reason = format!("{item} is none of those that were expected");
+            return Err(Mismatch::new(reason).under(format!("[{index}]")));
+        };
+        waiting.swap_remove(taken);
+    }
+    Ok(())
+}
+
+/// Compares, and remembers nothing if they do not match.
+pub(crate) fn matches_alone(expected: &Value, actual: &Value, memory: &mut Memory<'_>) -> bool {
+    let mut attempt = memory.clone();
+    let matched = matches(expected, actual, &mut attempt).is_ok();
+    if matched {
+        *memory = attempt;
+    }
+    matched
+}
+
+fn items_of(actual: &Value, expected_length: usize) -> Result<&[Value], Mismatch> {
+    let Value::Array(items) = actual else {
+        return Err(Mismatch::new(format!(
+            "expected an array, received {actual}"
+        )));
+    };
+    if items.len() != expected_length {
+        return Err(Mismatch::new(format!(
+            "expected {expected_length} elements, received {}: {actual}",
+            items.len()
+        )));
+    }
+    Ok(items)
+}
+
+// JavaScript has one kind of number, so a server may write 1 as 1.0. Integers are compared as such: as floats,
+// neighbours beyond 2^53 would be equal.
+fn is_same_number(expected: &serde_json::Number, actual: &Value) -> bool {
+    let Value::Number(actual) = actual else {
+        return false;
+    };
+    if expected.is_f64() || actual.is_f64() {
+        return expected.as_f64() == actual.as_f64();
+    }
+    expected == actual
+}
+
+fn equal(expected: &Value, actual: &Value) -> Matched {
+    if expected == actual {
+        return Ok(());
+    }
+    Err(Mismatch::new(format!(
+        "expected {expected}, received {actual}"
+    )))
+}
+
+const MORE: &str = "<more>";
+const ERROR: &str = "<error>";
+const UNORDERED: &str = "<unordered>";
+
+/// What an expected object means.
+enum Form {
+    /// Its members.
+    Members {
+        /// Whether there may be others.
+        open: bool,
+    },
+    /// `{"<error>": […]}`: the error that is written out here.
+    Error(Value),
+}
+
+impl Form {
+    fn read(members: &Map<String, Value>) -> Result<Self, String> {
+        if let Some(parts) = members.get(ERROR) {
+            if members.len() > 1 {
+                return Err(format!("`{ERROR}` stands alone in its object"));
+            }
+            return written_out(parts).map(Self::Error);
+        }
+        match members.get(MORE) {
+            None => Ok(Self::Members { open: false }),
+            Some(Value::Bool(true)) => Ok(Self::Members { open: true }),
+            Some(_) => Err(format!("`{MORE}` is true or left out")),
+        }
+    }
+}
+
+fn written_out(parts: &Value) -> Result<Value, String> {
+    let (code, reason, details) = match parts.as_array().map(Vec::as_slice) {
+        Some([code]) => (code, &Value::Null, None),
+        Some([code, reason]) => (code, reason, None),
+        Some([code, reason, details]) => (code, reason, Some(details)),
+        _ => return Err(format!("`{ERROR}` is a list of code, reason and details")),
+    };
+    let shown_code = match code {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let mut error = json!({"isClientSafe": true, "error": code, "errorType": "Meteor.Error"});
+    error["message"] = format!("[{shown_code}]").into();
+    if let Some(reason) = reason.as_str() {
+        error["message"] = format!("{reason} [{shown_code}]").into();
+        error["reason"] = reason.into();
+    }
+    if let Some(details) = details {
+        error["details"] = details.clone();
+    }
+    Ok(error)
+}
+
+fn unordered(items: &[Value]) -> Option<&[Value]> {
+    match items.split_first() {
+        Some((Value::String(first), rest)) if first == UNORDERED => Some(rest),
+        _ => None,
+    }
+}

@@ -1,0 +1,132 @@
+//! What a case has remembered, and the messages that are sent with it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Map, Value};
+
+use super::placeholder::Placeholder;
+
+/// Makes strings that never were before: in this run by counting, in all runs by the salt.
+#[derive(Debug)]
+pub(crate) struct FreshValues {
+    salt: String,
+    made: AtomicU64,
+}
+
+impl FreshValues {
+    pub(crate) fn new(salt: &str) -> Self {
+        Self {
+            salt: salt.to_owned(),
+            made: AtomicU64::new(0),
+        }
+    }
+
+    fn make(&self) -> String {
+        format!(
+            "fresh-{}-{}",
+            self.salt,
+            self.made.fetch_add(1, Ordering::Relaxed)
+        )
+    }
+}
+
+/// The values that one case has remembered.
+#[derive(Debug, Clone)]
+pub(crate) struct Memory<'run> {
+    fresh_values: &'run FreshValues,
+    fresh: BTreeMap<String, String>,
+    remembered: BTreeMap<String, Value>,
+    round: Option<u32>,
+    calls: u32,
+}
+
+impl<'run> Memory<'run> {
+    pub(crate) fn new(fresh_values: &'run FreshValues) -> Self {
+        Self {
+            fresh_values,
+            fresh: BTreeMap::new(),
+            remembered: BTreeMap::new(),
+            round: None,
+            calls: 0,
+        }
+    }
+
+    pub(crate) fn remember(&mut self, name: &str, value: &Value) {
+        self.remembered.insert(name.to_owned(), value.clone());
+    }
+
+    pub(crate) fn remembered(&self, name: &str) -> Result<Value, String> {
+        self.remembered
+            .get(name)
+            .cloned()
+            .ok_or_else(|| format!("nothing was remembered as `{name}`"))
+    }
+
+    pub(crate) fn fresh(&mut self, name: &str) -> Value {
+        let values = self.fresh_values;
+        self.fresh
+            .entry(name.to_owned())
+            .or_insert_with(|| values.make())
+            .clone()
+            .into()
+    }
+
+    pub(crate) fn round(&self) -> Result<Value, String> {
+        self.round
+            .map(|round| round.to_string().into())
+            .ok_or_else(|| "`<round>` outside of `repeat`".to_owned())
+    }
+
+    pub(crate) fn set_round(&mut self, round: Option<u32>) -> Option<u32> {
+        std::mem::replace(&mut self.round, round)
+    }
+
+    /// The id of the next call.
+    pub(crate) fn next_call(&mut self) -> String {
+        self.calls += 1;
+        format!("call-{}", self.calls)
+    }
+
+    /// `message` with its placeholders replaced.
+    pub(crate) fn fill(&mut self, message: &Value) -> Result<Value, String> {
+        match message {
+            Value::String(text) => self.fill_text(text),
+            Value::Array(items) => items.iter().map(|item| self.fill(item)).collect(),
+            Value::Object(members) => members
+                .iter()
+                .map(|(key, value)| Ok((key.clone(), self.fill(value)?)))
+                .collect::<Result<Map<_, _>, String>>()
+                .map(Value::Object),
+            other => Ok(other.clone()),
+        }
+    }
+
+    fn fill_text(&mut self, text: &str) -> Result<Value, String> {
+        match Placeholder::read(text)? {
+            None => Ok(text.into()),
+            Some(Placeholder::Text(given)) => Ok(given.into()),
+            Some(Placeholder::Remembered(name)) => self.remembered(&name),
+            Some(Placeholder::Fresh(name)) => Ok(self.fresh(&name)),
+            Some(Placeholder::Round) => self.round(),
+            Some(Placeholder::Kind(..) | Placeholder::Other(_)) => {
+                Err(format!("`{text}` can be expected, but not sent"))
+            }
+        }
+    }
+}
+
+/// Whether all placeholders of a message to be sent are of the kinds that can be.
+pub(crate) fn check_sent(message: &Value) -> Result<(), String> {
+    match message {
+        Value::String(text) => match Placeholder::read(text)? {
+            Some(Placeholder::Kind(..) | Placeholder::Other(_)) => {
+                Err(format!("`{text}` can be expected, but not sent"))
+            }
+            _ => Ok(()),
+        },
+        Value::Array(items) => items.iter().try_for_each(check_sent),
+        Value::Object(members) => members.values().try_for_each(check_sent),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,115 @@
+//! The strings in `<…>` that stand for something else.
+
+use serde_json::Value;
+
+/// What a string in `<…>` stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Placeholder {
+    /// `<any>`, `<id:session>`: a value of a kind, perhaps to be remembered under a name.
+    Kind(Kind, Option<String>),
+    /// `<session>`: the value that was remembered.
+    Remembered(String),
+    /// `<not:session>`: any value but the one that was remembered.
+    Other(String),
+    /// `<fresh:group>`: a string that never was before.
+    Fresh(String),
+    /// `<round>`: the number of the round, as a string.
+    Round,
+    /// A string that is given in another way: `<repeat:ab:3>`, `<literal:<any>>`.
+    Text(String),
+}
+
+/// A kind of value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Any,
+    String,
+    Number,
+    Boolean,
+    Object,
+    Array,
+    Id,
+}
+
+impl Placeholder {
+    /// `None` for a string that stands for itself.
+    pub(crate) fn read(text: &str) -> Result<Option<Self>, String> {
+        let Some(inner) = text
+            .strip_prefix('<')
+            .and_then(|rest| rest.strip_suffix('>'))
+        else {
+            return Ok(None);
+        };
+        Self::read_inner(inner)
+            .map(Some)
+            .ok_or_else(|| format!("`{text}` is no placeholder"))
+    }
+
+    fn read_inner(inner: &str) -> Option<Self> {
+        if inner == "round" {
+            return Some(Self::Round);
+        }
+        if let Some(kind) = Kind::read(inner) {
+            return Some(Self::Kind(kind, None));
+        }
+        let Some((word, argument)) = inner.split_once(':') else {
+            return name(inner).map(Self::Remembered);
+        };
+        match word {
+            "literal" => Some(Self::Text(argument.to_owned())),
+            "repeat" => {
+                let (text, count) = argument.rsplit_once(':')?;
+                Some(Self::Text(text.repeat(count.parse().ok()?)))
+            }
+            "not" => name(argument).map(Self::Other),
+            "fresh" => name(argument).map(Self::Fresh),
+            kind => Some(Self::Kind(Kind::read(kind)?, Some(name(argument)?))),
+        }
+    }
+}
+
+impl Kind {
+    fn read(word: &str) -> Option<Self> {
+        match word {
+            "any" => Some(Self::Any),
+            "string" => Some(Self::String),
+            "number" => Some(Self::Number),
+            "boolean" => Some(Self::Boolean),
+            "object" => Some(Self::Object),
+            "array" => Some(Self::Array),
+            "id" => Some(Self::Id),
+            _ => None,
+        }
+    }
+
+    /// Whether `value` is of this kind.
+    pub(crate) fn admits(self, value: &Value) -> bool {
+        match self {
+            Self::Any => true,
+            Self::String => value.is_string(),
+            Self::Number => value.is_number(),
+            Self::Boolean => value.is_boolean(),
+            Self::Object => value.is_object(),
+            Self::Array => value.is_array(),
+            Self::Id => value.as_str().is_some_and(is_id),
+        }
+    }
+}
+
+/// Whether `text` looks like what Meteor's `Random.id()` gives.
+pub(crate) fn is_id(text: &str) -> bool {
+    text.len() == ID_LENGTH && text.chars().all(is_of_id)
+}
+
+/// How many characters an id has.
+pub(crate) const ID_LENGTH: usize = 17;
+
+// Letters and digits that are not mistaken for each other: no 0 O 1 I l U V.
+fn is_of_id(character: char) -> bool {
+    character.is_ascii_alphanumeric() && !"01IOUVl".contains(character)
+}
+
+fn name(text: &str) -> Option<String> {
+    let fits = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
+    (!text.is_empty() && text.chars().all(fits)).then(|| text.to_owned())
+}

@@ -1,0 +1,341 @@
+//! Plays one case: each step in turn, until one fails.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::case::Case;
+use super::lines::{Heard, Lines, Problem, shortened, shown};
+use super::matching::{matches, matches_alone, text_matches};
+use super::memory::{FreshValues, Memory};
+use super::report::Failure;
+use super::step::{Action, Call, CloseCode, Opening, Step};
+use super::transport::Transport;
+
+/// Plays `case` against the server behind `transport`.
+pub(crate) async fn play<T: Transport>(
+    transport: &T,
+    case: &Case,
+    fresh_values: &FreshValues,
+    patience: Duration,
+) -> Result<(), Failure> {
+    let mut player = Player {
+        lines: Lines::new(transport, !case.shows_pings, patience),
+        memory: Memory::new(fresh_values),
+        patience,
+    };
+    let ended = player.play_to_the_end(&case.steps).await;
+    let transcript = player.lines.say_goodbye().await;
+    ended.map_err(|(step, Problem(reason))| Failure {
+        step,
+        reason,
+        transcript,
+    })
+}
+
+struct Player<'run, T: Transport> {
+    lines: Lines<'run, T>,
+    memory: Memory<'run>,
+    patience: Duration,
+}
+
+/// The number of a step that failed, such as `3` or `3.1 (round 17)`, and why.
+type StepFailure = (String, Problem);
+
+impl<T: Transport> Player<'_, T> {
+    async fn play_to_the_end(&mut self, steps: &[Step]) -> Result<(), StepFailure> {
+        self.play_all(steps).await?;
+        self.expect_no_more()
+            .await
+            .map_err(|problem| ("the end".into(), problem))
+    }
+
+    async fn play_all(&mut self, steps: &[Step]) -> Result<(), StepFailure> {
+        for (number, step) in (1..).zip(steps) {
+            self.play_step(number, step).await?;
+        }
+        Ok(())
+    }
+
+    async fn play_step(&mut self, number: usize, step: &Step) -> Result<(), StepFailure> {
+        let Action::Repeat(times, inner) = &step.action else {
+            return self
+                .act(step)
+                .await
+                .map_err(|problem| (number.to_string(), problem));
+        };
+        let outer_round = self.memory.set_round(None);
+        for round in 0..*times {
+            self.memory.set_round(Some(round));
+            // A future that contains itself needs a box.
+            let outcome = Box::pin(self.play_all(inner)).await;
+            outcome
+                .map_err(|(step, problem)| (format!("{number}.{step} (round {round})"), problem))?;
+        }
+        self.memory.set_round(outer_round);
+        Ok(())
+    }
+
+    async fn act(&mut self, step: &Step) -> Result<(), Problem> {
+        let on = step.on.as_str();
+        let patience = step.within.unwrap_or(self.patience);
+        match &step.action {
+            Action::Connect => self.connect(on, patience).await,
+            Action::Open(opening) => self.lines.open(on, opening).await,
+            Action::Send(messages) => self.send(on, messages).await,
+            Action::SendText(text) => self.lines.send_text(on, text.clone()).await,
+            Action::SendBinary(binary) => self.lines.send_binary(on, binary).await,
+            Action::Call(call) => self.call(on, call, patience).await,
+            Action::Expect(messages) => self.expect_all(on, messages, patience).await,
+            Action::ExpectUnordered(lists) => self.expect_unordered(on, lists, patience).await,
+            Action::ExpectText(text) => self.expect_text(on, text, patience).await,
+            Action::SkipTo(message) => self.skip_to(on, message, patience).await,
+            Action::ExpectNothing(silence) => self.expect_nothing(on, *silence).await,
+            Action::ExpectClose(code) => self.expect_close(on, *code, patience).await,
+            Action::SkipToClose(code) => self.skip_to_close(on, *code, patience).await,
+            Action::Close(code) => self.lines.close(on, *code).await,
+            Action::Drop => self.lines.cut(on),
+            Action::Wait(time) => {
+                sleep(*time).await;
+                Ok(())
+            }
+            Action::Repeat(..) => unreachable!("play_step plays these"),
+        }
+    }
+
+    async fn connect(&mut self, on: &str, patience: Duration) -> Result<(), Problem> {
+        self.lines.open(on, &Opening::default()).await?;
+        let connect = json!({"msg": "connect", "version": "1", "support": ["1", "pre2", "pre1"]});
+        self.lines.send_text(on, connect.to_string()).await?;
+        self.expect(
+            on,
+            &json!({"msg": "connected", "session": "<id>"}),
+            patience,
+        )
+        .await?;
+        self.lines.ask_at_the_end(on)
+    }
+
+    async fn send(&mut self, on: &str, messages: &[Value]) -> Result<(), Problem> {
+        for message in messages {
+            let text = self.memory.fill(message)?.to_string();
+            self.lines.send_text(on, text).await?;
+        }
+        Ok(())
+    }
+
+    async fn call(&mut self, on: &str, call: &Call, patience: Duration) -> Result<(), Problem> {
+        let id = self.memory.next_call();
+        let params = self.memory.fill(&call.params.clone().into())?;
+        let invocation =
+            json!({"msg": "method", "id": id, "method": call.method, "params": params});
+        self.lines.send_text(on, invocation.to_string()).await?;
+
+        let mut result = json!({"msg": "result", "id": id});
+        if let Some((key, value)) = &call.answer {
+            result[key] = value.clone();
+        }
+        let mut data_then_updated = call.data.clone();
+        data_then_updated.push(json!({"msg": "updated", "methods": [id]}));
+        self.expect_unordered(on, &[vec![result], data_then_updated], patience)
+            .await
+    }
+
+    async fn expect_all(
+        &mut self,
+        on: &str,
+        messages: &[Value],
+        patience: Duration,
+    ) -> Result<(), Problem> {
+        for message in messages {
+            self.expect(on, message, patience).await?;
+        }
+        Ok(())
+    }
+
+    async fn expect(
+        &mut self,
+        on: &str,
+        message: &Value,
+        patience: Duration,
+    ) -> Result<(), Problem> {
+        let limit = Instant::now() + patience;
+        let (text, value) = self.hear_message(on, limit, || message.to_string()).await?;
+        matches(message, &value, &mut self.memory).map_err(|mismatch| {
+            Problem(format!(
+                "{}\n{mismatch}",
+                unlike(&message.to_string(), &text)
+            ))
+        })
+    }
+
+    async fn expect_unordered(
+        &mut self,
+        on: &str,
+        lists: &[Vec<Value>],
+        patience: Duration,
+    ) -> Result<(), Problem> {
+        let mut waiting: Vec<&[Value]> = lists.iter().map(Vec::as_slice).collect();
+        loop {
+            waiting.retain(|list| !list.is_empty());
+            match waiting.as_slice() {
+                [] => return Ok(()),
+                [last] => return self.expect_all(on, last, patience).await,
+                _ => self.expect_first_of_one(on, &mut waiting, patience).await?,
+            }
+        }
+    }
+
+    /// Hears one message, which has to be the first of one of the lists, and takes it from there.
+    async fn expect_first_of_one(
+        &mut self,
+        on: &str,
+        waiting: &mut [&[Value]],
+        patience: Duration,
+    ) -> Result<(), Problem> {
+        let firsts: Vec<&Value> = waiting.iter().filter_map(|list| list.first()).collect();
+        let expected = firsts
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n      or ");
+        let limit = Instant::now() + patience;
+        let (text, value) = self.hear_message(on, limit, || expected.clone()).await?;
+
+        let memory = &mut self.memory;
+        let Some(taken) = firsts
+            .iter()
+            .position(|first| matches_alone(first, &value, memory))
+        else {
+            return Err(Problem(unlike(&expected, &text)));
+        };
+        waiting[taken] = &waiting[taken][1..];
+        Ok(())
+    }
+
+    async fn expect_text(
+        &mut self,
+        on: &str,
+        expected: &str,
+        patience: Duration,
+    ) -> Result<(), Problem> {
+        let limit = Instant::now() + patience;
+        let (text, _) = self.hear_message(on, limit, || expected.to_owned()).await?;
+        if text_matches(expected, &text) {
+            return Ok(());
+        }
+        Err(Problem(format!(
+            "{}\nthe text has to be the same",
+            unlike(expected, &text)
+        )))
+    }
+
+    async fn skip_to(
+        &mut self,
+        on: &str,
+        message: &Value,
+        patience: Duration,
+    ) -> Result<(), Problem> {
+        let limit = Instant::now() + patience;
+        loop {
+            let (_, value) = self.hear_message(on, limit, || message.to_string()).await?;
+            if matches_alone(message, &value, &mut self.memory) {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn expect_nothing(&mut self, on: &str, silence: Duration) -> Result<(), Problem> {
+        match self.lines.hear(on, Instant::now() + silence).await? {
+            Heard::Nothing => Ok(()),
+            Heard::Message { text, .. } => Err(Problem(unlike("nothing", &text))),
+            Heard::Closed(code) => Err(Problem(format!(
+                "expected nothing\nthe connection ended {}",
+                shown(code)
+            ))),
+        }
+    }
+
+    async fn expect_close(
+        &mut self,
+        on: &str,
+        expected: CloseCode,
+        patience: Duration,
+    ) -> Result<(), Problem> {
+        match self.lines.hear(on, Instant::now() + patience).await? {
+            Heard::Closed(code) => is_expected_end(expected, code),
+            Heard::Message { text, .. } => Err(Problem(unlike("the end of the connection", &text))),
+            Heard::Nothing => Err(still_open()),
+        }
+    }
+
+    async fn skip_to_close(
+        &mut self,
+        on: &str,
+        expected: CloseCode,
+        patience: Duration,
+    ) -> Result<(), Problem> {
+        let limit = Instant::now() + patience;
+        loop {
+            match self.lines.hear(on, limit).await? {
+                Heard::Closed(code) => return is_expected_end(expected, code),
+                Heard::Message { .. } => {}
+                Heard::Nothing => return Err(still_open()),
+            }
+        }
+    }
+
+    /// Whatever the server says beyond what was expected fails the case.
+    async fn expect_no_more(&mut self) -> Result<(), Problem> {
+        for on in self.lines.asked_at_the_end() {
+            let ping = json!({"msg": "ping", "id": "the end"});
+            self.lines.send_text(&on, ping.to_string()).await?;
+            self.expect(&on, &json!({"msg": "pong", "id": "the end"}), self.patience)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn hear_message(
+        &mut self,
+        on: &str,
+        limit: Instant,
+        expected: impl FnOnce() -> String,
+    ) -> Result<(String, Value), Problem> {
+        match self.lines.hear(on, limit).await? {
+            Heard::Message { text, value } => Ok((text, value)),
+            Heard::Nothing => Err(Problem(unlike(&expected(), "nothing"))),
+            Heard::Closed(code) => {
+                let end = shown(code);
+                Err(Problem(format!(
+                    "expected {}\nthe connection ended {end}",
+                    expected()
+                )))
+            }
+        }
+    }
+}
+
+fn is_expected_end(expected: CloseCode, code: Option<u16>) -> Result<(), Problem> {
+    match expected {
+        CloseCode::Any => Ok(()),
+        CloseCode::Exactly(expected) if code == Some(expected) => Ok(()),
+        CloseCode::Exactly(expected) => Err(Problem(format!(
+            "expected the connection to end with code {expected}\nit ended {}",
+            shown(code)
+        ))),
+    }
+}
+
+fn still_open() -> Problem {
+    Problem("expected the end of the connection\nit is still open".into())
+}
+
+fn unlike(expected: &str, received: &str) -> String {
+    format!(
+        "expected {}\nreceived {}",
+        shortened(expected),
+        shortened(received)
+    )
+}

@@ -1,0 +1,167 @@
+//! Which cases run, how many at once, and in which company.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use serde_json::Value;
+
+use super::case::{Case, Chapter, Level};
+use super::memory::FreshValues;
+use super::player::play;
+use super::report::{Outcome, Report, Verdict};
+use super::transport::Transport;
+
+/// Which cases run, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    salt: String,
+    level: Level,
+    slow: bool,
+    chapters: Vec<String>,
+    names: Vec<String>,
+    patience: Duration,
+    parallel: usize,
+    server: BTreeMap<String, Value>,
+}
+
+impl Options {
+    /// All cases of level [`Level::Ddp`] that are not slow. Fresh values begin with `salt`: it has to be new in every
+    /// run against one server.
+    #[must_use]
+    pub fn new(salt: &str) -> Self {
+        Self {
+            salt: salt.to_owned(),
+            level: Level::Ddp,
+            slow: false,
+            chapters: Vec::new(),
+            names: Vec::new(),
+            patience: Duration::from_secs(5),
+            parallel: 8,
+            server: BTreeMap::from([
+                ("transport".to_owned(), "websocket".into()),
+                ("httpForwardedCount".to_owned(), 0.into()),
+            ]),
+        }
+    }
+
+    /// Runs the cases of this level too, and of those below it.
+    #[must_use]
+    pub fn level(self, level: Level) -> Self {
+        Self { level, ..self }
+    }
+
+    /// Whether slow cases run.
+    #[must_use]
+    pub fn slow(self, slow: bool) -> Self {
+        Self { slow, ..self }
+    }
+
+    /// Runs only this chapter, and others that were named in the same way.
+    #[must_use]
+    pub fn chapter(mut self, name: &str) -> Self {
+        self.chapters.push(name.to_owned());
+        self
+    }
+
+    /// Runs only cases whose name has this text in it, or another that was given in the same way.
+    #[must_use]
+    pub fn name(mut self, part: &str) -> Self {
+        self.names.push(part.to_lowercase());
+        self
+    }
+
+    /// How long to wait for an expected message, unless the step says otherwise.
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// How many cases run at once.
+    #[must_use]
+    pub fn parallel(self, parallel: usize) -> Self {
+        Self {
+            parallel: parallel.max(1),
+            ..self
+        }
+    }
+
+    /// States how the server was started, for cases that need it so: `("heartbeatIntervalMs", 400)`.
+    #[must_use]
+    pub fn server(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.server.insert(name.to_owned(), value.into());
+        self
+    }
+
+    fn selects(&self, chapter: &Chapter, case: &Case) -> bool {
+        let name = case.name.to_lowercase();
+        let in_chapter = self.chapters.is_empty() || self.chapters.contains(&chapter.name);
+        in_chapter && (self.names.is_empty() || self.names.iter().any(|part| name.contains(part)))
+    }
+
+    fn reason_to_skip(&self, case: &Case) -> Option<String> {
+        if case.level > self.level {
+            return Some(format!("it is of level {}", case.level));
+        }
+        if case.slow && !self.slow {
+            return Some("it is slow".into());
+        }
+        let unmet = case
+            .needs
+            .iter()
+            .find(|(name, value)| self.server.get(*name) != Some(value));
+        unmet.map(|(name, value)| format!("it needs a server with {name} = {value}"))
+    }
+}
+
+/// Plays the selected cases against the server behind `transport`.
+pub async fn run<T: Transport>(transport: &T, book: &[Chapter], options: &Options) -> Report {
+    let fresh_values = &FreshValues::new(&options.salt);
+    let selected: Vec<(usize, &Chapter, &Case)> = book
+        .iter()
+        .flat_map(|chapter| chapter.cases.iter().map(move |case| (chapter, case)))
+        .filter(|(chapter, case)| options.selects(chapter, case))
+        .enumerate()
+        .map(|(place, (chapter, case))| (place, chapter, case))
+        .collect();
+    let (alone, together): (Vec<_>, Vec<_>) =
+        selected.into_iter().partition(|(_, _, case)| case.alone);
+
+    let run_one = async |(place, chapter, case): (usize, &Chapter, &Case)| {
+        (
+            place,
+            run_case(transport, chapter, case, fresh_values, options).await,
+        )
+    };
+    let mut outcomes: Vec<(usize, Outcome)> = stream::iter(together)
+        .map(run_one)
+        .buffer_unordered(options.parallel)
+        .collect()
+        .await;
+    for one in alone {
+        outcomes.push(run_one(one).await);
+    }
+    outcomes.sort_by_key(|(place, _)| *place);
+    Report::new(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+}
+
+async fn run_case<T: Transport>(
+    transport: &T,
+    chapter: &Chapter,
+    case: &Case,
+    fresh_values: &FreshValues,
+    options: &Options,
+) -> Outcome {
+    let verdict = match options.reason_to_skip(case) {
+        Some(reason) => Verdict::Skipped(reason),
+        None => match play(transport, case, fresh_values, options.patience).await {
+            Ok(()) => Verdict::Passed,
+            Err(failure) => Verdict::Failed(failure),
+        },
+    };
+    Outcome {
+        chapter: chapter.name.clone(),
+        case: case.name.clone(),
+        verdict,
+    }
+}

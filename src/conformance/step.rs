@@ -1,0 +1,308 @@
+//! One step of a case: what is done, on which connection, and how long the runner waits.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::matching::check_expected;
+use super::memory::check_sent;
+
+/// A step of a case.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The connection, by the name that it has in the case.
+    pub on: String,
+    /// How long to wait for each message, if not as long as usual.
+    pub within: Option<Duration>,
+    /// What is done.
+    pub action: Action,
+}
+
+/// What a step does. `protocol/conformance/README.md` describes each.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Opens a connection and says `connect`.
+    Connect,
+    /// Opens a connection and says nothing.
+    Open(Opening),
+    /// Sends messages.
+    Send(Vec<Value>),
+    /// Sends a text as it stands.
+    SendText(String),
+    /// Sends a binary frame.
+    SendBinary(Binary),
+    /// Calls a method and expects its answer.
+    Call(Call),
+    /// Expects messages in this order.
+    Expect(Vec<Value>),
+    /// Expects messages in any order, but for those of one list.
+    ExpectUnordered(Vec<Vec<Value>>),
+    /// Expects a frame with exactly this text.
+    ExpectText(String),
+    /// Reads on until a message matches.
+    SkipTo(Value),
+    /// Expects silence.
+    ExpectNothing(Duration),
+    /// Expects the end of the connection as the next thing.
+    ExpectClose(CloseCode),
+    /// Reads on until the connection ends.
+    SkipToClose(CloseCode),
+    /// Sends a close frame with this code.
+    Close(u16),
+    /// Cuts the connection.
+    Drop,
+    /// Lets time pass.
+    Wait(Duration),
+    /// Plays steps several times.
+    Repeat(u32, Vec<Step>),
+}
+
+/// How a connection is opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opening {
+    /// Another path of the server, with its query.
+    pub path: Option<String>,
+    /// Further headers of the upgrade request.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+}
+
+/// What a binary frame holds.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Binary {
+    /// The bytes of a text.
+    Text(String),
+    /// Any bytes.
+    Bytes(Vec<u8>),
+}
+
+/// A method call and its answer.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The method's name.
+    pub method: String,
+    /// Its parameters.
+    pub params: Vec<Value>,
+    /// The messages about documents that come before `updated`.
+    pub data: Vec<Value>,
+    /// The members of the `result` message beside `msg` and `id`.
+    pub answer: Option<(String, Value)>,
+}
+
+/// How a connection is expected to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseCode {
+    /// However.
+    Any,
+    /// With a close frame of this code.
+    Exactly(u16),
+}
+
+impl Step {
+    /// Reads the steps of a case. An error names the step.
+    pub(super) fn read_all(steps: Vec<Value>) -> Result<Vec<Self>, String> {
+        (1..)
+            .zip(steps)
+            .map(|(number, step)| {
+                Self::read(step).map_err(|reason| format!("step {number}: {reason}"))
+            })
+            .collect()
+    }
+
+    fn read(step: Value) -> Result<Self, String> {
+        let mut written: WrittenStep =
+            serde_json::from_value(step).map_err(|error| error.to_string())?;
+        Ok(Self {
+            on: written.on.take().unwrap_or_else(|| "a".to_owned()),
+            within: written.within.take().map(Duration::from_millis),
+            action: written.action()?,
+        })
+    }
+}
+
+// Every action is a key of its own, so that a step reads as a sentence; exactly one may be there.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct WrittenStep {
+    on: Option<String>,
+    within: Option<u64>,
+    connect: Option<True>,
+    open: Option<WrittenOpening>,
+    send: Option<OneOrMany>,
+    send_text: Option<String>,
+    send_binary: Option<Binary>,
+    call: Option<Vec<Value>>,
+    data: Option<Vec<Value>>,
+    // A `null` that is written is an expected null, not a missing key.
+    #[serde(default, deserialize_with = "present")]
+    result: Option<Value>,
+    error: Option<Value>,
+    expect: Option<OneOrMany>,
+    expect_unordered: Option<Vec<OneOrMany>>,
+    expect_text: Option<String>,
+    skip_to: Option<Value>,
+    expect_nothing: Option<u64>,
+    expect_close: Option<Value>,
+    skip_to_close: Option<Value>,
+    close: Option<u16>,
+    drop: Option<True>,
+    wait: Option<u64>,
+    repeat: Option<u32>,
+    steps: Option<Vec<Value>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    Many(Vec<Value>),
+    One(Value),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum WrittenOpening {
+    Plain(True),
+    With(Opening),
+}
+
+/// The word `true`, where `false` would mean nothing.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "bool")]
+struct True;
+
+impl TryFrom<bool> for True {
+    type Error = &'static str;
+
+    fn try_from(value: bool) -> Result<Self, Self::Error> {
+        if value {
+            Ok(Self)
+        } else {
+            Err("true is the only value")
+        }
+    }
+}
+
+impl OneOrMany {
+    fn into_list(self) -> Vec<Value> {
+        match self {
+            Self::Many(values) => values,
+            Self::One(value) => vec![value],
+        }
+    }
+}
+
+impl WrittenStep {
+    fn action(mut self) -> Result<Action, String> {
+        let call = self.take_call()?;
+        let repeat = self.take_repeat()?;
+        let opening = self.open.map(|opening| match opening {
+            WrittenOpening::Plain(True) => Opening::default(),
+            WrittenOpening::With(opening) => opening,
+        });
+        let lanes = |lists: Vec<OneOrMany>| lists.into_iter().map(OneOrMany::into_list).collect();
+        let actions = [
+            self.connect.map(|True| Action::Connect),
+            opening.map(Action::Open),
+            self.send.map(|messages| Action::Send(messages.into_list())),
+            self.send_text.map(Action::SendText),
+            self.send_binary.map(Action::SendBinary),
+            call.map(Action::Call),
+            self.expect
+                .map(|messages| Action::Expect(messages.into_list())),
+            self.expect_unordered
+                .map(|lists| Action::ExpectUnordered(lanes(lists))),
+            self.expect_text.map(Action::ExpectText),
+            self.skip_to.map(Action::SkipTo),
+            self.expect_nothing
+                .map(Duration::from_millis)
+                .map(Action::ExpectNothing),
+            self.expect_close
+                .map(|code| close_code(&code))
+                .transpose()?
+                .map(Action::ExpectClose),
+            self.skip_to_close
+                .map(|code| close_code(&code))
+                .transpose()?
+                .map(Action::SkipToClose),
+            self.close.map(Action::Close),
+            self.drop.map(|True| Action::Drop),
+            self.wait.map(Duration::from_millis).map(Action::Wait),
+            repeat.map(|(times, steps)| Action::Repeat(times, steps)),
+        ];
+        let mut given = actions.into_iter().flatten();
+        let action = given.next().ok_or("it does nothing")?;
+        if given.next().is_some() {
+            return Err("it does two things at once".into());
+        }
+        check_placeholders(&action)?;
+        Ok(action)
+    }
+
+    fn take_call(&mut self) -> Result<Option<Call>, String> {
+        let (data, result, error) = (self.data.take(), self.result.take(), self.error.take());
+        let Some(call) = self.call.take() else {
+            if data.is_some() || result.is_some() || error.is_some() {
+                return Err("`data`, `result` and `error` belong to `call`".into());
+            }
+            return Ok(None);
+        };
+        let Some((Value::String(method), params)) = call.split_first() else {
+            return Err("`call` is a list of the method's name and its parameters".into());
+        };
+        if result.is_some() && error.is_some() {
+            return Err("a call has a result or an error".into());
+        }
+        let answer = result
+            .map(|result| ("result".to_owned(), result))
+            .or_else(|| error.map(|error| ("error".to_owned(), error)));
+        Ok(Some(Call {
+            method: method.clone(),
+            params: params.to_vec(),
+            data: data.unwrap_or_default(),
+            answer,
+        }))
+    }
+
+    fn take_repeat(&mut self) -> Result<Option<(u32, Vec<Step>)>, String> {
+        match (self.repeat.take(), self.steps.take()) {
+            (None, None) => Ok(None),
+            (Some(times), Some(steps)) => Ok(Some((times, Step::read_all(steps)?))),
+            _ => Err("`repeat` and `steps` belong together".into()),
+        }
+    }
+}
+
+fn close_code(code: &Value) -> Result<CloseCode, String> {
+    if code == "<any>" {
+        return Ok(CloseCode::Any);
+    }
+    code.as_u64()
+        .and_then(|code| u16::try_from(code).ok())
+        .map(CloseCode::Exactly)
+        .ok_or_else(|| format!("{code} is no close code"))
+}
+
+fn check_placeholders(action: &Action) -> Result<(), String> {
+    match action {
+        Action::Send(messages) => messages.iter().try_for_each(check_sent),
+        Action::Call(call) => {
+            call.params.iter().try_for_each(check_sent)?;
+            call.data.iter().try_for_each(check_expected)?;
+            call.answer
+                .iter()
+                .try_for_each(|(_, value)| check_expected(value))
+        }
+        Action::Expect(messages) => messages.iter().try_for_each(check_expected),
+        Action::ExpectUnordered(lists) => lists.iter().flatten().try_for_each(check_expected),
+        Action::SkipTo(message) => check_expected(message),
+        _ => Ok(()),
+    }
+}
+
+fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(value).map(Some)
+}

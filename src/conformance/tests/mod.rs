@@ -1,0 +1,6 @@
+//! The runner's own rules: what matches, what a file may say, and how a case is played.
+
+mod files;
+mod matching;
+mod playing;
+mod server;

@@ -1,0 +1,380 @@
+//! How cases are played, selected and reported.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::server::{Server, text};
+use crate::conformance::{Chapter, Counts, Level, Options, Received, Report, run};
+
+fn chapter(cases: &Value) -> Chapter {
+    let file = json!({"chapter": "c", "about": "a", "cases": cases});
+    Chapter::parse("c.json", &file.to_string()).unwrap()
+}
+
+fn one_case(steps: &Value) -> Chapter {
+    chapter(&json!([{"name": "n", "steps": steps}]))
+}
+
+fn options() -> Options {
+    Options::new("test").patience(Duration::from_millis(50))
+}
+
+/// Why the only case fails, if it does: the step and the reason.
+async fn failure(server: &Server, steps: Value) -> Option<String> {
+    let report = run(server, &[one_case(&steps)], &options()).await;
+    report
+        .failures()
+        .map(|(_, failure)| format!("{}: {}", failure.step, failure.reason))
+        .next()
+}
+
+fn silent() -> Server {
+    Server::new(|_| Vec::new())
+}
+
+/// Says back what it is asked to, one message for each element of `say`.
+fn parrot() -> Server {
+    Server::new(|message| match &message["say"] {
+        Value::Array(messages) => messages.iter().map(text).collect(),
+        _ => Vec::new(),
+    })
+}
+
+#[tokio::test]
+async fn what_is_expected_passes() {
+    let steps =
+        json!([{"connect": true}, {"send": {"say": [1, {"a": 2}]}}, {"expect": [1, {"a": 2}]}]);
+    assert_eq!(failure(&parrot(), steps).await, None);
+}
+
+#[tokio::test]
+async fn a_wrong_message_fails_with_both_messages() {
+    let steps = json!([{"connect": true}, {"send": {"say": [{"a": 1}]}}, {"expect": {"a": 2}}]);
+    assert_eq!(
+        failure(&parrot(), steps).await.unwrap(),
+        "3: expected {\"a\":2}\nreceived {\"a\":1}\nat a: expected 2, received 1"
+    );
+}
+
+#[tokio::test]
+async fn a_missing_message_fails_after_the_patience() {
+    let steps = json!([{"connect": true}, {"expect": {"a": 2}}]);
+    let reason = failure(&silent(), steps).await.unwrap();
+    assert_eq!(reason, "2: expected {\"a\":2}\nreceived nothing");
+}
+
+#[tokio::test]
+async fn a_message_too_many_fails_at_the_end() {
+    let steps = json!([{"connect": true}, {"send": {"say": [1, 2]}}, {"expect": 1}]);
+    let reason = failure(&parrot(), steps).await.unwrap();
+    assert!(reason.starts_with("the end: "), "{reason}");
+    assert!(reason.contains("received 2"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_connection_that_was_only_opened_is_not_asked_at_the_end() {
+    let steps = json!([{"open": true}, {"send": {"say": [1, 2]}}, {"expect": 1}]);
+    assert_eq!(failure(&parrot(), steps).await, None);
+}
+
+#[tokio::test]
+async fn unordered_messages_keep_the_order_of_their_lists() {
+    let say = |messages: Value| {
+        json!([
+            {"connect": true},
+            {"send": {"say": messages}},
+            {"expectUnordered": ["x", ["a", "b"]]}
+        ])
+    };
+    for right in [
+        json!(["x", "a", "b"]),
+        json!(["a", "x", "b"]),
+        json!(["a", "b", "x"]),
+    ] {
+        assert_eq!(failure(&parrot(), say(right)).await, None);
+    }
+    for wrong in [
+        json!(["x", "b", "a"]),
+        json!(["b", "a", "x"]),
+        json!(["x", "a"]),
+        json!(["x", "x"]),
+    ] {
+        assert!(
+            failure(&parrot(), say(wrong.clone())).await.is_some(),
+            "{wrong}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_answered_by_result_and_updated_with_data_before() {
+    let answers = |messages: Value| {
+        Server::new(move |message| match message["method"].as_str() {
+            Some("insert") => messages.as_array().unwrap().iter().map(text).collect(),
+            _ => Vec::new(),
+        })
+    };
+    let steps = json!([{"connect": true}, {"call": ["insert", 5], "data": [{"msg": "added"}], "result": 7}]);
+    let (added, updated, result) = (
+        json!({"msg": "added"}),
+        json!({"msg": "updated", "methods": ["call-1"]}),
+        json!({"msg": "result", "id": "call-1", "result": 7}),
+    );
+    for right in [
+        json!([added, updated, result]),
+        json!([result, added, updated]),
+        json!([added, result, updated]),
+    ] {
+        let server = answers(right);
+        assert_eq!(failure(&server, steps.clone()).await, None);
+        let call = json!({"msg": "method", "id": "call-1", "method": "insert", "params": [5]});
+        assert!(server.seen.lock().unwrap().contains(&call));
+    }
+    let with_null = json!({"msg": "result", "id": "call-1", "result": 7, "error": null});
+    let without = json!({"msg": "result", "id": "call-1"});
+    for wrong in [
+        json!([updated, added, result]),
+        json!([added, updated]),
+        json!([added, result]),
+        json!([updated, result]),
+        json!([added, updated, with_null]),
+        json!([added, updated, without]),
+        json!([added, updated, result, updated]),
+    ] {
+        assert!(
+            failure(&answers(wrong.clone()), steps.clone())
+                .await
+                .is_some(),
+            "{wrong}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn pings_are_answered_and_skipped_unless_they_are_shown() {
+    let steps = json!([{"connect": true}, {"send": {"say": [{"msg": "ping", "id": "p"}, 1]}}, {"expect": 1}]);
+    let server = parrot();
+    assert_eq!(failure(&server, steps).await, None);
+    assert!(
+        server
+            .seen
+            .lock()
+            .unwrap()
+            .contains(&json!({"msg": "pong", "id": "p"}))
+    );
+
+    let shown = chapter(&json!([{"name": "n", "pings": "shown", "steps": [
+        {"connect": true}, {"send": {"say": [{"msg": "ping"}, 1]}}, {"expect": [{"msg": "ping"}, 1]}
+    ]}]));
+    let server = parrot();
+    assert!(run(&server, &[shown], &options()).await.is_success());
+    assert!(
+        !server
+            .seen
+            .lock()
+            .unwrap()
+            .contains(&json!({"msg": "pong"}))
+    );
+}
+
+#[tokio::test]
+async fn silence_can_be_expected() {
+    let say = |messages: Value| json!([{"open": true}, {"send": {"say": messages}}, {"expectNothing": 20}]);
+    assert_eq!(failure(&parrot(), say(json!([]))).await, None);
+    assert_eq!(
+        failure(&parrot(), say(json!([1]))).await.unwrap(),
+        "3: expected nothing\nreceived 1"
+    );
+}
+
+#[tokio::test]
+async fn the_end_of_a_connection_can_be_expected() {
+    let closing = || Server::new(|_| vec![text(&json!(1)), Received::Closed(Some(1000))]);
+    let steps = |last: Value| json!([{"connect": true}, {"send": {}}, last]);
+    assert_eq!(
+        failure(&closing(), steps(json!({"skipToClose": 1000}))).await,
+        None
+    );
+    assert_eq!(
+        failure(&closing(), steps(json!({"skipToClose": "<any>"}))).await,
+        None
+    );
+    let wrong_code = failure(&closing(), steps(json!({"skipToClose": 1001})))
+        .await
+        .unwrap();
+    assert!(
+        wrong_code.ends_with("it ended with code 1000"),
+        "{wrong_code}"
+    );
+    let too_early = failure(&closing(), steps(json!({"expectClose": 1000})))
+        .await
+        .unwrap();
+    assert!(too_early.ends_with("received 1"), "{too_early}");
+    let still_open = failure(&silent(), steps(json!({"expectClose": 1000})))
+        .await
+        .unwrap();
+    assert!(still_open.ends_with("it is still open"), "{still_open}");
+    let unexpected = failure(&closing(), steps(json!({"expect": [1, 2]})))
+        .await
+        .unwrap();
+    assert!(
+        unexpected.ends_with("the connection ended with code 1000"),
+        "{unexpected}"
+    );
+}
+
+#[tokio::test]
+async fn messages_can_be_skipped() {
+    let steps = json!([{"connect": true}, {"send": {"say": [1, 2, 3]}}, {"skipTo": 3}]);
+    assert_eq!(failure(&parrot(), steps).await, None);
+    let steps = json!([{"connect": true}, {"send": {"say": [1, 2]}}, {"skipTo": 3}]);
+    assert!(failure(&parrot(), steps).await.is_some());
+}
+
+#[tokio::test]
+async fn steps_can_be_repeated() {
+    let steps = json!([{"connect": true}, {"repeat": 3, "steps": [
+        {"send": {"say": ["<round>"]}}, {"expect": "<round>"}
+    ]}]);
+    assert_eq!(failure(&parrot(), steps).await, None);
+    let steps = json!([{"connect": true}, {"repeat": 3, "steps": [
+        {"send": {"say": ["<round>"]}}, {"expect": "0"}
+    ]}]);
+    let reason = failure(&parrot(), steps).await.unwrap();
+    assert!(reason.starts_with("2.2 (round 1): "), "{reason}");
+}
+
+#[tokio::test]
+async fn what_is_no_json_or_no_text_fails() {
+    let noisy = Server::new(|message| match message.get("binary") {
+        Some(_) => vec![Received::Binary(vec![1])],
+        None => vec![Received::Text("{".into())],
+    });
+    let steps = |sent: Value| json!([{"open": true}, {"send": sent}, {"expect": "<any>"}]);
+    let no_json = failure(&noisy, steps(json!({}))).await.unwrap();
+    assert!(no_json.contains("which is no JSON"), "{no_json}");
+    let no_text = failure(&noisy, steps(json!({"binary": 1}))).await.unwrap();
+    assert!(no_text.contains("a binary frame"), "{no_text}");
+}
+
+#[tokio::test]
+async fn a_step_needs_an_open_connection() {
+    let steps = json!([{"connect": true}, {"drop": true}, {"send": {}}]);
+    let reason = failure(&silent(), steps).await.unwrap();
+    assert_eq!(reason, "3: there is no open connection `a`");
+    let steps = json!([{"connect": true}, {"on": "b", "expectNothing": 1}]);
+    let reason = failure(&silent(), steps).await.unwrap();
+    assert_eq!(reason, "2: there is no open connection `b`");
+}
+
+#[tokio::test]
+async fn a_case_ends_with_disconnect_on_what_is_open() {
+    let server = silent();
+    assert_eq!(
+        failure(
+            &server,
+            json!([{"connect": true}, {"on": "b", "open": true}])
+        )
+        .await,
+        None
+    );
+    let seen = server.seen.lock().unwrap();
+    assert_eq!(
+        seen.iter()
+            .filter(|message| message["msg"] == "disconnect")
+            .count(),
+        2
+    );
+}
+
+async fn counts(cases: &Value, options: &Options) -> (usize, usize) {
+    let Counts {
+        passed,
+        failed,
+        skipped,
+    } = run(&silent(), &[chapter(cases)], options).await.counts();
+    assert_eq!(failed, 0);
+    (passed, skipped)
+}
+
+#[tokio::test]
+async fn level_slowness_and_needs_decide_what_is_skipped() {
+    let steps = json!([{"connect": true}]);
+    let cases = json!([
+        {"name": "plain", "steps": steps},
+        {"name": "meteor", "level": "meteor", "steps": steps},
+        {"name": "bolide", "level": "bolide", "steps": steps},
+        {"name": "slow", "slow": true, "steps": steps},
+        {"name": "needy", "needs": {"heartbeatIntervalMs": 400}, "steps": steps},
+        {"name": "raw", "needs": {"transport": "websocket"}, "alone": true, "steps": steps},
+    ]);
+    assert_eq!(counts(&cases, &options()).await, (2, 4));
+    assert_eq!(
+        counts(&cases, &options().level(Level::Meteor)).await,
+        (3, 3)
+    );
+    assert_eq!(
+        counts(&cases, &options().level(Level::Bolide)).await,
+        (4, 2)
+    );
+    assert_eq!(counts(&cases, &options().slow(true)).await, (3, 3));
+    assert_eq!(
+        counts(&cases, &options().server("heartbeatIntervalMs", 400)).await,
+        (3, 3)
+    );
+    assert_eq!(
+        counts(&cases, &options().server("heartbeatIntervalMs", 500)).await,
+        (2, 4)
+    );
+    assert_eq!(
+        counts(&cases, &options().server("transport", "sockjs")).await,
+        (1, 5)
+    );
+    assert_eq!(
+        counts(&cases, &options().name("PLA").name("raw")).await,
+        (2, 0)
+    );
+    assert_eq!(counts(&cases, &options().chapter("other")).await, (0, 0));
+    assert_eq!(
+        counts(&cases, &options().chapter("c").parallel(1)).await,
+        (2, 4)
+    );
+}
+
+#[tokio::test]
+async fn a_run_without_cases_is_no_success() {
+    assert!(!run(&silent(), &[], &options()).await.is_success());
+}
+
+#[tokio::test]
+async fn a_report_shows_failures_and_a_table() {
+    let cases = json!([
+        {"name": "good", "steps": [{"connect": true}]},
+        {"name": "bad", "steps": [{"connect": true}, {"send": {"say": [2]}}, {"expect": 1}]},
+        {"name": "slow", "slow": true, "steps": [{"connect": true}]},
+    ]);
+    let report: Report = run(&parrot(), &[chapter(&cases)], &options()).await;
+    let mut written = Vec::new();
+    report.write(&mut written).unwrap();
+    assert_eq!(
+        String::from_utf8(written).unwrap(),
+        r#"FAILED  c: bad
+  step 3
+    expected 1
+    received 2
+    expected 1, received 2
+  the last frames
+    a   (opened)
+    a → {"msg":"connect","support":["1","pre2","pre1"],"version":"1"}
+    a ← {"msg":"connected","session":"dRsgAEsdpRvETpxNp"}
+    a → {"say":[2]}
+    a ← 2
+
+chapter  passed  failed  skipped
+c             1       1        1
+
+1 passed, 1 failed, 1 skipped
+"#
+    );
+}

@@ -1,0 +1,83 @@
+//! A server in memory that says what a test tells it to.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use crate::conformance::{Connection, Opening, Received, Transport, TransportError};
+
+/// Answers a message: with any number of messages, or with the end.
+type Answer = Box<dyn Fn(&Value) -> Vec<Received> + Send + Sync>;
+
+/// What connections of the server have seen, in order.
+pub(super) type Seen = Arc<Mutex<Vec<Value>>>;
+
+pub(super) struct Server {
+    answer: Arc<Answer>,
+    pub(super) seen: Seen,
+}
+
+pub(super) struct ServerConnection {
+    answer: Arc<Answer>,
+    seen: Seen,
+    waiting: VecDeque<Received>,
+}
+
+impl Server {
+    /// Answers `connect` and `ping` as it should, and everything else by `answer`.
+    pub(super) fn new(answer: impl Fn(&Value) -> Vec<Received> + Send + Sync + 'static) -> Self {
+        let with_basics = move |message: &Value| match message["msg"].as_str() {
+            Some("connect") => vec![text(
+                &json!({"msg": "connected", "session": "dRsgAEsdpRvETpxNp"}),
+            )],
+            Some("ping") => vec![text(&json!({"msg": "pong", "id": message["id"]}))],
+            _ => answer(message),
+        };
+        Self {
+            answer: Arc::new(Box::new(with_basics)),
+            seen: Seen::default(),
+        }
+    }
+}
+
+pub(super) fn text(message: &Value) -> Received {
+    Received::Text(message.to_string())
+}
+
+impl Transport for Server {
+    type Connection = ServerConnection;
+
+    async fn open(&self, _: &Opening) -> Result<ServerConnection, TransportError> {
+        let (answer, seen) = (Arc::clone(&self.answer), Arc::clone(&self.seen));
+        Ok(ServerConnection {
+            answer,
+            seen,
+            waiting: VecDeque::new(),
+        })
+    }
+}
+
+impl Connection for ServerConnection {
+    async fn send_text(&mut self, text: String) {
+        let message = serde_json::from_str(&text).unwrap_or_default();
+        self.waiting.extend((self.answer)(&message));
+        self.seen.lock().unwrap().push(message);
+    }
+
+    async fn send_binary(&mut self, bytes: Vec<u8>) {
+        self.send_text(String::from_utf8_lossy(&bytes).into_owned())
+            .await;
+    }
+
+    async fn receive(&mut self) -> Received {
+        match self.waiting.pop_front() {
+            Some(received) => received,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn close(&mut self, code: u16) {
+        self.waiting.push_back(Received::Closed(Some(code)));
+    }
+}

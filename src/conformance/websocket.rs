@@ -1,0 +1,121 @@
+//! The raw WebSocket, as most clients outside of browsers use it.
+
+use futures::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::http::header::{HeaderName, HeaderValue};
+use tokio_tungstenite::tungstenite::http::uri::{PathAndQuery, Uri};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+use super::step::Opening;
+use super::transport::{Connection, Received, Transport, TransportError};
+
+/// A server's raw WebSocket endpoint.
+#[derive(Debug, Clone)]
+pub struct WebSocket {
+    address: Uri,
+}
+
+/// An open WebSocket.
+#[derive(Debug)]
+pub struct WebSocketConnection {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl WebSocket {
+    /// The endpoint at an address such as `ws://127.0.0.1:3000/websocket`.
+    ///
+    /// # Errors
+    /// Says what is wrong with the address.
+    pub fn new(address: &str) -> Result<Self, TransportError> {
+        let address: Uri = address.parse().map_err(|error| failed(&address, &error))?;
+        if address.scheme_str() != Some("ws") {
+            return Err(failed(&address, &"the address has to begin with ws://"));
+        }
+        Ok(Self { address })
+    }
+
+    fn request(&self, opening: &Opening) -> Result<Request, String> {
+        let mut parts = self.address.clone().into_parts();
+        if let Some(path) = &opening.path {
+            let path: PathAndQuery = path.parse().map_err(as_text)?;
+            parts.path_and_query = Some(path);
+        }
+        let address = Uri::from_parts(parts).map_err(as_text)?;
+        let mut request = address.into_client_request().map_err(as_text)?;
+        for (name, value) in &opening.headers {
+            let name: HeaderName = name.parse().map_err(as_text)?;
+            let value: HeaderValue = value.parse().map_err(as_text)?;
+            request.headers_mut().insert(name, value);
+        }
+        Ok(request)
+    }
+}
+
+impl Transport for WebSocket {
+    type Connection = WebSocketConnection;
+
+    async fn open(&self, opening: &Opening) -> Result<WebSocketConnection, TransportError> {
+        let request = self
+            .request(opening)
+            .map_err(|reason| failed(&self.address, &reason))?;
+        let without_delay = true;
+        let (socket, _) = connect_async_with_config(request, None, without_delay)
+            .await
+            .map_err(|error| failed(&self.address, &error))?;
+        Ok(WebSocketConnection { socket })
+    }
+}
+
+// Errors of sending are left to `receive`, which then says how the connection ended.
+impl Connection for WebSocketConnection {
+    async fn send_text(&mut self, text: String) {
+        self.socket
+            .send(Message::text(text))
+            .await
+            .unwrap_or_default();
+    }
+
+    async fn send_binary(&mut self, bytes: Vec<u8>) {
+        self.socket
+            .send(Message::binary(bytes))
+            .await
+            .unwrap_or_default();
+    }
+
+    async fn receive(&mut self) -> Received {
+        loop {
+            match self.socket.next().await {
+                Some(Ok(Message::Text(text))) => return Received::Text(text.as_str().to_owned()),
+                Some(Ok(Message::Binary(bytes))) => return Received::Binary(bytes.to_vec()),
+                Some(Ok(Message::Close(frame))) => {
+                    return Received::Closed(frame.map(|frame| frame.code.into()));
+                }
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Err(_)) | None => return Received::Closed(None),
+            }
+        }
+    }
+
+    async fn close(&mut self, code: u16) {
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: "".into(),
+        };
+        self.socket
+            .send(Message::Close(Some(frame)))
+            .await
+            .unwrap_or_default();
+    }
+}
+
+fn failed(address: &dyn std::fmt::Display, reason: &dyn std::fmt::Display) -> TransportError {
+    TransportError(format!("{address}: {reason}"))
+}
+
+fn as_text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

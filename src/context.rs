@@ -1,0 +1,204 @@
+//! What a handler is given: [`Context`] for everybody, [`SignedIn`] where somebody is signed in.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bolide_protocol::ejson::{self, CustomTypes};
+use bolide_protocol::{DdpError, RandomStream, RawJson, random};
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::app::App;
+use crate::chance::{Chance, Generator};
+use crate::connection::Connection;
+use crate::method::{Invocation, MethodError, MethodResult, Parameters};
+use crate::user::UserId;
+
+/// The circumstances of a call. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    invocation: Arc<Invocation>,
+    argument_count: usize,
+}
+
+/// The circumstances of a call by a user who is signed in. It is a [`Context`] with a user.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    context: Context,
+    user: UserId,
+}
+
+impl Context {
+    pub(crate) fn new(invocation: Arc<Invocation>, argument_count: usize) -> Self {
+        Self { invocation, argument_count }
+    }
+
+    /// The app, for calls and writes of its own.
+    #[must_use]
+    pub fn app(&self) -> App {
+        App::from_state(Arc::clone(&self.invocation.app))
+    }
+
+    /// The name under which the method was called.
+    #[must_use]
+    pub fn method_name(&self) -> &str {
+        &self.invocation.method.name
+    }
+
+    /// How many parameters the handler was given: without a code of the second factor, and without what clients
+    /// append to every call.
+    #[must_use]
+    pub fn argument_count(&self) -> usize {
+        self.argument_count
+    }
+
+    /// Who is signed in on the connection, if anybody.
+    #[must_use]
+    pub fn user_id(&self) -> Option<UserId> {
+        self.invocation.root().user.lock().clone()
+    }
+
+    /// The connection; nothing when the application makes the call itself.
+    #[must_use]
+    pub fn connection(&self) -> Option<&Connection> {
+        self.invocation.connection.as_ref()
+    }
+
+    /// Signs a user in on this connection, or out: all subscriptions of the connection are run again for the new user,
+    /// and the client is sent the difference.
+    ///
+    /// # Errors
+    /// An internal error after [`unblock`](Self::unblock), and for a call that no client made.
+    pub async fn set_user_id(&self, user: Option<UserId>) -> MethodResult<()> {
+        let root = self.invocation.root();
+        if root.unblocked.load(Ordering::Acquire) {
+            return Err(MethodError::internal("Can't call setUserId in a method after calling unblock"));
+        }
+        let Some(session) = root.connection.as_ref().map(Connection::session) else {
+            return Err(MethodError::internal("Can't call setUserId on a server initiated method call"));
+        };
+        session.change_user(user.clone()).await;
+        *root.user.lock() = user;
+        Ok(())
+    }
+
+    /// Lets the next messages of the client run while this method goes on.
+    pub fn unblock(&self) {
+        self.invocation.root().unblocked.store(true, Ordering::Release);
+    }
+
+    /// Calls another method, as the same user on the same connection. Where this call passed the gate, that one is
+    /// not asked again.
+    ///
+    /// ```
+    /// use bolide::prelude::*;
+    ///
+    /// async fn double(context: Context, number: f64) -> MethodResult<f64> {
+    ///     context.call("add", &(number, number)).await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the other method, and 404 if there is none of that name.
+    pub async fn call<Output: DeserializeOwned>(
+        &self,
+        method: &str,
+        parameters: &(impl Serialize + Sync),
+    ) -> MethodResult<Output> {
+        let parameters = Parameters::from_values(parameters)?;
+        let result = self.call_raw(method, parameters).await?.unwrap_or_else(RawJson::null);
+        Ok(ejson::from_raw(&result, &CustomTypes::default())?)
+    }
+
+    /// Calls another method with parameters as they come.
+    ///
+    /// # Errors
+    /// Those of the other method, and 404 if there is none of that name.
+    pub async fn call_raw(&self, method: &str, parameters: Parameters) -> MethodResult<Option<RawJson>> {
+        let app = &self.invocation.app;
+        let found = app.methods.find(method).ok_or_else(|| DdpError::method_not_found(method))?;
+        let seed = self.with_random(|random| random.rpc_seed(method));
+        let nested = Arc::new(Invocation {
+            app: Arc::clone(app),
+            method: Arc::clone(found),
+            connection: self.invocation.connection.clone(),
+            user: Mutex::new(self.user_id()),
+            random: Mutex::new(CallRandom::new(Some(seed))),
+            unblocked: AtomicBool::new(false),
+            parent: Some(Arc::clone(&self.invocation)),
+            admitted: AtomicBool::new(self.invocation.admitted.load(Ordering::Acquire)),
+        });
+        nested.run(parameters).await
+    }
+
+    /// The next id of the call's random stream `stream`. A client that runs the method's stub draws the same ids.
+    #[must_use]
+    pub fn random_id(&self, stream: &str) -> String {
+        self.with_random(|random| random.stream(stream).id())
+    }
+
+    /// The id of a document that this call inserts into `collection`. A client's stub draws the same.
+    #[must_use]
+    pub fn document_id(&self, collection: &str) -> String {
+        self.with_random(|random| random.collection(collection).id())
+    }
+
+    fn with_random<Output>(&self, draw: impl FnOnce(&mut RandomStream) -> Output) -> Output {
+        draw(self.invocation.random.lock().stream(&*self.invocation.app.chance))
+    }
+}
+
+impl SignedIn {
+    pub(crate) fn new(context: Context) -> Option<Self> {
+        let user = context.user_id()?;
+        Some(Self { context, user })
+    }
+
+    /// Who calls.
+    #[must_use]
+    pub fn user(&self) -> &UserId {
+        &self.user
+    }
+}
+
+impl Deref for SignedIn {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Context")
+            .field("method", &self.method_name())
+            .field("user", &self.user_id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The random streams of a call, made when the first id is drawn.
+pub(crate) struct CallRandom {
+    seed: Option<String>,
+    stream: Option<RandomStream>,
+}
+
+impl CallRandom {
+    pub(crate) fn new(seed: Option<String>) -> Self {
+        // As in Meteor, an empty seed is none.
+        Self { seed: seed.filter(|seed| !seed.is_empty()), stream: None }
+    }
+
+    fn stream(&mut self, chance: &dyn Chance) -> &mut RandomStream {
+        let seed = &mut self.seed;
+        self.stream.get_or_insert_with(|| {
+            let seed = seed.take().unwrap_or_else(|| random::hex_string(&mut Generator(chance), 20));
+            RandomStream::new(seed)
+        })
+    }
+}

@@ -1,0 +1,38 @@
+//! [`Error`]: what can go wrong before clients come: an app that does not fit together, an address that cannot be had.
+
+use std::io;
+
+/// Why an app cannot be built or served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The app does not fit together.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The listener could not be opened.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address that was asked for.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// Why an app does not fit together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Two methods of one name.
+    #[error("there are two methods named `{0}`; each name can be registered once")]
+    DuplicateMethod(String),
+    /// A gated method that anybody could call.
+    #[error(
+        "the method `{0}` requires a second factor, but its handler takes `Context`, which stands for anybody; let its \
+         first parameter be `SignedIn`, or register it with `TwoFactor::none()`"
+    )]
+    AnonymousGatedMethod(String),
+    /// A path prefix that is no path.
+    #[error("the path prefix `{0}` must be empty, or begin with `/` and not end with one")]
+    PathPrefix(String),
+}

@@ -1,0 +1,63 @@
+//! Bolide: a Meteor-compatible DDP server in which every method carries a two-factor policy.
+//!
+//! Clients that exist (Meteor apps, Rocket.Chat's apps, SDKs and bots) connect to it unchanged. An application
+//! registers methods; a method is a plain async function with typed parameters, and states whether it asks for a second
+//! factor:
+//!
+//! ```no_run
+//! use bolide::prelude::*;
+//!
+//! async fn add(_: Context, a: f64, b: f64) -> MethodResult<f64> {
+//!     Ok(a + b)
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), bolide::Error> {
+//!     App::builder().method("add", TwoFactor::none(), add).serve("127.0.0.1:3000").await
+//! }
+//! ```
+//!
+//! In reading order, which is also the way of a call:
+//!
+//! - [`App`]: what an application registers, and how it is served;
+//! - `transport` and `session`: how frames come in, and the rules of DDP for one connection;
+//! - [`method`]: handlers, their parameters and errors, and the dispatcher between them and the session;
+//! - [`two_factor`]: the policy of a method, and the gate that the dispatcher asks;
+//! - [`Context`] and [`SignedIn`]: what a handler is given;
+//! - [`rate_limit`], [`Limits`], [`clock`] and [`chance`]: what bounds a server, and what it takes from outside.
+
+mod app;
+pub mod chance;
+pub mod clock;
+mod connection;
+mod context;
+mod error;
+mod limits;
+pub mod method;
+pub mod rate_limit;
+mod server;
+mod session;
+mod transport;
+pub mod two_factor;
+mod user;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
+pub use app::{App, AppBuilder, Caller, MethodSummary};
+pub use bolide_protocol as protocol;
+pub use bolide_protocol::DdpError;
+pub use connection::Connection;
+pub use context::{Context, SignedIn};
+pub use error::{BuildError, Error};
+pub use limits::{Heartbeat, Limits};
+pub use method::{MethodError, MethodResult};
+pub use transport::memory::{FromServer, MemoryConnection};
+pub use two_factor::TwoFactor;
+pub use user::UserId;
+
+/// What most applications use.
+pub mod prelude {
+    pub use crate::protocol::Ejson;
+    pub use crate::{App, Caller, Context, MethodError, MethodResult, SignedIn, TwoFactor, UserId};
+}

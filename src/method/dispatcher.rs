@@ -1,0 +1,136 @@
+//! The dispatcher: counts a call against the rate limits, asks the gate, runs the handler. Every call comes through
+//! here, from a socket, from within another method, or from the application itself.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{self, Poll};
+
+use bolide_protocol::RawJson;
+use bolide_protocol::two_factor::TwoFactorCode;
+use parking_lot::Mutex;
+
+use super::error::invalid_user;
+use super::{HandlerFuture, Method, MethodError, Parameters};
+use crate::app::AppState;
+use crate::connection::Connection;
+use crate::context::{CallRandom, Context};
+use crate::rate_limit::{Counted, CountedKind};
+use crate::two_factor::{GatedCall, Requirement, TwoFactor};
+use crate::user::UserId;
+
+/// What a method ends with: a result, none, or an error.
+pub(crate) type MethodOutcome = Result<Option<RawJson>, MethodError>;
+
+/// One run of a method.
+pub(crate) struct Invocation {
+    pub(crate) app: Arc<AppState>,
+    pub(crate) method: Arc<Method>,
+    /// Nothing for a call that the application makes itself.
+    pub(crate) connection: Option<Connection>,
+    /// The user at the start of the call, or the one that the method has set since.
+    pub(crate) user: Mutex<Option<UserId>>,
+    pub(crate) random: Mutex<CallRandom>,
+    pub(crate) unblocked: AtomicBool,
+    /// The method that called this one.
+    pub(crate) parent: Option<Arc<Invocation>>,
+    /// Whether the gate has admitted this call or one that it was made from.
+    pub(crate) admitted: AtomicBool,
+}
+
+impl Invocation {
+    /// The call that the client made: this one, or the one that it was made from.
+    pub(crate) fn root(self: &Arc<Self>) -> &Arc<Self> {
+        self.parent.as_ref().map_or(self, |parent| parent.root())
+    }
+
+    /// Starts the call on its way: limits, gate, handler.
+    pub(crate) fn run(self: Arc<Self>, parameters: Parameters) -> HandlerFuture {
+        if let Err(refusal) = self.count() {
+            return Box::pin(std::future::ready(Err(refusal)));
+        }
+        match self.method.policy {
+            TwoFactor::None => start(self, parameters),
+            TwoFactor::Required(requirement) => Box::pin(self.run_gated(requirement, parameters)),
+        }
+    }
+
+    async fn run_gated(self: Arc<Self>, requirement: Requirement, mut parameters: Parameters) -> MethodOutcome {
+        let code = parameters.take_two_factor_code();
+        if !self.admitted.load(Ordering::Acquire) {
+            self.ask_gate(requirement, code.as_ref()).await?;
+            self.admitted.store(true, Ordering::Release);
+        }
+        start(self, parameters).await
+    }
+
+    async fn ask_gate(&self, requirement: Requirement, code: Option<&TwoFactorCode>) -> Result<(), MethodError> {
+        let user = self.user.lock().clone().ok_or_else(|| invalid_user("twoFactorRequired"))?;
+        let call = GatedCall {
+            method: &self.method.name,
+            requirement,
+            user: &user,
+            connection: self.connection.as_ref(),
+            code,
+        };
+        Ok(self.app.gate.check(call).await?)
+    }
+
+    /// Calls that the application or another method makes are not counted.
+    fn count(&self) -> Result<(), MethodError> {
+        let (Some(connection), None) = (&self.connection, &self.parent) else { return Ok(()) };
+        if self.app.rate_limiter.is_empty() {
+            return Ok(());
+        }
+        let user = self.user.lock();
+        let counted = Counted { kind: CountedKind::Method, name: &self.method.name, user: user.as_ref(), connection };
+        Ok(self.app.rate_limiter.count(&counted, self.app.clock.now())?)
+    }
+}
+
+fn start(invocation: Arc<Invocation>, mut parameters: Parameters) -> HandlerFuture {
+    if let Some(declared) = invocation.method.declared {
+        parameters.drop_spares(declared);
+    }
+    let method = Arc::clone(&invocation.method);
+    let context = Context::new(invocation, parameters.len());
+    match guarded(|| method.start(context, parameters)) {
+        Ok(running) => running,
+        Err(panic) => Box::pin(std::future::ready(Err(panic))),
+    }
+}
+
+/// A method that a session runs, until its outcome is there. A panic is an outcome too.
+pub(crate) struct RunningMethod {
+    future: HandlerFuture,
+}
+
+impl RunningMethod {
+    pub(crate) fn new(future: HandlerFuture) -> Self {
+        Self { future }
+    }
+}
+
+impl Future for RunningMethod {
+    type Output = MethodOutcome;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<MethodOutcome> {
+        match guarded(|| self.future.as_mut().poll(context)) {
+            Ok(poll) => poll,
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    }
+}
+
+/// Runs code of the application; a panic in it becomes an error that the client does not see.
+pub(crate) fn guarded<Output>(code: impl FnOnce() -> Output) -> Result<Output, MethodError> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(|panic| {
+        let message = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "of unknown kind".into());
+        MethodError::internal(format!("panic: {message}"))
+    })
+}

@@ -1,0 +1,198 @@
+//! [`RateLimitRule`]: how often something may be called, as Meteor's `ddp-rate-limiter` counts.
+//!
+//! A rule counts in fixed windows that begin for all of its callers at once. Every call is counted, also a refused
+//! one.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bolide_protocol::DdpError;
+use parking_lot::Mutex;
+
+use crate::clock::Timestamp;
+use crate::connection::Connection;
+use crate::method::details;
+use crate::user::UserId;
+
+/// One rule. A call that any rule refuses fails with `too-many-requests`.
+///
+/// ```
+/// use std::time::Duration;
+/// use bolide::rate_limit::RateLimitRule;
+///
+/// // Meteor's own: five log-ins and the like in ten seconds, per connection and method.
+/// let rule = RateLimitRule::new(5, Duration::from_secs(10))
+///     .methods(["login", "createUser", "resetPassword", "forgotPassword"])
+///     .per_connection();
+/// ```
+#[derive(Clone, Debug)]
+pub struct RateLimitRule {
+    limit: u32,
+    interval: Duration,
+    kind: Option<CountedKind>,
+    names: Option<Vec<String>>,
+    per_name: bool,
+    per_connection: bool,
+    per_user: bool,
+    per_address: bool,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CountedKind {
+    Method,
+    Subscription,
+}
+
+/// A call, as rules see it.
+pub(crate) struct Counted<'call> {
+    pub(crate) kind: CountedKind,
+    pub(crate) name: &'call str,
+    pub(crate) user: Option<&'call UserId>,
+    pub(crate) connection: &'call Connection,
+}
+
+impl RateLimitRule {
+    /// At most `limit` calls in each `interval`, of all callers together unless the rule says per what.
+    #[must_use]
+    pub const fn new(limit: u32, interval: Duration) -> Self {
+        Self {
+            limit,
+            interval,
+            kind: None,
+            names: None,
+            per_name: false,
+            per_connection: false,
+            per_user: false,
+            per_address: false,
+        }
+    }
+
+    /// Counts only methods of these names, each for itself.
+    #[must_use]
+    pub fn methods<Name: Into<String>>(mut self, names: impl IntoIterator<Item = Name>) -> Self {
+        self.kind = Some(CountedKind::Method);
+        self.names = Some(names.into_iter().map(Into::into).collect());
+        self.per_name = true;
+        self
+    }
+
+    /// Counts only subscriptions to publications of these names, each for itself.
+    #[must_use]
+    pub fn subscriptions<Name: Into<String>>(mut self, names: impl IntoIterator<Item = Name>) -> Self {
+        self.kind = Some(CountedKind::Subscription);
+        self.names = Some(names.into_iter().map(Into::into).collect());
+        self.per_name = true;
+        self
+    }
+
+    /// Counts every method and publication for itself.
+    #[must_use]
+    pub const fn per_name(mut self) -> Self {
+        self.per_name = true;
+        self
+    }
+
+    /// Counts every connection for itself.
+    #[must_use]
+    pub const fn per_connection(mut self) -> Self {
+        self.per_connection = true;
+        self
+    }
+
+    /// Counts every user for itself; calls of nobody are not counted.
+    #[must_use]
+    pub const fn per_user(mut self) -> Self {
+        self.per_user = true;
+        self
+    }
+
+    /// Counts every address for itself.
+    #[must_use]
+    pub const fn per_address(mut self) -> Self {
+        self.per_address = true;
+        self
+    }
+
+    fn key(&self, call: &Counted<'_>) -> Option<Key> {
+        if self.kind.is_some_and(|kind| kind != call.kind) {
+            return None;
+        }
+        if self.names.as_ref().is_some_and(|names| !names.iter().any(|name| name == call.name)) {
+            return None;
+        }
+        if self.per_user && call.user.is_none() {
+            return None;
+        }
+        Some(Key {
+            name: self.per_name.then(|| (call.kind == CountedKind::Method, call.name.to_owned())),
+            user: call.user.filter(|_| self.per_user).cloned(),
+            connection: self.per_connection.then(|| call.connection.id().to_owned()),
+            address: self.per_address.then(|| call.connection.client_address()).flatten(),
+        })
+    }
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    name: Option<(bool, String)>,
+    user: Option<UserId>,
+    connection: Option<String>,
+    address: Option<String>,
+}
+
+/// All rules of an app with their counters.
+#[derive(Default)]
+pub(crate) struct RateLimiter {
+    rules: Vec<(RateLimitRule, Mutex<Window>)>,
+}
+
+#[derive(Default)]
+struct Window {
+    ends: Option<Timestamp>,
+    counts: HashMap<Key, u32>,
+}
+
+impl RateLimiter {
+    pub(crate) fn new(rules: Vec<RateLimitRule>) -> Self {
+        Self { rules: rules.into_iter().map(|rule| (rule, Mutex::default())).collect() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Counts a call; refuses it if any rule does, and names the longest time to wait.
+    pub(crate) fn count(&self, call: &Counted<'_>, now: Timestamp) -> Result<(), DdpError> {
+        let waits = self.rules.iter().filter_map(|(rule, window)| window.lock().count(rule, rule.key(call)?, now));
+        waits.max().map_or(Ok(()), |wait| Err(too_many_requests(wait)))
+    }
+}
+
+impl Window {
+    /// Counts, and gives the milliseconds to wait if it was too much.
+    fn count(&mut self, rule: &RateLimitRule, key: Key, now: Timestamp) -> Option<i64> {
+        let ends = match self.ends {
+            Some(ends) if now < ends => ends,
+            _ => {
+                self.counts.clear();
+                now.plus(rule.interval)
+            }
+        };
+        self.ends = Some(ends);
+        let count = self.counts.entry(key).or_insert(0);
+        *count = count.saturating_add(1);
+        (*count > rule.limit).then(|| ends.milliseconds() - now.milliseconds())
+    }
+}
+
+fn too_many_requests(wait: i64) -> DdpError {
+    let seconds = wait.unsigned_abs().div_ceil(1000);
+    DdpError::new(
+        "too-many-requests",
+        format!(
+            "Error, too many requests. Please slow down. You must wait {seconds} seconds before trying again."
+        ),
+    )
+    .with_details(details(&serde_json::json!({ "timeToReset": wait })))
+}

@@ -1,0 +1,92 @@
+//! The listener: accepts sockets, hands them to hyper, and shuts down in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+use tower_service::Service as _;
+
+use crate::app::AppState;
+use crate::session::Request;
+use crate::transport::Goodbye;
+
+/// What hyper may read ahead of a request; the least that it accepts.
+const HTTP_BUFFER: usize = 8 << 10;
+
+/// How long to wait when the machine has no more sockets to give.
+const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
+
+/// Serves `router` until `shutdown` is ready, then ends all sessions of `app` in order.
+pub(crate) async fn serve(
+    app: Arc<AppState>,
+    router: Router,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) {
+    tokio::select! {
+        () = accept_all(&app, &router, &listener) => {}
+        () = shutdown => {}
+    }
+    drop(listener);
+    shut_down(&app).await;
+}
+
+async fn accept_all(app: &Arc<AppState>, router: &Router, listener: &TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((socket, address)) => {
+                // A message that has to wait for another one's acknowledgement is worse than a small packet.
+                let _as_it_is = socket.set_nodelay(true);
+                app.tasks.spawn(serve_http(Arc::clone(app), router.clone(), socket, address));
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept; is the limit of open files (ulimit -n) too low?");
+                sleep(ACCEPT_BACK_OFF).await;
+            }
+        }
+    }
+}
+
+async fn serve_http(app: Arc<AppState>, router: Router, socket: TcpStream, address: SocketAddr) {
+    let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(address));
+        router.clone().call(request.map(axum::body::Body::new))
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(app.limits.connect_timeout)
+        .max_buf_size(HTTP_BUFFER)
+        .serve_connection(TokioIo::new(socket), service)
+        .with_upgrades();
+    tokio::select! {
+        // What a client does wrong at this level, hyper has answered.
+        _ = connection => {}
+        () = app.stopping.cancelled() => {}
+    }
+}
+
+async fn shut_down(app: &AppState) {
+    app.stopping.cancel();
+    app.tasks.close();
+    app.sessions.request(|| Request::ShutDown);
+    if timeout(app.limits.shutdown_timeout, app.tasks.wait()).await.is_ok() {
+        return;
+    }
+    tracing::warn!("methods still run after the shutdown timeout; their clients are sent away");
+    app.sessions.request(|| Request::Close(Goodbye::new(1001, "The server is shutting down")));
+    let _late = timeout(Duration::from_millis(500), app.tasks.wait()).await;
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}

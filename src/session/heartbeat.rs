@@ -1,0 +1,80 @@
+//! The one timer of a session: first how long a socket may take to connect, then the heartbeat, last how long a close
+//! may take.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::limits::Heartbeat;
+
+pub(super) struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    purpose: Purpose,
+    /// Whether the client said anything since the timer was set.
+    heard: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Connect,
+    Quiet,
+    AwaitPong,
+    Close,
+    Off,
+}
+
+/// What an expired timer means.
+pub(super) enum Expired {
+    /// Send a `ping`.
+    Ping,
+    /// The client is gone: it did not connect, answer or close in time.
+    Gone,
+}
+
+impl Timer {
+    pub(super) fn connect(timeout: Duration) -> Self {
+        Self { sleep: Box::pin(sleep(timeout)), purpose: Purpose::Connect, heard: false }
+    }
+
+    /// Starts the heartbeat, or none.
+    pub(super) fn start_heartbeat(&mut self, heartbeat: Option<Heartbeat>) {
+        match heartbeat {
+            Some(heartbeat) if !heartbeat.interval.is_zero() => self.set(Purpose::Quiet, heartbeat.interval),
+            _ => self.purpose = Purpose::Off,
+        }
+    }
+
+    pub(super) fn start_close(&mut self, timeout: Duration) {
+        self.set(Purpose::Close, timeout);
+    }
+
+    /// The client said something.
+    pub(super) fn hear(&mut self) {
+        self.heard = true;
+    }
+
+    pub(super) fn poll(&mut self, context: &mut Context<'_>, heartbeat: Heartbeat) -> Poll<Expired> {
+        while self.purpose != Purpose::Off && self.sleep.as_mut().poll(context).is_ready() {
+            match self.purpose {
+                Purpose::Quiet | Purpose::AwaitPong if self.heard => self.set(Purpose::Quiet, heartbeat.interval),
+                Purpose::Quiet => {
+                    self.set(Purpose::AwaitPong, heartbeat.timeout);
+                    return Poll::Ready(Expired::Ping);
+                }
+                _ => {
+                    self.purpose = Purpose::Off;
+                    return Poll::Ready(Expired::Gone);
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    fn set(&mut self, purpose: Purpose, duration: Duration) {
+        self.purpose = purpose;
+        self.heard = false;
+        self.sleep.as_mut().reset(Instant::now() + duration);
+    }
+}

@@ -1,0 +1,136 @@
+//! The session: the DDP rules of one connection.
+//!
+//! - [`Session`] is the part that everybody may hold: handlers, publications, the registry;
+//! - the [`outbox`] is what waits for the client;
+//! - the [`driver`] is the one task that reads the client's messages and runs its methods.
+
+pub(crate) mod cork;
+mod driver;
+mod heartbeat;
+mod inbox;
+mod outbox;
+mod registry;
+
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use futures::channel::oneshot;
+use parking_lot::Mutex;
+
+use crate::connection::Peer;
+use crate::transport::Goodbye;
+use crate::user::UserId;
+
+pub(crate) use driver::drive;
+pub(crate) use outbox::{Item, Link, Outbox};
+pub(crate) use registry::Sessions;
+
+/// What handlers and publications hold of a session.
+pub(crate) struct Session {
+    id: Box<str>,
+    peer: Mutex<Arc<Peer>>,
+    user: Mutex<Option<UserId>>,
+    outbox: Outbox,
+    requests: Mutex<Vec<Request>>,
+    closing: Mutex<Closing>,
+}
+
+/// What others ask of the driver.
+pub(crate) enum Request {
+    /// Sign a user in or out, and say when it is done.
+    ChangeUser(Option<UserId>, oneshot::Sender<()>),
+    /// Close the connection for good.
+    Close(Goodbye),
+    /// Start nothing more, and close when what runs has ended.
+    ShutDown,
+}
+
+/// What runs when the session has ended.
+enum Closing {
+    Open(Vec<CloseCallback>),
+    Closed,
+}
+
+pub(crate) type CloseCallback = Box<dyn FnOnce() + Send>;
+
+impl Session {
+    pub(crate) fn new(id: String, peer: Peer, outbox: Outbox) -> Arc<Self> {
+        Arc::new(Self {
+            id: id.into(),
+            peer: Mutex::new(Arc::new(peer)),
+            user: Mutex::new(None),
+            outbox,
+            requests: Mutex::new(Vec::new()),
+            closing: Mutex::new(Closing::Open(Vec::new())),
+        })
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn peer(&self) -> Arc<Peer> {
+        Arc::clone(&self.peer.lock())
+    }
+
+    pub(crate) fn user(&self) -> Option<UserId> {
+        self.user.lock().clone()
+    }
+
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// Sends a message. It is on its way when the current poll of the calling task ends, or at once outside of one.
+    pub(crate) fn send(self: &Arc<Self>, frame: ByteString) {
+        cork::send(self, Item::Message(frame));
+    }
+
+    /// Sends a `ping` or `pong`, which does not count as a message.
+    pub(crate) fn send_uncounted(self: &Arc<Self>, frame: ByteString) {
+        cork::send(self, Item::Heartbeat(frame));
+    }
+
+    pub(crate) fn request_close(&self) {
+        self.request(Request::Close(Goodbye::normal()));
+    }
+
+    /// Has the driver change the user, and waits until it has.
+    pub(crate) async fn change_user(&self, user: Option<UserId>) {
+        let (done, changed) = oneshot::channel();
+        self.request(Request::ChangeUser(user, done));
+        // A session that ends meanwhile has no user to change.
+        let _ended = changed.await;
+    }
+
+    pub(crate) fn on_close(&self, callback: CloseCallback) {
+        if let Closing::Open(callbacks) = &mut *self.closing.lock() {
+            callbacks.push(callback);
+            return;
+        }
+        callback();
+    }
+
+    pub(crate) fn request(&self, request: Request) {
+        self.requests.lock().push(request);
+        self.outbox.wake_driver();
+    }
+
+    fn take_requests(&self) -> Vec<Request> {
+        std::mem::take(&mut *self.requests.lock())
+    }
+
+    fn set_user(&self, user: Option<UserId>) {
+        *self.user.lock() = user;
+    }
+
+    fn run_close_callbacks(&self) {
+        let ended = std::mem::replace(&mut *self.closing.lock(), Closing::Closed);
+        let Closing::Open(callbacks) = ended else { return };
+        for callback in callbacks {
+            if let Err(panic) = crate::method::guarded(callback) {
+                tracing::error!(%panic, "an on_close callback panicked");
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! All sessions of an app, open sockets without one among them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::{Request, Session};
+
+#[derive(Default)]
+pub(crate) struct Sessions {
+    by_id: Mutex<HashMap<Box<str>, Arc<Session>>>,
+}
+
+impl Sessions {
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.lock().len()
+    }
+
+    /// Asks the same of every session.
+    pub(crate) fn request(&self, request: impl Fn() -> Request) {
+        let sessions: Vec<_> = self.by_id.lock().values().cloned().collect();
+        for session in sessions {
+            session.request(request());
+        }
+    }
+
+    pub(super) fn add(&self, session: &Arc<Session>) {
+        self.by_id.lock().insert(session.id().into(), Arc::clone(session));
+    }
+
+    pub(super) fn remove(&self, session: &Arc<Session>) {
+        self.by_id.lock().remove(session.id());
+    }
+}

@@ -1,0 +1,139 @@
+//! The routes of a server: `/websocket` and `/health`. The upgrade to WebSocket is our own, so that the socket is
+//! handed on as it is.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::routing::get;
+use bytes::Bytes;
+use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::Transport;
+use super::peer;
+use super::websocket::{DirectWebSocket, QueuedWebSocket};
+use crate::app::AppState;
+use crate::connection::Peer;
+use crate::session::{Link, Session, drive};
+
+/// The routes, below the app's path prefix.
+pub(crate) fn router(app: &Arc<AppState>) -> Router {
+    let prefix = &app.path_prefix;
+    let websocket = {
+        let app = Arc::clone(app);
+        get(move |request: Request| std::future::ready(websocket(&app, request)))
+    };
+    let health = {
+        let app = Arc::clone(app);
+        get(move || std::future::ready(health(&app)))
+    };
+    Router::new()
+        .route(&format!("{prefix}/websocket"), websocket.clone())
+        .route(&format!("{prefix}/websocket/"), websocket)
+        .route(&format!("{prefix}/health"), health)
+}
+
+/// For load balancers: 200 while new clients are welcome, 503 during shutdown.
+fn health(app: &AppState) -> Response<Body> {
+    if app.is_shutting_down() {
+        return plain(StatusCode::SERVICE_UNAVAILABLE, "shutting down");
+    }
+    plain(StatusCode::OK, "ok")
+}
+
+fn websocket(app: &Arc<AppState>, mut request: Request) -> Response<Body> {
+    let headers = request.headers();
+    if !has_token(headers, UPGRADE.as_str(), "websocket") || !has_token(headers, CONNECTION.as_str(), "upgrade") {
+        return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
+    }
+    let version = headers.get(SEC_WEBSOCKET_VERSION).and_then(|value| value.to_str().ok());
+    if !matches!(version, Some("8" | "13")) {
+        return plain(StatusCode::BAD_REQUEST, "Only supported WebSocket protocol is RFC 6455.");
+    }
+    let Some(key) = headers.get(SEC_WEBSOCKET_KEY) else {
+        return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
+    };
+    if app.is_shutting_down() || app.sessions.len() >= app.limits.connections {
+        return plain(StatusCode::SERVICE_UNAVAILABLE, "This server takes no more connections");
+    }
+    let accept = derive_accept_key(key.as_bytes());
+    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+        return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
+    };
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
+    let peer = peer::describe(address, request.headers(), app.forwarded_count);
+    app.tasks.spawn(serve(Arc::clone(app), upgrade, peer));
+    switching_protocols(&accept)
+}
+
+async fn serve(app: Arc<AppState>, upgrade: OnUpgrade, peer: Peer) {
+    let Ok(upgraded) = upgrade.await else { return };
+    let (session, transport) = Box::pin(open(&app, upgraded, peer)).await;
+    drive(app, session, transport).await;
+}
+
+/// Takes the socket out of hyper's hands.
+async fn open(app: &Arc<AppState>, upgraded: Upgraded, peer: Peer) -> (Arc<Session>, Box<dyn Transport>) {
+    let limit = app.limits.message_bytes;
+    match into_socket(upgraded) {
+        Ok((socket, read)) => {
+            let (reading, writing) = socket.into_split();
+            let session = app.new_session(peer, Link::Direct(writing));
+            let transport = DirectWebSocket::new(reading, Arc::clone(&session), read, limit).await;
+            (session, Box::new(transport))
+        }
+        Err(upgraded) => {
+            let session = app.new_session(peer, Link::Driver);
+            let transport = QueuedWebSocket::new(TokioIo::new(upgraded), Bytes::new(), limit).await;
+            (session, Box::new(transport))
+        }
+    }
+}
+
+/// The TCP socket itself, if there is nothing between it and HTTP, with what was read of it too early.
+fn into_socket(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
+    match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) => Ok((parts.io.into_inner(), parts.read_buf)),
+        Err(upgraded) => {
+            let parts = upgraded.downcast::<TokioIo<TcpStream>>()?;
+            Ok((parts.io.into_inner(), parts.read_buf))
+        }
+    }
+}
+
+fn has_token(headers: &HeaderMap, name: &str, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|part| part.trim().eq_ignore_ascii_case(token))
+}
+
+/// Offers such as `permessage-deflate` are declined by not mentioning them.
+fn switching_protocols(accept: &str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    if let Ok(accept) = HeaderValue::from_str(accept) {
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    response
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}

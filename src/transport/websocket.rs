@@ -1,0 +1,199 @@
+//! The raw WebSocket: one DDP message a frame.
+//!
+//! tungstenite reads. On a plain TCP socket the outbox writes, so that whoever sends can do it without waking this
+//! task ([`DirectWebSocket`]); over anything else, such as TLS, this task writes too ([`QueuedWebSocket`]).
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use futures::{FutureExt as _, Sink as _, SinkExt as _, Stream as _};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::tcp::OwnedReadHalf;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use super::{Goodbye, Received, Transport};
+use crate::session::{Item, Session};
+
+/// tungstenite's own 128 KiB are allocated for every connection, idle ones too.
+const READ_BUFFER: usize = 4 << 10;
+
+/// A WebSocket on a TCP socket whose writing half is in the session's outbox.
+pub(crate) struct DirectWebSocket {
+    reader: Reader<ReadingHalf>,
+}
+
+/// A WebSocket over any stream.
+pub(crate) struct QueuedWebSocket<Io> {
+    reader: Reader<Io>,
+}
+
+/// Reads frames, until the client breaks the rules; from then on it reads whatever comes and forgets it, so that the
+/// client can read why it was sent away.
+struct Reader<Io> {
+    stream: WebSocketStream<Io>,
+    lingering: bool,
+}
+
+/// Reads from the socket. The few bytes that tungstenite writes (pong, close) go through the outbox.
+pub(crate) struct ReadingHalf {
+    socket: OwnedReadHalf,
+    session: Arc<Session>,
+}
+
+impl DirectWebSocket {
+    pub(crate) async fn new(socket: OwnedReadHalf, session: Arc<Session>, read: Bytes, limit: usize) -> Self {
+        let half = ReadingHalf { socket, session };
+        Self { reader: accept(half, read, limit).await }
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> QueuedWebSocket<Io> {
+    pub(crate) async fn new(io: Io, read: Bytes, limit: usize) -> Self {
+        Self { reader: accept(io, read, limit).await }
+    }
+}
+
+async fn accept<Io: AsyncRead + AsyncWrite + Unpin>(io: Io, read: Bytes, limit: usize) -> Reader<Io> {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(READ_BUFFER)
+        .max_message_size(Some(limit))
+        .max_frame_size(Some(limit));
+    let stream = WebSocketStream::from_partially_read(io, read.into(), Role::Server, Some(config)).await;
+    Reader { stream, lingering: false }
+}
+
+impl Transport for DirectWebSocket {
+    fn poll_receive(&mut self, _: &Arc<Session>, context: &mut Context<'_>) -> Poll<Received> {
+        self.reader.poll_receive(context)
+    }
+
+    fn poll_send(&mut self, session: &Arc<Session>, context: &mut Context<'_>) {
+        // Until the socket takes more; the outbox says so to this task.
+        let _until_writable = session.outbox().poll_flush(context);
+    }
+
+    fn close(&mut self, _: &Arc<Session>, goodbye: Goodbye) {
+        // The outbox takes bytes at once, so nothing is left to wait for.
+        let _taken = self.reader.stream.close(Some(close_frame(goodbye))).now_or_never();
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Transport for QueuedWebSocket<Io> {
+    fn poll_receive(&mut self, _: &Arc<Session>, context: &mut Context<'_>) -> Poll<Received> {
+        self.reader.poll_receive(context)
+    }
+
+    fn poll_send(&mut self, session: &Arc<Session>, context: &mut Context<'_>) {
+        let mut stream = Pin::new(&mut self.reader.stream);
+        while let Poll::Ready(ready) = stream.as_mut().poll_ready(context) {
+            if ready.is_err() {
+                break;
+            }
+            let Some(item) = session.outbox().take() else { break };
+            if let Some(message) = to_message(item)
+                && stream.as_mut().start_send(message).is_err()
+            {
+                break;
+            }
+        }
+        // A failure shows at the next read.
+        let _until_writable = stream.poll_flush(context);
+    }
+
+    fn close(&mut self, session: &Arc<Session>, goodbye: Goodbye) {
+        while let Some(message) = session.outbox().take().and_then(to_message) {
+            if Pin::new(&mut self.reader.stream).start_send(message).is_err() {
+                return;
+            }
+        }
+        let _when_flushed = self.reader.stream.start_send_unpin(Message::Close(Some(close_frame(goodbye))));
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> Reader<Io> {
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Received> {
+        if self.lingering {
+            return self.poll_linger(context);
+        }
+        loop {
+            let received = match std::task::ready!(Pin::new(&mut self.stream).poll_next(context)) {
+                Some(Ok(Message::Text(text))) => from_bytes(text.into()),
+                Some(Ok(Message::Binary(bytes))) => from_bytes(bytes),
+                // tungstenite answers these itself.
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_))) => continue,
+                Some(Err(error)) => failure(&error),
+                None => Received::Closed,
+            };
+            self.lingering = matches!(received, Received::Refused(_));
+            return Poll::Ready(received);
+        }
+    }
+
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<Received> {
+        let mut space = [MaybeUninit::uninit(); READ_BUFFER];
+        loop {
+            let mut buffer = ReadBuf::uninit(&mut space);
+            let read = std::task::ready!(Pin::new(self.stream.get_mut()).poll_read(context, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(Received::Closed);
+            }
+        }
+    }
+}
+
+fn from_bytes(bytes: Bytes) -> Received {
+    ByteString::try_from(bytes).map_or(Received::Garbage, Received::Frame)
+}
+
+fn failure(error: &Error) -> Received {
+    match error {
+        Error::Capacity(_) => Received::Refused(Goodbye::new(1009, "The message is too long")),
+        Error::Utf8(_) => Received::Refused(Goodbye::new(1007, "The text is not UTF-8")),
+        Error::Protocol(_) => Received::Refused(Goodbye::new(1002, "Not the WebSocket protocol")),
+        _ => Received::Closed,
+    }
+}
+
+fn to_message(item: Item) -> Option<Message> {
+    match item {
+        Item::Message(text) | Item::Heartbeat(text) => {
+            Utf8Bytes::try_from(text.into_bytes()).ok().map(Message::Text)
+        }
+        // Only a direct socket is given these.
+        Item::Bytes(_) => None,
+    }
+}
+
+fn close_frame(goodbye: Goodbye) -> CloseFrame {
+    CloseFrame { code: CloseCode::from(goodbye.code), reason: goodbye.reason.into() }
+}
+
+impl AsyncRead for ReadingHalf {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for ReadingHalf {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.session.outbox().push_bytes(Bytes::copy_from_slice(bytes));
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

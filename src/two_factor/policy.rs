@@ -1,0 +1,118 @@
+//! [`TwoFactor`]: what a method demands before it runs. An argument of every registration, so that no method can be
+//! without one.
+
+use std::time::Duration;
+
+/// The two-factor policy of a method.
+///
+/// ```
+/// use std::time::Duration;
+/// use bolide::TwoFactor;
+///
+/// let open: TwoFactor = TwoFactor::none();
+/// let usual: TwoFactor = TwoFactor::required().into();
+/// let strict: TwoFactor = TwoFactor::required().disable_remember_me().require_second_factor().into();
+/// let fresh: TwoFactor = TwoFactor::required().max_age(Duration::from_secs(60)).into();
+/// assert!(!open.is_gated() && usual.is_gated() && strict.is_gated() && fresh.is_gated());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TwoFactor {
+    /// The method runs without a question.
+    None,
+    /// The method is gated: it runs when the gate admits the caller.
+    Required(Requirement),
+}
+
+/// How a gated method is gated. Each option makes the gate stricter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Requirement {
+    password_fallback_disabled: bool,
+    remember_me_disabled: bool,
+    second_factor_required: bool,
+    max_age: Option<Duration>,
+}
+
+impl TwoFactor {
+    /// No second factor.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self::None
+    }
+
+    /// A second factor, with the usual options; the methods of [`Requirement`] make it stricter.
+    #[must_use]
+    pub const fn required() -> Requirement {
+        Requirement {
+            password_fallback_disabled: false,
+            remember_me_disabled: false,
+            second_factor_required: false,
+            max_age: None,
+        }
+    }
+
+    /// Whether the gate is asked at all.
+    #[must_use]
+    pub const fn is_gated(&self) -> bool {
+        matches!(self, Self::Required(_))
+    }
+}
+
+impl From<Requirement> for TwoFactor {
+    fn from(requirement: Requirement) -> Self {
+        Self::Required(requirement)
+    }
+}
+
+impl Requirement {
+    /// A user without authenticator app and e-mail codes is admitted, instead of being asked for the password.
+    #[must_use]
+    pub const fn disable_password_fallback(mut self) -> Self {
+        self.password_fallback_disabled = true;
+        self
+    }
+
+    /// A client that passed a moment ago is asked again.
+    #[must_use]
+    pub const fn disable_remember_me(mut self) -> Self {
+        self.remember_me_disabled = true;
+        self
+    }
+
+    /// Nothing excuses from the question: neither a trusted client nor a token that bypasses the second factor.
+    #[must_use]
+    pub const fn require_second_factor(mut self) -> Self {
+        self.second_factor_required = true;
+        self
+    }
+
+    /// A client is trusted for this long at most, even where the settings say longer.
+    #[must_use]
+    pub const fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// Whether users who have no other factor are not asked for their password.
+    #[must_use]
+    pub const fn is_password_fallback_disabled(&self) -> bool {
+        self.password_fallback_disabled
+    }
+
+    /// Whether every call is asked.
+    #[must_use]
+    pub const fn is_remember_me_disabled(&self) -> bool {
+        self.remember_me_disabled
+    }
+
+    /// Whether trusted clients and bypass tokens are asked too.
+    #[must_use]
+    pub const fn is_second_factor_required(&self) -> bool {
+        self.second_factor_required
+    }
+
+    /// How long a client is trusted at most, if this method says so.
+    #[must_use]
+    pub const fn maximum_age(&self) -> Option<Duration> {
+        self.max_age
+    }
+}
