@@ -1,12 +1,13 @@
 //! [`App`]: what an application registers, put together once and immutable afterwards.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use axum::Router;
-use bolide_protocol::ejson::{self, CustomTypes};
+use bolide_protocol::ejson::{self, CustomTypes, Date};
 use bolide_protocol::{DdpError, RawJson, random};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -15,13 +16,18 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::bus::{Bus, BusEvent, LocalBus};
 use crate::chance::{Chance, Generator, SystemChance};
 use crate::clock::{Clock, SystemClock};
+use crate::collection::{Collection, CollectionCore};
 use crate::connection::{Connection, Peer};
 use crate::context::CallRandom;
 use crate::error::{BuildError, Error};
 use crate::limits::{Heartbeat, Limits};
 use crate::method::{Invocation, MethodHandler, MethodRegistry, Parameters, RunningMethod, sanitize};
+use crate::publication::{
+    PublicationHandler, PublicationRegistry, Strategy, Stream, StreamCore, Subscription,
+};
 use crate::rate_limit::{RateLimitRule, RateLimiter};
 use crate::session::{Link, Outbox, Session, Sessions, drive};
 use crate::transport::memory::{self, MemoryConnection};
@@ -49,6 +55,11 @@ pub struct App {
 #[must_use = "an app is built by `build` or `serve`"]
 pub struct AppBuilder {
     methods: MethodRegistry,
+    publications: PublicationRegistry,
+    strategies: HashMap<String, Strategy>,
+    collections: Vec<Arc<CollectionCore>>,
+    streams: Vec<Arc<StreamCore>>,
+    bus: Box<dyn Bus>,
     gate: Box<dyn Gate>,
     clock: Box<dyn Clock>,
     chance: Box<dyn Chance>,
@@ -81,6 +92,8 @@ type ConnectionHook = Box<dyn Fn(Connection) + Send + Sync>;
 
 pub(crate) struct AppState {
     pub(crate) methods: MethodRegistry,
+    pub(crate) publications: PublicationRegistry,
+    strategies: HashMap<String, Strategy>,
     pub(crate) gate: Box<dyn Gate>,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) chance: Box<dyn Chance>,
@@ -167,6 +180,12 @@ impl App {
         self.state.methods.iter().map(summary).collect()
     }
 
+    /// The time, as the app's clock tells it.
+    #[must_use]
+    pub fn now(&self) -> Date {
+        Date::from_milliseconds(self.state.clock.now().milliseconds())
+    }
+
     /// How many connections are open.
     #[must_use]
     pub fn connection_count(&self) -> usize {
@@ -217,6 +236,11 @@ impl AppBuilder {
     fn new() -> Self {
         Self {
             methods: MethodRegistry::default(),
+            publications: PublicationRegistry::default(),
+            strategies: HashMap::new(),
+            collections: Vec::new(),
+            streams: Vec::new(),
+            bus: Box::new(LocalBus::default()),
             gate: Box::new(ClosedGate),
             clock: Box::new(SystemClock),
             chance: Box::new(SystemChance),
@@ -241,6 +265,48 @@ impl AppBuilder {
         if let Err(mistake) = self.methods.add(name, policy.into(), handler) {
             self.mistakes.push(mistake);
         }
+        self
+    }
+
+    /// Registers a publication: its name and its [handler](PublicationHandler).
+    pub fn publish<Signature>(mut self, name: &str, handler: impl PublicationHandler<Signature>) -> Self {
+        if let Err(mistake) = self.publications.add(name, handler) {
+            self.mistakes.push(mistake);
+        }
+        self
+    }
+
+    /// Registers a universal publication: it runs for every session, without a subscription of the client's.
+    pub fn publish_universal<Signature>(mut self, handler: impl PublicationHandler<Signature>) -> Self {
+        self.publications.add_universal(handler);
+        self
+    }
+
+    /// Registers a stream, as the publication `stream-<name>`.
+    pub fn stream(mut self, stream: &Stream) -> Self {
+        let core = Arc::clone(stream.core());
+        let name = core.collection().to_owned();
+        self.streams.push(Arc::clone(&core));
+        self.publish(&name, move |subscription: Subscription, parameters: Parameters| {
+            core.publish(subscription, parameters)
+        })
+    }
+
+    /// Lets a collection share its changes with other nodes. Without it, a collection works on this node alone.
+    pub fn collection<T: Serialize + DeserializeOwned>(mut self, collection: &Collection<T>) -> Self {
+        self.collections.push(Arc::clone(collection.core()));
+        self
+    }
+
+    /// Chooses how the documents of a collection are sent. Default: [`Strategy::Merge`].
+    pub fn strategy(mut self, collection: &str, strategy: Strategy) -> Self {
+        self.strategies.insert(collection.to_owned(), strategy);
+        self
+    }
+
+    /// Connects this node with others. Default: a bus of its own.
+    pub fn bus(mut self, bus: impl Bus) -> Self {
+        self.bus = Box::new(bus);
         self
     }
 
@@ -317,8 +383,11 @@ impl AppBuilder {
         if let Some(mistake) = self.mistakes.into_iter().next() {
             return Err(mistake.into());
         }
+        join_bus(&*self.bus, self.collections, self.streams, self.types.clone());
         let state = AppState {
             methods: self.methods,
+            publications: self.publications,
+            strategies: self.strategies,
             gate: self.gate,
             clock: self.clock,
             chance: self.chance,
@@ -363,12 +432,50 @@ impl AppState {
         random::id(&mut Generator(&*self.chance))
     }
 
+    pub(crate) fn strategy(&self, collection: &str) -> Strategy {
+        if self.strategies.is_empty() {
+            return Strategy::Merge;
+        }
+        self.strategies.get(collection).copied().unwrap_or_default()
+    }
+
     pub(crate) fn is_shutting_down(&self) -> bool {
         self.stopping.is_cancelled()
     }
 
     pub(crate) fn new_session(&self, peer: Peer, link: Link) -> Arc<Session> {
         Session::new(self.random_id(), peer, Outbox::new(link, &self.limits))
+    }
+}
+
+/// Connects collections and streams with those of the same name on other nodes.
+fn join_bus(bus: &dyn Bus, collections: Vec<Arc<CollectionCore>>, streams: Vec<Arc<StreamCore>>, types: CustomTypes) {
+    let by_collection: HashMap<String, Arc<CollectionCore>> =
+        collections.iter().map(|core| (core.name().to_owned(), Arc::clone(core))).collect();
+    let by_stream: HashMap<String, Arc<StreamCore>> =
+        streams.iter().map(|core| (core.name().to_owned(), Arc::clone(core))).collect();
+    let member = bus.join(Arc::new(move |event| match event {
+        BusEvent::DocumentStored { collection, id, fields } => {
+            if let Some(core) = by_collection.get(collection) {
+                core.stored_elsewhere(id, fields, &types);
+            }
+        }
+        BusEvent::DocumentRemoved { collection, id } => {
+            if let Some(core) = by_collection.get(collection) {
+                core.removed_elsewhere(id);
+            }
+        }
+        BusEvent::Stream { stream, event, args } => {
+            if let Some(core) = by_stream.get(stream) {
+                core.deliver(event, args);
+            }
+        }
+    }));
+    for core in collections {
+        core.attach(member.clone());
+    }
+    for core in streams {
+        core.attach(member.clone());
     }
 }
 

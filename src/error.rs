@@ -26,6 +26,9 @@ pub enum BuildError {
     /// Two methods of one name.
     #[error("there are two methods named `{0}`; each name can be registered once")]
     DuplicateMethod(String),
+    /// Two publications of one name.
+    #[error("there are two publications named `{0}`; each name can be registered once")]
+    DuplicatePublication(String),
     /// A gated method that anybody could call.
     #[error(
         "the method `{0}` requires a second factor, but its handler takes `Context`, which stands for anybody; let its \

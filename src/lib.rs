@@ -22,18 +22,22 @@
 //! - [`App`]: what an application registers, and how it is served;
 //! - `transport` and `session`: how frames come in, and the rules of DDP for one connection;
 //! - [`method`]: handlers, their parameters and errors, and the dispatcher between them and the session;
+//! - [`publication`] and [`collection`]: what clients subscribe to, and documents that can be watched;
 //! - [`two_factor`]: the policy of a method, and the gate that the dispatcher asks;
 //! - [`Context`] and [`SignedIn`]: what a handler is given;
-//! - [`rate_limit`], [`Limits`], [`clock`] and [`chance`]: what bounds a server, and what it takes from outside.
+//! - [`rate_limit`], [`Limits`], [`clock`], [`chance`] and [`bus`]: what bounds a server, and what it takes from outside.
 
 mod app;
+pub mod bus;
 pub mod chance;
 pub mod clock;
+pub mod collection;
 mod connection;
 mod context;
 mod error;
 mod limits;
 pub mod method;
+pub mod publication;
 pub mod rate_limit;
 mod server;
 mod session;
@@ -47,11 +51,13 @@ pub mod conformance;
 pub use app::{App, AppBuilder, Caller, MethodSummary};
 pub use bolide_protocol as protocol;
 pub use bolide_protocol::DdpError;
+pub use collection::{Collection, Filter, Query, Update};
 pub use connection::Connection;
 pub use context::{Context, SignedIn};
 pub use error::{BuildError, Error};
 pub use limits::{Heartbeat, Limits};
 pub use method::{MethodError, MethodResult};
+pub use publication::{Audience, Strategy, Stream, Subscription};
 pub use transport::memory::{FromServer, MemoryConnection};
 pub use two_factor::TwoFactor;
 pub use user::UserId;
@@ -59,5 +65,9 @@ pub use user::UserId;
 /// What most applications use.
 pub mod prelude {
     pub use crate::protocol::Ejson;
-    pub use crate::{App, Caller, Context, MethodError, MethodResult, SignedIn, TwoFactor, UserId};
+    pub use crate::collection::Direction;
+    pub use crate::{
+        App, Audience, Caller, Collection, Context, Filter, MethodError, MethodResult, SignedIn, Stream, Subscription,
+        TwoFactor, Update, UserId,
+    };
 }

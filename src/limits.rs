@@ -34,6 +34,13 @@ pub struct Limits {
     pub close_timeout: Duration,
     /// How long running methods may go on when the server shuts down. Default: 10 s.
     pub shutdown_timeout: Duration,
+    /// How many subscriptions a session may have. A further one ends with the error `too-many-subscriptions`.
+    /// Default: 2 000.
+    pub subscriptions: usize,
+    /// How long a session waits for its client to come back on another connection. Zero: not at all. Default: 15 s.
+    pub resume_grace: Duration,
+    /// How many messages may wait for a client that is away. One more ends the session. Default: 100.
+    pub resume_messages: usize,
     /// How many connections may be open. A further one is answered 503. Default: 100 000.
     pub connections: usize,
 }
@@ -50,6 +57,9 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(45),
             close_timeout: Duration::from_secs(5),
             shutdown_timeout: Duration::from_secs(10),
+            subscriptions: 2_000,
+            resume_grace: Duration::from_secs(15),
+            resume_messages: 100,
             connections: 100_000,
         }
     }

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::Failure;
-use crate::child::{Process, Server};
+use crate::child::{Process, RunningServer, Server};
 use crate::comparison::Comparison;
-use crate::scenario::{self, Plan, SCENARIOS, Scenario};
+use crate::floor::Variant;
+use crate::generator::Plan;
+use crate::scenario::{self, SCENARIOS, Scenario, Target};
 
 pub(crate) const USAGE: &str = "\
 Measures Bolide's conformance server beside a bare tokio-tungstenite server.
@@ -24,8 +26,8 @@ Scenarios (all, if none is named):
     shared-documents   memory of 1 000 sessions × 10 subscriptions × 1 000 documents
 
 Options:
-    --seconds N        how long each measurement lasts (3)
-    --rounds N         how often each is made; the table shows medians (3)
+    --seconds N        how long each server is under load in each round, in slices of 0.5 s (3)
+    --rounds N         how often servers are started anew; the table shows medians (3)
     --scale F          multiplies sessions, subscribers and documents (1; budgets hold at 1)
     --server PATH      a conformance server that is built already, or `floor`: the floor against itself
     --strict           a budget that is exceeded makes the exit code non-zero, as a wrong answer does";
@@ -35,20 +37,21 @@ pub(crate) enum Arguments {
     /// Another tool asks for tests, of which there are none.
     DoNothing,
     Compare(Comparison),
-    ServeFloor {
-        default_buffers: bool,
-    },
-    Generate(&'static Scenario, Plan),
+    ServeFloor(Variant),
+    Generate(Plan),
 }
 
 impl Arguments {
     pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, Failure> {
-        let mut words = Words(arguments.collect::<Vec<_>>().into_iter());
-        match words.0.as_slice().first().map(String::as_str) {
-            Some("floor") => {
-                let default_buffers = words.0.any(|word| word == "--default-buffers");
-                Ok(Self::ServeFloor { default_buffers })
-            }
+        let words = Words(arguments.collect::<Vec<_>>().into_iter());
+        let first = words.0.as_slice().first().map(String::as_str);
+        if let Some(variant) = Variant::ALL
+            .into_iter()
+            .find(|one| first == Some(one.name()))
+        {
+            return Ok(Self::ServeFloor(variant));
+        }
+        match first {
             Some("generate") => words.generate(),
             // `cargo test --benches` gives no argument, nextest asks for a list: neither wants a measurement.
             None | Some("--list") => Ok(Self::DoNothing),
@@ -90,22 +93,33 @@ impl Words {
 
     fn server(&mut self) -> Result<Server, Failure> {
         Ok(match self.value("--server")?.as_str() {
-            "floor" => Server::Floor,
+            "floor" => Server::Floor(Variant::Plain),
             path => Server::Bolide(PathBuf::from(path).canonicalize()?),
         })
     }
 
     /// The counterpart of [`generator_arguments`].
     fn generate(mut self) -> Result<Arguments, Failure> {
-        self.0.next();
-        let scenario = scenario::named(&self.value("generate")?)?;
-        let plan = Plan {
-            address: self.number("generate")?,
-            server: Process(self.number("generate")?),
-            duration: self.duration("generate")?,
-            scale: self.number("generate")?,
-        };
-        Ok(Arguments::Generate(scenario, plan))
+        const WORD: &str = "generate";
+        self.value(WORD)?;
+        let scenario = scenario::named(&self.value(WORD)?)?;
+        let duration = self.duration(WORD)?;
+        let scale = self.number(WORD)?;
+        let mut targets = vec![];
+        while !self.0.as_slice().is_empty() {
+            let address = self.number(WORD)?;
+            let server = Process(self.number(WORD)?);
+            targets.push(Target {
+                address,
+                server,
+                scale,
+            });
+        }
+        Ok(Arguments::Generate(Plan {
+            scenario,
+            targets,
+            duration,
+        }))
     }
 
     fn value(&mut self, option: &str) -> Result<String, Failure> {
@@ -127,13 +141,21 @@ impl Words {
 }
 
 /// What this program says to itself to run one scenario.
-pub(crate) fn generator_arguments(scenario: &Scenario, plan: &Plan) -> Vec<String> {
-    vec![
+pub(crate) fn generator_arguments(
+    scenario: &Scenario,
+    duration: Duration,
+    scale: f64,
+    servers: &[RunningServer],
+) -> Vec<String> {
+    let mut words = vec![
         "generate".to_owned(),
         scenario.name.to_owned(),
-        plan.address.to_string(),
-        plan.server.0.to_string(),
-        plan.duration.as_secs_f64().to_string(),
-        plan.scale.to_string(),
-    ]
+        duration.as_secs_f64().to_string(),
+        scale.to_string(),
+    ];
+    for server in servers {
+        words.push(server.address().to_string());
+        words.push(server.process().0.to_string());
+    }
+    words
 }

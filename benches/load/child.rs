@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::Failure;
+use crate::floor::Variant;
 
 const READY_LINE: &str = "listening on http://";
 
@@ -56,9 +57,7 @@ fn has_taskset() -> bool {
 /// A server to be measured.
 #[derive(Clone)]
 pub(crate) enum Server {
-    Floor,
-    /// The floor with the buffer sizes that tungstenite has by default.
-    FloorWithDefaultBuffers,
+    Floor(Variant),
     Bolide(PathBuf),
 }
 
@@ -66,23 +65,25 @@ impl Server {
     fn command(&self, core: Option<usize>) -> Result<Command, Failure> {
         let this = env::current_exe()?;
         let command = match self {
-            Self::Floor => pinned(core, &this, ["floor"]),
-            Self::FloorWithDefaultBuffers => pinned(core, &this, ["floor", "--default-buffers"]),
+            Self::Floor(variant) => pinned(core, &this, [variant.name()]),
             Self::Bolide(program) => pinned(core, program, ["--listen", "127.0.0.1:0"]),
         };
         Ok(command)
     }
 }
 
-/// A command on one core with as many open files as the system allows. The shell replaces itself, so that the
+/// Gives a program as many open files as the system allows. The shell replaces itself, so that the
 /// child's process id is the program's.
+const PREPARATION: &str = r#"ulimit -n "$(ulimit -Hn)"; exec "$@""#;
+
+/// A command on one core.
 fn pinned<'a>(
     core: Option<usize>,
     program: &Path,
     arguments: impl IntoIterator<Item = &'a str>,
 ) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", r#"ulimit -n "$(ulimit -Hn)"; exec "$@""#, "sh"]);
+    command.args(["-c", PREPARATION, "sh"]);
     if let Some(core) = core {
         command.args(["taskset", "-c", &core.to_string()]);
     }
@@ -185,23 +186,47 @@ pub(crate) fn build_conformance_server() -> Result<PathBuf, Failure> {
     Ok(release.join("examples").join("conformance_server"))
 }
 
+/// What a process has had of the processor.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct CpuTime {
+    /// User and system time.
+    pub(crate) used: Duration,
+    /// Time in which it could have run, but something else did.
+    pub(crate) waited: Duration,
+}
+
+impl CpuTime {
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            used: self.used.saturating_sub(before.used),
+            waited: self.waited.saturating_sub(before.waited),
+        }
+    }
+}
+
 /// A process as `/proc` shows it.
 #[derive(Clone, Copy)]
 pub(crate) struct Process(pub(crate) u32);
 
 impl Process {
-    /// User and system time that all threads have used, exact but for the time slice that is running. Threads
-    /// that have ended are not in it.
-    pub(crate) fn cpu_time(self) -> Result<Duration, Failure> {
-        let mut nanoseconds = 0;
+    pub(crate) fn this() -> Self {
+        Self(std::process::id())
+    }
+
+    /// What all threads have used, exact but for the time slice that is running. Threads that
+    /// have ended are not in it.
+    pub(crate) fn cpu_time(self) -> Result<CpuTime, Failure> {
+        let mut sum = CpuTime::default();
         for task in fs::read_dir(format!("/proc/{}/task", self.0))? {
             // A thread may end between the listing and the reading.
             let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else {
                 continue;
             };
-            nanoseconds += number(text.split(' ').next())?;
+            let mut fields = text.split(' ');
+            sum.used += Duration::from_nanos(number(fields.next())?);
+            sum.waited += Duration::from_nanos(number(fields.next())?);
         }
-        Ok(Duration::from_nanos(nanoseconds))
+        Ok(sum)
     }
 
     /// The same in whole clock ticks, with threads that have ended: coarse, and what `top` shows.

@@ -1,12 +1,14 @@
-//! The comparison: every scenario on both servers, by turns and several times, and the verdict on the budgets.
+//! The comparison: every scenario on Bolide and on its floors, and the verdict on the budgets.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use crate::Failure;
 use crate::arguments::generator_arguments;
 use crate::child::{Placement, RunningServer, Server, build_conformance_server, run_generator};
-use crate::measurement::{Measurement, Report};
-use crate::scenario::{Budget, Floor, Plan, Scenario};
+use crate::floor::Variant;
+use crate::measurement::{Measurement, Quantiles, Report, Slice};
+use crate::scenario::{Budget, Method, Scenario};
 use crate::table;
 
 pub(crate) struct Comparison {
@@ -20,7 +22,7 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// Prints the table, and says whether all answers were right (and all budgets kept, if that is strict).
+    /// Prints the table, and says whether all answers were right (and, if strict, budgets kept).
     pub(crate) fn run(self) -> Result<bool, Failure> {
         let bolide = match &self.server {
             Some(server) => server.clone(),
@@ -37,10 +39,10 @@ impl Comparison {
                     good &= !self.strict || verdicts.iter().all(|verdict| verdict.kept);
                 }
                 Outcome::NotMeasured(why) => {
-                    println!("{}  not measured: {why}", table::scenario_cell(scenario));
+                    table::print_remark(scenario, &format!("not measured: {why}"));
                 }
                 Outcome::Wrong(what) => {
-                    println!("{}  WRONG: {what}", table::scenario_cell(scenario));
+                    table::print_remark(scenario, &format!("WRONG: {what}"));
                     good = false;
                 }
             }
@@ -55,46 +57,38 @@ impl Comparison {
         placement: Placement,
     ) -> Result<Outcome, Failure> {
         let mut rows = rows(scenario, bolide);
-        let rounds = if scenario.floor == Floor::Interleaved {
-            self.rounds
-        } else {
+        let rounds = if matches!(scenario.method, Method::Once(_)) {
             1
+        } else {
+            self.rounds
         };
-        for round in 0..rounds {
-            // Bolide goes first, so that a publication that it lacks costs no time, and then by turns.
-            let mut order: Vec<usize> = (0..rows.len()).rev().collect();
-            if round % 2 == 1 {
-                order.reverse();
-            }
-            for index in order {
-                let row = &mut rows[index];
-                match self.measure(scenario, &row.server, placement)? {
-                    Report::Measured(measurement) => row.measurements.push(measurement),
-                    Report::NotMeasured(why) => return Ok(Outcome::NotMeasured(why)),
-                    Report::Wrong(what) => {
-                        return Ok(Outcome::Wrong(format!("{}: {what}", row.name)));
+        for _ in 0..rounds {
+            match self.measure(scenario, &rows, placement)? {
+                Report::Measured(measurements) => {
+                    for (row, measurement) in rows.iter_mut().zip(measurements) {
+                        row.measurements.push(measurement);
                     }
+                }
+                Report::NotMeasured(why) => return Ok(Outcome::NotMeasured(why)),
+                Report::Wrong { server, what } => {
+                    return Ok(Outcome::Wrong(format!("{}: {what}", rows[server].name)));
                 }
             }
         }
         Ok(Outcome::Measured(rows))
     }
 
+    /// One round: servers that were just started, all of them under the same load by turns.
     fn measure(
         &self,
         scenario: &Scenario,
-        server: &Server,
+        rows: &[Row],
         placement: Placement,
     ) -> Result<Report, Failure> {
-        let server = RunningServer::start(server, placement)?;
-        let plan = Plan {
-            address: server.address(),
-            server: server.process(),
-            duration: self.duration,
-            scale: self.scale,
-        };
-        let report = run_generator(placement, &generator_arguments(scenario, &plan))?;
-        Ok(serde_json::from_str(&report)?)
+        let start = |row: &Row| RunningServer::start(&row.server, placement);
+        let servers = rows.iter().map(start).collect::<Result<Vec<_>, _>>()?;
+        let words = generator_arguments(scenario, self.duration, self.scale, &servers);
+        Ok(serde_json::from_str(&run_generator(placement, &words)?)?)
     }
 }
 
@@ -114,42 +108,45 @@ pub(crate) struct Row {
 
 /// The servers of a scenario; Bolide is the last.
 fn rows(scenario: &Scenario, bolide: &Server) -> Vec<Row> {
-    let floor = ("floor", Server::Floor);
-    let default_buffers = ("floor, defaults", Server::FloorWithDefaultBuffers);
-    let mut servers = match scenario.floor {
-        Floor::Interleaved => vec![floor],
-        Floor::OnceForOrientation => vec![default_buffers, floor],
-        Floor::Absent => vec![],
-    };
-    let name = if matches!(bolide, Server::Floor) {
-        "floor again"
-    } else {
-        "bolide"
-    };
-    servers.push((name, bolide.clone()));
-    let row = |(name, server)| Row {
+    let row = |name, server| Row {
         name,
         server,
         measurements: vec![],
     };
-    servers.into_iter().map(row).collect()
+    let floor = |variant: &Variant| row(variant.name(), Server::Floor(*variant));
+    let name = if matches!(bolide, Server::Floor(_)) {
+        "floor again"
+    } else {
+        "bolide"
+    };
+    scenario
+        .floors
+        .iter()
+        .map(floor)
+        .chain([row(name, bolide.clone())])
+        .collect()
 }
 
 impl Row {
-    /// The median of what the rounds gave for one figure.
-    pub(crate) fn median(&self, figure: impl Fn(&Measurement) -> f64) -> f64 {
-        median(self.measurements.iter().map(figure).collect())
+    /// The median of one figure over all slices of all rounds.
+    pub(crate) fn median_of_slices(&self, figure: impl Fn(&Slice) -> f64) -> f64 {
+        let slices = self
+            .measurements
+            .iter()
+            .flat_map(|measurement| &measurement.slices);
+        median(slices.map(figure).collect()).unwrap_or(f64::NAN)
+    }
+
+    /// The median over all rounds of one figure, if there is such a figure.
+    pub(crate) fn median(&self, figure: impl Fn(&Measurement) -> Option<f64>) -> Option<f64> {
+        median(self.measurements.iter().filter_map(figure).collect())
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len().is_multiple_of(2) {
-        f64::midpoint(values[middle - 1], values[middle])
-    } else {
-        values[middle]
-    }
+    let last = values.len().checked_sub(1)?;
+    Some(f64::midpoint(values[last / 2], values[last.div_ceil(2)]))
 }
 
 /// How Bolide did against one budget.
@@ -160,52 +157,66 @@ pub(crate) struct Verdict {
 }
 
 fn verdicts(scenario: &Scenario, rows: &[Row]) -> Vec<Verdict> {
-    let [floors @ .., bolide] = rows else {
+    let Some((bolide, floors)) = rows.split_last() else {
         return vec![];
     };
     let judge = |budget: &Budget| match *budget {
-        Budget::CpuTimesFloor(allowed) => judge_cpu(bolide, floors.last()?, allowed),
-        Budget::Memory(allowed) => {
-            let bytes = bolide.median(|measurement| measurement.memory_per_unit.unwrap_or(0.0));
-            Some(Verdict {
-                kept: bytes <= allowed,
-                text: format!("{bytes:.0} B a {} (budget {allowed:.0})", scenario.unit),
-            })
-        }
-        Budget::FirstByte(allowed) => {
-            let first_byte = |measurement: &Measurement| measurement.first_byte.unwrap_or_default();
-            let p50 = bolide.median(|measurement| first_byte(measurement).p50.as_secs_f64());
-            let p99 = bolide.median(|measurement| first_byte(measurement).p99.as_secs_f64());
-            Some(Verdict {
-                kept: p50 < allowed.as_secs_f64(),
-                text: format!(
-                    "first byte after {:.2} ms, p99 {:.2} ms (budget {} ms)",
-                    p50 * 1e3,
-                    p99 * 1e3,
-                    allowed.as_millis()
-                ),
-            })
-        }
+        Budget::CpuTimesFloor(allowed) => judge_cpu(bolide, floors, allowed),
+        Budget::Memory(allowed) => judge_memory(bolide, scenario.unit, allowed),
+        Budget::FirstByte(allowed) => judge_first_byte(bolide, allowed),
     };
     scenario.budgets.iter().filter_map(judge).collect()
 }
 
-/// Each round has a ratio of its own, since what disturbs the machine lasts longer than a round.
-fn judge_cpu(bolide: &Row, floor: &Row, allowed: f64) -> Option<Verdict> {
-    let costs = |row: &Row| {
-        let cost = Measurement::cpu_microseconds_per_unit;
-        row.measurements.iter().map(cost).collect::<Vec<_>>()
-    };
-    let ratios: Vec<f64> = costs(bolide)
-        .iter()
-        .zip(costs(floor))
-        .map(|(b, f)| b / f)
+fn judge_cpu(bolide: &Row, floors: &[Row], allowed: f64) -> Option<Verdict> {
+    let (floor, others) = floors.split_first()?;
+    let rounds = bolide.measurements.iter().zip(&floor.measurements);
+    let of_rounds: Vec<_> = rounds
+        .filter_map(|(one, floor)| cpu_ratio([(one, floor)]))
         .collect();
-    let least = ratios.iter().copied().min_by(f64::total_cmp)?;
-    let most = ratios.iter().copied().max_by(f64::total_cmp)?;
-    let ratio = median(ratios);
+    let least = of_rounds.iter().copied().min_by(f64::total_cmp)?;
+    let most = of_rounds.iter().copied().max_by(f64::total_cmp)?;
+    let ratio = cpu_ratio(bolide.measurements.iter().zip(&floor.measurements))?;
+    let mut text = format!("CPU {ratio:.2} × floor, {least:.2}–{most:.2} (budget {allowed:.2})");
+    for other in others {
+        let ratio = cpu_ratio(bolide.measurements.iter().zip(&other.measurements))?;
+        write!(text, "; {ratio:.2} × {}", other.name).ok()?;
+    }
     Some(Verdict {
         kept: ratio <= allowed,
-        text: format!("CPU {ratio:.2} × floor, {least:.2}–{most:.2} (budget {allowed:.2})"),
+        text,
+    })
+}
+
+/// The median ratio of slices that were measured at the same time.
+fn cpu_ratio<'a>(
+    rounds: impl IntoIterator<Item = (&'a Measurement, &'a Measurement)>,
+) -> Option<f64> {
+    let cost = Slice::cpu_microseconds_per_unit;
+    let pairs = rounds
+        .into_iter()
+        .flat_map(|(one, floor)| one.slices.iter().zip(&floor.slices));
+    median(pairs.map(|(one, floor)| cost(one) / cost(floor)).collect())
+}
+
+fn judge_memory(bolide: &Row, unit: &str, allowed: f64) -> Option<Verdict> {
+    let bytes = bolide.median(|measurement| measurement.memory_per_unit)?;
+    let text = format!("{bytes:.0} B a {unit} (budget {allowed:.0})");
+    Some(Verdict {
+        kept: bytes <= allowed,
+        text,
+    })
+}
+
+fn judge_first_byte(bolide: &Row, allowed: Duration) -> Option<Verdict> {
+    let milliseconds = |pick: fn(&Quantiles) -> Duration| {
+        let first_byte = |one: &Measurement| Some(pick(one.first_byte.as_ref()?).as_secs_f64());
+        bolide.median(first_byte).map(|seconds| seconds * 1e3)
+    };
+    let (p50, p99) = (milliseconds(|one| one.p50)?, milliseconds(|one| one.p99)?);
+    let allowed = allowed.as_secs_f64() * 1e3;
+    Some(Verdict {
+        kept: p50 < allowed,
+        text: format!("first byte after {p50:.2} ms, p99 {p99:.2} ms (budget {allowed} ms)"),
     })
 }

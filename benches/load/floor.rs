@@ -2,7 +2,7 @@
 //!
 //! No rules, no policies, no limits: what it costs is what the socket, the WebSocket and the JSON cost when they
 //! are used well. Small read buffers, one runtime thread, answers written once per read. Each connection is one
-//! task; a subscriber of `feed` has a channel beside it, from which it takes all that waits and writes it at once.
+//! task; a subscriber of `feed` has a channel beside it.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,44 +21,67 @@ use crate::Failure;
 const READ_BUFFER: usize = 4 * 1024;
 const WRITE_BUFFER: usize = 16 * 1024;
 
-/// How many waiting messages of a feed share one write at most.
-const FEED_BATCH: usize = 64;
+/// There is more than one way to be bare.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Variant {
+    /// Small buffers; a subscriber of `feed` is sent each message by itself.
+    Plain,
+    /// The same with the buffer sizes that tungstenite has by default.
+    DefaultBuffers,
+    /// As plain, but all messages that wait for a subscriber share one write.
+    SharedWrites,
+}
 
-/// How many documents go into one write of initial data.
-const DOCUMENTS_PER_WRITE: usize = 64;
+impl Variant {
+    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::DefaultBuffers, Self::SharedWrites];
+
+    /// What it is called on the command line and in the table.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "floor",
+            Self::DefaultBuffers => "floor-defaults",
+            Self::SharedWrites => "floor-shared",
+        }
+    }
+
+    fn buffers(self) -> WebSocketConfig {
+        let default = WebSocketConfig::default();
+        match self {
+            Self::DefaultBuffers => default,
+            Self::Plain | Self::SharedWrites => default
+                .read_buffer_size(READ_BUFFER)
+                .write_buffer_size(WRITE_BUFFER),
+        }
+    }
+
+    /// How many messages of `feed` share a write at most.
+    fn feed_batch(self) -> usize {
+        if self == Self::SharedWrites { 64 } else { 1 }
+    }
+}
 
 /// Serves until the process is ended.
-pub(crate) fn serve(default_buffers: bool) -> Result<(), Failure> {
-    let config = if default_buffers {
-        WebSocketConfig::default()
-    } else {
-        small_buffers()
-    };
+pub(crate) fn serve(variant: Variant) -> Result<(), Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()?
-        .block_on(accept(config))
+        .block_on(accept(variant))
 }
 
-fn small_buffers() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER)
-}
-
-async fn accept(config: WebSocketConfig) -> Result<(), Failure> {
+async fn accept(variant: Variant) -> Result<(), Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     println!("listening on http://{}", listener.local_addr()?);
     let feed = Feed::default();
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        tokio::spawn(serve_connection(stream, config, feed.clone()));
+        tokio::spawn(serve_connection(stream, variant, feed.clone()));
     }
 }
 
-async fn serve_connection(stream: TcpStream, config: WebSocketConfig, feed: Feed) {
-    let Ok(socket) = accept_async_with_config(stream, Some(config)).await else {
+async fn serve_connection(stream: TcpStream, variant: Variant, feed: Feed) {
+    let upgrade = accept_async_with_config(stream, Some(variant.buffers()));
+    let Ok(socket) = upgrade.await else {
         return;
     };
     // Clients leave as they like; the load generator notices if they had to.
@@ -66,6 +89,7 @@ async fn serve_connection(stream: TcpStream, config: WebSocketConfig, feed: Feed
         socket,
         feed,
         subscription: None,
+        feed_batch: variant.feed_batch(),
     }
     .serve()
     .await
@@ -77,6 +101,7 @@ struct Connection {
     feed: Feed,
     /// What comes from the feed, once the client has subscribed to it.
     subscription: Option<UnboundedReceiver<Utf8Bytes>>,
+    feed_batch: usize,
 }
 
 impl Connection {
@@ -98,11 +123,11 @@ impl Connection {
         mut self,
         mut subscription: UnboundedReceiver<Utf8Bytes>,
     ) -> Result<(), tungstenite::Error> {
-        let mut waiting = Vec::with_capacity(FEED_BATCH);
+        let mut waiting = Vec::with_capacity(self.feed_batch);
         loop {
             tokio::select! {
                 biased;
-                _ = subscription.recv_many(&mut waiting, FEED_BATCH) => {
+                _ = subscription.recv_many(&mut waiting, self.feed_batch) => {
                     for message in waiting.drain(..) {
                         self.socket.feed(Message::Text(message)).await?;
                     }
@@ -178,13 +203,11 @@ impl Connection {
             .await
     }
 
+    /// Whenever the write buffer is full, tungstenite writes it. No other chunks were cheaper.
     async fn send_documents(&mut self, count: u64) -> Result<(), tungstenite::Error> {
         for index in 0..count {
             let text = Added::numbered(index).to_text();
             self.socket.feed(Message::text(text)).await?;
-            if index as usize % DOCUMENTS_PER_WRITE == DOCUMENTS_PER_WRITE - 1 {
-                self.socket.flush().await?;
-            }
         }
         Ok(())
     }

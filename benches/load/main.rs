@@ -2,13 +2,13 @@
 //!
 //! `cargo bench --bench load` runs all scenarios and prints a table; `benches/README.md` tells how to read it.
 //!
-//! One program in three roles, each a process of its own. This one compares: it starts a server on one core and
-//! a load generator on another, for Bolide and for the floor by turns, and judges what they report. The load
-//! generator busy-polls its sockets, because one that sleeps adds the cost of waking it to the server's bill,
-//! and checks every answer. The floor is a bare tokio-tungstenite server.
+//! One program in three roles, each a process of its own. This one compares: it starts the servers
+//! on one core and a load generator on another, and judges what that reports. The load generator
+//! busy-polls its sockets, because one that sleeps adds the cost of waking it to the server's bill;
+//! it checks every answer. The floor is a bare tokio-tungstenite server.
 //!
-//! In reading order: [`arguments`], [`comparison`], [`table`]; then [`scenario`] and its modules, on
-//! [`session`], [`websocket`], [`measurement`] and [`child`]; and [`floor`].
+//! In reading order: [`arguments`], [`comparison`], [`table`]; then [`generator`] and [`scenario`]
+//! with its modules, on [`session`], [`websocket`], [`measurement`] and [`child`]; and [`floor`].
 
 #![expect(
     clippy::print_stdout,
@@ -26,6 +26,7 @@ mod arguments;
 mod child;
 mod comparison;
 mod floor;
+mod generator;
 mod measurement;
 mod scenario;
 mod session;
@@ -36,8 +37,6 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use arguments::Arguments;
-use measurement::Report;
-use scenario::{NoSuchPublication, Plan, Scenario};
 
 /// Whatever hinders a measurement, told to the person who runs it.
 type Failure = Box<dyn Error + Send + Sync>;
@@ -59,21 +58,8 @@ fn run() -> Result<bool, Failure> {
         Arguments::Explain => println!("{}", arguments::USAGE),
         Arguments::DoNothing => {}
         Arguments::Compare(comparison) => return comparison.run(),
-        Arguments::ServeFloor { default_buffers } => floor::serve(default_buffers)?,
-        Arguments::Generate(scenario, plan) => generate(scenario, &plan)?,
+        Arguments::ServeFloor(variant) => floor::serve(variant)?,
+        Arguments::Generate(plan) => plan.run()?,
     }
     Ok(true)
-}
-
-/// Runs one scenario against one server and prints the report for the process that compares.
-fn generate(scenario: &Scenario, plan: &Plan) -> Result<(), Failure> {
-    let report = match (scenario.generate)(plan) {
-        Ok(measurement) => Report::Measured(measurement),
-        Err(failure) if failure.is::<NoSuchPublication>() => {
-            Report::NotMeasured(failure.to_string())
-        }
-        Err(failure) => Report::Wrong(failure.to_string()),
-    };
-    println!("{}", serde_json::to_string(&report)?);
-    Ok(())
 }

@@ -1,38 +1,52 @@
-//! What a load generator measures and reports: work done, how long each piece took, and what it cost the server.
+//! What a load generator measures and reports: work done, how long each piece took, and what it
+//! cost the server.
 
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
-use crate::child::Process;
+use crate::child::{CpuTime, Process};
+
+/// More than this share of a core in other programs' hands makes figures doubtful.
+const TOLERABLE_DISTURBANCE: f64 = 0.05;
 
 /// What a load generator has to say, as one line of JSON.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Report {
-    Measured(Measurement),
-    /// The server lacks what the scenario needs.
+    /// One measurement for each server, in the order given.
+    Measured(Vec<Measurement>),
+    /// Some server lacks what the scenario needs.
     NotMeasured(String),
     /// An answer was wrong or did not come.
-    Wrong(String),
+    Wrong { server: usize, what: String },
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+/// How one server did.
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Measurement {
-    /// How many calls, sessions, deliveries or documents.
-    pub(crate) units: usize,
-    pub(crate) elapsed: Duration,
-    pub(crate) server_cpu: Duration,
-    /// The same time as the kernel's other counter has it, to check the first.
-    pub(crate) server_cpu_in_ticks: Duration,
-    pub(crate) latency: Quantiles,
+    /// The load is given in slices, between which the other servers have their turn.
+    pub(crate) slices: Vec<Slice>,
+    pub(crate) latency: Option<Quantiles>,
     /// From a subscription's request to the first byte of its answer.
     pub(crate) first_byte: Option<Quantiles>,
     /// By how many bytes the server's resident memory has grown for each unit.
     pub(crate) memory_per_unit: Option<f64>,
+    /// What the kernel's exact and its coarse counter tell of CPU time, if that is not the same.
+    pub(crate) counters_differ: Option<(Duration, Duration)>,
 }
 
-impl Measurement {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Slice {
+    /// How many calls, sessions, deliveries or documents.
+    pub(crate) units: usize,
+    pub(crate) elapsed: Duration,
+    pub(crate) server_cpu: Duration,
+    /// How long the server or the load could have run, but something else did; the longer of both.
+    waited: Duration,
+}
+
+impl Slice {
     pub(crate) fn units_per_second(&self) -> f64 {
         self.units as f64 / self.elapsed.as_secs_f64()
     }
@@ -41,17 +55,21 @@ impl Measurement {
         self.server_cpu.as_secs_f64() * 1e6 / self.units as f64
     }
 
-    /// Whether the two counters tell the same, but for some ticks at either end.
-    pub(crate) fn counters_agree(&self) -> bool {
-        let apart = self.server_cpu.abs_diff(self.server_cpu_in_ticks);
-        apart < Duration::from_millis(40) + self.server_cpu / 50
+    pub(crate) fn disturbance(&self) -> f64 {
+        self.waited.as_secs_f64() / self.elapsed.as_secs_f64()
+    }
+
+    pub(crate) fn is_disturbed(&self) -> bool {
+        self.disturbance() > TOLERABLE_DISTURBANCE
     }
 }
 
-#[derive(Clone, Copy, Default, Serialize, Deserialize)]
-pub(crate) struct Quantiles {
-    pub(crate) p50: Duration,
-    pub(crate) p99: Duration,
+/// What a load has done in one slice.
+#[derive(Default)]
+pub(crate) struct Work {
+    pub(crate) units: usize,
+    pub(crate) latencies: Latencies,
+    pub(crate) first_bytes: Latencies,
 }
 
 /// How long each piece of work took.
@@ -63,56 +81,92 @@ impl Latencies {
         self.0.push(latency);
     }
 
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.0.len()
     }
 
-    pub(crate) fn quantiles(mut self) -> Quantiles {
-        let last = self.0.len().saturating_sub(1);
-        if self.0.is_empty() {
-            return Quantiles::default();
-        }
+    /// Nothing, if nothing was recorded.
+    pub(crate) fn quantiles(mut self) -> Option<Quantiles> {
+        let last = self.0.len().checked_sub(1)?;
         let mut at = |share: f64| *self.0.select_nth_unstable((last as f64 * share) as usize).1;
-        Quantiles {
+        Some(Quantiles {
             p50: at(0.50),
             p99: at(0.99),
-        }
+        })
     }
 }
 
-/// Measures a server from [`Stopwatch::start`] to [`Stopwatch::stop`]. Nothing may be under way at either.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Quantiles {
+    pub(crate) p50: Duration,
+    pub(crate) p99: Duration,
+}
+
+/// Measures a server from [`Stopwatch::start`] to [`Stopwatch::stop`]. If nothing is under way at
+/// either, the server sleeps, and what the kernel tells of it is exact.
 pub(crate) struct Stopwatch {
     server: Process,
+    server_cpu: CpuTime,
+    load_cpu: CpuTime,
     started: Instant,
-    cpu: Duration,
-    cpu_in_ticks: Duration,
 }
 
 impl Stopwatch {
     pub(crate) fn start(server: Process) -> Result<Self, Failure> {
         Ok(Self {
             server,
-            cpu: server.cpu_time()?,
-            cpu_in_ticks: server.cpu_time_in_ticks()?,
+            server_cpu: server.cpu_time()?,
+            load_cpu: Process::this().cpu_time()?,
             started: Instant::now(),
         })
     }
 
-    pub(crate) fn stop(self, units: usize, latencies: Latencies) -> Result<Measurement, Failure> {
+    pub(crate) fn stop(self, units: usize) -> Result<Slice, Failure> {
         let elapsed = self.started.elapsed();
-        let cpu = self.server.cpu_time()?;
-        let cpu_in_ticks = self.server.cpu_time_in_ticks()?;
         if units == 0 {
             return Err("nothing was done in the time given".into());
         }
-        Ok(Measurement {
+        let server = self.server.cpu_time()?.since(self.server_cpu);
+        let load = Process::this().cpu_time()?.since(self.load_cpu);
+        let waited = server.waited.max(load.waited);
+        Ok(Slice {
             units,
             elapsed,
-            server_cpu: cpu.saturating_sub(self.cpu),
-            server_cpu_in_ticks: cpu_in_ticks.saturating_sub(self.cpu_in_ticks),
-            latency: latencies.quantiles(),
-            first_byte: None,
-            memory_per_unit: None,
+            server_cpu: server.used,
+            waited,
         })
+    }
+}
+
+/// Compares the kernel's exact counter with its coarse one, over a long time.
+pub(crate) struct CounterCheck {
+    server: Process,
+    exact: CpuTime,
+    in_ticks: Duration,
+}
+
+impl CounterCheck {
+    pub(crate) fn start(server: Process) -> Result<Self, Failure> {
+        let (exact, in_ticks) = (server.cpu_time()?, server.cpu_time_in_ticks()?);
+        Ok(Self {
+            server,
+            exact,
+            in_ticks,
+        })
+    }
+
+    /// Both times, if they differ by more than some ticks at either end.
+    pub(crate) fn difference(&self) -> Result<Option<(Duration, Duration)>, Failure> {
+        let exact = self.server.cpu_time()?.since(self.exact).used;
+        let in_ticks = self
+            .server
+            .cpu_time_in_ticks()?
+            .saturating_sub(self.in_ticks);
+        let tolerable = Duration::from_millis(40) + exact / 50;
+        Ok((exact.abs_diff(in_ticks) > tolerable).then_some((exact, in_ticks)))
     }
 }

@@ -14,32 +14,37 @@ use std::time::Duration;
 
 use crate::Failure;
 use crate::child::Process;
-use crate::measurement::Measurement;
+use crate::floor::Variant;
+use crate::measurement::{Measurement, Work};
 
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     /// What is counted: `call`, `session`, …
     pub(crate) unit: &'static str,
-    pub(crate) floor: Floor,
+    /// What runs beside Bolide; ratios are to the first.
+    pub(crate) floors: &'static [Variant],
     pub(crate) budgets: &'static [Budget],
-    pub(crate) generate: fn(&Plan) -> Result<Measurement, Failure>,
+    pub(crate) method: Method,
 }
 
-/// What runs beside Bolide.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Floor {
-    /// The floor in the same number of rounds, before or after Bolide by turns.
-    Interleaved,
-    /// The floor once, also with tungstenite's default buffers: memory is the same in every round.
-    OnceForOrientation,
-    /// Nothing: the budget is absolute.
-    Absent,
+#[derive(Clone, Copy)]
+pub(crate) enum Method {
+    /// CPU time is noisy: all servers in the same process, slice by slice, in several rounds.
+    InSlices(fn(&Target) -> Result<Box<dyn Load>, Failure>),
+    /// Memory is the same each time.
+    Once(fn(&Target) -> Result<Measurement, Failure>),
+}
+
+/// A load on one server that can be given in slices.
+pub(crate) trait Load {
+    /// Works for about this time, until nothing is under way any more.
+    fn run(&mut self, duration: Duration) -> Result<Work, Failure>;
 }
 
 /// What a result may not exceed.
 #[derive(Clone, Copy)]
 pub(crate) enum Budget {
-    /// Server CPU per unit, as a multiple of the floor's in the same run.
+    /// Server CPU per unit, as a multiple of the first floor's in the same run.
     CpuTimesFloor(f64),
     /// Bytes of resident memory for each unit.
     Memory(f64),
@@ -51,61 +56,61 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "one-outstanding",
         unit: "call",
-        floor: Floor::Interleaved,
+        floors: &[Variant::Plain],
         budgets: &[Budget::CpuTimesFloor(1.25)],
-        generate: calls::one_outstanding,
+        method: Method::InSlices(calls::one_outstanding),
     },
     Scenario {
         name: "pipelined",
         unit: "call",
-        floor: Floor::Interleaved,
+        floors: &[Variant::Plain],
         budgets: &[Budget::CpuTimesFloor(1.35)],
-        generate: calls::pipelined,
+        method: Method::InSlices(calls::pipelined),
     },
     Scenario {
         name: "open",
         unit: "session",
-        floor: Floor::Interleaved,
+        floors: &[Variant::Plain],
         budgets: &[Budget::CpuTimesFloor(1.5)],
-        generate: open::open,
+        method: Method::InSlices(open::open),
     },
     Scenario {
         name: "idle",
         unit: "session",
-        floor: Floor::OnceForOrientation,
+        floors: &[Variant::Plain, Variant::DefaultBuffers],
         budgets: &[Budget::Memory(6.0 * 1024.0)],
-        generate: idle::idle,
+        method: Method::Once(idle::idle),
     },
     Scenario {
         name: "fanout-paced",
         unit: "delivery",
-        floor: Floor::Interleaved,
+        floors: &[Variant::Plain],
         budgets: &[Budget::CpuTimesFloor(0.8)],
-        generate: fan_out::paced,
+        method: Method::InSlices(fan_out::paced),
     },
     Scenario {
         name: "fanout-full",
         unit: "delivery",
-        floor: Floor::Interleaved,
+        floors: &[Variant::Plain, Variant::SharedWrites],
         budgets: &[Budget::CpuTimesFloor(0.5)],
-        generate: fan_out::full,
+        method: Method::InSlices(fan_out::full),
     },
     Scenario {
         name: "initial",
         unit: "document",
-        floor: Floor::Interleaved,
+        floors: &[Variant::Plain],
         budgets: &[
             Budget::CpuTimesFloor(1.5),
             Budget::FirstByte(Duration::from_millis(1)),
         ],
-        generate: initial::initial,
+        method: Method::InSlices(initial::initial),
     },
     Scenario {
         name: "shared-documents",
         unit: "session × document",
-        floor: Floor::Absent,
+        floors: &[],
         budgets: &[Budget::Memory(200.0)],
-        generate: shared_documents::shared_documents,
+        method: Method::Once(shared_documents::shared_documents),
     },
 ];
 
@@ -114,22 +119,16 @@ pub(crate) fn named(name: &str) -> Result<&'static Scenario, Failure> {
     found.ok_or_else(|| format!("there is no scenario `{name}`; see --help").into())
 }
 
-/// Which server a load generator works on, how long and how much.
-#[derive(Clone)]
-pub(crate) struct Plan {
+/// A server, and how much is asked of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     pub(crate) server: Process,
-    pub(crate) duration: Duration,
     /// Multiplies the number of sessions, subscribers and documents. Budgets hold at 1.
     pub(crate) scale: f64,
 }
 
-impl Plan {
-    /// Time to let caches fill and buffers grow, before anything is measured.
-    fn warm_up(&self) -> Duration {
-        self.duration / 4
-    }
-
+impl Target {
     fn scaled(&self, number: usize) -> usize {
         ((number as f64 * self.scale) as usize).max(1)
     }

@@ -1,8 +1,10 @@
-//! The table: two lines or three for each scenario, printed as soon as they are known.
+//! The table: some lines for each scenario, printed as soon as they are known.
+
+use std::time::Duration;
 
 use crate::child::Placement;
 use crate::comparison::{Row, Verdict};
-use crate::measurement::Measurement;
+use crate::measurement::{Quantiles, Slice};
 use crate::scenario::Scenario;
 
 pub(crate) fn print_head(placement: Placement) {
@@ -11,68 +13,89 @@ pub(crate) fn print_head(placement: Placement) {
         println!("cores are needed to keep them apart.");
     }
     println!(
-        "{:<16}  {:<15}  {:>10}  {:>9}  {:>9}  {:>8}  {:>8}  verdict",
+        "{:<16}  {:<14}  {:>10}  {:>8}  {:>8}  {:>8}  {:>8}  verdict",
         "scenario", "server", "per second", "p50 µs", "p99 µs", "CPU µs", "memory B"
     );
 }
 
-pub(crate) fn scenario_cell(scenario: &Scenario) -> String {
-    format!("{:<16}", scenario.name)
+/// What is said of a scenario that has no figures.
+pub(crate) fn print_remark(scenario: &Scenario, remark: &str) {
+    println!("{:<16}  {remark}", scenario.name);
 }
 
-/// The rows of one scenario; what is said of Bolide stands behind its row and, if need be, below.
+/// The rows of one scenario; the verdicts stand behind Bolide's row and below it.
 pub(crate) fn print_rows(scenario: &Scenario, rows: &[Row], verdicts: &[Verdict]) {
     for (index, row) in rows.iter().enumerate() {
         let name = if index == 0 { scenario.name } else { "" };
         let line = format!("{name:<16}  {}", figures(row));
-        if index + 1 < rows.len() {
+        let is_bolide = index + 1 == rows.len();
+        if is_bolide && !verdicts.is_empty() {
+            print_verdicts(line, verdicts);
+        } else {
             println!("{}", line.trim_end());
-            continue;
-        }
-        let mut before = line;
-        for verdict in verdicts {
-            let word = if verdict.kept { "ok" } else { "OVER" };
-            println!("{before}  {word}: {}", verdict.text);
-            before = " ".repeat(before.chars().count());
         }
     }
-    warn_of_counters(rows);
+    rows.iter().for_each(print_doubts);
 }
 
 fn figures(row: &Row) -> String {
-    let p50 = row.median(|measurement| measurement.latency.p50.as_secs_f64() * 1e6);
-    let p99 = row.median(|measurement| measurement.latency.p99.as_secs_f64() * 1e6);
-    let memory = if row
-        .measurements
-        .iter()
-        .any(|one| one.memory_per_unit.is_some())
-    {
-        format!(
-            "{:.0}",
-            row.median(|one| one.memory_per_unit.unwrap_or_default())
-        )
-    } else {
-        String::new()
+    let latency = |pick: fn(&Quantiles) -> Duration| {
+        row.median(|measurement| Some(pick(measurement.latency.as_ref()?).as_secs_f64() * 1e6))
     };
+    let memory = row.median(|measurement| measurement.memory_per_unit);
     format!(
-        "{:<15}  {:>10.0}  {:>9.0}  {:>9.0}  {:>8.2}  {:>8}",
+        "{:<14}  {:>10.0}  {:>8}  {:>8}  {:>8.2}  {:>8}",
         row.name,
-        row.median(Measurement::units_per_second),
-        p50,
-        p99,
-        row.median(Measurement::cpu_microseconds_per_unit),
-        memory
+        row.median_of_slices(Slice::units_per_second),
+        rounded(latency(|one| one.p50)),
+        rounded(latency(|one| one.p99)),
+        row.median_of_slices(Slice::cpu_microseconds_per_unit),
+        rounded(memory)
     )
 }
 
-/// The kernel counts CPU time in two ways; if they tell different things, neither is to be believed.
-fn warn_of_counters(rows: &[Row]) {
-    for row in rows {
-        for measurement in row.measurements.iter().filter(|one| !one.counters_agree()) {
-            println!(
-                "    {}: schedstat says {:?} of CPU, stat {:?}",
-                row.name, measurement.server_cpu, measurement.server_cpu_in_ticks
-            );
-        }
+fn rounded(figure: Option<f64>) -> String {
+    figure
+        .map(|figure| format!("{figure:.0}"))
+        .unwrap_or_default()
+}
+
+fn print_verdicts(mut before: String, verdicts: &[Verdict]) {
+    for verdict in verdicts {
+        let word = if verdict.kept { "ok" } else { "OVER" };
+        println!("{before}  {word}: {}", verdict.text);
+        before = " ".repeat(before.chars().count());
+    }
+}
+
+/// Says if figures are doubtful: because other programs ran on the same cores all the time, or
+/// because the two ways in which the kernel counts CPU time tell different things.
+fn print_doubts(row: &Row) {
+    let slices = row
+        .measurements
+        .iter()
+        .flat_map(|measurement| &measurement.slices);
+    let disturbed: Vec<_> = slices.filter(|slice| slice.is_disturbed()).collect();
+    if !disturbed.is_empty() {
+        let worst = disturbed
+            .iter()
+            .map(|slice| slice.disturbance())
+            .fold(0.0, f64::max);
+        println!(
+            "    {}: in {} slices other programs took a core, for {:.0} % of the time at worst",
+            row.name,
+            disturbed.len(),
+            worst * 100.0
+        );
+    }
+    for (exact, in_ticks) in row
+        .measurements
+        .iter()
+        .filter_map(|one| one.counters_differ)
+    {
+        println!(
+            "    {}: schedstat tells of {exact:?} CPU time, stat of {in_ticks:?}",
+            row.name
+        );
     }
 }

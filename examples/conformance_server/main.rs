@@ -3,6 +3,8 @@
 
 mod arguments;
 mod methods;
+mod publications;
+mod script;
 
 use std::io::Write as _;
 
@@ -28,7 +30,7 @@ async fn main() -> anyhow::Result<()> {
     for rule in arguments.rate_limit_rules() {
         app = app.rate_limit(rule);
     }
-    let app = methods::register(app, clock).build()?;
+    let app = publications::register(methods::register(app, clock)).build()?;
     let listener = TcpListener::bind(&arguments.listen).await?;
     announce(&listener)?;
     app.serve_on(listener, ended()).await;

@@ -23,6 +23,7 @@ const FILES: &[(&str, &str)] = files![
     "nested.json",
     "connection-info.json",
     "subscriptions.json",
+    "subscription-ordering.json",
     "merge-box.json",
     "strategies.json",
     "user-change.json",

@@ -125,10 +125,10 @@ impl<'run, T: Transport> Lines<'run, T> {
 
     pub(crate) async fn close(&mut self, on: &str, code: u16) -> Result<(), Problem> {
         self.note(&format!("{on} → (close {code})"));
+        let limit = self.limit();
         let line = self.line(on)?;
         line.is_asked_at_the_end = false;
-        line.connection.close(code).await;
-        Ok(())
+        taken_in_time(timeout_at(limit, line.connection.close(code)).await)
     }
 
     pub(crate) fn cut(&mut self, on: &str) -> Result<(), Problem> {

@@ -1,5 +1,5 @@
 //! The one timer of a session: first how long a socket may take to connect, then the heartbeat, last how long a close
-//! may take.
+//! may take, or how long the client may be away.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -22,6 +22,7 @@ enum Purpose {
     Quiet,
     AwaitPong,
     Close,
+    Resume,
     Off,
 }
 
@@ -29,7 +30,7 @@ enum Purpose {
 pub(super) enum Expired {
     /// Send a `ping`.
     Ping,
-    /// The client is gone: it did not connect, answer or close in time.
+    /// The client is gone: it did not connect, answer, close or come back in time.
     Gone,
 }
 
@@ -44,6 +45,11 @@ impl Timer {
             Some(heartbeat) if !heartbeat.interval.is_zero() => self.set(Purpose::Quiet, heartbeat.interval),
             _ => self.purpose = Purpose::Off,
         }
+    }
+
+    /// How long a session waits for its client to come back.
+    pub(super) fn start_grace(&mut self, grace: Duration) {
+        self.set(Purpose::Resume, grace);
     }
 
     pub(super) fn start_close(&mut self, timeout: Duration) {

@@ -44,6 +44,10 @@ impl Inbox {
         message
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Queued> {
+        self.waiting.iter()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

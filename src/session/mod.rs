@@ -15,10 +15,11 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 use futures::channel::oneshot;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::connection::Peer;
-use crate::transport::Goodbye;
+use crate::publication::Views;
+use crate::transport::{Goodbye, Transport};
 use crate::user::UserId;
 
 pub(crate) use driver::drive;
@@ -31,7 +32,9 @@ pub(crate) struct Session {
     peer: Mutex<Arc<Peer>>,
     user: Mutex<Option<UserId>>,
     outbox: Outbox,
-    requests: Mutex<Vec<Request>>,
+    views: Mutex<Views>,
+    /// Nothing once the session has ended.
+    requests: Mutex<Option<Vec<Request>>>,
     closing: Mutex<Closing>,
 }
 
@@ -43,6 +46,24 @@ pub(crate) enum Request {
     Close(Goodbye),
     /// Start nothing more, and close when what runs has ended.
     ShutDown,
+    /// Go on with another connection, if the client is right about what it has received.
+    Resume(Resumption),
+}
+
+/// A connection whose client wants to go on with an older session.
+pub(crate) struct Resumption {
+    /// How many messages the client has received.
+    received_count: u64,
+    /// Taken by the session that goes on; what is left here goes back to its own.
+    connection: Arc<Mutex<Option<ResumingConnection>>>,
+    /// Told, or dropped, when the older session has made up its mind.
+    decided: oneshot::Sender<()>,
+}
+
+struct ResumingConnection {
+    transport: Box<dyn Transport>,
+    link: Link,
+    peer: Arc<Peer>,
 }
 
 /// What runs when the session has ended.
@@ -60,7 +81,8 @@ impl Session {
             peer: Mutex::new(Arc::new(peer)),
             user: Mutex::new(None),
             outbox,
-            requests: Mutex::new(Vec::new()),
+            views: Mutex::default(),
+            requests: Mutex::new(Some(Vec::new())),
             closing: Mutex::new(Closing::Open(Vec::new())),
         })
     }
@@ -91,6 +113,16 @@ impl Session {
         cork::send(self, Item::Heartbeat(frame));
     }
 
+    /// Sends a message of which a slow client needs only the latest.
+    pub(crate) fn send_volatile(self: &Arc<Self>, collection: &Arc<str>, event: &str, frame: ByteString) {
+        cork::send(self, Item::Volatile { key: (Arc::clone(collection), event.into()), frame });
+    }
+
+    /// The client's subscriptions and documents. Whoever holds this may send; nobody waits while holding it.
+    pub(crate) fn views(&self) -> MutexGuard<'_, Views> {
+        self.views.lock()
+    }
+
     pub(crate) fn request_close(&self) {
         self.request(Request::Close(Goodbye::normal()));
     }
@@ -112,12 +144,23 @@ impl Session {
     }
 
     pub(crate) fn request(&self, request: Request) {
-        self.requests.lock().push(request);
+        let mut requests = self.requests.lock();
+        let Some(requests) = requests.as_mut() else { return };
+        requests.push(request);
         self.outbox.wake_driver();
     }
 
     fn take_requests(&self) -> Vec<Request> {
-        std::mem::take(&mut *self.requests.lock())
+        self.requests.lock().as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Whoever asks for something from now on is told that the session has ended.
+    fn refuse_requests(&self) {
+        *self.requests.lock() = None;
+    }
+
+    fn set_peer(&self, peer: Arc<Peer>) {
+        *self.peer.lock() = peer;
     }
 
     fn set_user(&self, user: Option<UserId>) {

@@ -6,7 +6,8 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -30,9 +31,19 @@ pub(crate) enum Item {
     Message(ByteString),
     /// A `ping` or `pong`, which resumption does not count.
     Heartbeat(ByteString),
+    /// A message of which only the latest of its key waits.
+    Volatile {
+        /// What it is the latest of.
+        key: VolatileKey,
+        /// The DDP message.
+        frame: ByteString,
+    },
     /// Bytes of the transport's own: WebSocket control frames.
     Bytes(Bytes),
 }
+
+/// The collection and the event.
+pub(crate) type VolatileKey = (Arc<str>, Box<str>);
 
 /// Where the outbox leads.
 pub(crate) enum Link {
@@ -49,6 +60,7 @@ pub(crate) struct Outbox {
     driver: AtomicWaker,
     max_messages: usize,
     max_bytes: usize,
+    max_detached_messages: usize,
     high_water: usize,
 }
 
@@ -62,6 +74,8 @@ struct State {
     sent_count: u64,
     corked: bool,
     condition: Condition,
+    /// Handlers that wait until less waits here.
+    waiting_for_room: Vec<Waker>,
 }
 
 /// Whether more can be sent.
@@ -87,10 +101,12 @@ impl Outbox {
                 sent_count: 0,
                 corked: false,
                 condition: Condition::Good,
+                waiting_for_room: Vec::new(),
             }),
             driver: AtomicWaker::new(),
             max_messages: limits.outbox_messages,
             max_bytes: limits.outbox_bytes,
+            max_detached_messages: limits.resume_messages,
             high_water: limits.outbox_high_water,
         }
     }
@@ -133,7 +149,61 @@ impl Outbox {
     /// Whether so much waits that nothing more should be read from the client.
     pub(crate) fn is_congested(&self) -> bool {
         let state = self.state.lock();
-        state.waiting_bytes + state.unsent.len() > self.high_water
+        state.pending_bytes() > self.high_water
+    }
+
+    /// Ready when so little waits that a handler may send more. A session that has ended has room for everything.
+    pub(crate) fn room(&self) -> impl Future<Output = ()> + Send + '_ {
+        std::future::poll_fn(|context| {
+            let mut state = self.state.lock();
+            if state.condition != Condition::Good || state.pending_bytes() <= self.high_water {
+                return Poll::Ready(());
+            }
+            state.waiting_for_room.push(context.waker().clone());
+            Poll::Pending
+        })
+    }
+
+    /// The socket is gone and the session waits for another one. Gives what has not left.
+    pub(crate) fn detach(&self) -> Vec<ByteString> {
+        let mut state = self.state.lock();
+        state.link = Link::Detached;
+        state.unsent = Vec::new();
+        state.condition = Condition::Good;
+        state.waiting.retain(|item| matches!(item, Item::Message(_)));
+        state.waiting_bytes = state.waiting.iter().map(Item::len).sum();
+        self.flush(&mut state);
+        let messages = state.waiting.iter().filter_map(|item| match item {
+            Item::Message(frame) => Some(frame.clone()),
+            _ => None,
+        });
+        messages.collect()
+    }
+
+    /// Takes the link away, for another session.
+    pub(crate) fn take_link(&self) -> Link {
+        let mut state = self.state.lock();
+        self.flush(&mut state);
+        std::mem::replace(&mut state.link, Link::Detached)
+    }
+
+    /// Gives the link back that [`take_link`](Self::take_link) took.
+    pub(crate) fn relink(&self, link: Link) {
+        self.state.lock().link = link;
+    }
+
+    /// The session has a socket again: `first` goes before all that waits.
+    pub(crate) fn attach(&self, link: Link, first: ByteString) {
+        let mut state = self.state.lock();
+        state.link = link;
+        state.waiting_bytes += first.len();
+        state.waiting.push_front(Item::Message(first));
+        self.flush(&mut state);
+    }
+
+    /// How many messages have left, heartbeats apart.
+    pub(crate) fn sent_count(&self) -> u64 {
+        self.state.lock().sent_count
     }
 
     /// Takes nothing more; what waits still leaves.
@@ -148,6 +218,7 @@ impl Outbox {
         state.drop_waiting();
         state.unsent = Vec::new();
         state.link = Link::Detached;
+        state.waiting_for_room.drain(..).for_each(Waker::wake);
     }
 
     /// After an overflow: drops what waits, and lets the closing frame through.
@@ -191,6 +262,9 @@ impl Outbox {
         let item = state.waiting.pop_front()?;
         state.waiting_bytes = state.waiting_bytes.saturating_sub(item.len());
         state.sent_count += item.count();
+        if state.pending_bytes() <= self.high_water / 2 {
+            state.waiting_for_room.drain(..).for_each(Waker::wake);
+        }
         Some(item)
     }
 
@@ -200,10 +274,16 @@ impl Outbox {
             Link::Driver if !state.waiting.is_empty() => self.driver.wake(),
             Link::Driver | Link::Detached => {}
         }
-        let overflowed = state.waiting.len() > self.max_messages
-            || state.waiting_bytes + state.unsent.len() > self.max_bytes;
+        let max_messages = match state.link {
+            Link::Detached => self.max_detached_messages,
+            Link::Direct(_) | Link::Driver => self.max_messages,
+        };
+        let overflowed = state.waiting.len() > max_messages || state.pending_bytes() > self.max_bytes;
         if overflowed && state.condition == Condition::Good {
             state.condition = Condition::Overflowed;
+        }
+        if state.condition != Condition::Good || state.pending_bytes() <= self.high_water / 2 {
+            state.waiting_for_room.drain(..).for_each(Waker::wake);
         }
         // The driver waits for the socket to be writable, or ends the session.
         if !state.unsent.is_empty() || state.condition != Condition::Good {
@@ -217,8 +297,19 @@ impl State {
         if self.condition != Condition::Good {
             return;
         }
+        if let Item::Volatile { key, frame } = &item
+            && let Some(older) = self.waiting.iter_mut().find(|older| older.is_older(key))
+        {
+            let older = std::mem::replace(older, Item::Volatile { key: key.clone(), frame: frame.clone() });
+            self.waiting_bytes = (self.waiting_bytes + item.len()).saturating_sub(older.len());
+            return;
+        }
         self.waiting_bytes += item.len();
         self.waiting.push_back(item);
+    }
+
+    fn pending_bytes(&self) -> usize {
+        self.waiting_bytes + self.unsent.len()
     }
 
     fn drop_waiting(&mut self) {
@@ -289,21 +380,35 @@ impl State {
 impl Item {
     fn len(&self) -> usize {
         match self {
-            Self::Message(text) | Self::Heartbeat(text) => text.len(),
+            Self::Message(text) | Self::Heartbeat(text) | Self::Volatile { frame: text, .. } => text.len(),
             Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+
+    fn is_older(&self, newer: &VolatileKey) -> bool {
+        matches!(self, Self::Volatile { key, .. } if key == newer)
+    }
+
+    /// The text, unless it is a frame of the transport's own.
+    pub(crate) fn into_text(self) -> Option<ByteString> {
+        match self {
+            Self::Message(text) | Self::Heartbeat(text) | Self::Volatile { frame: text, .. } => Some(text),
+            Self::Bytes(_) => None,
         }
     }
 
     const fn count(&self) -> u64 {
         match self {
-            Self::Message(_) => 1,
+            Self::Message(_) | Self::Volatile { .. } => 1,
             Self::Heartbeat(_) | Self::Bytes(_) => 0,
         }
     }
 
     fn write_frame(&self, batch: &mut Vec<u8>) {
         match self {
-            Self::Message(text) | Self::Heartbeat(text) => framing::write_text_frame(batch, text),
+            Self::Message(text) | Self::Heartbeat(text) | Self::Volatile { frame: text, .. } => {
+                framing::write_text_frame(batch, text);
+            }
             Self::Bytes(bytes) => batch.extend_from_slice(bytes),
         }
     }

@@ -17,6 +17,10 @@ impl Sessions {
         self.by_id.lock().len()
     }
 
+    pub(super) fn find(&self, id: &str) -> Option<Arc<Session>> {
+        self.by_id.lock().get(id).cloned()
+    }
+
     /// Asks the same of every session.
     pub(crate) fn request(&self, request: impl Fn() -> Request) {
         let sessions: Vec<_> = self.by_id.lock().values().cloned().collect();

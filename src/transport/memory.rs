@@ -79,7 +79,7 @@ impl Transport for MemoryTransport {
     fn close(&mut self, session: &Arc<Session>, goodbye: Goodbye) {
         self.goodbye = Some(goodbye);
         let Some(to_client) = self.to_client.get_ref() else { return };
-        while let Some(Item::Message(text) | Item::Heartbeat(text)) = session.outbox().take() {
+        while let Some(text) = session.outbox().take().and_then(Item::into_text) {
             let _full = to_client.try_send(FromServer::Frame(text.to_string()));
         }
         let _full = to_client.try_send(FromServer::Closed(goodbye.code));
@@ -88,7 +88,7 @@ impl Transport for MemoryTransport {
 
 impl MemoryTransport {
     fn hand_over(&mut self, item: Item) {
-        if let Item::Message(text) | Item::Heartbeat(text) = item {
+        if let Some(text) = item.into_text() {
             // A client that is gone shows at the next read.
             let _gone = self.to_client.send_item(FromServer::Frame(text.to_string()));
         }

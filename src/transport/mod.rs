@@ -25,6 +25,9 @@ pub(crate) trait Transport: Send {
     /// Hands on what waits in the session's outbox, as far as the client takes it. The task is woken when it takes more.
     fn poll_send(&mut self, session: &Arc<Session>, context: &mut Context<'_>);
 
+    /// From now on it belongs to another session: the client resumes that one.
+    fn adopt(&mut self, _session: &Arc<Session>) {}
+
     /// Says goodbye, after what waits in the outbox.
     fn close(&mut self, session: &Arc<Session>, goodbye: Goodbye);
 }

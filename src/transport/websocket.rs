@@ -81,6 +81,10 @@ impl Transport for DirectWebSocket {
         let _until_writable = session.outbox().poll_flush(context);
     }
 
+    fn adopt(&mut self, session: &Arc<Session>) {
+        self.reader.stream.get_mut().session = Arc::clone(session);
+    }
+
     fn close(&mut self, _: &Arc<Session>, goodbye: Goodbye) {
         // The outbox takes bytes at once, so nothing is left to wait for.
         let _taken = self.reader.stream.close(Some(close_frame(goodbye))).now_or_never();
@@ -164,13 +168,7 @@ fn failure(error: &Error) -> Received {
 }
 
 fn to_message(item: Item) -> Option<Message> {
-    match item {
-        Item::Message(text) | Item::Heartbeat(text) => {
-            Utf8Bytes::try_from(text.into_bytes()).ok().map(Message::Text)
-        }
-        // Only a direct socket is given these.
-        Item::Bytes(_) => None,
-    }
+    Utf8Bytes::try_from(item.into_text()?.into_bytes()).ok().map(Message::Text)
 }
 
 fn close_frame(goodbye: Goodbye) -> CloseFrame {

@@ -117,7 +117,7 @@ async fn a_server_that_only_differs_from_meteor_passes_the_default_level() {
     )
     .await;
     assert!(report.is_success());
-    assert_eq!(report.counts().skipped, 1);
+    assert!(report.counts().skipped > 0);
 }
 
 #[tokio::test]

@@ -5,61 +5,66 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use super::Plan;
+use super::{Load, Target};
 use crate::Failure;
-use crate::measurement::{Latencies, Measurement, Stopwatch};
+use crate::measurement::{Latencies, Work};
 use crate::session::{Message, Session, Silence, open_many, unexpected};
 use crate::websocket::ReadBuffer;
 
-pub(super) fn one_outstanding(plan: &Plan) -> Result<Measurement, Failure> {
-    measure(plan, 32, 1)
+pub(super) fn one_outstanding(target: &Target) -> Result<Box<dyn Load>, Failure> {
+    Calls::prepare(target, 32, 1)
 }
 
-pub(super) fn pipelined(plan: &Plan) -> Result<Measurement, Failure> {
-    measure(plan, 8, 16)
+pub(super) fn pipelined(target: &Target) -> Result<Box<dyn Load>, Failure> {
+    Calls::prepare(target, 8, 16)
 }
 
-fn measure(plan: &Plan, connections: usize, window: usize) -> Result<Measurement, Failure> {
-    let mut buffer = ReadBuffer::new();
-    let sessions = open_many(plan.address, connections, &mut buffer, drop)?;
-    let callers = sessions
-        .into_iter()
-        .map(|session| Caller::new(session, window));
-    let mut callers: Vec<_> = callers.collect();
-    keep_calling(&mut callers, plan.warm_up(), &mut buffer)?;
-    let stopwatch = Stopwatch::start(plan.server)?;
-    let latencies = keep_calling(&mut callers, plan.duration, &mut buffer)?;
-    stopwatch.stop(latencies.count(), latencies)
+struct Calls {
+    callers: Vec<Caller>,
+    buffer: ReadBuffer,
 }
 
-/// Lets all callers call for some time, and waits for the last answers.
-fn keep_calling(
-    callers: &mut [Caller],
-    duration: Duration,
-    buffer: &mut ReadBuffer,
-) -> Result<Latencies, Failure> {
-    let mut latencies = Latencies::default();
-    let end = Instant::now() + duration;
-    let mut silence = Silence::begins();
-    for caller in &mut *callers {
-        caller.send_window()?;
+impl Calls {
+    fn prepare(
+        target: &Target,
+        connections: usize,
+        window: usize,
+    ) -> Result<Box<dyn Load>, Failure> {
+        let mut buffer = ReadBuffer::new();
+        let sessions = open_many(target.address, connections, &mut buffer, drop)?;
+        let callers = sessions
+            .into_iter()
+            .map(|session| Caller::new(session, window))
+            .collect();
+        Ok(Box::new(Self { callers, buffer }))
     }
-    loop {
-        let mut under_way = 0;
+}
+
+impl Load for Calls {
+    fn run(&mut self, duration: Duration) -> Result<Work, Failure> {
+        let Self { callers, buffer } = self;
+        let mut latencies = Latencies::default();
+        let end = Instant::now() + duration;
+        let mut silence = Silence::begins();
         for caller in &mut *callers {
-            let answered = caller.poll(buffer, &mut latencies)?;
-            if answered > 0 {
-                silence = Silence::begins();
-            }
-            if caller.is_done() && Instant::now() < end {
-                caller.send_window()?;
-            }
-            under_way += caller.calls.len();
+            caller.send_window()?;
         }
-        if under_way == 0 {
-            return Ok(latencies);
+        while callers.iter().any(|caller| !caller.is_done()) {
+            for caller in &mut *callers {
+                if caller.poll(buffer, &mut latencies)? > 0 {
+                    silence = Silence::begins();
+                    if caller.is_done() && Instant::now() < end {
+                        caller.send_window()?;
+                    }
+                }
+            }
+            silence.check("a call was not answered")?;
         }
-        silence.check("a call was not answered")?;
+        Ok(Work {
+            units: latencies.count(),
+            latencies,
+            ..Work::default()
+        })
     }
 }
 

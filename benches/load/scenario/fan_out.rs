@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{NoSuchPublication, Plan};
+use super::{Load, NoSuchPublication, Target};
 use crate::Failure;
-use crate::measurement::{Latencies, Measurement, Stopwatch};
+use crate::measurement::{Latencies, Work};
 use crate::session::{Message, Session, Silence, open_many, unexpected};
 use crate::websocket::ReadBuffer;
 
@@ -25,27 +25,20 @@ const OUTSTANDING: usize = 64;
 const TEXT: &str = "The quick brown fox jumps over the lazy dog, and the lazy dog looks at the quick \
                     brown fox as if it had seen that before.";
 
-pub(super) fn paced(plan: &Plan) -> Result<Measurement, Failure> {
-    measure(plan, |count, elapsed| elapsed >= PACE * count)
+pub(super) fn paced(target: &Target) -> Result<Box<dyn Load>, Failure> {
+    Stage::prepare(target, |count, elapsed| elapsed >= PACE * count)
 }
 
-pub(super) fn full(plan: &Plan) -> Result<Measurement, Failure> {
-    measure(plan, |_, _| true)
-}
-
-/// `is_due` says whether another broadcast is due when so many have been sent in that time.
-fn measure(plan: &Plan, is_due: fn(u32, Duration) -> bool) -> Result<Measurement, Failure> {
-    let mut stage = Stage::set(plan)?;
-    stage.keep_broadcasting(plan.warm_up(), is_due)?;
-    let stopwatch = Stopwatch::start(plan.server)?;
-    let latencies = stage.keep_broadcasting(plan.duration, is_due)?;
-    stopwatch.stop(latencies.count(), latencies)
+pub(super) fn full(target: &Target) -> Result<Box<dyn Load>, Failure> {
+    Stage::prepare(target, |_, _| true)
 }
 
 struct Stage {
     writer: Session,
     subscribers: Vec<Subscriber>,
     broadcasts: Broadcasts,
+    /// Says whether another is due when so many have been sent in that time.
+    is_due: fn(u32, Duration) -> bool,
     buffer: ReadBuffer,
 }
 
@@ -56,59 +49,81 @@ struct Subscriber {
 }
 
 impl Stage {
-    fn set(plan: &Plan) -> Result<Self, Failure> {
+    fn prepare(
+        target: &Target,
+        is_due: fn(u32, Duration) -> bool,
+    ) -> Result<Box<dyn Load>, Failure> {
         let mut buffer = ReadBuffer::new();
-        let count = plan.scaled(SUBSCRIBERS);
-        let writer = Session::open(plan.address, &mut buffer)?;
+        let count = target.scaled(SUBSCRIBERS);
+        let writer = Session::open(target.address, &mut buffer)?;
         let mut subscribers = vec![];
-        for mut session in open_many(plan.address, count, &mut buffer, drop)? {
+        for mut session in open_many(target.address, count, &mut buffer, drop)? {
             subscribe(&mut session, &mut buffer)?;
             subscribers.push(Subscriber { session, next: 0 });
         }
-        Ok(Self {
+        let broadcasts = Broadcasts::new(count);
+        Ok(Box::new(Self {
             writer,
             subscribers,
-            broadcasts: Broadcasts::new(count),
+            broadcasts,
+            is_due,
             buffer,
-        })
+        }))
     }
 
-    /// Broadcasts for some time and waits for the last deliveries.
-    fn keep_broadcasting(
-        &mut self,
-        duration: Duration,
-        is_due: fn(u32, Duration) -> bool,
-    ) -> Result<Latencies, Failure> {
+    fn send_due_broadcasts(&mut self, sent: &mut u32, elapsed: Duration) -> Result<(), Failure> {
+        let Self {
+            writer,
+            broadcasts,
+            is_due,
+            ..
+        } = self;
+        while broadcasts.under_way.len() < OUTSTANDING && is_due(*sent, elapsed) {
+            writer.queue(&broadcasts.begin());
+            *sent += 1;
+        }
+        writer.flush()
+    }
+
+    fn poll(&mut self, latencies: &mut Latencies) -> Result<(), Failure> {
+        let Self {
+            writer,
+            subscribers,
+            broadcasts,
+            buffer,
+            ..
+        } = self;
+        writer.poll(buffer, |text| broadcasts.take_answer(text))?;
+        for Subscriber { session, next } in subscribers {
+            session.poll(buffer, |text| {
+                latencies.record(broadcasts.take_delivery(*next, text)?);
+                *next += 1;
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Load for Stage {
+    fn run(&mut self, duration: Duration) -> Result<Work, Failure> {
         let mut latencies = Latencies::default();
         let mut silence = Silence::begins();
         let started = Instant::now();
         let mut sent = 0;
         loop {
             let elapsed = started.elapsed();
-            let over = elapsed >= duration;
-            if over && self.broadcasts.under_way.is_empty() {
-                return Ok(latencies);
+            if elapsed < duration {
+                self.send_due_broadcasts(&mut sent, elapsed)?;
+            } else if self.broadcasts.under_way.is_empty() {
+                return Ok(Work {
+                    units: latencies.count(),
+                    latencies,
+                    ..Work::default()
+                });
             }
-            let Self {
-                writer,
-                broadcasts,
-                buffer,
-                ..
-            } = self;
-            while !over && broadcasts.under_way.len() < OUTSTANDING && is_due(sent, elapsed) {
-                writer.queue(&broadcasts.begin());
-                sent += 1;
-            }
-            writer.flush()?;
-            writer.poll(buffer, |text| broadcasts.take_answer(text))?;
-            for Subscriber { session, next } in &mut self.subscribers {
-                session.poll(buffer, |text| {
-                    latencies.record(broadcasts.take_delivery(*next, text)?);
-                    *next += 1;
-                    Ok(())
-                })?;
-            }
-            if broadcasts.forget_complete() || broadcasts.under_way.is_empty() {
+            self.poll(&mut latencies)?;
+            if self.broadcasts.forget_complete() || self.broadcasts.under_way.is_empty() {
                 silence = Silence::begins();
             }
             silence.check("a broadcast did not arrive")?;

@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::Plan;
+use super::Target;
 use crate::Failure;
 use crate::measurement::{Latencies, Measurement, Stopwatch};
 use crate::session::{Message, Session, Silence, open_many, unexpected};
@@ -14,21 +14,24 @@ const SESSIONS: usize = 10_000;
 /// Time for the server to put things away before its memory is read.
 const SETTLING: Duration = Duration::from_secs(1);
 
-pub(super) fn idle(plan: &Plan) -> Result<Measurement, Failure> {
+pub(super) fn idle(target: &Target) -> Result<Measurement, Failure> {
     let mut buffer = ReadBuffer::new();
-    let count = plan.scaled(SESSIONS);
-    let before = plan.server.resident_memory()?;
-    let stopwatch = Stopwatch::start(plan.server)?;
+    let count = target.scaled(SESSIONS);
+    let before = target.server.resident_memory()?;
+    let stopwatch = Stopwatch::start(target.server)?;
     let mut latencies = Latencies::default();
-    let mut sessions = open_many(plan.address, count, &mut buffer, |latency| {
-        latencies.record(latency);
-    })?;
-    let mut measurement = stopwatch.stop(count, latencies)?;
+    let note = |latency| latencies.record(latency);
+    let mut sessions = open_many(target.address, count, &mut buffer, note)?;
+    let slice = stopwatch.stop(count)?;
     sleep(SETTLING);
-    let growth = plan.server.resident_memory()?.saturating_sub(before);
-    measurement.memory_per_unit = Some(growth as f64 / count as f64);
+    let growth = target.server.resident_memory()?.saturating_sub(before);
     check_all_alive(&mut sessions, &mut buffer)?;
-    Ok(measurement)
+    Ok(Measurement {
+        slices: vec![slice],
+        latency: latencies.quantiles(),
+        memory_per_unit: Some(growth as f64 / count as f64),
+        ..Measurement::default()
+    })
 }
 
 /// A session that was lost takes no memory, so each must still answer.

@@ -2,64 +2,61 @@
 //!
 //! Every document is checked. The first answer is parsed; later ones need only be the same bytes.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::{NoSuchPublication, Plan};
+use super::{Load, NoSuchPublication, Target};
 use crate::Failure;
-use crate::measurement::{Latencies, Measurement, Stopwatch};
+use crate::measurement::Work;
 use crate::session::{Message, Session, Silence, unexpected};
 use crate::websocket::ReadBuffer;
 
 const DOCUMENTS: usize = 10_000;
 
-pub(super) fn initial(plan: &Plan) -> Result<Measurement, Failure> {
-    let mut reader = Reader::new(plan.scaled(DOCUMENTS));
-    reader.keep_subscribing(plan, plan.warm_up())?;
-    let stopwatch = Stopwatch::start(plan.server)?;
-    let Times { first_byte, ready } = reader.keep_subscribing(plan, plan.duration)?;
-    let documents = ready.count() * reader.verified.len();
-    let mut measurement = stopwatch.stop(documents, ready)?;
-    measurement.first_byte = Some(first_byte.quantiles());
-    Ok(measurement)
-}
-
-/// From the request of each subscription to its first byte, and to its `ready`.
-#[derive(Default)]
-struct Times {
-    first_byte: Latencies,
-    ready: Latencies,
+pub(super) fn initial(target: &Target) -> Result<Box<dyn Load>, Failure> {
+    let mut reader = Reader {
+        address: target.address,
+        verified: vec![vec![]; target.scaled(DOCUMENTS)],
+        buffer: ReadBuffer::new(),
+    };
+    reader.subscribe_once(&mut Work::default())?;
+    Ok(Box::new(reader))
 }
 
 struct Reader {
+    address: SocketAddr,
     /// Each document's message, once it was found to be right.
     verified: Vec<Vec<u8>>,
     buffer: ReadBuffer,
 }
 
-impl Reader {
-    fn new(documents: usize) -> Self {
-        Self {
-            verified: vec![vec![]; documents],
-            buffer: ReadBuffer::new(),
-        }
-    }
-
-    fn keep_subscribing(&mut self, plan: &Plan, duration: Duration) -> Result<Times, Failure> {
-        let mut times = Times::default();
+impl Load for Reader {
+    fn run(&mut self, duration: Duration) -> Result<Work, Failure> {
+        let mut work = Work::default();
         let started = Instant::now();
         while started.elapsed() < duration {
-            self.subscribe_once(plan, &mut times)?;
+            self.subscribe_once(&mut work)?;
         }
-        Ok(times)
+        Ok(work)
     }
+}
 
-    fn subscribe_once(&mut self, plan: &Plan, times: &mut Times) -> Result<(), Failure> {
-        let Self { verified, buffer } = self;
-        let mut session = Session::open(plan.address, buffer)?;
+impl Reader {
+    fn subscribe_once(&mut self, work: &mut Work) -> Result<(), Failure> {
+        let Self {
+            address,
+            verified,
+            buffer,
+        } = self;
+        let mut session = Session::open(*address, buffer)?;
         let count = verified.len();
-        let mut arrived = Arrived::none_of(verified);
+        let mut arrived = Arrived {
+            verified,
+            documents: 0,
+            ready: false,
+        };
         let requested = Instant::now();
         session.send(&format!(
             r#"{{"msg":"sub","id":"1","name":"tick","params":[{count}]}}"#
@@ -73,8 +70,9 @@ impl Reader {
             }
             silence.check("a subscription was not answered")?;
         }
-        times.ready.record(requested.elapsed());
-        times.first_byte.record(first_byte.unwrap_or_default());
+        work.units += count;
+        work.latencies.record(requested.elapsed());
+        work.first_bytes.record(first_byte.unwrap_or_default());
         session.close(buffer)
     }
 }
@@ -86,15 +84,7 @@ struct Arrived<'reader> {
     ready: bool,
 }
 
-impl<'reader> Arrived<'reader> {
-    fn none_of(verified: &'reader mut [Vec<u8>]) -> Self {
-        Self {
-            verified,
-            documents: 0,
-            ready: false,
-        }
-    }
-
+impl Arrived<'_> {
     fn take(&mut self, text: &[u8]) -> Result<(), Failure> {
         match self.verified.get_mut(self.documents) {
             Some(verified) => {

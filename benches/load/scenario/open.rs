@@ -1,48 +1,57 @@
 //! Opening sessions: TCP, upgrade, `connect`, `connected`, and leaving again, as fast as it goes.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::Plan;
+use super::{Load, Target};
 use crate::Failure;
-use crate::measurement::{Latencies, Measurement, Stopwatch};
+use crate::measurement::{Latencies, Work};
 use crate::session::{Session, Silence, unexpected};
 use crate::websocket::ReadBuffer;
 
 /// How many sessions are somewhere between their beginning and their end.
 const AT_ONCE: usize = 16;
 
-pub(super) fn open(plan: &Plan) -> Result<Measurement, Failure> {
+pub(super) fn open(target: &Target) -> Result<Box<dyn Load>, Failure> {
     let mut buffer = ReadBuffer::new();
-    keep_opening(plan, plan.warm_up(), &mut buffer)?;
-    let stopwatch = Stopwatch::start(plan.server)?;
-    let latencies = keep_opening(plan, plan.duration, &mut buffer)?;
-    stopwatch.stop(latencies.count(), latencies)
+    Session::open(target.address, &mut buffer)?.close(&mut buffer)?;
+    Ok(Box::new(Visits {
+        address: target.address,
+        buffer,
+    }))
 }
 
-fn keep_opening(
-    plan: &Plan,
-    duration: Duration,
-    buffer: &mut ReadBuffer,
-) -> Result<Latencies, Failure> {
-    let mut latencies = Latencies::default();
-    let end = Instant::now() + duration;
-    let mut silence = Silence::begins();
-    let mut visits: Vec<Visit> = vec![];
-    loop {
-        while visits.len() < AT_ONCE && Instant::now() < end {
-            visits.push(Visit::begin(plan)?);
-        }
-        if visits.is_empty() {
-            return Ok(latencies);
-        }
-        for visit in &mut visits {
-            if let Some(latency) = visit.poll(buffer)? {
-                latencies.record(latency);
-                silence = Silence::begins();
+struct Visits {
+    address: SocketAddr,
+    buffer: ReadBuffer,
+}
+
+impl Load for Visits {
+    fn run(&mut self, duration: Duration) -> Result<Work, Failure> {
+        let mut latencies = Latencies::default();
+        let end = Instant::now() + duration;
+        let mut silence = Silence::begins();
+        let mut visits: Vec<Visit> = vec![];
+        loop {
+            while visits.len() < AT_ONCE && Instant::now() < end {
+                visits.push(Visit::begin(self.address)?);
             }
+            if visits.is_empty() {
+                return Ok(Work {
+                    units: latencies.count(),
+                    latencies,
+                    ..Work::default()
+                });
+            }
+            for visit in &mut visits {
+                if let Some(latency) = visit.poll(&mut self.buffer)? {
+                    latencies.record(latency);
+                    silence = Silence::begins();
+                }
+            }
+            visits.retain(|visit| !visit.session.is_closed());
+            silence.check("a session was not opened or not closed")?;
         }
-        visits.retain(|visit| !visit.session.is_closed());
-        silence.check("a session was not opened")?;
     }
 }
 
@@ -53,10 +62,10 @@ struct Visit {
 }
 
 impl Visit {
-    fn begin(plan: &Plan) -> Result<Self, Failure> {
+    fn begin(address: SocketAddr) -> Result<Self, Failure> {
         let began = Instant::now();
         Ok(Self {
-            session: Session::start(plan.address)?,
+            session: Session::start(address)?,
             began,
             leaving: false,
         })

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{NoSuchPublication, Plan};
+use super::{NoSuchPublication, Target};
 use crate::Failure;
 use crate::measurement::{Latencies, Measurement, Stopwatch};
 use crate::session::{Message, Session, Silence, open_many, unexpected};
@@ -25,23 +25,42 @@ const AT_ONCE: usize = 8;
 /// Time for the server to put things away before its memory is read.
 const SETTLING: Duration = Duration::from_secs(1);
 
-pub(super) fn shared_documents(plan: &Plan) -> Result<Measurement, Failure> {
+pub(super) fn shared_documents(target: &Target) -> Result<Measurement, Failure> {
     let mut buffer = ReadBuffer::new();
-    let documents = plan.scaled(DOCUMENTS);
-    let mut writer = Session::open(plan.address, &mut buffer)?;
+    let documents = target.scaled(DOCUMENTS);
+    let mut writer = Session::open(target.address, &mut buffer)?;
     check_publication(&mut writer, &mut buffer)?;
     let one_copy = insert_documents(&mut writer, documents, &mut buffer)?;
-    let mut waiting = VecDeque::from(open_many(
-        plan.address,
-        plan.scaled(SESSIONS),
-        &mut buffer,
-        drop,
-    )?);
-    let pairs = waiting.len() * documents;
+    let sessions = open_many(target.address, target.scaled(SESSIONS), &mut buffer, drop)?;
+    let pairs = sessions.len() * documents;
 
-    let before = plan.server.resident_memory()?;
-    let stopwatch = Stopwatch::start(plan.server)?;
+    let before = target.server.resident_memory()?;
+    let stopwatch = Stopwatch::start(target.server)?;
     let mut latencies = Latencies::default();
+    let mut subscribers = subscribe_all(sessions, documents, &mut latencies, &mut buffer)?;
+    let slice = stopwatch.stop(pairs)?;
+    sleep(SETTLING);
+    let growth = target.server.resident_memory()?.saturating_sub(before);
+
+    for subscriber in &mut subscribers {
+        subscriber.poll(&mut buffer)?;
+    }
+    Ok(Measurement {
+        slices: vec![slice],
+        latency: latencies.quantiles(),
+        memory_per_unit: Some(growth.saturating_sub(one_copy) as f64 / pairs as f64),
+        ..Measurement::default()
+    })
+}
+
+/// Subscribes with all sessions, some at the same time, and keeps them.
+fn subscribe_all(
+    sessions: Vec<Session>,
+    documents: usize,
+    latencies: &mut Latencies,
+    buffer: &mut ReadBuffer,
+) -> Result<Vec<Subscriber>, Failure> {
+    let mut waiting = VecDeque::from(sessions);
     let mut subscribing: Vec<Subscriber> = vec![];
     let mut subscribed = vec![];
     let mut silence = Silence::begins();
@@ -50,7 +69,7 @@ pub(super) fn shared_documents(plan: &Plan) -> Result<Measurement, Failure> {
             subscribing.push(Subscriber::begin(session, documents)?);
         }
         for subscriber in &mut subscribing {
-            subscriber.poll(&mut buffer)?;
+            subscriber.poll(buffer)?;
         }
         for subscriber in subscribing.extract_if(.., |subscriber| subscriber.has_everything()) {
             latencies.record(subscriber.began.elapsed());
@@ -59,16 +78,7 @@ pub(super) fn shared_documents(plan: &Plan) -> Result<Measurement, Failure> {
         }
         silence.check("a subscription was not answered")?;
     }
-    let mut measurement = stopwatch.stop(pairs, latencies)?;
-
-    sleep(SETTLING);
-    let growth = plan.server.resident_memory()?.saturating_sub(before);
-    let growth = growth.saturating_sub(one_copy as u64);
-    measurement.memory_per_unit = Some(growth as f64 / pairs as f64);
-    for subscriber in &mut subscribed {
-        subscriber.poll(&mut buffer)?;
-    }
-    Ok(measurement)
+    Ok(subscribed)
 }
 
 fn check_publication(session: &mut Session, buffer: &mut ReadBuffer) -> Result<(), Failure> {
@@ -99,11 +109,11 @@ fn insert_documents(
     writer: &mut Session,
     count: usize,
     buffer: &mut ReadBuffer,
-) -> Result<usize, Failure> {
+) -> Result<u64, Failure> {
     let mut bytes = 0;
     for index in 0..count {
         let document = document(index);
-        bytes += document.to_string().len();
+        bytes += document.to_string().len() as u64;
         let call = json!({
             "msg": "method", "method": "insertItem", "params": [document], "id": index.to_string(),
         });

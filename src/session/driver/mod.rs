@@ -1,29 +1,34 @@
 //! The driver: the one task of a session. It reads the client's messages from a transport, keeps their order, and runs
-//! methods inside its own polls: a call costs no spawn.
+//! methods and publications inside its own polls: a call costs no spawn.
+//!
+//! - here: frames come in, and connections open and close;
+//! - [`calls`]: methods and publications run, one at a time or unblocked;
+//! - [`user_change`]: subscriptions run again for another user;
+//! - [`resumption`]: the client comes back on another connection.
 
-use std::pin::Pin;
+mod calls;
+mod resumption;
+mod user_change;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use bolide_protocol::error::DdpError;
-use bolide_protocol::message::{ConnectRequest, MalformedMessage, MethodCall, offending_message};
+use bolide_protocol::message::{ConnectRequest, MalformedMessage, offending_message};
 use bolide_protocol::version::Negotiation;
-use bolide_protocol::{ClientMessage, RawJson, ServerMessage, Version, random};
+use bolide_protocol::{ClientMessage, RawJson, ServerMessage, Version};
 use bytestring::ByteString;
-use futures::stream::{FuturesUnordered, Stream};
-use parking_lot::Mutex;
 
 use super::heartbeat::{Expired, Timer};
 use super::inbox::{Full, Inbox, Queued};
 use super::outbox::Condition;
 use super::{Request, Session, cork};
 use crate::app::AppState;
-use crate::chance::Generator;
 use crate::connection::Connection;
-use crate::context::CallRandom;
-use crate::method::{Invocation, MethodOutcome, Parameters, RunningMethod, sanitize};
-use crate::transport::{Goodbye, Received, Transport};
+use crate::transport::{Gone, Goodbye, Received, Transport};
+
+use calls::Calls;
+use resumption::{Resent, Resuming};
+use user_change::UserChanges;
 
 /// How many messages of one client are handled before others get their turn.
 const MESSAGES_A_POLL: usize = 128;
@@ -44,39 +49,27 @@ struct Driver {
     phase: Phase,
     timer: Timer,
     inbox: Inbox,
-    /// The call that the next messages wait for.
-    current: Option<RunningCall>,
-    /// Calls that have unblocked.
-    unblocked: Option<Box<FuturesUnordered<RunningCall>>>,
+    calls: Calls,
+    user_changes: UserChanges,
+    resent: Resent,
     shutting_down: bool,
+    /// The client has said that it will not come back.
+    is_leaving: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// The socket is open, and no session yet.
     Connecting,
+    /// The client wants to go on with an older session, which has not made up its mind.
+    Resuming(Box<Resuming>),
     /// The session is open.
     Open(Version),
+    /// The socket is gone; the client may come back.
+    Away(Version),
     /// The closing frame is on its way; the client has not answered it.
     Closing,
-    /// The socket is gone. What still runs may end.
+    /// The session is over. What still runs may end.
     Ended,
-}
-
-/// A method that runs for the client.
-struct RunningCall {
-    id: String,
-    invocation: Arc<Invocation>,
-    method: RunningMethod,
-}
-
-impl Future for RunningCall {
-    type Output = (String, Arc<Invocation>, MethodOutcome);
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = std::task::ready!(Pin::new(&mut self.method).poll(context));
-        Poll::Ready((std::mem::take(&mut self.id), Arc::clone(&self.invocation), outcome))
-    }
 }
 
 impl Driver {
@@ -91,9 +84,11 @@ impl Driver {
             phase: Phase::Connecting,
             timer,
             inbox,
-            current: None,
-            unblocked: None,
+            calls: Calls::default(),
+            user_changes: UserChanges::default(),
+            resent: Resent::default(),
             shutting_down: false,
+            is_leaving: false,
         }
     }
 
@@ -103,8 +98,10 @@ impl Driver {
         self.poll_timer(context);
         let mut messages = 0;
         loop {
-            self.serve_requests();
+            self.serve_requests(context);
+            self.poll_resuming(context);
             self.poll_calls(context);
+            self.poll_user_change(context);
             self.start_queued(context);
             self.finish_shutdown();
             if messages >= MESSAGES_A_POLL {
@@ -117,22 +114,27 @@ impl Driver {
             messages += 1;
         }
         self.poll_send(context);
-        if self.phase == Phase::Ended && !self.is_running() { Poll::Ready(()) } else { Poll::Pending }
+        if matches!(self.phase, Phase::Ended) && !self.calls.is_running() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     // The client's messages.
 
     fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.phase == Phase::Ended || self.session.outbox().is_congested() {
+        if !self.is_listening() || self.session.outbox().is_congested() {
             return Poll::Pending;
         }
         match std::task::ready!(self.transport.poll_receive(&self.session, context)) {
             Received::Frame(frame) => self.receive(&frame, context),
             Received::Garbage => self.receive_garbage(),
             Received::Refused(goodbye) => self.close(goodbye),
-            Received::Closed => self.end(),
+            Received::Closed => self.lose_socket(),
         }
         Poll::Ready(())
+    }
+
+    /// Whether there is a socket to read from, and nobody to wait for first.
+    fn is_listening(&self) -> bool {
+        matches!(self.phase, Phase::Connecting | Phase::Open(_) | Phase::Closing)
     }
 
     fn receive(&mut self, frame: &ByteString, context: &mut Context<'_>) {
@@ -140,7 +142,7 @@ impl Driver {
         match self.phase {
             Phase::Connecting => self.receive_first(frame),
             Phase::Open(version) => self.receive_open(frame, version, context),
-            Phase::Closing | Phase::Ended => {}
+            Phase::Resuming(_) | Phase::Away(_) | Phase::Closing | Phase::Ended => {}
         }
     }
 
@@ -170,7 +172,12 @@ impl Driver {
             Ok(ClientMessage::Ping { id }) => {
                 return self.session.send_uncounted(ServerMessage::Pong { id }.to_frame().into());
             }
-            Ok(ClientMessage::Pong | ClientMessage::Disconnect) => return,
+            Ok(ClientMessage::Pong) => return,
+            Ok(ClientMessage::Disconnect) => {
+                self.is_leaving = true;
+                return;
+            }
+            Ok(ClientMessage::Method(call)) if self.resent.is_answered_already(&call.id) => return,
             Ok(ClientMessage::Method(call)) if self.is_free() => return self.start_method(call, context),
             Ok(ClientMessage::Method(call)) => Queued::Method(call),
             Ok(ClientMessage::Sub(subscribe)) => Queued::Sub(subscribe),
@@ -190,7 +197,7 @@ impl Driver {
             None => Negotiation::Propose(Version::One),
         };
         match version {
-            Negotiation::Agreed(version) => self.open(version),
+            Negotiation::Agreed(version) => self.open_or_resume(version, request),
             Negotiation::Propose(version) => {
                 self.send(&ServerMessage::Failed { version: version.to_string() });
                 self.close(Goodbye::normal());
@@ -202,6 +209,7 @@ impl Driver {
         self.phase = Phase::Open(version);
         self.send(&ServerMessage::Connected { session: self.session.id().to_owned() });
         self.timer.start_heartbeat(version.has_heartbeats().then_some(self.app.heartbeat));
+        self.start_universal();
         for hook in &self.app.connection_hooks {
             let connection = Connection::new(Arc::clone(&self.session));
             if let Err(panic) = crate::method::guarded(|| hook(connection)) {
@@ -210,128 +218,36 @@ impl Driver {
         }
     }
 
-    // Calls.
-
-    /// Whether a message that comes now may start now.
-    fn is_free(&self) -> bool {
-        self.inbox.is_empty() && self.current.is_none() && self.has_room()
-    }
-
-    fn has_room(&self) -> bool {
-        let unblocked = self.unblocked.as_ref().map_or(0, |calls| calls.len());
-        unblocked < self.app.limits.running_calls && !self.shutting_down
-    }
-
-    fn is_running(&self) -> bool {
-        self.current.is_some() || self.unblocked.as_ref().is_some_and(|calls| !calls.is_empty())
-    }
-
-    fn start_queued(&mut self, context: &mut Context<'_>) {
-        while self.current.is_none() && self.has_room() && matches!(self.phase, Phase::Open(_)) {
-            match self.inbox.pop() {
-                Some(Queued::Method(call)) => self.start_method(call, context),
-                Some(Queued::Sub(subscribe)) => {
-                    let error = DdpError::subscription_not_found(&subscribe.name);
-                    self.send(&ServerMessage::nosub(&subscribe.id, Some(error)));
-                }
-                Some(Queued::Unsub(id)) => self.send(&ServerMessage::Nosub { id, error: None }),
-                Some(Queued::Malformed(malformed, quote)) => self.send_error(malformed.to_string(), quote),
-                None => return,
-            }
-        }
-    }
-
-    fn start_method(&mut self, call: MethodCall, context: &mut Context<'_>) {
-        let Some(method) = self.app.methods.find(&call.method) else {
-            let error = DdpError::method_not_found(&call.method);
-            self.send(&ServerMessage::Result { id: call.id.clone(), outcome: Err(error) });
-            self.send(&ServerMessage::Updated { methods: vec![call.id] });
-            return;
-        };
-        let invocation = Arc::new(Invocation {
-            app: Arc::clone(&self.app),
-            method: Arc::clone(method),
-            connection: Some(Connection::new(Arc::clone(&self.session))),
-            user: Mutex::new(self.session.user()),
-            random: Mutex::new(CallRandom::new(call.random_seed)),
-            unblocked: AtomicBool::new(false),
-            parent: None,
-            admitted: AtomicBool::new(false),
-        });
-        let parameters = Parameters::from_message(call.params.as_ref(), &self.app.types);
-        let method = RunningMethod::new(Arc::clone(&invocation).run(parameters));
-        self.current = Some(RunningCall { id: call.id, invocation, method });
-        self.poll_current(context);
-    }
-
-    fn poll_calls(&mut self, context: &mut Context<'_>) {
-        self.poll_current(context);
-        while let Some(calls) = &mut self.unblocked {
-            match Pin::new(&mut **calls).poll_next(context) {
-                Poll::Ready(Some(ended)) => self.answer(ended),
-                Poll::Ready(None) => self.unblocked = None,
-                Poll::Pending => return,
-            }
-        }
-    }
-
-    fn poll_current(&mut self, context: &mut Context<'_>) {
-        let Some(call) = &mut self.current else { return };
-        if let Poll::Ready(ended) = Pin::new(&mut *call).poll(context) {
-            self.current = None;
-            self.answer(ended);
-            return;
-        }
-        if call.invocation.unblocked.load(Ordering::Acquire)
-            && let Some(call) = self.current.take()
-        {
-            self.unblocked.get_or_insert_default().push(call);
-            // So that its waker becomes one of the set.
-            context.waker().wake_by_ref();
-        }
-    }
-
-    /// All data that the method has written is on its way: `updated`, then the `result`.
-    fn answer(&self, (id, invocation, outcome): (String, Arc<Invocation>, MethodOutcome)) {
-        let outcome = outcome.map_err(|error| {
-            let log_id = random::id(&mut Generator(&*self.app.chance));
-            sanitize(error, "method", &invocation.method.name, &log_id)
-        });
-        let updated = ServerMessage::Updated { methods: vec![id] };
-        self.send(&updated);
-        let ServerMessage::Updated { mut methods } = updated else { return };
-        let id = methods.pop().unwrap_or_default();
-        self.send(&ServerMessage::Result { id, outcome });
-    }
-
     // What others ask for.
 
-    fn serve_requests(&mut self) {
+    fn serve_requests(&mut self, context: &mut Context<'_>) {
         for request in self.session.take_requests() {
             match request {
-                Request::ChangeUser(user, done) => {
-                    self.session.set_user(user);
-                    // The method may have been dropped meanwhile.
-                    let _dropped = done.send(());
-                }
+                Request::ChangeUser(user, done) => self.user_changes.push(user, done),
                 Request::Close(goodbye) => self.close(goodbye),
                 Request::ShutDown => self.shutting_down = true,
+                Request::Resume(resumption) => self.resume(resumption, context),
             }
         }
         match self.session.outbox().condition() {
             Condition::Good | Condition::Ended => {}
-            Condition::Broken => self.end(),
-            Condition::Overflowed => {
-                tracing::debug!(session = self.session.id(), "closed: the client reads too slowly");
-                self.session.outbox().clear();
-                self.close(Goodbye::new(1013, "The client reads too slowly"));
-            }
+            Condition::Broken => self.lose_socket(),
+            Condition::Overflowed => self.give_up_on_slow_client(),
         }
+    }
+
+    fn give_up_on_slow_client(&mut self) {
+        tracing::debug!(session = self.session.id(), "ended: too much waits for the client");
+        if matches!(self.phase, Phase::Away(_)) {
+            return self.end();
+        }
+        self.session.outbox().clear();
+        self.close(Goodbye::new(1013, "The client reads too slowly"));
     }
 
     /// When the server shuts down, running methods may end; then the client is told to go.
     fn finish_shutdown(&mut self) {
-        if self.shutting_down && !self.is_running() {
+        if self.shutting_down && !self.calls.is_running() {
             self.close(Goodbye::new(1001, "The server is shutting down"));
         }
     }
@@ -339,32 +255,43 @@ impl Driver {
     // The end.
 
     fn poll_timer(&mut self, context: &mut Context<'_>) {
-        if self.phase == Phase::Ended {
+        if matches!(self.phase, Phase::Ended) {
             return;
         }
         while let Poll::Ready(expired) = self.timer.poll(context, self.app.heartbeat) {
             match expired {
                 Expired::Ping => self.session.send_uncounted(ServerMessage::Ping { id: None }.to_frame().into()),
-                Expired::Gone if self.phase == Phase::Closing => self.end(),
+                Expired::Gone if matches!(self.phase, Phase::Closing | Phase::Away(_)) => self.end(),
+                Expired::Gone if matches!(self.phase, Phase::Open(_)) => self.lose_silent_client(),
                 Expired::Gone => self.close(Goodbye::normal()),
             }
         }
     }
 
     fn poll_send(&mut self, context: &mut Context<'_>) {
-        if self.phase == Phase::Ended {
+        if !self.is_listening() {
             return;
         }
         self.transport.poll_send(&self.session, context);
         if self.session.outbox().condition() == Condition::Broken {
-            self.end();
+            self.lose_socket();
+        }
+    }
+
+    /// The socket is gone: the session waits for the client to come back, or ends.
+    fn lose_socket(&mut self) {
+        match self.phase {
+            Phase::Open(version) if self.may_wait_for_client() => self.wait_for_client(version),
+            _ => self.end(),
         }
     }
 
     /// Says goodbye and waits for the client to do so.
     fn close(&mut self, goodbye: Goodbye) {
-        if matches!(self.phase, Phase::Closing | Phase::Ended) {
-            return;
+        match self.phase {
+            Phase::Closing | Phase::Ended => return,
+            Phase::Away(_) => return self.end(),
+            Phase::Connecting | Phase::Resuming(_) | Phase::Open(_) => {}
         }
         self.phase = Phase::Closing;
         self.inbox.clear();
@@ -374,23 +301,26 @@ impl Driver {
         self.finish_session();
     }
 
-    /// The socket is gone.
+    /// The session is over.
     fn end(&mut self) {
-        if self.phase == Phase::Ended {
+        if matches!(self.phase, Phase::Ended) {
             return;
         }
-        let was_closing = self.phase == Phase::Closing;
         self.phase = Phase::Ended;
         self.inbox.clear();
         self.session.outbox().end();
-        self.transport = Box::new(crate::transport::Gone);
+        self.transport = Box::new(Gone);
         self.app.sessions.remove(&self.session);
-        if !was_closing {
-            self.finish_session();
-        }
+        self.session.refuse_requests();
+        self.finish_session();
     }
 
-    fn finish_session(&self) {
+    /// Nobody is told of anything any more. Doing it twice does no harm.
+    fn finish_session(&mut self) {
+        self.user_changes.clear();
+        self.end_subscriptions();
+        self.calls.drop_publications();
+        self.session.views().clear();
         self.session.run_close_callbacks();
     }
 

@@ -1,0 +1,148 @@
+//! [`Filter`]: which documents a query gives.
+
+use std::cmp::Ordering;
+
+use bolide_protocol::Ejson;
+use bolide_protocol::ejson::Object;
+
+/// A condition on the fields of a document. A field may be a path, such as `address.city`.
+///
+/// ```
+/// use bolide::prelude::*;
+///
+/// let cheap_or_mine = Filter::any([Filter::below("price", 10), Filter::eq("owner", "ada")]);
+/// let open = Filter::all([Filter::eq("open", true), cheap_or_mine]);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter(Condition);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Condition {
+    All(Vec<Filter>),
+    Any(Vec<Filter>),
+    Not(Box<Filter>),
+    Equals(String, Ejson),
+    In(String, Vec<Ejson>),
+    Compares(String, Comparison, Ejson),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comparison {
+    Below,
+    AtMost,
+    AtLeast,
+    Above,
+}
+
+impl Filter {
+    /// Lets every document through.
+    #[must_use]
+    pub const fn everything() -> Self {
+        Self(Condition::All(Vec::new()))
+    }
+
+    /// The field equals the value, in EJSON's sense. A field that is not there equals `null`.
+    pub fn eq(field: &str, value: impl Into<Ejson>) -> Self {
+        Self(Condition::Equals(field.to_owned(), value.into()))
+    }
+
+    /// The field equals one of the values.
+    pub fn is_in<Value: Into<Ejson>>(field: &str, values: impl IntoIterator<Item = Value>) -> Self {
+        Self(Condition::In(field.to_owned(), values.into_iter().map(Into::into).collect()))
+    }
+
+    /// The field is less than the value. Only numbers, texts and dates compare, each with its own kind.
+    pub fn below(field: &str, value: impl Into<Ejson>) -> Self {
+        Self(Condition::Compares(field.to_owned(), Comparison::Below, value.into()))
+    }
+
+    /// The field is less than the value, or equal.
+    pub fn at_most(field: &str, value: impl Into<Ejson>) -> Self {
+        Self(Condition::Compares(field.to_owned(), Comparison::AtMost, value.into()))
+    }
+
+    /// The field is greater than the value, or equal.
+    pub fn at_least(field: &str, value: impl Into<Ejson>) -> Self {
+        Self(Condition::Compares(field.to_owned(), Comparison::AtLeast, value.into()))
+    }
+
+    /// The field is greater than the value.
+    pub fn above(field: &str, value: impl Into<Ejson>) -> Self {
+        Self(Condition::Compares(field.to_owned(), Comparison::Above, value.into()))
+    }
+
+    /// All of the conditions hold.
+    pub fn all(filters: impl IntoIterator<Item = Self>) -> Self {
+        Self(Condition::All(filters.into_iter().collect()))
+    }
+
+    /// One of the conditions holds.
+    pub fn any(filters: impl IntoIterator<Item = Self>) -> Self {
+        Self(Condition::Any(filters.into_iter().collect()))
+    }
+
+    /// The condition does not hold.
+    #[must_use]
+    #[expect(clippy::should_implement_trait, reason = "`Filter::not(filter)` reads as the other conditions do")]
+    pub fn not(filter: Self) -> Self {
+        Self(Condition::Not(Box::new(filter)))
+    }
+
+    pub(super) fn matches(&self, document: &Object) -> bool {
+        match &self.0 {
+            Condition::All(filters) => filters.iter().all(|filter| filter.matches(document)),
+            Condition::Any(filters) => filters.iter().any(|filter| filter.matches(document)),
+            Condition::Not(filter) => !filter.matches(document),
+            Condition::Equals(field, value) => equals(value_at(document, field), value),
+            Condition::In(field, values) => {
+                let found = value_at(document, field);
+                values.iter().any(|value| equals(found, value))
+            }
+            Condition::Compares(field, comparison, value) => {
+                let ordering = value_at(document, field).and_then(|found| compare(found, value));
+                ordering.is_some_and(|ordering| comparison.accepts(ordering))
+            }
+        }
+    }
+}
+
+impl Comparison {
+    fn accepts(self, ordering: Ordering) -> bool {
+        match self {
+            Self::Below => ordering.is_lt(),
+            Self::AtMost => ordering.is_le(),
+            Self::AtLeast => ordering.is_ge(),
+            Self::Above => ordering.is_gt(),
+        }
+    }
+}
+
+/// The value at a path.
+pub(super) fn value_at<'document>(document: &'document Object, path: &str) -> Option<&'document Ejson> {
+    if let Some(value) = document.get(path) {
+        return Some(value);
+    }
+    let (first, rest) = path.split_once('.')?;
+    match document.get(first)? {
+        Ejson::Object(inner) => value_at(inner, rest),
+        _ => None,
+    }
+}
+
+/// The order of two values of one kind.
+pub(super) fn compare(a: &Ejson, b: &Ejson) -> Option<Ordering> {
+    match (a, b) {
+        (Ejson::Number(a), Ejson::Number(b)) => a.as_f64().partial_cmp(&b.as_f64()),
+        (Ejson::String(a), Ejson::String(b)) => Some(a.cmp(b)),
+        (Ejson::Bool(a), Ejson::Bool(b)) => Some(a.cmp(b)),
+        (Ejson::Date(a), Ejson::Date(b)) => a.milliseconds().partial_cmp(&b.milliseconds()),
+        _ => None,
+    }
+}
+
+fn equals(found: Option<&Ejson>, value: &Ejson) -> bool {
+    match found {
+        Some(found) => found == value,
+        None => value.is_null(),
+    }
+}

@@ -1,0 +1,202 @@
+//! [`Collection`]: a set of documents that can be watched. Publications return [live queries](Query) over it; every change
+//! is worked out once for each distinct query, and encoded once.
+
+mod core;
+mod document;
+mod filter;
+mod live;
+mod query;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use bolide_protocol::ejson::Object;
+use bolide_protocol::{DocumentId, Ejson};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub(crate) use self::core::CollectionCore;
+pub use filter::Filter;
+pub use live::LiveQuery;
+pub use query::{Direction, Query};
+
+/// Why a write to a collection was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CollectionError {
+    /// There is a document with this id.
+    #[error("the collection `{collection}` has a document `{id}` already")]
+    Duplicate {
+        /// The collection.
+        collection: String,
+        /// The id.
+        id: String,
+    },
+    /// The value is no document.
+    #[error("a document of the collection `{collection}` must be a struct or a map: {reason}")]
+    NoDocument {
+        /// The collection.
+        collection: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// An observable set of documents of the type `T`, kept in memory. Clones share the documents.
+///
+/// Changes are sent to subscribers before the write returns: inside a method, before its `updated`.
+///
+/// ```
+/// use bolide::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Item { name: String, price: f64 }
+///
+/// let items: Collection<Item> = Collection::new("items");
+/// items.insert("a", &Item { name: "ink".into(), price: 2.5 })?;
+/// items.update("a", Update::new().set("price", 3.0))?;
+/// assert_eq!(items.get("a").unwrap().price, 3.0);
+/// assert_eq!(items.fetch(&items.find(Filter::above("price", 5))).len(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Collection<T = Object> {
+    core: Arc<CollectionCore>,
+    documents: PhantomData<fn() -> T>,
+}
+
+/// What to change in a document: top-level fields to set and to take away.
+///
+/// ```
+/// use bolide::prelude::*;
+///
+/// let update = Update::new().set("done", true).unset("owner");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Update {
+    pub(crate) set: Object,
+    pub(crate) unset: Vec<String>,
+}
+
+impl<T: Serialize + DeserializeOwned> Collection<T> {
+    /// An empty collection; clients see its documents under this name.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self { core: Arc::new(CollectionCore::new(name)), documents: PhantomData }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.core.name()
+    }
+
+    /// Adds a document. A member `_id` of it is left out; the id is what `id` says. In a method,
+    /// [`Context::document_id`](crate::Context::document_id) gives the id that the client's stub drew.
+    ///
+    /// # Errors
+    /// [`CollectionError::Duplicate`] when there is one with this id, [`CollectionError::NoDocument`] when it is neither
+    /// struct nor map.
+    pub fn insert(&self, id: impl Into<DocumentId>, document: &T) -> Result<(), CollectionError> {
+        let object = self.to_object(document)?;
+        self.core.insert(&id.into(), object)
+    }
+
+    /// Changes fields of a document; says whether there is one.
+    ///
+    /// # Errors
+    /// None today; a collection that is stored may fail.
+    pub fn update(&self, id: impl Into<DocumentId>, update: Update) -> Result<bool, CollectionError> {
+        Ok(self.core.update(&id.into(), update))
+    }
+
+    /// Takes a document away; says whether there was one.
+    ///
+    /// # Errors
+    /// None today; a collection that is stored may fail.
+    pub fn remove(&self, id: impl Into<DocumentId>) -> Result<bool, CollectionError> {
+        Ok(self.core.remove(&id.into()))
+    }
+
+    /// A document; nothing if there is none, or if it is no `T`.
+    #[must_use]
+    pub fn get(&self, id: impl Into<DocumentId>) -> Option<T> {
+        Ejson::Object(self.core.object(&id.into())?).into_typed().ok()
+    }
+
+    /// How many documents there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.core.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A query over the documents that `filter` lets through. It can be fetched, or published.
+    #[must_use]
+    pub fn find(&self, filter: Filter) -> Query {
+        Query::new(Arc::clone(&self.core), filter)
+    }
+
+    /// The documents that a query of this collection gives now; those that are no `T` are left out.
+    #[must_use]
+    pub fn fetch(&self, query: &Query) -> Vec<T> {
+        let objects = self.core.fetch(query.plan());
+        objects.into_iter().filter_map(|object| Ejson::Object(object).into_typed().ok()).collect()
+    }
+
+    pub(crate) fn core(&self) -> &Arc<CollectionCore> {
+        &self.core
+    }
+
+    fn to_object(&self, document: &T) -> Result<Object, CollectionError> {
+        let refused = |reason: String| CollectionError::NoDocument { collection: self.name().to_owned(), reason };
+        match Ejson::from_typed(document) {
+            Ok(Ejson::Object(mut object)) => {
+                object.shift_remove("_id");
+                Ok(object)
+            }
+            Ok(_) => Err(refused("it is neither".into())),
+            Err(error) => Err(refused(error.to_string())),
+        }
+    }
+}
+
+impl Update {
+    /// Changes nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives a top-level field a value.
+    #[must_use]
+    pub fn set(mut self, field: &str, value: impl Into<Ejson>) -> Self {
+        self.set.insert(field.to_owned(), value.into());
+        self
+    }
+
+    /// Takes a top-level field away.
+    #[must_use]
+    pub fn unset(mut self, field: &str) -> Self {
+        self.unset.push(field.to_owned());
+        self
+    }
+}
+
+impl<T> Clone for Collection<T> {
+    fn clone(&self) -> Self {
+        Self { core: Arc::clone(&self.core), documents: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Collection<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Collection").field("name", &self.core.name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,176 @@
+//! [`Query`]: a filter with order, limit and a choice of fields.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+use bolide_protocol::Ejson;
+use bolide_protocol::ejson::Object;
+
+use super::document::{Document, Shown};
+use super::filter::{Filter, compare, value_at};
+use super::CollectionCore;
+
+/// A query over a collection. Given to [`Subscription::publish`](crate::Subscription::publish) it is live.
+///
+/// ```
+/// use bolide::prelude::*;
+///
+/// let items: Collection = Collection::new("items");
+/// let newest = items.find(Filter::everything()).sort("at", Direction::Descending).limit(10).only(["name"]);
+/// ```
+#[derive(Clone)]
+#[must_use = "a query does nothing until it is published or fetched"]
+pub struct Query {
+    pub(super) core: Arc<CollectionCore>,
+    plan: Plan,
+}
+
+/// In which order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The smallest first.
+    Ascending,
+    /// The greatest first.
+    Descending,
+}
+
+/// What a query asks for. Queries of equal plans share their work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    filter: Filter,
+    sort: Vec<(String, Direction)>,
+    skip: usize,
+    limit: Option<usize>,
+    projection: Projection,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Projection {
+    Everything,
+    Only(Vec<String>),
+    Without(Vec<String>),
+}
+
+impl Query {
+    pub(super) fn new(core: Arc<CollectionCore>, filter: Filter) -> Self {
+        let plan = Plan { filter, sort: Vec::new(), skip: 0, limit: None, projection: Projection::Everything };
+        Self { core, plan }
+    }
+
+    /// Orders by a field, then by those named before... the first one named counts most. The order decides which
+    /// documents a limit lets through; clients are not told of it.
+    pub fn sort(mut self, field: &str, direction: Direction) -> Self {
+        self.plan.sort.push((field.to_owned(), direction));
+        self
+    }
+
+    /// Gives this many documents at most.
+    pub const fn limit(mut self, documents: usize) -> Self {
+        self.plan.limit = Some(documents);
+        self
+    }
+
+    /// Leaves out the first ones.
+    pub const fn skip(mut self, documents: usize) -> Self {
+        self.plan.skip = documents;
+        self
+    }
+
+    /// Shows only these top-level fields.
+    pub fn only<Name: Into<String>>(mut self, fields: impl IntoIterator<Item = Name>) -> Self {
+        self.plan.projection = Projection::Only(fields.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Shows all but these top-level fields.
+    pub fn without<Name: Into<String>>(mut self, fields: impl IntoIterator<Item = Name>) -> Self {
+        self.plan.projection = Projection::Without(fields.into_iter().map(Into::into).collect());
+        self
+    }
+
+    pub(super) const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+}
+
+impl Plan {
+    /// A text that is the same for equal plans.
+    pub(super) fn key(&self) -> String {
+        format!("{self:?}")
+    }
+
+    /// Whether a document belongs to the result by itself, or the others decide as well.
+    pub(super) const fn is_window(&self) -> bool {
+        self.limit.is_some() || self.skip > 0
+    }
+
+    pub(super) fn matches(&self, document: &Object) -> bool {
+        self.filter.matches(document)
+    }
+
+    /// The documents of the result, in order.
+    pub(super) fn select<'documents>(
+        &self,
+        documents: impl Iterator<Item = (&'documents Arc<str>, &'documents Arc<Document>)>,
+    ) -> Vec<(&'documents Arc<str>, &'documents Arc<Document>)> {
+        let mut found: Vec<_> = documents.filter(|(_, document)| self.matches(&document.object)).collect();
+        if !self.sort.is_empty() {
+            found.sort_by(|(_, a), (_, b)| self.order(&a.object, &b.object));
+        }
+        found.into_iter().skip(self.skip).take(self.limit.unwrap_or(usize::MAX)).collect()
+    }
+
+    /// What is shown of a document.
+    pub(super) fn show(&self, collection: &str, id: &str, document: &Document) -> Shown {
+        let shows = |name: &String| match &self.projection {
+            Projection::Everything => true,
+            Projection::Only(names) => names.contains(name),
+            Projection::Without(names) => !names.contains(name),
+        };
+        if self.projection == Projection::Everything {
+            return document.shown.clone();
+        }
+        Shown::of(collection, id, document.object.iter().filter(|(name, _)| shows(name)))
+    }
+
+    fn order(&self, a: &Object, b: &Object) -> Ordering {
+        for (field, direction) in &self.sort {
+            let ordering = order(value_at(a, field), value_at(b, field));
+            let ordering = if *direction == Direction::Descending { ordering.reverse() } else { ordering };
+            if ordering.is_ne() {
+                return ordering;
+            }
+        }
+        Ordering::Equal
+    }
+}
+
+/// What is not there comes first; values of different kinds by kind.
+fn order(a: Option<&Ejson>, b: Option<&Ejson>) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) => compare(a, b).unwrap_or_else(|| kind(a).cmp(&kind(b))),
+        (a, b) => a.is_some().cmp(&b.is_some()),
+    }
+}
+
+fn kind(value: &Ejson) -> u8 {
+    match value {
+        Ejson::Null => 0,
+        Ejson::Number(_) => 1,
+        Ejson::String(_) => 2,
+        Ejson::Object(_) => 3,
+        Ejson::Array(_) => 4,
+        Ejson::Binary(_) => 5,
+        Ejson::ObjectId(_) => 6,
+        Ejson::Bool(_) => 7,
+        Ejson::Date(_) => 8,
+        _ => 9,
+    }
+}
+
+impl fmt::Debug for Query {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Query").field("collection", &self.core.name()).field("plan", &self.plan).finish()
+    }
+}

@@ -1,0 +1,93 @@
+//! [`Audience`]: subscriptions that are told the same, encoded once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bolide_protocol::DocumentId;
+use indexmap::IndexMap;
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use super::fields::{Fields, SharedChange};
+use super::{Handle, Subscription, SubscriptionCore};
+use crate::method::MethodResult;
+
+/// A set of subscriptions of this process that show the same documents. What the audience is told is encoded once,
+/// however many subscribe, and each session is told what is news to it.
+///
+/// ```
+/// use bolide::prelude::*;
+///
+/// async fn feed(subscription: Subscription, audience: Audience) -> MethodResult<()> {
+///     subscription.added("feed", "x", &serde_json::json!({ "p": null })).await?;
+///     audience.join(&subscription);
+///     Ok(())
+/// }
+///
+/// fn broadcast(audience: &Audience, payload: &Ejson) -> MethodResult<usize> {
+///     audience.changed("feed", "x", &serde_json::Map::from_iter([("p".to_owned(), 1.into())]), &[])
+/// }
+/// ```
+#[derive(Clone, Default)]
+pub struct Audience {
+    members: Arc<Mutex<IndexMap<(usize, Handle), SubscriptionCore>>>,
+}
+
+impl Audience {
+    /// Adds a subscription, until it ends.
+    pub fn join(&self, subscription: &Subscription) {
+        let core = subscription.core().clone();
+        let key = key(&core);
+        self.members.lock().insert(key, core);
+        let members = Arc::clone(&self.members);
+        subscription.on_stop(move || drop(members.lock().swap_remove(&key)));
+    }
+
+    /// How many subscriptions there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.lock().len()
+    }
+
+    /// Whether nobody subscribes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.lock().is_empty()
+    }
+
+    /// Changes fields of a document that the subscriptions have sent, and says how many subscriptions there are. Those
+    /// that have not sent it are passed over.
+    ///
+    /// # Errors
+    /// An internal error when `set` is neither a struct nor a map.
+    pub fn changed(
+        &self,
+        collection: &str,
+        id: impl Into<DocumentId>,
+        set: &(impl Serialize + ?Sized),
+        unset: &[&str],
+    ) -> MethodResult<usize> {
+        let set = Fields::encode(set)?.by_name().clone();
+        let change = SharedChange::new(set, unset.iter().map(|name| Box::from(*name)).collect());
+        let id = id.into().to_wire().into_owned();
+        let name: Arc<str> = collection.into();
+        let members = self.members.lock();
+        for core in members.values() {
+            let told = core.with_target(&name, |views, target| views.changed(target, &[core.handle()], &id, &change));
+            if told.is_err() {
+                tracing::debug!(collection, id, "a member of an audience has not sent the document");
+            }
+        }
+        Ok(members.len())
+    }
+}
+
+fn key(core: &SubscriptionCore) -> (usize, Handle) {
+    (Arc::as_ptr(core.session()).addr(), core.handle())
+}
+
+impl fmt::Debug for Audience {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Audience").field("len", &self.len()).finish()
+    }
+}

@@ -1,0 +1,180 @@
+//! [`Fields`]: the fields of a document as EJSON text, shared by all sessions that show it, and read only when somebody
+//! has to tell them apart.
+
+use std::sync::{Arc, OnceLock};
+
+use bolide_protocol::ejson::{self, EncodeError};
+use bolide_protocol::{Ejson, RawJson};
+use bytestring::ByteString;
+use indexmap::IndexMap;
+use serde::Serialize;
+
+/// Fields by name, in order.
+pub(crate) type FieldMap = IndexMap<Box<str>, RawJson>;
+
+/// The fields of one document, without `_id`.
+#[derive(Debug)]
+pub(crate) struct Fields {
+    raw: RawJson,
+    by_name: OnceLock<FieldMap>,
+}
+
+impl Fields {
+    /// Fields from a struct or map.
+    pub(crate) fn encode(fields: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
+        Self::from_raw(ejson::to_raw(fields)?)
+    }
+
+    /// Fields from the text of an object.
+    pub(crate) fn from_raw(raw: RawJson) -> Result<Self, EncodeError> {
+        if !raw.get().starts_with('{') {
+            return Err(serde::ser::Error::custom("the fields of a document must be a struct or a map"));
+        }
+        if raw.get().contains("\"_id\"") {
+            let mut fields = read(&raw);
+            fields.shift_remove("_id");
+            return Ok(Self::from_map(fields));
+        }
+        Ok(Self { raw, by_name: OnceLock::new() })
+    }
+
+    pub(crate) fn from_map(fields: FieldMap) -> Self {
+        Self { raw: ejson::to_raw(&Pairs(&fields)).unwrap_or_else(|_| RawJson::null()), by_name: fields.into() }
+    }
+
+    /// As an object.
+    pub(crate) fn raw(&self) -> &RawJson {
+        &self.raw
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.raw.get() == "{}"
+    }
+
+    /// By name.
+    pub(crate) fn by_name(&self) -> &FieldMap {
+        self.by_name.get_or_init(|| read(&self.raw))
+    }
+
+    /// Whether both are the same text; other texts may still say the same.
+    pub(crate) fn is_same_text(&self, other: &Self) -> bool {
+        self.raw == other.raw
+    }
+
+    /// These fields with some set and some gone.
+    pub(crate) fn with(&self, set: &FieldMap, unset: &[Box<str>]) -> Self {
+        let mut fields = self.by_name().clone();
+        for name in unset {
+            fields.shift_remove(name);
+        }
+        fields.extend(set.iter().map(|(name, value)| (name.clone(), value.clone())));
+        Self::from_map(fields)
+    }
+}
+
+/// What to tell a client whose document had other fields before.
+#[derive(Debug, Default)]
+pub(crate) struct Difference {
+    pub(crate) set: FieldMap,
+    pub(crate) cleared: Vec<String>,
+}
+
+impl Difference {
+    pub(crate) fn between(before: &FieldMap, after: &FieldMap) -> Self {
+        let is_news = |name: &str, value: &RawJson| before.get(name).is_none_or(|old| !same_value(old, value));
+        let set = after.iter().filter(|(name, value)| is_news(name, value));
+        let cleared = before.keys().filter(|name| !after.contains_key(*name));
+        Self {
+            set: set.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            cleared: cleared.map(|name| name.to_string()).collect(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.cleared.is_empty()
+    }
+}
+
+/// One change of a document that many sessions are told. What it makes of a document, and what is said of it, is worked
+/// out once for all sessions that show the document as it was.
+#[derive(Debug)]
+pub(crate) struct SharedChange {
+    pub(crate) set: FieldMap,
+    pub(crate) unset: Vec<Box<str>>,
+    /// The document before and after, where the change is one of a document that is kept.
+    target: Option<(Arc<Fields>, Arc<Fields>)>,
+    outcome: OnceLock<ChangeOutcome>,
+}
+
+/// What a change makes of a document.
+#[derive(Clone, Debug)]
+pub(crate) struct ChangeOutcome {
+    before: Arc<Fields>,
+    pub(crate) after: Arc<Fields>,
+    /// What the client is told, if it sees a difference.
+    pub(crate) frame: Option<ByteString>,
+}
+
+impl SharedChange {
+    pub(crate) fn new(set: FieldMap, unset: Vec<Box<str>>) -> Self {
+        Self { set, unset, target: None, outcome: OnceLock::new() }
+    }
+
+    /// The change from one version of a document to the next, which all who show the former will share.
+    pub(crate) fn to(before: &Arc<Fields>, after: &Arc<Fields>) -> Self {
+        let Difference { set, cleared } = Difference::between(before.by_name(), after.by_name());
+        let change = Self::new(set, cleared.into_iter().map(Into::into).collect());
+        Self { target: Some((Arc::clone(before), Arc::clone(after))), ..change }
+    }
+
+    /// What becomes of a document that has the fields `before`; `frame` says it to a client.
+    pub(crate) fn outcome(
+        &self,
+        before: &Arc<Fields>,
+        frame: impl FnOnce(&Difference) -> ByteString,
+    ) -> ChangeOutcome {
+        if let Some(known) = self.outcome.get()
+            && (Arc::ptr_eq(&known.before, before) || known.before.is_same_text(before))
+        {
+            return known.clone();
+        }
+        let after = match &self.target {
+            Some((known, after)) if Arc::ptr_eq(known, before) => Arc::clone(after),
+            _ => Arc::new(before.with(&self.set, &self.unset)),
+        };
+        let difference = Difference::between(before.by_name(), after.by_name());
+        let outcome = ChangeOutcome {
+            before: Arc::clone(before),
+            after,
+            frame: (!difference.is_empty()).then(|| frame(&difference)),
+        };
+        self.outcome.get_or_init(|| outcome.clone());
+        outcome
+    }
+}
+
+/// Whether two values are equal in EJSON: the order of keys does not matter, `NaN` equals `NaN`.
+pub(crate) fn same_value(a: &RawJson, b: &RawJson) -> bool {
+    if a == b {
+        return true;
+    }
+    let read = |raw: &RawJson| serde_json::from_str::<Ejson>(raw.get()).ok();
+    match (read(a), read(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => false,
+    }
+}
+
+/// The members of an object.
+fn read(raw: &RawJson) -> FieldMap {
+    serde_json::from_str(raw.get()).unwrap_or_default()
+}
+
+/// Writes field by field: the names are fields, never EJSON.
+struct Pairs<'fields>(&'fields FieldMap);
+
+impl Serialize for Pairs<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0)
+    }
+}

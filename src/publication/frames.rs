@@ -1,0 +1,97 @@
+//! Where the messages of a collection's documents go: to the client, or nowhere while a user change is under way.
+
+use std::sync::Arc;
+
+use bolide_protocol::{RawJson, ServerMessage};
+use bytestring::ByteString;
+
+use super::fields::{Difference, Fields};
+use crate::session::Session;
+
+/// Takes messages about the documents of one collection.
+pub(crate) trait Frames {
+    fn added(&mut self, id: &str, fields: &Arc<Fields>);
+
+    /// An empty difference is no message.
+    fn changed(&mut self, id: &str, difference: &Difference);
+
+    fn removed(&mut self, id: &str);
+
+    /// A message that was encoded for several sessions.
+    fn shared(&mut self, frame: Option<ByteString>);
+
+    fn encode_changed(&self, id: &str, difference: &Difference) -> ByteString;
+}
+
+/// Sends messages to a session's client.
+pub(crate) struct SessionFrames<'session> {
+    pub(crate) session: &'session Arc<Session>,
+    pub(crate) collection: &'session str,
+    /// The `added` of the document that is being added, if somebody has encoded it already.
+    pub(crate) added: Option<&'session ByteString>,
+    pub(crate) muted: bool,
+}
+
+impl SessionFrames<'_> {
+    fn send(&self, frame: ByteString) {
+        if !self.muted {
+            self.session.send(frame);
+        }
+    }
+}
+
+impl Frames for SessionFrames<'_> {
+    fn added(&mut self, id: &str, fields: &Arc<Fields>) {
+        if self.muted {
+            return;
+        }
+        match self.added {
+            Some(frame) => self.send(frame.clone()),
+            None => self.send(added_frame(self.collection, id, fields)),
+        }
+    }
+
+    fn changed(&mut self, id: &str, difference: &Difference) {
+        if !self.muted && !difference.is_empty() {
+            self.send(self.encode_changed(id, difference));
+        }
+    }
+
+    fn removed(&mut self, id: &str) {
+        self.send(removed_frame(self.collection, id));
+    }
+
+    fn shared(&mut self, frame: Option<ByteString>) {
+        if let Some(frame) = frame {
+            self.send(frame);
+        }
+    }
+
+    fn encode_changed(&self, id: &str, difference: &Difference) -> ByteString {
+        changed_frame(self.collection, id, difference)
+    }
+}
+
+pub(crate) fn added_frame(collection: &str, id: &str, fields: &Fields) -> ByteString {
+    let fields = (!fields.is_empty()).then(|| fields.raw().clone());
+    ServerMessage::Added { collection: collection.to_owned(), id: id.to_owned(), fields }.to_frame().into()
+}
+
+pub(crate) fn changed_frame(collection: &str, id: &str, difference: &Difference) -> ByteString {
+    let fields = (!difference.set.is_empty()).then(|| to_object(difference));
+    let message = ServerMessage::Changed {
+        collection: collection.to_owned(),
+        id: id.to_owned(),
+        fields,
+        cleared: difference.cleared.clone(),
+    };
+    message.to_frame().into()
+}
+
+pub(crate) fn removed_frame(collection: &str, id: &str) -> ByteString {
+    ServerMessage::Removed { collection: collection.to_owned(), id: id.to_owned() }.to_frame().into()
+}
+
+fn to_object(difference: &Difference) -> RawJson {
+    Fields::from_map(difference.set.clone()).raw().clone()
+}

@@ -1,0 +1,31 @@
+//! Publications: what clients subscribe to. In the order of a subscription:
+//!
+//! - a [`PublicationHandler`] is an async function that is given a [`Subscription`] and typed parameters;
+//! - the [`Subscription`] sends documents, by hand or [from live queries](crate::Collection);
+//! - the merge box puts together what all subscriptions of a session say of a document;
+//! - an [`Audience`] tells the same to many subscriptions at once, and a [`Stream`] sends events.
+
+mod audience;
+mod fields;
+mod frames;
+mod handler;
+mod merge_box;
+mod registry;
+mod strategy;
+mod stream;
+mod subscription;
+mod views;
+
+pub(crate) use fields::{FieldMap, Fields, SharedChange};
+pub(crate) use frames::added_frame;
+pub(crate) use merge_box::{Handle, Handles};
+pub(crate) use registry::{Publication, PublicationRegistry};
+pub(crate) use stream::StreamCore;
+pub(crate) use subscription::{Started, SubscriptionCore, run_all};
+pub(crate) use views::{Origin, Target, Views};
+
+pub use audience::Audience;
+pub use handler::{AnyPublishParameters, PublicationHandler, PublishFuture};
+pub use strategy::Strategy;
+pub use stream::{Stream, StreamRule};
+pub use subscription::Subscription;

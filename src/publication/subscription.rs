@@ -1,0 +1,336 @@
+//! [`Subscription`]: the handle of one subscription. Only a live one sends; dropping it answers the client.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bolide_protocol::message::Subscribe;
+use bolide_protocol::{DdpError, DocumentId, ServerMessage, ejson};
+use serde::Serialize;
+
+use super::fields::{FieldMap, Fields, SharedChange};
+use super::views::{Ended, Origin, Target};
+use super::{Handle, Publication};
+use crate::app::{App, AppState};
+use crate::collection::LiveQuery;
+use crate::connection::Connection;
+use crate::method::{MethodError, MethodResult, Parameters, sanitize};
+use crate::session::Session;
+use crate::user::UserId;
+
+/// One subscription of one client.
+///
+/// A publication's handler is given it. The handler may keep it, move it into a task, or drop it: a subscription that
+/// nobody holds and that was not declared [`ready`](Self::ready) becomes so, since nothing more can come from it. It
+/// ends when the client unsubscribes, the connection ends, the user changes, or the publication [stops](Self::stop) it;
+/// what is sent afterwards is not sent.
+pub struct Subscription {
+    core: SubscriptionCore,
+}
+
+/// What the server itself holds of a subscription.
+#[derive(Clone)]
+pub(crate) struct SubscriptionCore {
+    app: Arc<AppState>,
+    session: Arc<Session>,
+    handle: Handle,
+    user: Option<UserId>,
+    unblocked: Arc<AtomicBool>,
+}
+
+impl Subscription {
+    /// Who is signed in, as of the start of the subscription: when the user changes, subscriptions run again.
+    #[must_use]
+    pub fn user_id(&self) -> Option<&UserId> {
+        self.core.user.as_ref()
+    }
+
+    /// The connection.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        Connection::new(Arc::clone(&self.core.session))
+    }
+
+    /// The client's name for this subscription; nothing for a universal publication.
+    #[must_use]
+    pub fn id(&self) -> Option<String> {
+        let views = self.core.session.views();
+        views.id_of(self.core.handle).map(|id| id.to_string())
+    }
+
+    /// The app.
+    #[must_use]
+    pub fn app(&self) -> App {
+        App::from_state(Arc::clone(&self.core.app))
+    }
+
+    /// Lets the client's next messages run while this publication goes on with its initial documents.
+    pub fn unblock(&self) {
+        self.core.unblocked.store(true, Ordering::Release);
+    }
+
+    /// Whether the client still listens.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.core.session.views().is_active(self.core.handle)
+    }
+
+    /// Sends a document. `fields` is a struct or a map; a member `_id` is left out. Waits while the client is slow.
+    ///
+    /// # Errors
+    /// An internal error when `fields` is neither a struct nor a map.
+    pub async fn added(
+        &self,
+        collection: &str,
+        id: impl Into<DocumentId>,
+        fields: &(impl Serialize + ?Sized),
+    ) -> MethodResult<()> {
+        let fields = Arc::new(Fields::encode(fields)?);
+        let id: Arc<str> = id.into().to_wire().into();
+        self.core.with_target(&collection.into(), |views, target| {
+            views.added(target, self.core.handle, &id, &fields, None);
+        });
+        self.core.session.outbox().room().await;
+        Ok(())
+    }
+
+    /// Changes fields of a document that this subscription has sent: those of `set` have a new value, those in `unset`
+    /// are gone. Waits while the client is slow.
+    ///
+    /// # Errors
+    /// An internal error when `set` is neither a struct nor a map, or when this subscription has not sent the document.
+    pub async fn changed(
+        &self,
+        collection: &str,
+        id: impl Into<DocumentId>,
+        set: &(impl Serialize + ?Sized),
+        unset: &[&str],
+    ) -> MethodResult<()> {
+        let set: FieldMap = Fields::encode(set)?.by_name().clone();
+        let unset = unset.iter().map(|name| Box::from(*name)).collect();
+        let change = SharedChange::new(set, unset);
+        let id = id.into().to_wire().into_owned();
+        self.core
+            .with_target(&collection.into(), |views, target| views.changed(target, &[self.core.handle], &id, &change))
+            .map_err(|_| MethodError::internal(format!("Could not find element with id {id} to change")))?;
+        self.core.session.outbox().room().await;
+        Ok(())
+    }
+
+    /// Takes back a document that this subscription has sent.
+    ///
+    /// # Errors
+    /// An internal error when this subscription has not sent the document.
+    pub async fn removed(&self, collection: &str, id: impl Into<DocumentId>) -> MethodResult<()> {
+        let id = id.into().to_wire().into_owned();
+        self.core
+            .with_target(&collection.into(), |views, target| views.removed(target, self.core.handle, &id))
+            .map_err(|_| MethodError::internal(format!("Removed nonexistent document {id}")))?;
+        self.core.session.outbox().room().await;
+        Ok(())
+    }
+
+    /// Sends the documents of a live query, and from now on what changes in them.
+    ///
+    /// ```
+    /// use bolide::prelude::*;
+    ///
+    /// async fn open_orders(subscription: Subscription, orders: Collection) -> MethodResult<()> {
+    ///     subscription.publish(orders.find(Filter::eq("open", true))).await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// An internal error when this subscription publishes another query of the same collection already.
+    pub async fn publish(&self, query: impl Into<LiveQuery>) -> MethodResult<()> {
+        query.into().attach(&self.core).await
+    }
+
+    /// Tells the client that all initial documents were sent. Only the first time counts.
+    pub fn ready(&self) {
+        let id = self.core.session.views().ready(self.core.handle);
+        self.core.send_ready(id);
+    }
+
+    /// Ends the subscription: its documents leave, and the client is told.
+    pub fn stop(&self) {
+        self.core.end(None);
+    }
+
+    /// Ends the subscription with an error.
+    pub fn fail(&self, error: MethodError) {
+        self.core.fail(error);
+    }
+
+    /// Runs `callback` when the subscription has ended, at once if it has.
+    pub fn on_stop(&self, callback: impl FnOnce() + Send + 'static) {
+        self.core.on_stop(Box::new(callback));
+    }
+
+    pub(super) fn core(&self) -> &SubscriptionCore {
+        &self.core
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Inside of the handler, whoever polls it answers; a task of the application has nobody else.
+            self.core.panicked();
+            return;
+        }
+        let id = self.core.session.views().handle_dropped(self.core.handle);
+        self.core.send_ready(id);
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Subscription").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+/// A publication handler that was started.
+pub(crate) struct Started {
+    pub(crate) core: SubscriptionCore,
+    pub(crate) future: super::PublishFuture,
+}
+
+impl SubscriptionCore {
+    /// Makes a subscription active and starts its handler.
+    pub(crate) fn start(
+        app: &Arc<AppState>,
+        session: &Arc<Session>,
+        publication: &Publication,
+        origin: Origin,
+    ) -> Started {
+        let params = match &origin {
+            Origin::Named(subscribe) => subscribe.params.clone(),
+            Origin::Universal(_) => None,
+        };
+        let handle = session.views().start(origin);
+        let core = Self {
+            app: Arc::clone(app),
+            session: Arc::clone(session),
+            handle,
+            user: session.user(),
+            unblocked: Arc::new(AtomicBool::new(false)),
+        };
+        let mut parameters = Parameters::from_message(params.as_ref(), &app.types);
+        if let Some(declared) = publication.declared {
+            parameters.drop_spares(declared);
+        }
+        let subscription = Subscription { core: core.clone() };
+        let future = match crate::method::guarded(|| publication.start(subscription, parameters)) {
+            Ok(future) => future,
+            Err(panic) => Box::pin(std::future::ready(Err(panic))),
+        };
+        Started { core, future }
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        self.session.views().is_active(self.handle)
+    }
+
+    pub(crate) fn is_unblocked(&self) -> bool {
+        self.unblocked.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    pub(crate) fn app(&self) -> &Arc<AppState> {
+        &self.app
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        self.handle
+    }
+
+    /// The handler has returned.
+    pub(crate) fn returned(&self, outcome: MethodResult<()>) {
+        match outcome {
+            Ok(()) => {
+                let id = self.session.views().handler_returned(self.handle);
+                self.send_ready(id);
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    pub(crate) fn on_stop(&self, callback: super::views::StopCallback) {
+        let ended = self.session.views().on_stop(self.handle, callback);
+        if let Some(callback) = ended {
+            callback();
+        }
+    }
+
+    /// Ends the subscription and tells the client.
+    pub(crate) fn end(&self, error: Option<DdpError>) {
+        end(&self.session, self.handle, error);
+    }
+
+    /// The client unsubscribes.
+    pub(crate) fn unsubscribe(session: &Arc<Session>, handle: Handle) {
+        end(session, handle, None);
+    }
+
+    pub(crate) fn with_target<Output>(
+        &self,
+        collection: &Arc<str>,
+        act: impl FnOnce(&mut super::Views, Target<'_>) -> Output,
+    ) -> Output {
+        let strategy = self.app.strategy(collection);
+        let target = Target { session: &self.session, collection, strategy };
+        act(&mut self.session.views(), target)
+    }
+
+    fn fail(&self, error: MethodError) {
+        let name = self.name();
+        self.end(Some(sanitize(error, "publication", &name, &self.app.random_id())));
+    }
+
+    fn panicked(&self) {
+        let is_starting = self.session.views().drop_in_panic(self.handle);
+        if !is_starting {
+            self.end(Some(DdpError::internal()));
+        }
+    }
+
+    fn name(&self) -> String {
+        match self.session.views().origin_of(self.handle) {
+            Some(Origin::Named(subscribe)) => subscribe.name.clone(),
+            _ => "(universal)".to_owned(),
+        }
+    }
+
+    fn send_ready(&self, id: Option<String>) {
+        if let Some(id) = id {
+            self.session.send(ServerMessage::Ready { subs: vec![id] }.to_frame().into());
+        }
+    }
+}
+
+fn end(session: &Arc<Session>, handle: Handle, error: Option<DdpError>) {
+    let ended = session.views().end(handle, session);
+    let Some(Ended { id, on_stop }) = ended else { return };
+    run_all(on_stop);
+    let id = id.and_then(|id| ejson::to_raw(&*id).ok());
+    session.send(ServerMessage::Nosub { id, error }.to_frame().into());
+}
+
+/// Runs callbacks of the application; one that panics does not keep the others from running.
+pub(crate) fn run_all(callbacks: Vec<super::views::StopCallback>) {
+    for callback in callbacks {
+        if let Err(panic) = crate::method::guarded(callback) {
+            tracing::error!(%panic, "an on_stop callback panicked");
+        }
+    }
+}
+
+impl Origin {
+    pub(crate) fn named(subscribe: Subscribe) -> Self {
+        Self::Named(Arc::new(subscribe))
+    }
+}

@@ -1,0 +1,251 @@
+//! Methods and publications of a session: one at a time in the order of the client's messages, until they end or
+//! unblock.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bolide_protocol::message::{MethodCall, Subscribe};
+use bolide_protocol::{DdpError, RawJson, ServerMessage, random};
+use futures::stream::{FuturesUnordered, Stream as _};
+use parking_lot::Mutex;
+
+use super::{Driver, Phase, Queued};
+use crate::chance::Generator;
+use crate::connection::Connection;
+use crate::context::CallRandom;
+use crate::method::{Invocation, MethodOutcome, MethodResult, Parameters, RunningMethod, guarded, sanitize};
+use crate::publication::{Origin, PublishFuture, Started, SubscriptionCore};
+use crate::rate_limit::{Counted, CountedKind};
+
+/// What runs for the client.
+#[derive(Default)]
+pub(super) struct Calls {
+    /// The one that the next messages wait for.
+    current: Option<Running>,
+    /// Those that have unblocked.
+    unblocked: Option<Box<FuturesUnordered<Running>>>,
+}
+
+/// A method or publication that runs.
+pub(super) enum Running {
+    Method { id: String, invocation: Arc<Invocation>, method: RunningMethod },
+    Publication { core: SubscriptionCore, future: PublishFuture },
+}
+
+/// How it ended.
+pub(super) enum Done {
+    Method(String, Arc<Invocation>, MethodOutcome),
+    Publication(SubscriptionCore, MethodResult<()>),
+}
+
+impl Calls {
+    pub(super) fn is_running(&self) -> bool {
+        self.current.is_some() || self.unblocked.as_ref().is_some_and(|calls| !calls.is_empty())
+    }
+
+    /// Lets `running` go on beside others.
+    pub(super) fn unblock(&mut self, running: Running) {
+        self.unblocked.get_or_insert_default().push(running);
+    }
+
+    /// Handlers of publications have nobody left to send to; methods go on to their end.
+    pub(super) fn drop_publications(&mut self) {
+        self.current.take_if(|running| matches!(running, Running::Publication { .. }));
+        if let Some(calls) = self.unblocked.take() {
+            let methods = calls.into_iter().filter(|running| matches!(running, Running::Method { .. }));
+            self.unblocked = Some(Box::new(methods.collect()));
+        }
+    }
+
+    /// The methods that have not ended.
+    pub(super) fn method_ids(&self) -> impl Iterator<Item = &str> {
+        let unblocked = self.unblocked.iter().flat_map(|calls| calls.iter());
+        self.current.iter().chain(unblocked).filter_map(|running| match running {
+            Running::Method { id, .. } => Some(id.as_str()),
+            Running::Publication { .. } => None,
+        })
+    }
+
+    fn unblocked_count(&self) -> usize {
+        self.unblocked.as_ref().map_or(0, |calls| calls.len())
+    }
+}
+
+impl Running {
+    pub(super) fn publication(started: Started) -> Self {
+        Self::Publication { core: started.core, future: started.future }
+    }
+
+    pub(super) fn is_unblocked(&self) -> bool {
+        match self {
+            Self::Method { invocation, .. } => invocation.unblocked.load(Ordering::Acquire),
+            Self::Publication { core, .. } => core.is_unblocked(),
+        }
+    }
+}
+
+impl Future for Running {
+    type Output = Done;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Done> {
+        match self.get_mut() {
+            Self::Method { id, invocation, method } => {
+                let outcome = ready!(Pin::new(method).poll(context));
+                Poll::Ready(Done::Method(std::mem::take(id), Arc::clone(invocation), outcome))
+            }
+            Self::Publication { core, future } => {
+                if !core.is_active() {
+                    return Poll::Ready(Done::Publication(core.clone(), Ok(())));
+                }
+                let outcome = match guarded(|| future.as_mut().poll(context)) {
+                    Ok(poll) => ready!(poll),
+                    Err(panic) => Err(panic),
+                };
+                Poll::Ready(Done::Publication(core.clone(), outcome))
+            }
+        }
+    }
+}
+
+impl Driver {
+    /// Whether a message that comes now may start now.
+    pub(super) fn is_free(&self) -> bool {
+        self.inbox.is_empty() && self.may_start()
+    }
+
+    fn may_start(&self) -> bool {
+        self.calls.current.is_none()
+            && self.calls.unblocked_count() < self.app.limits.running_calls
+            && !self.shutting_down
+            && matches!(self.phase, Phase::Open(_) | Phase::Away(_))
+    }
+
+    pub(super) fn start_queued(&mut self, context: &mut Context<'_>) {
+        while self.may_start() {
+            match self.inbox.pop() {
+                Some(Queued::Method(call)) => self.start_method(call, context),
+                Some(Queued::Sub(subscribe)) => self.start_subscription(subscribe, context),
+                Some(Queued::Unsub(id)) => self.unsubscribe(id),
+                Some(Queued::Malformed(malformed, quote)) => self.send_error(malformed.to_string(), quote),
+                None => return,
+            }
+        }
+    }
+
+    pub(super) fn start_method(&mut self, call: MethodCall, context: &mut Context<'_>) {
+        let Some(method) = self.app.methods.find(&call.method) else {
+            let error = DdpError::method_not_found(&call.method);
+            self.send(&ServerMessage::Result { id: call.id.clone(), outcome: Err(error) });
+            self.send(&ServerMessage::Updated { methods: vec![call.id] });
+            return;
+        };
+        let invocation = Arc::new(Invocation {
+            app: Arc::clone(&self.app),
+            method: Arc::clone(method),
+            connection: Some(Connection::new(Arc::clone(&self.session))),
+            user: Mutex::new(self.session.user()),
+            random: Mutex::new(CallRandom::new(call.random_seed)),
+            unblocked: AtomicBool::new(false),
+            parent: None,
+            admitted: AtomicBool::new(false),
+        });
+        let parameters = Parameters::from_message(call.params.as_ref(), &self.app.types);
+        let method = RunningMethod::new(Arc::clone(&invocation).run(parameters));
+        self.calls.current = Some(Running::Method { id: call.id, invocation, method });
+        self.poll_current(context);
+    }
+
+    /// Meteor's order: does it exist, is it a duplicate, is it too often.
+    fn start_subscription(&mut self, subscribe: Subscribe, context: &mut Context<'_>) {
+        let Some(publication) = self.app.publications.find(&subscribe.name) else {
+            let error = DdpError::subscription_not_found(&subscribe.name);
+            return self.send(&ServerMessage::nosub(&subscribe.id, Some(error)));
+        };
+        if self.session.views().contains_id(&subscribe.id) {
+            return;
+        }
+        if let Err(refusal) = self.count_subscription(&subscribe.name) {
+            return self.send(&ServerMessage::nosub(&subscribe.id, Some(refusal)));
+        }
+        let origin = Origin::named(subscribe);
+        let started = SubscriptionCore::start(&self.app, &self.session, publication, origin);
+        self.calls.current = Some(Running::publication(started));
+        self.poll_current(context);
+    }
+
+    fn count_subscription(&self, name: &str) -> Result<(), DdpError> {
+        if self.session.views().subscription_count() >= self.app.limits.subscriptions {
+            return Err(DdpError::new("too-many-subscriptions", "This session has too many subscriptions"));
+        }
+        if self.app.rate_limiter.is_empty() {
+            return Ok(());
+        }
+        let (connection, user) = (Connection::new(Arc::clone(&self.session)), self.session.user());
+        let counted = Counted { kind: CountedKind::Subscription, name, user: user.as_ref(), connection: &connection };
+        self.app.rate_limiter.count(&counted, self.app.clock.now())
+    }
+
+    /// Always answered, whatever the id is.
+    fn unsubscribe(&self, id: Option<RawJson>) {
+        let name = id.as_ref().and_then(|id| serde_json::from_str::<String>(id.get()).ok());
+        let handle = name.and_then(|name| self.session.views().handle_of(&name));
+        match handle {
+            Some(handle) => SubscriptionCore::unsubscribe(&self.session, handle),
+            None => self.send(&ServerMessage::Nosub { id, error: None }),
+        }
+    }
+
+    /// Subscriptions that run beside the order of messages, since universal.
+    pub(super) fn start_universal(&mut self) {
+        for index in 0..self.app.publications.universal().len() {
+            let publication = Arc::clone(&self.app.publications.universal()[index]);
+            let origin = Origin::Universal(index);
+            let started = SubscriptionCore::start(&self.app, &self.session, &publication, origin);
+            self.calls.unblock(Running::publication(started));
+        }
+    }
+
+    pub(super) fn poll_calls(&mut self, context: &mut Context<'_>) {
+        self.poll_current(context);
+        while let Some(calls) = &mut self.calls.unblocked {
+            match Pin::new(&mut **calls).poll_next(context) {
+                Poll::Ready(Some(done)) => self.finish(done),
+                Poll::Ready(None) => self.calls.unblocked = None,
+                Poll::Pending => return,
+            }
+        }
+    }
+
+    fn poll_current(&mut self, context: &mut Context<'_>) {
+        let Some(call) = &mut self.calls.current else { return };
+        if let Poll::Ready(done) = Pin::new(&mut *call).poll(context) {
+            self.calls.current = None;
+            self.finish(done);
+        } else if call.is_unblocked()
+            && let Some(call) = self.calls.current.take()
+        {
+            self.calls.unblock(call);
+            // So that its waker becomes one of the set.
+            context.waker().wake_by_ref();
+        }
+    }
+
+    pub(super) fn finish(&mut self, done: Done) {
+        match done {
+            Done::Method(id, invocation, outcome) => self.answer(id, &invocation, outcome),
+            Done::Publication(core, outcome) => core.returned(outcome),
+        }
+    }
+
+    /// All data that the method has written is on its way: `updated`, then the `result`.
+    fn answer(&self, id: String, invocation: &Invocation, outcome: MethodOutcome) {
+        let outcome = outcome.map_err(|error| {
+            let log_id = random::id(&mut Generator(&*self.app.chance));
+            sanitize(error, "method", &invocation.method.name, &log_id)
+        });
+        self.send(&ServerMessage::Updated { methods: vec![id.clone()] });
+        self.send(&ServerMessage::Result { id, outcome });
+    }
+}

@@ -1,0 +1,142 @@
+//! Resumption, as Meteor 3.5 has it: a client that lost its socket comes back on another one, says which session it had
+//! and how many messages it received, and goes on where it was.
+//!
+//! The driver of the new connection hands its transport to the driver of the old session. That one takes it if it waits
+//! for its client and the counts agree; otherwise the new connection becomes a session of its own.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::task::Context;
+use std::time::Duration;
+
+use bolide_protocol::message::ConnectRequest;
+use bolide_protocol::{ServerMessage, Version};
+use futures::channel::oneshot;
+use futures::future::FutureExt as _;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::{Driver, Phase};
+use crate::session::inbox::Queued;
+use crate::session::{Request, Resumption, ResumingConnection};
+use crate::transport::{Gone, Goodbye};
+
+/// How long after a resumption a call with the id of an older one is taken for that one, sent again.
+const RESEND_WINDOW: Duration = Duration::from_secs(30);
+
+/// A connection that waits for an older session to take it over.
+pub(super) struct Resuming {
+    version: Version,
+    connection: Arc<Mutex<Option<ResumingConnection>>>,
+    decided: oneshot::Receiver<()>,
+}
+
+/// Calls that the client had no answer to when its socket was lost. A client sends them again; they run once, and the
+/// answer that waits is the only one.
+#[derive(Default)]
+pub(super) struct Resent {
+    ids: HashSet<String>,
+    until: Option<Instant>,
+}
+
+impl Resent {
+    pub(super) fn is_answered_already(&mut self, id: &str) -> bool {
+        if self.ids.is_empty() {
+            return false;
+        }
+        if self.until.is_none_or(|until| Instant::now() > until) {
+            self.ids = HashSet::new();
+            return false;
+        }
+        self.ids.remove(id)
+    }
+}
+
+impl Driver {
+    // The new connection.
+
+    pub(super) fn open_or_resume(&mut self, version: Version, request: &ConnectRequest) {
+        let (Some(id), Some(received_count)) = (&request.session, request.received_count) else {
+            return self.open(version);
+        };
+        let Some(older) = self.app.sessions.find(id).filter(|older| !Arc::ptr_eq(older, &self.session)) else {
+            return self.open(version);
+        };
+        let connection = ResumingConnection {
+            transport: std::mem::replace(&mut self.transport, Box::new(Gone)),
+            link: self.session.outbox().take_link(),
+            peer: self.session.peer(),
+        };
+        let connection = Arc::new(Mutex::new(Some(connection)));
+        let (decide, decided) = oneshot::channel();
+        self.phase = Phase::Resuming(Box::new(Resuming { version, connection: Arc::clone(&connection), decided }));
+        older.request(Request::Resume(Resumption { received_count, connection, decided: decide }));
+    }
+
+    pub(super) fn poll_resuming(&mut self, context: &mut Context<'_>) {
+        let Phase::Resuming(resuming) = &mut self.phase else { return };
+        if resuming.decided.poll_unpin(context).is_pending() {
+            return;
+        }
+        let version = resuming.version;
+        let given_back = resuming.connection.lock().take();
+        let Some(connection) = given_back else { return self.end() };
+        self.transport = connection.transport;
+        self.session.outbox().relink(connection.link);
+        self.open(version);
+    }
+
+    // The older session.
+
+    pub(super) fn resume(&mut self, resumption: Resumption, context: &mut Context<'_>) {
+        let Resumption { received_count, connection, decided } = resumption;
+        let Phase::Away(version) = self.phase else { return };
+        if self.session.outbox().sent_count() != received_count {
+            return self.end();
+        }
+        let Some(ResumingConnection { mut transport, link, peer }) = connection.lock().take() else { return };
+        transport.adopt(&self.session);
+        self.transport = transport;
+        self.session.set_peer(peer);
+        self.phase = Phase::Open(version);
+        self.resent.until = Some(Instant::now() + RESEND_WINDOW);
+        let connected = ServerMessage::Connected { session: self.session.id().to_owned() };
+        self.session.outbox().attach(link, connected.to_frame().into());
+        self.timer.start_heartbeat(version.has_heartbeats().then_some(self.app.heartbeat));
+        // The other connection's driver may be gone already.
+        let _gone = decided.send(());
+        context.waker().wake_by_ref();
+    }
+
+    pub(super) fn may_wait_for_client(&self) -> bool {
+        !self.is_leaving && !self.shutting_down && !self.app.limits.resume_grace.is_zero()
+    }
+
+    /// The socket is gone. Methods go on; what is to be sent waits.
+    pub(super) fn wait_for_client(&mut self, version: Version) {
+        self.phase = Phase::Away(version);
+        self.transport = Box::new(Gone);
+        self.timer.start_grace(self.app.limits.resume_grace);
+        let waiting = self.session.outbox().detach();
+        let answered = waiting.iter().filter_map(|frame| match ServerMessage::parse(frame) {
+            Ok(ServerMessage::Result { id, .. }) => Some(id),
+            _ => None,
+        });
+        let queued = self.inbox.iter().filter_map(|message| match message {
+            Queued::Method(call) => Some(call.id.clone()),
+            _ => None,
+        });
+        let running = self.calls.method_ids().map(str::to_owned);
+        self.resent.ids = running.chain(queued).chain(answered).collect();
+    }
+
+    /// A client that does not answer may come back, too; its socket is closed.
+    pub(super) fn lose_silent_client(&mut self) {
+        let Phase::Open(version) = self.phase else { return };
+        if !self.may_wait_for_client() {
+            return self.close(Goodbye::normal());
+        }
+        self.transport.close(&self.session, Goodbye::normal());
+        self.wait_for_client(version);
+    }
+}

@@ -1,0 +1,116 @@
+//! Another user on the same connection: all subscriptions run again, and the client is sent the difference between what
+//! it had and what it has now, in one step.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bolide_protocol::ServerMessage;
+use futures::channel::oneshot;
+
+use super::Driver;
+use super::calls::Running;
+use crate::publication::{Origin, SubscriptionCore, run_all};
+use crate::user::UserId;
+
+/// The changes that are asked for, one after another.
+#[derive(Default)]
+pub(super) struct UserChanges {
+    waiting: VecDeque<(Option<UserId>, oneshot::Sender<()>)>,
+    under_way: Option<Box<UserChange>>,
+}
+
+/// One change.
+struct UserChange {
+    /// The subscriptions that have neither sent all of their first documents nor unblocked.
+    starting: Vec<Running>,
+    done: oneshot::Sender<()>,
+}
+
+impl UserChanges {
+    pub(super) fn push(&mut self, user: Option<UserId>, done: oneshot::Sender<()>) {
+        self.waiting.push_back((user, done));
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.waiting.clear();
+        self.under_way = None;
+    }
+}
+
+impl Driver {
+    pub(super) fn poll_user_change(&mut self, context: &mut Context<'_>) {
+        loop {
+            if self.user_changes.under_way.is_none() {
+                let Some((user, done)) = self.user_changes.waiting.pop_front() else { return };
+                self.begin_user_change(user, done);
+            }
+            if self.poll_starting(context).is_pending() {
+                return;
+            }
+            self.end_user_change(context);
+        }
+    }
+
+    fn begin_user_change(&mut self, user: Option<UserId>, done: oneshot::Sender<()>) {
+        // Callbacks of the old subscriptions run while the old user is still there.
+        let origins = self.end_subscriptions();
+        self.calls.drop_publications();
+        self.session.views().suspend();
+        self.session.set_user(user);
+        let named = origins.into_iter().filter(|origin| matches!(origin, Origin::Named(_)));
+        let universal = (0..self.app.publications.universal().len()).map(Origin::Universal);
+        let starting = named.chain(universal).filter_map(|origin| self.start_again(origin)).collect();
+        self.user_changes.under_way = Some(Box::new(UserChange { starting, done }));
+    }
+
+    fn start_again(&self, origin: Origin) -> Option<Running> {
+        let publication = match &origin {
+            Origin::Named(subscribe) => self.app.publications.find(&subscribe.name)?,
+            Origin::Universal(index) => self.app.publications.universal().get(*index)?,
+        };
+        let publication = Arc::clone(publication);
+        Some(Running::publication(SubscriptionCore::start(&self.app, &self.session, &publication, origin)))
+    }
+
+    fn poll_starting(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(mut change) = self.user_changes.under_way.take() else { return Poll::Ready(()) };
+        for mut running in std::mem::take(&mut change.starting) {
+            match Pin::new(&mut running).poll(context) {
+                Poll::Ready(done) => self.finish(done),
+                Poll::Pending if running.is_unblocked() => {
+                    self.calls.unblock(running);
+                    context.waker().wake_by_ref();
+                }
+                Poll::Pending => change.starting.push(running),
+            }
+        }
+        let is_done = change.starting.is_empty();
+        self.user_changes.under_way = Some(change);
+        if is_done { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn end_user_change(&mut self, context: &mut Context<'_>) {
+        let Some(change) = self.user_changes.under_way.take() else { return };
+        let ready = self.session.views().resume(&self.session);
+        if !ready.is_empty() {
+            self.send(&ServerMessage::Ready { subs: ready });
+        }
+        // The method that asked may have been dropped meanwhile.
+        let _dropped = change.done.send(());
+        // It goes on in this very poll.
+        self.poll_calls(context);
+    }
+
+    /// Ends all subscriptions without a word to the client, and says from what they can be made again.
+    pub(super) fn end_subscriptions(&self) -> Vec<Origin> {
+        let ended = self.session.views().end_all();
+        let mut origins = Vec::with_capacity(ended.len());
+        for (origin, on_stop) in ended {
+            run_all(on_stop);
+            origins.push(origin);
+        }
+        origins
+    }
+}
