@@ -6,7 +6,7 @@ mod methods;
 mod publications;
 mod script;
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use arguments::Arguments;
 use bolide::clock::MovableClock;
@@ -20,6 +20,7 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
         .init();
     let clock = MovableClock::default();

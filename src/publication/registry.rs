@@ -15,7 +15,6 @@ pub(crate) struct PublicationRegistry {
 
 /// A registered publication.
 pub(crate) struct Publication {
-    pub(crate) name: Box<str>,
     pub(crate) declared: Option<usize>,
     handler: Box<dyn Fn(Subscription, Parameters) -> PublishFuture + Send + Sync>,
 }
@@ -29,12 +28,12 @@ impl PublicationRegistry {
         if self.named.contains_key(name) {
             return Err(BuildError::DuplicatePublication(name.to_owned()));
         }
-        self.named.insert(name.into(), Arc::new(Publication::new(name, handler)));
+        self.named.insert(name.into(), Arc::new(Publication::new(handler)));
         Ok(())
     }
 
     pub(crate) fn add_universal<Signature>(&mut self, handler: impl PublicationHandler<Signature>) {
-        self.universal.push(Arc::new(Publication::new("(universal)", handler)));
+        self.universal.push(Arc::new(Publication::new(handler)));
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Arc<Publication>> {
@@ -47,9 +46,9 @@ impl PublicationRegistry {
 }
 
 impl Publication {
-    fn new<Signature, Handler: PublicationHandler<Signature>>(name: &str, handler: Handler) -> Self {
+    fn new<Signature, Handler: PublicationHandler<Signature>>(handler: Handler) -> Self {
         let handler = Box::new(move |subscription, parameters| handler.publish(subscription, parameters));
-        Self { name: name.into(), declared: Handler::DECLARED, handler }
+        Self { declared: Handler::DECLARED, handler }
     }
 
     pub(crate) fn start(&self, subscription: Subscription, parameters: Parameters) -> PublishFuture {

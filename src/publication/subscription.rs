@@ -9,6 +9,7 @@ use bolide_protocol::{DdpError, DocumentId, ServerMessage, ejson};
 use serde::Serialize;
 
 use super::fields::{FieldMap, Fields, SharedChange};
+use super::merge_box::NotHeld;
 use super::views::{Ended, Origin, Target};
 use super::{Handle, Publication};
 use crate::app::{App, AppState};
@@ -95,10 +96,10 @@ impl Subscription {
     }
 
     /// Changes fields of a document that this subscription has sent: those of `set` have a new value, those in `unset`
-    /// are gone. Waits while the client is slow.
+    /// are gone. For a document that it has not sent nothing happens. Waits while the client is slow.
     ///
     /// # Errors
-    /// An internal error when `set` is neither a struct nor a map, or when this subscription has not sent the document.
+    /// An internal error when `set` is neither a struct nor a map.
     pub async fn changed(
         &self,
         collection: &str,
@@ -110,22 +111,24 @@ impl Subscription {
         let unset = unset.iter().map(|name| Box::from(*name)).collect();
         let change = SharedChange::new(set, unset);
         let id = id.into().to_wire().into_owned();
-        self.core
-            .with_target(&collection.into(), |views, target| views.changed(target, &[self.core.handle], &id, &change))
-            .map_err(|_| MethodError::internal(format!("Could not find element with id {id} to change")))?;
+        let told = self.core.with_target(&collection.into(), |views, target| {
+            views.changed(target, &[self.core.handle], &id, &change)
+        });
+        note_unless_held(told, collection, &id);
         self.core.session.outbox().room().await;
         Ok(())
     }
 
-    /// Takes back a document that this subscription has sent.
+    /// Takes back a document that this subscription has sent. For another one nothing happens. Waits while the client is
+    /// slow.
     ///
     /// # Errors
-    /// An internal error when this subscription has not sent the document.
+    /// None today.
     pub async fn removed(&self, collection: &str, id: impl Into<DocumentId>) -> MethodResult<()> {
         let id = id.into().to_wire().into_owned();
-        self.core
-            .with_target(&collection.into(), |views, target| views.removed(target, self.core.handle, &id))
-            .map_err(|_| MethodError::internal(format!("Removed nonexistent document {id}")))?;
+        let told =
+            self.core.with_target(&collection.into(), |views, target| views.removed(target, self.core.handle, &id));
+        note_unless_held(told, collection, &id);
         self.core.session.outbox().room().await;
         Ok(())
     }
@@ -190,6 +193,13 @@ impl fmt::Debug for Subscription {
     }
 }
 
+/// A client is never told of a document that it was not given.
+fn note_unless_held(told: Result<(), NotHeld>, collection: &str, id: &str) {
+    if told.is_err() {
+        tracing::debug!(collection, id, "a subscription spoke of a document that it has not sent");
+    }
+}
+
 /// A publication handler that was started.
 pub(crate) struct Started {
     pub(crate) core: SubscriptionCore,
@@ -238,10 +248,6 @@ impl SubscriptionCore {
 
     pub(crate) fn session(&self) -> &Arc<Session> {
         &self.session
-    }
-
-    pub(crate) fn app(&self) -> &Arc<AppState> {
-        &self.app
     }
 
     pub(crate) fn handle(&self) -> Handle {

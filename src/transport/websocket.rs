@@ -17,6 +17,7 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::{Goodbye, Received, Transport};
@@ -162,6 +163,7 @@ fn failure(error: &Error) -> Received {
     match error {
         Error::Capacity(_) => Received::Refused(Goodbye::new(1009, "The message is too long")),
         Error::Utf8(_) => Received::Refused(Goodbye::new(1007, "The text is not UTF-8")),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Received::Closed,
         Error::Protocol(_) => Received::Refused(Goodbye::new(1002, "Not the WebSocket protocol")),
         _ => Received::Closed,
     }
