@@ -202,7 +202,7 @@ impl App {
     /// Connects a client in the same process. It must run inside a tokio runtime.
     #[must_use]
     pub fn connect(&self) -> MemoryConnection {
-        let (connection, transport) = memory::pair();
+        let (connection, transport) = memory::pair(self.state.limits.message_bytes);
         let session = self.state.new_session(Peer::default(), Link::Driver);
         self.state.tasks.spawn(drive(Arc::clone(&self.state), session, Box::new(transport)));
         connection

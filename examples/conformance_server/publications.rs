@@ -10,7 +10,7 @@ use bolide::{AppBuilder, Filter};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::script::{Script, Scripts};
+use super::script::{Script, Scripts};
 
 pub(crate) fn register(app: AppBuilder) -> AppBuilder {
     let items: Collection = Collection::new("items");

@@ -9,7 +9,7 @@ use bolide::prelude::*;
 use parking_lot::Mutex;
 use serde::Deserialize;
 
-use crate::publications::document_id;
+use super::publications::document_id;
 
 /// Steps in their order.
 #[derive(Deserialize)]

@@ -26,6 +26,7 @@
 
 pub mod book;
 mod case;
+mod in_process;
 mod lines;
 mod matching;
 mod memory;
@@ -40,6 +41,7 @@ mod transport;
 mod websocket;
 
 pub use case::{Case, CaseError, Chapter, Level};
+pub use in_process::{InProcess, InProcessConnection};
 pub use report::{Counts, Failure, Outcome, Report, Verdict};
 pub use runner::{Options, run};
 pub use step::{Action, Binary, Call, CloseCode, Opening, Step};

@@ -211,6 +211,11 @@ impl Outbox {
         self.state.lock().condition = Condition::Ended;
     }
 
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state.lock().pending_bytes() == 0
+    }
+
     /// Drops what waits, and what comes.
     pub(crate) fn end(&self) {
         let mut state = self.state.lock();

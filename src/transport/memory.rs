@@ -1,23 +1,24 @@
 //! [`MemoryConnection`]: a client in the same process, without a socket. It speaks the same DDP through the same session.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use bytestring::ByteString;
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
 use super::{Goodbye, Received, Transport};
-use crate::session::{Item, Session};
+use crate::session::Session;
 
 /// How many frames may be on their way in one direction.
-const FRAMES_ON_THE_WAY: usize = 1024;
+const FRAMES_ON_THE_WAY: usize = 64;
 
-/// The client's end of a connection within the process.
+/// The client's end of a connection within the process. Dropping it is as losing a socket.
 pub struct MemoryConnection {
-    to_server: mpsc::Sender<ByteString>,
-    from_server: mpsc::Receiver<FromServer>,
+    to_server: mpsc::Sender<Bytes>,
+    from_server: mpsc::Receiver<String>,
+    closed: Arc<OnceLock<u16>>,
 }
 
 /// What a server says to a [`MemoryConnection`].
@@ -32,12 +33,20 @@ pub enum FromServer {
 impl MemoryConnection {
     /// Sends a frame. A server that is gone does not hear it.
     pub async fn send(&self, frame: impl Into<String>) {
+        self.send_bytes(frame.into()).await;
+    }
+
+    /// Sends a frame of bytes, which should be text.
+    pub async fn send_bytes(&self, frame: impl Into<Vec<u8>>) {
         let _gone = self.to_server.send(frame.into().into()).await;
     }
 
-    /// The next frame; nothing once the connection is closed.
+    /// The next frame; nothing once the server is gone without a close code.
     pub async fn receive(&mut self) -> Option<FromServer> {
-        self.from_server.recv().await
+        match self.from_server.recv().await {
+            Some(frame) => Some(FromServer::Frame(frame)),
+            None => self.closed.get().copied().map(FromServer::Closed),
+        }
     }
 }
 
@@ -49,48 +58,52 @@ impl fmt::Debug for MemoryConnection {
 
 /// The server's end.
 pub(crate) struct MemoryTransport {
-    from_client: mpsc::Receiver<ByteString>,
-    to_client: PollSender<FromServer>,
-    goodbye: Option<Goodbye>,
+    from_client: mpsc::Receiver<Bytes>,
+    to_client: PollSender<String>,
+    closed: Arc<OnceLock<u16>>,
+    message_bytes: usize,
 }
 
-pub(crate) fn pair() -> (MemoryConnection, MemoryTransport) {
+/// Both ends of a connection that takes messages of this length at most.
+pub(crate) fn pair(message_bytes: usize) -> (MemoryConnection, MemoryTransport) {
     let (to_server, from_client) = mpsc::channel(FRAMES_ON_THE_WAY);
     let (to_client, from_server) = mpsc::channel(FRAMES_ON_THE_WAY);
-    let connection = MemoryConnection { to_server, from_server };
-    (connection, MemoryTransport { from_client, to_client: PollSender::new(to_client), goodbye: None })
+    let closed = Arc::new(OnceLock::new());
+    let connection = MemoryConnection { to_server, from_server, closed: Arc::clone(&closed) };
+    let to_client = PollSender::new(to_client);
+    (connection, MemoryTransport { from_client, to_client, closed, message_bytes })
 }
 
 impl Transport for MemoryTransport {
     fn poll_receive(&mut self, _: &Arc<Session>, context: &mut Context<'_>) -> Poll<Received> {
-        if self.goodbye.is_some() {
+        if self.to_client.is_closed() {
             return Poll::Ready(Received::Closed);
         }
-        self.from_client.poll_recv(context).map(|frame| frame.map_or(Received::Closed, Received::Frame))
+        match std::task::ready!(self.from_client.poll_recv(context)) {
+            None => Poll::Ready(Received::Closed),
+            Some(frame) if frame.len() > self.message_bytes => {
+                Poll::Ready(Received::Refused(Goodbye::new(1009, "The message is too long")))
+            }
+            Some(frame) => Poll::Ready(Received::from_bytes(frame)),
+        }
     }
 
     fn poll_send(&mut self, session: &Arc<Session>, context: &mut Context<'_>) {
         while let Poll::Ready(Ok(())) = self.to_client.poll_reserve(context) {
-            let Some(item) = session.outbox().take() else { return };
-            self.hand_over(item);
+            let Some(item) = session.outbox().take() else { break };
+            if let Some(text) = item.into_text() {
+                // A client that is gone shows at the next read.
+                let _gone = self.to_client.send_item(text.to_string());
+            }
+        }
+        if self.closed.get().is_some() && session.outbox().is_empty() {
+            self.to_client.close();
+            context.waker().wake_by_ref();
         }
     }
 
-    fn close(&mut self, session: &Arc<Session>, goodbye: Goodbye) {
-        self.goodbye = Some(goodbye);
-        let Some(to_client) = self.to_client.get_ref() else { return };
-        while let Some(text) = session.outbox().take().and_then(Item::into_text) {
-            let _full = to_client.try_send(FromServer::Frame(text.to_string()));
-        }
-        let _full = to_client.try_send(FromServer::Closed(goodbye.code));
-    }
-}
-
-impl MemoryTransport {
-    fn hand_over(&mut self, item: Item) {
-        if let Some(text) = item.into_text() {
-            // A client that is gone shows at the next read.
-            let _gone = self.to_client.send_item(FromServer::Frame(text.to_string()));
-        }
+    fn close(&mut self, _: &Arc<Session>, goodbye: Goodbye) {
+        // It closes when all that waits has been handed over.
+        let _twice = self.closed.set(goodbye.code);
     }
 }

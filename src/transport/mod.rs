@@ -13,6 +13,7 @@ pub(crate) mod websocket;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::session::Session;
@@ -42,6 +43,12 @@ pub(crate) enum Received {
     Refused(Goodbye),
     /// The client is gone.
     Closed,
+}
+
+impl Received {
+    pub(crate) fn from_bytes(bytes: Bytes) -> Self {
+        ByteString::try_from(bytes).map_or(Self::Garbage, Self::Frame)
+    }
 }
 
 /// Why a connection is closed: a WebSocket close code and a reason.

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use bytestring::ByteString;
 use futures::{FutureExt as _, Sink as _, SinkExt as _, Stream as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
@@ -131,8 +130,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Reader<Io> {
         }
         loop {
             let received = match std::task::ready!(Pin::new(&mut self.stream).poll_next(context)) {
-                Some(Ok(Message::Text(text))) => from_bytes(text.into()),
-                Some(Ok(Message::Binary(bytes))) => from_bytes(bytes),
+                Some(Ok(Message::Text(text))) => Received::from_bytes(text.into()),
+                Some(Ok(Message::Binary(bytes))) => Received::from_bytes(bytes),
                 // tungstenite answers these itself.
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_))) => continue,
                 Some(Err(error)) => failure(&error),
@@ -153,10 +152,6 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Reader<Io> {
             }
         }
     }
-}
-
-fn from_bytes(bytes: Bytes) -> Received {
-    ByteString::try_from(bytes).map_or(Received::Garbage, Received::Frame)
 }
 
 fn failure(error: &Error) -> Received {

@@ -1,0 +1,64 @@
+//! The way to an app of the same process, without a socket.
+
+use super::step::Opening;
+use super::transport::{Connection, Received, Transport, TransportError};
+use crate::{App, FromServer, MemoryConnection};
+
+/// Connects to an app in this process.
+#[derive(Debug, Clone)]
+pub struct InProcess(App);
+
+impl InProcess {
+    /// The way to `app`.
+    #[must_use]
+    pub fn new(app: App) -> Self {
+        Self(app)
+    }
+}
+
+impl Transport for InProcess {
+    type Connection = InProcessConnection;
+
+    async fn open(&self, _: &Opening) -> Result<InProcessConnection, TransportError> {
+        Ok(InProcessConnection(End::Open(self.0.connect())))
+    }
+}
+
+/// A connection within the process.
+#[derive(Debug)]
+pub struct InProcessConnection(End);
+
+#[derive(Debug)]
+enum End {
+    Open(MemoryConnection),
+    /// This side has closed it, with this code; there is no handshake that the server could fail at.
+    Closed(u16),
+}
+
+impl Connection for InProcessConnection {
+    async fn send_text(&mut self, text: String) {
+        self.send_binary(text.into_bytes()).await;
+    }
+
+    async fn send_binary(&mut self, bytes: Vec<u8>) {
+        if let End::Open(connection) = &self.0 {
+            connection.send_bytes(bytes).await;
+        }
+    }
+
+    async fn receive(&mut self) -> Received {
+        let connection = match &mut self.0 {
+            End::Open(connection) => connection,
+            End::Closed(code) => return Received::Closed(Some(*code)),
+        };
+        match connection.receive().await {
+            Some(FromServer::Frame(text)) => Received::Text(text),
+            Some(FromServer::Closed(code)) => Received::Closed(Some(code)),
+            None => Received::Closed(None),
+        }
+    }
+
+    async fn close(&mut self, code: u16) {
+        self.0 = End::Closed(code);
+    }
+}
