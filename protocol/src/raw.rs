@@ -2,6 +2,7 @@
 //! envelope is parsed once and the handler's own types read the rest.
 
 use std::fmt;
+use std::ops::Range;
 
 use bytestring::ByteString;
 use serde::de::{Deserialize, Deserializer};
@@ -51,6 +52,12 @@ impl RawJson {
         Self(ByteString::from_static("null"))
     }
 
+    /// `{}`
+    #[must_use]
+    pub const fn empty_object() -> Self {
+        Self(ByteString::from_static("{}"))
+    }
+
     /// The elements of an array, each a part of this text; nothing if this is no array.
     ///
     /// ```
@@ -69,6 +76,11 @@ impl RawJson {
                 .map(|element| Self::slice_of(&self.0, element))
                 .collect(),
         )
+    }
+
+    /// A part of a frame that this crate wrote itself.
+    pub(crate) fn part_of(frame: &ByteString, part: Range<usize>) -> Self {
+        Self(frame.slice_ref(&frame[part]))
     }
 
     /// JSON text that this crate wrote itself.

@@ -70,10 +70,9 @@ impl Audience {
         let set = Fields::encode(set)?.by_name().clone();
         let change = SharedChange::new(set, unset.iter().map(|name| Box::from(*name)).collect());
         let id = id.into().to_wire().into_owned();
-        let name: Arc<str> = collection.into();
         let members = self.members.lock();
         for core in members.values() {
-            let told = core.with_target(&name, |views, target| views.changed(target, &[core.handle()], &id, &change));
+            let told = core.with_target(collection, |views, target| views.changed(target, &[core.handle()], &id, &change));
             if told.is_err() {
                 tracing::debug!(collection, id, "a member of an audience has not sent the document");
             }

@@ -4,13 +4,18 @@
 use std::sync::{Arc, OnceLock};
 
 use bolide_protocol::ejson::{self, EncodeError};
-use bolide_protocol::{Ejson, RawJson};
+use bolide_protocol::{Ejson, RawJson, ServerMessage};
 use bytestring::ByteString;
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::frames::added_frame;
+
 /// Fields by name, in order.
 pub(crate) type FieldMap = IndexMap<Box<str>, RawJson>;
+
+/// A hash that is quick and that clients cannot foresee.
+pub(crate) type Hasher = foldhash::fast::RandomState;
 
 /// The fields of one document, without `_id`.
 #[derive(Debug)]
@@ -25,12 +30,27 @@ impl Fields {
         Self::from_raw(ejson::to_raw(fields)?)
     }
 
+    /// Fields from a struct or map, with the `added` that sends them.
+    pub(crate) fn encode_added(
+        collection: &str,
+        id: &str,
+        fields: &(impl Serialize + ?Sized),
+    ) -> Result<(Self, ByteString), EncodeError> {
+        let (frame, raw) = ServerMessage::encode_added(collection, id, fields)?;
+        if !mentions_id(&raw) {
+            return Ok((Self { raw, by_name: OnceLock::new() }, frame));
+        }
+        let fields = Self::from_raw(raw)?;
+        let frame = added_frame(collection, id, &fields);
+        Ok((fields, frame))
+    }
+
     /// Fields from the text of an object.
-    pub(crate) fn from_raw(raw: RawJson) -> Result<Self, EncodeError> {
+    fn from_raw(raw: RawJson) -> Result<Self, EncodeError> {
         if !raw.get().starts_with('{') {
             return Err(serde::ser::Error::custom("the fields of a document must be a struct or a map"));
         }
-        if raw.get().contains("\"_id\"") {
+        if mentions_id(&raw) {
             let mut fields = read(&raw);
             fields.shift_remove("_id");
             return Ok(Self::from_map(fields));
@@ -70,6 +90,11 @@ impl Fields {
         fields.extend(set.iter().map(|(name, value)| (name.clone(), value.clone())));
         Self::from_map(fields)
     }
+}
+
+/// Whether a member could be named `_id`.
+fn mentions_id(fields: &RawJson) -> bool {
+    fields.get().contains("_id\"")
 }
 
 /// What to tell a client whose document had other fields before.

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use indexmap::map::Entry;
 use smallvec::SmallVec;
 
-use super::fields::{Difference, FieldMap, Fields, SharedChange, same_value};
+use super::fields::{Difference, FieldMap, Fields, Hasher, SharedChange, same_value};
 use super::frames::Frames;
 
 /// A subscription within its session.
@@ -22,7 +22,7 @@ pub(crate) type Handles = SmallVec<[Handle; 4]>;
 
 #[derive(Debug, Default)]
 pub(crate) struct MergeBox {
-    documents: IndexMap<Arc<str>, DocumentView>,
+    documents: IndexMap<Arc<str>, DocumentView, Hasher>,
 }
 
 #[derive(Debug)]

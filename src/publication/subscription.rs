@@ -86,10 +86,10 @@ impl Subscription {
         id: impl Into<DocumentId>,
         fields: &(impl Serialize + ?Sized),
     ) -> MethodResult<()> {
-        let fields = Arc::new(Fields::encode(fields)?);
         let id: Arc<str> = id.into().to_wire().into();
-        self.core.with_target(&collection.into(), |views, target| {
-            views.added(target, self.core.handle, &id, &fields, None);
+        let (fields, frame) = Fields::encode_added(collection, &id, fields)?;
+        self.core.with_target(collection, |views, target| {
+            views.added(target, self.core.handle, &id, &Arc::new(fields), Some(&frame));
         });
         self.core.session.outbox().room().await;
         Ok(())
@@ -111,7 +111,7 @@ impl Subscription {
         let unset = unset.iter().map(|name| Box::from(*name)).collect();
         let change = SharedChange::new(set, unset);
         let id = id.into().to_wire().into_owned();
-        let told = self.core.with_target(&collection.into(), |views, target| {
+        let told = self.core.with_target(collection, |views, target| {
             views.changed(target, &[self.core.handle], &id, &change)
         });
         note_unless_held(told, collection, &id);
@@ -127,7 +127,7 @@ impl Subscription {
     pub async fn removed(&self, collection: &str, id: impl Into<DocumentId>) -> MethodResult<()> {
         let id = id.into().to_wire().into_owned();
         let told =
-            self.core.with_target(&collection.into(), |views, target| views.removed(target, self.core.handle, &id));
+            self.core.with_target(collection, |views, target| views.removed(target, self.core.handle, &id));
         note_unless_held(told, collection, &id);
         self.core.session.outbox().room().await;
         Ok(())
@@ -284,7 +284,7 @@ impl SubscriptionCore {
 
     pub(crate) fn with_target<Output>(
         &self,
-        collection: &Arc<str>,
+        collection: &str,
         act: impl FnOnce(&mut super::Views, Target<'_>) -> Output,
     ) -> Output {
         let strategy = self.app.strategy(collection);

@@ -7,7 +7,7 @@ use bolide_protocol::message::Subscribe;
 use bytestring::ByteString;
 use indexmap::{IndexMap, IndexSet};
 
-use super::fields::{Difference, Fields, SharedChange};
+use super::fields::{Difference, Fields, Hasher, SharedChange};
 use super::frames::{Frames as _, SessionFrames, added_frame, changed_frame, removed_frame};
 use super::merge_box::{Handle, Handles, MergeBox, NotHeld};
 use super::strategy::Strategy;
@@ -18,11 +18,11 @@ pub(crate) type StopCallback = Box<dyn FnOnce() + Send>;
 /// Behind the session's lock.
 #[derive(Default)]
 pub(crate) struct Views {
-    subscriptions: IndexMap<Handle, Entry>,
+    subscriptions: IndexMap<Handle, Entry, Hasher>,
     by_id: HashMap<Arc<str>, Handle>,
-    collections: IndexMap<Arc<str>, View>,
+    collections: IndexMap<Arc<str>, View, Hasher>,
     /// What the client had before the user changed, while the subscriptions run again.
-    before: Option<IndexMap<Arc<str>, View>>,
+    before: Option<IndexMap<Arc<str>, View, Hasher>>,
     ready_meanwhile: Vec<String>,
     last_handle: u32,
 }
@@ -65,7 +65,7 @@ enum View {
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'target> {
     pub(crate) session: &'target Arc<Session>,
-    pub(crate) collection: &'target Arc<str>,
+    pub(crate) collection: &'target str,
     pub(crate) strategy: Strategy,
 }
 
@@ -190,7 +190,7 @@ impl Views {
 
     /// Forgets everything: the session has ended.
     pub(crate) fn clear(&mut self) {
-        self.collections = IndexMap::new();
+        self.collections = IndexMap::default();
         self.before = None;
     }
 
@@ -265,7 +265,11 @@ impl Views {
     }
 
     fn view(&mut self, target: Target<'_>) -> &mut View {
-        self.collections.entry(Arc::clone(target.collection)).or_insert_with(|| View::new(target.strategy))
+        let place = match self.collections.get_index_of(target.collection) {
+            Some(place) => place,
+            None => self.collections.insert_full(target.collection.into(), View::new(target.strategy)).0,
+        };
+        &mut self.collections[place]
     }
 }
 

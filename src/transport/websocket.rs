@@ -3,6 +3,7 @@
 //! tungstenite reads. On a plain TCP socket the outbox writes, so that whoever sends can do it without waking this
 //! task ([`DirectWebSocket`]); over anything else, such as TLS, this task writes too ([`QueuedWebSocket`]).
 
+use std::cell::RefCell;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -22,8 +23,11 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use super::{Goodbye, Received, Transport};
 use crate::session::{Item, Session};
 
-/// tungstenite's own 128 KiB are allocated for every connection, idle ones too.
-const READ_BUFFER: usize = 4 << 10;
+/// What tungstenite keeps for every connection, idle ones too; its own default is 128 KiB.
+const READ_BUFFER: usize = 1 << 10;
+
+/// How much one read takes from a socket. All connections of a thread share this space.
+const READ_AT_ONCE: usize = 16 << 10;
 
 /// A WebSocket on a TCP socket whose writing half is in the session's outbox.
 pub(crate) struct DirectWebSocket {
@@ -46,11 +50,13 @@ struct Reader<Io> {
 pub(crate) struct ReadingHalf {
     socket: OwnedReadHalf,
     session: Arc<Session>,
+    /// What was read and not yet asked for.
+    ahead: Bytes,
 }
 
 impl DirectWebSocket {
     pub(crate) async fn new(socket: OwnedReadHalf, session: Arc<Session>, read: Bytes, limit: usize) -> Self {
-        let half = ReadingHalf { socket, session };
+        let half = ReadingHalf { socket, session, ahead: Bytes::new() };
         Self { reader: accept(half, read, limit).await }
     }
 }
@@ -67,7 +73,8 @@ async fn accept<Io: AsyncRead + AsyncWrite + Unpin>(io: Io, read: Bytes, limit: 
         .write_buffer_size(READ_BUFFER)
         .max_message_size(Some(limit))
         .max_frame_size(Some(limit));
-    let stream = WebSocketStream::from_partially_read(io, read.into(), Role::Server, Some(config)).await;
+    // A copy: what came from hyper would keep its whole buffer alive.
+    let stream = WebSocketStream::from_partially_read(io, read.to_vec(), Role::Server, Some(config)).await;
     Reader { stream, lingering: false }
 }
 
@@ -172,9 +179,26 @@ fn close_frame(goodbye: Goodbye) -> CloseFrame {
     CloseFrame { code: CloseCode::from(goodbye.code), reason: goodbye.reason.into() }
 }
 
+thread_local! {
+    /// Where a socket is read into, so that an idle connection keeps no large buffer of its own.
+    static SPACE: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_AT_ONCE]);
+}
+
 impl AsyncRead for ReadingHalf {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(context, buffer)
+        if !self.ahead.is_empty() {
+            let count = buffer.remaining().min(self.ahead.len());
+            buffer.put_slice(&self.ahead.split_to(count));
+            return Poll::Ready(Ok(()));
+        }
+        SPACE.with_borrow_mut(|space| {
+            let mut read = ReadBuf::new(space);
+            std::task::ready!(Pin::new(&mut self.socket).poll_read(context, &mut read))?;
+            let (now, later) = read.filled().split_at(buffer.remaining().min(read.filled().len()));
+            buffer.put_slice(now);
+            self.ahead = Bytes::copy_from_slice(later);
+            Poll::Ready(Ok(()))
+        })
     }
 }
 

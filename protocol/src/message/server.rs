@@ -1,5 +1,7 @@
 //! What a server says: `connected`, `failed`, `ping`, `pong`, data, `ready`, `nosub`, `result`, `updated`, `error`.
 
+use bytestring::ByteString;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
@@ -7,6 +9,7 @@ use super::envelope::{
     Envelope, as_string, push_string, string_to_raw, write_kind_and_id, write_name,
     write_raw_member, write_string_member,
 };
+use crate::ejson::{self, EncodeError};
 use crate::{DdpError, RawJson};
 
 /// A message from a server. Members come out in Meteor's order.
@@ -115,6 +118,46 @@ pub enum InvalidServerMessage {
 }
 
 impl ServerMessage {
+    /// Writes the `added` of a document and gives the frame with its fields, which are a part of the frame's text: a
+    /// server that sends a document and remembers it keeps one text.
+    ///
+    /// # Errors
+    /// As [`ejson::to_raw`](crate::ejson::to_raw), and when `fields` is neither a struct nor a map.
+    ///
+    /// ```
+    /// use bolide_protocol::ServerMessage;
+    /// use std::collections::BTreeMap;
+    ///
+    /// let (frame, fields) = ServerMessage::encode_added("c", "1", &BTreeMap::from([("a", 2.0)]))?;
+    /// assert_eq!(frame, r#"{"msg":"added","collection":"c","id":"1","fields":{"a":2}}"#);
+    /// assert_eq!(fields.get(), r#"{"a":2}"#);
+    /// # Ok::<(), bolide_protocol::ejson::EncodeError>(())
+    /// ```
+    pub fn encode_added(
+        collection: &str,
+        id: &str,
+        fields: &(impl Serialize + ?Sized),
+    ) -> Result<(ByteString, RawJson), EncodeError> {
+        let mut frame = String::with_capacity(256);
+        write_document(&mut frame, "added", collection, id);
+        let end_of_id = frame.len();
+        write_name(&mut frame, "fields");
+        let start = frame.len();
+        ejson::write(&mut frame, fields)?;
+        if !frame[start..].starts_with('{') {
+            return Err(serde::ser::Error::custom("the fields of a document must be a struct or a map"));
+        }
+        if frame[start..] == *"{}" {
+            frame.truncate(end_of_id);
+            frame.push('}');
+            return Ok((frame.into(), RawJson::empty_object()));
+        }
+        frame.push('}');
+        let frame = ByteString::from(frame);
+        let fields = RawJson::part_of(&frame, start..frame.len() - 1);
+        Ok((frame, fields))
+    }
+
     /// A `nosub` for a subscription with a string for an id, as all valid ones have.
     #[must_use]
     pub fn nosub(id: &str, error: Option<DdpError>) -> Self {

@@ -1,0 +1,101 @@
+// A DDP client of a few lines over anything that has `send` and `onmessage`: a WebSocket, a SockJS connection.
+// It shows every message as the server sent it.
+
+import { once, EventEmitter } from 'node:events';
+import { Store } from './store.js';
+
+export class RawClient extends EventEmitter {
+  #socket;
+  #ids = 0;
+  #store = new Store();
+  /** Every message so far, as text and parsed. */
+  texts = [];
+  messages = [];
+  /** What the end of the connection brings, once it has come. */
+  closed;
+
+  constructor(socket) {
+    super();
+    this.setMaxListeners(0);
+    this.#socket = socket;
+    this.closed = new Promise((resolve) => (socket.onclose = resolve));
+    socket.onmessage = ({ data }) => this.#receive(data);
+  }
+
+  /** Opens a session, or fails with what came in its place. */
+  static async connect(socket) {
+    const client = new RawClient(socket);
+    await client.opened();
+    client.send({ msg: 'connect', version: '1', support: ['1', 'pre2', 'pre1'] });
+    const { msg, session } = await client.next();
+    if (msg !== 'connected') throw new Error(`${msg} came in place of connected`);
+    return Object.assign(client, { session });
+  }
+
+  opened() {
+    return new Promise((resolve, reject) => {
+      this.#socket.onopen = resolve;
+      this.#socket.onerror = reject;
+      this.closed.then(({ code }) => reject(new Error(`closed with ${code} before it was open`)));
+    });
+  }
+
+  send(message) {
+    this.#socket.send(typeof message === 'string' ? message : JSON.stringify(message));
+  }
+
+  /** The next message that is as wanted. */
+  async next(wanted = () => true) {
+    for (;;) {
+      const [message] = await once(this, 'message');
+      if (wanted(message)) return message;
+    }
+  }
+
+  async call(method, ...params) {
+    const id = this.#newId();
+    this.send({ msg: 'method', id, method, params });
+    const { error, result } = await this.next(({ msg, id: other }) => msg === 'result' && other === id);
+    if (error) throw error;
+    return result;
+  }
+
+  async subscribe(name, ...params) {
+    const id = this.#newId();
+    this.send({ msg: 'sub', id, name, params });
+    const answer = await this.next(({ msg, subs, id: other }) => (msg === 'ready' && subs.includes(id)) || (msg === 'nosub' && other === id));
+    if (answer.error) throw answer.error;
+    return { id, stop: () => this.#unsubscribe(id) };
+  }
+
+  documents(collection) {
+    return this.#store.documents(collection);
+  }
+
+  onData(look) {
+    this.on('message', look);
+  }
+
+  close() {
+    this.#socket.close();
+    return this.closed;
+  }
+
+  async #unsubscribe(id) {
+    this.send({ msg: 'unsub', id });
+    await this.next(({ msg, id: other }) => msg === 'nosub' && other === id);
+  }
+
+  #newId() {
+    return `${++this.#ids}`;
+  }
+
+  #receive(text) {
+    const message = JSON.parse(text);
+    this.texts.push(text);
+    this.messages.push(message);
+    if (message.msg === 'ping') this.send({ msg: 'pong' });
+    this.#store.take(message);
+    this.emit('message', message);
+  }
+}
