@@ -17,6 +17,9 @@ pub struct Limits {
     /// How many messages of a session may wait for their turn. One more closes the connection with 1008.
     /// Default: 2 000.
     pub queued_messages: usize,
+    /// How many bytes the messages of a session that wait for their turn may take. More close the connection with
+    /// 1008. Default: 16 MiB.
+    pub queued_bytes: usize,
     /// How many calls and subscriptions of a session may run at once after `unblock`. Further messages wait in the
     /// queue. Default: 1 000.
     pub running_calls: usize,
@@ -50,6 +53,7 @@ impl Default for Limits {
         Self {
             message_bytes: 1 << 20,
             queued_messages: 2_000,
+            queued_bytes: 16 << 20,
             running_calls: 1_000,
             outbox_messages: 20_000,
             outbox_bytes: 8 << 20,

@@ -12,7 +12,7 @@ use crate::scenario::{Load, Method, NoSuchPublication, Scenario, Target};
 const SLICE: Duration = Duration::from_millis(500);
 
 /// How many slices may be made again, for each that is wanted, because other programs ran meanwhile.
-const SPARE: usize = 2;
+const SPARE: usize = 1;
 
 pub(crate) struct Plan {
     pub(crate) scenario: &'static Scenario,

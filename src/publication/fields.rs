@@ -52,8 +52,9 @@ impl Fields {
         }
         if mentions_id(&raw) {
             let mut fields = read(&raw);
-            fields.shift_remove("_id");
-            return Ok(Self::from_map(fields));
+            if fields.shift_remove("_id").is_some() {
+                return Ok(Self::from_map(fields));
+            }
         }
         Ok(Self { raw, by_name: OnceLock::new() })
     }
@@ -78,7 +79,16 @@ impl Fields {
 
     /// Whether both are the same text; other texts may still say the same.
     pub(crate) fn is_same_text(&self, other: &Self) -> bool {
-        self.raw == other.raw
+        std::ptr::eq(self, other) || self.raw == other.raw
+    }
+
+    /// Whether both say the same, perhaps in other words.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        let is_in_other = |(name, value): (&Box<str>, &RawJson)| {
+            other.by_name().get(name).is_some_and(|theirs| same_value(value, theirs))
+        };
+        self.is_same_text(other)
+            || self.by_name().len() == other.by_name().len() && self.by_name().iter().all(is_in_other)
     }
 
     /// These fields with some set and some gone.
@@ -98,7 +108,7 @@ fn mentions_id(fields: &RawJson) -> bool {
 }
 
 /// What to tell a client whose document had other fields before.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Difference {
     pub(crate) set: FieldMap,
     pub(crate) cleared: Vec<String>,
@@ -125,23 +135,26 @@ impl Difference {
 #[derive(Debug)]
 pub(crate) struct SharedChange {
     pub(crate) set: FieldMap,
+    /// None of those that are set.
     pub(crate) unset: Vec<Box<str>>,
     /// The document before and after, where the change is one of a document that is kept.
     target: Option<(Arc<Fields>, Arc<Fields>)>,
-    outcome: OnceLock<ChangeOutcome>,
+    outcome: OnceLock<Arc<ChangeOutcome>>,
 }
 
 /// What a change makes of a document.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct ChangeOutcome {
     before: Arc<Fields>,
     pub(crate) after: Arc<Fields>,
-    /// What the client is told, if it sees a difference.
-    pub(crate) frame: Option<ByteString>,
+    pub(crate) difference: Difference,
+    frame: OnceLock<ByteString>,
 }
 
 impl SharedChange {
-    pub(crate) fn new(set: FieldMap, unset: Vec<Box<str>>) -> Self {
+    /// A field that is both set and taken away is set.
+    pub(crate) fn new(set: FieldMap, mut unset: Vec<Box<str>>) -> Self {
+        unset.retain(|name| !set.contains_key(name));
         Self { set, unset, target: None, outcome: OnceLock::new() }
     }
 
@@ -152,29 +165,37 @@ impl SharedChange {
         Self { target: Some((Arc::clone(before), Arc::clone(after))), ..change }
     }
 
-    /// What becomes of a document that has the fields `before`; `frame` says it to a client.
-    pub(crate) fn outcome(
-        &self,
-        before: &Arc<Fields>,
-        frame: impl FnOnce(&Difference) -> ByteString,
-    ) -> ChangeOutcome {
+    /// The names of the fields that it is about.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.set.keys().chain(&self.unset).map(|name| &**name)
+    }
+
+    /// What becomes of a document that has the fields `before`.
+    pub(crate) fn outcome(&self, before: &Arc<Fields>) -> Arc<ChangeOutcome> {
         if let Some(known) = self.outcome.get()
-            && (Arc::ptr_eq(&known.before, before) || known.before.is_same_text(before))
+            && known.before.is_same_text(before)
         {
-            return known.clone();
+            return Arc::clone(known);
         }
         let after = match &self.target {
             Some((known, after)) if Arc::ptr_eq(known, before) => Arc::clone(after),
             _ => Arc::new(before.with(&self.set, &self.unset)),
         };
-        let difference = Difference::between(before.by_name(), after.by_name());
-        let outcome = ChangeOutcome {
+        let outcome = Arc::new(ChangeOutcome {
             before: Arc::clone(before),
+            difference: Difference::between(before.by_name(), after.by_name()),
             after,
-            frame: (!difference.is_empty()).then(|| frame(&difference)),
-        };
-        self.outcome.get_or_init(|| outcome.clone());
+            frame: OnceLock::new(),
+        });
+        self.outcome.get_or_init(|| Arc::clone(&outcome));
         outcome
+    }
+}
+
+impl ChangeOutcome {
+    /// The message that says it, encoded once.
+    pub(crate) fn frame(&self, encode: impl FnOnce(&Difference) -> ByteString) -> ByteString {
+        self.frame.get_or_init(|| encode(&self.difference)).clone()
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) trait Frames {
     fn removed(&mut self, id: &str);
 
     /// A message that was encoded for several sessions.
-    fn shared(&mut self, frame: Option<ByteString>);
+    fn shared(&mut self, frame: ByteString);
 
     fn encode_changed(&self, id: &str, difference: &Difference) -> ByteString;
 }
@@ -61,10 +61,8 @@ impl Frames for SessionFrames<'_> {
         self.send(removed_frame(self.collection, id));
     }
 
-    fn shared(&mut self, frame: Option<ByteString>) {
-        if let Some(frame) = frame {
-            self.send(frame);
-        }
+    fn shared(&mut self, frame: ByteString) {
+        self.send(frame);
     }
 
     fn encode_changed(&self, id: &str, difference: &Difference) -> ByteString {

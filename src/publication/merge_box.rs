@@ -2,17 +2,17 @@
 //!
 //! Of every top-level field the value of the subscription that set it first is shown. Most documents are held by
 //! subscriptions that agree on all fields: of these only the shared fields and the subscriptions are kept
-//! ([`DocumentView::Uniform`]); the others are kept field by field.
+//! ([`DocumentView::Uniform`]); of the others what each of them says ([`Layers`]).
 
 use std::sync::Arc;
 
-use bolide_protocol::RawJson;
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 use smallvec::SmallVec;
 
-use super::fields::{Difference, FieldMap, Fields, Hasher, SharedChange, same_value};
+use super::fields::{Difference, FieldMap, Fields, Hasher, SharedChange};
 use super::frames::Frames;
+use super::layers::Layers;
 
 /// A subscription within its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,15 +29,8 @@ pub(crate) struct MergeBox {
 enum DocumentView {
     /// All holders gave the same fields.
     Uniform { fields: Arc<Fields>, holders: Handles },
-    /// Holders disagree.
-    PerField(Box<PerField>),
-}
-
-#[derive(Debug, Default)]
-struct PerField {
-    holders: Handles,
-    /// By precedence: the first value is shown.
-    values: IndexMap<Box<str>, SmallVec<[(Handle, RawJson); 2]>>,
+    /// Holders differ.
+    Layered(Box<Layers>),
 }
 
 /// A subscription spoke of a document that it does not hold.
@@ -49,21 +42,27 @@ impl MergeBox {
         self.documents.is_empty()
     }
 
-    /// A subscription brings a document.
+    /// A subscription brings a document. One that it has brought already keeps the fields that it has.
     pub(crate) fn added(&mut self, by: Handle, id: &Arc<str>, fields: &Arc<Fields>, frames: &mut impl Frames) {
-        match self.documents.entry(Arc::clone(id)) {
+        let place = match self.documents.entry(Arc::clone(id)) {
             Entry::Vacant(place) => {
                 place.insert(DocumentView::Uniform { fields: Arc::clone(fields), holders: SmallVec::from_elem(by, 1) });
-                frames.added(id, fields);
+                return frames.added(id, fields);
             }
-            Entry::Occupied(mut place) => {
-                let difference = place.get_mut().add(by, fields);
-                frames.changed(id, &difference);
+            Entry::Occupied(place) => place,
+        };
+        let view = place.into_mut();
+        match view.fields_of(by) {
+            None => frames.changed(id, &view.add(by, fields)),
+            Some(old) if old.is_same_text(fields) => {}
+            Some(old) => {
+                let change = SharedChange::new(missing_in(old, fields), Vec::new());
+                view.change(&[by], id, &change, frames);
             }
         }
     }
 
-    /// Subscriptions change fields of a document that they hold.
+    /// Subscriptions change fields of a document. Those that do not hold it change nothing.
     pub(crate) fn changed(
         &mut self,
         by: &[Handle],
@@ -72,206 +71,161 @@ impl MergeBox {
         frames: &mut impl Frames,
     ) -> Result<(), NotHeld> {
         let view = self.documents.get_mut(id).ok_or(NotHeld)?;
-        if let DocumentView::Uniform { fields, holders } = view
-            && holders.iter().all(|holder| by.contains(holder))
-        {
-            let outcome = change.outcome(fields, |difference| frames.encode_changed(id, difference));
-            *fields = outcome.after;
-            frames.shared(outcome.frame);
-            return Ok(());
+        if !by.iter().any(|handle| view.fields_of(*handle).is_some()) {
+            return Err(NotHeld);
         }
-        let mut difference = Difference::default();
-        let per_field = view.per_field();
-        for handle in by {
-            if !per_field.holders.contains(handle) {
-                return Err(NotHeld);
-            }
-            per_field.change(*handle, &change.set, &change.unset, &mut difference);
-        }
-        frames.changed(id, &difference);
+        view.change(by, id, change, frames);
         Ok(())
     }
 
     /// A subscription lets go of a document.
     pub(crate) fn removed(&mut self, by: Handle, id: &str, frames: &mut impl Frames) -> Result<(), NotHeld> {
         let view = self.documents.get_mut(id).ok_or(NotHeld)?;
-        let difference = view.remove(by)?;
-        if view.holders().is_empty() {
+        if view.fields_of(by).is_none() {
+            return Err(NotHeld);
+        }
+        if view.is_held_by_one() {
             self.documents.swap_remove(id);
             frames.removed(id);
         } else {
-            frames.changed(id, &difference);
+            frames.changed(id, &view.remove(by));
         }
         Ok(())
     }
 
     /// A subscription lets go of all that it holds.
     pub(crate) fn removed_all(&mut self, by: Handle, frames: &mut impl Frames) {
-        let held = self.documents.iter().filter(|(_, view)| view.holders().contains(&by));
-        let held: Vec<Arc<str>> = held.map(|(id, _)| Arc::clone(id)).collect();
-        for id in held {
-            // It is held: that was just asked.
-            let _held = self.removed(by, &id, frames);
-        }
+        self.documents.retain(|id, view| {
+            if view.fields_of(by).is_none() {
+                return true;
+            }
+            if view.is_held_by_one() {
+                frames.removed(id);
+                return false;
+            }
+            frames.changed(id, &view.remove(by));
+            true
+        });
     }
 
     /// What leads a client from one state of the collection to another.
     pub(crate) fn difference(before: &Self, after: &Self, frames: &mut impl Frames) {
         for (id, old) in &before.documents {
             match after.documents.get(id) {
-                Some(new) => frames.changed(id, &Difference::between(&old.shown(), &new.shown())),
+                Some(new) => frames.changed(id, &DocumentView::difference(old, new)),
                 None => frames.removed(id),
             }
         }
         for (id, new) in &after.documents {
             if !before.documents.contains_key(id) {
-                frames.added(id, &new.shown_fields());
+                frames.added(id, &new.shown());
             }
         }
     }
 }
 
 impl DocumentView {
-    fn holders(&self) -> &Handles {
+    fn is_held_by_one(&self) -> bool {
         match self {
-            Self::Uniform { holders, .. } => holders,
-            Self::PerField(per_field) => &per_field.holders,
+            Self::Uniform { holders, .. } => holders.len() == 1,
+            Self::Layered(layers) => layers.holders().count() == 1,
         }
     }
 
-    fn shown_fields(&self) -> Arc<Fields> {
+    /// What a holder says of the document; nothing if it is none.
+    fn fields_of(&self, holder: Handle) -> Option<&Arc<Fields>> {
+        match self {
+            Self::Uniform { fields, holders } => holders.contains(&holder).then_some(fields),
+            Self::Layered(layers) => layers.fields_of(holder),
+        }
+    }
+
+    fn shown(&self) -> Arc<Fields> {
         match self {
             Self::Uniform { fields, .. } => Arc::clone(fields),
-            Self::PerField(per_field) => Arc::new(Fields::from_map(per_field.shown())),
+            Self::Layered(layers) => Arc::new(layers.shown()),
         }
     }
 
-    fn shown(&self) -> FieldMap {
-        match self {
-            Self::Uniform { fields, .. } => fields.by_name().clone(),
-            Self::PerField(per_field) => per_field.shown(),
-        }
-    }
-
+    /// Somebody who does not hold the document brings it.
     fn add(&mut self, by: Handle, new: &Arc<Fields>) -> Difference {
         if let Self::Uniform { fields, holders } = self
-            && (Arc::ptr_eq(fields, new) || fields.is_same_text(new))
+            && fields.says_the_same(new)
         {
-            if !holders.contains(&by) {
-                holders.reserve_exact(1);
-                holders.push(by);
-            }
+            holders.reserve_exact(1);
+            holders.push(by);
             return Difference::default();
         }
-        self.per_field().add(by, new.by_name())
+        self.in_layers(|layers| layers.add(by, new))
     }
 
-    fn remove(&mut self, by: Handle) -> Result<Difference, NotHeld> {
-        if !self.holders().contains(&by) {
-            return Err(NotHeld);
+    fn change(&mut self, by: &[Handle], id: &str, change: &SharedChange, frames: &mut impl Frames) {
+        let Some(fields) = by.iter().find_map(|handle| self.fields_of(*handle)) else { return };
+        let outcome = change.outcome(fields);
+        let difference = match self {
+            Self::Uniform { fields, holders } if holders.iter().all(|holder| by.contains(holder)) => {
+                *fields = Arc::clone(&outcome.after);
+                &outcome.difference
+            }
+            _ => &self.in_layers(|layers| layers.change(by, change)),
+        };
+        if difference.is_empty() {
+            return;
         }
+        if *difference == outcome.difference {
+            frames.shared(outcome.frame(|difference| frames.encode_changed(id, difference)));
+        } else {
+            frames.changed(id, difference);
+        }
+    }
+
+    /// One of several holders lets go.
+    fn remove(&mut self, by: Handle) -> Difference {
         match self {
             Self::Uniform { holders, .. } => {
                 holders.retain(|holder| *holder != by);
-                Ok(Difference::default())
+                Difference::default()
             }
-            Self::PerField(per_field) => {
-                let difference = per_field.remove(by);
-                if let [last] = per_field.holders[..] {
-                    let fields = Arc::new(Fields::from_map(per_field.shown()));
-                    *self = Self::Uniform { fields, holders: SmallVec::from_elem(last, 1) };
-                }
-                Ok(difference)
-            }
+            Self::Layered(_) => self.in_layers(|layers| layers.remove(by)),
         }
     }
 
-    /// The document field by field, from now on.
-    fn per_field(&mut self) -> &mut PerField {
-        if let Self::Uniform { fields, holders } = self {
-            let mut per_field = PerField::default();
-            for holder in holders.iter() {
-                per_field.add(*holder, fields.by_name());
+    /// Where holders agree afterwards, the layers become one.
+    fn in_layers(&mut self, act: impl FnOnce(&mut Layers) -> Difference) -> Difference {
+        let difference;
+        let settled = match self {
+            Self::Uniform { fields, holders } => {
+                let mut layers = Layers::uniform(fields, holders);
+                difference = act(&mut layers);
+                Some(Self::uniform(&layers).unwrap_or_else(|| Self::Layered(Box::new(layers))))
             }
-            *self = Self::PerField(Box::new(per_field));
+            Self::Layered(layers) => {
+                difference = act(layers);
+                Self::uniform(layers)
+            }
+        };
+        if let Some(settled) = settled {
+            *self = settled;
         }
-        match self {
-            Self::PerField(per_field) => per_field,
-            Self::Uniform { .. } => unreachable!("it was made per field above"),
+        difference
+    }
+
+    fn uniform(layers: &Layers) -> Option<Self> {
+        let (fields, holders) = layers.as_uniform()?;
+        Some(Self::Uniform { fields, holders })
+    }
+
+    fn difference(before: &Self, after: &Self) -> Difference {
+        let (before, after) = (before.shown(), after.shown());
+        if before.is_same_text(&after) {
+            return Difference::default();
         }
+        Difference::between(before.by_name(), after.by_name())
     }
 }
 
-impl PerField {
-    fn shown(&self) -> FieldMap {
-        let first = |values: &SmallVec<[(Handle, RawJson); 2]>| values.first().map(|(_, value)| value.clone());
-        self.values.iter().filter_map(|(name, values)| Some((name.clone(), first(values)?))).collect()
-    }
-
-    fn add(&mut self, by: Handle, fields: &FieldMap) -> Difference {
-        if !self.holders.contains(&by) {
-            self.holders.push(by);
-        }
-        let mut difference = Difference::default();
-        for (name, value) in fields {
-            let values = self.values.entry(name.clone()).or_default();
-            if values.is_empty() {
-                difference.set.insert(name.clone(), value.clone());
-            }
-            values.push((by, value.clone()));
-        }
-        difference
-    }
-
-    fn change(&mut self, by: Handle, set: &FieldMap, unset: &[Box<str>], difference: &mut Difference) {
-        for (name, value) in set {
-            let values = self.values.entry(name.clone()).or_default();
-            let place = values.iter().position(|(holder, _)| *holder == by);
-            let is_news = match place {
-                Some(place) => {
-                    let old = std::mem::replace(&mut values[place].1, value.clone());
-                    place == 0 && !same_value(&old, value)
-                }
-                None => {
-                    values.push((by, value.clone()));
-                    values.len() == 1
-                }
-            };
-            if is_news {
-                difference.cleared.retain(|cleared| **cleared != **name);
-                difference.set.insert(name.clone(), value.clone());
-            }
-        }
-        for name in unset {
-            self.clear(by, name, difference);
-        }
-    }
-
-    fn remove(&mut self, by: Handle) -> Difference {
-        self.holders.retain(|holder| *holder != by);
-        let mut difference = Difference::default();
-        let names: Vec<Box<str>> = self.values.keys().cloned().collect();
-        for name in names {
-            self.clear(by, &name, &mut difference);
-        }
-        difference
-    }
-
-    /// Takes away what `by` says of a field.
-    fn clear(&mut self, by: Handle, name: &str, difference: &mut Difference) {
-        let Some(values) = self.values.get_mut(name) else { return };
-        let Some((holder, shown)) = values.first().cloned() else { return };
-        values.retain(|(holder, _)| *holder != by);
-        match values.first() {
-            None => {
-                self.values.shift_remove(name);
-                difference.set.shift_remove(name);
-                difference.cleared.push(name.to_owned());
-            }
-            Some((_, revealed)) if holder == by && !same_value(&shown, revealed) => {
-                difference.set.insert(name.into(), revealed.clone());
-            }
-            Some(_) => {}
-        }
-    }
+/// Those of the new fields that are not there yet.
+fn missing_in(old: &Fields, new: &Fields) -> FieldMap {
+    let missing = new.by_name().iter().filter(|(name, _)| !old.by_name().contains_key(*name));
+    missing.map(|(name, value)| (name.clone(), value.clone())).collect()
 }

@@ -9,7 +9,10 @@ mod audience;
 mod fields;
 mod frames;
 mod handler;
+mod layers;
 mod merge_box;
+#[cfg(test)]
+mod model_tests;
 mod registry;
 mod strategy;
 mod stream;

@@ -174,6 +174,7 @@ impl Views {
             self.by_id.remove(id);
         }
         let muted = self.before.is_some();
+        self.ready_meanwhile.retain(|ready| entry.id.as_deref() != Some(ready));
         for (collection, view) in &mut self.collections {
             view.release(handle, session, collection, muted);
         }
@@ -243,11 +244,18 @@ impl Views {
         change: &SharedChange,
     ) -> Result<(), NotHeld> {
         let muted = self.before.is_some();
-        let active: Handles = by.iter().copied().filter(|handle| self.is_active(*handle)).collect();
-        if active.is_empty() {
-            return Ok(());
+        let active: Handles;
+        let by = if by.iter().all(|handle| self.is_active(*handle)) {
+            by
+        } else {
+            active = by.iter().copied().filter(|handle| self.is_active(*handle)).collect();
+            &active
+        };
+        match self.collections.get_mut(target.collection) {
+            _ if by.is_empty() => Ok(()),
+            Some(view) => view.changed(target, by, id, change, muted),
+            None => View::new(target.strategy).changed(target, by, id, change, muted),
         }
-        self.view(target).changed(target, &active, id, change, muted)
     }
 
     /// A subscription lets go of a document.
@@ -256,7 +264,9 @@ impl Views {
             return Ok(());
         }
         let muted = self.before.is_some();
-        let view = self.view(target);
+        let Some(view) = self.collections.get_mut(target.collection) else {
+            return View::new(target.strategy).removed(target, by, id, muted);
+        };
         view.removed(target, by, id, muted)?;
         if view.is_empty() {
             self.collections.shift_remove(target.collection);
@@ -341,6 +351,7 @@ impl View {
                 let mut frames = SessionFrames { session, collection, added: None, muted };
                 return merge_box.changed(by, id, change, &mut frames);
             }
+            Self::Multi(documents) if !documents.contains_key(id) => return Err(NotHeld),
             Self::Multi(_) if muted => {}
             Self::Multi(_) | Self::Each(_) | Self::Nothing => {
                 for _ in by {
@@ -368,7 +379,7 @@ impl View {
                 }
             }
             Self::Each(documents) => {
-                documents.shift_remove(&(Arc::from(id), by));
+                documents.swap_remove(&(Arc::from(id), by));
                 session.send(removed_frame(collection, id));
             }
             Self::Nothing => session.send(removed_frame(collection, id)),

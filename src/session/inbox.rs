@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use bolide_protocol::RawJson;
 use bolide_protocol::message::{MalformedMessage, MethodCall, Subscribe};
 
+use crate::limits::Limits;
+
 /// A message that waits for its turn.
 pub(super) enum Queued {
     Method(MethodCall),
@@ -15,37 +17,47 @@ pub(super) enum Queued {
 }
 
 pub(super) struct Inbox {
-    waiting: VecDeque<Queued>,
-    limit: usize,
+    /// With the length of the frame that it came in.
+    waiting: VecDeque<(Queued, usize)>,
+    bytes: usize,
+    max_messages: usize,
+    max_bytes: usize,
 }
 
 /// The inbox is full.
 pub(super) struct Full;
 
 impl Inbox {
-    pub(super) const fn new(limit: usize) -> Self {
-        Self { waiting: VecDeque::new(), limit }
+    pub(super) const fn new(limits: &Limits) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            bytes: 0,
+            max_messages: limits.queued_messages,
+            max_bytes: limits.queued_bytes,
+        }
     }
 
-    pub(super) fn push(&mut self, message: Queued) -> Result<(), Full> {
-        if self.waiting.len() >= self.limit {
+    pub(super) fn push(&mut self, message: Queued, bytes: usize) -> Result<(), Full> {
+        if self.waiting.len() >= self.max_messages || self.bytes + bytes > self.max_bytes {
             return Err(Full);
         }
-        self.waiting.push_back(message);
+        self.bytes += bytes;
+        self.waiting.push_back((message, bytes));
         Ok(())
     }
 
     pub(super) fn pop(&mut self) -> Option<Queued> {
-        let message = self.waiting.pop_front();
+        let (message, bytes) = self.waiting.pop_front()?;
+        self.bytes -= bytes;
         if self.waiting.is_empty() && self.waiting.capacity() > 16 {
             // An idle session keeps no memory of a busy time.
             self.waiting = VecDeque::new();
         }
-        message
+        Some(message)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Queued> {
-        self.waiting.iter()
+        self.waiting.iter().map(|(message, _)| message)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -54,5 +66,6 @@ impl Inbox {
 
     pub(super) fn clear(&mut self) {
         self.waiting = VecDeque::new();
+        self.bytes = 0;
     }
 }

@@ -19,7 +19,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::connection::Peer;
 use crate::publication::Views;
-use crate::transport::{Goodbye, Transport};
+use crate::transport::{Goodbye, Received, Transport};
 use crate::user::UserId;
 
 pub(crate) use driver::drive;
@@ -62,6 +62,7 @@ pub(crate) struct Resumption {
 
 struct ResumingConnection {
     transport: Box<dyn Transport>,
+    next: Option<Received>,
     link: Link,
     peer: Arc<Peer>,
 }

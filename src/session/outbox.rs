@@ -114,7 +114,11 @@ impl Outbox {
     /// Takes a message and writes it at once, if the socket takes it.
     pub(super) fn push(&self, item: Item) {
         let mut state = self.state.lock();
-        state.put(item);
+        if state.is_idle() {
+            state.write_alone(&item);
+        } else {
+            state.put(item);
+        }
         self.flush(&mut state);
     }
 
@@ -159,7 +163,9 @@ impl Outbox {
             if state.condition != Condition::Good || state.pending_bytes() <= self.high_water {
                 return Poll::Ready(());
             }
-            state.waiting_for_room.push(context.waker().clone());
+            if !state.waiting_for_room.iter().any(|waker| waker.will_wake(context.waker())) {
+                state.waiting_for_room.push(context.waker().clone());
+            }
             Poll::Pending
         })
     }
@@ -245,7 +251,7 @@ impl Outbox {
     pub(crate) fn poll_flush(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state.lock();
         loop {
-            self.flush(&mut state);
+            self.hand_over(&mut state);
             if state.unsent.is_empty() && state.waiting.is_empty() {
                 return Poll::Ready(());
             }
@@ -273,7 +279,17 @@ impl Outbox {
         Some(item)
     }
 
+    /// Hands over what the link takes; the driver cares for the rest.
     fn flush(&self, state: &mut State) {
+        self.hand_over(state);
+        // The driver waits for the socket to be writable, or ends the session.
+        if !state.unsent.is_empty() || state.condition != Condition::Good {
+            self.driver.wake();
+        }
+    }
+
+    /// Hands over what the link takes. It does not wake the driver for a full socket: the driver itself comes here.
+    fn hand_over(&self, state: &mut State) {
         match state.link {
             Link::Direct(_) => state.write(),
             Link::Driver if !state.waiting.is_empty() => self.driver.wake(),
@@ -289,10 +305,6 @@ impl Outbox {
         }
         if state.condition != Condition::Good || state.pending_bytes() <= self.high_water / 2 {
             state.waiting_for_room.drain(..).for_each(Waker::wake);
-        }
-        // The driver waits for the socket to be writable, or ends the session.
-        if !state.unsent.is_empty() || state.condition != Condition::Good {
-            self.driver.wake();
         }
     }
 }
@@ -325,28 +337,50 @@ impl State {
     /// Writes into the socket until it takes no more or nothing is left.
     fn write(&mut self) {
         while self.condition != Condition::Broken && self.unsent.is_empty() && !self.waiting.is_empty() {
-            self.write_batch();
+            self.write_waiting();
         }
         if !self.unsent.is_empty() {
             self.write_unsent();
         }
     }
 
-    fn write_batch(&mut self) {
+    /// Whether a message could go straight into the socket.
+    fn is_idle(&self) -> bool {
+        self.condition == Condition::Good
+            && self.waiting.is_empty()
+            && self.unsent.is_empty()
+            && matches!(self.link, Link::Direct(_))
+    }
+
+    /// Writes one message past the queue, which is empty.
+    fn write_alone(&mut self, item: &Item) {
+        self.write_batch(|state, batch| {
+            state.sent_count += item.count();
+            item.write_frame(batch);
+        });
+    }
+
+    fn write_waiting(&mut self) {
+        self.write_batch(|state, batch| {
+            while batch.len() < WRITE_BYTES {
+                let Some(item) = state.waiting.pop_front() else { break };
+                state.waiting_bytes = state.waiting_bytes.saturating_sub(item.len());
+                state.sent_count += item.count();
+                item.write_frame(batch);
+            }
+        });
+    }
+
+    /// Writes what `fill` puts together, and keeps what the socket does not take.
+    fn write_batch(&mut self, fill: impl FnOnce(&mut Self, &mut Vec<u8>)) {
         thread_local! {
             /// Where the frames of one write are put together; no connection keeps a write buffer of its own.
             static BATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
-        BATCH.with(|batch| {
-            let mut batch = batch.borrow_mut();
+        BATCH.with_borrow_mut(|batch| {
             batch.clear();
-            while batch.len() < WRITE_BYTES {
-                let Some(item) = self.waiting.pop_front() else { break };
-                self.waiting_bytes = self.waiting_bytes.saturating_sub(item.len());
-                self.sent_count += item.count();
-                item.write_frame(&mut batch);
-            }
-            let written = self.try_write(&batch);
+            fill(self, batch);
+            let written = self.try_write(batch);
             self.unsent.extend_from_slice(&batch[written..]);
             batch.shrink_to(2 * WRITE_BYTES);
         });

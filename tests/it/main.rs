@@ -1,6 +1,8 @@
 //! The integration tests: promises of the library, kept over real sockets and in the process.
 
 mod application;
+mod client;
 mod conformance;
 mod conformance_runner;
+mod probe;
 mod server;

@@ -123,7 +123,7 @@ impl Driver {
     }
 
     pub(super) fn start_queued(&mut self, context: &mut Context<'_>) {
-        while self.may_start() {
+        while !self.inbox.is_empty() && self.may_start() && !self.is_held_back() {
             match self.inbox.pop() {
                 Some(Queued::Method(call)) => self.start_method(call, context),
                 Some(Queued::Sub(subscribe)) => self.start_subscription(subscribe, context),

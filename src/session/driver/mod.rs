@@ -39,19 +39,24 @@ const QUOTED_BYTES: usize = 16 << 10;
 /// Runs a session until it has ended and its last method has returned.
 pub(crate) async fn drive(app: Arc<AppState>, session: Arc<Session>, transport: Box<dyn Transport>) {
     let mut driver = Driver::new(app, session, transport);
-    std::future::poll_fn(|context| cork::poll(|| driver.poll(context))).await;
+    let session = Arc::clone(&driver.session);
+    std::future::poll_fn(|context| cork::poll(&session, || driver.poll(context))).await;
 }
 
 struct Driver {
     app: Arc<AppState>,
     session: Arc<Session>,
     transport: Box<dyn Transport>,
+    /// The message after the one that is being handled.
+    next: Option<Received>,
     phase: Phase,
     timer: Timer,
     inbox: Inbox,
     calls: Calls,
     user_changes: UserChanges,
     resent: Resent,
+    /// Whether something waits until the client has taken more.
+    held_back: bool,
     shutting_down: bool,
     /// The client has said that it will not come back.
     is_leaving: bool,
@@ -75,19 +80,23 @@ enum Phase {
 impl Driver {
     fn new(app: Arc<AppState>, session: Arc<Session>, transport: Box<dyn Transport>) -> Self {
         let timer = Timer::connect(app.limits.connect_timeout);
-        let inbox = Inbox::new(app.limits.queued_messages);
+        let inbox = Inbox::new(&app.limits);
         app.sessions.add(&session);
+        // Asked after the session was added: whoever was not asked to shut down sees it here.
+        let shutting_down = app.is_shutting_down();
         Self {
             app,
             session,
             transport,
+            next: None,
             phase: Phase::Connecting,
             timer,
             inbox,
             calls: Calls::default(),
             user_changes: UserChanges::default(),
             resent: Resent::default(),
-            shutting_down: false,
+            held_back: false,
+            shutting_down,
             is_leaving: false,
         }
     }
@@ -114,22 +123,51 @@ impl Driver {
             messages += 1;
         }
         self.poll_send(context);
+        self.go_on_if_there_is_room(context);
         if matches!(self.phase, Phase::Ended) && !self.calls.is_running() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     // The client's messages.
 
     fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if !self.is_listening() || self.session.outbox().is_congested() {
+        if !self.is_listening() || self.is_held_back() {
             return Poll::Pending;
         }
-        match std::task::ready!(self.transport.poll_receive(&self.session, context)) {
+        let received = match self.next.take() {
+            Some(received) => received,
+            None => std::task::ready!(self.transport.poll_receive(&self.session, context)),
+        };
+        self.look_ahead(&received, context);
+        match received {
             Received::Frame(frame) => self.receive(&frame, context),
             Received::Garbage => self.receive_garbage(),
             Received::Refused(goodbye) => self.close(goodbye),
             Received::Closed => self.lose_socket(),
         }
         Poll::Ready(())
+    }
+
+    /// Fetches the next message if it is there already: what both of them send may share a write.
+    fn look_ahead(&mut self, received: &Received, context: &mut Context<'_>) {
+        if matches!(received, Received::Frame(_))
+            && let Poll::Ready(next) = self.transport.poll_receive(&self.session, context)
+        {
+            self.next = Some(next);
+        }
+        cork::expect_more(self.next.is_some());
+    }
+
+    /// Whether so much waits for the client that nothing of it is read or started.
+    fn is_held_back(&mut self) -> bool {
+        self.held_back = self.session.outbox().is_congested();
+        self.held_back
+    }
+
+    /// Nobody else wakes a driver that was held back when the client has taken what waited.
+    fn go_on_if_there_is_room(&mut self, context: &Context<'_>) {
+        if self.held_back && !self.is_held_back() {
+            context.waker().wake_by_ref();
+        }
     }
 
     /// Whether there is a socket to read from, and nobody to wait for first.
@@ -185,7 +223,7 @@ impl Driver {
             Err(malformed) if is_answered_at_once(malformed) => return self.answer_malformed(malformed, frame),
             Err(malformed) => Queued::Malformed(malformed, self.quote(frame)),
         };
-        if let Err(Full) = self.inbox.push(message) {
+        if let Err(Full) = self.inbox.push(message, frame.len()) {
             self.send_error("Too many messages are waiting", None);
             self.close(Goodbye::new(1008, "Too many messages are waiting"));
         }
@@ -275,6 +313,8 @@ impl Driver {
         self.transport.poll_send(&self.session, context);
         if self.session.outbox().condition() == Condition::Broken {
             self.lose_socket();
+            // For methods that go on without their client.
+            context.waker().wake_by_ref();
         }
     }
 
@@ -310,6 +350,7 @@ impl Driver {
         self.inbox.clear();
         self.session.outbox().end();
         self.transport = Box::new(Gone);
+        self.next = None;
         self.app.sessions.remove(&self.session);
         self.session.refuse_requests();
         self.finish_session();

@@ -64,6 +64,7 @@ impl Driver {
         };
         let connection = ResumingConnection {
             transport: std::mem::replace(&mut self.transport, Box::new(Gone)),
+            next: self.next.take(),
             link: self.session.outbox().take_link(),
             peer: self.session.peer(),
         };
@@ -82,6 +83,7 @@ impl Driver {
         let given_back = resuming.connection.lock().take();
         let Some(connection) = given_back else { return self.end() };
         self.transport = connection.transport;
+        self.next = connection.next;
         self.session.outbox().relink(connection.link);
         self.open(version);
     }
@@ -94,9 +96,10 @@ impl Driver {
         if self.session.outbox().sent_count() != received_count {
             return self.end();
         }
-        let Some(ResumingConnection { mut transport, link, peer }) = connection.lock().take() else { return };
+        let Some(ResumingConnection { mut transport, next, link, peer }) = connection.lock().take() else { return };
         transport.adopt(&self.session);
         self.transport = transport;
+        self.next = next;
         self.session.set_peer(peer);
         self.phase = Phase::Open(version);
         self.resent.until = Some(Instant::now() + RESEND_WINDOW);
@@ -116,6 +119,7 @@ impl Driver {
     pub(super) fn wait_for_client(&mut self, version: Version) {
         self.phase = Phase::Away(version);
         self.transport = Box::new(Gone);
+        self.next = None;
         self.timer.start_grace(self.app.limits.resume_grace);
         let waiting = self.session.outbox().detach();
         let answered = waiting.iter().filter_map(|frame| match ServerMessage::parse(frame) {

@@ -1,0 +1,160 @@
+//! [`Layers`]: a document that several subscriptions hold and of which they say different things.
+//!
+//! Of every field the value of the subscription that set it first is shown. That is nearly always the order in which
+//! the subscriptions came to hold the document, so only the fields of which it is not are noted one by one.
+
+use std::sync::Arc;
+
+use bolide_protocol::RawJson;
+
+use super::fields::{Difference, Fields, SharedChange, same_value};
+use super::merge_box::{Handle, Handles};
+
+#[derive(Debug, Default)]
+pub(super) struct Layers {
+    /// What each holder says, in the order in which they came.
+    holders: Vec<(Handle, Arc<Fields>)>,
+    /// By precedence, the holders of those fields of which that is another order: somebody who held the document
+    /// already has set a field that one who came later had.
+    late: Vec<(Box<str>, Handles)>,
+}
+
+impl Layers {
+    /// As holders who agree on everything see it.
+    pub(super) fn uniform(fields: &Arc<Fields>, holders: &Handles) -> Self {
+        let holders = holders.iter().map(|holder| (*holder, Arc::clone(fields))).collect();
+        Self { holders, late: Vec::new() }
+    }
+
+    /// The fields and the holders, if all holders agree.
+    pub(super) fn as_uniform(&self) -> Option<(Arc<Fields>, Handles)> {
+        let (_, first) = self.holders.first()?;
+        let all_agree = self.late.is_empty() && self.holders.iter().all(|(_, fields)| fields.is_same_text(first));
+        all_agree.then(|| (Arc::clone(first), self.holders.iter().map(|(holder, _)| *holder).collect()))
+    }
+
+    pub(super) fn holders(&self) -> impl Iterator<Item = Handle> {
+        self.holders.iter().map(|(holder, _)| *holder)
+    }
+
+    /// What a holder says of the document.
+    pub(super) fn fields_of(&self, holder: Handle) -> Option<&Arc<Fields>> {
+        Some(&self.holders[self.place_of(holder)?].1)
+    }
+
+    /// The document as it is shown.
+    pub(super) fn shown(&self) -> Fields {
+        let mut shown = indexmap::IndexMap::new();
+        for name in self.holders.iter().flat_map(|(_, fields)| fields.by_name().keys()) {
+            if let Some(value) = self.shown_value(name) {
+                shown.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        Fields::from_map(shown)
+    }
+
+    /// Somebody who does not hold the document brings it.
+    pub(super) fn add(&mut self, by: Handle, fields: &Arc<Fields>) -> Difference {
+        let names: Vec<&str> = fields.by_name().keys().map(|name| &**name).collect();
+        self.noting_what_is_shown(&names, |layers| {
+            layers.holders.push((by, Arc::clone(fields)));
+            for (_, order) in layers.late.iter_mut().filter(|(name, _)| names.contains(&&**name)) {
+                order.push(by);
+            }
+        })
+    }
+
+    /// Some holders change fields, one after another in the order in which they came.
+    pub(super) fn change(&mut self, by: &[Handle], change: &SharedChange) -> Difference {
+        let names: Vec<&str> = change.names().collect();
+        self.noting_what_is_shown(&names, |layers| {
+            for place in 0..layers.holders.len() {
+                let (holder, before) = &layers.holders[place];
+                if by.contains(holder) {
+                    let after = Arc::clone(&change.outcome(before).after);
+                    layers.replace(place, &names, after);
+                }
+            }
+        })
+    }
+
+    /// A holder lets go of the document.
+    pub(super) fn remove(&mut self, by: Handle) -> Difference {
+        let Some(place) = self.place_of(by) else { return Difference::default() };
+        let fields = Arc::clone(&self.holders[place].1);
+        let names: Vec<&str> = fields.by_name().keys().map(|name| &**name).collect();
+        self.noting_what_is_shown(&names, |layers| {
+            for name in &names {
+                layers.lose(by, name);
+            }
+            layers.holders.remove(place);
+        })
+    }
+
+    fn replace(&mut self, place: usize, names: &[&str], after: Arc<Fields>) {
+        let (holder, before) = &self.holders[place];
+        let (holder, before) = (*holder, Arc::clone(before));
+        for name in names {
+            match (before.by_name().contains_key(*name), after.by_name().contains_key(*name)) {
+                (false, true) => self.gain(place, name),
+                (true, false) => self.lose(holder, name),
+                _ => {}
+            }
+        }
+        self.holders[place].1 = after;
+    }
+
+    /// A holder sets a field that it had not: it stands behind all who have it.
+    fn gain(&mut self, place: usize, name: &str) {
+        let by = self.holders[place].0;
+        if let Some((_, order)) = self.late.iter_mut().find(|(late, _)| **late == *name) {
+            order.push(by);
+            return;
+        }
+        let has_it = |(_, fields): &&(Handle, Arc<Fields>)| fields.by_name().contains_key(name);
+        if self.holders[place + 1..].iter().any(|holder| has_it(&holder)) {
+            let others = self.holders.iter().filter(has_it).map(|(holder, _)| *holder);
+            let order = others.chain([by]).collect();
+            self.late.push((name.into(), order));
+        }
+    }
+
+    /// A holder has a field no more.
+    fn lose(&mut self, by: Handle, name: &str) {
+        let Some(late) = self.late.iter().position(|(late, _)| **late == *name) else { return };
+        let mut order = std::mem::take(&mut self.late[late].1);
+        order.retain(|holder| *holder != by);
+        if order.iter().is_sorted_by_key(|holder| self.place_of(*holder)) {
+            self.late.swap_remove(late);
+        } else {
+            self.late[late].1 = order;
+        }
+    }
+
+    fn place_of(&self, holder: Handle) -> Option<usize> {
+        self.holders.iter().position(|(other, _)| *other == holder)
+    }
+
+    /// What the client has in a field.
+    fn shown_value(&self, name: &str) -> Option<&RawJson> {
+        match self.late.iter().find(|(late, _)| **late == *name) {
+            Some((_, order)) => self.fields_of(*order.first()?)?.by_name().get(name),
+            None => self.holders.iter().find_map(|(_, fields)| fields.by_name().get(name)),
+        }
+    }
+
+    fn noting_what_is_shown(&mut self, names: &[&str], act: impl FnOnce(&mut Self)) -> Difference {
+        let before: Vec<Option<RawJson>> = names.iter().map(|name| self.shown_value(name).cloned()).collect();
+        act(self);
+        let mut difference = Difference::default();
+        for (name, before) in names.iter().zip(before) {
+            match (before, self.shown_value(name)) {
+                (Some(before), Some(now)) if same_value(&before, now) => {}
+                (_, Some(now)) => drop(difference.set.insert(Box::from(*name), now.clone())),
+                (Some(_), None) => difference.cleared.push((*name).to_owned()),
+                (None, None) => {}
+            }
+        }
+        difference
+    }
+}

@@ -1,0 +1,382 @@
+//! The merge box against the simplest possible model of it, over random histories: what sessions are sent must lead a
+//! client to what the model says, in the fewest messages.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bolide_protocol::ejson::CustomTypes;
+use bolide_protocol::message::Subscribe;
+use bolide_protocol::{Ejson, RawJson, ServerMessage};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::fields::{FieldMap, Fields, SharedChange};
+use super::frames::added_frame;
+use super::merge_box::Handle;
+use super::strategy::Strategy as Sending;
+use super::views::{Origin, Target};
+use crate::connection::Peer;
+use crate::limits::Limits;
+use crate::session::{Link, Outbox, Session};
+
+const SESSIONS: usize = 2;
+const SUBSCRIPTIONS: usize = 4;
+const DOCUMENTS: [Key; 3] = [("c", "1"), ("c", "2"), ("d", "1")];
+const FIELDS: [&str; 3] = ["a", "b", "c"];
+/// Some of them are equal in other words.
+const VALUES: [&str; 8] =
+    ["0", "1", "1.0", "\"1\"", "null", r#"{"x":1,"y":2}"#, r#"{"y":2,"x":1}"#, r#"{"$InfNaN":0}"#];
+
+/// A collection and an id.
+type Key = (&'static str, &'static str);
+/// A session and the place of one of its subscriptions.
+type Member = (usize, usize);
+type Written = Vec<(&'static str, &'static str)>;
+type Shown = BTreeMap<Key, BTreeMap<String, Ejson>>;
+
+/// What happens.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Subscriptions bring one document, whose fields they share.
+    Added { by: Vec<Member>, document: Key, fields: Written },
+    /// Subscriptions are told one change.
+    Changed { by: Vec<Member>, document: Key, set: Written, unset: Vec<&'static str> },
+    /// A document of a live collection is another one now.
+    Stored { by: Vec<Member>, document: Key, fields: Written },
+    Removed { by: Member, document: Key },
+    Start(Member),
+    Stop(Member),
+    /// The user changes: subscriptions run again, and nothing is sent until the session resumes.
+    Suspend(usize),
+    Resume(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let member = || (0..SESSIONS, 0..SUBSCRIPTIONS);
+    let members = || vec(member(), 1..6);
+    let document = || select(&DOCUMENTS[..]);
+    let written = || vec((select(&FIELDS[..]), select(&VALUES[..])), 0..4);
+    let names = || vec(select(&FIELDS[..]), 0..3);
+    let step = prop_oneof![
+        6 => (members(), document(), written()).prop_map(|(by, document, fields)| Step::Added { by, document, fields }),
+        6 => (members(), document(), written(), names())
+            .prop_map(|(by, document, set, unset)| Step::Changed { by, document, set, unset }),
+        4 => (members(), document(), written()).prop_map(|(by, document, fields)| Step::Stored { by, document, fields }),
+        3 => (member(), document()).prop_map(|(by, document)| Step::Removed { by, document }),
+        2 => member().prop_map(Step::Start),
+        2 => member().prop_map(Step::Stop),
+        1 => (0..SESSIONS).prop_map(Step::Suspend),
+        1 => (0..SESSIONS).prop_map(Step::Resume),
+    ];
+    vec(step, 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_client_that_applies_what_it_is_sent_has_what_the_model_says(steps in steps()) {
+        let mut world = World::new();
+        for step in &steps {
+            world.take(step);
+        }
+        for session in 0..SESSIONS {
+            world.take(&Step::Resume(session));
+        }
+    }
+}
+
+/// Sessions under test, and what a live collection keeps.
+struct World {
+    sessions: Vec<Tested>,
+    stored: BTreeMap<Key, Arc<Fields>>,
+}
+
+/// One session, its model and its client.
+struct Tested {
+    session: Arc<Session>,
+    subscriptions: [Option<Handle>; SUBSCRIPTIONS],
+    model: Model,
+    client: Client,
+    is_suspended: bool,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut sessions: Vec<_> = (0..SESSIONS).map(|_| Tested::new()).collect();
+        for session in &mut sessions {
+            session.start(0);
+            session.start(1);
+        }
+        Self { sessions, stored: BTreeMap::new() }
+    }
+
+    fn take(&mut self, step: &Step) {
+        match step {
+            Step::Added { by, document, fields } => self.added(by, *document, fields),
+            Step::Changed { by, document, set, unset } => {
+                let unset = unset.iter().map(|name| Box::from(*name)).collect();
+                self.changed(by, *document, &SharedChange::new(to_map(set), unset));
+            }
+            Step::Stored { by, document, fields } => self.store(by, *document, fields),
+            Step::Removed { by: (session, place), document } => self.sessions[*session].removed(*place, *document),
+            Step::Start((session, place)) => self.sessions[*session].start(*place),
+            Step::Stop((session, place)) => self.sessions[*session].stop(*place),
+            Step::Suspend(session) => self.sessions[*session].suspend(),
+            Step::Resume(session) => self.sessions[*session].resume(),
+        }
+        let may_be_many = matches!(step, Step::Stop(_) | Step::Resume(_));
+        for session in &mut self.sessions {
+            session.check(if may_be_many { DOCUMENTS.len() } else { 1 });
+        }
+    }
+
+    fn added(&mut self, by: &[Member], document: Key, fields: &Written) {
+        let fields = Arc::new(Fields::from_map(to_map(fields)));
+        self.stored.insert(document, Arc::clone(&fields));
+        for (session, place) in by {
+            self.sessions[*session].added(*place, document, &fields);
+            // What one call brings is one message at most.
+            self.sessions[*session].check(1);
+        }
+    }
+
+    fn changed(&mut self, by: &[Member], document: Key, change: &SharedChange) {
+        for (number, session) in self.sessions.iter_mut().enumerate() {
+            let places: Vec<usize> =
+                by.iter().filter(|(session, _)| *session == number).map(|(_, place)| *place).collect();
+            if !places.is_empty() {
+                session.changed(&places, document, change);
+            }
+        }
+    }
+
+    fn store(&mut self, by: &[Member], document: Key, fields: &Written) {
+        let after = Arc::new(Fields::from_map(to_map(fields)));
+        let Some(before) = self.stored.insert(document, Arc::clone(&after)) else { return };
+        self.changed(by, document, &SharedChange::to(&before, &after));
+    }
+}
+
+impl Tested {
+    fn new() -> Self {
+        let outbox = Outbox::new(Link::Driver, &Limits::default());
+        Self {
+            session: Session::new("a session".into(), Peer::default(), outbox),
+            subscriptions: [None; SUBSCRIPTIONS],
+            model: Model::default(),
+            client: Client::default(),
+            is_suspended: false,
+        }
+    }
+
+    fn start(&mut self, place: usize) {
+        if self.subscriptions[place].is_none() {
+            let subscribe = Subscribe { id: place.to_string(), name: "documents".into(), params: None };
+            self.subscriptions[place] = Some(self.session.views().start(Origin::named(subscribe)));
+        }
+    }
+
+    fn stop(&mut self, place: usize) {
+        let Some(handle) = self.subscriptions[place].take() else { return };
+        let ended = self.session.views().end(handle, &self.session);
+        assert!(ended.is_some(), "it was active");
+        self.model.stop(handle);
+    }
+
+    fn suspend(&mut self) {
+        if self.is_suspended {
+            return;
+        }
+        self.is_suspended = true;
+        let _callbacks = self.session.views().end_all();
+        self.session.views().suspend();
+        self.model = Model::default();
+        for place in 0..SUBSCRIPTIONS {
+            if self.subscriptions[place].take().is_some() {
+                self.start(place);
+            }
+        }
+    }
+
+    fn resume(&mut self) {
+        self.is_suspended = false;
+        let _ready = self.session.views().resume(&self.session);
+    }
+
+    fn added(&mut self, place: usize, document: Key, fields: &Arc<Fields>) {
+        let Some(by) = self.subscriptions[place] else { return };
+        let (target, id) = (target(&self.session, document), document.1.into());
+        let frame = added_frame(document.0, document.1, fields);
+        self.session.views().added(target, by, &id, fields, Some(&frame));
+        self.model.added(by, document, fields);
+    }
+
+    fn changed(&mut self, places: &[usize], document: Key, change: &SharedChange) {
+        let by: Vec<Handle> = places.iter().filter_map(|place| self.subscriptions[*place]).collect();
+        let held = self.session.views().changed(target(&self.session, document), &by, document.1, change);
+        assert_eq!(held.is_ok(), by.is_empty() || self.model.is_held(&by, document));
+        self.model.changed(&by, document, change);
+    }
+
+    fn removed(&mut self, place: usize, document: Key) {
+        let Some(by) = self.subscriptions[place] else { return };
+        let held = self.session.views().removed(target(&self.session, document), by, document.1);
+        assert_eq!(held.is_ok(), self.model.is_held(&[by], document));
+        self.model.removed(by, document);
+    }
+
+    /// The client takes what it is sent, and then has what the model says.
+    fn check(&mut self, messages_at_most: usize) {
+        let frames: Vec<_> = std::iter::from_fn(|| self.session.outbox().take()).collect();
+        assert!(frames.len() <= messages_at_most, "too many messages: {frames:?}");
+        assert!(frames.is_empty() || !self.is_suspended, "nothing is sent meanwhile: {frames:?}");
+        for frame in frames {
+            self.client.apply(&frame.into_text().expect("a message"));
+        }
+        if !self.is_suspended {
+            assert_eq!(self.client.documents, self.model.shown());
+        }
+    }
+}
+
+/// Of every field the list of those who set it, the first of whom is shown: the words of the fact sheet.
+#[derive(Default)]
+struct Model {
+    documents: BTreeMap<Key, ModelDocument>,
+}
+
+#[derive(Default)]
+struct ModelDocument {
+    holders: Vec<Handle>,
+    fields: BTreeMap<String, Vec<(Handle, Ejson)>>,
+}
+
+impl Model {
+    fn is_held(&self, by: &[Handle], document: Key) -> bool {
+        self.documents.get(&document).is_some_and(|document| by.iter().any(|handle| document.holders.contains(handle)))
+    }
+
+    fn added(&mut self, by: Handle, document: Key, fields: &Fields) {
+        let document = self.documents.entry(document).or_default();
+        if !document.holders.contains(&by) {
+            document.holders.push(by);
+        }
+        for (name, value) in fields.by_name() {
+            let list = document.fields.entry(name.to_string()).or_default();
+            if !list.iter().any(|(holder, _)| *holder == by) {
+                list.push((by, read(value)));
+            }
+        }
+    }
+
+    /// Several change the document one after another, in the order in which they came to hold it.
+    fn changed(&mut self, by: &[Handle], document: Key, change: &SharedChange) {
+        let Some(document) = self.documents.get_mut(&document) else { return };
+        for holder in document.holders.clone().iter().filter(|holder| by.contains(holder)) {
+            for (name, value) in &change.set {
+                let list = document.fields.entry(name.to_string()).or_default();
+                match list.iter_mut().find(|(other, _)| other == holder) {
+                    Some(entry) => entry.1 = read(value),
+                    None => list.push((*holder, read(value))),
+                }
+            }
+            for name in &change.unset {
+                document.clear(*holder, name);
+            }
+        }
+    }
+
+    fn removed(&mut self, by: Handle, key: Key) {
+        let Some(document) = self.documents.get_mut(&key) else { return };
+        document.holders.retain(|holder| *holder != by);
+        for name in FIELDS {
+            document.clear(by, name);
+        }
+        if document.holders.is_empty() {
+            self.documents.remove(&key);
+        }
+    }
+
+    fn stop(&mut self, by: Handle) {
+        for document in DOCUMENTS {
+            self.removed(by, document);
+        }
+    }
+
+    fn shown(&self) -> Shown {
+        let show = |document: &ModelDocument| {
+            let first = |(name, list): (&String, &Vec<(Handle, Ejson)>)| (name.clone(), list[0].1.clone());
+            document.fields.iter().map(first).collect()
+        };
+        self.documents.iter().map(|(key, document)| (*key, show(document))).collect()
+    }
+}
+
+impl ModelDocument {
+    fn clear(&mut self, by: Handle, name: &str) {
+        if let Some(list) = self.fields.get_mut(name) {
+            list.retain(|(holder, _)| *holder != by);
+        }
+        self.fields.retain(|_, list| !list.is_empty());
+    }
+}
+
+/// A client that takes no nonsense.
+#[derive(Default)]
+struct Client {
+    documents: Shown,
+}
+
+impl Client {
+    fn apply(&mut self, frame: &str) {
+        match ServerMessage::parse(frame).expect("a message of the server") {
+            ServerMessage::Added { collection, id, fields } => {
+                let fields = read_fields(fields.as_ref());
+                let old = self.documents.insert(key(&collection, &id), fields);
+                assert_eq!(old, None, "the client has it already: {frame}");
+            }
+            ServerMessage::Changed { collection, id, fields, cleared } => {
+                let fields = read_fields(fields.as_ref());
+                assert!(!fields.is_empty() || !cleared.is_empty(), "nothing has changed: {frame}");
+                let document = self.documents.get_mut(&key(&collection, &id)).expect("a document that the client has");
+                for name in cleared {
+                    assert!(document.remove(&name).is_some(), "there was no such field: {frame}");
+                }
+                for (name, value) in fields {
+                    let old = document.insert(name, value.clone());
+                    assert_ne!(old, Some(value), "the client has this value: {frame}");
+                }
+            }
+            ServerMessage::Removed { collection, id } => {
+                let old = self.documents.remove(&key(&collection, &id));
+                assert!(old.is_some(), "the client has no such document: {frame}");
+            }
+            other => panic!("nobody asked for this: {other:?}"),
+        }
+    }
+}
+
+fn target<'target>(session: &'target Arc<Session>, document: Key) -> Target<'target> {
+    Target { session, collection: document.0, strategy: Sending::Merge }
+}
+
+fn key(collection: &str, id: &str) -> Key {
+    *DOCUMENTS.iter().find(|key| **key == (collection, id)).expect("a document of the test")
+}
+
+/// A field that is written twice has its last value.
+fn to_map(written: &Written) -> FieldMap {
+    written.iter().map(|(name, value)| (Box::from(*name), RawJson::parse(value).expect("JSON"))).collect()
+}
+
+fn read_fields(fields: Option<&RawJson>) -> BTreeMap<String, Ejson> {
+    let Some(fields) = fields else { return BTreeMap::new() };
+    let fields: BTreeMap<String, RawJson> = serde_json::from_str(fields.get()).expect("an object");
+    fields.iter().map(|(name, value)| (name.clone(), read(value))).collect()
+}
+
+fn read(value: &RawJson) -> Ejson {
+    Ejson::parse(value.get(), &CustomTypes::default()).expect("EJSON")
+}
