@@ -194,7 +194,6 @@ impl App {
 
     /// The app's routes, to be mounted in an axum router. Serve it with
     /// `into_make_service_with_connect_info::<SocketAddr>()`, or methods see no client address.
-    #[must_use]
     pub fn router(&self) -> Router {
         crate::transport::http::router(&self.state)
     }
@@ -287,8 +286,8 @@ impl AppBuilder {
         let core = Arc::clone(stream.core());
         let name = core.collection().to_owned();
         self.streams.push(Arc::clone(&core));
-        self.publish(&name, move |subscription: Subscription, parameters: Parameters| {
-            core.publish(subscription, parameters)
+        self.publish(&name, async move |subscription: Subscription, parameters: Parameters| {
+            core.publish(&subscription, &parameters)
         })
     }
 

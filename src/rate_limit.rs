@@ -31,10 +31,16 @@ pub struct RateLimitRule {
     interval: Duration,
     kind: Option<CountedKind>,
     names: Option<Vec<String>>,
-    per_name: bool,
-    per_connection: bool,
-    per_user: bool,
-    per_address: bool,
+    per: Vec<Dimension>,
+}
+
+/// What has a counter of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dimension {
+    Name,
+    Connection,
+    User,
+    Address,
 }
 
 /// What is counted.
@@ -61,10 +67,7 @@ impl RateLimitRule {
             interval,
             kind: None,
             names: None,
-            per_name: false,
-            per_connection: false,
-            per_user: false,
-            per_address: false,
+            per: Vec::new(),
         }
     }
 
@@ -73,8 +76,7 @@ impl RateLimitRule {
     pub fn methods<Name: Into<String>>(mut self, names: impl IntoIterator<Item = Name>) -> Self {
         self.kind = Some(CountedKind::Method);
         self.names = Some(names.into_iter().map(Into::into).collect());
-        self.per_name = true;
-        self
+        self.per_name()
     }
 
     /// Counts only subscriptions to publications of these names, each for itself.
@@ -82,36 +84,39 @@ impl RateLimitRule {
     pub fn subscriptions<Name: Into<String>>(mut self, names: impl IntoIterator<Item = Name>) -> Self {
         self.kind = Some(CountedKind::Subscription);
         self.names = Some(names.into_iter().map(Into::into).collect());
-        self.per_name = true;
-        self
+        self.per_name()
     }
 
     /// Counts every method and publication for itself.
     #[must_use]
-    pub const fn per_name(mut self) -> Self {
-        self.per_name = true;
+    pub fn per_name(mut self) -> Self {
+        self.per.push(Dimension::Name);
         self
     }
 
     /// Counts every connection for itself.
     #[must_use]
-    pub const fn per_connection(mut self) -> Self {
-        self.per_connection = true;
+    pub fn per_connection(mut self) -> Self {
+        self.per.push(Dimension::Connection);
         self
     }
 
     /// Counts every user for itself; calls of nobody are not counted.
     #[must_use]
-    pub const fn per_user(mut self) -> Self {
-        self.per_user = true;
+    pub fn per_user(mut self) -> Self {
+        self.per.push(Dimension::User);
         self
     }
 
     /// Counts every address for itself.
     #[must_use]
-    pub const fn per_address(mut self) -> Self {
-        self.per_address = true;
+    pub fn per_address(mut self) -> Self {
+        self.per.push(Dimension::Address);
         self
+    }
+
+    fn is_per(&self, dimension: Dimension) -> bool {
+        self.per.contains(&dimension)
     }
 
     fn key(&self, call: &Counted<'_>) -> Option<Key> {
@@ -121,14 +126,14 @@ impl RateLimitRule {
         if self.names.as_ref().is_some_and(|names| !names.iter().any(|name| name == call.name)) {
             return None;
         }
-        if self.per_user && call.user.is_none() {
+        if self.is_per(Dimension::User) && call.user.is_none() {
             return None;
         }
         Some(Key {
-            name: self.per_name.then(|| (call.kind == CountedKind::Method, call.name.to_owned())),
-            user: call.user.filter(|_| self.per_user).cloned(),
-            connection: self.per_connection.then(|| call.connection.id().to_owned()),
-            address: self.per_address.then(|| call.connection.client_address()).flatten(),
+            name: self.is_per(Dimension::Name).then(|| (call.kind == CountedKind::Method, call.name.to_owned())),
+            user: call.user.filter(|_| self.is_per(Dimension::User)).cloned(),
+            connection: self.is_per(Dimension::Connection).then(|| call.connection.id().to_owned()),
+            address: self.is_per(Dimension::Address).then(|| call.connection.client_address()).flatten(),
         })
     }
 }

@@ -1,6 +1,7 @@
-//! The command line: what a person may say, and what the program says to itself when it starts itself again.
+//! The command line: what a person may say, and what the program says to itself when it starts
+//! itself again.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::Failure;
@@ -29,8 +30,8 @@ Options:
     --seconds N        how long each server is under load in each round, in slices of 0.5 s (3)
     --rounds N         how often servers are started anew; the table shows medians (3)
     --scale F          multiplies sessions, subscribers and documents (1; budgets hold at 1)
-    --server PATH      a conformance server that is built already, or `floor`: the floor against itself
-    --strict           a budget that is exceeded makes the exit code non-zero, as a wrong answer does";
+    --server PATH      a conformance server that is built already, or `floor`: it against itself
+    --strict           an exceeded budget makes the exit code non-zero, as a wrong answer does";
 
 pub(crate) enum Arguments {
     Explain,
@@ -45,15 +46,13 @@ impl Arguments {
     pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, Failure> {
         let words = Words(arguments.collect::<Vec<_>>().into_iter());
         let first = words.0.as_slice().first().map(String::as_str);
-        if let Some(variant) = Variant::ALL
-            .into_iter()
-            .find(|one| first == Some(one.name()))
-        {
+        if let Some(variant) = Variant::ALL.into_iter().find(|one| first == Some(one.name())) {
             return Ok(Self::ServeFloor(variant));
         }
         match first {
             Some("generate") => words.generate(),
-            // `cargo test --benches` gives no argument, nextest asks for a list: neither wants a measurement.
+            // `cargo test --benches` gives no argument, nextest asks for a list: neither wants a
+            // measurement.
             None | Some("--list") => Ok(Self::DoNothing),
             Some(_) => words.compare(),
         }
@@ -94,7 +93,7 @@ impl Words {
     fn server(&mut self) -> Result<Server, Failure> {
         Ok(match self.value("--server")?.as_str() {
             "floor" => Server::Floor(Variant::Plain),
-            path => Server::Bolide(PathBuf::from(path).canonicalize()?),
+            path => Server::Bolide(Path::new(path).canonicalize().map_err(|error| format!("`{path}`: {error}"))?),
         })
     }
 
@@ -109,30 +108,18 @@ impl Words {
         while !self.0.as_slice().is_empty() {
             let address = self.number(WORD)?;
             let server = Process(self.number(WORD)?);
-            targets.push(Target {
-                address,
-                server,
-                scale,
-            });
+            targets.push(Target { address, server, scale });
         }
-        Ok(Arguments::Generate(Plan {
-            scenario,
-            targets,
-            duration,
-        }))
+        Ok(Arguments::Generate(Plan { scenario, targets, duration }))
     }
 
     fn value(&mut self, option: &str) -> Result<String, Failure> {
-        self.0
-            .next()
-            .ok_or_else(|| format!("`{option}` lacks a value").into())
+        self.0.next().ok_or_else(|| format!("`{option}` lacks a value").into())
     }
 
     fn number<T: std::str::FromStr>(&mut self, option: &str) -> Result<T, Failure> {
         let value = self.value(option)?;
-        value
-            .parse()
-            .map_err(|_| format!("`{option}` does not take `{value}`").into())
+        value.parse().map_err(|_| format!("`{option}` does not take `{value}`").into())
     }
 
     fn duration(&mut self, option: &str) -> Result<Duration, Failure> {
@@ -147,12 +134,8 @@ pub(crate) fn generator_arguments(
     scale: f64,
     servers: &[RunningServer],
 ) -> Vec<String> {
-    let mut words = vec![
-        "generate".to_owned(),
-        scenario.name.to_owned(),
-        duration.as_secs_f64().to_string(),
-        scale.to_string(),
-    ];
+    let mut words =
+        vec!["generate".to_owned(), scenario.name.to_owned(), duration.as_secs_f64().to_string(), scale.to_string()];
     for server in servers {
         words.push(server.address().to_string());
         words.push(server.process().0.to_string());

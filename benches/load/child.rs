@@ -1,4 +1,5 @@
-//! Child processes: started on a core of their own, asked where they listen, and what the kernel knows of them.
+//! Child processes: started on a core of their own, asked where they listen, and what the kernel
+//! knows of them.
 
 use std::env;
 use std::fs;
@@ -29,15 +30,9 @@ impl Placement {
     pub(crate) fn apart() -> Self {
         let enough = thread::available_parallelism().is_ok_and(|cores| cores.get() >= 2);
         if enough && has_taskset() {
-            Self {
-                server: Some(0),
-                load: Some(1),
-            }
+            Self { server: Some(0), load: Some(1) }
         } else {
-            Self {
-                server: None,
-                load: None,
-            }
+            Self { server: None, load: None }
         }
     }
 
@@ -47,11 +42,7 @@ impl Placement {
 }
 
 fn has_taskset() -> bool {
-    Command::new("taskset")
-        .arg("-V")
-        .stdout(Stdio::null())
-        .status()
-        .is_ok()
+    Command::new("taskset").arg("-V").stdout(Stdio::null()).status().is_ok()
 }
 
 /// A server to be measured.
@@ -77,11 +68,7 @@ impl Server {
 const PREPARATION: &str = r#"ulimit -n "$(ulimit -Hn)"; exec "$@""#;
 
 /// A command on one core.
-fn pinned<'a>(
-    core: Option<usize>,
-    program: &Path,
-    arguments: impl IntoIterator<Item = &'a str>,
-) -> Command {
+fn pinned<'a>(core: Option<usize>, program: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", PREPARATION, "sh"]);
     if let Some(core) = core {
@@ -109,11 +96,7 @@ impl RunningServer {
             .spawn()?;
         let mut output = BufReader::new(child.stdout.take().ok_or("the server has no output")?);
         match read_address(&mut output) {
-            Ok(address) => Ok(Self {
-                child,
-                address,
-                _output: output,
-            }),
+            Ok(address) => Ok(Self { child, address, _output: output }),
             Err(error) => {
                 end(&mut child);
                 Err(error)
@@ -145,12 +128,10 @@ fn end(child: &mut Child) {
 fn read_address(output: &mut BufReader<ChildStdout>) -> Result<SocketAddr, Failure> {
     let mut line = String::new();
     output.read_line(&mut line)?;
-    let address = line.trim().strip_prefix(READY_LINE).ok_or_else(|| {
-        format!(
-            "the server said `{}` instead of `{READY_LINE}ADDRESS:PORT`",
-            line.trim()
-        )
-    })?;
+    let address = line
+        .trim()
+        .strip_prefix(READY_LINE)
+        .ok_or_else(|| format!("the server said `{}` instead of `{READY_LINE}ADDRESS:PORT`", line.trim()))?;
     Ok(address.parse()?)
 }
 
@@ -169,20 +150,21 @@ pub(crate) fn run_generator(placement: Placement, arguments: &[String]) -> Resul
 
 /// Builds the conformance server beside this program and says where it is.
 pub(crate) fn build_conformance_server() -> Result<PathBuf, Failure> {
+    // Benches are in `TARGET/release/deps`, examples in `TARGET/release/examples`.
+    let this = env::current_exe()?;
+    let mut ancestors = this.ancestors().skip(2);
+    let outside = "this program is in no target directory; use --server";
+    let release = ancestors.next().ok_or(outside)?;
+    let target = ancestors.next().ok_or(outside)?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args(["build", "--release", "--example", "conformance_server"])
+        .args(["build", "--release", "--example", "conformance_server", "--target-dir"])
+        .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()?;
     if !built.success() {
         return Err("the conformance server could not be built".into());
     }
-    // Benches are in `release/deps`, examples in `release/examples`.
-    let this = env::current_exe()?;
-    let release = this
-        .ancestors()
-        .nth(2)
-        .ok_or("this program is in no target directory")?;
     Ok(release.join("examples").join("conformance_server"))
 }
 
@@ -197,10 +179,7 @@ pub(crate) struct CpuTime {
 
 impl CpuTime {
     pub(crate) fn since(self, before: Self) -> Self {
-        Self {
-            used: self.used.saturating_sub(before.used),
-            waited: self.waited.saturating_sub(before.waited),
-        }
+        Self { used: self.used.saturating_sub(before.used), waited: self.waited.saturating_sub(before.waited) }
     }
 }
 

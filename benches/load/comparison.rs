@@ -50,18 +50,9 @@ impl Comparison {
         Ok(good)
     }
 
-    fn compare(
-        &self,
-        scenario: &Scenario,
-        bolide: &Server,
-        placement: Placement,
-    ) -> Result<Outcome, Failure> {
+    fn compare(&self, scenario: &Scenario, bolide: &Server, placement: Placement) -> Result<Outcome, Failure> {
         let mut rows = rows(scenario, bolide);
-        let rounds = if matches!(scenario.method, Method::Once(_)) {
-            1
-        } else {
-            self.rounds
-        };
+        let rounds = if matches!(scenario.method, Method::Once(_)) { 1 } else { self.rounds };
         for _ in 0..rounds {
             match self.measure(scenario, &rows, placement)? {
                 Report::Measured(measurements) => {
@@ -79,12 +70,7 @@ impl Comparison {
     }
 
     /// One round: servers that were just started, all of them under the same load by turns.
-    fn measure(
-        &self,
-        scenario: &Scenario,
-        rows: &[Row],
-        placement: Placement,
-    ) -> Result<Report, Failure> {
+    fn measure(&self, scenario: &Scenario, rows: &[Row], placement: Placement) -> Result<Report, Failure> {
         let start = |row: &Row| RunningServer::start(&row.server, placement);
         let servers = rows.iter().map(start).collect::<Result<Vec<_>, _>>()?;
         let words = generator_arguments(scenario, self.duration, self.scale, &servers);
@@ -108,32 +94,16 @@ pub(crate) struct Row {
 
 /// The servers of a scenario; Bolide is the last.
 fn rows(scenario: &Scenario, bolide: &Server) -> Vec<Row> {
-    let row = |name, server| Row {
-        name,
-        server,
-        measurements: vec![],
-    };
+    let row = |name, server| Row { name, server, measurements: vec![] };
     let floor = |variant: &Variant| row(variant.name(), Server::Floor(*variant));
-    let name = if matches!(bolide, Server::Floor(_)) {
-        "floor again"
-    } else {
-        "bolide"
-    };
-    scenario
-        .floors
-        .iter()
-        .map(floor)
-        .chain([row(name, bolide.clone())])
-        .collect()
+    let name = if matches!(bolide, Server::Floor(_)) { "floor again" } else { "bolide" };
+    scenario.floors.iter().map(floor).chain([row(name, bolide.clone())]).collect()
 }
 
 impl Row {
     /// The median of one figure over all slices of all rounds.
     pub(crate) fn median_of_slices(&self, figure: impl Fn(&Slice) -> f64) -> f64 {
-        let slices = self
-            .measurements
-            .iter()
-            .flat_map(|measurement| &measurement.slices);
+        let slices = self.measurements.iter().flat_map(|measurement| &measurement.slices);
         median(slices.map(figure).collect()).unwrap_or(f64::NAN)
     }
 
@@ -171,9 +141,7 @@ fn verdicts(scenario: &Scenario, rows: &[Row]) -> Vec<Verdict> {
 fn judge_cpu(bolide: &Row, floors: &[Row], allowed: f64) -> Option<Verdict> {
     let (floor, others) = floors.split_first()?;
     let rounds = bolide.measurements.iter().zip(&floor.measurements);
-    let of_rounds: Vec<_> = rounds
-        .filter_map(|(one, floor)| cpu_ratio([(one, floor)]))
-        .collect();
+    let of_rounds: Vec<_> = rounds.filter_map(|(one, floor)| cpu_ratio([(one, floor)])).collect();
     let least = of_rounds.iter().copied().min_by(f64::total_cmp)?;
     let most = of_rounds.iter().copied().max_by(f64::total_cmp)?;
     let ratio = cpu_ratio(bolide.measurements.iter().zip(&floor.measurements))?;
@@ -182,30 +150,20 @@ fn judge_cpu(bolide: &Row, floors: &[Row], allowed: f64) -> Option<Verdict> {
         let ratio = cpu_ratio(bolide.measurements.iter().zip(&other.measurements))?;
         write!(text, "; {ratio:.2} × {}", other.name).ok()?;
     }
-    Some(Verdict {
-        kept: ratio <= allowed,
-        text,
-    })
+    Some(Verdict { kept: ratio <= allowed, text })
 }
 
 /// The median ratio of slices that were measured at the same time.
-fn cpu_ratio<'a>(
-    rounds: impl IntoIterator<Item = (&'a Measurement, &'a Measurement)>,
-) -> Option<f64> {
+fn cpu_ratio<'a>(rounds: impl IntoIterator<Item = (&'a Measurement, &'a Measurement)>) -> Option<f64> {
     let cost = Slice::cpu_microseconds_per_unit;
-    let pairs = rounds
-        .into_iter()
-        .flat_map(|(one, floor)| one.slices.iter().zip(&floor.slices));
+    let pairs = rounds.into_iter().flat_map(|(one, floor)| one.slices.iter().zip(&floor.slices));
     median(pairs.map(|(one, floor)| cost(one) / cost(floor)).collect())
 }
 
 fn judge_memory(bolide: &Row, unit: &str, allowed: f64) -> Option<Verdict> {
     let bytes = bolide.median(|measurement| measurement.memory_per_unit)?;
     let text = format!("{bytes:.0} B a {unit} (budget {allowed:.0})");
-    Some(Verdict {
-        kept: bytes <= allowed,
-        text,
-    })
+    Some(Verdict { kept: bytes <= allowed, text })
 }
 
 fn judge_first_byte(bolide: &Row, allowed: Duration) -> Option<Verdict> {

@@ -1,8 +1,9 @@
-//! The floor: a bare tokio-tungstenite server that gives the answers the load generator asks for, and nothing else.
+//! The floor: a bare tokio-tungstenite server that gives the answers the load generator asks for,
+//! and nothing else.
 //!
-//! No rules, no policies, no limits: what it costs is what the socket, the WebSocket and the JSON cost when they
-//! are used well. Small read buffers, one runtime thread, answers written once per read. Each connection is one
-//! task; a subscriber of `feed` has a channel beside it.
+//! No rules, no policies, no limits: what it costs is what the socket, the WebSocket and the JSON
+//! cost when they are used well. Small read buffers, one runtime thread, answers written once per
+//! read. Each connection is one task; a subscriber of `feed` has a channel beside it.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,9 +49,7 @@ impl Variant {
         let default = WebSocketConfig::default();
         match self {
             Self::DefaultBuffers => default,
-            Self::Plain | Self::SharedWrites => default
-                .read_buffer_size(READ_BUFFER)
-                .write_buffer_size(WRITE_BUFFER),
+            Self::Plain | Self::SharedWrites => default.read_buffer_size(READ_BUFFER).write_buffer_size(WRITE_BUFFER),
         }
     }
 
@@ -62,10 +61,7 @@ impl Variant {
 
 /// Serves until the process is ended.
 pub(crate) fn serve(variant: Variant) -> Result<(), Failure> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?
-        .block_on(accept(variant))
+    tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(accept(variant))
 }
 
 async fn accept(variant: Variant) -> Result<(), Failure> {
@@ -85,15 +81,7 @@ async fn serve_connection(stream: TcpStream, variant: Variant, feed: Feed) {
         return;
     };
     // Clients leave as they like; the load generator notices if they had to.
-    Connection {
-        socket,
-        feed,
-        subscription: None,
-        feed_batch: variant.feed_batch(),
-    }
-    .serve()
-    .await
-    .ok();
+    Connection { socket, feed, subscription: None, feed_batch: variant.feed_batch() }.serve().await.ok();
 }
 
 struct Connection {
@@ -149,14 +137,8 @@ impl Connection {
             return Ok(());
         };
         match request["msg"].as_str() {
-            Some("connect") => {
-                self.feed(&json!({"msg": "connected", "session": "23456789ABCDEFGHJ"}))
-                    .await
-            }
-            Some("ping") => {
-                self.feed(&json!({"msg": "pong", "id": request["id"]}))
-                    .await
-            }
+            Some("connect") => self.feed(&json!({"msg": "connected", "session": "23456789ABCDEFGHJ"})).await,
+            Some("ping") => self.feed(&json!({"msg": "pong", "id": request["id"]})).await,
             Some("method") => self.call(&request).await,
             Some("sub") => self.subscribe(&request).await,
             _ => Ok(()),
@@ -166,32 +148,23 @@ impl Connection {
     async fn call(&mut self, request: &Value) -> Result<(), tungstenite::Error> {
         let params = &request["params"];
         let result = match request["method"].as_str() {
-            Some("add") => json!(
-                params[0]
-                    .as_f64()
-                    .zip(params[1].as_f64())
-                    .map(|(a, b)| a + b)
-            ),
+            Some("add") => json!(params[0].as_f64().zip(params[1].as_f64()).map(|(a, b)| a + b)),
             Some("broadcast") => json!(self.feed.broadcast(&params[0])),
             _ => Value::Null,
         };
-        self.feed(&json!({"msg": "updated", "methods": [request["id"]]}))
-            .await?;
-        self.feed(&json!({"msg": "result", "id": request["id"], "result": result}))
-            .await
+        self.feed(&json!({"msg": "updated", "methods": [request["id"]]})).await?;
+        self.feed(&json!({"msg": "result", "id": request["id"], "result": result})).await
     }
 
     async fn subscribe(&mut self, request: &Value) -> Result<(), tungstenite::Error> {
         match request["name"].as_str() {
             Some("feed") => {
-                let added =
-                    json!({"msg": "added", "collection": "feed", "id": "x", "fields": {"p": null}});
+                let added = json!({"msg": "added", "collection": "feed", "id": "x", "fields": {"p": null}});
                 self.feed(&added).await?;
                 self.subscription = Some(self.feed.subscribe());
             }
             Some("tick") => {
-                self.send_documents(request["params"][0].as_u64().unwrap_or_default())
-                    .await?;
+                self.send_documents(request["params"][0].as_u64().unwrap_or_default()).await?;
             }
             _ => {
                 let error = json!({"error": 404, "reason": "Subscription not found"});
@@ -199,8 +172,7 @@ impl Connection {
                 return self.feed(&refusal).await;
             }
         }
-        self.feed(&json!({"msg": "ready", "subs": [request["id"]]}))
-            .await
+        self.feed(&json!({"msg": "ready", "subs": [request["id"]]})).await
     }
 
     /// Whenever the write buffer is full, tungstenite writes it. No other chunks were cheaper.
@@ -224,17 +196,13 @@ struct Feed(Arc<Mutex<Vec<UnboundedSender<Utf8Bytes>>>>);
 impl Feed {
     fn subscribe(&self) -> UnboundedReceiver<Utf8Bytes> {
         let (sender, receiver) = unbounded_channel();
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(sender);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
         receiver
     }
 
     /// Encodes the message once and gives it to every subscriber; says how many those are.
     fn broadcast(&self, payload: &Value) -> usize {
-        let changed =
-            json!({"msg": "changed", "collection": "feed", "id": "x", "fields": {"p": payload}});
+        let changed = json!({"msg": "changed", "collection": "feed", "id": "x", "fields": {"p": payload}});
         let message = Utf8Bytes::from(changed.to_string());
         let mut subscribers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         subscribers.retain(|subscriber| subscriber.send(message.clone()).is_ok());
@@ -274,17 +242,10 @@ impl Added {
             name: format!("item number {i}"),
             price: i as f64 + 0.5,
             done: i % 2 == 1,
-            at: Date {
-                milliseconds: 1_700_000_000_000 + i,
-            },
+            at: Date { milliseconds: 1_700_000_000_000 + i },
             tags: ["a", "b"],
         };
-        Self {
-            msg: "added",
-            collection: "ticks",
-            id: format!("doc{i}"),
-            fields,
-        }
+        Self { msg: "added", collection: "ticks", id: format!("doc{i}"), fields }
     }
 
     fn to_text(&self) -> String {

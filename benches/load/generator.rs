@@ -11,7 +11,8 @@ use crate::scenario::{Load, Method, NoSuchPublication, Scenario, Target};
 
 const SLICE: Duration = Duration::from_millis(500);
 
-/// How many slices may be made again, for each that is wanted, because other programs ran meanwhile.
+/// How many slices may be made again, for each that is wanted, because other programs ran
+/// meanwhile.
 const SPARE: usize = 1;
 
 pub(crate) struct Plan {
@@ -27,13 +28,8 @@ impl Plan {
         let mut blamed = 0;
         let report = match self.measure(&mut blamed) {
             Ok(measurements) => Report::Measured(measurements),
-            Err(failure) if failure.is::<NoSuchPublication>() => {
-                Report::NotMeasured(failure.to_string())
-            }
-            Err(failure) => Report::Wrong {
-                server: blamed,
-                what: failure.to_string(),
-            },
+            Err(failure) if failure.is::<NoSuchPublication>() => Report::NotMeasured(failure.to_string()),
+            Err(failure) => Report::Wrong { server: blamed, what: failure.to_string() },
         };
         println!("{}", serde_json::to_string(&report)?);
         Ok(())
@@ -99,10 +95,7 @@ struct Contestant {
 
 impl Contestant {
     /// Sets the load up and lets the server warm up: caches fill and buffers grow.
-    fn prepare(
-        target: &Target,
-        prepare: fn(&Target) -> Result<Box<dyn Load>, Failure>,
-    ) -> Result<Self, Failure> {
+    fn prepare(target: &Target, prepare: fn(&Target) -> Result<Box<dyn Load>, Failure>) -> Result<Self, Failure> {
         let mut load = prepare(target)?;
         load.run(SLICE)?;
         Ok(Self {

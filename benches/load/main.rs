@@ -1,6 +1,7 @@
 //! The load generator: what Bolide costs over real sockets, beside a floor in the same run.
 //!
-//! `cargo bench --bench load` runs all scenarios and prints a table; `benches/README.md` tells how to read it.
+//! `cargo bench --bench load` runs all scenarios and prints a table; `benches/README.md` tells how
+//! to read it.
 //!
 //! One program in three roles, each a process of its own. This one compares: it starts the servers
 //! on one core and a load generator on another, and judges what that reports. The load generator
@@ -10,11 +11,7 @@
 //! In reading order: [`arguments`], [`comparison`], [`table`]; then [`generator`] and [`scenario`]
 //! with its modules, on [`session`], [`websocket`], [`measurement`] and [`child`]; and [`floor`].
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it is a command-line program"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command-line program")]
 #![expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,

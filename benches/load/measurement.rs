@@ -93,10 +93,7 @@ impl Latencies {
     pub(crate) fn quantiles(mut self) -> Option<Quantiles> {
         let last = self.0.len().checked_sub(1)?;
         let mut at = |share: f64| *self.0.select_nth_unstable((last as f64 * share) as usize).1;
-        Some(Quantiles {
-            p50: at(0.50),
-            p99: at(0.99),
-        })
+        Some(Quantiles { p50: at(0.50), p99: at(0.99) })
     }
 }
 
@@ -133,12 +130,7 @@ impl Stopwatch {
         let server = self.server.cpu_time()?.since(self.server_cpu);
         let load = Process::this().cpu_time()?.since(self.load_cpu);
         let waited = server.waited.max(load.waited);
-        Ok(Slice {
-            units,
-            elapsed,
-            server_cpu: server.used,
-            waited,
-        })
+        Ok(Slice { units, elapsed, server_cpu: server.used, waited })
     }
 }
 
@@ -152,20 +144,13 @@ pub(crate) struct CounterCheck {
 impl CounterCheck {
     pub(crate) fn start(server: Process) -> Result<Self, Failure> {
         let (exact, in_ticks) = (server.cpu_time()?, server.cpu_time_in_ticks()?);
-        Ok(Self {
-            server,
-            exact,
-            in_ticks,
-        })
+        Ok(Self { server, exact, in_ticks })
     }
 
     /// Both times, if they differ by more than some ticks at either end.
     pub(crate) fn difference(&self) -> Result<Option<(Duration, Duration)>, Failure> {
         let exact = self.server.cpu_time()?.since(self.exact).used;
-        let in_ticks = self
-            .server
-            .cpu_time_in_ticks()?
-            .saturating_sub(self.in_ticks);
+        let in_ticks = self.server.cpu_time_in_ticks()?.saturating_sub(self.in_ticks);
         let tolerable = Duration::from_millis(40) + exact / 50;
         Ok((exact.abs_diff(in_ticks) > tolerable).then_some((exact, in_ticks)))
     }

@@ -99,10 +99,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "initial",
         unit: "document",
         floors: &[Variant::Plain],
-        budgets: &[
-            Budget::CpuTimesFloor(1.5),
-            Budget::FirstByte(Duration::from_millis(1)),
-        ],
+        budgets: &[Budget::CpuTimesFloor(1.5), Budget::FirstByte(Duration::from_millis(1))],
         method: Method::InSlices(initial::initial),
     },
     Scenario {

@@ -30,10 +30,7 @@ pub(crate) struct Session {
 impl Session {
     /// Begins to open a session; polling it does the rest.
     pub(crate) fn start(address: SocketAddr) -> Result<Self, Failure> {
-        Ok(Self {
-            socket: WebSocket::start(address)?,
-            stage: Stage::Upgrading,
-        })
+        Ok(Self { socket: WebSocket::start(address)?, stage: Stage::Upgrading })
     }
 
     /// Opens one session and waits for it.
@@ -70,7 +67,8 @@ impl Session {
         self.flush()
     }
 
-    /// Leaves as a Meteor 3.5 client does: `disconnect`, so that the server keeps nothing for a resumption.
+    /// Leaves as a Meteor 3.5 client does: `disconnect`, so that the server keeps nothing for a
+    /// resumption.
     pub(crate) fn send_close(&mut self) -> Result<(), Failure> {
         self.queue(r#"{"msg":"disconnect"}"#);
         self.socket.queue_close();
@@ -93,8 +91,8 @@ impl Session {
         self.socket.poll(buffer, |_| Ok(())).map(drop)
     }
 
-    /// Reads once, without waiting; answers pings, finishes the opening, hands over all other messages.
-    /// Gives the number of bytes read.
+    /// Reads once, without waiting; answers pings, finishes the opening, hands over all other
+    /// messages. Gives the number of bytes read.
     pub(crate) fn poll(
         &mut self,
         buffer: &mut ReadBuffer,
@@ -197,13 +195,8 @@ pub(crate) struct Message<'text> {
 
 impl<'text> Message<'text> {
     pub(crate) fn parse(text: &'text [u8]) -> Result<Self, Failure> {
-        serde_json::from_slice(text).map_err(|error| {
-            format!(
-                "cannot be read ({error}): {}",
-                String::from_utf8_lossy(text)
-            )
-            .into()
-        })
+        serde_json::from_slice(text)
+            .map_err(|error| format!("cannot be read ({error}): {}", String::from_utf8_lossy(text)).into())
     }
 
     fn expect(&self, msg: &str) -> Result<(), Failure> {
@@ -219,9 +212,7 @@ impl<'text> Message<'text> {
         struct Refusal {
             error: serde_json::Value,
         }
-        let refusal = self
-            .error
-            .map(|error| serde_json::from_str::<Refusal>(error.get()));
+        let refusal = self.error.map(|error| serde_json::from_str::<Refusal>(error.get()));
         self.msg == "nosub" && matches!(refusal, Some(Ok(refusal)) if refusal.error == 404)
     }
 }

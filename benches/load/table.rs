@@ -55,9 +55,7 @@ fn figures(row: &Row) -> String {
 }
 
 fn rounded(figure: Option<f64>) -> String {
-    figure
-        .map(|figure| format!("{figure:.0}"))
-        .unwrap_or_default()
+    figure.map(|figure| format!("{figure:.0}")).unwrap_or_default()
 }
 
 fn print_verdicts(mut before: String, verdicts: &[Verdict]) {
@@ -71,16 +69,10 @@ fn print_verdicts(mut before: String, verdicts: &[Verdict]) {
 /// Says if figures are doubtful: because other programs ran on the same cores all the time, or
 /// because the two ways in which the kernel counts CPU time tell different things.
 fn print_doubts(row: &Row) {
-    let slices = row
-        .measurements
-        .iter()
-        .flat_map(|measurement| &measurement.slices);
+    let slices = row.measurements.iter().flat_map(|measurement| &measurement.slices);
     let disturbed: Vec<_> = slices.filter(|slice| slice.is_disturbed()).collect();
     if !disturbed.is_empty() {
-        let worst = disturbed
-            .iter()
-            .map(|slice| slice.disturbance())
-            .fold(0.0, f64::max);
+        let worst = disturbed.iter().map(|slice| slice.disturbance()).fold(0.0, f64::max);
         println!(
             "    {}: in {} slices other programs took a core, for {:.0} % of the time at worst",
             row.name,
@@ -88,14 +80,7 @@ fn print_doubts(row: &Row) {
             worst * 100.0
         );
     }
-    for (exact, in_ticks) in row
-        .measurements
-        .iter()
-        .filter_map(|one| one.counters_differ)
-    {
-        println!(
-            "    {}: schedstat tells of {exact:?} CPU time, stat of {in_ticks:?}",
-            row.name
-        );
+    for (exact, in_ticks) in row.measurements.iter().filter_map(|one| one.counters_differ) {
+        println!("    {}: schedstat tells of {exact:?} CPU time, stat of {in_ticks:?}", row.name);
     }
 }

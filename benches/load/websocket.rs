@@ -1,8 +1,9 @@
-//! A WebSocket client that never sleeps: a non-blocking socket that the caller polls as fast as it can.
+//! A WebSocket client that never sleeps: a non-blocking socket that the caller polls as fast as it
+//! can.
 //!
-//! It speaks just what a load generator needs: the upgrade, masked text frames out, whole text frames in, pings
-//! answered, and the closing handshake. Reading goes through one [`ReadBuffer`] that all sockets of a process
-//! share, so that a thousand of them stay in the processor's cache.
+//! It speaks just what a load generator needs: the upgrade, masked text frames out, whole text
+//! frames in, pings answered, and the closing handshake. Reading goes through one [`ReadBuffer`]
+//! that all sockets of a process share, so that a thousand of them stay in the processor's cache.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -53,13 +54,7 @@ impl WebSocket {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
-        let mut socket = Self {
-            stream,
-            incomplete: vec![],
-            unsent: vec![],
-            upgraded: false,
-            closed: false,
-        };
+        let mut socket = Self { stream, incomplete: vec![], unsent: vec![], upgraded: false, closed: false };
         write!(
             socket.unsent,
             "GET /websocket HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\n\
@@ -100,12 +95,7 @@ impl WebSocket {
             }
         }
         self.unsent.extend(MASK);
-        self.unsent.extend(
-            payload
-                .iter()
-                .zip(MASK.iter().cycle())
-                .map(|(byte, mask)| byte ^ mask),
-        );
+        self.unsent.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
     }
 
     /// Writes what waits, as far as the socket takes it.
@@ -122,7 +112,8 @@ impl WebSocket {
         Ok(())
     }
 
-    /// Reads once, without waiting, and hands over every whole message. Gives the number of bytes read.
+    /// Reads once, without waiting, and hands over every whole message. Gives the number of bytes
+    /// read.
     pub(crate) fn poll(
         &mut self,
         buffer: &mut ReadBuffer,
@@ -151,11 +142,7 @@ impl WebSocket {
         Ok(0)
     }
 
-    fn take_in(
-        &mut self,
-        bytes: &[u8],
-        on_text: impl FnMut(&[u8]) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+    fn take_in(&mut self, bytes: &[u8], on_text: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
         if self.incomplete.is_empty() {
             let used = self.take_answers(bytes, on_text)?;
             self.incomplete.extend_from_slice(&bytes[used..]);
@@ -201,7 +188,8 @@ fn would_try_again(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
-/// The length of the answer to the upgrade once it is complete, an error if it is anything but agreement.
+/// The length of the answer to the upgrade once it is complete, an error if it is anything but
+/// agreement.
 fn upgrade_answer_length(bytes: &[u8]) -> Result<Option<usize>, Failure> {
     const END: &[u8] = b"\r\n\r\n";
     let Some(length) = bytes.windows(END.len()).position(|window| window == END) else {
@@ -242,12 +230,6 @@ impl<'bytes> Frame<'bytes> {
         let Some(payload) = bytes.get(start..start + length) else {
             return Ok(None);
         };
-        Ok(Some((
-            Self {
-                opcode: first & 0x0f,
-                payload,
-            },
-            start + length,
-        )))
+        Ok(Some((Self { opcode: first & 0x0f, payload }, start + length)))
     }
 }

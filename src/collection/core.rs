@@ -79,13 +79,12 @@ impl CollectionCore {
 
     /// Another node has stored a document.
     pub(crate) fn stored_elsewhere(&self, id: &str, fields: &RawJson, types: &CustomTypes) {
-        match Ejson::parse(fields.get(), types) {
-            Ok(Ejson::Object(object)) => {
-                let id: Arc<str> = id.into();
-                self.state.lock().store(&self.name, &id, Document::new(&self.name, &id, object));
-            }
-            _ => tracing::error!(collection = &*self.name, id, "another node sent a document that is none"),
-        }
+        let Ok(Ejson::Object(object)) = Ejson::parse(fields.get(), types) else {
+            tracing::error!(collection = &*self.name, id, "another node sent a document that is none");
+            return;
+        };
+        let id: Arc<str> = id.into();
+        self.state.lock().store(&self.name, &id, Document::new(&self.name, &id, object));
     }
 
     /// Another node has removed a document.

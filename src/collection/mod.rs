@@ -138,7 +138,6 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     }
 
     /// A query over the documents that `filter` lets through. It can be fetched, or published.
-    #[must_use]
     pub fn find(&self, filter: Filter) -> Query {
         Query::new(Arc::clone(&self.core), filter)
     }

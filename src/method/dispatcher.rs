@@ -34,7 +34,7 @@ pub(crate) struct Invocation {
     pub(crate) random: Mutex<CallRandom>,
     pub(crate) unblocked: AtomicBool,
     /// The method that called this one.
-    pub(crate) parent: Option<Arc<Invocation>>,
+    pub(crate) parent: Option<Arc<Self>>,
     /// Whether the gate has admitted this call or one that it was made from.
     pub(crate) admitted: AtomicBool,
 }

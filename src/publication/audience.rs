@@ -68,7 +68,7 @@ impl Audience {
         unset: &[&str],
     ) -> MethodResult<usize> {
         let set = Fields::encode(set)?.by_name().clone();
-        let change = SharedChange::new(set, unset.iter().map(|name| Box::from(*name)).collect());
+        let change = SharedChange::new(set, unset.iter().map(|name| Box::from(*name)));
         let id = id.into().to_wire().into_owned();
         let members = self.members.lock();
         for core in members.values() {

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bolide_protocol::ejson::{self, EncodeError};
 use bolide_protocol::{Ejson, RawJson, ServerMessage};
 use bytestring::ByteString;
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 
 use super::frames::added_frame;
@@ -92,7 +92,7 @@ impl Fields {
     }
 
     /// These fields with some set and some gone.
-    pub(crate) fn with(&self, set: &FieldMap, unset: &[Box<str>]) -> Self {
+    fn with(&self, set: &FieldMap, unset: &IndexSet<Box<str>>) -> Self {
         let mut fields = self.by_name().clone();
         for name in unset {
             fields.shift_remove(name);
@@ -136,7 +136,7 @@ impl Difference {
 pub(crate) struct SharedChange {
     pub(crate) set: FieldMap,
     /// None of those that are set.
-    pub(crate) unset: Vec<Box<str>>,
+    pub(crate) unset: IndexSet<Box<str>>,
     /// The document before and after, where the change is one of a document that is kept.
     target: Option<(Arc<Fields>, Arc<Fields>)>,
     outcome: OnceLock<Arc<ChangeOutcome>>,
@@ -153,15 +153,15 @@ pub(crate) struct ChangeOutcome {
 
 impl SharedChange {
     /// A field that is both set and taken away is set.
-    pub(crate) fn new(set: FieldMap, mut unset: Vec<Box<str>>) -> Self {
-        unset.retain(|name| !set.contains_key(name));
+    pub(crate) fn new(set: FieldMap, unset: impl IntoIterator<Item = Box<str>>) -> Self {
+        let unset: IndexSet<_> = unset.into_iter().filter(|name| !set.contains_key(name)).collect();
         Self { set, unset, target: None, outcome: OnceLock::new() }
     }
 
     /// The change from one version of a document to the next, which all who show the former will share.
     pub(crate) fn to(before: &Arc<Fields>, after: &Arc<Fields>) -> Self {
         let Difference { set, cleared } = Difference::between(before.by_name(), after.by_name());
-        let change = Self::new(set, cleared.into_iter().map(Into::into).collect());
+        let change = Self::new(set, cleared.into_iter().map(Into::into));
         Self { target: Some((Arc::clone(before), Arc::clone(after))), ..change }
     }
 

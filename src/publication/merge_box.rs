@@ -56,7 +56,7 @@ impl MergeBox {
             None => frames.changed(id, &view.add(by, fields)),
             Some(old) if old.is_same_text(fields) => {}
             Some(old) => {
-                let change = SharedChange::new(missing_in(old, fields), Vec::new());
+                let change = SharedChange::new(missing_in(old, fields), []);
                 view.change(&[by], id, &change, frames);
             }
         }

@@ -73,7 +73,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200_000, ..ProptestConfig::default() })]
 
     #[test]
     fn a_client_that_applies_what_it_is_sent_has_what_the_model_says(steps in steps()) {
@@ -116,7 +116,7 @@ impl World {
         match step {
             Step::Added { by, document, fields } => self.added(by, *document, fields),
             Step::Changed { by, document, set, unset } => {
-                let unset = unset.iter().map(|name| Box::from(*name)).collect();
+                let unset = unset.iter().map(|name| Box::from(*name));
                 self.changed(by, *document, &SharedChange::new(to_map(set), unset));
             }
             Step::Stored { by, document, fields } => self.store(by, *document, fields),

@@ -139,7 +139,7 @@ impl StreamCore {
     }
 
     /// What a client's `sub` does.
-    pub(crate) async fn publish(self: Arc<Self>, subscription: Subscription, parameters: Parameters) -> MethodResult<()> {
+    pub(crate) fn publish(self: &Arc<Self>, subscription: &Subscription, parameters: &Parameters) -> MethodResult<()> {
         let event: String = parameters.get(0).unwrap_or_default();
         if event.is_empty() {
             return Err(MethodError::new("invalid-event-name", "Invalid event name"));
@@ -147,9 +147,9 @@ impl StreamCore {
         if !(self.may_read)(subscription.user_id(), &event) {
             return Err(MethodError::new("not-allowed", "Not allowed"));
         }
-        self.listen(&subscription, &event);
+        self.listen(subscription, &event);
         subscription.ready();
-        if wants_document(&parameters) {
+        if wants_document(parameters) {
             let fields = Fields::encode(&json!({ "eventName": event }))?;
             subscription.core().session().send(added_frame(&self.collection, "id", &fields));
         }

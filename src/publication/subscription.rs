@@ -108,7 +108,7 @@ impl Subscription {
         unset: &[&str],
     ) -> MethodResult<()> {
         let set: FieldMap = Fields::encode(set)?.by_name().clone();
-        let unset = unset.iter().map(|name| Box::from(*name)).collect();
+        let unset = unset.iter().map(|name| Box::from(*name));
         let change = SharedChange::new(set, unset);
         let id = id.into().to_wire().into_owned();
         let told = self.core.with_target(collection, |views, target| {

@@ -326,7 +326,7 @@ impl View {
                 match (muted, is_new) {
                     (true, _) => {}
                     (false, true) => session.send(as_it_is()),
-                    (false, false) => send_changed(target, id, &SharedChange::new(fields.by_name().clone(), Vec::new())),
+                    (false, false) => send_changed(target, id, &SharedChange::new(fields.by_name().clone(), [])),
                 }
             }
             Self::Each(documents) => {

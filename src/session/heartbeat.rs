@@ -14,6 +14,8 @@ pub(super) struct Timer {
     purpose: Purpose,
     /// Whether the client said anything since the timer was set.
     heard: bool,
+    /// Whether the task will be woken when the time has come.
+    is_watched: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub(super) enum Expired {
 
 impl Timer {
     pub(super) fn connect(timeout: Duration) -> Self {
-        Self { sleep: Box::pin(sleep(timeout)), purpose: Purpose::Connect, heard: false }
+        Self { sleep: Box::pin(sleep(timeout)), purpose: Purpose::Connect, heard: false, is_watched: false }
     }
 
     /// Starts the heartbeat, or none.
@@ -61,6 +63,11 @@ impl Timer {
         self.heard = true;
     }
 
+    /// Whether it was set since it was polled last.
+    pub(super) fn is_watched(&self) -> bool {
+        self.is_watched || self.purpose == Purpose::Off
+    }
+
     pub(super) fn poll(&mut self, context: &mut Context<'_>, heartbeat: Heartbeat) -> Poll<Expired> {
         while self.purpose != Purpose::Off && self.sleep.as_mut().poll(context).is_ready() {
             match self.purpose {
@@ -75,12 +82,14 @@ impl Timer {
                 }
             }
         }
+        self.is_watched = true;
         Poll::Pending
     }
 
     fn set(&mut self, purpose: Purpose, duration: Duration) {
         self.purpose = purpose;
         self.heard = false;
+        self.is_watched = false;
         self.sleep.as_mut().reset(Instant::now() + duration);
     }
 }

@@ -7,6 +7,7 @@ import { Store } from './store.js';
 export class RawClient extends EventEmitter {
   #socket;
   #ids = 0;
+  #read = 0;
   #store = new Store();
   /** Every message so far, as text and parsed. */
   texts = [];
@@ -44,18 +45,21 @@ export class RawClient extends EventEmitter {
     this.#socket.send(typeof message === 'string' ? message : JSON.stringify(message));
   }
 
-  /** The next message that is as wanted. */
+  /** The next message that was not read yet and is as wanted; those before it are skipped. */
   async next(wanted = () => true) {
     for (;;) {
-      const [message] = await once(this, 'message');
-      if (wanted(message)) return message;
+      while (this.#read < this.messages.length) {
+        const message = this.messages[this.#read++];
+        if (wanted(message)) return message;
+      }
+      await once(this, 'message');
     }
   }
 
   async call(method, ...params) {
     const id = this.#newId();
     this.send({ msg: 'method', id, method, params });
-    const { error, result } = await this.next(({ msg, id: other }) => msg === 'result' && other === id);
+    const { error, result } = await this.#answer((answer) => answer.msg === 'result' && answer.id === id);
     if (error) throw error;
     return result;
   }
@@ -63,8 +67,8 @@ export class RawClient extends EventEmitter {
   async subscribe(name, ...params) {
     const id = this.#newId();
     this.send({ msg: 'sub', id, name, params });
-    const answer = await this.next(({ msg, subs, id: other }) => (msg === 'ready' && subs.includes(id)) || (msg === 'nosub' && other === id));
-    if (answer.error) throw answer.error;
+    const { error } = await this.#answer((answer) => (answer.msg === 'ready' && answer.subs.includes(id)) || isNosub(answer, id));
+    if (error) throw error;
     return { id, stop: () => this.#unsubscribe(id) };
   }
 
@@ -83,7 +87,19 @@ export class RawClient extends EventEmitter {
 
   async #unsubscribe(id) {
     this.send({ msg: 'unsub', id });
-    await this.next(({ msg, id: other }) => msg === 'nosub' && other === id);
+    await this.#answer((answer) => isNosub(answer, id));
+  }
+
+  /** The message to come that is the answer, whoever reads others meanwhile. */
+  #answer(isAnswer) {
+    return new Promise((resolve) => {
+      const look = (message) => {
+        if (!isAnswer(message)) return;
+        this.off('message', look);
+        resolve(message);
+      };
+      this.on('message', look);
+    });
   }
 
   #newId() {
@@ -98,4 +114,8 @@ export class RawClient extends EventEmitter {
     this.#store.take(message);
     this.emit('message', message);
   }
+}
+
+function isNosub({ msg, id }, wanted) {
+  return msg === 'nosub' && id === wanted;
 }

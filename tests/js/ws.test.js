@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import WebSocket from 'ws';
-import { keepsPromisesAboutMethods, keepsPromisesAboutPublications, plainJson } from './promises.js';
+import { keepsPromisesAboutMethods, keepsPromisesAboutPublications, patience, plainJson } from './promises.js';
 import { RawClient } from './raw.js';
 import { startServer } from './server.js';
 
@@ -13,7 +13,7 @@ const connect = (server, options) => RawClient.connect(new WebSocket(server.webs
 keepsPromisesAboutMethods(connect, plainJson);
 keepsPromisesAboutPublications(connect, plainJson);
 
-describe('the upgrade', () => {
+describe('the upgrade', patience, () => {
   const server = serverOfThisGroup();
 
   test('permessage-deflate is declined when it is offered', async () => {
@@ -56,17 +56,16 @@ describe('the upgrade', () => {
   });
 });
 
-describe('frames', () => {
+describe('frames', patience, () => {
   const server = serverOfThisGroup();
 
   test('a binary frame of UTF-8 is read, and answered in text', async () => {
     const socket = new WebSocket(server().websocket);
     const client = await RawClient.connect(socket);
     socket.send(Buffer.from('{"msg":"method","id":"1","method":"echo","params":["ü"]}'), { binary: true });
-    const [data, isBinary] = await once(socket, 'message');
+    const [, isBinary] = await once(socket, 'message');
     assert.equal(isBinary, false);
-    assert.deepEqual(JSON.parse(data), { msg: 'updated', methods: ['1'] });
-    assert.deepEqual(await client.next(), { msg: 'result', id: '1', result: 'ü' });
+    assert.deepEqual(await client.next(({ msg }) => msg === 'result'), { msg: 'result', id: '1', result: 'ü' });
     await client.close();
   });
 
@@ -114,7 +113,7 @@ describe('frames', () => {
   });
 });
 
-describe('pings', () => {
+describe('pings', patience, () => {
   const server = serverOfThisGroup('--heartbeat-interval-ms', '50', '--heartbeat-timeout-ms', '100');
 
   test("a client's ping is answered with its id, or with none", async () => {
@@ -142,7 +141,7 @@ describe('pings', () => {
   });
 });
 
-describe('close codes', () => {
+describe('close codes', patience, () => {
   const server = serverOfThisGroup();
 
   test("a method's close of the connection is 1000", async () => {

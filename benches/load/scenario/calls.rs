@@ -1,6 +1,7 @@
 //! Method calls: some connections, each with a window of calls under way.
 //!
-//! A window is sent in one write. When every call of it has been answered, the connection sends the next.
+//! A window is sent in one write. When every call of it has been answered, the connection sends the
+//! next.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -25,17 +26,10 @@ struct Calls {
 }
 
 impl Calls {
-    fn prepare(
-        target: &Target,
-        connections: usize,
-        window: usize,
-    ) -> Result<Box<dyn Load>, Failure> {
+    fn prepare(target: &Target, connections: usize, window: usize) -> Result<Box<dyn Load>, Failure> {
         let mut buffer = ReadBuffer::new();
         let sessions = open_many(target.address, connections, &mut buffer, drop)?;
-        let callers = sessions
-            .into_iter()
-            .map(|session| Caller::new(session, window))
-            .collect();
+        let callers = sessions.into_iter().map(|session| Caller::new(session, window)).collect();
         Ok(Box::new(Self { callers, buffer }))
     }
 }
@@ -60,11 +54,7 @@ impl Load for Calls {
             }
             silence.check("a call was not answered")?;
         }
-        Ok(Work {
-            units: latencies.count(),
-            latencies,
-            ..Work::default()
-        })
+        Ok(Work { units: latencies.count(), latencies, ..Work::default() })
     }
 }
 
@@ -107,10 +97,7 @@ impl Caller {
         for id in self.first_id..self.first_id + self.window {
             let (a, b) = params(id);
             self.text.clear();
-            write!(
-                self.text,
-                r#"{{"msg":"method","method":"add","params":[{a},{b}],"id":"{id}"}}"#
-            )?;
+            write!(self.text, r#"{{"msg":"method","method":"add","params":[{a},{b}],"id":"{id}"}}"#)?;
             self.session.queue(&self.text);
             self.calls.push(Call::default());
         }
@@ -119,18 +106,9 @@ impl Caller {
     }
 
     /// Takes what answers have come and says how many calls they complete.
-    fn poll(
-        &mut self,
-        buffer: &mut ReadBuffer,
-        latencies: &mut Latencies,
-    ) -> Result<usize, Failure> {
+    fn poll(&mut self, buffer: &mut ReadBuffer, latencies: &mut Latencies) -> Result<usize, Failure> {
         let mut answered = 0;
-        let Self {
-            session,
-            calls,
-            first_id,
-            ..
-        } = self;
+        let Self { session, calls, first_id, .. } = self;
         session.poll(buffer, |text| {
             answered += usize::from(take_answer(calls, *first_id, text)?);
             Ok(())
@@ -155,9 +133,7 @@ fn take_answer(calls: &mut [Call], first_id: usize, text: &[u8]) -> Result<bool,
         ("updated", None, &[id]) | ("result", Some(id), &[]) => id.parse::<usize>()?,
         _ => return Err(unexpected(text)),
     };
-    let call = id
-        .checked_sub(first_id)
-        .and_then(|index| calls.get_mut(index));
+    let call = id.checked_sub(first_id).and_then(|index| calls.get_mut(index));
     let call = call.ok_or_else(|| unexpected(text))?;
     let seen = if message.msg == "result" {
         let (a, b) = params(id);

@@ -1,7 +1,8 @@
 //! Fan-out: one writer broadcasts to many subscribers of `feed`, at a pace or as fast as it goes.
 //!
-//! Each subscriber must get every broadcast, in order, with the right content. The first copy of a broadcast is
-//! parsed; the others need only be the same bytes, which lets this side read faster than a server can write.
+//! Each subscriber must get every broadcast, in order, with the right content. The first copy of a
+//! broadcast is parsed; the others need only be the same bytes, which lets this side read faster
+//! than a server can write.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -18,7 +19,8 @@ use crate::websocket::ReadBuffer;
 const SUBSCRIBERS: usize = 1_000;
 const PACE: Duration = Duration::from_millis(100);
 
-/// How many broadcasts are under way at full speed: sent by the writer, not yet seen by every subscriber.
+/// How many broadcasts are under way at full speed: sent by the writer, not yet seen by every
+/// subscriber.
 const OUTSTANDING: usize = 64;
 
 /// About the size of a chat message.
@@ -49,10 +51,7 @@ struct Subscriber {
 }
 
 impl Stage {
-    fn prepare(
-        target: &Target,
-        is_due: fn(u32, Duration) -> bool,
-    ) -> Result<Box<dyn Load>, Failure> {
+    fn prepare(target: &Target, is_due: fn(u32, Duration) -> bool) -> Result<Box<dyn Load>, Failure> {
         let mut buffer = ReadBuffer::new();
         let count = target.scaled(SUBSCRIBERS);
         let writer = Session::open(target.address, &mut buffer)?;
@@ -62,22 +61,11 @@ impl Stage {
             subscribers.push(Subscriber { session, next: 0 });
         }
         let broadcasts = Broadcasts::new(count);
-        Ok(Box::new(Self {
-            writer,
-            subscribers,
-            broadcasts,
-            is_due,
-            buffer,
-        }))
+        Ok(Box::new(Self { writer, subscribers, broadcasts, is_due, buffer }))
     }
 
     fn send_due_broadcasts(&mut self, sent: &mut u32, elapsed: Duration) -> Result<(), Failure> {
-        let Self {
-            writer,
-            broadcasts,
-            is_due,
-            ..
-        } = self;
+        let Self { writer, broadcasts, is_due, .. } = self;
         while broadcasts.under_way.len() < OUTSTANDING && is_due(*sent, elapsed) {
             writer.queue(&broadcasts.begin());
             *sent += 1;
@@ -86,13 +74,7 @@ impl Stage {
     }
 
     fn poll(&mut self, latencies: &mut Latencies) -> Result<(), Failure> {
-        let Self {
-            writer,
-            subscribers,
-            broadcasts,
-            buffer,
-            ..
-        } = self;
+        let Self { writer, subscribers, broadcasts, buffer, .. } = self;
         writer.poll(buffer, |text| broadcasts.take_answer(text))?;
         for Subscriber { session, next } in subscribers {
             session.poll(buffer, |text| {
@@ -116,11 +98,7 @@ impl Load for Stage {
             if elapsed < duration {
                 self.send_due_broadcasts(&mut sent, elapsed)?;
             } else if self.broadcasts.under_way.is_empty() {
-                return Ok(Work {
-                    units: latencies.count(),
-                    latencies,
-                    ..Work::default()
-                });
+                return Ok(Work { units: latencies.count(), latencies, ..Work::default() });
             }
             self.poll(&mut latencies)?;
             if self.broadcasts.forget_complete() || self.broadcasts.under_way.is_empty() {
@@ -188,11 +166,7 @@ struct Payload {
 
 impl Broadcasts {
     fn new(subscribers: usize) -> Self {
-        Self {
-            subscribers,
-            under_way: VecDeque::new(),
-            first: 0,
-        }
+        Self { subscribers, under_way: VecDeque::new(), first: 0 }
     }
 
     /// Notes a new broadcast and gives the call that makes it.
@@ -228,18 +202,15 @@ impl Broadcasts {
             return Err(unexpected(text));
         }
         let broadcast = self.numbered(id.parse()?).ok_or_else(|| unexpected(text))?;
-        let seen = if is_result {
-            &mut broadcast.result
-        } else {
-            &mut broadcast.updated
-        };
+        let seen = if is_result { &mut broadcast.result } else { &mut broadcast.updated };
         if std::mem::replace(seen, true) {
             return Err(unexpected(text));
         }
         Ok(())
     }
 
-    /// Checks what a subscriber got as its broadcast number `expected` and says how long it was on its way.
+    /// Checks what a subscriber got as its broadcast number `expected` and says how long it was on
+    /// its way.
     fn take_delivery(&mut self, expected: usize, text: &[u8]) -> Result<Duration, Failure> {
         let broadcast = self.numbered(expected).ok_or_else(|| unexpected(text))?;
         if broadcast.verified != text {
@@ -253,11 +224,7 @@ impl Broadcasts {
     /// Lets go of broadcasts that everybody has seen, and says whether there were any.
     fn forget_complete(&mut self) -> bool {
         let before = self.first;
-        while self
-            .under_way
-            .pop_front_if(|broadcast| broadcast.is_complete())
-            .is_some()
-        {
+        while self.under_way.pop_front_if(|broadcast| broadcast.is_complete()).is_some() {
             self.first += 1;
         }
         self.first > before
@@ -272,22 +239,13 @@ impl Broadcast {
 
 fn verify(expected: usize, text: &[u8]) -> Result<(), Failure> {
     let message = Message::parse(text)?;
-    let fields = message
-        .fields
-        .map(|fields| serde_json::from_str::<Fields>(fields.get()));
+    let fields = message.fields.map(|fields| serde_json::from_str::<Fields>(fields.get()));
     match fields {
         Some(Ok(Fields { p }))
-            if message.msg == "changed"
-                && is_the_document(&message)
-                && p.number == expected
-                && p.text == TEXT =>
+            if message.msg == "changed" && is_the_document(&message) && p.number == expected && p.text == TEXT =>
         {
             Ok(())
         }
-        _ => Err(format!(
-            "expected broadcast {expected}, got {}",
-            String::from_utf8_lossy(text)
-        )
-        .into()),
+        _ => Err(format!("expected broadcast {expected}, got {}", String::from_utf8_lossy(text)).into()),
     }
 }

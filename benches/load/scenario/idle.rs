@@ -1,4 +1,5 @@
-//! Idle sessions: how much resident memory each of many connected sessions takes while nothing happens.
+//! Idle sessions: how much resident memory each of many connected sessions takes while nothing
+//! happens.
 
 use std::thread::sleep;
 use std::time::Duration;

@@ -16,11 +16,8 @@ use crate::websocket::ReadBuffer;
 const DOCUMENTS: usize = 10_000;
 
 pub(super) fn initial(target: &Target) -> Result<Box<dyn Load>, Failure> {
-    let mut reader = Reader {
-        address: target.address,
-        verified: vec![vec![]; target.scaled(DOCUMENTS)],
-        buffer: ReadBuffer::new(),
-    };
+    let mut reader =
+        Reader { address: target.address, verified: vec![vec![]; target.scaled(DOCUMENTS)], buffer: ReadBuffer::new() };
     reader.subscribe_once(&mut Work::default())?;
     Ok(Box::new(reader))
 }
@@ -45,22 +42,12 @@ impl Load for Reader {
 
 impl Reader {
     fn subscribe_once(&mut self, work: &mut Work) -> Result<(), Failure> {
-        let Self {
-            address,
-            verified,
-            buffer,
-        } = self;
+        let Self { address, verified, buffer } = self;
         let mut session = Session::open(*address, buffer)?;
         let count = verified.len();
-        let mut arrived = Arrived {
-            verified,
-            documents: 0,
-            ready: false,
-        };
+        let mut arrived = Arrived { verified, documents: 0, ready: false };
         let requested = Instant::now();
-        session.send(&format!(
-            r#"{{"msg":"sub","id":"1","name":"tick","params":[{count}]}}"#
-        ))?;
+        session.send(&format!(r#"{{"msg":"sub","id":"1","name":"tick","params":[{count}]}}"#))?;
         let silence = Silence::begins();
         let mut first_byte = None;
         while !arrived.ready {
@@ -132,9 +119,7 @@ impl Fields {
             name: format!("item number {i}"),
             price: i as f64 + 0.5,
             done: i % 2 == 1,
-            at: Date {
-                milliseconds: 1_700_000_000_000 + i,
-            },
+            at: Date { milliseconds: 1_700_000_000_000 + i },
             tags: vec!["a".to_owned(), "b".to_owned()],
         }
     }
@@ -145,9 +130,7 @@ fn verify(index: usize, text: &[u8]) -> Result<(), Failure> {
     if message.is_unknown_publication() {
         return Err(NoSuchPublication("tick").into());
     }
-    let fields = message
-        .fields
-        .map(|fields| serde_json::from_str::<Fields>(fields.get()));
+    let fields = message.fields.map(|fields| serde_json::from_str::<Fields>(fields.get()));
     match fields {
         Some(Ok(fields))
             if message.msg == "added"

@@ -15,10 +15,7 @@ const AT_ONCE: usize = 16;
 pub(super) fn open(target: &Target) -> Result<Box<dyn Load>, Failure> {
     let mut buffer = ReadBuffer::new();
     Session::open(target.address, &mut buffer)?.close(&mut buffer)?;
-    Ok(Box::new(Visits {
-        address: target.address,
-        buffer,
-    }))
+    Ok(Box::new(Visits { address: target.address, buffer }))
 }
 
 struct Visits {
@@ -37,11 +34,7 @@ impl Load for Visits {
                 visits.push(Visit::begin(self.address)?);
             }
             if visits.is_empty() {
-                return Ok(Work {
-                    units: latencies.count(),
-                    latencies,
-                    ..Work::default()
-                });
+                return Ok(Work { units: latencies.count(), latencies, ..Work::default() });
             }
             for visit in &mut visits {
                 if let Some(latency) = visit.poll(&mut self.buffer)? {
@@ -64,14 +57,11 @@ struct Visit {
 impl Visit {
     fn begin(address: SocketAddr) -> Result<Self, Failure> {
         let began = Instant::now();
-        Ok(Self {
-            session: Session::start(address)?,
-            began,
-            leaving: false,
-        })
+        Ok(Self { session: Session::start(address)?, began, leaving: false })
     }
 
-    /// Goes on as far as possible without waiting. Gives the time that opening took, when it is done.
+    /// Goes on as far as possible without waiting. Gives the time that opening took, when it is
+    /// done.
     fn poll(&mut self, buffer: &mut ReadBuffer) -> Result<Option<Duration>, Failure> {
         if self.leaving {
             self.session.poll_closing(buffer)?;

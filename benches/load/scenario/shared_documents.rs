@@ -1,7 +1,8 @@
-//! Shared documents: many sessions subscribe several times to the same documents; how much memory that takes.
+//! Shared documents: many sessions subscribe several times to the same documents; how much memory
+//! that takes.
 //!
-//! The merge box of each session knows each document once, whatever the number of subscriptions, so each session
-//! gets each document once and `ready` for every subscription.
+//! The merge box of each session knows each document once, whatever the number of subscriptions, so
+//! each session gets each document once and `ready` for every subscription.
 
 use std::collections::VecDeque;
 use std::thread::sleep;
@@ -105,11 +106,7 @@ fn check_publication(session: &mut Session, buffer: &mut ReadBuffer) -> Result<(
 }
 
 /// Inserts the documents and says how many bytes of JSON they are.
-fn insert_documents(
-    writer: &mut Session,
-    count: usize,
-    buffer: &mut ReadBuffer,
-) -> Result<u64, Failure> {
+fn insert_documents(writer: &mut Session, count: usize, buffer: &mut ReadBuffer) -> Result<u64, Failure> {
     let mut bytes = 0;
     for index in 0..count {
         let document = document(index);
@@ -159,9 +156,7 @@ struct Subscriber {
 impl Subscriber {
     fn begin(mut session: Session, documents: usize) -> Result<Self, Failure> {
         for id in 0..SUBSCRIPTIONS {
-            session.queue(&format!(
-                r#"{{"msg":"sub","id":"{id}","name":"items","params":[]}}"#
-            ));
+            session.queue(&format!(r#"{{"msg":"sub","id":"{id}","name":"items","params":[]}}"#));
         }
         session.flush()?;
         Ok(Self {
@@ -178,20 +173,12 @@ impl Subscriber {
     }
 
     fn poll(&mut self, buffer: &mut ReadBuffer) -> Result<(), Failure> {
-        let Self {
-            session,
-            documents,
-            missing_documents,
-            ready,
-            ..
-        } = self;
+        let Self { session, documents, missing_documents, ready, .. } = self;
         session.poll(buffer, |text| {
             let message = Message::parse(text)?;
             match message.msg {
                 "added" if message.collection == Some("items") => {
-                    let index = message
-                        .id
-                        .and_then(|id| id.strip_prefix("item")?.parse().ok());
+                    let index = message.id.and_then(|id| id.strip_prefix("item")?.parse().ok());
                     let seen = index.and_then(|index: usize| documents.get_mut(index));
                     note_once(seen, text)?;
                     *missing_documents -= 1;

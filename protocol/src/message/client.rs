@@ -206,13 +206,8 @@ impl MalformedMessage {
 /// Gives nothing for a frame that is no JSON object or array.
 #[must_use]
 pub fn offending_message(frame: &str, types: &CustomTypes) -> Option<RawJson> {
-    let Members(members) = match serde_json::from_str(frame) {
-        Ok(members) => members,
-        Err(_) => {
-            return RawJson::parse(frame)
-                .ok()
-                .filter(|raw| raw.get().starts_with('['));
-        }
+    let Ok(Members(members)) = serde_json::from_str(frame) else {
+        return RawJson::parse(frame).ok().filter(|raw| raw.get().starts_with('['));
     };
     let mut json = String::with_capacity(frame.len());
     json.push('{');
@@ -224,7 +219,7 @@ pub fn offending_message(frame: &str, types: &CustomTypes) -> Option<RawJson> {
         json.push(':');
         match name.as_str() {
             "fields" | "params" | "result" => {
-                json.push_str(&Ejson::parse(value.get(), types).ok()?.to_plain_json())
+                json.push_str(&Ejson::parse(value.get(), types).ok()?.to_plain_json());
             }
             _ => json.push_str(value.get()),
         }

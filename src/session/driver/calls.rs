@@ -232,7 +232,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn finish(&mut self, done: Done) {
+    pub(super) fn finish(&self, done: Done) {
         match done {
             Done::Method(id, invocation, outcome) => self.answer(id, &invocation, outcome),
             Done::Publication(core, outcome) => core.returned(outcome),

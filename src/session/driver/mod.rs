@@ -60,6 +60,8 @@ struct Driver {
     shutting_down: bool,
     /// The client has said that it will not come back.
     is_leaving: bool,
+    /// Nothing was read, since too much waits for the client.
+    is_held_back: bool,
 }
 
 enum Phase {
@@ -98,6 +100,7 @@ impl Driver {
             held_back: false,
             shutting_down,
             is_leaving: false,
+            is_held_back: false,
         }
     }
 
@@ -195,9 +198,8 @@ impl Driver {
     fn receive_first(&mut self, frame: &ByteString) {
         match ClientMessage::parse(frame, &self.app.types) {
             Ok(ClientMessage::Connect(request)) => self.connect(&request),
-            Ok(_) => self.send_error("Must connect first", self.quote(frame)),
             Err(malformed) if is_answered_at_once(malformed) => self.answer_malformed(malformed, frame),
-            Err(_) => self.send_error("Must connect first", self.quote(frame)),
+            Ok(_) | Err(_) => self.send_error("Must connect first", self.quote(frame)),
         }
     }
 
@@ -258,7 +260,7 @@ impl Driver {
 
     // What others ask for.
 
-    fn serve_requests(&mut self, context: &mut Context<'_>) {
+    fn serve_requests(&mut self, context: &Context<'_>) {
         for request in self.session.take_requests() {
             match request {
                 Request::ChangeUser(user, done) => self.user_changes.push(user, done),
@@ -311,6 +313,9 @@ impl Driver {
             return;
         }
         self.transport.poll_send(&self.session, context);
+        if std::mem::take(&mut self.is_held_back) && !self.session.outbox().is_congested() {
+            context.waker().wake_by_ref();
+        }
         if self.session.outbox().condition() == Condition::Broken {
             self.lose_socket();
             // For methods that go on without their client.

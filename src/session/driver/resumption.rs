@@ -90,7 +90,7 @@ impl Driver {
 
     // The older session.
 
-    pub(super) fn resume(&mut self, resumption: Resumption, context: &mut Context<'_>) {
+    pub(super) fn resume(&mut self, resumption: Resumption, context: &Context<'_>) {
         let Resumption { received_count, connection, decided } = resumption;
         let Phase::Away(version) = self.phase else { return };
         if self.session.outbox().sent_count() != received_count {
