@@ -60,8 +60,6 @@ struct Driver {
     shutting_down: bool,
     /// The client has said that it will not come back.
     is_leaving: bool,
-    /// Nothing was read, since too much waits for the client.
-    is_held_back: bool,
 }
 
 enum Phase {
@@ -100,7 +98,6 @@ impl Driver {
             held_back: false,
             shutting_down,
             is_leaving: false,
-            is_held_back: false,
         }
     }
 
@@ -126,6 +123,9 @@ impl Driver {
             messages += 1;
         }
         self.poll_send(context);
+        if !self.timer.is_watched() {
+            self.poll_timer(context);
+        }
         self.go_on_if_there_is_room(context);
         if matches!(self.phase, Phase::Ended) && !self.calls.is_running() { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -313,9 +313,6 @@ impl Driver {
             return;
         }
         self.transport.poll_send(&self.session, context);
-        if std::mem::take(&mut self.is_held_back) && !self.session.outbox().is_congested() {
-            context.waker().wake_by_ref();
-        }
         if self.session.outbox().condition() == Condition::Broken {
             self.lose_socket();
             // For methods that go on without their client.
