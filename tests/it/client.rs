@@ -1,55 +1,83 @@
 //! A small DDP client over a real socket. Whatever it waits for has to come soon.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
+use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-/// How long something that has to come may take.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+use crate::waiting::{A_MOMENT, SOON};
 
 /// A client. Dropping it cuts the socket.
-pub(crate) struct Client {
-    pub(crate) socket: WebSocketStream<TcpStream>,
+pub(crate) struct Client<Io = TcpStream> {
+    to_server: SplitSink<WebSocketStream<Io>, Message>,
+    from_server: SplitStream<WebSocketStream<Io>>,
     session: String,
 }
 
 impl Client {
     /// Opens a WebSocket and says nothing on it.
     pub(crate) async fn open(address: SocketAddr) -> Self {
+        Self::open_with(address, format!("ws://{address}/websocket")).await
+    }
+
+    /// Opens a WebSocket by a request of one's own.
+    pub(crate) async fn open_with(address: SocketAddr, request: impl IntoClientRequest + Unpin) -> Self {
         let stream = TcpStream::connect(address).await.expect("a listening server");
-        let url = format!("ws://{address}/websocket");
-        let (socket, _) =
-            tokio_tungstenite::client_async(url, stream).await.expect("a server that upgrades");
-        Self { socket, session: String::new() }
+        Self::open_over(stream, request).await
     }
 
     /// Opens a session.
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let mut client = Self::open(address).await;
-        client.start_session(json!({"msg": "connect", "version": "1", "support": ["1"]})).await;
+        client.start_session().await;
         client
     }
 
-    /// Sends a `connect`, and waits until the session is open.
-    pub(crate) async fn start_session(&mut self, connect: Value) {
-        self.send(connect).await;
-        let connected = self.next().await;
-        assert_eq!(connected["msg"], "connected", "{connected}");
-        self.session = connected["session"].as_str().expect("a session's id").to_owned();
+    /// Comes back to an older session, or so it hopes.
+    pub(crate) async fn come_back(address: SocketAddr, session: &str, received: u64) -> Self {
+        let mut client = Self::open(address).await;
+        client.send(resume(session, received)).await;
+        client.expect_connected().await;
+        client
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
+    /// Opens a WebSocket over any stream.
+    pub(crate) async fn open_over(stream: Io, request: impl IntoClientRequest + Unpin) -> Self {
+        let (socket, _) =
+            tokio_tungstenite::client_async(request, stream).await.expect("a server that upgrades");
+        let (to_server, from_server) = socket.split();
+        Self { to_server, from_server, session: String::new() }
     }
 
+    /// Sends a `connect`, and waits until the session is open.
+    pub(crate) async fn start_session(&mut self) {
+        self.send(connect()).await;
+        self.expect_connected().await;
+    }
+
+    pub(crate) async fn expect_connected(&mut self) {
+        let connected = self.next().await;
+        assert_eq!(connected["msg"], "connected", "{connected}");
+        connected["session"].as_str().expect("a session's id").clone_into(&mut self.session);
+    }
+
+    /// The id of the session.
     pub(crate) fn session(&self) -> &str {
         &self.session
     }
 
     pub(crate) async fn send(&mut self, message: Value) {
-        self.send_text(&message.to_string()).await;
+        self.send_frame(Message::text(message.to_string())).await;
     }
 
     pub(crate) async fn send_text(&mut self, text: &str) {
@@ -57,18 +85,60 @@ impl Client {
     }
 
     pub(crate) async fn send_frame(&mut self, frame: Message) {
-        self.socket.send(frame).await.expect("an open socket");
+        self.to_server.send(frame).await.expect("an open socket");
     }
 
     /// Sends a call; its answer is read by [`answer`](Self::answer).
     pub(crate) async fn call(&mut self, id: &str, method: &str, params: Value) {
-        self.send(json!({"msg": "method", "id": id, "method": method, "params": params})).await;
+        self.send(call(id, method, params)).await;
     }
 
     /// Calls a method and gives its `result` message.
     pub(crate) async fn ask(&mut self, method: &str, params: Value) -> Value {
         self.call("asked", method, params).await;
         self.answer("asked").await
+    }
+
+    /// Sends messages and reads at the same time, until there is a `result` for each. Gives the ids in order.
+    pub(crate) async fn ask_all(&mut self, messages: Vec<Value>) -> Vec<String> {
+        let count = messages.len();
+        let send_all = async {
+            for message in messages {
+                self.to_server.feed(Message::text(message.to_string())).await.expect("an open socket");
+            }
+            self.to_server.flush().await.expect("an open socket");
+        };
+        let read_all = async {
+            let mut answered = Vec::new();
+            while answered.len() < count {
+                let message = as_message(next_frame(&mut self.from_server).await);
+                if message["msg"] == "result" {
+                    answered.push(message["id"].as_str().expect("an id").to_owned());
+                }
+            }
+            answered
+        };
+        futures::join!(send_all, read_all).1
+    }
+
+    /// Sends a message again and again until the server takes no more, or so much was sent that it never will stop.
+    /// Says how many bytes it took.
+    pub(crate) async fn send_until_blocked(&mut self, message: &Message, at_most: usize) -> usize {
+        let mut sent = 0;
+        while sent < at_most {
+            match timeout(A_MOMENT, self.to_server.send(message.clone())).await {
+                Ok(taken) => taken.expect("an open socket"),
+                Err(_) => break,
+            }
+            sent += message.len();
+        }
+        sent
+    }
+
+    /// Asks for a `pong`, and waits for it. What was sent before has been read by then.
+    pub(crate) async fn ping(&mut self) {
+        self.send(json!({"msg": "ping", "id": "are you there"})).await;
+        while self.next().await != json!({"msg": "pong", "id": "are you there"}) {}
     }
 
     /// The `result` message of a call. Other messages are passed over.
@@ -83,10 +153,12 @@ impl Client {
 
     /// The next message of the server, which does not close the connection.
     pub(crate) async fn next(&mut self) -> Value {
-        match self.next_frame().await {
-            Some(Message::Text(text)) => serde_json::from_str(&text).expect("JSON"),
-            other => panic!("a message was expected, not {other:?}"),
-        }
+        as_message(self.next_frame().await)
+    }
+
+    /// The next frame; nothing once the socket is gone.
+    pub(crate) async fn next_frame(&mut self) -> Option<Message> {
+        next_frame(&mut self.from_server).await
     }
 
     /// The code with which the server closes the connection; whatever comes before is passed over.
@@ -94,15 +166,59 @@ impl Client {
         loop {
             match self.next_frame().await {
                 Some(Message::Close(Some(close))) => return close.code.into(),
-                Some(Message::Text(_) | Message::Ping(_) | Message::Pong(_)) => {}
+                Some(Message::Text(_)) => {}
                 other => panic!("a close with a code was expected, not {other:?}"),
             }
         }
     }
 
-    /// The next frame; nothing once the socket is gone.
-    pub(crate) async fn next_frame(&mut self) -> Option<Message> {
-        let frame = timeout(SOON, self.socket.next()).await.expect("the server goes on");
-        frame.and_then(Result::ok)
+    /// Closes the connection and waits until the server has done so too.
+    pub(crate) async fn leave(mut self) {
+        self.send_frame(Message::Close(None)).await;
+        while self.next_frame().await.is_some() {}
+    }
+
+    /// Says goodbye with a code of one's own, and gives the server's answer.
+    pub(crate) async fn close_with(mut self, close: Option<CloseFrame>) -> Option<CloseFrame> {
+        self.send_frame(Message::Close(close)).await;
+        match self.next_frame().await {
+            Some(Message::Close(answer)) => answer,
+            other => panic!("a close was expected, not {other:?}"),
+        }
+    }
+}
+
+/// The message that opens a session.
+pub(crate) fn connect() -> Value {
+    json!({"msg": "connect", "version": "1", "support": ["1"]})
+}
+
+/// The message that comes back to a session.
+pub(crate) fn resume(session: &str, received: u64) -> Value {
+    json!({
+        "msg": "connect",
+        "version": "1",
+        "support": ["1"],
+        "session": session,
+        "receivedCount": received,
+    })
+}
+
+/// The message that calls a method.
+pub(crate) fn call(id: &str, method: &str, params: Value) -> Value {
+    json!({"msg": "method", "id": id, "method": method, "params": params})
+}
+
+async fn next_frame<Io: AsyncRead + AsyncWrite + Unpin>(
+    from_server: &mut SplitStream<WebSocketStream<Io>>,
+) -> Option<Message> {
+    let frame = timeout(SOON, from_server.next()).await.expect("the server says something");
+    frame.and_then(Result::ok)
+}
+
+fn as_message(frame: Option<Message>) -> Value {
+    match frame {
+        Some(Message::Text(text)) => serde_json::from_str(&text).expect("JSON"),
+        other => panic!("a message was expected, not {other:?}"),
     }
 }

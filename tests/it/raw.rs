@@ -1,0 +1,116 @@
+//! Bytes on a socket, for what no client library lets one send.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::waiting::soon;
+
+/// The first byte of a frame: whole, or the first of several.
+pub(crate) const TEXT: u8 = 0x81;
+pub(crate) const FIRST_TEXT: u8 = 0x01;
+pub(crate) const FURTHER: u8 = 0x00;
+pub(crate) const LAST: u8 = 0x80;
+pub(crate) const CLOSE: u8 = 0x88;
+pub(crate) const PING: u8 = 0x89;
+pub(crate) const PONG: u8 = 0x8A;
+
+/// A request that asks for a WebSocket, with a few more header lines.
+pub(crate) fn upgrade_request(path: &str, more_headers: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n{more_headers}\r\n"
+    )
+}
+
+/// A socket to a server, byte by byte.
+pub(crate) struct Raw {
+    socket: TcpStream,
+}
+
+impl Raw {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
+        let socket = TcpStream::connect(address).await.expect("a listening server");
+        socket.set_nodelay(true).expect("a socket");
+        Self { socket }
+    }
+
+    /// A WebSocket on which nothing was said.
+    pub(crate) async fn upgraded(address: SocketAddr) -> Self {
+        let mut raw = Self::open(address).await;
+        raw.send(upgrade_request("/websocket", "").as_bytes()).await;
+        let head = raw.read_head().await;
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        raw
+    }
+
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).await.expect("an open socket");
+    }
+
+    /// A response up to the empty line.
+    pub(crate) async fn read_head(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(soon(self.socket.read_u8()).await.expect("a response"));
+        }
+        String::from_utf8(head).expect("text")
+    }
+
+    /// All that comes until the server closes the socket.
+    pub(crate) async fn read_to_end(&mut self) -> String {
+        let mut bytes = Vec::new();
+        // A reset is an end, too.
+        let _reset = soon(self.socket.read_to_end(&mut bytes)).await;
+        String::from_utf8(bytes).expect("text")
+    }
+
+    /// The next frame: its first byte, and what is in it.
+    pub(crate) async fn read_frame(&mut self) -> (u8, Vec<u8>) {
+        soon(self.read_short_frame()).await.expect("a frame")
+    }
+
+    async fn read_short_frame(&mut self) -> std::io::Result<(u8, Vec<u8>)> {
+        let first = self.socket.read_u8().await?;
+        let length = match self.socket.read_u8().await? {
+            126 => usize::from(self.socket.read_u16().await?),
+            length @ 0..126 => usize::from(length),
+            length => panic!("a frame that is masked or too long for these tests: {length}"),
+        };
+        let mut payload = vec![0; length];
+        self.socket.read_exact(&mut payload).await?;
+        Ok((first, payload))
+    }
+
+    /// The next frame, which is text.
+    pub(crate) async fn read_text(&mut self) -> String {
+        let (first, payload) = self.read_frame().await;
+        assert_eq!(first, TEXT, "{payload:?}");
+        String::from_utf8(payload).expect("text")
+    }
+
+    /// The code with which the server closes, as its next frame.
+    pub(crate) async fn read_close_code(&mut self) -> u16 {
+        match self.read_frame().await {
+            (CLOSE, payload) => u16::from_be_bytes([payload[0], payload[1]]),
+            other => panic!("a close was expected, not {other:?}"),
+        }
+    }
+}
+
+/// A short frame as a client sends it. The mask is zero, which changes nothing.
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = unmasked_frame(first, payload);
+    frame[1] |= 0x80;
+    frame.splice(2..2, [0; 4]);
+    frame
+}
+
+/// A short frame as only a server may send it.
+pub(crate) fn unmasked_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).ok().filter(|length| *length < 126);
+    let mut frame = vec![first, length.expect("a short frame")];
+    frame.extend_from_slice(payload);
+    frame
+}

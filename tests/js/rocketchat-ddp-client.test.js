@@ -1,0 +1,152 @@
+// `@rocket.chat/ddp-client`, Rocket.Chat's own: streams, its heartbeat, and the same subscription ids after a reconnect.
+
+import assert from 'node:assert/strict';
+import { describe } from 'node:test';
+import { DDPSDK } from '@rocket.chat/ddp-client';
+import { TimeoutControl } from '@rocket.chat/ddp-client/dist/TimeoutControl.js';
+import WebSocket from 'ws';
+import { keepsPromisesAboutMethods, keepsPromisesAboutPublications, patience, plainJson, until, withClient } from './promises.js';
+import { startServer } from './server.js';
+import { Store } from './store.js';
+
+globalThis.WebSocket ??= WebSocket; // Node has one from 22 on
+
+class Client {
+  #store = new Store();
+
+  static async connect(server) {
+    const client = new Client();
+    client.sdk = DDPSDK.create(server.http, { retryCount: 3, retryTime: 20 });
+    client.ddp = client.sdk.client.ddp;
+    client.ddp.onMessage((message) => client.#take(message));
+    await client.sdk.connection.connect();
+    return client;
+  }
+
+  call(method, ...params) {
+    return this.sdk.call(method, ...params);
+  }
+
+  async subscribe(name, ...params) {
+    const { id, ...subscription } = this.sdk.client.subscribe(name, ...params);
+    await subscription.ready();
+    return { id, stop: () => this.sdk.client.unsubscribe(id) };
+  }
+
+  documents(collection) {
+    return this.#store.documents(collection);
+  }
+
+  onData(look) {
+    this.ddp.onMessage(look);
+  }
+
+  /** The next message that is as wanted. */
+  next(wanted) {
+    return new Promise((resolve) => {
+      const stop = this.ddp.onMessage((message) => wanted(message) && (stop(), resolve(message)));
+    });
+  }
+
+  close() {
+    this.sdk.connection.close();
+    this.sdk.timeoutControl.stop();
+  }
+
+  #take(message) {
+    if (message.msg === 'connected') this.#store = new Store();
+    if (!message.collection?.startsWith('stream-')) this.#store.take(message);
+  }
+}
+
+keepsPromisesAboutMethods(Client.connect, plainJson);
+keepsPromisesAboutPublications(Client.connect, plainJson);
+
+describe('@rocket.chat/ddp-client', patience, () =>
+  withClient(Client.connect, (promise) => {
+    promise('a stream brings the events of its name, and no others', async (client, another) => {
+      const heard = [];
+      const stream = client.sdk.stream('room-messages', 'general', (message) => heard.push(message));
+      await stream.ready();
+      const writer = await another();
+      await writer.call('setUserId', 'user-alice');
+      await writer.call('sendMessage', { rid: 'elsewhere', msg: 'not for us' });
+      const sent = await writer.call('sendMessage', { rid: 'general', msg: 'hello' });
+      await until(client, () => heard.length > 0);
+      assert.deepEqual(heard, [sent]);
+      const { _id, ts, ...rest } = sent;
+      assert.equal(typeof _id, 'string');
+      assert.equal(typeof ts.$date, 'number');
+      assert.deepEqual(rest, { rid: 'general', msg: 'hello', u: { _id: 'user-alice', username: 'alice' } });
+    });
+
+    promise('an event comes as `changed` of the document `id`, whatever the parameters are', async (client, another) => {
+      const writer = await another();
+      await writer.call('setUserId', 'user-alice');
+      for (const parameter of [false, { useCollection: false, args: [] }]) {
+        const subscription = await client.subscribe('stream-room-messages', 'random', parameter);
+        const event = client.next(({ collection }) => collection === 'stream-room-messages');
+        const sent = await writer.call('sendMessage', { rid: 'random', msg: 'hi' });
+        assert.deepEqual(await event, { msg: 'changed', collection: 'stream-room-messages', id: 'id', fields: { eventName: 'random', args: [sent] } });
+        await subscription.stop();
+      }
+    });
+
+    promise('two streams of one name share an event: it comes once', async (client) => {
+      await client.call('setUserId', 'user-alice');
+      const events = [];
+      client.sdk.client.onCollection('stream-room-messages', (event) => events.push(event));
+      await client.subscribe('stream-room-messages', 'twice', false);
+      await client.subscribe('stream-room-messages', 'twice', { useCollection: false, args: [] });
+      await client.call('sendMessage', { rid: 'twice', msg: 'once' });
+      assert.equal(events.length, 1);
+    });
+
+    promise('nothing comes any more when a stream has stopped', async (client) => {
+      await client.call('setUserId', 'user-alice');
+      const heard = [];
+      const stream = client.sdk.stream('room-messages', 'quiet', (message) => heard.push(message.msg));
+      await stream.ready();
+      await client.call('sendMessage', { rid: 'quiet', msg: 'before' });
+      const stopped = client.next(({ msg, id }) => msg === 'nosub' && id === stream.id);
+      stream.stop();
+      await stopped;
+      await client.call('sendMessage', { rid: 'quiet', msg: 'after' });
+      assert.deepEqual(heard, ['before']);
+    });
+
+    promise('only a user writes to a stream', async (client) => {
+      await assert.rejects(client.call('sendMessage', { rid: 'general', msg: 'who am I?' }));
+    });
+
+    promise('after a reconnect a stream goes on under the same id', async (client, another) => {
+      const heard = [];
+      const stream = client.sdk.stream('room-messages', 'lasting', (message) => heard.push(message.msg));
+      await stream.ready();
+      client.call('closeConnection');
+      await client.next(({ msg, subs }) => msg === 'ready' && subs.includes(stream.id));
+      const writer = await another();
+      await writer.call('setUserId', 'user-alice');
+      await writer.call('sendMessage', { rid: 'lasting', msg: 'still here' });
+      await until(client, () => heard.length > 0);
+      assert.deepEqual(heard, ['still here']);
+    });
+
+    promise('its ping, which has no id, is answered in time', async (client) => {
+      const control = TimeoutControl.create(client.ddp, client.sdk.connection, 1000, 20);
+      control.reset();
+      for (let i = 0; i < 3; i++) assert.deepEqual(await client.next(({ msg }) => msg === 'pong'), { msg: 'pong' });
+      control.stop();
+      assert.equal(client.sdk.connection.status, 'connected');
+    });
+
+    promise('it answers the pings of the server', async (_, __, context) => {
+      const server = await startServer({ flags: ['--heartbeat-interval-ms', '50', '--heartbeat-timeout-ms', '100'] });
+      context.after(() => server.stop());
+      const client = await Client.connect(server);
+      context.after(() => client.close());
+      for (let i = 0; i < 5; i++) await client.next(({ msg }) => msg === 'ping');
+      assert.equal(await client.call('add', 2, 3), 5);
+    });
+  }),
+);

@@ -1,0 +1,114 @@
+// `simpleddp`, which many Meteor apps outside of browsers use. It keeps documents, and subscribes again by itself.
+
+import assert from 'node:assert/strict';
+import { describe } from 'node:test';
+import SimpleDDP from 'simpleddp';
+import WebSocket from 'ws';
+import { keepsPromisesAboutMethods, keepsPromisesAboutPublications, knowsEjson, patience, until, withClient } from './promises.js';
+import { startServer } from './server.js';
+
+class Client {
+  constructor(endpoint) {
+    this.ddp = new SimpleDDP({ endpoint, SocketConstructor: WebSocket, reconnectInterval: 20 });
+  }
+
+  static async connect(server) {
+    const client = new Client(server.websocket);
+    await client.ddp.connect();
+    return client;
+  }
+
+  call(method, ...params) {
+    return this.ddp.call(method, ...params);
+  }
+
+  async subscribe(name, ...params) {
+    const subscription = this.ddp.subscribe(name, ...params);
+    await subscription.ready();
+    return subscription;
+  }
+
+  documents(collection) {
+    const documents = this.ddp.collection(collection).fetch();
+    return Object.fromEntries(documents.map(({ id, ...fields }) => [id, fields]));
+  }
+
+  onData(look) {
+    for (const event of ['added', 'changed', 'removed']) this.ddp.on(event, look);
+  }
+
+  /** The next event of this name. */
+  next(event) {
+    return new Promise((resolve) => {
+      const listener = this.ddp.on(event, (message) => (listener.stop(), resolve(message)));
+    });
+  }
+
+  close() {
+    return this.ddp.disconnect();
+  }
+}
+
+keepsPromisesAboutMethods(Client.connect, knowsEjson);
+keepsPromisesAboutPublications(Client.connect, knowsEjson);
+
+describe('simpleddp', patience, () =>
+  withClient(Client.connect, (promise) => {
+    promise('it hears what changed in a document', async (client) => {
+      await client.subscribe('itemsWhere', { room: 'cellar' });
+      const id = await client.call('insertItem', { room: 'cellar', bottles: 2, dust: true });
+      const changes = [];
+      client.ddp.collection('items').onChange(({ changed }) => changes.push(changed));
+      await client.call('updateItem', id, { set: { bottles: 1 }, unset: ['dust'] });
+      assert.deepEqual(changes, [
+        {
+          prev: { id, room: 'cellar', bottles: 2, dust: true },
+          next: { id, room: 'cellar', bottles: 1 },
+          fields: { bottles: 1, dust: 0 },
+          fieldsChanged: { bottles: 1 },
+          fieldsRemoved: ['dust'],
+        },
+      ]);
+    });
+
+    promise('it connects and subscribes again when the server has closed the connection', async (client, another) => {
+      await client.subscribe('itemsWhere', { room: 'porch' });
+      client.call('closeConnection');
+      await client.next('disconnected');
+      await (await another()).call('insertItem', { _id: 'swing', room: 'porch' });
+      await until(client, () => client.documents('items').swing);
+      assert.equal(await client.call('add', 2, 3), 5);
+    });
+
+    promise('it finds a server that was started anew', async (_, __, context) => {
+      const first = await startServer();
+      const client = await Client.connect(first);
+      context.after(() => client.close());
+      await client.subscribe('tick', 1);
+      const gone = client.next('disconnected');
+      await first.stop();
+      await gone;
+      const second = await startServer({ address: first.address });
+      context.after(() => second.stop());
+      await client.next('connected');
+      await client.next('ready');
+      assert.deepEqual(Object.keys(client.documents('ticks')), ['doc0']);
+    });
+
+    promise('it answers the pings of the server', async (_, __, context) => {
+      const server = await startServer({ flags: ['--heartbeat-interval-ms', '50', '--heartbeat-timeout-ms', '100'] });
+      context.after(() => server.stop());
+      const client = await Client.connect(server);
+      context.after(() => client.close());
+      await pings(client, 5);
+      assert.equal(client.ddp.connected, true);
+      assert.equal(await client.call('add', 2, 3), 5);
+    });
+  }),
+);
+
+function pings(client, count) {
+  return new Promise((resolve) => {
+    client.ddp.ddpConnection.socket.on('message:in', ({ msg }) => msg === 'ping' && --count === 0 && resolve());
+  });
+}
