@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::sync::atomic::AtomicBool;
 
 use axum::Router;
@@ -26,12 +26,12 @@ use crate::error::{BuildError, Error};
 use crate::limits::{Heartbeat, Limits};
 use crate::method::{Invocation, MethodHandler, MethodRegistry, Parameters, RunningMethod, sanitize};
 use crate::publication::{
-    PublicationHandler, PublicationRegistry, Strategy, Stream, StreamCore, Subscription,
+    PublicationHandler, PublicationRegistry, Strategy, Stream, StreamCore, Subscription, add_built_in,
 };
 use crate::rate_limit::{RateLimitRule, RateLimiter};
 use crate::session::{Link, Outbox, Session, Sessions, drive};
 use crate::transport::memory::{self, MemoryConnection};
-use crate::two_factor::{ClosedGate, Gate, TwoFactor};
+use crate::two_factor::{ClosedGate, Gate, Policy, TwoFactor};
 use crate::user::UserId;
 
 /// An application: its methods, and all that they need to run. Cheap to clone.
@@ -192,6 +192,12 @@ impl App {
         self.state.sessions.len()
     }
 
+    /// How many subscriptions its sessions have, universal ones among them.
+    #[must_use]
+    pub fn subscription_count(&self) -> usize {
+        self.state.sessions.subscription_count()
+    }
+
     /// The app's routes, to be mounted in an axum router. Serve it with
     /// `into_make_service_with_connect_info::<SocketAddr>()`, or methods see no client address.
     pub fn router(&self) -> Router {
@@ -258,10 +264,10 @@ impl AppBuilder {
     pub fn method<Signature>(
         mut self,
         name: &str,
-        policy: impl Into<TwoFactor>,
+        policy: impl Policy,
         handler: impl MethodHandler<Signature>,
     ) -> Self {
-        if let Err(mistake) = self.methods.add(name, policy.into(), handler) {
+        if let Err(mistake) = self.methods.add(name, policy.into_two_factor(), handler) {
             self.mistakes.push(mistake);
         }
         self
@@ -382,6 +388,7 @@ impl AppBuilder {
         if let Some(mistake) = self.mistakes.into_iter().next() {
             return Err(mistake.into());
         }
+        add_built_in(&mut self.publications)?;
         join_bus(&*self.bus, self.collections, self.streams, self.types.clone());
         let state = AppState {
             methods: self.methods,
@@ -449,23 +456,26 @@ impl AppState {
 
 /// Connects collections and streams with those of the same name on other nodes.
 fn join_bus(bus: &dyn Bus, collections: Vec<Arc<CollectionCore>>, streams: Vec<Arc<StreamCore>>, types: CustomTypes) {
-    let by_collection: HashMap<String, Arc<CollectionCore>> =
-        collections.iter().map(|core| (core.name().to_owned(), Arc::clone(core))).collect();
-    let by_stream: HashMap<String, Arc<StreamCore>> =
-        streams.iter().map(|core| (core.name().to_owned(), Arc::clone(core))).collect();
+    // They know the bus, so the bus does not keep them alive.
+    let by_collection: HashMap<String, Weak<CollectionCore>> =
+        collections.iter().map(|core| (core.name().to_owned(), Arc::downgrade(core))).collect();
+    let by_stream: HashMap<String, Weak<StreamCore>> =
+        streams.iter().map(|core| (core.name().to_owned(), Arc::downgrade(core))).collect();
+    let collection = move |name: &str| by_collection.get(name)?.upgrade();
+    let stream = move |name: &str| by_stream.get(name)?.upgrade();
     let member = bus.join(Arc::new(move |event| match event {
-        BusEvent::DocumentStored { collection, id, fields } => {
-            if let Some(core) = by_collection.get(collection) {
+        BusEvent::DocumentStored { collection: name, id, fields } => {
+            if let Some(core) = collection(name) {
                 core.stored_elsewhere(id, fields, &types);
             }
         }
-        BusEvent::DocumentRemoved { collection, id } => {
-            if let Some(core) = by_collection.get(collection) {
+        BusEvent::DocumentRemoved { collection: name, id } => {
+            if let Some(core) = collection(name) {
                 core.removed_elsewhere(id);
             }
         }
-        BusEvent::Stream { stream, event, args } => {
-            if let Some(core) = by_stream.get(stream) {
+        BusEvent::Stream { stream: name, event, args } => {
+            if let Some(core) = stream(name) {
                 core.deliver(event, args);
             }
         }

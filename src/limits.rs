@@ -40,6 +40,9 @@ pub struct Limits {
     /// How many subscriptions a session may have. A further one ends with the error `too-many-subscriptions`.
     /// Default: 2 000.
     pub subscriptions: usize,
+    /// How long a change of the user waits for publications that run again to send their first documents. Those that
+    /// take longer send them afterwards. Default: 10 s.
+    pub user_change_timeout: Duration,
     /// How long a session waits for its client to come back on another connection. Zero: not at all. Default: 15 s.
     pub resume_grace: Duration,
     /// How many messages may wait for a client that is away. One more ends the session. Default: 100.
@@ -62,6 +65,7 @@ impl Default for Limits {
             close_timeout: Duration::from_secs(5),
             shutdown_timeout: Duration::from_secs(10),
             subscriptions: 2_000,
+            user_change_timeout: Duration::from_secs(10),
             resume_grace: Duration::from_secs(15),
             resume_messages: 100,
             connections: 100_000,

@@ -1,7 +1,7 @@
 //! The documents of a collection and the live queries over them, behind one lock: a change and what subscribers are told
 //! of it are one step.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
 use bolide_protocol::ejson::{CustomTypes, Object};
@@ -20,19 +20,24 @@ pub(crate) struct CollectionCore {
     name: Arc<str>,
     state: Mutex<State>,
     bus: OnceLock<BusMember>,
+    /// Held while other nodes are told, so that they are told in order.
+    telling: Mutex<()>,
 }
 
 #[derive(Default)]
 struct State {
     documents: Documents,
     live: HashMap<Box<str>, LiveResult>,
+    /// What other nodes are to be told. They are told outside of the lock: in the same process, they have such a lock
+    /// too, and tell this node.
+    untold: VecDeque<BusEvent>,
 }
 
 pub(super) type Documents = IndexMap<Arc<str>, Arc<Document>>;
 
 impl CollectionCore {
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.into(), state: Mutex::default(), bus: OnceLock::new() }
+        Self { name: name.into(), state: Mutex::default(), bus: OnceLock::new(), telling: Mutex::new(()) }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -46,34 +51,40 @@ impl CollectionCore {
 
     pub(super) fn insert(&self, id: &DocumentId, object: Object) -> Result<(), CollectionError> {
         let id: Arc<str> = id.to_wire().into();
-        let mut state = self.state.lock();
-        if state.documents.contains_key(&id) {
-            return Err(CollectionError::Duplicate { collection: self.name.to_string(), id: id.to_string() });
+        {
+            let mut state = self.state.lock();
+            if state.documents.contains_key(&id) {
+                return Err(CollectionError::Duplicate { collection: self.name.to_string(), id: id.to_string() });
+            }
+            self.store(&mut state, &id, Document::new(&self.name, &id, object));
         }
-        let document = Document::new(&self.name, &id, object);
-        let fields = document.shown.fields.raw().clone();
-        state.store(&self.name, &id, document);
-        self.tell_stored(&id, fields);
+        self.tell();
         Ok(())
     }
 
     pub(super) fn update(&self, id: &DocumentId, update: Update) -> bool {
         let id = id.to_wire();
-        let mut state = self.state.lock();
-        let Some((id, old)) = state.documents.get_key_value(&*id) else { return false };
-        let (id, document) = (Arc::clone(id), old.updated(&self.name, id, update));
-        let fields = document.shown.fields.raw().clone();
-        state.store(&self.name, &id, document);
-        self.tell_stored(&id, fields);
+        {
+            let mut state = self.state.lock();
+            let Some((id, old)) = state.documents.get_key_value(&*id) else { return false };
+            let (id, document) = (Arc::clone(id), old.updated(&self.name, id, update));
+            self.store(&mut state, &id, document);
+        }
+        self.tell();
         true
     }
 
     pub(super) fn remove(&self, id: &DocumentId) -> bool {
         let id = id.to_wire();
-        if !self.state.lock().remove(&self.name, &id) {
-            return false;
+        {
+            let mut state = self.state.lock();
+            if !state.remove(&id) {
+                return false;
+            }
+            let event = || BusEvent::DocumentRemoved { collection: self.name.to_string(), id: id.into_owned() };
+            self.note(&mut state, event);
         }
-        self.tell(|| BusEvent::DocumentRemoved { collection: self.name.to_string(), id: id.into_owned() });
+        self.tell();
         true
     }
 
@@ -84,12 +95,12 @@ impl CollectionCore {
             return;
         };
         let id: Arc<str> = id.into();
-        self.state.lock().store(&self.name, &id, Document::new(&self.name, &id, object));
+        self.state.lock().store(&id, Document::new(&self.name, &id, object));
     }
 
     /// Another node has removed a document.
     pub(crate) fn removed_elsewhere(&self, id: &str) {
-        self.state.lock().remove(&self.name, id);
+        self.state.lock().remove(id);
     }
 
     pub(super) fn object(&self, id: &DocumentId) -> Option<Object> {
@@ -105,20 +116,18 @@ impl CollectionCore {
         plan.select(state.documents.iter()).into_iter().map(|(_, document)| document.object.clone()).collect()
     }
 
-    /// Begins to tell a subscription of changes, and gives the ids of the documents that it must be sent first.
-    pub(super) fn watch(&self, plan: &Plan, subscription: &SubscriptionCore) -> Vec<Arc<str>> {
-        let State { documents, live } = &mut *self.state.lock();
+    /// Begins to tell a subscription of changes; what is there now is to be [sent](Self::send_some) first.
+    pub(super) fn watch(&self, plan: &Plan, subscription: &SubscriptionCore) {
+        let State { documents, live, .. } = &mut *self.state.lock();
         let new = || LiveResult::new(&self.name, plan.clone(), documents);
-        let result = live.entry(plan.key().into()).or_insert_with(new);
-        result.watch(subscription);
-        result.ids()
+        live.entry(plan.key().into()).or_insert_with(new).watch(subscription);
     }
 
-    /// Sends a subscription those of the documents that still belong to the result.
-    pub(super) fn send(&self, plan: &Plan, ids: &[Arc<str>], subscription: &SubscriptionCore) {
-        if let Some(result) = self.state.lock().live.get(&*plan.key()) {
-            result.send(ids, subscription);
-        }
+    /// Sends a subscription some of what was there when it began to watch. Says whether that was all.
+    pub(super) fn send_some(&self, plan: &Plan, subscription: &SubscriptionCore) -> bool {
+        let mut state = self.state.lock();
+        let result = state.live.get_mut(&*plan.key());
+        result.is_none_or(|result| result.send_some(subscription))
     }
 
     /// Ends what [`watch`](Self::watch) began. A query that nobody watches is forgotten.
@@ -132,38 +141,54 @@ impl CollectionCore {
         }
     }
 
-    /// How many distinct queries are watched.
-    pub(crate) fn live_queries(&self) -> usize {
+    pub(super) fn live_query_count(&self) -> usize {
         self.state.lock().live.len()
     }
 
-    fn tell_stored(&self, id: &Arc<str>, fields: RawJson) {
-        let stored = || BusEvent::DocumentStored { collection: self.name.to_string(), id: id.to_string(), fields };
-        self.tell(stored);
+    fn store(&self, state: &mut State, id: &Arc<str>, document: Document) {
+        let fields = document.shown.fields.raw().clone();
+        state.store(id, document);
+        self.note(state, || BusEvent::DocumentStored {
+            collection: self.name.to_string(),
+            id: id.to_string(),
+            fields,
+        });
     }
 
-    fn tell(&self, event: impl FnOnce() -> BusEvent) {
-        if let Some(bus) = self.bus.get() {
-            bus.publish(&event());
+    /// Other nodes are to be told, if there can be any.
+    fn note(&self, state: &mut State, event: impl FnOnce() -> BusEvent) {
+        if self.bus.get().is_some() {
+            state.untold.push_back(event());
         }
+    }
+
+    /// Tells other nodes what they have not been told.
+    fn tell(&self) {
+        let Some(bus) = self.bus.get() else { return };
+        let _one_at_a_time = self.telling.lock();
+        while let Some(event) = self.next_untold() {
+            bus.publish(&event);
+        }
+    }
+
+    fn next_untold(&self) -> Option<BusEvent> {
+        self.state.lock().untold.pop_front()
     }
 }
 
 impl State {
-    fn store(&mut self, collection: &Arc<str>, id: &Arc<str>, document: Document) {
-        let document = Arc::new(document);
-        self.documents.insert(Arc::clone(id), Arc::clone(&document));
+    fn store(&mut self, id: &Arc<str>, document: Document) {
+        let new = Arc::new(document);
+        let old = self.documents.insert(Arc::clone(id), Arc::clone(&new));
         for result in self.live.values_mut() {
-            result.stored(collection, id, &document, &self.documents);
+            result.stored(id, old.as_deref(), &new, &self.documents);
         }
     }
 
-    fn remove(&mut self, collection: &Arc<str>, id: &str) -> bool {
-        if self.documents.shift_remove(id).is_none() {
-            return false;
-        }
+    fn remove(&mut self, id: &str) -> bool {
+        let Some(old) = self.documents.shift_remove(id) else { return false };
         for result in self.live.values_mut() {
-            result.removed(collection, id, &self.documents);
+            result.removed(id, &old, &self.documents);
         }
         true
     }

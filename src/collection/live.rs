@@ -1,14 +1,15 @@
 //! [`LiveQuery`]: a query as a publication sends it. Its result is kept once for all sessions that watch it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use super::core::Documents;
 use super::document::{Document, Shown};
 use super::query::{Plan, Query};
 use crate::method::{MethodError, MethodResult};
-use crate::publication::{Handles, SharedChange, SubscriptionCore};
+use crate::publication::{Handle, Handles, SharedChange, SubscriptionCore};
 
 /// How many documents are sent before others get their turn, and before it is asked whether the client keeps up.
 const DOCUMENTS_AT_ONCE: usize = 256;
@@ -34,14 +35,15 @@ impl LiveQuery {
                 core.name()
             )));
         }
-        let ids = core.watch(plan, subscription);
+        core.watch(plan, subscription);
         self.unwatch_at_end(subscription);
-        // A change that comes in between is told at once; a document that is sent twice changes nothing.
-        for ids in ids.chunks(DOCUMENTS_AT_ONCE) {
-            core.send(plan, ids, subscription);
+        loop {
+            let is_done = core.send_some(plan, subscription);
             subscription.session().outbox().room().await;
+            if is_done {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     fn unwatch_at_end(&self, subscription: &SubscriptionCore) {
@@ -64,21 +66,30 @@ pub(super) struct LiveResult {
 struct Watcher {
     first: SubscriptionCore,
     handles: Handles,
+    starting: Vec<Starting>,
+}
+
+/// A subscription that has not been sent all that was there when it began.
+struct Starting {
+    handle: Handle,
+    /// What it is still to be sent, the next one last. Until then it is not told of changes of these documents.
+    missing: IndexSet<Arc<str>>,
 }
 
 impl LiveResult {
     pub(super) fn new(collection: &Arc<str>, plan: Plan, documents: &Documents) -> Self {
-        let shown = select(&plan, collection, documents);
+        let selected = plan.select(documents.iter()).into_iter();
+        let shown =
+            selected.map(|(id, document)| (Arc::clone(id), plan.show(collection, id, document))).collect();
         Self { plan, collection: Arc::clone(collection), shown, watchers: IndexMap::new() }
     }
 
-    pub(super) fn ids(&self) -> Vec<Arc<str>> {
-        self.shown.keys().cloned().collect()
-    }
-
     pub(super) fn watch(&mut self, subscription: &SubscriptionCore) {
-        let new = || Watcher { first: subscription.clone(), handles: Handles::new() };
-        self.watchers.entry(key(subscription)).or_insert_with(new).handles.push(subscription.handle());
+        let new = || Watcher { first: subscription.clone(), handles: Handles::new(), starting: Vec::new() };
+        let watcher = self.watchers.entry(key(subscription)).or_insert_with(new);
+        let handle = subscription.handle();
+        watcher.handles.push(handle);
+        watcher.starting.push(Starting { handle, missing: self.shown.keys().rev().cloned().collect() });
     }
 
     /// Says whether nobody watches any more.
@@ -86,6 +97,7 @@ impl LiveResult {
         let key = key(subscription);
         if let Some(watcher) = self.watchers.get_mut(&key) {
             watcher.handles.retain(|handle| *handle != subscription.handle());
+            watcher.starting.retain(|starting| starting.handle != subscription.handle());
             if watcher.handles.is_empty() {
                 self.watchers.swap_remove(&key);
             }
@@ -93,88 +105,129 @@ impl LiveResult {
         self.watchers.is_empty()
     }
 
-    pub(super) fn send(&self, ids: &[Arc<str>], subscription: &SubscriptionCore) {
+    /// Sends a subscription some of what it is still to be sent. Says whether that was all.
+    pub(super) fn send_some(&mut self, subscription: &SubscriptionCore) -> bool {
+        let Some(watcher) = self.watchers.get_mut(&key(subscription)) else { return true };
+        let of_this = |starting: &Starting| starting.handle == subscription.handle();
+        let Some(place) = watcher.starting.iter().position(of_this) else { return true };
+        let missing = &mut watcher.starting[place].missing;
         subscription.with_target(&self.collection, |views, target| {
-            for (id, shown) in ids.iter().filter_map(|id| self.shown.get_key_value(id)) {
-                views.added(target, subscription.handle(), id, &shown.fields, Some(&shown.frame));
+            for id in std::iter::from_fn(|| missing.pop()).take(DOCUMENTS_AT_ONCE) {
+                if let Some(shown) = self.shown.get(&id) {
+                    views.added(target, subscription.handle(), &id, &shown.fields, Some(&shown.frame));
+                }
             }
         });
+        let is_done = missing.is_empty();
+        if is_done {
+            watcher.starting.swap_remove(place);
+        }
+        is_done
     }
 
-    pub(super) fn stored(&mut self, collection: &Arc<str>, id: &Arc<str>, document: &Document, all: &Documents) {
+    /// A document is new, or another one than before.
+    pub(super) fn stored(&mut self, id: &Arc<str>, old: Option<&Document>, new: &Document, all: &Documents) {
+        let matches = self.plan.matches(&new.object);
         if self.plan.is_window() {
-            return self.select_again(collection, all);
-        }
-        match (self.shown.contains_key(id), self.plan.matches(&document.object)) {
-            (_, true) => self.show(id, self.plan.show(collection, id, document)),
-            (true, false) => self.hide(id),
-            (false, false) => {}
+            if matches || old.is_some_and(|old| self.plan.matches(&old.object)) {
+                self.select_again(id, all);
+            }
+        } else if matches {
+            self.show(id, self.plan.show(&self.collection, id, new));
+        } else if self.shown.contains_key(id) {
+            self.hide(id);
         }
     }
 
-    pub(super) fn removed(&mut self, collection: &Arc<str>, id: &str, all: &Documents) {
+    pub(super) fn removed(&mut self, id: &str, old: &Document, all: &Documents) {
         if self.plan.is_window() {
-            return self.select_again(collection, all);
-        }
-        if self.shown.contains_key(id) {
+            if self.plan.matches(&old.object) {
+                self.select_again(id, all);
+            }
+        } else if self.shown.contains_key(id) {
             self.hide(id);
         }
     }
 
     /// A window moves: what leaves it goes first, so that nobody ever shows more than the limit.
-    fn select_again(&mut self, collection: &Arc<str>, documents: &Documents) {
-        let selected = select(&self.plan, collection, documents);
+    fn select_again(&mut self, changed: &str, documents: &Documents) {
+        let selected: IndexMap<_, _> = self.plan.select(documents.iter()).into_iter().collect();
         let gone: Vec<_> = self.shown.keys().filter(|id| !selected.contains_key(*id)).cloned().collect();
         for id in gone {
             self.hide(&id);
         }
-        for (id, shown) in selected {
-            self.show(&id, shown);
+        for (id, document) in selected {
+            if **id == *changed || !self.shown.contains_key(id) {
+                self.show(id, self.plan.show(&self.collection, id, document));
+            }
         }
     }
 
     fn show(&mut self, id: &Arc<str>, new: Shown) {
-        let old = self.shown.insert(Arc::clone(id), new.clone());
-        let Some(old) = old else {
-            return self.tell(|views, target, handles| {
-                for handle in handles {
-                    views.added(target, *handle, id, &new.fields, Some(&new.frame));
-                }
-            });
+        let Some(shown) = self.shown.get_mut(id) else {
+            self.shown.insert(Arc::clone(id), new.clone());
+            return self.tell_added(id, &new);
         };
-        if old.fields.is_same_text(&new.fields) {
+        if shown.fields.is_same_text(&new.fields) {
             return;
         }
-        let change = SharedChange::to(&old.fields, &new.fields);
-        self.tell(|views, target, handles| {
-            // A session that has not been sent the document yet will be sent the new one.
-            let _not_yet = views.changed(target, handles, id, &change);
-        });
+        let change = SharedChange::to(&shown.fields, &new.fields);
+        *shown = new;
+        self.tell_changed(id, &change);
     }
 
     fn hide(&mut self, id: &str) {
-        self.shown.shift_remove(id);
-        self.tell(|views, target, handles| {
-            for handle in handles {
-                // A session that has not been sent the document yet will not be.
-                let _not_yet = views.removed(target, *handle, id);
-            }
-        });
+        self.shown.swap_remove(id);
+        self.tell_removed(id);
     }
 
-    fn tell(
-        &self,
-        mut tell: impl FnMut(&mut crate::publication::Views, crate::publication::Target<'_>, &Handles),
-    ) {
+    fn tell_added(&self, id: &Arc<str>, new: &Shown) {
         for watcher in self.watchers.values() {
-            watcher.first.with_target(&self.collection, |views, target| tell(views, target, &watcher.handles));
+            watcher.first.with_target(&self.collection, |views, target| {
+                for handle in &watcher.handles {
+                    views.added(target, *handle, id, &new.fields, Some(&new.frame));
+                }
+            });
+        }
+    }
+
+    fn tell_changed(&self, id: &str, change: &SharedChange) {
+        for watcher in self.watchers.values() {
+            let told = watcher.who_has(id);
+            watcher.first.with_target(&self.collection, |views, target| {
+                // A publication may have taken the document back by hand.
+                let _not_held = views.changed(target, &told, id, change);
+            });
+        }
+    }
+
+    fn tell_removed(&mut self, id: &str) {
+        for watcher in self.watchers.values_mut() {
+            let told = watcher.who_has(id);
+            watcher.first.with_target(&self.collection, |views, target| {
+                for handle in told.iter() {
+                    // A publication may have taken the document back by hand.
+                    let _not_held = views.removed(target, *handle, id);
+                }
+            });
+            for starting in &mut watcher.starting {
+                starting.missing.shift_remove(id);
+            }
         }
     }
 }
 
-fn select(plan: &Plan, collection: &str, documents: &Documents) -> IndexMap<Arc<str>, Shown> {
-    let selected = plan.select(documents.iter());
-    selected.into_iter().map(|(id, document)| (Arc::clone(id), plan.show(collection, id, document))).collect()
+impl Watcher {
+    /// Those who have been sent a document of the result.
+    fn who_has(&self, id: &str) -> Cow<'_, [Handle]> {
+        let misses = |handle: Handle| {
+            self.starting.iter().any(|starting| starting.handle == handle && starting.missing.contains(id))
+        };
+        if self.starting.is_empty() {
+            return Cow::Borrowed(&self.handles);
+        }
+        self.handles.iter().copied().filter(|handle| !misses(*handle)).collect()
+    }
 }
 
 fn key(subscription: &SubscriptionCore) -> usize {

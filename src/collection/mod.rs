@@ -149,6 +149,12 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         objects.into_iter().filter_map(|object| Ejson::Object(object).into_typed().ok()).collect()
     }
 
+    /// How many distinct queries are watched, by however many subscriptions.
+    #[must_use]
+    pub fn live_query_count(&self) -> usize {
+        self.core.live_query_count()
+    }
+
     pub(crate) fn core(&self) -> &Arc<CollectionCore> {
         &self.core
     }

@@ -149,9 +149,16 @@ impl Plan {
 /// What is not there comes first; values of different kinds by kind.
 fn order(a: Option<&Ejson>, b: Option<&Ejson>) -> Ordering {
     match (a, b) {
-        (Some(a), Some(b)) => compare(a, b).unwrap_or_else(|| kind(a).cmp(&kind(b))),
+        (Some(a), Some(b)) => kind(a).cmp(&kind(b)).then_with(|| {
+            // What is not a number comes before all that are, lest the order of the others depended on it.
+            compare(a, b).unwrap_or_else(|| is_not_a_number(b).cmp(&is_not_a_number(a)))
+        }),
         (a, b) => a.is_some().cmp(&b.is_some()),
     }
+}
+
+fn is_not_a_number(value: &Ejson) -> bool {
+    matches!(value, Ejson::Number(number) if number.as_f64().is_nan())
 }
 
 fn kind(value: &Ejson) -> u8 {

@@ -109,7 +109,10 @@ pub trait CallerArgument: Sized + Send + 'static {
 /// let app = App::builder().method("checksum", TwoFactor::none(), blocking(checksum)).build()?;
 /// # Ok::<(), bolide::Error>(())
 /// ```
-pub fn blocking<Function>(function: Function) -> Blocking<Function> {
+pub fn blocking<Function, Signature>(function: Function) -> Blocking<Function>
+where
+    Function: BlockingHandler<Signature>,
+{
     Blocking(function)
 }
 
@@ -121,6 +124,7 @@ pub struct Blocking<Function>(Function);
 #[derive(Debug)]
 pub struct BlockingSignature<Signature>(PhantomData<Signature>);
 
+#[diagnostic::do_not_recommend]
 impl<Function, Signature> MethodHandler<BlockingSignature<Signature>> for Blocking<Function>
 where
     Function: BlockingHandler<Signature>,

@@ -178,7 +178,7 @@ impl SharedChange {
             return Arc::clone(known);
         }
         let after = match &self.target {
-            Some((known, after)) if Arc::ptr_eq(known, before) => Arc::clone(after),
+            Some((known, after)) if known.is_same_text(before) => Arc::clone(after),
             _ => Arc::new(before.with(&self.set, &self.unset)),
         };
         let outcome = Arc::new(ChangeOutcome {

@@ -10,7 +10,7 @@ use bolide_protocol::RawJson;
 use super::fields::{Difference, Fields, SharedChange, same_value};
 use super::merge_box::{Handle, Handles};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Layers {
     /// What each holder says, in the order in which they came.
     holders: Vec<(Handle, Arc<Fields>)>,
@@ -21,16 +21,16 @@ pub(super) struct Layers {
 
 impl Layers {
     /// As holders who agree on everything see it.
-    pub(super) fn uniform(fields: &Arc<Fields>, holders: &Handles) -> Self {
+    pub(super) fn uniform(fields: &Arc<Fields>, holders: &[Handle]) -> Self {
         let holders = holders.iter().map(|holder| (*holder, Arc::clone(fields))).collect();
         Self { holders, late: Vec::new() }
     }
 
-    /// The fields and the holders, if all holders agree.
-    pub(super) fn as_uniform(&self) -> Option<(Arc<Fields>, Handles)> {
+    /// The fields that all holders agree on.
+    pub(super) fn common_fields(&self) -> Option<&Arc<Fields>> {
         let (_, first) = self.holders.first()?;
         let all_agree = self.late.is_empty() && self.holders.iter().all(|(_, fields)| fields.is_same_text(first));
-        all_agree.then(|| (Arc::clone(first), self.holders.iter().map(|(holder, _)| *holder).collect()))
+        all_agree.then_some(first)
     }
 
     pub(super) fn holders(&self) -> impl Iterator<Item = Handle> {

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use super::fields::{Difference, FieldMap, Fields, Hasher, SharedChange};
 use super::frames::Frames;
+use super::holders::{HolderSets, Holders};
 use super::layers::Layers;
 
 /// A subscription within its session.
@@ -23,12 +24,13 @@ pub(crate) type Handles = SmallVec<[Handle; 4]>;
 #[derive(Debug, Default)]
 pub(crate) struct MergeBox {
     documents: IndexMap<Arc<str>, DocumentView, Hasher>,
+    sets: HolderSets,
 }
 
 #[derive(Debug)]
 enum DocumentView {
     /// All holders gave the same fields.
-    Uniform { fields: Arc<Fields>, holders: Handles },
+    Uniform { fields: Arc<Fields>, holders: Holders },
     /// Holders differ.
     Layered(Box<Layers>),
 }
@@ -46,18 +48,19 @@ impl MergeBox {
     pub(crate) fn added(&mut self, by: Handle, id: &Arc<str>, fields: &Arc<Fields>, frames: &mut impl Frames) {
         let place = match self.documents.entry(Arc::clone(id)) {
             Entry::Vacant(place) => {
-                place.insert(DocumentView::Uniform { fields: Arc::clone(fields), holders: SmallVec::from_elem(by, 1) });
+                let holders = self.sets.of(&[by]);
+                place.insert(DocumentView::Uniform { fields: Arc::clone(fields), holders });
                 return frames.added(id, fields);
             }
             Entry::Occupied(place) => place,
         };
         let view = place.into_mut();
         match view.fields_of(by) {
-            None => frames.changed(id, &view.add(by, fields)),
+            None => frames.changed(id, &view.add(by, fields, &mut self.sets)),
             Some(old) if old.is_same_text(fields) => {}
             Some(old) => {
                 let change = SharedChange::new(missing_in(old, fields), []);
-                view.change(&[by], id, &change, frames);
+                view.change(&[by], id, &change, &mut self.sets, frames);
             }
         }
     }
@@ -74,7 +77,7 @@ impl MergeBox {
         if !by.iter().any(|handle| view.fields_of(*handle).is_some()) {
             return Err(NotHeld);
         }
-        view.change(by, id, change, frames);
+        view.change(by, id, change, &mut self.sets, frames);
         Ok(())
     }
 
@@ -88,7 +91,7 @@ impl MergeBox {
             self.documents.swap_remove(id);
             frames.removed(id);
         } else {
-            frames.changed(id, &view.remove(by));
+            frames.changed(id, &view.remove(by, &mut self.sets));
         }
         Ok(())
     }
@@ -103,9 +106,10 @@ impl MergeBox {
                 frames.removed(id);
                 return false;
             }
-            frames.changed(id, &view.remove(by));
+            frames.changed(id, &view.remove(by, &mut self.sets));
             true
         });
+        self.sets.tidy();
     }
 
     /// What leads a client from one state of the collection to another.
@@ -148,18 +152,24 @@ impl DocumentView {
     }
 
     /// Somebody who does not hold the document brings it.
-    fn add(&mut self, by: Handle, new: &Arc<Fields>) -> Difference {
+    fn add(&mut self, by: Handle, new: &Arc<Fields>, sets: &mut HolderSets) -> Difference {
         if let Self::Uniform { fields, holders } = self
             && fields.says_the_same(new)
         {
-            holders.reserve_exact(1);
-            holders.push(by);
+            *holders = sets.with(holders, by);
             return Difference::default();
         }
-        self.in_layers(|layers| layers.add(by, new))
+        self.in_layers(sets, |layers| layers.add(by, new))
     }
 
-    fn change(&mut self, by: &[Handle], id: &str, change: &SharedChange, frames: &mut impl Frames) {
+    fn change(
+        &mut self,
+        by: &[Handle],
+        id: &str,
+        change: &SharedChange,
+        sets: &mut HolderSets,
+        frames: &mut impl Frames,
+    ) {
         let Some(fields) = by.iter().find_map(|handle| self.fields_of(*handle)) else { return };
         let outcome = change.outcome(fields);
         let difference = match self {
@@ -167,7 +177,7 @@ impl DocumentView {
                 *fields = Arc::clone(&outcome.after);
                 &outcome.difference
             }
-            _ => &self.in_layers(|layers| layers.change(by, change)),
+            _ => &self.in_layers(sets, |layers| layers.change(by, change)),
         };
         if difference.is_empty() {
             return;
@@ -180,28 +190,28 @@ impl DocumentView {
     }
 
     /// One of several holders lets go.
-    fn remove(&mut self, by: Handle) -> Difference {
+    fn remove(&mut self, by: Handle, sets: &mut HolderSets) -> Difference {
         match self {
             Self::Uniform { holders, .. } => {
-                holders.retain(|holder| *holder != by);
+                *holders = sets.without(holders, by);
                 Difference::default()
             }
-            Self::Layered(_) => self.in_layers(|layers| layers.remove(by)),
+            Self::Layered(_) => self.in_layers(sets, |layers| layers.remove(by)),
         }
     }
 
     /// Where holders agree afterwards, the layers become one.
-    fn in_layers(&mut self, act: impl FnOnce(&mut Layers) -> Difference) -> Difference {
+    fn in_layers(&mut self, sets: &mut HolderSets, act: impl FnOnce(&mut Layers) -> Difference) -> Difference {
         let difference;
         let settled = match self {
             Self::Uniform { fields, holders } => {
                 let mut layers = Layers::uniform(fields, holders);
                 difference = act(&mut layers);
-                Some(Self::uniform(&layers).unwrap_or_else(|| Self::Layered(Box::new(layers))))
+                Some(Self::uniform(&layers, sets).unwrap_or_else(|| Self::Layered(Box::new(layers))))
             }
             Self::Layered(layers) => {
                 difference = act(layers);
-                Self::uniform(layers)
+                Self::uniform(layers, sets)
             }
         };
         if let Some(settled) = settled {
@@ -210,9 +220,10 @@ impl DocumentView {
         difference
     }
 
-    fn uniform(layers: &Layers) -> Option<Self> {
-        let (fields, holders) = layers.as_uniform()?;
-        Some(Self::Uniform { fields, holders })
+    fn uniform(layers: &Layers, sets: &mut HolderSets) -> Option<Self> {
+        let fields = Arc::clone(layers.common_fields()?);
+        let holders: Handles = layers.holders().collect();
+        Some(Self::Uniform { fields, holders: sets.of(&holders) })
     }
 
     fn difference(before: &Self, after: &Self) -> Difference {

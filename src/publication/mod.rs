@@ -6,9 +6,11 @@
 //! - an [`Audience`] tells the same to many subscriptions at once, and a [`Stream`] sends events.
 
 mod audience;
+mod built_in;
 mod fields;
 mod frames;
 mod handler;
+mod holders;
 mod layers;
 mod merge_box;
 #[cfg(test)]
@@ -19,13 +21,14 @@ mod stream;
 mod subscription;
 mod views;
 
+pub(crate) use built_in::add as add_built_in;
 pub(crate) use fields::{FieldMap, Fields, SharedChange};
 pub(crate) use frames::added_frame;
 pub(crate) use merge_box::{Handle, Handles};
 pub(crate) use registry::{Publication, PublicationRegistry};
 pub(crate) use stream::StreamCore;
 pub(crate) use subscription::{Started, SubscriptionCore, run_all};
-pub(crate) use views::{Origin, Target, Views};
+pub(crate) use views::{Origin, Views};
 
 pub use audience::Audience;
 pub use handler::{AnyPublishParameters, PublicationHandler, PublishFuture};

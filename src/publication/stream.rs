@@ -115,6 +115,12 @@ impl Stream {
         Ok(())
     }
 
+    /// How many sessions listen to events of this name.
+    #[must_use]
+    pub fn listener_count(&self, event: &str) -> usize {
+        self.core.listeners.lock().get(event).map_or(0, IndexMap::len)
+    }
+
     pub(crate) fn core(&self) -> &Arc<StreamCore> {
         &self.core
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Waker;
 
 use bolide_protocol::message::Subscribe;
 use bolide_protocol::{DdpError, DocumentId, ServerMessage, ejson};
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use super::fields::{FieldMap, Fields, SharedChange};
 use super::merge_box::NotHeld;
-use super::views::{Ended, Origin, Target};
+use super::views::{Answer, Ended, Origin, Target};
 use super::{Handle, Publication};
 use crate::app::{App, AppState};
 use crate::collection::LiveQuery;
@@ -152,7 +153,9 @@ impl Subscription {
     /// Tells the client that all initial documents were sent. Only the first time counts.
     pub fn ready(&self) {
         let id = self.core.session.views().ready(self.core.handle);
-        self.core.send_ready(id);
+        if let Some(id) = id {
+            self.core.send_ready(id);
+        }
     }
 
     /// Ends the subscription: its documents leave, and the client is told.
@@ -177,13 +180,9 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            // Inside of the handler, whoever polls it answers; a task of the application has nobody else.
-            self.core.panicked();
-            return;
-        }
-        let id = self.core.session.views().handle_dropped(self.core.handle);
-        self.core.send_ready(id);
+        let by_panic = std::thread::panicking();
+        let answer = self.core.session.views().handle_dropped(self.core.handle, by_panic);
+        self.core.answer(answer);
     }
 }
 
@@ -238,8 +237,13 @@ impl SubscriptionCore {
         Started { core, future }
     }
 
-    pub(crate) fn is_active(&self) -> bool {
-        self.session.views().is_active(self.handle)
+    /// Whether the handler should be polled; it is woken when it should not any more.
+    pub(crate) fn is_handler_wanted(&self, handler: &Waker) -> bool {
+        self.session.views().is_handler_wanted(self.handle, handler)
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.session.views().is_ready(self.handle)
     }
 
     pub(crate) fn is_unblocked(&self) -> bool {
@@ -258,8 +262,8 @@ impl SubscriptionCore {
     pub(crate) fn returned(&self, outcome: MethodResult<()>) {
         match outcome {
             Ok(()) => {
-                let id = self.session.views().handler_returned(self.handle);
-                self.send_ready(id);
+                let answer = self.session.views().handler_returned(self.handle);
+                self.answer(answer);
             }
             Err(error) => self.fail(error),
         }
@@ -297,10 +301,11 @@ impl SubscriptionCore {
         self.end(Some(sanitize(error, "publication", &name, &self.app.random_id())));
     }
 
-    fn panicked(&self) {
-        let is_starting = self.session.views().drop_in_panic(self.handle);
-        if !is_starting {
-            self.end(Some(DdpError::internal()));
+    fn answer(&self, answer: Answer) {
+        match answer {
+            Answer::Nothing => {}
+            Answer::Ready(id) => self.send_ready(id),
+            Answer::Failed => self.end(Some(DdpError::internal())),
         }
     }
 
@@ -311,16 +316,17 @@ impl SubscriptionCore {
         }
     }
 
-    fn send_ready(&self, id: Option<String>) {
-        if let Some(id) = id {
-            self.session.send(ServerMessage::Ready { subs: vec![id] }.to_frame().into());
-        }
+    fn send_ready(&self, id: String) {
+        self.session.send(ServerMessage::Ready { subs: vec![id] }.to_frame().into());
     }
 }
 
 fn end(session: &Arc<Session>, handle: Handle, error: Option<DdpError>) {
     let ended = session.views().end(handle, session);
-    let Some(Ended { id, on_stop }) = ended else { return };
+    let Some(Ended { id, handler, on_stop }) = ended else { return };
+    if let Some(handler) = handler {
+        handler.wake();
+    }
     run_all(on_stop);
     let id = id.and_then(|id| ejson::to_raw(&*id).ok());
     session.send(ServerMessage::Nosub { id, error }.to_frame().into());

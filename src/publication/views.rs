@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::task::Waker;
 
 use bolide_protocol::message::Subscribe;
 use bytestring::ByteString;
@@ -35,6 +36,10 @@ pub(crate) struct Entry {
     is_ready: bool,
     is_starting: bool,
     is_held: bool,
+    /// Whether it was dropped by a panic while its handler was running.
+    is_abandoned: bool,
+    /// Drops the running handler when the subscription ends.
+    handler: Option<Waker>,
     on_stop: Vec<StopCallback>,
     /// The collections of which it publishes a query.
     claimed: Vec<Box<str>>,
@@ -47,10 +52,20 @@ pub(crate) enum Origin {
     Universal(usize),
 }
 
+/// What a client is to be told now that a subscription's handler, or its handle, is gone.
+pub(crate) enum Answer {
+    Nothing,
+    /// It is ready; here is its id.
+    Ready(String),
+    /// It has failed, as nobody can see why.
+    Failed,
+}
+
 /// What a subscription's end leaves to do, outside of the lock.
 #[must_use]
 pub(crate) struct Ended {
     pub(crate) id: Option<Arc<str>>,
+    pub(crate) handler: Option<Waker>,
     pub(crate) on_stop: Vec<StopCallback>,
 }
 
@@ -82,6 +97,19 @@ impl Views {
         self.subscriptions.contains_key(&handle)
     }
 
+    pub(crate) fn is_ready(&self, handle: Handle) -> bool {
+        self.subscriptions.get(&handle).is_some_and(|entry| entry.is_ready)
+    }
+
+    /// Whether a subscription whose handler runs is active. The handler is woken when it ends.
+    pub(crate) fn is_handler_wanted(&mut self, handle: Handle, handler: &Waker) -> bool {
+        let Some(entry) = self.subscriptions.get_mut(&handle) else { return false };
+        if !entry.handler.as_ref().is_some_and(|known| known.will_wake(handler)) {
+            entry.handler = Some(handler.clone());
+        }
+        true
+    }
+
     /// Makes a subscription active.
     pub(crate) fn start(&mut self, origin: Origin) -> Handle {
         self.last_handle = self.last_handle.wrapping_add(1);
@@ -93,7 +121,17 @@ impl Views {
         if let Some(id) = &id {
             self.by_id.insert(Arc::clone(id), handle);
         }
-        let entry = Entry { id, origin, is_ready: false, is_starting: true, is_held: true, on_stop: Vec::new(), claimed: Vec::new() };
+        let entry = Entry {
+            id,
+            origin,
+            is_ready: false,
+            is_starting: true,
+            is_held: true,
+            is_abandoned: false,
+            handler: None,
+            on_stop: Vec::new(),
+            claimed: Vec::new(),
+        };
         self.subscriptions.insert(handle, entry);
         handle
     }
@@ -135,22 +173,28 @@ impl Views {
     }
 
     /// The handler has returned. A subscription that nobody holds any more has sent all that it will send first.
-    pub(crate) fn handler_returned(&mut self, handle: Handle) -> Option<String> {
-        let entry = self.subscriptions.get_mut(&handle)?;
+    pub(crate) fn handler_returned(&mut self, handle: Handle) -> Answer {
+        let Some(entry) = self.subscriptions.get_mut(&handle) else { return Answer::Nothing };
         entry.is_starting = false;
-        if entry.is_held { None } else { self.ready(handle) }
+        entry.handler = None;
+        match (entry.is_abandoned, entry.is_held) {
+            (true, _) => Answer::Failed,
+            (false, true) => Answer::Nothing,
+            (false, false) => self.ready(handle).map_or(Answer::Nothing, Answer::Ready),
+        }
     }
 
-    /// Nobody holds the subscription any more.
-    pub(crate) fn handle_dropped(&mut self, handle: Handle) -> Option<String> {
-        let entry = self.subscriptions.get_mut(&handle)?;
+    /// Nobody holds the subscription any more: it was dropped, perhaps by a panic.
+    pub(crate) fn handle_dropped(&mut self, handle: Handle, by_panic: bool) -> Answer {
+        let Some(entry) = self.subscriptions.get_mut(&handle) else { return Answer::Nothing };
         entry.is_held = false;
-        if entry.is_starting { None } else { self.ready(handle) }
-    }
-
-    /// The handle was dropped while its thread panicked. Says whether the handler was still running.
-    pub(crate) fn drop_in_panic(&mut self, handle: Handle) -> bool {
-        self.subscriptions.get(&handle).is_some_and(|entry| entry.is_starting)
+        entry.is_abandoned = by_panic;
+        match (entry.is_starting, by_panic) {
+            // The handler decides, or what becomes of it.
+            (true, _) => Answer::Nothing,
+            (false, true) => Answer::Failed,
+            (false, false) => self.ready(handle).map_or(Answer::Nothing, Answer::Ready),
+        }
     }
 
     pub(crate) fn id_of(&self, handle: Handle) -> Option<Arc<str>> {
@@ -179,7 +223,7 @@ impl Views {
             view.release(handle, session, collection, muted);
         }
         self.collections.retain(|_, view| !view.is_empty());
-        Some(Ended { id: entry.id, on_stop: entry.on_stop })
+        Some(Ended { id: entry.id, handler: entry.handler, on_stop: entry.on_stop })
     }
 
     /// Ends all subscriptions without a word to the client.

@@ -17,6 +17,10 @@ impl Sessions {
         self.by_id.lock().len()
     }
 
+    pub(crate) fn subscription_count(&self) -> usize {
+        self.by_id.lock().values().map(|session| session.views().subscription_count()).sum()
+    }
+
     pub(super) fn find(&self, id: &str) -> Option<Arc<Session>> {
         self.by_id.lock().get(id).cloned()
     }

@@ -6,4 +6,4 @@ mod policy;
 
 pub use bolide_protocol::two_factor::{TwoFactorCode, TwoFactorMethod};
 pub use gate::{ClosedGate, Gate, GateFuture, GatedCall};
-pub use policy::{Requirement, TwoFactor};
+pub use policy::{Policy, Requirement, TwoFactor};

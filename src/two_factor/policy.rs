@@ -32,6 +32,18 @@ pub struct Requirement {
     max_age: Option<Duration>,
 }
 
+/// What can stand for a policy in a registration: a [`TwoFactor`], or what [`TwoFactor::required`] gives.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no two-factor policy",
+    label = "not a policy",
+    note = "a method states its policy between its name and its handler",
+    note = "a policy is `TwoFactor::none()`, or `TwoFactor::required()` with its options"
+)]
+pub trait Policy {
+    /// The policy itself.
+    fn into_two_factor(self) -> TwoFactor;
+}
+
 impl TwoFactor {
     /// No second factor.
     #[must_use]
@@ -60,6 +72,18 @@ impl TwoFactor {
 impl From<Requirement> for TwoFactor {
     fn from(requirement: Requirement) -> Self {
         Self::Required(requirement)
+    }
+}
+
+impl Policy for TwoFactor {
+    fn into_two_factor(self) -> TwoFactor {
+        self
+    }
+}
+
+impl Policy for Requirement {
+    fn into_two_factor(self) -> TwoFactor {
+        self.into()
     }
 }
 

@@ -163,18 +163,24 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
 
     /// The code with which the server closes the connection; whatever comes before is passed over.
     pub(crate) async fn close_code(&mut self) -> u16 {
-        loop {
-            match self.next_frame().await {
-                Some(Message::Close(Some(close))) => return close.code.into(),
-                Some(Message::Text(_)) => {}
-                other => panic!("a close with a code was expected, not {other:?}"),
-            }
-        }
+        close_code(&mut self.from_server).await
+    }
+
+    /// Sends a frame for which the server closes the connection, perhaps before it has read all of it. Gives the code.
+    pub(crate) async fn close_code_after(&mut self, frame: Message) -> u16 {
+        let Self { to_server, from_server, .. } = self;
+        let send = async { drop(to_server.send(frame).await) };
+        futures::join!(send, close_code(from_server)).1
     }
 
     /// Closes the connection and waits until the server has done so too.
     pub(crate) async fn leave(mut self) {
         self.send_frame(Message::Close(None)).await;
+        self.wait_for_end().await;
+    }
+
+    /// Waits until the socket is gone.
+    pub(crate) async fn wait_for_end(&mut self) {
         while self.next_frame().await.is_some() {}
     }
 
@@ -214,6 +220,18 @@ async fn next_frame<Io: AsyncRead + AsyncWrite + Unpin>(
 ) -> Option<Message> {
     let frame = timeout(SOON, from_server.next()).await.expect("the server says something");
     frame.and_then(Result::ok)
+}
+
+async fn close_code<Io: AsyncRead + AsyncWrite + Unpin>(
+    from_server: &mut SplitStream<WebSocketStream<Io>>,
+) -> u16 {
+    loop {
+        match next_frame(from_server).await {
+            Some(Message::Close(Some(close))) => return close.code.into(),
+            Some(Message::Text(_)) => {}
+            other => panic!("a close with a code was expected, not {other:?}"),
+        }
+    }
 }
 
 fn as_message(frame: Option<Message>) -> Value {

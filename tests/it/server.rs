@@ -1,6 +1,8 @@
 //! A server on a free port, for as long as a test holds it.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use bolide::App;
 use tokio::net::TcpListener;
@@ -41,5 +43,36 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.running.abort();
+    }
+}
+
+/// A server that has a thread of its own, so that its processor time can be told. It runs until the process ends.
+pub(crate) struct ServerThread {
+    pub(crate) address: SocketAddr,
+    /// Where the system tells of the thread.
+    statistics: PathBuf,
+}
+
+impl ServerThread {
+    pub(crate) fn start(app: App) -> Self {
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                let server = Server::start(app).await;
+                let thread = std::fs::read_link("/proc/thread-self").expect("Linux");
+                tell.send((server.address, thread)).expect("a test that waits");
+                std::future::pending::<()>().await;
+            });
+        });
+        let (address, thread) = told.recv().expect("a server");
+        Self { address, statistics: PathBuf::from("/proc").join(thread).join("schedstat") }
+    }
+
+    /// How long it has kept a processor busy.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let statistics = std::fs::read_to_string(&self.statistics).expect("Linux");
+        let nanoseconds = statistics.split(' ').next().and_then(|number| number.parse().ok());
+        Duration::from_nanos(nanoseconds.expect("a number"))
     }
 }

@@ -22,7 +22,10 @@ export const knowsEjson = { date: (ms) => new Date(ms), bytes: (...bytes) => Uin
 /** How long a test or a group of tests may take. */
 export const patience = { timeout: 15_000 };
 
-/** Runs tests with a server of their own. `tests(promise)` is given a `test` that hands over a connected client. */
+/**
+ * Runs tests with a server of their own. `tests(promise)` is given a `test` that hands over a connected client and tools:
+ * `another()` connects one more, `connectTo(server)` one to another server, and `started(options)` starts such a server.
+ */
 export function withClient(connect, tests) {
   let server;
   before(async () => (server = await startServer()));
@@ -30,12 +33,22 @@ export function withClient(connect, tests) {
 
   tests((name, check) =>
     test(name, patience, async (context) => {
-      const another = async () => {
+      const opened = [];
+      context.after(async () => {
+        while (opened.length) await opened.pop()();
+      });
+      const connectTo = async (server) => {
         const client = await connect(server);
-        context.after(() => client.close());
+        opened.push(() => client.close());
         return client;
       };
-      await check(await another(), another, context);
+      const started = async (options) => {
+        const server = await startServer(options);
+        opened.push(() => server.stop());
+        return server;
+      };
+      const another = () => connectTo(server);
+      await check(await another(), { another, connectTo, started, server });
     }),
   );
 }
@@ -132,6 +145,11 @@ export function keepsPromisesAboutMethods(connect, ejson) {
         assert.equal(await client.call('add', 2, 3, ''), 5);
         assert.equal(await client.call('add', 2, 3, { twoFactorCode: '123456', twoFactorMethod: 'totp' }), 5);
       });
+
+      promise('a client that is silent for long is pinged, answers, and stays', async (_, { connectTo, started }) => {
+        const client = await connectTo(await started({ flags: ['--heartbeat-interval-ms', '50', '--heartbeat-timeout-ms', '100'] }));
+        assert.equal(await client.call('sleepUnblocked', 500), 500);
+      });
     }),
   );
 }
@@ -163,7 +181,7 @@ export function keepsPromisesAboutPublications(connect, ejson) {
         assert.equal(client.documents('items')[id], undefined);
       });
 
-      promise("another client's changes are seen too", async (client, another) => {
+      promise("another client's changes are seen too", async (client, { another }) => {
         const seen = () => client.documents('items').lamp;
         await client.subscribe('items');
         const writer = await another();
@@ -182,7 +200,7 @@ export function keepsPromisesAboutPublications(connect, ejson) {
         assert.equal(client.documents('items')[id], undefined);
       });
 
-      promise('a broadcast reaches every subscriber', async (client, another) => {
+      promise('a broadcast reaches every subscriber', async (client, { another }) => {
         const clients = [client, await another(), await another()];
         for (const each of clients) await each.subscribe('feed');
         assert.equal(await client.call('broadcast', { score: [1, 0] }), 3);

@@ -5,10 +5,11 @@ import { once, EventEmitter } from 'node:events';
 import { Store } from './store.js';
 
 export class RawClient extends EventEmitter {
-  #socket;
   #ids = 0;
   #read = 0;
   #store = new Store();
+  /** What it speaks over. */
+  socket;
   /** Every message so far, as text and parsed. */
   texts = [];
   messages = [];
@@ -18,7 +19,7 @@ export class RawClient extends EventEmitter {
   constructor(socket) {
     super();
     this.setMaxListeners(0);
-    this.#socket = socket;
+    this.socket = socket;
     this.closed = new Promise((resolve) => (socket.onclose = resolve));
     socket.onmessage = ({ data }) => this.#receive(data);
   }
@@ -35,14 +36,14 @@ export class RawClient extends EventEmitter {
 
   opened() {
     return new Promise((resolve, reject) => {
-      this.#socket.onopen = resolve;
-      this.#socket.onerror = reject;
+      this.socket.onopen = resolve;
+      this.socket.onerror = reject;
       this.closed.then(({ code }) => reject(new Error(`closed with ${code} before it was open`)));
     });
   }
 
   send(message) {
-    this.#socket.send(typeof message === 'string' ? message : JSON.stringify(message));
+    this.socket.send(typeof message === 'string' ? message : JSON.stringify(message));
   }
 
   /** The next message that was not read yet and is as wanted; those before it are skipped. */
@@ -81,7 +82,7 @@ export class RawClient extends EventEmitter {
   }
 
   close() {
-    this.#socket.close();
+    this.socket.close();
     return this.closed;
   }
 

@@ -6,7 +6,6 @@ import { DDPSDK } from '@rocket.chat/ddp-client';
 import { TimeoutControl } from '@rocket.chat/ddp-client/dist/TimeoutControl.js';
 import WebSocket from 'ws';
 import { keepsPromisesAboutMethods, keepsPromisesAboutPublications, patience, plainJson, until, withClient } from './promises.js';
-import { startServer } from './server.js';
 import { Store } from './store.js';
 
 globalThis.WebSocket ??= WebSocket; // Node has one from 22 on
@@ -64,7 +63,7 @@ keepsPromisesAboutPublications(Client.connect, plainJson);
 
 describe('@rocket.chat/ddp-client', patience, () =>
   withClient(Client.connect, (promise) => {
-    promise('a stream brings the events of its name, and no others', async (client, another) => {
+    promise('a stream brings the events of its name, and no others', async (client, { another }) => {
       const heard = [];
       const stream = client.sdk.stream('room-messages', 'general', (message) => heard.push(message));
       await stream.ready();
@@ -80,7 +79,7 @@ describe('@rocket.chat/ddp-client', patience, () =>
       assert.deepEqual(rest, { rid: 'general', msg: 'hello', u: { _id: 'user-alice', username: 'alice' } });
     });
 
-    promise('an event comes as `changed` of the document `id`, whatever the parameters are', async (client, another) => {
+    promise('an event comes as `changed` of the document `id`, whatever the parameters are', async (client, { another }) => {
       const writer = await another();
       await writer.call('setUserId', 'user-alice');
       for (const parameter of [false, { useCollection: false, args: [] }]) {
@@ -119,7 +118,7 @@ describe('@rocket.chat/ddp-client', patience, () =>
       await assert.rejects(client.call('sendMessage', { rid: 'general', msg: 'who am I?' }));
     });
 
-    promise('after a reconnect a stream goes on under the same id', async (client, another) => {
+    promise('after a reconnect a stream goes on under the same id', async (client, { another }) => {
       const heard = [];
       const stream = client.sdk.stream('room-messages', 'lasting', (message) => heard.push(message.msg));
       await stream.ready();
@@ -138,15 +137,6 @@ describe('@rocket.chat/ddp-client', patience, () =>
       for (let i = 0; i < 3; i++) assert.deepEqual(await client.next(({ msg }) => msg === 'pong'), { msg: 'pong' });
       control.stop();
       assert.equal(client.sdk.connection.status, 'connected');
-    });
-
-    promise('it answers the pings of the server', async (_, __, context) => {
-      const server = await startServer({ flags: ['--heartbeat-interval-ms', '50', '--heartbeat-timeout-ms', '100'] });
-      context.after(() => server.stop());
-      const client = await Client.connect(server);
-      context.after(() => client.close());
-      for (let i = 0; i < 5; i++) await client.next(({ msg }) => msg === 'ping');
-      assert.equal(await client.call('add', 2, 3), 5);
     });
   }),
 );

@@ -3,9 +3,18 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import SimpleDDP from 'simpleddp';
+import { ddpSubscription } from 'simpleddp/lib/classes/ddpSubscription.js';
 import WebSocket from 'ws';
 import { keepsPromisesAboutMethods, keepsPromisesAboutPublications, knowsEjson, patience, until, withClient } from './promises.js';
 import { startServer } from './server.js';
+
+// The library drops the promise that `start` gives to its constructor: when a subscription is refused, nobody handles it.
+const { start } = ddpSubscription.prototype;
+ddpSubscription.prototype.start = function (args) {
+  const ready = start.call(this, args);
+  ready.catch(() => {});
+  return ready;
+};
 
 class Client {
   constructor(endpoint) {
@@ -71,7 +80,7 @@ describe('simpleddp', patience, () =>
       ]);
     });
 
-    promise('it connects and subscribes again when the server has closed the connection', async (client, another) => {
+    promise('it connects and subscribes again when the server has closed the connection', async (client, { another }) => {
       await client.subscribe('itemsWhere', { room: 'porch' });
       client.call('closeConnection');
       await client.next('disconnected');
@@ -80,35 +89,17 @@ describe('simpleddp', patience, () =>
       assert.equal(await client.call('add', 2, 3), 5);
     });
 
-    promise('it finds a server that was started anew', async (_, __, context) => {
+    promise('it finds a server that was started anew', async (_, { connectTo, started }) => {
       const first = await startServer();
-      const client = await Client.connect(first);
-      context.after(() => client.close());
+      const client = await connectTo(first);
       await client.subscribe('tick', 1);
       const gone = client.next('disconnected');
       await first.stop();
       await gone;
-      const second = await startServer({ address: first.address });
-      context.after(() => second.stop());
+      await started({ address: first.address });
       await client.next('connected');
       await client.next('ready');
       assert.deepEqual(Object.keys(client.documents('ticks')), ['doc0']);
     });
-
-    promise('it answers the pings of the server', async (_, __, context) => {
-      const server = await startServer({ flags: ['--heartbeat-interval-ms', '50', '--heartbeat-timeout-ms', '100'] });
-      context.after(() => server.stop());
-      const client = await Client.connect(server);
-      context.after(() => client.close());
-      await pings(client, 5);
-      assert.equal(client.ddp.connected, true);
-      assert.equal(await client.call('add', 2, 3), 5);
-    });
   }),
 );
-
-function pings(client, count) {
-  return new Promise((resolve) => {
-    client.ddp.ddpConnection.socket.on('message:in', ({ msg }) => msg === 'ping' && --count === 0 && resolve());
-  });
-}

@@ -84,6 +84,11 @@ impl Running {
             Self::Publication { core, .. } => core.is_unblocked(),
         }
     }
+
+    /// Whether a change of the user need not wait for it any longer.
+    pub(super) fn has_sent_first_documents(&self) -> bool {
+        self.is_unblocked() || matches!(self, Self::Publication { core, .. } if core.is_ready())
+    }
 }
 
 impl Future for Running {
@@ -96,7 +101,7 @@ impl Future for Running {
                 Poll::Ready(Done::Method(std::mem::take(id), Arc::clone(invocation), outcome))
             }
             Self::Publication { core, future } => {
-                if !core.is_active() {
+                if !core.is_handler_wanted(context.waker()) {
                     return Poll::Ready(Done::Publication(core.clone(), Ok(())));
                 }
                 let outcome = match guarded(|| future.as_mut().poll(context)) {
@@ -119,6 +124,7 @@ impl Driver {
         self.calls.current.is_none()
             && self.calls.unblocked_count() < self.app.limits.running_calls
             && !self.shutting_down
+            && !self.user_changes.is_under_way()
             && matches!(self.phase, Phase::Open(_) | Phase::Away(_))
     }
 

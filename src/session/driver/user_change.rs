@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use bolide_protocol::ServerMessage;
 use futures::channel::oneshot;
+use tokio::time::{Sleep, sleep};
 
 use super::Driver;
 use super::calls::Running;
@@ -25,12 +26,19 @@ pub(super) struct UserChanges {
 struct UserChange {
     /// The subscriptions that have neither sent all of their first documents nor unblocked.
     starting: Vec<Running>,
+    /// How long they are waited for.
+    patience: Pin<Box<Sleep>>,
     done: oneshot::Sender<()>,
 }
 
 impl UserChanges {
     pub(super) fn push(&mut self, user: Option<UserId>, done: oneshot::Sender<()>) {
         self.waiting.push_back((user, done));
+    }
+
+    /// Meanwhile nothing is started.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
     }
 
     pub(super) fn clear(&mut self) {
@@ -62,7 +70,8 @@ impl Driver {
         let named = origins.into_iter().filter(|origin| matches!(origin, Origin::Named(_)));
         let universal = (0..self.app.publications.universal().len()).map(Origin::Universal);
         let starting = named.chain(universal).filter_map(|origin| self.start_again(origin)).collect();
-        self.user_changes.under_way = Some(Box::new(UserChange { starting, done }));
+        let patience = Box::pin(sleep(self.app.limits.user_change_timeout));
+        self.user_changes.under_way = Some(Box::new(UserChange { starting, patience, done }));
     }
 
     fn start_again(&self, origin: Origin) -> Option<Running> {
@@ -76,10 +85,11 @@ impl Driver {
 
     fn poll_starting(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(mut change) = self.user_changes.under_way.take() else { return Poll::Ready(()) };
+        let is_over = change.patience.as_mut().poll(context).is_ready();
         for mut running in std::mem::take(&mut change.starting) {
             match Pin::new(&mut running).poll(context) {
                 Poll::Ready(done) => self.finish(done),
-                Poll::Pending if running.is_unblocked() => {
+                Poll::Pending if is_over || running.has_sent_first_documents() => {
                     self.calls.unblock(running);
                     context.waker().wake_by_ref();
                 }

@@ -1,0 +1,84 @@
+//! [`Holders`]: the subscriptions that hold a document. Most documents of a client are held by the same ones, so each set
+//! is kept once.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::fields::Hasher;
+use super::merge_box::Handle;
+
+/// In the order in which they came to hold the document.
+pub(super) type Holders = Arc<[Handle]>;
+
+/// When so many sets are known, those that are not used any more are looked for.
+const FIRST_TIDY: usize = 16;
+
+/// All sets of the documents of one collection.
+#[derive(Debug)]
+pub(super) struct HolderSets {
+    known: HashSet<Holders, Hasher>,
+    tidy_at: usize,
+}
+
+impl Default for HolderSets {
+    fn default() -> Self {
+        Self { known: HashSet::default(), tidy_at: FIRST_TIDY }
+    }
+}
+
+impl HolderSets {
+    pub(super) fn of(&mut self, holders: &[Handle]) -> Holders {
+        if let Some(known) = self.known.get(holders) {
+            return Arc::clone(known);
+        }
+        if self.known.len() >= self.tidy_at {
+            self.tidy();
+        }
+        let new = Holders::from(holders);
+        self.known.insert(Arc::clone(&new));
+        new
+    }
+
+    pub(super) fn with(&mut self, holders: &Holders, another: Handle) -> Holders {
+        let all: super::Handles = holders.iter().copied().chain([another]).collect();
+        self.of(&all)
+    }
+
+    pub(super) fn without(&mut self, holders: &Holders, gone: Handle) -> Holders {
+        let others: super::Handles = holders.iter().copied().filter(|holder| *holder != gone).collect();
+        self.of(&others)
+    }
+
+    /// Forgets the sets that no document has.
+    pub(super) fn tidy(&mut self) {
+        self.known.retain(|set| Arc::strong_count(set) > 1);
+        self.known.shrink_to_fit();
+        self.tidy_at = FIRST_TIDY.max(2 * self.known.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_kept_once_and_forgotten_when_nobody_has_it() {
+        let mut sets = HolderSets::default();
+        let one = sets.of(&[Handle(1)]);
+        let both = sets.with(&one, Handle(2));
+        assert!(Arc::ptr_eq(&both, &sets.of(&[Handle(1), Handle(2)])));
+        assert!(Arc::ptr_eq(&one, &sets.without(&both, Handle(2))));
+        drop(both);
+        sets.tidy();
+        assert_eq!(sets.known.len(), 1);
+    }
+
+    #[test]
+    fn sets_that_come_and_go_do_not_gather() {
+        let mut sets = HolderSets::default();
+        for number in 0..10_000 {
+            let _gone = sets.of(&[Handle(number)]);
+        }
+        assert!(sets.known.len() <= FIRST_TIDY);
+    }
+}

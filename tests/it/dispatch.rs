@@ -1,0 +1,215 @@
+//! The way of a call: results and errors without any transport, calls within calls, and calls whose client leaves.
+
+use std::time::Duration;
+
+use bolide::prelude::*;
+use bolide::{AppBuilder, DdpError, Limits};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::client::{Client, call as call_message};
+use crate::server::Server;
+use crate::waiting::{soon, until};
+
+const NOBODY: Caller = Caller::anonymous();
+
+fn app() -> App {
+    App::builder()
+        .method("add", TwoFactor::none(), async |_: Context, a: f64, b: f64| Ok(a + b))
+        .method("nothing", TwoFactor::none(), async |_: Context| Ok(()))
+        .method("order", TwoFactor::none(), async |_: Context, order: Order| Ok(order.amount))
+        .method("whoami", TwoFactor::none(), async |me: SignedIn| Ok(me.user().clone()))
+        .method("refuse", TwoFactor::none(), refuse)
+        .method("lookUp", TwoFactor::none(), look_up)
+        .method("panic", TwoFactor::none(), panic_soon)
+        .method("panicLate", TwoFactor::none(), panic_late)
+        .method("double", TwoFactor::none(), async |context: Context, number: f64| {
+            context.call::<f64>("add", &(number, number)).await
+        })
+        .method("relay", TwoFactor::none(), async |context: Context, method: String| {
+            context.call::<Value>(&method, &()).await
+        })
+        .build()
+        .expect("the app fits together")
+}
+
+#[derive(Deserialize)]
+struct Order {
+    amount: u32,
+}
+
+async fn refuse(_: Context) -> MethodResult<()> {
+    Err(MethodError::new("no-way", "Not like this").with_details(&json!({ "wait": 3 })))
+}
+
+async fn look_up(_: Context) -> MethodResult<String> {
+    Ok(std::fs::read_to_string("/a/secret/path")?)
+}
+
+async fn panic_soon(_: Context) -> MethodResult<()> {
+    panic!("a secret")
+}
+
+async fn panic_late(_: Context) -> MethodResult<()> {
+    tokio::task::yield_now().await;
+    panic!("a secret")
+}
+
+async fn call(method: &str, parameters: impl serde::Serialize) -> Result<Value, DdpError> {
+    app().call(&NOBODY, method, &parameters).await
+}
+
+#[tokio::test]
+async fn a_result_comes_back_typed() {
+    let sum: f64 = app().call(&NOBODY, "add", &(1, 2.5)).await.expect("a sum");
+    assert!((sum - 3.5).abs() < f64::EPSILON);
+}
+
+#[tokio::test]
+async fn a_result_that_is_something_else_is_match_failed() {
+    let sum = app().call::<String>(&NOBODY, "add", &(1, 2)).await;
+    assert_eq!(sum, Err(DdpError::match_failed()));
+}
+
+#[tokio::test]
+async fn no_result_reads_as_null() {
+    assert_eq!(call("nothing", ()).await, Ok(Value::Null));
+}
+
+#[tokio::test]
+async fn parameters_may_be_a_tuple_or_a_list() {
+    assert_eq!(call("add", (1, 2)).await, Ok(json!(3)));
+    assert_eq!(call("add", [1, 2]).await, Ok(json!(3)));
+    assert_eq!(call("add", vec![1, 2]).await, Ok(json!(3)));
+}
+
+#[tokio::test]
+async fn parameters_that_are_no_list_are_match_failed() {
+    assert_eq!(call("add", json!({"a": 1})).await, Err(DdpError::match_failed()));
+}
+
+#[tokio::test]
+async fn a_method_that_does_not_exist_is_404() {
+    assert_eq!(call("fly", ()).await, Err(DdpError::new(404, "Method 'fly' not found")));
+}
+
+#[tokio::test]
+async fn a_parameter_that_does_not_fit_is_match_failed() {
+    for parameters in [json!([]), json!([1]), json!(["1", 2]), json!([1, 2, 3]), json!([1, 2, false])] {
+        assert_eq!(call("add", parameters).await, Err(DdpError::match_failed()));
+    }
+    for order in [json!({}), json!({"amount": -1}), json!({"amount": "1"}), json!(null), json!([])] {
+        assert_eq!(call("order", [order]).await, Err(DdpError::match_failed()));
+    }
+}
+
+#[tokio::test]
+async fn an_error_for_the_client_comes_as_it_is() {
+    let error = call("refuse", ()).await.expect_err("a refusal");
+    assert_eq!(error.message(), "Not like this [no-way]");
+    assert_eq!(error.details.expect("details").get(), r#"{"wait":3}"#);
+}
+
+#[tokio::test]
+async fn an_error_that_is_not_for_the_client_is_500_and_tells_nothing() {
+    assert_eq!(call("lookUp", ()).await, Err(DdpError::internal()));
+}
+
+#[tokio::test]
+async fn a_panic_is_500_and_tells_nothing() {
+    assert_eq!(call("panic", ()).await, Err(DdpError::internal()));
+    assert_eq!(call("panicLate", ()).await, Err(DdpError::internal()));
+}
+
+#[tokio::test]
+async fn a_method_for_users_fails_for_nobody_and_knows_a_user() {
+    let error = call("whoami", ()).await.expect_err("a refusal");
+    assert_eq!(error.message(), "Invalid user [error-invalid-user]");
+    assert_eq!(error.details.expect("details").get(), r#"{"method":"whoami"}"#);
+    let user: String = app().call(&Caller::user("alice"), "whoami", &()).await.expect("a user");
+    assert_eq!(user, "alice");
+}
+
+#[tokio::test]
+async fn an_inner_call_gives_its_result_to_the_outer_one() {
+    assert_eq!(call("double", [21]).await, Ok(json!(42)));
+}
+
+#[tokio::test]
+async fn an_inner_call_has_the_user_of_the_outer_one() {
+    let user: String =
+        app().call(&Caller::user("alice"), "relay", &["whoami"]).await.expect("a user");
+    assert_eq!(user, "alice");
+}
+
+#[tokio::test]
+async fn an_inner_call_hands_its_error_on() {
+    assert_eq!(call("relay", ["fly"]).await, Err(DdpError::method_not_found("fly")));
+    assert_eq!(call("relay", ["add"]).await, Err(DdpError::match_failed()));
+    assert_eq!(call("relay", ["panic"]).await, Err(DdpError::internal()));
+}
+
+/// An app with a method that says when it has started and when it has ended, and waits for permission between. Given a
+/// true, it unblocks first.
+fn app_with_long_method() -> (AppBuilder, mpsc::UnboundedReceiver<&'static str>, watch::Sender<bool>) {
+    let (tell, told) = mpsc::unbounded_channel();
+    let (permit, permission) = watch::channel(false);
+    let app = App::builder()
+        .method("long", TwoFactor::none(), async move |context: Context, unblocks: bool| {
+            if unblocks {
+                context.unblock();
+            }
+            tell.send("started")?;
+            permission.clone().wait_for(|permitted| *permitted).await?;
+            tell.send("ended")?;
+            Ok(())
+        })
+        .method("echo", TwoFactor::none(), async |_: Context, value: Ejson| Ok(value))
+        .limits(Limits { resume_grace: Duration::ZERO, ..Limits::default() });
+    (app, told, permit)
+}
+
+#[tokio::test]
+async fn a_method_goes_on_to_its_end_when_its_client_leaves() {
+    for unblocks in [false, true] {
+        let (app, mut told, permit) = app_with_long_method();
+        let server = Server::start(app.build().expect("the app fits together")).await;
+        let mut client = Client::connect(server.address).await;
+        client.call("1", "long", json!([unblocks])).await;
+        assert_eq!(soon(told.recv()).await, Some("started"));
+        drop(client);
+        until(|| server.app.connection_count() == 0).await;
+        permit.send(true).expect("a method that waits");
+        assert_eq!(soon(told.recv()).await, Some("ended"));
+    }
+}
+
+#[tokio::test]
+async fn a_method_goes_on_to_its_end_when_its_client_leaves_without_reading() {
+    let (app, mut told, permit) = app_with_long_method();
+    let server = Server::start(app.build().expect("the app fits together")).await;
+    let mut client = Client::connect(server.address).await;
+    client.call("1", "long", json!([true])).await;
+    assert_eq!(soon(told.recv()).await, Some("started"));
+    let echo = Message::text(call_message("2", "echo", json!(["x".repeat(300_000)])).to_string());
+    client.send_until_blocked(&echo, usize::MAX).await;
+    drop(client);
+    until(|| server.app.connection_count() == 0).await;
+    permit.send(true).expect("a method that waits");
+    assert_eq!(soon(told.recv()).await, Some("ended"));
+}
+
+#[tokio::test]
+async fn a_method_that_waits_does_not_keep_other_connections_waiting() {
+    let (app, mut told, permit) = app_with_long_method();
+    let server = Server::start(app.build().expect("the app fits together")).await;
+    let mut client = Client::connect(server.address).await;
+    client.call("1", "long", json!([false])).await;
+    assert_eq!(soon(told.recv()).await, Some("started"));
+    let mut other = Client::connect(server.address).await;
+    assert_eq!(other.ask("echo", json!(["here"])).await["result"], "here");
+    permit.send(true).expect("a method that waits");
+    client.answer("1").await;
+}

@@ -1,0 +1,169 @@
+//! What can be a handler, and what the compiler says of what cannot.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use bolide::method::{Parameters, blocking};
+use bolide::prelude::*;
+use bolide::{AppBuilder, DdpError, Limits};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use crate::client::Client;
+use crate::server::Server;
+use crate::waiting::soon;
+
+async fn call(app: AppBuilder, method: &str, parameters: Value) -> Result<Value, DdpError> {
+    app.build().expect("the app fits together").call(&Caller::user("alice"), method, &parameters).await
+}
+
+fn with(handler: impl bolide::method::MethodHandler<(Context, i64)>) -> AppBuilder {
+    App::builder().method("it", TwoFactor::none(), handler)
+}
+
+#[tokio::test]
+async fn an_async_function_is_a_handler() {
+    async fn twice(_: Context, number: i64) -> MethodResult<i64> {
+        Ok(2 * number)
+    }
+    assert_eq!(call(with(twice), "it", json!([21])).await, Ok(json!(42)));
+}
+
+#[tokio::test]
+async fn a_closure_that_captures_is_a_handler() {
+    let factor = Box::new(2);
+    let app = with(async move |_: Context, number: i64| Ok(*factor * number));
+    assert_eq!(call(app, "it", json!([21])).await, Ok(json!(42)));
+}
+
+#[tokio::test]
+async fn a_closure_that_gives_a_future_is_a_handler() {
+    let app = with(|_: Context, number: i64| async move { Ok(2 * number) });
+    assert_eq!(call(app, "it", json!([21])).await, Ok(json!(42)));
+}
+
+#[tokio::test]
+async fn what_a_handler_captures_is_shared_by_its_calls() {
+    let calls = std::sync::Arc::new(std::sync::atomic::AtomicI64::new(0));
+    let app = with(async move |_: Context, more: i64| {
+        Ok(calls.fetch_add(more, std::sync::atomic::Ordering::SeqCst))
+    });
+    let app = app.build().expect("the app fits together");
+    let before: i64 = app.call(&Caller::anonymous(), "it", &[20]).await.expect("a number");
+    let between: i64 = app.call(&Caller::anonymous(), "it", &[22]).await.expect("a number");
+    assert_eq!((before, between), (0, 20));
+}
+
+#[tokio::test]
+async fn a_handler_may_have_no_parameters_and_up_to_eight() {
+    async fn none(_: Context) -> MethodResult<i64> {
+        Ok(0)
+    }
+    #[expect(clippy::too_many_arguments, reason = "that is what is tested")]
+    async fn eight(
+        me: SignedIn,
+        (a, b): (i64, i64),
+        c: String,
+        d: Option<bool>,
+        e: Vec<u8>,
+        f: Value,
+        g: Ejson,
+        h: f64,
+        i: Option<String>,
+    ) -> MethodResult<Value> {
+        Ok(json!([me.user(), a, b, c, d, e, f, g, h, i]))
+    }
+    let app = App::builder()
+        .method("none", TwoFactor::none(), none)
+        .method("eight", TwoFactor::none(), eight);
+    let parameters = json!([[1, 2], "c", null, [5], {"f": 6}, {"g": 7}, 8.5]);
+    let shown = json!(["alice", 1, 2, "c", null, [5], {"f": 6}, {"g": 7}, 8.5, null]);
+    assert_eq!(call(app, "eight", parameters).await, Ok(shown));
+}
+
+#[tokio::test]
+async fn a_handler_may_take_the_parameters_as_they_come() {
+    async fn count(_: Context, parameters: Parameters) -> MethodResult<usize> {
+        Ok(parameters.len())
+    }
+    let app = App::builder().method("it", TwoFactor::none(), count);
+    let nine = json!([1, 2, 3, 4, 5, 6, 7, 8, ""]);
+    assert_eq!(call(app, "it", nine).await, Ok(json!(9)));
+}
+
+#[tokio::test]
+async fn a_blocking_function_is_a_handler() {
+    fn twice(_: Context, number: i64) -> MethodResult<i64> {
+        Ok(2 * number)
+    }
+    let app = App::builder().method("it", TwoFactor::none(), blocking(twice));
+    assert_eq!(call(app, "it", json!([21])).await, Ok(json!(42)));
+    let app = App::builder().method("it", TwoFactor::none(), blocking(twice));
+    assert_eq!(call(app, "it", json!(["no number"])).await, Err(DdpError::match_failed()));
+}
+
+#[tokio::test]
+async fn a_blocking_function_that_panics_is_500_and_tells_nothing() {
+    fn panics(_: Context) -> MethodResult<()> {
+        panic!("a secret")
+    }
+    let app = App::builder().method("it", TwoFactor::none(), blocking(panics));
+    assert_eq!(call(app, "it", json!([])).await, Err(DdpError::internal()));
+}
+
+/// There is one thread for everything asynchronous here: were it held, nothing would be answered.
+#[tokio::test]
+async fn a_blocking_function_holds_no_async_worker() {
+    let (tell, told) = oneshot::channel();
+    let (permit, permission) = mpsc::channel::<()>();
+    let channels = std::sync::Arc::new(parking_lot::Mutex::new(Some((tell, permission))));
+    let app = App::builder()
+        .method("echo", TwoFactor::none(), async |_: Context, value: Ejson| Ok(value))
+        .method("block", TwoFactor::none(), blocking(move |_: Context| {
+            let (tell, permission) = channels.lock().take().ok_or(std::fmt::Error)?;
+            tell.send(()).map_err(|()| std::fmt::Error)?;
+            permission.recv()?;
+            Ok("done")
+        }))
+        .build()
+        .expect("the app fits together");
+    let server = Server::start(app).await;
+    let mut blocked = Client::connect(server.address).await;
+    blocked.call("1", "block", json!([])).await;
+    soon(told).await.expect("a method that started");
+    let mut other = Client::connect(server.address).await;
+    assert_eq!(other.ask("echo", json!(["here"])).await["result"], "here");
+    blocked.ping().await;
+    permit.send(()).expect("a method that waits");
+    assert_eq!(blocked.answer("1").await["result"], "done");
+}
+
+#[tokio::test]
+async fn a_blocking_function_that_outlives_its_client_harms_nobody() {
+    let (permit, permission) = mpsc::channel::<()>();
+    let permission = std::sync::Arc::new(parking_lot::Mutex::new(permission));
+    let app = App::builder()
+        .method("block", TwoFactor::none(), blocking(move |_: Context| Ok(permission.lock().recv()?)))
+        .limits(Limits { resume_grace: Duration::ZERO, ..Limits::default() })
+        .build()
+        .expect("the app fits together");
+    let server = Server::start(app).await;
+    let mut client = Client::connect(server.address).await;
+    client.call("1", "block", json!([])).await;
+    client.leave().await;
+    crate::waiting::until(|| server.app.connection_count() == 0).await;
+    permit.send(()).expect("a method that waits");
+    server.shut_down().await;
+}
+
+#[test]
+fn the_compiler_says_what_is_wrong_with_a_handler() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("tests/ui/handlers.rs");
+    cases.compile_fail("tests/ui/not_async.rs");
+    cases.compile_fail("tests/ui/blocking_async.rs");
+    cases.compile_fail("tests/ui/first_parameter.rs");
+    cases.compile_fail("tests/ui/parameter_type.rs");
+    cases.compile_fail("tests/ui/return_type.rs");
+    cases.compile_fail("tests/ui/no_policy.rs");
+}

@@ -1,0 +1,189 @@
+//! Limits: a client that asks too much, or reads too slowly, harms nobody but itself, and costs little.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bolide::prelude::*;
+use bolide::{App, Limits};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::application::{application, register};
+use crate::client::{Client, call};
+use crate::server::{Server, ServerThread};
+use crate::waiting::{A_MOMENT, until};
+
+/// More than the buffers of two sockets hold, and what the server lets wait.
+const MORE_THAN_BUFFERS: usize = 64 << 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_calls_than_the_queue_holds_end_in_an_error_and_close_with_1008() {
+    let server = Server::start(application()).await;
+    let mut other = Client::connect(server.address).await;
+    let mut client = Client::connect(server.address).await;
+    client.call("long", "sleep", json!([60_000])).await;
+    for number in 0..10_000 {
+        client.call(&number.to_string(), "add", json!([1, number])).await;
+    }
+    expect_too_many(&mut client).await;
+    other.ping().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn longer_messages_than_the_queue_holds_end_in_an_error_and_close_with_1008() {
+    let server = Server::start(application()).await;
+    let mut client = Client::connect(server.address).await;
+    client.call("long", "sleep", json!([60_000])).await;
+    let megabyte = Message::text(call("1", "nothing", json!(["x".repeat(1_000_000)])).to_string());
+    for _ in 0..17 {
+        client.send_frame(megabyte.clone()).await;
+    }
+    expect_too_many(&mut client).await;
+}
+
+async fn expect_too_many(client: &mut Client) {
+    assert_eq!(
+        client.next().await,
+        json!({"msg": "error", "reason": "Too many messages are waiting"})
+    );
+    assert_eq!(client.close_code().await, 1008);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_calls_in_a_row_are_answered_in_order() {
+    let server = Server::start(application()).await;
+    let mut client = Client::connect(server.address).await;
+    let ids: Vec<String> = (0..10_000).map(|number| number.to_string()).collect();
+    let calls = ids.iter().map(|id| call(id, "add", json!([1, 2]))).collect();
+    assert_eq!(client.ask_all(calls).await, ids);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_answers_to_calls_that_waited_reach_a_client_that_reads() {
+    let server = Server::start(application()).await;
+    let mut client = Client::connect(server.address).await;
+    let long = "x".repeat(300_000);
+    let echoes = (1..40).map(|number: u32| call(&number.to_string(), "echo", json!([long])));
+    let calls: Vec<Value> = [call("0", "sleep", json!([300]))].into_iter().chain(echoes).collect();
+    let ids: Vec<String> = (0..40).map(|number: u32| number.to_string()).collect();
+    assert_eq!(client.ask_all(calls).await, ids);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_read_long_answers_is_not_read_from_until_it_does() {
+    let server = Server::start(application()).await;
+    let mut other = Client::connect(server.address).await;
+    let mut client = Client::connect(server.address).await;
+    let echo = Message::text(call("1", "echo", json!(["x".repeat(300_000)])).to_string());
+    let sent = client.send_until_blocked(&echo, MORE_THAN_BUFFERS).await;
+    assert!(sent < MORE_THAN_BUFFERS, "the server took {sent} bytes and more");
+    other.ping().await;
+    for _ in 0..sent / echo.len() {
+        client.answer("1").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_pings_by_a_client_that_does_not_read_is_stopped() {
+    let server = Server::start(application()).await;
+    let mut other = Client::connect(server.address).await;
+    let mut client = Client::connect(server.address).await;
+    let ping = Message::text(json!({"msg": "ping", "id": "x".repeat(10_000)}).to_string());
+    let sent = client.send_until_blocked(&ping, MORE_THAN_BUFFERS).await;
+    assert!(sent < MORE_THAN_BUFFERS, "the server took {sent} bytes and more");
+    other.ping().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_websocket_pings_by_a_client_that_does_not_read_is_stopped() {
+    let server = Server::start(application()).await;
+    let mut other = Client::connect(server.address).await;
+    let mut client = Client::connect(server.address).await;
+    let ping = Message::Ping(vec![b'x'; 125].into());
+    let sent = client.send_until_blocked(&ping, MORE_THAN_BUFFERS).await;
+    assert!(sent < MORE_THAN_BUFFERS, "the server took {sent} bytes and more");
+    other.ping().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_costs_no_time() {
+    let server = ServerThread::start(application());
+    let mut client = Client::connect(server.address).await;
+    let echo = Message::text(call("1", "echo", json!(["x".repeat(300_000)])).to_string());
+    client.send_until_blocked(&echo, MORE_THAN_BUFFERS).await;
+    assert_is_idle(&server).await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_answer_a_close_costs_no_time() {
+    let server = ServerThread::start(application());
+    let mut client = Client::connect(server.address).await;
+    client.call("1", "closeConnection", json!([])).await;
+    assert_is_idle(&server).await;
+    assert_eq!(client.close_code().await, 1000);
+}
+
+async fn assert_is_idle(server: &ServerThread) {
+    tokio::time::sleep(A_MOMENT).await;
+    let before = server.processor_time();
+    tokio::time::sleep(A_MOMENT).await;
+    let spent = server.processor_time() - before;
+    assert!(spent < A_MOMENT / 4, "the server was busy for {spent:?} of {A_MOMENT:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_for_which_too_much_waits_is_closed_with_1013_and_no_other() {
+    let server = Server::start(application()).await;
+    let mut slow = Client::connect(server.address).await;
+    slow.send(json!({"msg": "sub", "id": "s", "name": "feed"})).await;
+    slow.ping().await;
+    let mut other = Client::connect(server.address).await;
+    let long = "x".repeat(300_000);
+    for number in 0.. {
+        if other.ask("broadcast", json!([[number, long]])).await["result"] == json!(0) {
+            break;
+        }
+    }
+    assert_eq!(slow.close_code().await, 1013);
+    other.ping().await;
+}
+
+#[tokio::test]
+async fn no_more_calls_run_at_once_than_the_limit_says() {
+    let started = Arc::new(AtomicUsize::new(0));
+    let may_end = Arc::new(Semaphore::new(0));
+    let app = App::builder()
+        .method("wait", TwoFactor::none(), {
+            let (started, may_end) = (Arc::clone(&started), Arc::clone(&may_end));
+            async move |context: Context| {
+                context.unblock();
+                started.fetch_add(1, Ordering::SeqCst);
+                may_end.acquire().await?.forget();
+                Ok(())
+            }
+        })
+        .limits(Limits { running_calls: 2, ..Limits::default() })
+        .build()
+        .expect("the app fits together");
+    let server = Server::start(app).await;
+    let mut client = Client::connect(server.address).await;
+    for id in ["1", "2", "3"] {
+        client.call(id, "wait", json!([])).await;
+    }
+    client.ping().await;
+    assert_eq!(started.load(Ordering::SeqCst), 2);
+    may_end.add_permits(1);
+    until(|| started.load(Ordering::SeqCst) == 3).await;
+}
+
+#[tokio::test]
+async fn a_limit_of_messages_counts_those_that_wait_and_not_the_one_that_runs() {
+    let limits = Limits { queued_messages: 2, ..Limits::default() };
+    let app = register(App::builder()).limits(limits).build().expect("the app fits together");
+    let server = Server::start(app).await;
+    let mut client = Client::connect(server.address).await;
+    let calls = [call("0", "sleep", json!([50])), call("1", "nothing", json!([]))];
+    let last = call("2", "nothing", json!([]));
+    assert_eq!(client.ask_all([calls.as_slice(), &[last]].concat()).await, ["0", "1", "2"]);
+}

@@ -1,0 +1,353 @@
+//! The handle of a subscription cannot be misused: the client is answered whatever becomes of it, and only a live one
+//! sends.
+
+use std::future::pending;
+use std::sync::Arc;
+
+use bolide::prelude::*;
+use bolide::{AppBuilder, DdpError, Limits};
+use futures::StreamExt as _;
+use futures::channel::mpsc;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::subscriber::Subscriber;
+use crate::waiting::{soon, until};
+
+/// Takes a subscription out of its handler.
+#[derive(Clone, Default)]
+struct Pocket(Arc<Mutex<Vec<Subscription>>>);
+
+impl Pocket {
+    fn put(&self, subscription: Subscription) {
+        self.0.lock().push(subscription);
+    }
+
+    fn take(&self) -> Subscription {
+        self.0.lock().pop().expect("a subscription")
+    }
+}
+
+/// A subscriber of a publication `p`, which becomes of it what `app` says.
+async fn subscriber(app: AppBuilder) -> Subscriber {
+    let app = app.build().expect("the app fits together");
+    let subscriber = Subscriber::connect(&app).await;
+    subscriber.ask("s", "p", json!([])).await;
+    subscriber
+}
+
+/// One whose publication puts its handle into the pocket.
+async fn pocketed() -> (Subscriber, Subscription) {
+    let pocket = Pocket::default();
+    let kept = pocket.clone();
+    let mut subscriber = subscriber(App::builder().publish("p", async move |subscription: Subscription| {
+        kept.put(subscription);
+        Ok(())
+    }))
+    .await;
+    assert_eq!(subscriber.heard().await, [] as [Value; 0]);
+    (subscriber, pocket.take())
+}
+
+fn internal_error() -> Value {
+    serde_json::to_value(DdpError::internal()).expect("JSON")
+}
+
+#[tokio::test]
+async fn a_handler_that_returns_is_ready() {
+    let app = App::builder().publish("p", async |_: Subscription| Ok(()));
+    subscriber(app).await.ready("s").await;
+}
+
+#[tokio::test]
+async fn a_handler_that_drops_its_handle_and_goes_on_is_ready_when_it_returns() {
+    let go = Arc::new(Notify::new());
+    let gone = Arc::clone(&go);
+    let app = App::builder().publish("p", async move |subscription: Subscription| {
+        drop(subscription);
+        gone.notified().await;
+        Ok(())
+    });
+    let mut subscriber = subscriber(app).await;
+    assert_eq!(subscriber.heard().await, [] as [Value; 0]);
+    go.notify_one();
+    subscriber.ready("s").await;
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_is_answered_500() {
+    async fn panics(_: Subscription) -> MethodResult<()> {
+        panic!("a secret")
+    }
+    let mut subscriber = subscriber(App::builder().publish("p", panics)).await;
+    assert_eq!(subscriber.nosub("s").await, internal_error());
+}
+
+#[tokio::test]
+async fn what_a_handler_sent_before_it_panicked_leaves_again() {
+    async fn panics(subscription: Subscription) -> MethodResult<()> {
+        subscription.added("c", "1", &json!({"a": 1})).await?;
+        panic!("a secret")
+    }
+    let mut subscriber = subscriber(App::builder().publish("p", panics)).await;
+    assert_eq!(subscriber.next().await["msg"], "added");
+    assert_eq!(subscriber.next().await["msg"], "removed");
+    assert_eq!(subscriber.nosub("s").await, internal_error());
+}
+
+#[tokio::test]
+async fn a_task_that_panics_with_the_handle_is_answered_500() {
+    let (mut subscriber, subscription) = pocketed().await;
+    let task = tokio::spawn(async move {
+        let _held = subscription;
+        panic!("a secret")
+    });
+    assert!(task.await.is_err());
+    assert_eq!(subscriber.nosub("s").await, internal_error());
+}
+
+#[tokio::test]
+async fn a_task_that_panics_with_the_handle_while_the_handler_runs_is_answered_500() {
+    let app = App::builder().publish("p", async |subscription: Subscription| {
+        let task = tokio::spawn(async move {
+            let _held = subscription;
+            panic!("a secret")
+        });
+        assert!(task.await.is_err());
+        Ok(())
+    });
+    assert_eq!(subscriber(app).await.nosub("s").await, internal_error());
+}
+
+#[tokio::test]
+async fn a_handler_may_fail_after_it_was_ready() {
+    let app = App::builder().publish("p", async |subscription: Subscription| {
+        subscription.ready();
+        Err(MethodError::new("too-late", "It changed its mind"))
+    });
+    let mut subscriber = subscriber(app).await;
+    subscriber.ready("s").await;
+    assert_eq!(subscriber.nosub("s").await["error"], "too-late");
+}
+
+#[tokio::test]
+async fn a_handle_that_is_dropped_outside_of_its_handler_is_ready() {
+    let (mut subscriber, subscription) = pocketed().await;
+    drop(subscription);
+    subscriber.ready("s").await;
+}
+
+#[tokio::test]
+async fn a_handle_that_is_kept_goes_on_sending() {
+    let (mut subscriber, subscription) = pocketed().await;
+    let task = tokio::spawn(async move {
+        subscription.ready();
+        for number in 0..1_000 {
+            subscription.added("c", number.to_string(), &json!({"number": number})).await?;
+        }
+        subscription.removed("c", "7").await?;
+        Ok::<_, MethodError>(subscription)
+    });
+    subscriber.ready("s").await;
+    subscriber.next_of(&["removed"]).await;
+    assert_eq!(subscriber.documents("c").len(), 999);
+    drop(soon(task).await.expect("it ends"));
+    assert_eq!(subscriber.heard().await, [] as [Value; 0], "it was ready already");
+}
+
+#[tokio::test]
+async fn nothing_is_sent_after_unsubscribing() {
+    let (mut subscriber, subscription) = pocketed().await;
+    subscription.added("c", "1", &json!({"a": 1})).await.expect("it is sent");
+    subscriber.unsubscribe("s").await;
+    assert_eq!(subscriber.nosub("s").await, Value::Null);
+    assert_eq!(subscriber.documents("c").len(), 0);
+    assert!(!subscription.is_active());
+    subscription.added("c", "1", &json!({"a": 1})).await.expect("it is ignored");
+    subscription.changed("c", "1", &json!({"a": 2}), &[]).await.expect("it is ignored");
+    subscription.removed("c", "1").await.expect("it is ignored");
+    subscription.ready();
+    subscription.stop();
+    subscription.fail(MethodError::new(400, "Too late"));
+    drop(subscription);
+    assert_eq!(subscriber.heard().await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn an_ended_handle_says_nothing_of_its_successor_under_the_same_id() {
+    let (mut subscriber, old) = pocketed().await;
+    subscriber.unsubscribe("s").await;
+    subscriber.nosub("s").await;
+    subscriber.ask("s", "p", json!([])).await;
+    assert_eq!(subscriber.heard().await, [] as [Value; 0]);
+    old.ready();
+    old.stop();
+    drop(old);
+    assert_eq!(subscriber.heard().await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn on_stop_runs_once_when_the_client_unsubscribes() {
+    let (mut subscriber, subscription) = pocketed().await;
+    let (stopped, mut stops) = mpsc::unbounded();
+    subscription.on_stop(move || stopped.unbounded_send(()).expect("a listener"));
+    subscriber.unsubscribe("s").await;
+    subscriber.nosub("s").await;
+    subscription.stop();
+    drop(subscription);
+    subscriber.leave().await;
+    assert_eq!(soon(stops.next()).await, Some(()));
+    assert_eq!(soon(stops.next()).await, None, "the callback is gone");
+}
+
+#[tokio::test]
+async fn on_stop_runs_at_once_when_it_has_ended() {
+    let (_subscriber, subscription) = pocketed().await;
+    subscription.stop();
+    let stopped = Arc::new(Mutex::new(false));
+    let noted = Arc::clone(&stopped);
+    subscription.on_stop(move || *noted.lock() = true);
+    assert!(*stopped.lock());
+}
+
+#[tokio::test]
+async fn an_on_stop_that_panics_keeps_no_other_from_running() {
+    let (mut subscriber, subscription) = pocketed().await;
+    let (stopped, mut stops) = mpsc::unbounded();
+    subscription.on_stop(|| panic!("a secret"));
+    subscription.on_stop(move || stopped.unbounded_send(()).expect("a listener"));
+    subscriber.unsubscribe("s").await;
+    assert_eq!(subscriber.nosub("s").await, Value::Null);
+    assert_eq!(soon(stops.next()).await, Some(()));
+}
+
+/// A publication that never ends by itself, and says when its future is dropped.
+fn endless() -> (AppBuilder, Arc<()>) {
+    let alive = Arc::new(());
+    let held = Arc::clone(&alive);
+    let app = App::builder().publish("p", async move |subscription: Subscription| {
+        let _held = held;
+        subscription.unblock();
+        subscription.ready();
+        pending::<()>().await;
+        Ok(())
+    });
+    // The handler that is registered holds one, as does the test.
+    (app, alive)
+}
+
+#[tokio::test]
+async fn a_handler_that_never_ends_is_dropped_when_the_client_unsubscribes() {
+    let (app, alive) = endless();
+    let mut subscriber = subscriber(app).await;
+    subscriber.ready("s").await;
+    assert_eq!(Arc::strong_count(&alive), 3);
+    subscriber.unsubscribe("s").await;
+    subscriber.nosub("s").await;
+    until(|| Arc::strong_count(&alive) == 2).await;
+}
+
+#[tokio::test]
+async fn a_handler_that_never_ends_is_dropped_when_the_client_leaves() {
+    let (app, alive) = endless();
+    let mut subscriber = subscriber(app).await;
+    subscriber.ready("s").await;
+    subscriber.leave().await;
+    until(|| Arc::strong_count(&alive) < 3).await;
+}
+
+#[tokio::test]
+async fn handlers_that_never_end_do_not_use_up_the_session() {
+    let (app, alive) = endless();
+    let app = app.limits(Limits { running_calls: 10, ..Limits::default() }).build().expect("the app fits together");
+    let mut subscriber = Subscriber::connect(&app).await;
+    for _ in 0..100 {
+        subscriber.subscribe("p", json!([])).await;
+        subscriber.unsubscribe("p").await;
+        subscriber.nosub("p").await;
+    }
+    until(|| Arc::strong_count(&alive) == 2).await;
+}
+
+#[tokio::test]
+async fn a_handler_that_is_stopped_from_elsewhere_lets_the_next_message_run() {
+    let pocket = Pocket::default();
+    let kept = pocket.clone();
+    let mut subscriber = subscriber(App::builder().publish("p", async move |subscription: Subscription| {
+        kept.put(subscription);
+        pending().await
+    }))
+    .await;
+    subscriber.ask("t", "nope", json!([])).await;
+    assert_eq!(subscriber.heard().await, [] as [Value; 0]);
+    pocket.take().stop();
+    assert_eq!(subscriber.nosub("s").await, Value::Null);
+    assert_eq!(subscriber.nosub("t").await["error"], 404);
+}
+
+#[tokio::test]
+async fn a_universal_publication_is_answered_neither_ready_nor_nosub_with_an_id() {
+    let app = App::builder()
+        .publish_universal(async |subscription: Subscription| {
+            assert_eq!(subscription.id(), None);
+            subscription.added("c", "1", &json!({"a": 1})).await
+        })
+        .publish_universal(async |_: Subscription| Err(MethodError::new(400, "No")))
+        .build()
+        .expect("the app fits together");
+    let mut subscriber = Subscriber::connect(&app).await;
+    let heard = subscriber.heard().await;
+    assert_eq!(heard.len(), 2, "{heard:?}");
+    assert_eq!(heard[0]["msg"], "added");
+    assert_eq!((&heard[1]["msg"], &heard[1]["id"]), (&json!("nosub"), &Value::Null));
+}
+
+#[tokio::test]
+async fn more_subscriptions_than_the_limit_are_refused_by_name() {
+    let app = App::builder()
+        .publish("p", async |_: Subscription| Ok(()))
+        .limits(Limits { subscriptions: 3, ..Limits::default() })
+        .build()
+        .expect("the app fits together");
+    let mut subscriber = Subscriber::connect(&app).await;
+    for id in ["1", "2", "3"] {
+        subscriber.ask(id, "p", json!([])).await;
+        subscriber.ready(id).await;
+    }
+    subscriber.ask("4", "p", json!([])).await;
+    assert_eq!(subscriber.nosub("4").await["error"], "too-many-subscriptions");
+    subscriber.unsubscribe("2").await;
+    subscriber.nosub("2").await;
+    subscriber.ask("4", "p", json!([])).await;
+    subscriber.ready("4").await;
+}
+
+#[tokio::test]
+async fn a_client_may_subscribe_ten_thousand_times() {
+    let items: Collection = Collection::new("items");
+    items.insert("1", &[("a".to_owned(), Ejson::from(1))].into_iter().collect()).expect("a new document");
+    let all = items.clone();
+    let app = App::builder()
+        .publish("p", async move |subscription: Subscription, shows: bool| match shows {
+            true => subscription.publish(all.find(Filter::everything())).await,
+            false => Ok(()),
+        })
+        .limits(Limits { subscriptions: 10_000, ..Limits::default() })
+        .build()
+        .expect("the app fits together");
+    let mut subscriber = Subscriber::connect(&app).await;
+    for id in 0..10_000 {
+        subscriber.ask(&id.to_string(), "p", json!([id % 10 == 0])).await;
+        subscriber.ready(&id.to_string()).await;
+    }
+    assert_eq!(subscriber.documents("items").len(), 1);
+    items.update("1", Update::new().set("a", 2)).expect("there is one");
+    assert_eq!(subscriber.heard().await.len(), 1, "one change is one message");
+    for id in 0..10_000 {
+        subscriber.unsubscribe(&id.to_string()).await;
+        assert_eq!(subscriber.nosub(&id.to_string()).await, Value::Null);
+    }
+    assert_eq!((app.subscription_count(), items.live_query_count()), (0, 0));
+    assert_eq!(subscriber.documents("items").len(), 0);
+}

@@ -1,0 +1,72 @@
+// `asteroid`, a Meteor client whose subscriptions are events. It throws on a `ready` or `result` for an id that it doesn't know.
+
+import assert from 'node:assert/strict';
+import { describe } from 'node:test';
+import { createClass } from 'asteroid';
+import WebSocket from 'ws';
+import { keepsPromisesAboutMethods, keepsPromisesAboutPublications, patience, plainJson, until, withClient } from './promises.js';
+import { Store } from './store.js';
+
+const Asteroid = createClass();
+
+class Client {
+  #store = new Store();
+
+  static async connect(server) {
+    const client = new Client();
+    client.asteroid = new Asteroid({ endpoint: server.websocket, SocketConstructor: WebSocket, reconnectInterval: 20 });
+    client.asteroid.on('disconnected', () => (client.#store = new Store()));
+    client.onData((message) => client.#store.take(message));
+    await client.next('connected');
+    return client;
+  }
+
+  call(method, ...params) {
+    return this.asteroid.call(method, ...params);
+  }
+
+  async subscribe(name, ...params) {
+    const subscription = this.asteroid.subscribe(name, ...params);
+    await new Promise((resolve, reject) => subscription.on('ready', resolve).on('error', reject));
+    return { id: subscription.id, stop: () => this.#unsubscribe(subscription.id) };
+  }
+
+  documents(collection) {
+    return this.#store.documents(collection);
+  }
+
+  onData(look) {
+    for (const event of ['added', 'changed', 'removed']) this.asteroid.ddp.on(event, look);
+  }
+
+  /** The next event of this name. */
+  next(event) {
+    return new Promise((resolve) => this.asteroid.once(event, resolve));
+  }
+
+  close() {
+    this.asteroid.disconnect();
+  }
+
+  async #unsubscribe(id) {
+    const stopped = new Promise((resolve) => this.asteroid.ddp.on('nosub', (message) => message.id === id && resolve()));
+    this.asteroid.unsubscribe(id);
+    await stopped;
+  }
+}
+
+keepsPromisesAboutMethods(Client.connect, plainJson);
+keepsPromisesAboutPublications(Client.connect, plainJson);
+
+describe('asteroid', patience, () =>
+  withClient(Client.connect, (promise) => {
+    promise('it connects and subscribes again when the server has closed the connection', async (client, { another }) => {
+      await client.subscribe('itemsWhere', { room: 'porch' });
+      client.call('closeConnection').catch(() => {});
+      await client.next('disconnected');
+      await (await another()).call('insertItem', { _id: 'chair', room: 'porch' });
+      await until(client, () => client.documents('items').chair);
+      assert.equal(await client.call('add', 2, 3), 5);
+    });
+  }),
+);

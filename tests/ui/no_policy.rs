@@ -1,0 +1,11 @@
+//! A method that does not say whether it asks for a second factor.
+
+use bolide::prelude::*;
+
+async fn add(_: Context, a: f64, b: f64) -> MethodResult<f64> {
+    Ok(a + b)
+}
+
+fn main() {
+    let _ = App::builder().method("add", add);
+}
