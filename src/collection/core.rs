@@ -113,7 +113,7 @@ impl CollectionCore {
 
     pub(super) fn fetch(&self, plan: &Plan) -> Vec<Object> {
         let state = self.state.lock();
-        plan.select(state.documents.iter()).into_iter().map(|(_, document)| document.object.clone()).collect()
+        plan.select(&state.documents).into_iter().map(|(_, document)| document.object.clone()).collect()
     }
 
     /// Begins to tell a subscription of changes; what is there now is to be [sent](Self::send_some) first.

@@ -2,14 +2,19 @@
 
 use std::cmp::Ordering;
 
-use bolide_protocol::Ejson;
+use bolide_protocol::{DocumentId, Ejson};
 use bolide_protocol::ejson::Object;
 
-/// A condition on the fields of a document. A field may be a path, such as `address.city`.
+/// The name under which a document's id is asked for.
+pub(super) const ID: &str = "_id";
+
+/// A condition on the fields of a document. A field may be a path, such as `address.city`. `_id` is the document's id,
+/// which can be equal and not less or greater.
 ///
 /// ```
 /// use bolide::prelude::*;
 ///
+/// let ada = Filter::eq("_id", "user-ada");
 /// let cheap_or_mine = Filter::any([Filter::below("price", 10), Filter::eq("owner", "ada")]);
 /// let open = Filter::all([Filter::eq("open", true), cheap_or_mine]);
 /// ```
@@ -21,6 +26,8 @@ enum Condition {
     All(Vec<Filter>),
     Any(Vec<Filter>),
     Not(Box<Filter>),
+    /// The id is one of these, as DDP carries them.
+    Id(Vec<String>),
     Equals(String, Ejson),
     In(String, Vec<Ejson>),
     Compares(String, Comparison, Ejson),
@@ -43,12 +50,19 @@ impl Filter {
 
     /// The field equals the value, in EJSON's sense. A field that is not there equals `null`.
     pub fn eq(field: &str, value: impl Into<Ejson>) -> Self {
+        if field == ID {
+            return Self::is_in(field, [value]);
+        }
         Self(Condition::Equals(field.to_owned(), value.into()))
     }
 
     /// The field equals one of the values.
     pub fn is_in<Value: Into<Ejson>>(field: &str, values: impl IntoIterator<Item = Value>) -> Self {
-        Self(Condition::In(field.to_owned(), values.into_iter().map(Into::into).collect()))
+        let values = values.into_iter().map(Into::into);
+        if field == ID {
+            return Self(Condition::Id(values.filter_map(to_id).collect()));
+        }
+        Self(Condition::In(field.to_owned(), values.collect()))
     }
 
     /// The field is less than the value. Only numbers, texts and dates compare, each with its own kind.
@@ -88,11 +102,21 @@ impl Filter {
         Self(Condition::Not(Box::new(filter)))
     }
 
-    pub(super) fn matches(&self, document: &Object) -> bool {
+    /// The ids of all documents that it may let through, if it names them.
+    pub(super) fn ids(&self) -> Option<&[String]> {
         match &self.0 {
-            Condition::All(filters) => filters.iter().all(|filter| filter.matches(document)),
-            Condition::Any(filters) => filters.iter().any(|filter| filter.matches(document)),
-            Condition::Not(filter) => !filter.matches(document),
+            Condition::Id(ids) => Some(ids),
+            Condition::All(filters) => filters.iter().find_map(Self::ids),
+            _ => None,
+        }
+    }
+
+    pub(super) fn matches(&self, id: &str, document: &Object) -> bool {
+        match &self.0 {
+            Condition::All(filters) => filters.iter().all(|filter| filter.matches(id, document)),
+            Condition::Any(filters) => filters.iter().any(|filter| filter.matches(id, document)),
+            Condition::Not(filter) => !filter.matches(id, document),
+            Condition::Id(ids) => ids.iter().any(|other| other == id),
             Condition::Equals(field, value) => equals(value_at(document, field), value),
             Condition::In(field, values) => {
                 let found = value_at(document, field);
@@ -104,6 +128,18 @@ impl Filter {
             }
         }
     }
+}
+
+/// The id as DDP carries it; nothing for a value that is no id.
+fn to_id(value: Ejson) -> Option<String> {
+    let id = match value {
+        Ejson::String(text) => DocumentId::String(text),
+        Ejson::ObjectId(id) => DocumentId::ObjectId(id),
+        Ejson::Number(number) => DocumentId::Number(number),
+        Ejson::Bool(value) => DocumentId::Bool(value),
+        _ => return None,
+    };
+    Some(id.to_wire().into_owned())
 }
 
 impl Comparison {

@@ -78,7 +78,7 @@ struct Starting {
 
 impl LiveResult {
     pub(super) fn new(collection: &Arc<str>, plan: Plan, documents: &Documents) -> Self {
-        let selected = plan.select(documents.iter()).into_iter();
+        let selected = plan.select(documents).into_iter();
         let shown =
             selected.map(|(id, document)| (Arc::clone(id), plan.show(collection, id, document))).collect();
         Self { plan, collection: Arc::clone(collection), shown, watchers: IndexMap::new() }
@@ -127,9 +127,9 @@ impl LiveResult {
 
     /// A document is new, or another one than before.
     pub(super) fn stored(&mut self, id: &Arc<str>, old: Option<&Document>, new: &Document, all: &Documents) {
-        let matches = self.plan.matches(&new.object);
+        let matches = self.plan.matches(id, new);
         if self.plan.is_window() {
-            if matches || old.is_some_and(|old| self.plan.matches(&old.object)) {
+            if matches || old.is_some_and(|old| self.plan.matches(id, old)) {
                 self.select_again(id, all);
             }
         } else if matches {
@@ -141,7 +141,7 @@ impl LiveResult {
 
     pub(super) fn removed(&mut self, id: &str, old: &Document, all: &Documents) {
         if self.plan.is_window() {
-            if self.plan.matches(&old.object) {
+            if self.plan.matches(id, old) {
                 self.select_again(id, all);
             }
         } else if self.shown.contains_key(id) {
@@ -151,7 +151,7 @@ impl LiveResult {
 
     /// A window moves: what leaves it goes first, so that nobody ever shows more than the limit.
     fn select_again(&mut self, changed: &str, documents: &Documents) {
-        let selected: IndexMap<_, _> = self.plan.select(documents.iter()).into_iter().collect();
+        let selected: IndexMap<_, _> = self.plan.select(documents).into_iter().collect();
         let gone: Vec<_> = self.shown.keys().filter(|id| !selected.contains_key(*id)).cloned().collect();
         for id in gone {
             self.hide(&id);

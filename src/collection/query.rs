@@ -1,15 +1,16 @@
 //! [`Query`]: a filter with order, limit and a choice of fields.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use bolide_protocol::Ejson;
-use bolide_protocol::ejson::Object;
 
 use super::document::{Document, Shown};
-use super::filter::{Filter, compare, value_at};
 use super::CollectionCore;
+use super::core::Documents;
+use super::filter::{Filter, ID, compare, value_at};
 
 /// A query over a collection. Given to [`Subscription::publish`](crate::Subscription::publish) it is live.
 ///
@@ -105,18 +106,22 @@ impl Plan {
         self.limit.is_some() || self.skip > 0
     }
 
-    pub(super) fn matches(&self, document: &Object) -> bool {
-        self.filter.matches(document)
+    pub(super) fn matches(&self, id: &str, document: &Document) -> bool {
+        self.filter.matches(id, &document.object)
     }
 
     /// The documents of the result, in order.
     pub(super) fn select<'documents>(
         &self,
-        documents: impl Iterator<Item = (&'documents Arc<str>, &'documents Arc<Document>)>,
+        documents: &'documents Documents,
     ) -> Vec<(&'documents Arc<str>, &'documents Arc<Document>)> {
-        let mut found: Vec<_> = documents.filter(|(_, document)| self.matches(&document.object)).collect();
+        let mut found = match self.filter.ids() {
+            Some(ids) => named(documents, ids),
+            None => documents.iter().collect(),
+        };
+        found.retain(|(id, document)| self.matches(id, document));
         if !self.sort.is_empty() {
-            found.sort_by(|(_, a), (_, b)| self.order(&a.object, &b.object));
+            found.sort_by(|a, b| self.order(*a, *b));
         }
         found.into_iter().skip(self.skip).take(self.limit.unwrap_or(usize::MAX)).collect()
     }
@@ -134,9 +139,12 @@ impl Plan {
         Shown::of(collection, id, document.object.iter().filter(|(name, _)| shows(name)))
     }
 
-    fn order(&self, a: &Object, b: &Object) -> Ordering {
+    fn order(&self, (a_id, a): (&Arc<str>, &Arc<Document>), (b_id, b): (&Arc<str>, &Arc<Document>)) -> Ordering {
         for (field, direction) in &self.sort {
-            let ordering = order(value_at(a, field), value_at(b, field));
+            let ordering = match field.as_str() {
+                ID => a_id.cmp(b_id),
+                field => order(value_at(&a.object, field), value_at(&b.object, field)),
+            };
             let ordering = if *direction == Direction::Descending { ordering.reverse() } else { ordering };
             if ordering.is_ne() {
                 return ordering;
@@ -144,6 +152,15 @@ impl Plan {
         }
         Ordering::Equal
     }
+}
+
+/// Those of the documents that have one of the ids, in their order.
+fn named<'documents>(
+    documents: &'documents Documents,
+    ids: &[String],
+) -> Vec<(&'documents Arc<str>, &'documents Arc<Document>)> {
+    let places: BTreeSet<usize> = ids.iter().filter_map(|id| documents.get_index_of(id.as_str())).collect();
+    places.into_iter().filter_map(|place| documents.get_index(place)).collect()
 }
 
 /// What is not there comes first; values of different kinds by kind.

@@ -53,8 +53,7 @@ impl Client {
 impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
     /// Opens a WebSocket over any stream.
     pub(crate) async fn open_over(stream: Io, request: impl IntoClientRequest + Unpin) -> Self {
-        let (socket, _) =
-            tokio_tungstenite::client_async(request, stream).await.expect("a server that upgrades");
+        let (socket, _) = tokio_tungstenite::client_async(request, stream).await.expect("a server that upgrades");
         let (to_server, from_server) = socket.split();
         Self { to_server, from_server, session: String::new() }
     }
@@ -138,7 +137,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
     /// Asks for a `pong`, and waits for it. What was sent before has been read by then.
     pub(crate) async fn ping(&mut self) {
         self.send(json!({"msg": "ping", "id": "are you there"})).await;
-        while self.next().await != json!({"msg": "pong", "id": "are you there"}) {}
+        let pong = Message::text(r#"{"msg":"pong","id":"are you there"}"#);
+        while self.next_frame().await.expect("an open socket") != pong {}
     }
 
     /// The `result` message of a call. Other messages are passed over.
@@ -212,7 +212,9 @@ pub(crate) fn resume(session: &str, received: u64) -> Value {
 
 /// The message that calls a method.
 pub(crate) fn call(id: &str, method: &str, params: Value) -> Value {
-    json!({"msg": "method", "id": id, "method": method, "params": params})
+    let mut message = json!({"msg": "method", "id": id, "method": method});
+    message["params"] = params;
+    message
 }
 
 async fn next_frame<Io: AsyncRead + AsyncWrite + Unpin>(
@@ -222,9 +224,7 @@ async fn next_frame<Io: AsyncRead + AsyncWrite + Unpin>(
     frame.and_then(Result::ok)
 }
 
-async fn close_code<Io: AsyncRead + AsyncWrite + Unpin>(
-    from_server: &mut SplitStream<WebSocketStream<Io>>,
-) -> u16 {
+async fn close_code<Io: AsyncRead + AsyncWrite + Unpin>(from_server: &mut SplitStream<WebSocketStream<Io>>) -> u16 {
     loop {
         match next_frame(from_server).await {
             Some(Message::Close(Some(close))) => return close.code.into(),

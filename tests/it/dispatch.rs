@@ -139,8 +139,7 @@ async fn an_inner_call_gives_its_result_to_the_outer_one() {
 
 #[tokio::test]
 async fn an_inner_call_has_the_user_of_the_outer_one() {
-    let user: String =
-        app().call(&Caller::user("alice"), "relay", &["whoami"]).await.expect("a user");
+    let user: String = app().call(&Caller::user("alice"), "relay", &["whoami"]).await.expect("a user");
     assert_eq!(user, "alice");
 }
 

@@ -45,9 +45,7 @@ async fn a_closure_that_gives_a_future_is_a_handler() {
 #[tokio::test]
 async fn what_a_handler_captures_is_shared_by_its_calls() {
     let calls = std::sync::Arc::new(std::sync::atomic::AtomicI64::new(0));
-    let app = with(async move |_: Context, more: i64| {
-        Ok(calls.fetch_add(more, std::sync::atomic::Ordering::SeqCst))
-    });
+    let app = with(async move |_: Context, more: i64| Ok(calls.fetch_add(more, std::sync::atomic::Ordering::SeqCst)));
     let app = app.build().expect("the app fits together");
     let before: i64 = app.call(&Caller::anonymous(), "it", &[20]).await.expect("a number");
     let between: i64 = app.call(&Caller::anonymous(), "it", &[22]).await.expect("a number");
@@ -62,22 +60,20 @@ async fn a_handler_may_have_no_parameters_and_up_to_eight() {
     #[expect(clippy::too_many_arguments, reason = "that is what is tested")]
     async fn eight(
         me: SignedIn,
-        (a, b): (i64, i64),
-        c: String,
-        d: Option<bool>,
-        e: Vec<u8>,
-        f: Value,
-        g: Ejson,
-        h: f64,
-        i: Option<String>,
+        pair: (i64, i64),
+        text: String,
+        nothing: Option<bool>,
+        list: Vec<u8>,
+        json: Value,
+        ejson: Ejson,
+        number: f64,
+        missing: Option<String>,
     ) -> MethodResult<Value> {
-        Ok(json!([me.user(), a, b, c, d, e, f, g, h, i]))
+        Ok(json!([me.user(), pair, text, nothing, list, json, ejson, number, missing]))
     }
-    let app = App::builder()
-        .method("none", TwoFactor::none(), none)
-        .method("eight", TwoFactor::none(), eight);
+    let app = App::builder().method("none", TwoFactor::none(), none).method("eight", TwoFactor::none(), eight);
     let parameters = json!([[1, 2], "c", null, [5], {"f": 6}, {"g": 7}, 8.5]);
-    let shown = json!(["alice", 1, 2, "c", null, [5], {"f": 6}, {"g": 7}, 8.5, null]);
+    let shown = json!(["alice", [1, 2], "c", null, [5], {"f": 6}, {"g": 7}, 8.5, null]);
     assert_eq!(call(app, "eight", parameters).await, Ok(shown));
 }
 
@@ -94,7 +90,7 @@ async fn a_handler_may_take_the_parameters_as_they_come() {
 #[tokio::test]
 async fn a_blocking_function_is_a_handler() {
     fn twice(_: Context, number: i64) -> MethodResult<i64> {
-        Ok(2 * number)
+        Ok(number.checked_mul(2).ok_or(std::fmt::Error)?)
     }
     let app = App::builder().method("it", TwoFactor::none(), blocking(twice));
     assert_eq!(call(app, "it", json!([21])).await, Ok(json!(42)));
@@ -119,12 +115,16 @@ async fn a_blocking_function_holds_no_async_worker() {
     let channels = std::sync::Arc::new(parking_lot::Mutex::new(Some((tell, permission))));
     let app = App::builder()
         .method("echo", TwoFactor::none(), async |_: Context, value: Ejson| Ok(value))
-        .method("block", TwoFactor::none(), blocking(move |_: Context| {
-            let (tell, permission) = channels.lock().take().ok_or(std::fmt::Error)?;
-            tell.send(()).map_err(|()| std::fmt::Error)?;
-            permission.recv()?;
-            Ok("done")
-        }))
+        .method(
+            "block",
+            TwoFactor::none(),
+            blocking(move |_: Context| {
+                let (tell, permission) = channels.lock().take().ok_or(std::fmt::Error)?;
+                tell.send(()).map_err(|()| std::fmt::Error)?;
+                permission.recv()?;
+                Ok("done")
+            }),
+        )
         .build()
         .expect("the app fits together");
     let server = Server::start(app).await;

@@ -34,9 +34,8 @@ async fn serve_by_axum(app: &App) -> SocketAddr {
 async fn open_over_pipe(app: &App) -> Client<DuplexStream> {
     let (near, far) = tokio::io::duplex(PIPE_BYTES);
     let routes: Router = app.router();
-    let connection = http1::Builder::new()
-        .serve_connection(TokioIo::new(far), TowerToHyperService::new(routes))
-        .with_upgrades();
+    let connection =
+        http1::Builder::new().serve_connection(TokioIo::new(far), TowerToHyperService::new(routes)).with_upgrades();
     tokio::spawn(connection);
     Client::open_over(near, "ws://localhost/websocket").await
 }

@@ -8,9 +8,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::application::{application, register};
 use crate::client::{Client, call};
-use crate::raw::{
-    CLOSE, FIRST_TEXT, FURTHER, LAST, PING, PONG, Raw, TEXT, frame, unmasked_frame, upgrade_request,
-};
+use crate::raw::{CLOSE, FIRST_TEXT, FURTHER, LAST, PING, PONG, Raw, TEXT, frame, unmasked_frame, upgrade_request};
 use crate::server::Server;
 
 const CONNECT: &[u8] = br#"{"msg":"connect","version":"1","support":["1"]}"#;
@@ -122,9 +120,7 @@ async fn json_of_any_depth_is_answered() {
     let mut client = Client::connect(server.address).await;
     for depth in 100..140 {
         let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        client
-            .send_text(&format!(r#"{{"msg":"method","id":"1","method":"echo","params":[{nested}]}}"#))
-            .await;
+        client.send_text(&format!(r#"{{"msg":"method","id":"1","method":"echo","params":[{nested}]}}"#)).await;
         client.ping().await;
     }
 }

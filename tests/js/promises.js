@@ -112,7 +112,7 @@ export function keepsPromisesAboutMethods(connect, ejson) {
       });
 
       promise('a call that unblocks lets others overtake it', async (client) => {
-        assert.deepEqual(await inOrderOfArrival([client.call('sleepUnblocked', 100), client.call('echo', 'first')]), ['first', 100]);
+        assert.deepEqual(await inOrderOfArrival([client.call('sleepUnblocked', 300), client.call('echo', 'first')]), ['first', 300]);
       });
 
       promise('500 calls sent at once are answered in their order', async (client) => {
@@ -147,8 +147,8 @@ export function keepsPromisesAboutMethods(connect, ejson) {
       });
 
       promise('a client that is silent for long is pinged, answers, and stays', async (_, { connectTo, started }) => {
-        const client = await connectTo(await started({ flags: ['--heartbeat-interval-ms', '50', '--heartbeat-timeout-ms', '100'] }));
-        assert.equal(await client.call('sleepUnblocked', 500), 500);
+        const client = await connectTo(await started({ flags: ['--heartbeat-interval-ms', '100', '--heartbeat-timeout-ms', '500'] }));
+        assert.equal(await client.call('sleepUnblocked', 900), 900);
       });
     }),
   );

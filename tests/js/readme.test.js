@@ -22,8 +22,7 @@ test('the quickstart of the README prints what stands below it', { timeout: 15_0
   const quickstart = await startQuickstart();
   context.after(() => quickstart.stop());
   const { stdout, stderr } = await promisify(execFile)(process.execPath, ['quickstart.mjs'], { cwd: folder });
-  assert.equal(stderr, '');
-  assert.equal(stdout, output);
+  assert.equal(stdout, output, stderr);
 });
 
 /** The fenced block that begins with this line, and the next block of plain text, which shows what it prints. */

@@ -114,7 +114,7 @@ describe('frames', patience, () => {
 });
 
 describe('pings', patience, () => {
-  const server = serverOfThisGroup('--heartbeat-interval-ms', '50', '--heartbeat-timeout-ms', '100');
+  const server = serverOfThisGroup('--heartbeat-interval-ms', '100', '--heartbeat-timeout-ms', '500');
 
   test("a client's ping is answered with its id, or with none", async () => {
     const client = await connect(server());

@@ -1,0 +1,312 @@
+//! Live collections: what a query shows, and what subscribers are told when documents change.
+
+use bolide::collection::{CollectionError, Query};
+use bolide::prelude::*;
+use bolide::protocol::ejson::Object;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::subscriber::Subscriber;
+
+/// A collection of three documents, and an app that publishes a query of it as `items`.
+async fn items(query: impl Fn(&Collection) -> Query + Clone + Send + Sync + 'static) -> (Collection, Subscriber) {
+    let items: Collection = Collection::new("items");
+    insert(&items, "ink", json!({"kind": "writing", "price": 3, "at": {"shelf": {"row": 1}}}));
+    insert(&items, "pen", json!({"kind": "writing", "price": 5, "at": {"shelf": {"row": 2}}}));
+    insert(&items, "tea", json!({"kind": "drink", "price": 4}));
+    let published = items.clone();
+    let app = App::builder()
+        .publish("items", async move |subscription: Subscription| subscription.publish(query(&published)).await)
+        .build()
+        .expect("the app fits together");
+    let mut subscriber = Subscriber::connect(&app).await;
+    subscriber.subscribe("items", json!([])).await;
+    (items, subscriber)
+}
+
+fn insert(items: &Collection, id: &str, document: Value) {
+    items.insert(id, &object(document)).expect("a new document");
+}
+
+fn update(items: &Collection, id: &str, update: Update) {
+    assert_eq!(items.update(id, update), Ok(true));
+}
+
+fn object(document: Value) -> Object {
+    match Ejson::from_typed(&document).expect("EJSON") {
+        Ejson::Object(object) => object,
+        other => panic!("a document is an object: {other:?}"),
+    }
+}
+
+/// What a filter lets through of the three documents, in order of their ids.
+async fn shown_by(filter: Filter) -> Vec<String> {
+    let (_, subscriber) = items(move |items| items.find(filter.clone())).await;
+    subscriber.ids("items")
+}
+
+#[tokio::test]
+async fn comparisons_compare_values_of_one_kind() {
+    assert_eq!(shown_by(Filter::below("price", 4)).await, ["ink"]);
+    assert_eq!(shown_by(Filter::at_most("price", 4)).await, ["ink", "tea"]);
+    assert_eq!(shown_by(Filter::at_least("price", 4.0)).await, ["pen", "tea"]);
+    assert_eq!(shown_by(Filter::above("price", 4)).await, ["pen"]);
+    assert_eq!(shown_by(Filter::above("price", "1")).await, [""; 0]);
+    assert_eq!(shown_by(Filter::above("kind", "e")).await, ["ink", "pen"]);
+    assert_eq!(shown_by(Filter::above("price", f64::NAN)).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn conditions_combine() {
+    assert_eq!(shown_by(Filter::is_in("price", [3, 4])).await, ["ink", "tea"]);
+    assert_eq!(shown_by(Filter::is_in("price", [0; 0])).await, [""; 0]);
+    let cheap_or_drink = || Filter::any([Filter::below("price", 4), Filter::eq("kind", "drink")]);
+    assert_eq!(shown_by(cheap_or_drink()).await, ["ink", "tea"]);
+    assert_eq!(shown_by(Filter::all([cheap_or_drink(), Filter::eq("kind", "writing")])).await, ["ink"]);
+    assert_eq!(shown_by(Filter::not(cheap_or_drink())).await, ["pen"]);
+    assert_eq!(shown_by(Filter::any([])).await, [""; 0]);
+    assert_eq!(shown_by(Filter::all([])).await, ["ink", "pen", "tea"]);
+}
+
+#[tokio::test]
+async fn a_path_leads_into_objects() {
+    assert_eq!(shown_by(Filter::eq("at.shelf.row", 2)).await, ["pen"]);
+    assert_eq!(shown_by(Filter::at_least("at.shelf.row", 1)).await, ["ink", "pen"]);
+    assert_eq!(shown_by(Filter::eq("at.shelf.row", Ejson::Null)).await, ["tea"], "what is not there is null");
+    assert_eq!(shown_by(Filter::eq("kind.shelf", Ejson::Null)).await.len(), 3, "a text has no members");
+}
+
+#[tokio::test]
+async fn a_field_with_a_point_in_its_name_is_found() {
+    let (items, mut subscriber) = items(|items| items.find(Filter::eq("a.b", 1))).await;
+    insert(&items, "pad", json!({"a.b": 1}));
+    assert_eq!(subscriber.next().await["id"], "pad");
+}
+
+#[tokio::test]
+async fn a_document_enters_changes_and_leaves_a_query() {
+    let (items, mut subscriber) = items(|items| items.find(Filter::eq("kind", "drink"))).await;
+    update(&items, "ink", Update::new().set("kind", "drink"));
+    let added = subscriber.next().await;
+    assert_eq!((&added["msg"], &added["id"]), (&json!("added"), &json!("ink")));
+    assert_eq!(added["fields"]["price"], 3, "it is sent whole");
+    update(&items, "ink", Update::new().set("price", 2).unset("at"));
+    let changed = json!({"msg": "changed", "collection": "items", "id": "ink", "fields": {"price": 2}, "cleared": ["at"]});
+    assert_eq!(subscriber.next().await, changed);
+    update(&items, "ink", Update::new().set("kind", "writing"));
+    assert_eq!(subscriber.next().await, json!({"msg": "removed", "collection": "items", "id": "ink"}));
+    update(&items, "ink", Update::new().set("price", 1));
+    assert_eq!(items.remove("tea"), Ok(true));
+    assert_eq!(subscriber.next().await, json!({"msg": "removed", "collection": "items", "id": "tea"}));
+    assert_eq!(subscriber.heard().await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn only_some_fields_are_shown() {
+    let (items, mut subscriber) = items(|items| items.find(Filter::eq("kind", "drink")).only(["price", "size"])).await;
+    assert_eq!(subscriber.documents("items")["tea"], json!({"price": 4}));
+    update(&items, "tea", Update::new().set("hidden", 1).unset("at"));
+    assert_eq!(subscriber.heard().await, [] as [Value; 0], "a hidden field has changed");
+    update(&items, "tea", Update::new().set("size", "L").set("hidden", 2));
+    assert_eq!(subscriber.next().await["fields"], json!({"size": "L"}));
+    update(&items, "tea", Update::new().unset("size").unset("hidden"));
+    assert_eq!(subscriber.next().await["cleared"], json!(["size"]));
+    update(&items, "tea", Update::new().set("kind", "meal"));
+    assert_eq!(subscriber.next().await["msg"], "removed", "a hidden field decides, too");
+}
+
+#[tokio::test]
+async fn all_but_some_fields_are_shown() {
+    let (items, mut subscriber) = items(|items| items.find(Filter::below("price", 4)).without(["price", "at"])).await;
+    assert_eq!(subscriber.documents("items")["ink"], json!({"kind": "writing"}));
+    update(&items, "ink", Update::new().set("price", 2));
+    assert_eq!(subscriber.heard().await, [] as [Value; 0], "a hidden field has changed");
+    update(&items, "ink", Update::new().set("size", "L"));
+    assert_eq!(subscriber.next().await["fields"], json!({"size": "L"}));
+}
+
+#[tokio::test]
+async fn a_window_moves_with_its_documents() {
+    let (items, mut subscriber) =
+        items(|items| items.find(Filter::everything()).sort("price", Direction::Descending).limit(2)).await;
+    assert_eq!(subscriber.ids("items"), ["pen", "tea"]);
+    update(&items, "ink", Update::new().set("price", 9));
+    assert_eq!(subscriber.next().await, json!({"msg": "removed", "collection": "items", "id": "tea"}), "first one goes");
+    assert_eq!(subscriber.next().await["id"], "ink");
+    assert_eq!(items.remove("pen"), Ok(true));
+    assert_eq!(subscriber.next().await, json!({"msg": "removed", "collection": "items", "id": "pen"}));
+    assert_eq!(subscriber.next().await["id"], "tea");
+    insert(&items, "pad", json!({"price": 1}));
+    assert_eq!(subscriber.heard().await, [] as [Value; 0], "it is outside of the window");
+}
+
+#[tokio::test]
+async fn a_window_may_skip_the_first() {
+    let (items, mut subscriber) =
+        items(|items| items.find(Filter::everything()).sort("price", Direction::Ascending).skip(2)).await;
+    assert_eq!(subscriber.ids("items"), ["pen"]);
+    insert(&items, "pad", json!({"price": 1}));
+    assert_eq!(subscriber.next().await["id"], "tea");
+    assert_eq!(items.remove("ink"), Ok(true));
+    assert_eq!(subscriber.next().await, json!({"msg": "removed", "collection": "items", "id": "tea"}));
+}
+
+#[tokio::test]
+async fn two_publications_of_one_collection_are_merged() {
+    let items: Collection = Collection::new("items");
+    insert(&items, "ink", json!({"kind": "writing", "price": 3}));
+    let (names, prices) = (items.clone(), items.clone());
+    let app = App::builder()
+        .publish("kinds", async move |subscription: Subscription| {
+            subscription.publish(names.find(Filter::everything()).only(["kind"])).await
+        })
+        .publish("prices", async move |subscription: Subscription| {
+            subscription.publish(prices.find(Filter::everything()).only(["price"])).await
+        })
+        .build()
+        .expect("the app fits together");
+    let mut subscriber = Subscriber::connect(&app).await;
+    subscriber.subscribe("kinds", json!([])).await;
+    assert_eq!(subscriber.documents("items")["ink"], json!({"kind": "writing"}));
+    subscriber.subscribe("prices", json!([])).await;
+    assert_eq!(subscriber.documents("items")["ink"], json!({"kind": "writing", "price": 3}));
+    update(&items, "ink", Update::new().set("price", 4));
+    assert_eq!(subscriber.next().await["fields"], json!({"price": 4}));
+    subscriber.unsubscribe("kinds").await;
+    subscriber.nosub("kinds").await;
+    assert_eq!(subscriber.documents("items")["ink"], json!({"price": 4}));
+    assert_eq!(items.live_query_count(), 1);
+}
+
+#[tokio::test]
+async fn two_queries_of_one_collection_in_a_publication_are_an_error() {
+    let items: Collection = Collection::new("items");
+    insert(&items, "ink", json!({"price": 3}));
+    let published = items.clone();
+    let app = App::builder()
+        .publish("items", async move |subscription: Subscription| {
+            subscription.publish(published.find(Filter::below("price", 4))).await?;
+            subscription.publish(published.find(Filter::above("price", 4))).await
+        })
+        .build()
+        .expect("the app fits together");
+    let mut subscriber = Subscriber::connect(&app).await;
+    subscriber.ask("s", "items", json!([])).await;
+    assert_eq!(subscriber.nosub("s").await["error"], 500);
+    assert_eq!(subscriber.documents("items").len(), 0);
+    assert_eq!(items.live_query_count(), 0);
+}
+
+#[tokio::test]
+async fn queries_of_several_collections_are_published_together() {
+    let (items, orders): (Collection, Collection) = (Collection::new("items"), Collection::new("orders"));
+    insert(&items, "ink", json!({"price": 3}));
+    insert(&orders, "1", json!({"item": "ink"}));
+    let (published_items, published_orders) = (items.clone(), orders.clone());
+    let app = App::builder()
+        .publish("all", async move |subscription: Subscription| {
+            subscription.publish(published_items.find(Filter::everything())).await?;
+            subscription.publish(published_orders.find(Filter::everything())).await
+        })
+        .build()
+        .expect("the app fits together");
+    let mut subscriber = Subscriber::connect(&app).await;
+    subscriber.subscribe("all", json!([])).await;
+    assert_eq!((subscriber.ids("items"), subscriber.ids("orders")), (vec!["ink".to_owned()], vec!["1".to_owned()]));
+    assert_eq!(orders.remove("1"), Ok(true));
+    assert_eq!(subscriber.next().await["collection"], "orders");
+    subscriber.unsubscribe("all").await;
+    subscriber.nosub("all").await;
+    assert_eq!((items.live_query_count(), orders.live_query_count()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_query_that_is_published_twice_is_worked_out_once() {
+    let (items, mut subscriber) = items(|items| items.find(Filter::eq("kind", "drink"))).await;
+    subscriber.ask("again", "items", json!([])).await;
+    subscriber.ready("again").await;
+    assert_eq!(items.live_query_count(), 1);
+    update(&items, "tea", Update::new().set("price", 1));
+    assert_eq!(subscriber.heard().await.len(), 1);
+    for id in ["items", "again"] {
+        assert_eq!(items.live_query_count(), 1);
+        subscriber.unsubscribe(id).await;
+        subscriber.nosub(id).await;
+    }
+    assert_eq!(items.live_query_count(), 0);
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Order {
+    #[serde(rename = "_id", default, skip_serializing)]
+    id: Option<String>,
+    item: String,
+    count: u32,
+}
+
+#[test]
+fn a_typed_collection_gives_its_type_back() {
+    let orders: Collection<Order> = Collection::new("orders");
+    let order = Order { id: None, item: "ink".into(), count: 2 };
+    orders.insert("1", &order).expect("a new document");
+    assert_eq!(orders.get("1"), Some(order.clone()));
+    assert_eq!(orders.update("1", Update::new().set("count", 3)), Ok(true));
+    assert_eq!(orders.fetch(&orders.find(Filter::above("count", 2))), [Order { count: 3, ..order }]);
+    assert_eq!(orders.update("1", Update::new().set("count", "many")), Ok(true));
+    assert_eq!(orders.get("1"), None, "it is no order any more");
+    assert_eq!(orders.len(), 1);
+    assert_eq!(orders.remove("1"), Ok(true));
+    assert_eq!((orders.remove("1"), orders.update("1", Update::new())), (Ok(false), Ok(false)));
+    assert!(orders.is_empty());
+}
+
+#[test]
+fn a_second_document_of_the_same_id_is_refused() {
+    let items: Collection = Collection::new("items");
+    insert(&items, "ink", json!({"price": 3}));
+    let refused = items.insert("ink", &object(json!({"price": 4})));
+    assert!(matches!(refused, Err(CollectionError::Duplicate { id, .. }) if id == "ink"));
+    assert_eq!(items.get("ink"), Some(object(json!({"price": 3}))));
+}
+
+#[test]
+fn what_is_neither_struct_nor_map_is_no_document() {
+    let numbers: Collection<u32> = Collection::new("numbers");
+    assert!(matches!(numbers.insert("1", &1), Err(CollectionError::NoDocument { .. })));
+    assert!(numbers.is_empty());
+}
+
+/// An app whose method `insert` adds a document to the collection `foo`, which it publishes.
+fn app_that_inserts() -> App {
+    let foo: Collection = Collection::new("foo");
+    let published = foo.clone();
+    App::builder()
+        .publish("foo", async move |subscription: Subscription| {
+            subscription.publish(published.find(Filter::everything())).await
+        })
+        .method("insert", TwoFactor::none(), async move |context: Context, document: Object| {
+            let id = context.document_id("foo");
+            foo.insert(id.as_str(), &document).map_err(|error| MethodError::new(409, error.to_string()))?;
+            Ok(id)
+        })
+        .build()
+        .expect("the app fits together")
+}
+
+#[tokio::test]
+async fn ids_come_from_the_random_stream_of_the_call() {
+    let mut subscriber = Subscriber::connect(&app_that_inserts()).await;
+    let call = json!({"msg": "method", "id": "1", "method": "insert", "params": [{}], "randomSeed": "abcdef"});
+    subscriber.send(call).await;
+    // What Meteor draws from this seed.
+    assert_eq!(subscriber.next_of(&["result"]).await["result"], "MiH6GZJhksycd6JSe");
+}
+
+#[tokio::test]
+async fn what_a_method_changes_is_sent_before_its_updated() {
+    let mut subscriber = Subscriber::connect(&app_that_inserts()).await;
+    subscriber.subscribe("foo", json!([])).await;
+    subscriber.send(json!({"msg": "method", "id": "1", "method": "insert", "params": [{"a": 1}]})).await;
+    let messages = [subscriber.next().await, subscriber.next().await, subscriber.next().await];
+    assert_eq!(messages.map(|message| message["msg"].clone()), ["added", "updated", "result"]);
+}

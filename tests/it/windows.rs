@@ -1,0 +1,162 @@
+//! Queries with order and limit, over random histories: a client always has what `fetch` gives.
+
+use std::collections::BTreeMap;
+
+use bolide::collection::Query;
+use bolide::prelude::*;
+use bolide::protocol::ejson::Object;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
+
+use crate::subscriber::{Documents, Subscriber};
+
+const IDS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+/// Not all of them can be compared with each other.
+const RANKS: [&str; 7] = ["1", "2", "3", "null", "\"2\"", r#"{"$InfNaN":0}"#, r#"{"$InfNaN":-1}"#];
+
+#[derive(Clone, Debug)]
+enum Step {
+    Insert(&'static str, &'static str, bool),
+    Rank(&'static str, &'static str),
+    Unrank(&'static str),
+    Open(&'static str, bool),
+    Remove(&'static str),
+}
+
+#[derive(Clone, Debug)]
+struct Window {
+    only_open: bool,
+    direction: Option<Direction>,
+    skip: usize,
+    limit: Option<usize>,
+    hides_rank: bool,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let (id, rank) = (|| select(&IDS[..]), || select(&RANKS[..]));
+    let step = prop_oneof![
+        4 => (id(), rank(), any::<bool>()).prop_map(|(id, rank, open)| Step::Insert(id, rank, open)),
+        3 => (id(), rank()).prop_map(|(id, rank)| Step::Rank(id, rank)),
+        1 => id().prop_map(Step::Unrank),
+        2 => (id(), any::<bool>()).prop_map(|(id, open)| Step::Open(id, open)),
+        2 => id().prop_map(Step::Remove),
+    ];
+    vec(step, 1..30)
+}
+
+fn windows() -> impl Strategy<Value = Vec<Window>> {
+    let direction = select(vec![None, Some(Direction::Ascending), Some(Direction::Descending)]);
+    let limit = proptest::option::of(0_usize..4);
+    let window = (any::<bool>(), direction, 0_usize..3, limit, any::<bool>());
+    let window = window.prop_map(|(only_open, direction, skip, limit, hides_rank)| Window {
+        only_open,
+        direction,
+        skip,
+        limit,
+        hides_rank,
+    });
+    vec(window, 1..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_client_always_has_what_fetch_gives(windows in windows(), steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(follow(&windows, &steps));
+    }
+}
+
+async fn follow(windows: &[Window], steps: &[Step]) {
+    let items: Collection = Collection::new("items");
+    let app = publish(&items, windows);
+    let mut subscribers = Vec::new();
+    for (number, step) in steps.iter().enumerate() {
+        if number % 8 == 0 {
+            // Some come late.
+            subscribers.extend(subscribe(&app, windows).await);
+        }
+        step.take(&items);
+        for (window, subscriber) in &mut subscribers {
+            subscriber.heard().await;
+            let expected = fetch(&items, &window.query(&items));
+            assert_eq!(subscriber.documents("items"), expected, "{window:?} after {step:?}");
+        }
+    }
+}
+
+fn publish(items: &Collection, windows: &[Window]) -> App {
+    let publish = |app: bolide::AppBuilder, (number, window): (usize, &Window)| {
+        let (items, window) = (items.clone(), window.clone());
+        app.publish(&number.to_string(), async move |subscription: Subscription| {
+            subscription.publish(window.query(&items)).await
+        })
+    };
+    windows.iter().enumerate().fold(App::builder(), publish).build().expect("the app fits together")
+}
+
+/// One client for each window.
+async fn subscribe(app: &App, windows: &[Window]) -> Vec<(Window, Subscriber)> {
+    let mut subscribers = Vec::new();
+    for (number, window) in windows.iter().enumerate() {
+        let mut subscriber = Subscriber::connect(app).await;
+        subscriber.subscribe(&number.to_string(), json!([])).await;
+        subscribers.push((window.clone(), subscriber));
+    }
+    subscribers
+}
+
+impl Window {
+    fn query(&self, items: &Collection) -> Query {
+        let filter = if self.only_open { Filter::eq("open", true) } else { Filter::everything() };
+        let mut query = items.find(filter).skip(self.skip);
+        if let Some(direction) = self.direction {
+            query = query.sort("rank", direction);
+        }
+        if let Some(limit) = self.limit {
+            query = query.limit(limit);
+        }
+        if self.hides_rank { query.without(["rank"]) } else { query }
+    }
+}
+
+impl Step {
+    fn take(&self, items: &Collection) {
+        match self {
+            Self::Insert(id, rank, open) => {
+                let document = [("id", Ejson::from(*id)), ("rank", read(rank)), ("open", Ejson::from(*open))];
+                let document: Object = document.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+                let _is_there_already = items.insert(*id, &document);
+            }
+            Self::Rank(id, rank) => update(items, id, Update::new().set("rank", read(rank))),
+            Self::Unrank(id) => update(items, id, Update::new().unset("rank")),
+            Self::Open(id, open) => update(items, id, Update::new().set("open", *open)),
+            Self::Remove(id) => drop(items.remove(*id).expect("it is in memory")),
+        }
+    }
+}
+
+fn update(items: &Collection, id: &str, update: Update) {
+    let _is_there = items.update(id, update).expect("it is in memory");
+}
+
+fn read(value: &str) -> Ejson {
+    Ejson::parse(value, &bolide::protocol::ejson::CustomTypes::default()).expect("EJSON")
+}
+
+/// What the query gives, as a client has it. (`fetch` gives whole documents.)
+fn fetch(items: &Collection, query: &Query) -> Documents {
+    let hides_rank = format!("{query:?}").contains("Without");
+    let shown = items.fetch(query).into_iter().map(|mut document| {
+        if hides_rank {
+            document.shift_remove("rank");
+        }
+        let text = bolide::protocol::ejson::to_raw(&document).expect("EJSON");
+        let fields: Value = serde_json::from_str(text.get()).expect("JSON");
+        (fields["id"].as_str().expect("an id").to_owned(), fields)
+    });
+    BTreeMap::from_iter(shown)
+}

@@ -1,0 +1,164 @@
+"""`python-meteor`, a client with threads and callbacks. It raises on a change of a document that it doesn't know."""
+
+import logging
+import unittest
+import warnings
+from datetime import datetime, timezone
+from queue import Queue
+
+from DDPClient import DDPClient
+from MeteorClient import MeteorClient
+from server import Server
+
+PATIENCE = 5
+
+
+def setUpModule():
+    """Silences what ws4py says when it closes a socket under its own reader."""
+    logging.getLogger("ws4py").setLevel(logging.CRITICAL)
+    warnings.simplefilter("ignore", ResourceWarning)
+
+
+class Client:
+    """A `MeteorClient` whose callbacks are waited for."""
+
+    def __init__(self, url):
+        self.events = Queue()
+        self.meteor = MeteorClient(url, auto_reconnect=False)
+        for event in ["connected", "added", "changed", "removed"]:
+            self.meteor.on(event, lambda *what, event=event: self.events.put((event, *what)))
+        self.meteor.connect()
+        self.events.get(timeout=PATIENCE)
+
+    def answer(self, method, *params):
+        """(error, result)"""
+        return self.answers((method, *params))[0]
+
+    def answers(self, *calls):
+        answers = Queue()
+        for method, *params in calls:
+            self.meteor.call(method, params, lambda *answer: answers.put(answer))
+        return [answers.get(timeout=PATIENCE) for _ in calls]
+
+    def call(self, method, *params):
+        error, result = self.answer(method, *params)
+        if error:
+            raise AssertionError(f"{method} failed: {error}")
+        return result
+
+    def subscribe(self, name, *params):
+        """The reason why the subscription failed, or None."""
+        ready = Queue()
+        self.meteor.subscribe(name, params, ready.put)
+        return ready.get(timeout=PATIENCE)
+
+    def documents(self, collection):
+        return self.meteor.collection_data.data.get(collection, {})
+
+
+class PythonMeteor(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+        cls.addClassCleanup(cls.server.stop)
+
+    def setUp(self):
+        self.client = self.connected(self.server)
+
+    def connected(self, server):
+        client = Client(server.url)
+        self.addCleanup(client.meteor.close)
+        return client
+
+    def test_a_call_brings_its_result(self):
+        self.assertEqual(self.client.call("add", 2, 3), 5)
+
+    def test_a_method_that_does_not_exist_fails_with_the_number_404(self):
+        error, _ = self.client.answer("noSuchMethod")
+        self.assertEqual(error["error"], 404)
+        self.assertEqual(error["message"], "Method 'noSuchMethod' not found [404]")
+
+    def test_falsy_results_come_back_as_they_are(self):
+        for value in [0, "", False, None, [], {}]:
+            self.assertEqual(self.client.call("echo", value), value)
+
+    def test_dates_come_back_as_dates(self):
+        leap_day, old_day = datetime(2024, 2, 29, 12, 30, 15, tzinfo=timezone.utc), datetime(1969, 12, 31, tzinfo=timezone.utc)
+        value = {"at": leap_day, "list": [old_day]}
+        self.assertEqual(self.client.call("echo", value), value)
+
+    def test_500_calls_sent_at_once_are_answered_in_their_order(self):
+        answers = self.client.answers(*(("echo", number) for number in range(500)))
+        self.assertEqual(answers, [(None, number) for number in range(500)])
+
+    def test_300_kb_come_back_whole(self):
+        text = "ein Stück Text, das länger ist als es sein müsste " * 6000
+        self.assertEqual(self.client.call("echo", text), text)
+
+    def test_json_30_levels_deep_comes_back(self):
+        deep = "the bottom"
+        for _ in range(15):
+            deep = {"inner": [deep]}
+        self.assertEqual(self.client.call("echo", deep), deep)
+
+    def test_a_gated_method_refuses_who_is_not_signed_in(self):
+        error, _ = self.client.answer("transferFunds", {"to": "bob", "amount": 5})
+        self.assertEqual(error["error"], "error-invalid-user")
+
+    def test_a_gated_method_asks_a_user_for_a_second_factor(self):
+        self.client.call("setUserId", "user-alice")
+        error, _ = self.client.answer("transferFunds", {"to": "bob", "amount": 5})
+        self.assertEqual(error["error"], "totp-required")
+        self.assertIsInstance(error["details"]["method"], str)
+
+    def test_a_publications_documents_are_there_when_it_is_ready(self):
+        self.assertIsNone(self.client.subscribe("tick", 3))
+        self.assertEqual(list(self.client.documents("ticks")), ["doc0", "doc1", "doc2"])
+        self.assertEqual(self.client.meteor.find_one("ticks", {"i": 2})["tags"], ["a", "b"])
+
+    def test_documents_come_change_and_go(self):
+        self.client.subscribe("itemsWhere", {"room": "kitchen"})
+        self.client.call("insertItem", {"_id": "kettle", "room": "kitchen", "hot": True})
+        self.client.call("updateItem", "kettle", {"set": {"full": True}, "unset": ["hot"]})
+        self.assertEqual(self.client.documents("items"), {"kettle": {"room": "kitchen", "full": True}})
+        self.client.call("removeItem", "kettle")
+        self.assertEqual(self.client.documents("items"), {})
+
+    def test_another_clients_changes_are_seen(self):
+        self.client.subscribe("items")
+        self.connected(self.server).call("insertItem", {"_id": "lamp", "on": False})
+        self.assertEqual(self.client.events.get(timeout=PATIENCE), ("added", "items", "lamp", {"on": False}))
+
+    def test_a_publication_that_does_not_exist_is_refused(self):
+        refused = Queue()
+        self.client.meteor.ddp_client.subscribe("noSuchPublication", [], lambda error, _: refused.put(error))
+        self.assertEqual(refused.get(timeout=PATIENCE)["error"], 404)
+
+    def test_a_subscription_that_stops_takes_its_documents_away(self):
+        self.client.subscribe("tick", 1)
+        self.client.meteor.unsubscribe("tick")
+        self.assertEqual(self.client.events.get(timeout=PATIENCE)[0], "added")
+        self.assertEqual(self.client.events.get(timeout=PATIENCE), ("removed", "ticks", "doc0"))
+
+    def test_a_client_that_is_silent_for_long_is_pinged_answers_and_stays(self):
+        with Server("--heartbeat-interval-ms", "100", "--heartbeat-timeout-ms", "500") as server:
+            client = self.connected(server)
+            self.assertEqual(client.call("sleepUnblocked", 900), 900)
+            client.meteor.close()
+
+    def test_it_connects_again_when_the_server_has_closed_the_connection(self):
+        # With `DDPClient`, on which `MeteorClient` is built: after a reconnect the latter waits for a login that nobody asked for.
+        client, events = DDPClient(self.server.url, auto_reconnect_timeout=0.02), Queue()
+        for event in ["connected", "reconnected"]:
+            client.on(event, lambda event=event: events.put(event))
+        self.addCleanup(client.close)
+        client.connect()
+        self.assertEqual(events.get(timeout=PATIENCE), "connected")
+        client.call("closeConnection", [])
+        self.assertEqual(events.get(timeout=PATIENCE), "reconnected")
+        client.call("add", [2, 3], lambda error, result: events.put((error, result)))
+        self.assertEqual(events.get(timeout=PATIENCE), (None, 5))
+
+
+if __name__ == "__main__":
+    unittest.main()
