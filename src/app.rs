@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
 
 use axum::Router;
 use bolide_protocol::ejson::{self, CustomTypes, Date};
@@ -31,6 +31,7 @@ use crate::publication::{
 use crate::rate_limit::{RateLimitRule, RateLimiter};
 use crate::session::{Link, Outbox, Session, Sessions, drive};
 use crate::transport::memory::{self, MemoryConnection};
+use crate::transport::sockjs::XhrSessions;
 use crate::two_factor::{ClosedGate, Gate, Policy, TwoFactor};
 use crate::user::UserId;
 
@@ -69,6 +70,7 @@ pub struct AppBuilder {
     rate_limits: Vec<RateLimitRule>,
     connection_hooks: Vec<ConnectionHook>,
     path_prefix: String,
+    sockjs: bool,
     forwarded_count: usize,
     mistakes: Vec<BuildError>,
 }
@@ -103,6 +105,8 @@ pub(crate) struct AppState {
     pub(crate) rate_limiter: RateLimiter,
     pub(crate) connection_hooks: Vec<ConnectionHook>,
     pub(crate) path_prefix: String,
+    /// Nothing if SockJS is turned off.
+    pub(crate) sockjs: Option<XhrSessions>,
     pub(crate) forwarded_count: usize,
     pub(crate) sessions: Sessions,
     pub(crate) stopping: CancellationToken,
@@ -173,10 +177,8 @@ impl App {
     /// The methods with their policies, by name.
     #[must_use]
     pub fn methods(&self) -> Vec<MethodSummary> {
-        let summary = |method: &crate::method::Method| MethodSummary {
-            name: method.name.to_string(),
-            policy: method.policy,
-        };
+        let summary =
+            |method: &crate::method::Method| MethodSummary { name: method.name.to_string(), policy: method.policy };
         self.state.methods.iter().map(summary).collect()
     }
 
@@ -255,6 +257,7 @@ impl AppBuilder {
             rate_limits: Vec::new(),
             connection_hooks: Vec::new(),
             path_prefix: String::new(),
+            sockjs: true,
             forwarded_count: 0,
             mistakes: Vec::new(),
         }
@@ -281,7 +284,9 @@ impl AppBuilder {
         self
     }
 
-    /// Registers a universal publication: it runs for every session, without a subscription of the client's.
+    /// Registers a universal publication: it runs for every session, without a subscription of the client's, and again
+    /// when the user changes. The change waits until it returns, is ready or unblocks, so that the new documents come
+    /// with it; at most for [`Limits::user_change_timeout`].
     pub fn publish_universal<Signature>(mut self, handler: impl PublicationHandler<Signature>) -> Self {
         self.publications.add_universal(handler);
         self
@@ -357,6 +362,13 @@ impl AppBuilder {
         self
     }
 
+    /// Whether SockJS is served below `/sockjs`, as Meteor's browser client needs it. Default: yes. Clients on the raw
+    /// WebSocket do without.
+    pub const fn sockjs(mut self, served: bool) -> Self {
+        self.sockjs = served;
+        self
+    }
+
     /// Says through how many proxies clients come, as Meteor's `HTTP_FORWARDED_COUNT`. The client's address is then
     /// taken from `x-forwarded-for`. Default: 0, the header is not believed.
     pub const fn forwarded_count(mut self, proxies: usize) -> Self {
@@ -403,6 +415,7 @@ impl AppBuilder {
             rate_limiter: RateLimiter::new(self.rate_limits),
             connection_hooks: self.connection_hooks,
             path_prefix: self.path_prefix,
+            sockjs: self.sockjs.then(XhrSessions::default),
             forwarded_count: self.forwarded_count,
             sessions: Sessions::default(),
             stopping: CancellationToken::new(),

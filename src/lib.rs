@@ -64,8 +64,8 @@ pub use user::UserId;
 
 /// What most applications use.
 pub mod prelude {
-    pub use crate::protocol::Ejson;
     pub use crate::collection::Direction;
+    pub use crate::protocol::Ejson;
     pub use crate::{
         App, Audience, Caller, Collection, Context, Filter, MethodError, MethodResult, SignedIn, Stream, Subscription,
         TwoFactor, Update, UserId,

@@ -24,12 +24,14 @@ pub struct Limits {
     /// queue. Default: 1 000.
     pub running_calls: usize,
     /// How many messages may wait for a client that reads too slowly. One more closes the connection with 1013.
+    /// Documents that leave with their subscription or that change with the user do not count, here and below.
     /// Default: 20 000.
     pub outbox_messages: usize,
     /// How many bytes may wait for a client that reads too slowly. More close the connection with 1013.
     /// Default: 8 MiB.
     pub outbox_bytes: usize,
-    /// While this many bytes wait for a client, nothing more is read from it. Default: 256 KiB.
+    /// While this many bytes wait for a client, or half of the messages that may, nothing more is read from it and
+    /// publications wait. Default: 256 KiB.
     pub outbox_high_water: usize,
     /// How long a socket may be open without a session. Default: 45 s.
     pub connect_timeout: Duration,

@@ -62,13 +62,7 @@ impl RateLimitRule {
     /// At most `limit` calls in each `interval`, of all callers together unless the rule says per what.
     #[must_use]
     pub const fn new(limit: u32, interval: Duration) -> Self {
-        Self {
-            limit,
-            interval,
-            kind: None,
-            names: None,
-            per: Vec::new(),
-        }
+        Self { limit, interval, kind: None, names: None, per: Vec::new() }
     }
 
     /// Counts only methods of these names, each for itself.
@@ -195,9 +189,7 @@ fn too_many_requests(wait: i64) -> DdpError {
     let seconds = wait.unsigned_abs().div_ceil(1000);
     DdpError::new(
         "too-many-requests",
-        format!(
-            "Error, too many requests. Please slow down. You must wait {seconds} seconds before trying again."
-        ),
+        format!("Error, too many requests. Please slow down. You must wait {seconds} seconds before trying again."),
     )
     .with_details(details(&serde_json::json!({ "timeToReset": wait })))
 }

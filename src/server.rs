@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,11 +68,15 @@ async fn serve_http(app: Arc<AppState>, router: Router, socket: TcpStream, addre
         .max_buf_size(HTTP_BUFFER)
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
+    let mut connection = pin!(connection);
+    // What a client does wrong at this level, hyper has answered.
     tokio::select! {
-        // What a client does wrong at this level, hyper has answered.
-        _ = connection => {}
+        _ = connection.as_mut() => return,
         () = app.stopping.cancelled() => {}
     }
+    // A request that waits for SockJS frames is told that the server goes away.
+    connection.as_mut().graceful_shutdown();
+    let _late = timeout(app.limits.shutdown_timeout, connection).await;
 }
 
 async fn shut_down(app: &AppState) {

@@ -37,12 +37,7 @@ pub(crate) fn register(app: AppBuilder, clock: MovableClock) -> AppBuilder {
         .method("advanceClock", open(), move |_: Context, ms: u64| advance_clock(clock.clone(), ms))
 }
 
-async fn fail_with(
-    _: Context,
-    error: ErrorCode,
-    reason: Option<String>,
-    details: Option<Value>,
-) -> MethodResult<()> {
+async fn fail_with(_: Context, error: ErrorCode, reason: Option<String>, details: Option<Value>) -> MethodResult<()> {
     let failure = match reason {
         Some(reason) => bolide::DdpError::new(error, reason),
         None => bolide::DdpError::bare(error),

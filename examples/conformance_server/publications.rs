@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use bolide::protocol::ejson::{Date, Object};
 use bolide::prelude::*;
 use bolide::protocol::DocumentId;
+use bolide::protocol::ejson::{Date, Object};
 use bolide::publication::Strategy;
 use bolide::{AppBuilder, Filter};
 use serde::{Deserialize, Serialize};

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bolide::protocol::ejson::Object;
 use bolide::prelude::*;
+use bolide::protocol::ejson::Object;
 use parking_lot::Mutex;
 use serde::Deserialize;
 
@@ -69,11 +69,13 @@ async fn run_step(subscription: &Subscription, step: Vec<Ejson>) -> MethodResult
     let name: String = next(&mut words)?;
     match name.as_str() {
         "added" => {
-            let (collection, id, fields): (String, Ejson, Object) = (next(&mut words)?, next(&mut words)?, next(&mut words)?);
+            let (collection, id, fields): (String, Ejson, Object) =
+                (next(&mut words)?, next(&mut words)?, next(&mut words)?);
             subscription.added(&collection, document_id(id)?, &fields).await
         }
         "changed" => {
-            let (collection, id, fields): (String, Ejson, Object) = (next(&mut words)?, next(&mut words)?, next(&mut words)?);
+            let (collection, id, fields): (String, Ejson, Object) =
+                (next(&mut words)?, next(&mut words)?, next(&mut words)?);
             let (unset, set): (Object, Object) = fields.into_iter().partition(|(_, value)| is_unset(value));
             let unset: Vec<&str> = unset.keys().map(String::as_str).collect();
             subscription.changed(&collection, document_id(id)?, &set, &unset).await

@@ -35,3 +35,9 @@ write('client_message', [
 write('ejson_round_trip', Array.from({ length: 40 }, (_, seed) =>
   Buffer.concat([createHash('sha512').update(`a${seed}`).digest(), createHash('sha512').update(`b${seed}`).digest()])));
 write('ejson_round_trip', [Buffer.from([10, 1, 0, 5]), Buffer.from([10, 2, 6, 4, 7, 10, 1, 3, 10, 1, 0, 2]), Buffer.from([9, 3, 9, 3, 9, 3])]);
+
+write('sockjs_frames', [
+  'o', 'h', 'a["{\\"msg\\":\\"ping\\"}"]', 'a["a","b"]', 'a[]', 'a', 'c[3000,"Go away!"]', 'c[2010,"Another connection still open"]', 'c[1]',
+  '["{\\"msg\\":\\"ping\\"}"]', ' [ "a" ,\n"b" ] ', '"a"', '"\\ud83d"', '["\\ud83d\\ude00"]', '[1,-1.5e3,true,null,{"a":["]"]},["b"],"c"]', '[]', '[,]', '["a",]', '5', '{}',
+  '["a', '[[[["a"]]]]', 'ü\u200b\u200c\u2028\u2060\ufff0😀\u0000\b\f\n\r\t\u001f"\\/',
+]);

@@ -70,10 +70,7 @@ impl DocumentId {
             return from_json(json);
         }
         if ObjectId::is_printed_as(wire) {
-            return wire
-                .parse()
-                .map(Self::ObjectId)
-                .map_err(|_| InvalidDocumentId);
+            return wire.parse().map(Self::ObjectId).map_err(|_| InvalidDocumentId);
         }
         Ok(Self::String(wire.to_owned()))
     }
@@ -89,9 +86,9 @@ fn from_json(json: &str) -> Result<DocumentId, InvalidDocumentId> {
         Ok(serde_json::Value::Null) => Ok(DocumentId::Null),
         Ok(serde_json::Value::Bool(value)) => Ok(DocumentId::Bool(value)),
         Ok(serde_json::Value::String(text)) => Ok(DocumentId::String(text)),
-        Ok(serde_json::Value::Number(_)) => serde_json::from_str(json)
-            .map(DocumentId::Number)
-            .map_err(|_out_of_range| InvalidDocumentId),
+        Ok(serde_json::Value::Number(_)) => {
+            serde_json::from_str(json).map(DocumentId::Number).map_err(|_out_of_range| InvalidDocumentId)
+        }
         _ => Err(InvalidDocumentId),
     }
 }

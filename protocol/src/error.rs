@@ -48,20 +48,12 @@ pub enum ErrorCode {
 impl DdpError {
     /// An error with a code and a reason.
     pub fn new(error: impl Into<ErrorCode>, reason: impl Into<String>) -> Self {
-        Self {
-            error: error.into(),
-            reason: Some(reason.into()),
-            details: None,
-        }
+        Self { error: error.into(), reason: Some(reason.into()), details: None }
     }
 
     /// An error with a code alone.
     pub fn bare(error: impl Into<ErrorCode>) -> Self {
-        Self {
-            error: error.into(),
-            reason: None,
-            details: None,
-        }
+        Self { error: error.into(), reason: None, details: None }
     }
 
     /// The same error with details.

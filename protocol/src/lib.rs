@@ -8,7 +8,8 @@
 //! - [`ejson`]: JSON with dates, bytes and the other things that JSON lacks;
 //! - [`document_id`]: how the id of a document becomes a string;
 //! - [`random`] and [`random_stream`]: ids, secrets, and the seeded ids on which client and server agree;
-//! - [`two_factor`]: the last parameter that carries a second factor.
+//! - [`two_factor`]: the last parameter that carries a second factor;
+//! - [`sockjs`]: the frames in which a browser client sends and receives messages.
 
 pub mod document_id;
 pub mod ejson;
@@ -17,6 +18,7 @@ pub mod message;
 pub mod random;
 pub mod random_stream;
 mod raw;
+pub mod sockjs;
 pub mod two_factor;
 pub mod version;
 

@@ -42,9 +42,7 @@ pub fn secret_of_length<R: Rng + ?Sized>(rng: &mut R, length: usize) -> String {
 }
 
 fn characters<R: Rng + ?Sized>(rng: &mut R, alphabet: &Alphabet, length: usize) -> String {
-    (0..length)
-        .map(|_| alphabet.character(below(rng, alphabet.size())))
-        .collect()
+    (0..length).map(|_| alphabet.character(below(rng, alphabet.size()))).collect()
 }
 
 /// Draws six bits until they are below `bound`, so that no number is likelier than another.
@@ -62,17 +60,12 @@ fn below<R: Rng + ?Sized>(rng: &mut R, bound: u8) -> u8 {
 pub(crate) struct Alphabet(&'static str);
 
 /// Letters and digits that are not easily mistaken for one another.
-pub(crate) const UNMISTAKABLE: Alphabet =
-    Alphabet("23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz");
+pub(crate) const UNMISTAKABLE: Alphabet = Alphabet("23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz");
 pub(crate) const HEXADECIMAL: Alphabet = Alphabet("0123456789abcdef");
-pub(crate) const BASE64: Alphabet =
-    Alphabet("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+pub(crate) const BASE64: Alphabet = Alphabet("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
 
 impl Alphabet {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "there are at most 64 characters"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "there are at most 64 characters")]
     pub(crate) const fn size(&self) -> u8 {
         self.0.len() as u8
     }

@@ -31,18 +31,13 @@ impl RandomStream {
     /// Streams that start from `seed`: the `randomSeed` of the call, or 20 random hexadecimal digits if it brought none.
     #[must_use]
     pub fn new(seed: impl Into<String>) -> Self {
-        Self {
-            seed: seed.into(),
-            streams: HashMap::new(),
-        }
+        Self { seed: seed.into(), streams: HashMap::new() }
     }
 
     /// The stream of this name. It goes on where its last use ended.
     pub fn stream(&mut self, name: &str) -> &mut Alea {
         let seed = &self.seed;
-        self.streams
-            .entry(name.to_owned())
-            .or_insert_with(|| Alea::new(&[seed, name]))
+        self.streams.entry(name.to_owned()).or_insert_with(|| Alea::new(&[seed, name]))
     }
 
     /// The stream from which the ids of a collection come.
@@ -136,16 +131,10 @@ impl Alea {
     }
 
     fn characters(&mut self, alphabet: &Alphabet, length: usize) -> String {
-        (0..length)
-            .map(|_| alphabet.character(self.below(alphabet.size())))
-            .collect()
+        (0..length).map(|_| alphabet.character(self.below(alphabet.size()))).collect()
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "it is in 0..bound"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is in 0..bound")]
     fn below(&mut self, bound: u8) -> u8 {
         (self.fraction() * f64::from(bound)) as u8
     }

@@ -70,12 +70,7 @@ impl RawJson {
     #[must_use]
     pub fn elements(&self) -> Option<Vec<Self>> {
         let elements: Vec<&RawValue> = serde_json::from_str(&self.0).ok()?;
-        Some(
-            elements
-                .into_iter()
-                .map(|element| Self::slice_of(&self.0, element))
-                .collect(),
-        )
+        Some(elements.into_iter().map(|element| Self::slice_of(&self.0, element)).collect())
     }
 
     /// A part of a frame that this crate wrote itself.

@@ -32,9 +32,7 @@ impl TwoFactorMethod {
     /// The kind with this name on the wire.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Totp, Self::Email, Self::Password]
-            .into_iter()
-            .find(|method| method.as_str() == name)
+        [Self::Totp, Self::Email, Self::Password].into_iter().find(|method| method.as_str() == name)
     }
 }
 
@@ -54,10 +52,7 @@ pub struct TwoFactorCode {
 impl TwoFactorCode {
     /// A code for the method of this name, which may be one that the server does not know.
     pub fn new(code: impl Into<String>, method: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            method: method.into(),
-        }
+        Self { code: code.into(), method: method.into() }
     }
 
     /// Reads a last parameter of the form `{twoFactorCode, twoFactorMethod}`; both must be strings that are not empty.
@@ -103,10 +98,7 @@ impl TwoFactorCode {
 
 impl fmt::Debug for TwoFactorCode {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("TwoFactorCode")
-            .field("method", &self.method)
-            .finish_non_exhaustive()
+        formatter.debug_struct("TwoFactorCode").field("method", &self.method).finish_non_exhaustive()
     }
 }
 

@@ -29,9 +29,7 @@ impl Version {
     /// The version with this name on the wire.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        Self::SUPPORTED
-            .into_iter()
-            .find(|version| version.as_str() == name)
+        Self::SUPPORTED.into_iter().find(|version| version.as_str() == name)
     }
 
     /// The name on the wire: `1`, `pre2` or `pre1`.

@@ -148,11 +148,7 @@ impl CollectionCore {
     fn store(&self, state: &mut State, id: &Arc<str>, document: Document) {
         let fields = document.shown.fields.raw().clone();
         state.store(id, document);
-        self.note(state, || BusEvent::DocumentStored {
-            collection: self.name.to_string(),
-            id: id.to_string(),
-            fields,
-        });
+        self.note(state, || BusEvent::DocumentStored { collection: self.name.to_string(), id: id.to_string(), fields });
     }
 
     /// Other nodes are to be told, if there can be any.

@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use bolide_protocol::{DocumentId, Ejson};
 use bolide_protocol::ejson::Object;
+use bolide_protocol::{DocumentId, Ejson};
 
 /// The name under which a document's id is asked for.
 pub(super) const ID: &str = "_id";

@@ -9,9 +9,9 @@ use super::core::Documents;
 use super::document::{Document, Shown};
 use super::query::{Plan, Query};
 use crate::method::{MethodError, MethodResult};
-use crate::publication::{Handle, Handles, SharedChange, SubscriptionCore};
+use crate::publication::{Handle, Handles, Hasher, SharedChange, SubscriptionCore};
 
-/// How many documents are sent before others get their turn, and before it is asked whether the client keeps up.
+/// How many documents are sent before others get their turn.
 const DOCUMENTS_AT_ONCE: usize = 256;
 
 /// A [`Query`] that is about to be published.
@@ -73,14 +73,13 @@ struct Watcher {
 struct Starting {
     handle: Handle,
     /// What it is still to be sent, the next one last. Until then it is not told of changes of these documents.
-    missing: IndexSet<Arc<str>>,
+    missing: IndexSet<Arc<str>, Hasher>,
 }
 
 impl LiveResult {
     pub(super) fn new(collection: &Arc<str>, plan: Plan, documents: &Documents) -> Self {
         let selected = plan.select(documents).into_iter();
-        let shown =
-            selected.map(|(id, document)| (Arc::clone(id), plan.show(collection, id, document))).collect();
+        let shown = selected.map(|(id, document)| (Arc::clone(id), plan.show(collection, id, document))).collect();
         Self { plan, collection: Arc::clone(collection), shown, watchers: IndexMap::new() }
     }
 
@@ -115,6 +114,9 @@ impl LiveResult {
             for id in std::iter::from_fn(|| missing.pop()).take(DOCUMENTS_AT_ONCE) {
                 if let Some(shown) = self.shown.get(&id) {
                     views.added(target, subscription.handle(), &id, &shown.fields, Some(&shown.frame));
+                }
+                if subscription.session().outbox().is_congested() {
+                    break;
                 }
             }
         });

@@ -142,7 +142,8 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         Query::new(Arc::clone(&self.core), filter)
     }
 
-    /// The documents that a query of this collection gives now; those that are no `T` are left out.
+    /// The documents that a query of this collection gives now, whole whatever fields it shows; those that are no `T` are
+    /// left out.
     #[must_use]
     pub fn fetch(&self, query: &Query) -> Vec<T> {
         let objects = self.core.fetch(query.plan());

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use bolide_protocol::Ejson;
 
-use super::document::{Document, Shown};
 use super::CollectionCore;
 use super::core::Documents;
+use super::document::{Document, Shown};
 use super::filter::{Filter, ID, compare, value_at};
 
 /// A query over a collection. Given to [`Subscription::publish`](crate::Subscription::publish) it is live.
@@ -59,8 +59,8 @@ impl Query {
         Self { core, plan }
     }
 
-    /// Orders by a field, then by those named before... the first one named counts most. The order decides which
-    /// documents a limit lets through; clients are not told of it.
+    /// Orders by a field; of several, the one that is named first counts most. The order decides which documents a limit
+    /// lets through; clients are not told of it.
     pub fn sort(mut self, field: &str, direction: Direction) -> Self {
         self.plan.sort.push((field.to_owned(), direction));
         self

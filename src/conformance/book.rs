@@ -38,10 +38,7 @@ const FILES: &[(&str, &str)] = files![
 /// # Errors
 /// Never in a release: a test reads them all.
 pub fn embedded() -> Result<Vec<Chapter>, CaseError> {
-    FILES
-        .iter()
-        .map(|(file, text)| Chapter::parse(file, text))
-        .collect()
+    FILES.iter().map(|(file, text)| Chapter::parse(file, text)).collect()
 }
 
 /// The cases of all `.json` files in a directory, by the names of the files.
@@ -49,21 +46,11 @@ pub fn embedded() -> Result<Vec<Chapter>, CaseError> {
 /// # Errors
 /// Names the file that cannot be read, or holds no cases.
 pub fn from_directory(directory: &Path) -> Result<Vec<Chapter>, CaseError> {
-    let unreadable = |path: &Path, source| CaseError::Unreadable {
-        file: path.display().to_string(),
-        source,
-    };
+    let unreadable = |path: &Path, source| CaseError::Unreadable { file: path.display().to_string(), source };
     let mut paths = std::fs::read_dir(directory)
-        .and_then(|entries| {
-            entries
-                .map(|entry| entry.map(|entry| entry.path()))
-                .collect::<Result<Vec<_>, _>>()
-        })
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>())
         .map_err(|source| unreadable(directory, source))?;
-    paths.retain(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "json")
-    });
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
     paths
         .iter()

@@ -62,9 +62,7 @@ impl FromStr for Level {
             "ddp" => Ok(Self::Ddp),
             "meteor" => Ok(Self::Meteor),
             "bolide" => Ok(Self::Bolide),
-            other => Err(format!(
-                "`{other}` is no level: they are ddp, meteor and bolide"
-            )),
+            other => Err(format!("`{other}` is no level: they are ddp, meteor and bolide")),
         }
     }
 }
@@ -116,11 +114,8 @@ impl Chapter {
     /// # Errors
     /// Says in which case and step the text is not as described.
     pub fn parse(file: &str, text: &str) -> Result<Self, CaseError> {
-        let written: WrittenChapter =
-            serde_json::from_str(text).map_err(|error| CaseError::Chapter {
-                file: file.into(),
-                reason: error.to_string(),
-            })?;
+        let written: WrittenChapter = serde_json::from_str(text)
+            .map_err(|error| CaseError::Chapter { file: file.into(), reason: error.to_string() })?;
         let chapter = Self {
             name: written.chapter,
             about: written.about,
@@ -135,11 +130,7 @@ impl Chapter {
 
     fn refuse_repeated_names(&self, file: &str) -> Result<(), CaseError> {
         let mut names = std::collections::BTreeSet::new();
-        match self
-            .cases
-            .iter()
-            .find(|case| !names.insert(case.name.as_str()))
-        {
+        match self.cases.iter().find(|case| !names.insert(case.name.as_str())) {
             None => Ok(()),
             Some(case) => Err(CaseError::Case {
                 file: file.into(),
@@ -156,16 +147,11 @@ impl Case {
             Some(name) => format!("“{name}”"),
             None => format!("number {number}"),
         };
-        Self::read_value(value).map_err(|reason| CaseError::Case {
-            file: file.into(),
-            case,
-            reason,
-        })
+        Self::read_value(value).map_err(|reason| CaseError::Case { file: file.into(), case, reason })
     }
 
     fn read_value(value: Value) -> Result<Self, String> {
-        let written: WrittenCase =
-            serde_json::from_value(value).map_err(|error| error.to_string())?;
+        let written: WrittenCase = serde_json::from_value(value).map_err(|error| error.to_string())?;
         let shows_pings = match written.pings.as_deref() {
             None => false,
             Some("shown") => true,

@@ -45,13 +45,7 @@ impl From<String> for Problem {
 
 impl<'run, T: Transport> Lines<'run, T> {
     pub(crate) fn new(transport: &'run T, answers_pings: bool, patience: Duration) -> Self {
-        Self {
-            transport,
-            answers_pings,
-            patience,
-            open: BTreeMap::new(),
-            transcript: VecDeque::new(),
-        }
+        Self { transport, answers_pings, patience, open: BTreeMap::new(), transcript: VecDeque::new() }
     }
 
     /// Opens a connection. One that has the name already is cut.
@@ -61,13 +55,7 @@ impl<'run, T: Transport> Lines<'run, T> {
             .map_err(|_| Problem("the server does not answer the upgrade request".into()))?
             .map_err(|error| Problem(error.to_string()))?;
         self.note(&format!("{on}   (opened)"));
-        self.open.insert(
-            on.to_owned(),
-            Line {
-                connection,
-                is_asked_at_the_end: false,
-            },
-        );
+        self.open.insert(on.to_owned(), Line { connection, is_asked_at_the_end: false });
         Ok(())
     }
 
@@ -83,10 +71,7 @@ impl<'run, T: Transport> Lines<'run, T> {
             Binary::Text(text) => text.clone().into_bytes(),
             Binary::Bytes(bytes) => bytes.clone(),
         };
-        self.note(&format!(
-            "{on} → (binary) {}",
-            String::from_utf8_lossy(&bytes)
-        ));
+        self.note(&format!("{on} → (binary) {}", String::from_utf8_lossy(&bytes)));
         let limit = self.limit();
         let line = self.line(on)?;
         taken_in_time(timeout_at(limit, line.connection.send_binary(bytes)).await)
@@ -103,10 +88,7 @@ impl<'run, T: Transport> Lines<'run, T> {
                 Received::Text(text) => text,
                 Received::Binary(bytes) => {
                     let text = String::from_utf8_lossy(&bytes);
-                    return Err(Problem(format!(
-                        "received a binary frame: {}",
-                        shortened(&text)
-                    )));
+                    return Err(Problem(format!("received a binary frame: {}", shortened(&text))));
                 }
                 Received::Closed(code) => {
                     self.note(&format!("{on} ← (ended {})", shown(code)));
@@ -143,10 +125,7 @@ impl<'run, T: Transport> Lines<'run, T> {
 
     /// The connections that are to be asked at the end whether they have anything more to say.
     pub(crate) fn asked_at_the_end(&self) -> Vec<String> {
-        let asked = self
-            .open
-            .iter()
-            .filter(|(_, line)| line.is_asked_at_the_end);
+        let asked = self.open.iter().filter(|(_, line)| line.is_asked_at_the_end);
         asked.map(|(name, _)| name.clone()).collect()
     }
 
@@ -156,9 +135,7 @@ impl<'run, T: Transport> Lines<'run, T> {
         let limit = self.limit();
         for (_, mut line) in self.open {
             let goodbye = async {
-                line.connection
-                    .send_text(json!({"msg": "disconnect"}).to_string())
-                    .await;
+                line.connection.send_text(json!({"msg": "disconnect"}).to_string()).await;
                 line.connection.close(1000).await;
             };
             // A server that takes nothing any more is cut off.
@@ -201,12 +178,8 @@ pub(crate) fn shortened(text: &str) -> String {
 }
 
 fn read(text: &str) -> Result<Value, Problem> {
-    serde_json::from_str(text).map_err(|error| {
-        Problem(format!(
-            "received {}\nwhich is no JSON: {error}",
-            shortened(text)
-        ))
-    })
+    serde_json::from_str(text)
+        .map_err(|error| Problem(format!("received {}\nwhich is no JSON: {error}", shortened(text))))
 }
 
 fn pong_for(message: &Value) -> Option<Value> {

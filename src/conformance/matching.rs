@@ -21,28 +21,17 @@ impl fmt::Display for Mismatch {
         if self.path.is_empty() {
             return formatter.write_str(&self.reason);
         }
-        write!(
-            formatter,
-            "at {}: {}",
-            self.path.trim_start_matches('.'),
-            self.reason
-        )
+        write!(formatter, "at {}: {}", self.path.trim_start_matches('.'), self.reason)
     }
 }
 
 impl Mismatch {
     fn new(reason: impl Into<String>) -> Self {
-        Self {
-            path: String::new(),
-            reason: reason.into(),
-        }
+        Self { path: String::new(), reason: reason.into() }
     }
 
     fn under(self, step: impl fmt::Display) -> Self {
-        Self {
-            path: format!("{step}{}", self.path),
-            ..self
-        }
+        Self { path: format!("{step}{}", self.path), ..self }
     }
 }
 
@@ -73,10 +62,7 @@ pub(crate) fn check_expected(expected: &Value) -> Result<(), String> {
             Form::Error(error) => check_expected(&error),
             Form::Members { .. } => members.values().try_for_each(check_expected),
         },
-        Value::Array(items) => unordered(items)
-            .unwrap_or(items)
-            .iter()
-            .try_for_each(check_expected),
+        Value::Array(items) => unordered(items).unwrap_or(items).iter().try_for_each(check_expected),
         _ => Ok(()),
     }
 }
@@ -102,17 +88,11 @@ fn match_text(text: &str, actual: &Value, memory: &mut Memory<'_>) -> Matched {
         Some(Placeholder::Text(given)) => equal(&given.into(), actual),
         Some(Placeholder::Fresh(name)) => equal(&memory.fresh(&name), actual),
         Some(Placeholder::Round) => equal(&memory.round().map_err(Mismatch::new)?, actual),
-        Some(Placeholder::Remembered(name)) => {
-            equal(&memory.remembered(&name).map_err(Mismatch::new)?, actual)
-        }
-        Some(Placeholder::Other(name)) => {
-            match equal(&memory.remembered(&name).map_err(Mismatch::new)?, actual) {
-                Ok(()) => Err(Mismatch::new(format!(
-                    "expected another value than {actual}"
-                ))),
-                Err(_) => Ok(()),
-            }
-        }
+        Some(Placeholder::Remembered(name)) => equal(&memory.remembered(&name).map_err(Mismatch::new)?, actual),
+        Some(Placeholder::Other(name)) => match equal(&memory.remembered(&name).map_err(Mismatch::new)?, actual) {
+            Ok(()) => Err(Mismatch::new(format!("expected another value than {actual}"))),
+            Err(_) => Ok(()),
+        },
         Some(Placeholder::Kind(kind, name)) => {
             if !kind.admits(actual) {
                 return Err(Mismatch::new(format!("expected {text}, received {actual}")));
@@ -125,16 +105,9 @@ fn match_text(text: &str, actual: &Value, memory: &mut Memory<'_>) -> Matched {
     }
 }
 
-fn match_members(
-    expected: &Map<String, Value>,
-    open: bool,
-    actual: &Value,
-    memory: &mut Memory<'_>,
-) -> Matched {
+fn match_members(expected: &Map<String, Value>, open: bool, actual: &Value, memory: &mut Memory<'_>) -> Matched {
     let Value::Object(actual) = actual else {
-        return Err(Mismatch::new(format!(
-            "expected an object, received {actual}"
-        )));
+        return Err(Mismatch::new(format!("expected an object, received {actual}")));
     };
     for (key, value) in expected.iter().filter(|(key, _)| *key != MORE) {
         let Some(found) = actual.get(key) else {
@@ -143,9 +116,9 @@ fn match_members(
         matches(value, found, memory).map_err(|mismatch| mismatch.under(format!(".{key}")))?;
     }
     match actual.iter().find(|(key, _)| !expected.contains_key(*key)) {
-        Some((key, value)) if !open => Err(Mismatch::new(format!(
-            "the key {key:?} was not expected (its value: {value})"
-        ))),
+        Some((key, value)) if !open => {
+            Err(Mismatch::new(format!("the key {key:?} was not expected (its value: {value})")))
+        }
         _ => Ok(()),
     }
 }
@@ -153,8 +126,7 @@ fn match_members(
 fn match_items(expected: &[Value], actual: &Value, memory: &mut Memory<'_>) -> Matched {
     let actual = items_of(actual, expected.len())?;
     for (index, (expected, actual)) in expected.iter().zip(actual).enumerate() {
-        matches(expected, actual, memory)
-            .map_err(|mismatch| mismatch.under(format!("[{index}]")))?;
+        matches(expected, actual, memory).map_err(|mismatch| mismatch.under(format!("[{index}]")))?;
     }
     Ok(())
 }
@@ -162,9 +134,7 @@ fn match_items(expected: &[Value], actual: &Value, memory: &mut Memory<'_>) -> M
 fn match_unordered(expected: &[Value], actual: &Value, memory: &mut Memory<'_>) -> Matched {
     let mut waiting: Vec<&Value> = expected.iter().collect();
     for (index, item) in items_of(actual, expected.len())?.iter().enumerate() {
-        let taken = waiting
-            .iter()
-            .position(|expected| matches_alone(expected, item, memory));
+        let taken = waiting.iter().position(|expected| matches_alone(expected, item, memory));
         let Some(taken) = taken else {
             let reason = format!("{item} is none of those that were expected");
             return Err(Mismatch::new(reason).under(format!("[{index}]")));
@@ -186,15 +156,10 @@ pub(crate) fn matches_alone(expected: &Value, actual: &Value, memory: &mut Memor
 
 fn items_of(actual: &Value, expected_length: usize) -> Result<&[Value], Mismatch> {
     let Value::Array(items) = actual else {
-        return Err(Mismatch::new(format!(
-            "expected an array, received {actual}"
-        )));
+        return Err(Mismatch::new(format!("expected an array, received {actual}")));
     };
     if items.len() != expected_length {
-        return Err(Mismatch::new(format!(
-            "expected {expected_length} elements, received {}: {actual}",
-            items.len()
-        )));
+        return Err(Mismatch::new(format!("expected {expected_length} elements, received {}: {actual}", items.len())));
     }
     Ok(items)
 }
@@ -215,9 +180,7 @@ fn equal(expected: &Value, actual: &Value) -> Matched {
     if expected == actual {
         return Ok(());
     }
-    Err(Mismatch::new(format!(
-        "expected {expected}, received {actual}"
-    )))
+    Err(Mismatch::new(format!("expected {expected}, received {actual}")))
 }
 
 const MORE: &str = "<more>";

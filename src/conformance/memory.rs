@@ -16,18 +16,11 @@ pub(crate) struct FreshValues {
 
 impl FreshValues {
     pub(crate) fn new(salt: &str) -> Self {
-        Self {
-            salt: salt.to_owned(),
-            made: AtomicU64::new(0),
-        }
+        Self { salt: salt.to_owned(), made: AtomicU64::new(0) }
     }
 
     fn make(&self) -> String {
-        format!(
-            "fresh-{}-{}",
-            self.salt,
-            self.made.fetch_add(1, Ordering::Relaxed)
-        )
+        format!("fresh-{}-{}", self.salt, self.made.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -43,13 +36,7 @@ pub(crate) struct Memory<'run> {
 
 impl<'run> Memory<'run> {
     pub(crate) fn new(fresh_values: &'run FreshValues) -> Self {
-        Self {
-            fresh_values,
-            fresh: BTreeMap::new(),
-            remembered: BTreeMap::new(),
-            round: None,
-            calls: 0,
-        }
+        Self { fresh_values, fresh: BTreeMap::new(), remembered: BTreeMap::new(), round: None, calls: 0 }
     }
 
     pub(crate) fn remember(&mut self, name: &str, value: &Value) {
@@ -57,25 +44,16 @@ impl<'run> Memory<'run> {
     }
 
     pub(crate) fn remembered(&self, name: &str) -> Result<Value, String> {
-        self.remembered
-            .get(name)
-            .cloned()
-            .ok_or_else(|| format!("nothing was remembered as `{name}`"))
+        self.remembered.get(name).cloned().ok_or_else(|| format!("nothing was remembered as `{name}`"))
     }
 
     pub(crate) fn fresh(&mut self, name: &str) -> Value {
         let values = self.fresh_values;
-        self.fresh
-            .entry(name.to_owned())
-            .or_insert_with(|| values.make())
-            .clone()
-            .into()
+        self.fresh.entry(name.to_owned()).or_insert_with(|| values.make()).clone().into()
     }
 
     pub(crate) fn round(&self) -> Result<Value, String> {
-        self.round
-            .map(|round| round.to_string().into())
-            .ok_or_else(|| "`<round>` outside of `repeat`".to_owned())
+        self.round.map(|round| round.to_string().into()).ok_or_else(|| "`<round>` outside of `repeat`".to_owned())
     }
 
     pub(crate) fn set_round(&mut self, round: Option<u32>) -> Option<u32> {

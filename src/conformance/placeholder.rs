@@ -34,15 +34,10 @@ pub(crate) enum Kind {
 impl Placeholder {
     /// `None` for a string that stands for itself.
     pub(crate) fn read(text: &str) -> Result<Option<Self>, String> {
-        let Some(inner) = text
-            .strip_prefix('<')
-            .and_then(|rest| rest.strip_suffix('>'))
-        else {
+        let Some(inner) = text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) else {
             return Ok(None);
         };
-        Self::read_inner(inner)
-            .map(Some)
-            .ok_or_else(|| format!("`{text}` is no placeholder"))
+        Self::read_inner(inner).map(Some).ok_or_else(|| format!("`{text}` is no placeholder"))
     }
 
     fn read_inner(inner: &str) -> Option<Self> {

@@ -27,11 +27,7 @@ pub(crate) async fn play<T: Transport>(
     };
     let ended = player.play_to_the_end(&case.steps).await;
     let transcript = player.lines.say_goodbye().await;
-    ended.map_err(|(step, Problem(reason))| Failure {
-        step,
-        reason,
-        transcript,
-    })
+    ended.map_err(|(step, Problem(reason))| Failure { step, reason, transcript })
 }
 
 struct Player<'run, T: Transport> {
@@ -46,9 +42,7 @@ type StepFailure = (String, Problem);
 impl<T: Transport> Player<'_, T> {
     async fn play_to_the_end(&mut self, steps: &[Step]) -> Result<(), StepFailure> {
         self.play_all(steps).await?;
-        self.expect_no_more()
-            .await
-            .map_err(|problem| ("the end".into(), problem))
+        self.expect_no_more().await.map_err(|problem| ("the end".into(), problem))
     }
 
     async fn play_all(&mut self, steps: &[Step]) -> Result<(), StepFailure> {
@@ -60,18 +54,14 @@ impl<T: Transport> Player<'_, T> {
 
     async fn play_step(&mut self, number: usize, step: &Step) -> Result<(), StepFailure> {
         let Action::Repeat(times, inner) = &step.action else {
-            return self
-                .act(step)
-                .await
-                .map_err(|problem| (number.to_string(), problem));
+            return self.act(step).await.map_err(|problem| (number.to_string(), problem));
         };
         let outer_round = self.memory.set_round(None);
         for round in 0..*times {
             self.memory.set_round(Some(round));
             // A future that contains itself needs a box.
             let outcome = Box::pin(self.play_all(inner)).await;
-            outcome
-                .map_err(|(step, problem)| (format!("{number}.{step} (round {round})"), problem))?;
+            outcome.map_err(|(step, problem)| (format!("{number}.{step} (round {round})"), problem))?;
         }
         self.memory.set_round(outer_round);
         Ok(())
@@ -108,12 +98,7 @@ impl<T: Transport> Player<'_, T> {
         self.lines.open(on, &Opening::default()).await?;
         let connect = json!({"msg": "connect", "version": "1", "support": ["1", "pre2", "pre1"]});
         self.lines.send_text(on, connect.to_string()).await?;
-        self.expect(
-            on,
-            &json!({"msg": "connected", "session": "<id>"}),
-            patience,
-        )
-        .await?;
+        self.expect(on, &json!({"msg": "connected", "session": "<id>"}), patience).await?;
         self.lines.ask_at_the_end(on)
     }
 
@@ -128,8 +113,7 @@ impl<T: Transport> Player<'_, T> {
     async fn call(&mut self, on: &str, call: &Call, patience: Duration) -> Result<(), Problem> {
         let id = self.memory.next_call();
         let params = self.memory.fill(&call.params.clone().into())?;
-        let invocation =
-            json!({"msg": "method", "id": id, "method": call.method, "params": params});
+        let invocation = json!({"msg": "method", "id": id, "method": call.method, "params": params});
         self.lines.send_text(on, invocation.to_string()).await?;
 
         let mut result = json!({"msg": "result", "id": id});
@@ -138,44 +122,24 @@ impl<T: Transport> Player<'_, T> {
         }
         let mut data_then_updated = call.data.clone();
         data_then_updated.push(json!({"msg": "updated", "methods": [id]}));
-        self.expect_unordered(on, &[vec![result], data_then_updated], patience)
-            .await
+        self.expect_unordered(on, &[vec![result], data_then_updated], patience).await
     }
 
-    async fn expect_all(
-        &mut self,
-        on: &str,
-        messages: &[Value],
-        patience: Duration,
-    ) -> Result<(), Problem> {
+    async fn expect_all(&mut self, on: &str, messages: &[Value], patience: Duration) -> Result<(), Problem> {
         for message in messages {
             self.expect(on, message, patience).await?;
         }
         Ok(())
     }
 
-    async fn expect(
-        &mut self,
-        on: &str,
-        message: &Value,
-        patience: Duration,
-    ) -> Result<(), Problem> {
+    async fn expect(&mut self, on: &str, message: &Value, patience: Duration) -> Result<(), Problem> {
         let limit = Instant::now() + patience;
         let (text, value) = self.hear_message(on, limit, || message.to_string()).await?;
-        matches(message, &value, &mut self.memory).map_err(|mismatch| {
-            Problem(format!(
-                "{}\n{mismatch}",
-                unlike(&message.to_string(), &text)
-            ))
-        })
+        matches(message, &value, &mut self.memory)
+            .map_err(|mismatch| Problem(format!("{}\n{mismatch}", unlike(&message.to_string(), &text))))
     }
 
-    async fn expect_unordered(
-        &mut self,
-        on: &str,
-        lists: &[Vec<Value>],
-        patience: Duration,
-    ) -> Result<(), Problem> {
+    async fn expect_unordered(&mut self, on: &str, lists: &[Vec<Value>], patience: Duration) -> Result<(), Problem> {
         let mut waiting: Vec<&[Value]> = lists.iter().map(Vec::as_slice).collect();
         loop {
             waiting.retain(|list| !list.is_empty());
@@ -195,48 +159,28 @@ impl<T: Transport> Player<'_, T> {
         patience: Duration,
     ) -> Result<(), Problem> {
         let firsts: Vec<&Value> = waiting.iter().filter_map(|list| list.first()).collect();
-        let expected = firsts
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("\n      or ");
+        let expected = firsts.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n      or ");
         let limit = Instant::now() + patience;
         let (text, value) = self.hear_message(on, limit, || expected.clone()).await?;
 
         let memory = &mut self.memory;
-        let Some(taken) = firsts
-            .iter()
-            .position(|first| matches_alone(first, &value, memory))
-        else {
+        let Some(taken) = firsts.iter().position(|first| matches_alone(first, &value, memory)) else {
             return Err(Problem(unlike(&expected, &text)));
         };
         waiting[taken] = &waiting[taken][1..];
         Ok(())
     }
 
-    async fn expect_text(
-        &mut self,
-        on: &str,
-        expected: &str,
-        patience: Duration,
-    ) -> Result<(), Problem> {
+    async fn expect_text(&mut self, on: &str, expected: &str, patience: Duration) -> Result<(), Problem> {
         let limit = Instant::now() + patience;
         let (text, _) = self.hear_message(on, limit, || expected.to_owned()).await?;
         if text_matches(expected, &text) {
             return Ok(());
         }
-        Err(Problem(format!(
-            "{}\nthe text has to be the same",
-            unlike(expected, &text)
-        )))
+        Err(Problem(format!("{}\nthe text has to be the same", unlike(expected, &text))))
     }
 
-    async fn skip_to(
-        &mut self,
-        on: &str,
-        message: &Value,
-        patience: Duration,
-    ) -> Result<(), Problem> {
+    async fn skip_to(&mut self, on: &str, message: &Value, patience: Duration) -> Result<(), Problem> {
         let limit = Instant::now() + patience;
         loop {
             let (_, value) = self.hear_message(on, limit, || message.to_string()).await?;
@@ -250,19 +194,11 @@ impl<T: Transport> Player<'_, T> {
         match self.lines.hear(on, Instant::now() + silence).await? {
             Heard::Nothing => Ok(()),
             Heard::Message { text, .. } => Err(Problem(unlike("nothing", &text))),
-            Heard::Closed(code) => Err(Problem(format!(
-                "expected nothing\nthe connection ended {}",
-                shown(code)
-            ))),
+            Heard::Closed(code) => Err(Problem(format!("expected nothing\nthe connection ended {}", shown(code)))),
         }
     }
 
-    async fn expect_close(
-        &mut self,
-        on: &str,
-        expected: CloseCode,
-        patience: Duration,
-    ) -> Result<(), Problem> {
+    async fn expect_close(&mut self, on: &str, expected: CloseCode, patience: Duration) -> Result<(), Problem> {
         match self.lines.hear(on, Instant::now() + patience).await? {
             Heard::Closed(code) => is_expected_end(expected, code),
             Heard::Message { text, .. } => Err(Problem(unlike("the end of the connection", &text))),
@@ -270,12 +206,7 @@ impl<T: Transport> Player<'_, T> {
         }
     }
 
-    async fn skip_to_close(
-        &mut self,
-        on: &str,
-        expected: CloseCode,
-        patience: Duration,
-    ) -> Result<(), Problem> {
+    async fn skip_to_close(&mut self, on: &str, expected: CloseCode, patience: Duration) -> Result<(), Problem> {
         let limit = Instant::now() + patience;
         loop {
             match self.lines.hear(on, limit).await? {
@@ -291,8 +222,7 @@ impl<T: Transport> Player<'_, T> {
         for on in self.lines.asked_at_the_end() {
             let ping = json!({"msg": "ping", "id": "the end"});
             self.lines.send_text(&on, ping.to_string()).await?;
-            self.expect(&on, &json!({"msg": "pong", "id": "the end"}), self.patience)
-                .await?;
+            self.expect(&on, &json!({"msg": "pong", "id": "the end"}), self.patience).await?;
         }
         Ok(())
     }
@@ -308,10 +238,7 @@ impl<T: Transport> Player<'_, T> {
             Heard::Nothing => Err(Problem(unlike(&expected(), "nothing"))),
             Heard::Closed(code) => {
                 let end = shown(code);
-                Err(Problem(format!(
-                    "expected {}\nthe connection ended {end}",
-                    expected()
-                )))
+                Err(Problem(format!("expected {}\nthe connection ended {end}", expected())))
             }
         }
     }
@@ -321,10 +248,9 @@ fn is_expected_end(expected: CloseCode, code: Option<u16>) -> Result<(), Problem
     match expected {
         CloseCode::Any => Ok(()),
         CloseCode::Exactly(expected) if code == Some(expected) => Ok(()),
-        CloseCode::Exactly(expected) => Err(Problem(format!(
-            "expected the connection to end with code {expected}\nit ended {}",
-            shown(code)
-        ))),
+        CloseCode::Exactly(expected) => {
+            Err(Problem(format!("expected the connection to end with code {expected}\nit ended {}", shown(code))))
+        }
     }
 }
 
@@ -333,9 +259,5 @@ fn still_open() -> Problem {
 }
 
 fn unlike(expected: &str, received: &str) -> String {
-    format!(
-        "expected {}\nreceived {}",
-        shortened(expected),
-        shortened(received)
-    )
+    format!("expected {}\nreceived {}", shortened(expected), shortened(received))
 }

@@ -72,12 +72,10 @@ impl Report {
 
     /// The cases that failed.
     pub fn failures(&self) -> impl Iterator<Item = (&Outcome, &Failure)> {
-        self.outcomes
-            .iter()
-            .filter_map(|outcome| match &outcome.verdict {
-                Verdict::Failed(failure) => Some((outcome, failure)),
-                _ => None,
-            })
+        self.outcomes.iter().filter_map(|outcome| match &outcome.verdict {
+            Verdict::Failed(failure) => Some((outcome, failure)),
+            _ => None,
+        })
     }
 
     /// How many cases passed, failed and were skipped.
@@ -98,34 +96,16 @@ impl Report {
     }
 
     fn write_table(&self, out: &mut impl Write) -> io::Result<()> {
-        let chapters: Vec<&[Outcome]> = self
-            .outcomes
-            .chunk_by(|one, next| one.chapter == next.chapter)
-            .collect();
+        let chapters: Vec<&[Outcome]> = self.outcomes.chunk_by(|one, next| one.chapter == next.chapter).collect();
         let names = chapters.iter().filter_map(|outcomes| outcomes.first());
-        let width = names
-            .map(|outcome| outcome.chapter.len())
-            .max()
-            .unwrap_or(0)
-            .max(7);
+        let width = names.map(|outcome| outcome.chapter.len()).max().unwrap_or(0).max(7);
         writeln!(out, "{:width$}  passed  failed  skipped", "chapter")?;
         for outcomes in chapters {
-            let Counts {
-                passed,
-                failed,
-                skipped,
-            } = Counts::of(outcomes);
+            let Counts { passed, failed, skipped } = Counts::of(outcomes);
             let chapter = &outcomes[0].chapter;
-            writeln!(
-                out,
-                "{chapter:width$}  {passed:>6}  {failed:>6}  {skipped:>7}"
-            )?;
+            writeln!(out, "{chapter:width$}  {passed:>6}  {failed:>6}  {skipped:>7}")?;
         }
-        let Counts {
-            passed,
-            failed,
-            skipped,
-        } = self.counts();
+        let Counts { passed, failed, skipped } = self.counts();
         writeln!(out, "\n{passed} passed, {failed} failed, {skipped} skipped")
     }
 }

@@ -80,10 +80,7 @@ impl Options {
     /// How many cases run at once.
     #[must_use]
     pub fn parallel(self, parallel: usize) -> Self {
-        Self {
-            parallel: parallel.max(1),
-            ..self
-        }
+        Self { parallel: parallel.max(1), ..self }
     }
 
     /// States how the server was started, for cases that need it so: `("heartbeatIntervalMs", 400)`.
@@ -106,10 +103,7 @@ impl Options {
         if case.slow && !self.slow {
             return Some("it is slow".into());
         }
-        let unmet = case
-            .needs
-            .iter()
-            .find(|(name, value)| self.server.get(*name) != Some(value));
+        let unmet = case.needs.iter().find(|(name, value)| self.server.get(*name) != Some(value));
         unmet.map(|(name, value)| format!("it needs a server with {name} = {value}"))
     }
 }
@@ -124,20 +118,13 @@ pub async fn run<T: Transport>(transport: &T, book: &[Chapter], options: &Option
         .enumerate()
         .map(|(place, (chapter, case))| (place, chapter, case))
         .collect();
-    let (alone, together): (Vec<_>, Vec<_>) =
-        selected.into_iter().partition(|(_, _, case)| case.alone);
+    let (alone, together): (Vec<_>, Vec<_>) = selected.into_iter().partition(|(_, _, case)| case.alone);
 
     let run_one = async |(place, chapter, case): (usize, &Chapter, &Case)| {
-        (
-            place,
-            run_case(transport, chapter, case, fresh_values, options).await,
-        )
+        (place, run_case(transport, chapter, case, fresh_values, options).await)
     };
-    let mut outcomes: Vec<(usize, Outcome)> = stream::iter(together)
-        .map(run_one)
-        .buffer_unordered(options.parallel)
-        .collect()
-        .await;
+    let mut outcomes: Vec<(usize, Outcome)> =
+        stream::iter(together).map(run_one).buffer_unordered(options.parallel).collect().await;
     for one in alone {
         outcomes.push(run_one(one).await);
     }
@@ -159,9 +146,5 @@ async fn run_case<T: Transport>(
             Err(failure) => Verdict::Failed(failure),
         },
     };
-    Outcome {
-        chapter: chapter.name.clone(),
-        case: case.name.clone(),
-        verdict,
-    }
+    Outcome { chapter: chapter.name.clone(), case: case.name.clone(), verdict }
 }

@@ -107,15 +107,12 @@ impl Step {
     pub(super) fn read_all(steps: Vec<Value>) -> Result<Vec<Self>, String> {
         (1..)
             .zip(steps)
-            .map(|(number, step)| {
-                Self::read(step).map_err(|reason| format!("step {number}: {reason}"))
-            })
+            .map(|(number, step)| Self::read(step).map_err(|reason| format!("step {number}: {reason}")))
             .collect()
     }
 
     fn read(step: Value) -> Result<Self, String> {
-        let mut written: WrittenStep =
-            serde_json::from_value(step).map_err(|error| error.to_string())?;
+        let mut written: WrittenStep = serde_json::from_value(step).map_err(|error| error.to_string())?;
         Ok(Self {
             on: written.on.take().unwrap_or_else(|| "a".to_owned()),
             within: written.within.take().map(Duration::from_millis),
@@ -178,11 +175,7 @@ impl TryFrom<bool> for True {
     type Error = &'static str;
 
     fn try_from(value: bool) -> Result<Self, Self::Error> {
-        if value {
-            Ok(Self)
-        } else {
-            Err("true is the only value")
-        }
+        if value { Ok(Self) } else { Err("true is the only value") }
     }
 }
 
@@ -211,23 +204,13 @@ impl WrittenStep {
             self.send_text.map(Action::SendText),
             self.send_binary.map(Action::SendBinary),
             call.map(Action::Call),
-            self.expect
-                .map(|messages| Action::Expect(messages.into_list())),
-            self.expect_unordered
-                .map(|lists| Action::ExpectUnordered(lanes(lists))),
+            self.expect.map(|messages| Action::Expect(messages.into_list())),
+            self.expect_unordered.map(|lists| Action::ExpectUnordered(lanes(lists))),
             self.expect_text.map(Action::ExpectText),
             self.skip_to.map(Action::SkipTo),
-            self.expect_nothing
-                .map(Duration::from_millis)
-                .map(Action::ExpectNothing),
-            self.expect_close
-                .map(|code| close_code(&code))
-                .transpose()?
-                .map(Action::ExpectClose),
-            self.skip_to_close
-                .map(|code| close_code(&code))
-                .transpose()?
-                .map(Action::SkipToClose),
+            self.expect_nothing.map(Duration::from_millis).map(Action::ExpectNothing),
+            self.expect_close.map(|code| close_code(&code)).transpose()?.map(Action::ExpectClose),
+            self.skip_to_close.map(|code| close_code(&code)).transpose()?.map(Action::SkipToClose),
             self.close.map(Action::Close),
             self.drop.map(|True| Action::Drop),
             self.wait.map(Duration::from_millis).map(Action::Wait),
@@ -259,12 +242,7 @@ impl WrittenStep {
         let answer = result
             .map(|result| ("result".to_owned(), result))
             .or_else(|| error.map(|error| ("error".to_owned(), error)));
-        Ok(Some(Call {
-            method: method.clone(),
-            params: params.to_vec(),
-            data: data.unwrap_or_default(),
-            answer,
-        }))
+        Ok(Some(Call { method: method.clone(), params: params.to_vec(), data: data.unwrap_or_default(), answer }))
     }
 
     fn take_repeat(&mut self) -> Result<Option<(u32, Vec<Step>)>, String> {
@@ -292,9 +270,7 @@ fn check_placeholders(action: &Action) -> Result<(), String> {
         Action::Call(call) => {
             call.params.iter().try_for_each(check_sent)?;
             call.data.iter().try_for_each(check_expected)?;
-            call.answer
-                .iter()
-                .try_for_each(|(_, value)| check_expected(value))
+            call.answer.iter().try_for_each(|(_, value)| check_expected(value))
         }
         Action::Expect(messages) => messages.iter().try_for_each(check_expected),
         Action::ExpectUnordered(lists) => lists.iter().flatten().try_for_each(check_expected),

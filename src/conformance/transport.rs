@@ -10,10 +10,7 @@ pub trait Transport: Sync {
     type Connection: Connection;
 
     /// Opens a connection.
-    fn open(
-        &self,
-        opening: &Opening,
-    ) -> impl Future<Output = Result<Self::Connection, TransportError>> + Send;
+    fn open(&self, opening: &Opening) -> impl Future<Output = Result<Self::Connection, TransportError>> + Send;
 }
 
 /// One connection to a server. To drop it cuts it: without a farewell.

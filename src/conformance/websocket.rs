@@ -59,9 +59,7 @@ impl Transport for WebSocket {
     type Connection = WebSocketConnection;
 
     async fn open(&self, opening: &Opening) -> Result<WebSocketConnection, TransportError> {
-        let request = self
-            .request(opening)
-            .map_err(|reason| failed(&self.address, &reason))?;
+        let request = self.request(opening).map_err(|reason| failed(&self.address, &reason))?;
         let without_delay = true;
         let (socket, _) = connect_async_with_config(request, None, without_delay)
             .await
@@ -73,17 +71,11 @@ impl Transport for WebSocket {
 // Errors of sending are left to `receive`, which then says how the connection ended.
 impl Connection for WebSocketConnection {
     async fn send_text(&mut self, text: String) {
-        self.socket
-            .send(Message::text(text))
-            .await
-            .unwrap_or_default();
+        self.socket.send(Message::text(text)).await.unwrap_or_default();
     }
 
     async fn send_binary(&mut self, bytes: Vec<u8>) {
-        self.socket
-            .send(Message::binary(bytes))
-            .await
-            .unwrap_or_default();
+        self.socket.send(Message::binary(bytes)).await.unwrap_or_default();
     }
 
     async fn receive(&mut self) -> Received {
@@ -101,14 +93,8 @@ impl Connection for WebSocketConnection {
     }
 
     async fn close(&mut self, code: u16) {
-        let frame = CloseFrame {
-            code: code.into(),
-            reason: "".into(),
-        };
-        self.socket
-            .send(Message::Close(Some(frame)))
-            .await
-            .unwrap_or_default();
+        let frame = CloseFrame { code: code.into(), reason: "".into() };
+        self.socket.send(Message::Close(Some(frame))).await.unwrap_or_default();
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) use registry::{Method, MethodRegistry};
 
 pub use error::{MethodError, MethodResult};
 pub use handler::{
-    AnyParameters, Blocking, BlockingHandler, BlockingSignature, CallerArgument, CallerKind, HandlerFuture, MethodHandler,
-    blocking,
+    AnyParameters, Blocking, BlockingHandler, BlockingSignature, CallerArgument, CallerKind, HandlerFuture,
+    MethodHandler, blocking,
 };
 pub use parameters::Parameters;

@@ -72,7 +72,8 @@ impl Audience {
         let id = id.into().to_wire().into_owned();
         let members = self.members.lock();
         for core in members.values() {
-            let told = core.with_target(collection, |views, target| views.changed(target, &[core.handle()], &id, &change));
+            let told =
+                core.with_target(collection, |views, target| views.changed(target, &[core.handle()], &id, &change));
             if told.is_err() {
                 tracing::debug!(collection, id, "a member of an audience has not sent the document");
             }

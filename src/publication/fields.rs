@@ -21,7 +21,7 @@ pub(crate) type Hasher = foldhash::fast::RandomState;
 #[derive(Debug)]
 pub(crate) struct Fields {
     raw: RawJson,
-    by_name: OnceLock<FieldMap>,
+    by_name: OnceLock<Box<FieldMap>>,
 }
 
 impl Fields {
@@ -60,7 +60,10 @@ impl Fields {
     }
 
     pub(crate) fn from_map(fields: FieldMap) -> Self {
-        Self { raw: ejson::to_raw(&Pairs(&fields)).unwrap_or_else(|_| RawJson::null()), by_name: fields.into() }
+        Self {
+            raw: ejson::to_raw(&Pairs(&fields)).unwrap_or_else(|_| RawJson::null()),
+            by_name: Box::new(fields).into(),
+        }
     }
 
     /// As an object.
@@ -74,7 +77,7 @@ impl Fields {
 
     /// By name.
     pub(crate) fn by_name(&self) -> &FieldMap {
-        self.by_name.get_or_init(|| read(&self.raw))
+        self.by_name.get_or_init(|| Box::new(read(&self.raw)))
     }
 
     /// Whether both are the same text; other texts may still say the same.
@@ -84,11 +87,12 @@ impl Fields {
 
     /// Whether both say the same, perhaps in other words.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
-        let is_in_other = |(name, value): (&Box<str>, &RawJson)| {
-            other.by_name().get(name).is_some_and(|theirs| same_value(value, theirs))
-        };
-        self.is_same_text(other)
-            || self.by_name().len() == other.by_name().len() && self.by_name().iter().all(is_in_other)
+        if self.is_same_text(other) {
+            return true;
+        }
+        let (mine, theirs) = (self.by_name(), other.by_name());
+        let has_same = |name: &str, value: &RawJson| theirs.get(name).is_some_and(|other| same_value(value, other));
+        mine.len() == theirs.len() && mine.iter().all(|(name, value)| has_same(name, value))
     }
 
     /// These fields with some set and some gone.
@@ -121,7 +125,7 @@ impl Difference {
         let cleared = before.keys().filter(|name| !after.contains_key(*name));
         Self {
             set: set.map(|(name, value)| (name.clone(), value.clone())).collect(),
-            cleared: cleared.map(|name| name.to_string()).collect(),
+            cleared: cleared.map(ToString::to_string).collect(),
         }
     }
 

@@ -172,20 +172,17 @@ impl DocumentView {
     ) {
         let Some(fields) = by.iter().find_map(|handle| self.fields_of(*handle)) else { return };
         let outcome = change.outcome(fields);
-        let difference = match self {
+        let of_this_session = match self {
             Self::Uniform { fields, holders } if holders.iter().all(|holder| by.contains(holder)) => {
                 *fields = Arc::clone(&outcome.after);
-                &outcome.difference
+                None
             }
-            _ => &self.in_layers(sets, |layers| layers.change(by, change)),
+            _ => Some(self.in_layers(sets, |layers| layers.change(by, change))),
         };
-        if difference.is_empty() {
-            return;
-        }
-        if *difference == outcome.difference {
-            frames.shared(outcome.frame(|difference| frames.encode_changed(id, difference)));
-        } else {
-            frames.changed(id, difference);
+        match of_this_session {
+            Some(difference) if difference != outcome.difference => frames.changed(id, &difference),
+            _ if outcome.difference.is_empty() => {}
+            _ => frames.shared(outcome.frame(|difference| frames.encode_changed(id, difference))),
         }
     }
 

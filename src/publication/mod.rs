@@ -19,10 +19,11 @@ mod registry;
 mod strategy;
 mod stream;
 mod subscription;
+mod view;
 mod views;
 
 pub(crate) use built_in::add as add_built_in;
-pub(crate) use fields::{FieldMap, Fields, SharedChange};
+pub(crate) use fields::{FieldMap, Fields, Hasher, SharedChange};
 pub(crate) use frames::added_frame;
 pub(crate) use merge_box::{Handle, Handles};
 pub(crate) use registry::{Publication, PublicationRegistry};

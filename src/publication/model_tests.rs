@@ -15,7 +15,8 @@ use super::fields::{FieldMap, Fields, SharedChange};
 use super::frames::added_frame;
 use super::merge_box::Handle;
 use super::strategy::Strategy as Sending;
-use super::views::{Origin, Target};
+use super::view::Target;
+use super::views::Origin;
 use crate::connection::Peer;
 use crate::limits::Limits;
 use crate::session::{Link, Outbox, Session};
@@ -39,12 +40,28 @@ type Shown = BTreeMap<Key, BTreeMap<String, Ejson>>;
 #[derive(Clone, Debug)]
 enum Step {
     /// Subscriptions bring one document, whose fields they share.
-    Added { by: Vec<Member>, document: Key, fields: Written },
+    Added {
+        by: Vec<Member>,
+        document: Key,
+        fields: Written,
+    },
     /// Subscriptions are told one change.
-    Changed { by: Vec<Member>, document: Key, set: Written, unset: Vec<&'static str> },
+    Changed {
+        by: Vec<Member>,
+        document: Key,
+        set: Written,
+        unset: Vec<&'static str>,
+    },
     /// A document of a live collection is another one now.
-    Stored { by: Vec<Member>, document: Key, fields: Written },
-    Removed { by: Member, document: Key },
+    Stored {
+        by: Vec<Member>,
+        document: Key,
+        fields: Written,
+    },
+    Removed {
+        by: Member,
+        document: Key,
+    },
     Start(Member),
     Stop(Member),
     /// The user changes: subscriptions run again, and nothing is sent until the session resumes.
@@ -358,7 +375,7 @@ impl Client {
     }
 }
 
-fn target<'target>(session: &'target Arc<Session>, document: Key) -> Target<'target> {
+fn target(session: &Arc<Session>, document: Key) -> Target<'_> {
     Target { session, collection: document.0, strategy: Sending::Merge }
 }
 

@@ -12,8 +12,8 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::json;
 
-use super::frames::{added_frame, changed_frame};
 use super::fields::{Difference, Fields};
+use super::frames::{added_frame, changed_frame};
 use super::{Handles, Subscription};
 use crate::bus::{BusEvent, BusMember};
 use crate::method::{MethodError, MethodResult, Parameters};
@@ -195,6 +195,8 @@ impl StreamCore {
         let Some(sessions) = listeners.get(event) else { return };
         let frame = self.frame(event, args);
         for listener in sessions.values() {
+            // Nothing is sent amid what others send in one step.
+            let _views = listener.session.views();
             if self.is_volatile {
                 listener.session.send_volatile(&self.collection, event, frame.clone());
             } else {

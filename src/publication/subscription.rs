@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::fields::{FieldMap, Fields, SharedChange};
 use super::merge_box::NotHeld;
-use super::views::{Answer, Ended, Origin, Target};
+use super::view::Target;
+use super::views::{Answer, Ended, Origin, Views};
 use super::{Handle, Publication};
 use crate::app::{App, AppState};
 use crate::collection::LiveQuery;
@@ -112,9 +113,8 @@ impl Subscription {
         let unset = unset.iter().map(|name| Box::from(*name));
         let change = SharedChange::new(set, unset);
         let id = id.into().to_wire().into_owned();
-        let told = self.core.with_target(collection, |views, target| {
-            views.changed(target, &[self.core.handle], &id, &change)
-        });
+        let told =
+            self.core.with_target(collection, |views, target| views.changed(target, &[self.core.handle], &id, &change));
         note_unless_held(told, collection, &id);
         self.core.session.outbox().room().await;
         Ok(())
@@ -127,8 +127,7 @@ impl Subscription {
     /// None today.
     pub async fn removed(&self, collection: &str, id: impl Into<DocumentId>) -> MethodResult<()> {
         let id = id.into().to_wire().into_owned();
-        let told =
-            self.core.with_target(collection, |views, target| views.removed(target, self.core.handle, &id));
+        let told = self.core.with_target(collection, |views, target| views.removed(target, self.core.handle, &id));
         note_unless_held(told, collection, &id);
         self.core.session.outbox().room().await;
         Ok(())
@@ -152,10 +151,7 @@ impl Subscription {
 
     /// Tells the client that all initial documents were sent. Only the first time counts.
     pub fn ready(&self) {
-        let id = self.core.session.views().ready(self.core.handle);
-        if let Some(id) = id {
-            self.core.send_ready(id);
-        }
+        self.core.answer(|views| views.ready(self.core.handle));
     }
 
     /// Ends the subscription: its documents leave, and the client is told.
@@ -181,8 +177,7 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         let by_panic = std::thread::panicking();
-        let answer = self.core.session.views().handle_dropped(self.core.handle, by_panic);
-        self.core.answer(answer);
+        self.core.answer(|views| views.handle_dropped(self.core.handle, by_panic));
     }
 }
 
@@ -261,10 +256,7 @@ impl SubscriptionCore {
     /// The handler has returned.
     pub(crate) fn returned(&self, outcome: MethodResult<()>) {
         match outcome {
-            Ok(()) => {
-                let answer = self.session.views().handler_returned(self.handle);
-                self.answer(answer);
-            }
+            Ok(()) => self.answer(|views| views.handler_returned(self.handle)),
             Err(error) => self.fail(error),
         }
     }
@@ -289,7 +281,7 @@ impl SubscriptionCore {
     pub(crate) fn with_target<Output>(
         &self,
         collection: &str,
-        act: impl FnOnce(&mut super::Views, Target<'_>) -> Output,
+        act: impl FnOnce(&mut Views, Target<'_>) -> Output,
     ) -> Output {
         let strategy = self.app.strategy(collection);
         let target = Target { session: &self.session, collection, strategy };
@@ -301,11 +293,17 @@ impl SubscriptionCore {
         self.end(Some(sanitize(error, "publication", &name, &self.app.random_id())));
     }
 
-    fn answer(&self, answer: Answer) {
-        match answer {
+    /// Tells the client what it is to be told.
+    fn answer(&self, act: impl FnOnce(&mut Views) -> Answer) {
+        let mut views = self.session.views();
+        match act(&mut views) {
             Answer::Nothing => {}
-            Answer::Ready(id) => self.send_ready(id),
-            Answer::Failed => self.end(Some(DdpError::internal())),
+            // While nobody can end it: no `ready` comes after a `nosub`.
+            Answer::Ready(id) => self.session.send(ServerMessage::Ready { subs: vec![id] }.to_frame().into()),
+            Answer::Failed => {
+                drop(views);
+                self.end(Some(DdpError::internal()));
+            }
         }
     }
 
@@ -315,14 +313,10 @@ impl SubscriptionCore {
             _ => "(universal)".to_owned(),
         }
     }
-
-    fn send_ready(&self, id: String) {
-        self.session.send(ServerMessage::Ready { subs: vec![id] }.to_frame().into());
-    }
 }
 
 fn end(session: &Arc<Session>, handle: Handle, error: Option<DdpError>) {
-    let ended = session.views().end(handle, session);
+    let ended = session.outbox().burst(|| session.views().end(handle, session));
     let Some(Ended { id, handler, on_stop }) = ended else { return };
     if let Some(handler) = handler {
         handler.wake();

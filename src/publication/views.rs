@@ -6,12 +6,11 @@ use std::task::Waker;
 
 use bolide_protocol::message::Subscribe;
 use bytestring::ByteString;
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexMap;
 
-use super::fields::{Difference, Fields, Hasher, SharedChange};
-use super::frames::{Frames as _, SessionFrames, added_frame, changed_frame, removed_frame};
-use super::merge_box::{Handle, Handles, MergeBox, NotHeld};
-use super::strategy::Strategy;
+use super::fields::{Fields, Hasher, SharedChange};
+use super::merge_box::{Handle, Handles, NotHeld};
+use super::view::{Target, View};
 use crate::session::Session;
 
 pub(crate) type StopCallback = Box<dyn FnOnce() + Send>;
@@ -34,15 +33,23 @@ pub(crate) struct Entry {
     pub(crate) id: Option<Arc<str>>,
     pub(crate) origin: Origin,
     is_ready: bool,
+    /// Whether its handler has not returned.
     is_starting: bool,
-    is_held: bool,
-    /// Whether it was dropped by a panic while its handler was running.
-    is_abandoned: bool,
+    handle: HandleState,
     /// Drops the running handler when the subscription ends.
     handler: Option<Waker>,
     on_stop: Vec<StopCallback>,
     /// The collections of which it publishes a query.
     claimed: Vec<Box<str>>,
+}
+
+/// What has become of the handle that the publication was given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum HandleState {
+    Held,
+    Dropped,
+    /// Dropped by a panic.
+    Abandoned,
 }
 
 /// From what a subscription is made again when the user changes.
@@ -67,21 +74,6 @@ pub(crate) struct Ended {
     pub(crate) id: Option<Arc<str>>,
     pub(crate) handler: Option<Waker>,
     pub(crate) on_stop: Vec<StopCallback>,
-}
-
-enum View {
-    Merge(MergeBox),
-    Multi(IndexMap<Arc<str>, Handles>),
-    Each(IndexSet<(Arc<str>, Handle)>),
-    Nothing,
-}
-
-/// Which documents a message is about, and how it is sent.
-#[derive(Clone, Copy)]
-pub(crate) struct Target<'target> {
-    pub(crate) session: &'target Arc<Session>,
-    pub(crate) collection: &'target str,
-    pub(crate) strategy: Strategy,
 }
 
 impl Views {
@@ -126,8 +118,7 @@ impl Views {
             origin,
             is_ready: false,
             is_starting: true,
-            is_held: true,
-            is_abandoned: false,
+            handle: HandleState::Held,
             handler: None,
             on_stop: Vec::new(),
             claimed: Vec::new(),
@@ -157,19 +148,18 @@ impl Views {
         }
     }
 
-    /// The subscription has sent its initial documents. Gives its id if the client must be told now.
-    pub(crate) fn ready(&mut self, handle: Handle) -> Option<String> {
-        let entry = self.subscriptions.get_mut(&handle)?;
-        if entry.is_ready {
-            return None;
+    /// The subscription has sent its initial documents.
+    pub(crate) fn ready(&mut self, handle: Handle) -> Answer {
+        let Some(entry) = self.subscriptions.get_mut(&handle) else { return Answer::Nothing };
+        let was_ready = std::mem::replace(&mut entry.is_ready, true);
+        match &entry.id {
+            Some(id) if !was_ready && self.before.is_some() => {
+                self.ready_meanwhile.push(id.to_string());
+                Answer::Nothing
+            }
+            Some(id) if !was_ready => Answer::Ready(id.to_string()),
+            _ => Answer::Nothing,
         }
-        entry.is_ready = true;
-        let id = entry.id.as_ref()?.to_string();
-        if self.before.is_some() {
-            self.ready_meanwhile.push(id);
-            return None;
-        }
-        Some(id)
     }
 
     /// The handler has returned. A subscription that nobody holds any more has sent all that it will send first.
@@ -177,23 +167,22 @@ impl Views {
         let Some(entry) = self.subscriptions.get_mut(&handle) else { return Answer::Nothing };
         entry.is_starting = false;
         entry.handler = None;
-        match (entry.is_abandoned, entry.is_held) {
-            (true, _) => Answer::Failed,
-            (false, true) => Answer::Nothing,
-            (false, false) => self.ready(handle).map_or(Answer::Nothing, Answer::Ready),
+        match entry.handle {
+            HandleState::Held => Answer::Nothing,
+            HandleState::Dropped => self.ready(handle),
+            HandleState::Abandoned => Answer::Failed,
         }
     }
 
     /// Nobody holds the subscription any more: it was dropped, perhaps by a panic.
     pub(crate) fn handle_dropped(&mut self, handle: Handle, by_panic: bool) -> Answer {
         let Some(entry) = self.subscriptions.get_mut(&handle) else { return Answer::Nothing };
-        entry.is_held = false;
-        entry.is_abandoned = by_panic;
-        match (entry.is_starting, by_panic) {
-            // The handler decides, or what becomes of it.
-            (true, _) => Answer::Nothing,
-            (false, true) => Answer::Failed,
-            (false, false) => self.ready(handle).map_or(Answer::Nothing, Answer::Ready),
+        entry.handle = if by_panic { HandleState::Abandoned } else { HandleState::Dropped };
+        match entry.handle {
+            // What becomes of the handler decides.
+            _ if entry.is_starting => Answer::Nothing,
+            HandleState::Abandoned => Answer::Failed,
+            HandleState::Held | HandleState::Dropped => self.ready(handle),
         }
     }
 
@@ -249,7 +238,7 @@ impl Views {
     /// Sends what has changed since [`suspend`](Self::suspend), and gives the subscriptions that became ready.
     pub(crate) fn resume(&mut self, session: &Arc<Session>) -> Vec<String> {
         let Some(before) = self.before.take() else { return Vec::new() };
-        let nothing = View::Merge(MergeBox::default());
+        let nothing = View::default();
         for (collection, old) in &before {
             let new = self.collections.get(collection).unwrap_or(&nothing);
             View::difference(old, new, session, collection);
@@ -324,173 +313,5 @@ impl Views {
             None => self.collections.insert_full(target.collection.into(), View::new(target.strategy)).0,
         };
         &mut self.collections[place]
-    }
-}
-
-impl View {
-    fn new(strategy: Strategy) -> Self {
-        match strategy {
-            Strategy::Merge => Self::Merge(MergeBox::default()),
-            Strategy::NoMergeMulti => Self::Multi(IndexMap::new()),
-            Strategy::NoMerge => Self::Each(IndexSet::new()),
-            Strategy::NoMergeNoHistory => Self::Nothing,
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        match self {
-            Self::Merge(merge_box) => merge_box.is_empty(),
-            Self::Multi(documents) => documents.is_empty(),
-            Self::Each(documents) => documents.is_empty(),
-            Self::Nothing => true,
-        }
-    }
-
-    fn added(
-        &mut self,
-        target: Target<'_>,
-        by: Handle,
-        id: &Arc<str>,
-        fields: &Arc<Fields>,
-        frame: Option<&ByteString>,
-        muted: bool,
-    ) {
-        let Target { session, collection, .. } = target;
-        let as_it_is = || frame.cloned().unwrap_or_else(|| added_frame(collection, id, fields));
-        match self {
-            Self::Merge(merge_box) => {
-                merge_box.added(by, id, fields, &mut SessionFrames { session, collection, added: frame, muted });
-            }
-            Self::Multi(documents) => {
-                let holders = documents.entry(Arc::clone(id)).or_default();
-                let is_new = holders.is_empty();
-                if !holders.contains(&by) {
-                    holders.push(by);
-                }
-                match (muted, is_new) {
-                    (true, _) => {}
-                    (false, true) => session.send(as_it_is()),
-                    (false, false) => send_changed(target, id, &SharedChange::new(fields.by_name().clone(), [])),
-                }
-            }
-            Self::Each(documents) => {
-                documents.insert((Arc::clone(id), by));
-                session.send(as_it_is());
-            }
-            Self::Nothing => session.send(as_it_is()),
-        }
-    }
-
-    fn changed(
-        &mut self,
-        target: Target<'_>,
-        by: &[Handle],
-        id: &str,
-        change: &SharedChange,
-        muted: bool,
-    ) -> Result<(), NotHeld> {
-        let Target { session, collection, .. } = target;
-        match self {
-            Self::Merge(merge_box) => {
-                let mut frames = SessionFrames { session, collection, added: None, muted };
-                return merge_box.changed(by, id, change, &mut frames);
-            }
-            Self::Multi(documents) if !documents.contains_key(id) => return Err(NotHeld),
-            Self::Multi(_) if muted => {}
-            Self::Multi(_) | Self::Each(_) | Self::Nothing => {
-                for _ in by {
-                    send_changed(target, id, change);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn removed(&mut self, target: Target<'_>, by: Handle, id: &str, muted: bool) -> Result<(), NotHeld> {
-        let Target { session, collection, .. } = target;
-        match self {
-            Self::Merge(merge_box) => {
-                return merge_box.removed(by, id, &mut SessionFrames { session, collection, added: None, muted });
-            }
-            Self::Multi(documents) => {
-                let holders = documents.get_mut(id).ok_or(NotHeld)?;
-                holders.retain(|holder| *holder != by);
-                if holders.is_empty() {
-                    documents.shift_remove(id);
-                    if !muted {
-                        session.send(removed_frame(collection, id));
-                    }
-                }
-            }
-            Self::Each(documents) => {
-                documents.swap_remove(&(Arc::from(id), by));
-                session.send(removed_frame(collection, id));
-            }
-            Self::Nothing => session.send(removed_frame(collection, id)),
-        }
-        Ok(())
-    }
-
-    /// A subscription ends.
-    fn release(&mut self, by: Handle, session: &Arc<Session>, collection: &Arc<str>, muted: bool) {
-        match self {
-            Self::Merge(merge_box) => {
-                merge_box.removed_all(by, &mut SessionFrames { session, collection, added: None, muted });
-            }
-            Self::Multi(documents) => documents.retain(|id, holders| {
-                let held = holders.contains(&by);
-                holders.retain(|holder| *holder != by);
-                if held && holders.is_empty() && !muted {
-                    session.send(removed_frame(collection, id));
-                }
-                !holders.is_empty()
-            }),
-            Self::Each(documents) => documents.retain(|(id, holder)| {
-                if *holder == by {
-                    session.send(removed_frame(collection, id));
-                }
-                *holder != by
-            }),
-            Self::Nothing => {}
-        }
-    }
-
-    /// Sends what leads a client from one state to another.
-    fn difference(before: &Self, after: &Self, session: &Arc<Session>, collection: &Arc<str>) {
-        let mut frames = SessionFrames { session, collection, added: None, muted: false };
-        match (before, after) {
-            (Self::Merge(before), Self::Merge(after)) => MergeBox::difference(before, after, &mut frames),
-            (Self::Multi(before), after) => {
-                let none = IndexMap::new();
-                let after = if let Self::Multi(after) = after { after } else { &none };
-                difference_of_ids(before, after, &mut frames);
-            }
-            (_, Self::Multi(after)) => difference_of_ids(&IndexMap::new(), after, &mut frames),
-            // These were sent as they came.
-            (Self::Each(_) | Self::Nothing, _) | (_, Self::Each(_) | Self::Nothing) => {}
-        }
-    }
-}
-
-/// Fields of such documents are not known.
-fn difference_of_ids(
-    before: &IndexMap<Arc<str>, Handles>,
-    after: &IndexMap<Arc<str>, Handles>,
-    frames: &mut SessionFrames<'_>,
-) {
-    let no_fields = Arc::new(Fields::from_map(IndexMap::new()));
-    for id in before.keys().filter(|id| !after.contains_key(*id)) {
-        frames.removed(id);
-    }
-    for id in after.keys().filter(|id| !before.contains_key(*id)) {
-        frames.added(id, &no_fields);
-    }
-}
-
-fn send_changed(target: Target<'_>, id: &str, change: &SharedChange) {
-    let cleared = change.unset.iter().map(|name| name.to_string()).collect();
-    let difference = Difference { set: change.set.clone(), cleared };
-    if !difference.is_empty() {
-        target.session.send(changed_frame(target.collection, id, &difference));
     }
 }

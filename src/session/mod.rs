@@ -9,6 +9,7 @@ mod driver;
 mod heartbeat;
 mod inbox;
 mod outbox;
+mod queue;
 mod registry;
 
 use std::sync::Arc;
@@ -23,7 +24,8 @@ use crate::transport::{Goodbye, Received, Transport};
 use crate::user::UserId;
 
 pub(crate) use driver::drive;
-pub(crate) use outbox::{Item, Link, Outbox};
+pub(crate) use outbox::{Link, Outbox};
+pub(crate) use queue::Item;
 pub(crate) use registry::Sessions;
 
 /// What handlers and publications hold of a session.

@@ -4,9 +4,7 @@
 //! a socket does not take waits here, bounded, and the driver goes on when the socket is writable.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -15,35 +13,14 @@ use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::net::tcp::OwnedWriteHalf;
 
+use super::queue::{Item, Queue};
 use crate::limits::Limits;
-use crate::transport::framing;
 
 /// How many bytes one write is given at the most.
 const WRITE_BYTES: usize = 64 << 10;
 
 /// When this much waits behind a cork, it is written without waiting for the poll's end.
 const CORKED_BYTES: usize = 32 << 10;
-
-/// Something that waits for the client.
-#[derive(Clone, Debug)]
-pub(crate) enum Item {
-    /// A DDP message.
-    Message(ByteString),
-    /// A `ping` or `pong`, which resumption does not count.
-    Heartbeat(ByteString),
-    /// A message of which only the latest of its key waits.
-    Volatile {
-        /// What it is the latest of.
-        key: VolatileKey,
-        /// The DDP message.
-        frame: ByteString,
-    },
-    /// Bytes of the transport's own: WebSocket control frames.
-    Bytes(Bytes),
-}
-
-/// The collection and the event.
-pub(crate) type VolatileKey = (Arc<str>, Box<str>);
 
 /// Where the outbox leads.
 pub(crate) enum Link {
@@ -66,8 +43,9 @@ pub(crate) struct Outbox {
 
 struct State {
     link: Link,
-    waiting: VecDeque<Item>,
-    waiting_bytes: usize,
+    waiting: Queue,
+    /// Whether what comes now does not count as too much.
+    in_burst: bool,
     /// What the socket did not take of the last write.
     unsent: Vec<u8>,
     /// Messages that have left, heartbeats apart.
@@ -95,8 +73,8 @@ impl Outbox {
         Self {
             state: Mutex::new(State {
                 link,
-                waiting: VecDeque::new(),
-                waiting_bytes: 0,
+                waiting: Queue::default(),
+                in_burst: false,
                 unsent: Vec::new(),
                 sent_count: 0,
                 corked: false,
@@ -126,7 +104,7 @@ impl Outbox {
     pub(super) fn push_corked(&self, item: Item) -> bool {
         let mut state = self.state.lock();
         state.put(item);
-        if state.waiting_bytes >= CORKED_BYTES {
+        if state.waiting.bytes() >= CORKED_BYTES {
             self.flush(&mut state);
         }
         let first = !state.corked;
@@ -152,15 +130,14 @@ impl Outbox {
 
     /// Whether so much waits that nothing more should be read from the client.
     pub(crate) fn is_congested(&self) -> bool {
-        let state = self.state.lock();
-        state.pending_bytes() > self.high_water
+        self.is_high(&self.state.lock())
     }
 
     /// Ready when so little waits that a handler may send more. A session that has ended has room for everything.
     pub(crate) fn room(&self) -> impl Future<Output = ()> + Send + '_ {
         std::future::poll_fn(|context| {
             let mut state = self.state.lock();
-            if state.condition != Condition::Good || state.pending_bytes() <= self.high_water {
+            if state.condition != Condition::Good || !self.is_high(&state) {
                 return Poll::Ready(());
             }
             if !state.waiting_for_room.iter().any(|waker| waker.will_wake(context.waker())) {
@@ -176,14 +153,9 @@ impl Outbox {
         state.link = Link::Detached;
         state.unsent = Vec::new();
         state.condition = Condition::Good;
-        state.waiting.retain(|item| matches!(item, Item::Message(_)));
-        state.waiting_bytes = state.waiting.iter().map(Item::len).sum();
+        let messages = state.waiting.keep_messages();
         self.flush(&mut state);
-        let messages = state.waiting.iter().filter_map(|item| match item {
-            Item::Message(frame) => Some(frame.clone()),
-            _ => None,
-        });
-        messages.collect()
+        messages
     }
 
     /// Takes the link away, for another session.
@@ -202,7 +174,6 @@ impl Outbox {
     pub(crate) fn attach(&self, link: Link, first: ByteString) {
         let mut state = self.state.lock();
         state.link = link;
-        state.waiting_bytes += first.len();
         state.waiting.push_front(Item::Message(first));
         self.flush(&mut state);
     }
@@ -222,11 +193,37 @@ impl Outbox {
         self.state.lock().pending_bytes() == 0
     }
 
+    /// Does something that has to be told in one step, however much that is. A client that reads is not given up for
+    /// it; what comes after it counts as before. Nothing that a client sends is read until it has taken the most of it.
+    pub(crate) fn burst<Output>(&self, act: impl FnOnce() -> Output) -> Output {
+        self.state.lock().in_burst = true;
+        let output = act();
+        let mut state = self.state.lock();
+        state.in_burst = false;
+        if !matches!(state.link, Link::Detached) {
+            state.waiting.exempt_all();
+        }
+        output
+    }
+
+    /// The transport cannot send any more: the client is gone.
+    pub(crate) fn break_off(&self) {
+        let mut state = self.state.lock();
+        if state.condition != Condition::Ended {
+            state.condition = Condition::Broken;
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_broken_off(&self) -> bool {
+        self.condition() == Condition::Broken
+    }
+
     /// Drops what waits, and what comes.
     pub(crate) fn end(&self) {
         let mut state = self.state.lock();
         state.condition = Condition::Ended;
-        state.drop_waiting();
+        state.waiting = Queue::default();
         state.unsent = Vec::new();
         state.link = Link::Detached;
         state.waiting_for_room.drain(..).for_each(Waker::wake);
@@ -235,7 +232,7 @@ impl Outbox {
     /// After an overflow: drops what waits, and lets the closing frame through.
     pub(crate) fn clear(&self) {
         let mut state = self.state.lock();
-        state.drop_waiting();
+        state.waiting = Queue::default();
         state.condition = Condition::Good;
     }
 
@@ -270,12 +267,8 @@ impl Outbox {
     /// The next item, for a transport that the driver writes to.
     pub(crate) fn take(&self) -> Option<Item> {
         let mut state = self.state.lock();
-        let item = state.waiting.pop_front()?;
-        state.waiting_bytes = state.waiting_bytes.saturating_sub(item.len());
-        state.sent_count += item.count();
-        if state.pending_bytes() <= self.high_water / 2 {
-            state.waiting_for_room.drain(..).for_each(Waker::wake);
-        }
+        let item = state.pop()?;
+        self.wake_if_there_is_room(&mut state);
         Some(item)
     }
 
@@ -299,11 +292,20 @@ impl Outbox {
             Link::Detached => self.max_detached_messages,
             Link::Direct(_) | Link::Driver => self.max_messages,
         };
-        let overflowed = state.waiting.len() > max_messages || state.pending_bytes() > self.max_bytes;
-        if overflowed && state.condition == Condition::Good {
+        if state.condition == Condition::Good && state.is_over(max_messages, self.max_bytes) {
             state.condition = Condition::Overflowed;
         }
-        if state.condition != Condition::Good || state.pending_bytes() <= self.high_water / 2 {
+        self.wake_if_there_is_room(state);
+    }
+
+    /// Whether so much waits that whoever can wait should.
+    fn is_high(&self, state: &State) -> bool {
+        state.pending_bytes() > self.high_water || state.waiting.len() > self.max_messages / 2
+    }
+
+    fn wake_if_there_is_room(&self, state: &mut State) {
+        let is_low = state.pending_bytes() <= self.high_water / 2 && state.waiting.len() <= self.max_messages / 4;
+        if is_low || state.condition != Condition::Good {
             state.waiting_for_room.drain(..).for_each(Waker::wake);
         }
     }
@@ -311,27 +313,25 @@ impl Outbox {
 
 impl State {
     fn put(&mut self, item: Item) {
-        if self.condition != Condition::Good {
-            return;
+        if self.condition == Condition::Good {
+            self.waiting.push(item);
         }
-        if let Item::Volatile { key, frame } = &item
-            && let Some(older) = self.waiting.iter_mut().find(|older| older.is_older(key))
-        {
-            let older = std::mem::replace(older, Item::Volatile { key: key.clone(), frame: frame.clone() });
-            self.waiting_bytes = (self.waiting_bytes + item.len()).saturating_sub(older.len());
-            return;
-        }
-        self.waiting_bytes += item.len();
-        self.waiting.push_back(item);
+    }
+
+    /// Takes the next item, which leaves.
+    fn pop(&mut self) -> Option<Item> {
+        let item = self.waiting.pop()?;
+        self.sent_count += item.count();
+        Some(item)
     }
 
     fn pending_bytes(&self) -> usize {
-        self.waiting_bytes + self.unsent.len()
+        self.waiting.bytes() + self.unsent.len()
     }
 
-    fn drop_waiting(&mut self) {
-        self.waiting = VecDeque::new();
-        self.waiting_bytes = 0;
+    fn is_over(&self, max_messages: usize, max_bytes: usize) -> bool {
+        let (messages, bytes) = self.waiting.counted();
+        !self.in_burst && (messages > max_messages || bytes + self.unsent.len() > max_bytes)
     }
 
     /// Writes into the socket until it takes no more or nothing is left.
@@ -363,9 +363,7 @@ impl State {
     fn write_waiting(&mut self) {
         self.write_batch(|state, batch| {
             while batch.len() < WRITE_BYTES {
-                let Some(item) = state.waiting.pop_front() else { break };
-                state.waiting_bytes = state.waiting_bytes.saturating_sub(item.len());
-                state.sent_count += item.count();
+                let Some(item) = state.pop() else { break };
                 item.write_frame(batch);
             }
         });
@@ -413,42 +411,5 @@ impl State {
             }
         }
         written
-    }
-}
-
-impl Item {
-    fn len(&self) -> usize {
-        match self {
-            Self::Message(text) | Self::Heartbeat(text) | Self::Volatile { frame: text, .. } => text.len(),
-            Self::Bytes(bytes) => bytes.len(),
-        }
-    }
-
-    fn is_older(&self, newer: &VolatileKey) -> bool {
-        matches!(self, Self::Volatile { key, .. } if key == newer)
-    }
-
-    /// The text, unless it is a frame of the transport's own.
-    pub(crate) fn into_text(self) -> Option<ByteString> {
-        match self {
-            Self::Message(text) | Self::Heartbeat(text) | Self::Volatile { frame: text, .. } => Some(text),
-            Self::Bytes(_) => None,
-        }
-    }
-
-    const fn count(&self) -> u64 {
-        match self {
-            Self::Message(_) | Self::Volatile { .. } => 1,
-            Self::Heartbeat(_) | Self::Bytes(_) => 0,
-        }
-    }
-
-    fn write_frame(&self, batch: &mut Vec<u8>) {
-        match self {
-            Self::Message(text) | Self::Heartbeat(text) | Self::Volatile { frame: text, .. } => {
-                framing::write_text_frame(batch, text);
-            }
-            Self::Bytes(bytes) => batch.extend_from_slice(bytes),
-        }
     }
 }

@@ -19,26 +19,41 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::Transport;
 use super::peer;
+use super::sockjs::websocket::SockJsWebSocket;
+use super::sockjs::{self, Pace};
 use super::websocket::{DirectWebSocket, QueuedWebSocket};
 use crate::app::AppState;
 use crate::connection::Peer;
 use crate::session::{Link, Session, drive};
+
+/// What is in the messages of a WebSocket.
+#[derive(Clone, Copy)]
+pub(super) enum Framing {
+    /// One DDP message in each.
+    Raw,
+    /// SockJS frames.
+    SockJs,
+}
 
 /// The routes, below the app's path prefix.
 pub(crate) fn router(app: &Arc<AppState>) -> Router {
     let prefix = &app.path_prefix;
     let websocket = {
         let app = Arc::clone(app);
-        get(move |request: Request| std::future::ready(websocket(&app, request)))
+        get(move |request: Request| std::future::ready(websocket(&app, request, Framing::Raw)))
     };
     let health = {
         let app = Arc::clone(app);
         get(move || std::future::ready(health(&app)))
     };
-    Router::new()
+    let router = Router::new()
         .route(&format!("{prefix}/websocket"), websocket.clone())
         .route(&format!("{prefix}/websocket/"), websocket)
-        .route(&format!("{prefix}/health"), health)
+        .route(&format!("{prefix}/health"), health);
+    match &app.sockjs {
+        Some(sessions) => router.merge(sockjs::router(app, sessions)),
+        None => router,
+    }
 }
 
 /// For load balancers: 200 while new clients are welcome, 503 during shutdown.
@@ -49,7 +64,7 @@ fn health(app: &AppState) -> Response<Body> {
     plain(StatusCode::OK, "ok")
 }
 
-fn websocket(app: &Arc<AppState>, mut request: Request) -> Response<Body> {
+pub(super) fn websocket(app: &Arc<AppState>, mut request: Request, framing: Framing) -> Response<Body> {
     let headers = request.headers();
     if !has_token(headers, UPGRADE.as_str(), "websocket") || !has_token(headers, CONNECTION.as_str(), "upgrade") {
         return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
@@ -61,8 +76,8 @@ fn websocket(app: &Arc<AppState>, mut request: Request) -> Response<Body> {
     let Some(key) = headers.get(SEC_WEBSOCKET_KEY) else {
         return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
     };
-    if app.is_shutting_down() || app.sessions.len() >= app.limits.connections {
-        return plain(StatusCode::SERVICE_UNAVAILABLE, "This server takes no more connections");
+    if is_full(app) {
+        return no_more_connections();
     }
     let accept = derive_accept_key(key.as_bytes());
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
@@ -70,13 +85,24 @@ fn websocket(app: &Arc<AppState>, mut request: Request) -> Response<Body> {
     };
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
     let peer = peer::describe(address, request.headers(), app.forwarded_count);
-    app.tasks.spawn(serve(Arc::clone(app), upgrade, peer));
+    app.tasks.spawn(serve(Arc::clone(app), upgrade, peer, framing));
     switching_protocols(&accept)
 }
 
-async fn serve(app: Arc<AppState>, upgrade: OnUpgrade, peer: Peer) {
+pub(super) fn is_full(app: &AppState) -> bool {
+    app.is_shutting_down() || app.sessions.len() >= app.limits.connections
+}
+
+pub(super) fn no_more_connections() -> Response<Body> {
+    plain(StatusCode::SERVICE_UNAVAILABLE, "This server takes no more connections")
+}
+
+async fn serve(app: Arc<AppState>, upgrade: OnUpgrade, peer: Peer, framing: Framing) {
     let Ok(upgraded) = upgrade.await else { return };
-    let (session, transport) = Box::pin(open(&app, upgraded, peer)).await;
+    let (session, transport) = match framing {
+        Framing::Raw => Box::pin(open(&app, upgraded, peer)).await,
+        Framing::SockJs => Box::pin(open_sockjs(&app, upgraded, peer)).await,
+    };
     drive(app, session, transport).await;
 }
 
@@ -94,6 +120,18 @@ async fn open(app: &Arc<AppState>, upgraded: Upgraded, peer: Peer) -> (Arc<Sessi
             let session = app.new_session(peer, Link::Driver);
             let transport = QueuedWebSocket::new(TokioIo::new(upgraded), Bytes::new(), limit).await;
             (session, Box::new(transport))
+        }
+    }
+}
+
+async fn open_sockjs(app: &Arc<AppState>, upgraded: Upgraded, peer: Peer) -> (Arc<Session>, Box<dyn Transport>) {
+    let limit = app.limits.message_bytes;
+    let session = app.new_session(peer, Link::Driver);
+    match into_socket(upgraded) {
+        Ok((socket, read)) => (session, Box::new(SockJsWebSocket::new(socket, read, limit, Pace::METEOR).await)),
+        Err(upgraded) => {
+            let io = TokioIo::new(upgraded);
+            (session, Box::new(SockJsWebSocket::new(io, Bytes::new(), limit, Pace::METEOR).await))
         }
     }
 }

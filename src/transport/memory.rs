@@ -76,23 +76,29 @@ pub(crate) fn pair(message_bytes: usize) -> (MemoryConnection, MemoryTransport) 
 
 impl Transport for MemoryTransport {
     fn poll_receive(&mut self, _: &Arc<Session>, context: &mut Context<'_>) -> Poll<Received> {
-        if self.to_client.is_closed() {
-            return Poll::Ready(Received::Closed);
-        }
-        match std::task::ready!(self.from_client.poll_recv(context)) {
-            None => Poll::Ready(Received::Closed),
-            Some(frame) if frame.len() > self.message_bytes => {
+        match self.from_client.poll_recv(context) {
+            Poll::Ready(Some(frame)) if frame.len() > self.message_bytes => {
                 Poll::Ready(Received::Refused(Goodbye::new(1009, "The message is too long")))
             }
-            Some(frame) => Poll::Ready(Received::from_bytes(frame)),
+            Poll::Ready(Some(frame)) => Poll::Ready(Received::from_bytes(frame)),
+            Poll::Ready(None) => Poll::Ready(Received::Closed),
+            Poll::Pending if self.to_client.is_closed() => Poll::Ready(Received::Closed),
+            Poll::Pending => Poll::Pending,
         }
     }
 
     fn poll_send(&mut self, session: &Arc<Session>, context: &mut Context<'_>) {
-        while let Poll::Ready(Ok(())) = self.to_client.poll_reserve(context) {
+        while let Poll::Ready(reserved) = self.to_client.poll_reserve(context) {
+            if reserved.is_err() {
+                if session.outbox().is_congested() {
+                    // Nothing is read from a client for which so much waits: that it is gone shows here alone.
+                    session.outbox().break_off();
+                }
+                return;
+            }
             let Some(item) = session.outbox().take() else { break };
             if let Some(text) = item.into_text() {
-                // A client that is gone shows at the next read.
+                // A client that is gone shows at the next item.
                 let _gone = self.to_client.send_item(text.to_string());
             }
         }

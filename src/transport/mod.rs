@@ -2,12 +2,14 @@
 //!
 //! - [`http`] answers the requests of a listener and upgrades those to `/websocket`;
 //! - [`websocket`] is the raw WebSocket that DDP clients outside of browsers speak;
+//! - [`sockjs`] is what browsers speak, where Meteor's client runs;
 //! - [`memory`] is a pair of queues, for tests and for clients in the same process.
 
 pub(crate) mod framing;
 pub(crate) mod http;
 pub(crate) mod memory;
 pub(crate) mod peer;
+pub(crate) mod sockjs;
 pub(crate) mod websocket;
 
 use std::sync::Arc;

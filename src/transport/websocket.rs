@@ -15,9 +15,9 @@ use futures::{FutureExt as _, Sink as _, SinkExt as _, Stream as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::{Goodbye, Received, Transport};
@@ -41,9 +41,10 @@ pub(crate) struct QueuedWebSocket<Io> {
 
 /// Reads frames, until the client breaks the rules; from then on it reads whatever comes and forgets it, so that the
 /// client can read why it was sent away.
-struct Reader<Io> {
-    stream: WebSocketStream<Io>,
+pub(super) struct Reader<Io> {
+    pub(super) stream: WebSocketStream<Io>,
     lingering: bool,
+    heard_pong: bool,
 }
 
 /// Reads from the socket. The few bytes that tungstenite writes (pong, close) go through the outbox.
@@ -67,7 +68,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> QueuedWebSocket<Io> {
     }
 }
 
-async fn accept<Io: AsyncRead + AsyncWrite + Unpin>(io: Io, read: Bytes, limit: usize) -> Reader<Io> {
+pub(super) async fn accept<Io: AsyncRead + AsyncWrite + Unpin>(io: Io, read: Bytes, limit: usize) -> Reader<Io> {
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(READ_BUFFER)
@@ -75,7 +76,7 @@ async fn accept<Io: AsyncRead + AsyncWrite + Unpin>(io: Io, read: Bytes, limit: 
         .max_frame_size(Some(limit));
     // A copy: what came from hyper would keep its whole buffer alive.
     let stream = WebSocketStream::from_partially_read(io, read.to_vec(), Role::Server, Some(config)).await;
-    Reader { stream, lingering: false }
+    Reader { stream, lingering: false, heard_pong: false }
 }
 
 impl Transport for DirectWebSocket {
@@ -107,17 +108,19 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Transport for QueuedWebSocket<Io
         let mut stream = Pin::new(&mut self.reader.stream);
         while let Poll::Ready(ready) = stream.as_mut().poll_ready(context) {
             if ready.is_err() {
-                break;
+                return session.outbox().break_off();
             }
             let Some(item) = session.outbox().take() else { break };
             if let Some(message) = to_message(item)
                 && stream.as_mut().start_send(message).is_err()
             {
-                break;
+                return session.outbox().break_off();
             }
         }
-        // A failure shows at the next read.
-        let _until_writable = stream.poll_flush(context);
+        // Ready, or until the socket is writable.
+        if let Poll::Ready(Err(_)) = stream.poll_flush(context) {
+            session.outbox().break_off();
+        }
     }
 
     fn close(&mut self, session: &Arc<Session>, goodbye: Goodbye) {
@@ -131,7 +134,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Transport for QueuedWebSocket<Io
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> Reader<Io> {
-    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Received> {
+    pub(super) fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Received> {
         if self.lingering {
             return self.poll_linger(context);
         }
@@ -139,14 +142,28 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Reader<Io> {
             let received = match std::task::ready!(Pin::new(&mut self.stream).poll_next(context)) {
                 Some(Ok(Message::Text(text))) => Received::from_bytes(text.into()),
                 Some(Ok(Message::Binary(bytes))) => Received::from_bytes(bytes),
+                Some(Ok(Message::Pong(_))) => {
+                    self.heard_pong = true;
+                    continue;
+                }
                 // tungstenite answers these itself.
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_))) => continue,
+                Some(Ok(Message::Ping(_) | Message::Close(_) | Message::Frame(_))) => continue,
                 Some(Err(error)) => failure(&error),
                 None => Received::Closed,
             };
             self.lingering = matches!(received, Received::Refused(_));
             return Poll::Ready(received);
         }
+    }
+
+    /// Whether a pong came since this was asked last.
+    pub(super) fn take_pong(&mut self) -> bool {
+        std::mem::take(&mut self.heard_pong)
+    }
+
+    /// From now on, forgets what comes.
+    pub(super) fn linger(&mut self) {
+        self.lingering = true;
     }
 
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<Received> {
@@ -175,7 +192,7 @@ fn to_message(item: Item) -> Option<Message> {
     Utf8Bytes::try_from(item.into_text()?.into_bytes()).ok().map(Message::Text)
 }
 
-fn close_frame(goodbye: Goodbye) -> CloseFrame {
+pub(super) fn close_frame(goodbye: Goodbye) -> CloseFrame {
     CloseFrame { code: CloseCode::from(goodbye.code), reason: goodbye.reason.into() }
 }
 
@@ -185,7 +202,11 @@ thread_local! {
 }
 
 impl AsyncRead for ReadingHalf {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if !self.ahead.is_empty() {
             let count = buffer.remaining().min(self.ahead.len());
             buffer.put_slice(&self.ahead.split_to(count));

@@ -1,6 +1,7 @@
 //! Clients that mean harm: whatever they send, the server neither panics nor hangs, and keeps no session of theirs.
 
 use std::cell::Cell;
+use std::net::SocketAddr;
 use std::panic;
 use std::sync::Once;
 use std::time::Duration;
@@ -296,6 +297,58 @@ async fn random_bytes_do_no_harm() {
         raw.send(&noise).await;
     }
     victim.expect_unharmed().await;
+}
+
+/// Many clients that do anything at any time, some of them leaving in the middle of it. Who stays is answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_does_anything_at_once_leaves_nothing_behind() {
+    let limits = Limits { resume_grace: Duration::from_millis(20), ..Limits::default() };
+    let app = register(App::builder()).limits(limits).build().expect("the app fits together");
+    let server = Server::start(app).await;
+    let address = server.address;
+    let visitors = (0..16).map(|seed| tokio::spawn(visit_often(address, StdRng::seed_from_u64(seed))));
+    for visitor in visitors {
+        visitor.await.expect("a visitor that was answered");
+    }
+    until(|| server.app.connection_count() == 0).await;
+    server.shut_down().await;
+}
+
+async fn visit_often(address: SocketAddr, mut chance: StdRng) {
+    let mut last_session = "none".to_owned();
+    for _ in 0..20 {
+        let mut client = Client::come_back(address, &last_session, 1).await;
+        client.session().clone_into(&mut last_session);
+        for number in 0..chance.next_u32() % 20 {
+            client.send(anything(&mut chance, number)).await;
+        }
+        match chance.next_u32() % 4 {
+            0 => client.ping().await,
+            1 => drop(client.ask("add", json!([1, 2])).await),
+            2 => client.leave().await,
+            _ => {}
+        }
+    }
+}
+
+fn anything(chance: &mut StdRng, number: u32) -> Value {
+    let id = number.to_string();
+    match chance.next_u32() % 14 {
+        0 => call(&id, "sleep", json!([1])),
+        1 => call(&id, "sleepUnblocked", json!([5])),
+        2 => call(&id, "setUserId", json!([if number.is_multiple_of(2) { "alice" } else { "bob" }])),
+        3 => call(&id, "insertItem", json!([{"group": number}])),
+        4 => call(&id, "updateItem", json!([id, {"set": {"group": number}, "unset": []}])),
+        5 => call(&id, "broadcast", json!([number])),
+        6 => call(&id, "removeItem", json!([id])),
+        7 => call(&id, "nestedRandomIds", json!(["s", 3])),
+        8 => json!({"msg": "sub", "id": id, "name": "items"}),
+        9 => json!({"msg": "sub", "id": id, "name": "feed"}),
+        10 => json!({"msg": "sub", "id": id, "name": "slowUnblocked", "params": [2]}),
+        11 => json!({"msg": "sub", "id": id, "name": "ownDocuments"}),
+        12 => json!({"msg": "unsub", "id": (number / 2).to_string()}),
+        _ => json!({"msg": "ping", "id": id}),
+    }
 }
 
 #[tokio::test]

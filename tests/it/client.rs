@@ -138,7 +138,14 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
     pub(crate) async fn ping(&mut self) {
         self.send(json!({"msg": "ping", "id": "are you there"})).await;
         let pong = Message::text(r#"{"msg":"pong","id":"are you there"}"#);
-        while self.next_frame().await.expect("an open socket") != pong {}
+        loop {
+            match self.next_frame().await {
+                Some(Message::Close(close)) => panic!("a pong was expected, not {close:?}"),
+                None => panic!("a pong was expected, and the socket is gone"),
+                Some(frame) if frame == pong => return,
+                Some(_) => {}
+            }
+        }
     }
 
     /// The `result` message of a call. Other messages are passed over.

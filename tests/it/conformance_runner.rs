@@ -27,19 +27,8 @@ const UPDATED_FIRST: &str = "`updated` comes right before `result`";
 const RESULT_ORDER: &str = "The keys of `result` are in Meteor's order";
 const UNSUB: &str = "Unsubscribing what was never subscribed is answered `nosub`";
 
-const PROMISES: [&str; 11] = [
-    SESSION,
-    SILENCE,
-    VERSION,
-    PONG,
-    RESULT,
-    NO_ERROR,
-    ZERO,
-    UNKNOWN,
-    UPDATED_FIRST,
-    RESULT_ORDER,
-    UNSUB,
-];
+const PROMISES: [&str; 11] =
+    [SESSION, SILENCE, VERSION, PONG, RESULT, NO_ERROR, ZERO, UNKNOWN, UPDATED_FIRST, RESULT_ORDER, UNSUB];
 
 /// The one thing that a server does wrong.
 #[derive(Clone, Copy, PartialEq)]
@@ -72,19 +61,11 @@ async fn a_server_without_mistakes_keeps_all_promises() {
 async fn mistakes_of_the_connection_are_found() {
     // Whoever speaks first is not heard as an answer to anything.
     assert_breaks(Mistake::GreetsUnasked, &PROMISES).await;
-    assert_breaks(
-        Mistake::ShortSession,
-        &PROMISES.map(|it| if it == VERSION { SESSION } else { it }),
-    )
-    .await;
+    assert_breaks(Mistake::ShortSession, &PROMISES.map(|it| if it == VERSION { SESSION } else { it })).await;
     assert_breaks(Mistake::NeverFails, &[VERSION]).await;
     assert_breaks(Mistake::FailsWithoutClose, &[VERSION]).await;
     // Without it the runner cannot tell either that nothing more is said.
-    assert_breaks(
-        Mistake::PongWithoutId,
-        &without(&[SESSION, SILENCE, VERSION]),
-    )
-    .await;
+    assert_breaks(Mistake::PongWithoutId, &without(&[SESSION, SILENCE, VERSION])).await;
 }
 
 #[tokio::test]
@@ -111,11 +92,7 @@ async fn mistakes_of_subscriptions_are_found() {
 #[tokio::test]
 async fn a_server_that_only_differs_from_meteor_passes_the_default_level() {
     let address = serve(Mistake::ResultFirst).await;
-    let report = hold_against(
-        address,
-        Options::new("test").name(UPDATED_FIRST).name(RESULT),
-    )
-    .await;
+    let report = hold_against(address, Options::new("test").name(UPDATED_FIRST).name(RESULT)).await;
     assert!(report.is_success());
     assert!(report.counts().skipped > 0);
 }
@@ -127,18 +104,11 @@ async fn a_server_that_is_not_there_fails() {
     drop(listener);
     let report = hold_against(address, Options::new("test").name(SESSION)).await;
     let (_, failure) = report.failures().next().unwrap();
-    assert!(
-        failure.reason.starts_with("cannot open a connection: "),
-        "{}",
-        failure.reason
-    );
+    assert!(failure.reason.starts_with("cannot open a connection: "), "{}", failure.reason);
 }
 
 fn without(kept: &[&str]) -> Vec<&'static str> {
-    PROMISES
-        .into_iter()
-        .filter(|promise| !kept.contains(promise))
-        .collect()
+    PROMISES.into_iter().filter(|promise| !kept.contains(promise)).collect()
 }
 
 async fn assert_breaks(mistake: Mistake, expected: &[&str]) {
@@ -146,24 +116,13 @@ async fn assert_breaks(mistake: Mistake, expected: &[&str]) {
     let patience = Duration::from_millis(500);
     let options = PROMISES
         .iter()
-        .fold(Options::new("test").patience(patience), |options, name| {
-            options.name(name)
-        })
+        .fold(Options::new("test").patience(patience), |options, name| options.name(name))
         .level(Level::Meteor);
     let report = hold_against(address, options).await;
 
     let selected = |name: &&str| PROMISES.contains(name);
-    let broken: BTreeSet<&str> = report
-        .failures()
-        .map(|(outcome, _)| outcome.case.as_str())
-        .filter(selected)
-        .collect();
-    assert_eq!(
-        broken,
-        expected.iter().copied().collect(),
-        "{}",
-        shown(&report)
-    );
+    let broken: BTreeSet<&str> = report.failures().map(|(outcome, _)| outcome.case.as_str()).filter(selected).collect();
+    assert_eq!(broken, expected.iter().copied().collect(), "{}", shown(&report));
 }
 
 async fn hold_against(address: SocketAddr, options: Options) -> Report {
@@ -204,10 +163,7 @@ async fn converse(stream: TcpStream, mistake: Mistake) {
         say(&mut socket, &answers).await;
         let has_failed = answers.iter().any(|answer| answer["msg"] == "failed");
         if has_failed && mistake != Mistake::FailsWithoutClose {
-            let normal = CloseFrame {
-                code: 1000.into(),
-                reason: "".into(),
-            };
+            let normal = CloseFrame { code: 1000.into(), reason: "".into() };
             socket.close(Some(normal)).await.unwrap_or_default();
         }
     }
@@ -216,10 +172,7 @@ async fn converse(stream: TcpStream, mistake: Mistake) {
 async fn say(socket: &mut WebSocketStream<TcpStream>, messages: &[Value]) {
     for message in messages {
         // The client may have left.
-        socket
-            .send(Message::text(in_meteors_order(message)))
-            .await
-            .unwrap_or_default();
+        socket.send(Message::text(in_meteors_order(message))).await.unwrap_or_default();
     }
 }
 
@@ -228,28 +181,17 @@ fn in_meteors_order(message: &Value) -> String {
     let Some(members) = message.as_object() else {
         return message.to_string();
     };
-    let rank = |key: &str| {
-        ["msg", "id", "error", "result"]
-            .iter()
-            .position(|it| *it == key)
-    };
+    let rank = |key: &str| ["msg", "id", "error", "result"].iter().position(|it| *it == key);
     let mut keys: Vec<&String> = members.keys().collect();
     keys.sort_by_key(|key| rank(key).unwrap_or(usize::MAX));
-    let written: Vec<String> = keys
-        .iter()
-        .map(|key| format!("{}:{}", json!(key), members[*key]))
-        .collect();
+    let written: Vec<String> = keys.iter().map(|key| format!("{}:{}", json!(key), members[*key])).collect();
     format!("{{{}}}", written.join(","))
 }
 
 fn answers(message: &Value, mistake: Mistake) -> Vec<Value> {
     match message["msg"].as_str() {
         Some("connect") if message["version"] == "1" || mistake == Mistake::NeverFails => {
-            let session = if mistake == Mistake::ShortSession {
-                "short"
-            } else {
-                "dRsgAEsdpRvETpxNp"
-            };
+            let session = if mistake == Mistake::ShortSession { "short" } else { "dRsgAEsdpRvETpxNp" };
             vec![json!({"msg": "connected", "session": session})]
         }
         Some("connect") => vec![json!({"msg": "failed", "version": "1"})],

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use bolide::prelude::*;
-use bolide::{AppBuilder, DdpError, Limits};
+use bolide::{DdpError, Limits};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::client::{Client, call as call_message};
+use crate::long_method::LongMethod;
 use crate::server::Server;
-use crate::waiting::{soon, until};
+use crate::waiting::until;
 
 const NOBODY: Caller = Caller::anonymous();
 
@@ -150,65 +150,51 @@ async fn an_inner_call_hands_its_error_on() {
     assert_eq!(call("relay", ["panic"]).await, Err(DdpError::internal()));
 }
 
-/// An app with a method that says when it has started and when it has ended, and waits for permission between. Given a
-/// true, it unblocks first.
-fn app_with_long_method() -> (AppBuilder, mpsc::UnboundedReceiver<&'static str>, watch::Sender<bool>) {
-    let (tell, told) = mpsc::unbounded_channel();
-    let (permit, permission) = watch::channel(false);
+/// A server with the method `long`, whose sessions end with their socket.
+async fn serve_long_method() -> (Server, LongMethod) {
     let app = App::builder()
-        .method("long", TwoFactor::none(), async move |context: Context, unblocks: bool| {
-            if unblocks {
-                context.unblock();
-            }
-            tell.send("started")?;
-            permission.clone().wait_for(|permitted| *permitted).await?;
-            tell.send("ended")?;
-            Ok(())
-        })
         .method("echo", TwoFactor::none(), async |_: Context, value: Ejson| Ok(value))
         .limits(Limits { resume_grace: Duration::ZERO, ..Limits::default() });
-    (app, told, permit)
+    let (app, long) = LongMethod::register(app);
+    (Server::start(app.build().expect("the app fits together")).await, long)
 }
 
 #[tokio::test]
 async fn a_method_goes_on_to_its_end_when_its_client_leaves() {
     for unblocks in [false, true] {
-        let (app, mut told, permit) = app_with_long_method();
-        let server = Server::start(app.build().expect("the app fits together")).await;
+        let (server, mut long) = serve_long_method().await;
         let mut client = Client::connect(server.address).await;
         client.call("1", "long", json!([unblocks])).await;
-        assert_eq!(soon(told.recv()).await, Some("started"));
+        long.has_started().await;
         drop(client);
         until(|| server.app.connection_count() == 0).await;
-        permit.send(true).expect("a method that waits");
-        assert_eq!(soon(told.recv()).await, Some("ended"));
+        long.let_end();
+        long.has_ended().await;
     }
 }
 
 #[tokio::test]
 async fn a_method_goes_on_to_its_end_when_its_client_leaves_without_reading() {
-    let (app, mut told, permit) = app_with_long_method();
-    let server = Server::start(app.build().expect("the app fits together")).await;
+    let (server, mut long) = serve_long_method().await;
     let mut client = Client::connect(server.address).await;
     client.call("1", "long", json!([true])).await;
-    assert_eq!(soon(told.recv()).await, Some("started"));
+    long.has_started().await;
     let echo = Message::text(call_message("2", "echo", json!(["x".repeat(300_000)])).to_string());
     client.send_until_blocked(&echo, usize::MAX).await;
     drop(client);
     until(|| server.app.connection_count() == 0).await;
-    permit.send(true).expect("a method that waits");
-    assert_eq!(soon(told.recv()).await, Some("ended"));
+    long.let_end();
+    long.has_ended().await;
 }
 
 #[tokio::test]
 async fn a_method_that_waits_does_not_keep_other_connections_waiting() {
-    let (app, mut told, permit) = app_with_long_method();
-    let server = Server::start(app.build().expect("the app fits together")).await;
+    let (server, mut long) = serve_long_method().await;
     let mut client = Client::connect(server.address).await;
-    client.call("1", "long", json!([false])).await;
-    assert_eq!(soon(told.recv()).await, Some("started"));
+    client.call("1", "long", json!([])).await;
+    long.has_started().await;
     let mut other = Client::connect(server.address).await;
     assert_eq!(other.ask("echo", json!(["here"])).await["result"], "here");
-    permit.send(true).expect("a method that waits");
-    client.answer("1").await;
+    long.let_end();
+    assert_eq!(client.answer("1").await["result"], "done");
 }

@@ -1,21 +1,21 @@
 //! Limits: a client that asks too much, or reads too slowly, harms nobody but itself, and costs little.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use bolide::prelude::*;
-use bolide::{App, Limits};
-use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use bolide::{App, AppBuilder, Limits};
+use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::application::{application, register};
 use crate::client::{Client, call};
+use crate::long_method::LongMethod;
 use crate::server::{Server, ServerThread};
-use crate::waiting::{A_MOMENT, until};
+use crate::waiting::A_MOMENT;
 
 /// More than the buffers of two sockets hold, and what the server lets wait.
 const MORE_THAN_BUFFERS: usize = 64 << 20;
+
+async fn start(app: AppBuilder) -> Server {
+    Server::start(app.build().expect("the app fits together")).await
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_calls_than_the_queue_holds_end_in_an_error_and_close_with_1008() {
@@ -56,15 +56,25 @@ async fn ten_thousand_calls_in_a_row_are_answered_in_order() {
     assert_eq!(client.ask_all(calls).await, ids);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// In the one thread of this test the client reads nothing while the server starts what waited.
+#[tokio::test]
 async fn long_answers_to_calls_that_waited_reach_a_client_that_reads() {
-    let server = Server::start(application()).await;
+    let (app, long) = LongMethod::register(register(App::builder()));
+    let server = start(app.limits(Limits { outbox_bytes: 512 << 10, ..Limits::default() })).await;
     let mut client = Client::connect(server.address).await;
-    let long = "x".repeat(300_000);
-    let echoes = (1..40).map(|number: u32| call(&number.to_string(), "echo", json!([long])));
-    let calls: Vec<Value> = [call("0", "sleep", json!([300]))].into_iter().chain(echoes).collect();
-    let ids: Vec<String> = (0..40).map(|number: u32| number.to_string()).collect();
-    assert_eq!(client.ask_all(calls).await, ids);
+    client.call("long", "long", json!([])).await;
+    let text = "x".repeat(100_000);
+    let ids = (0..150).map(|number: u32| number.to_string());
+    for id in ids.clone() {
+        client.call(&id, "echo", json!([text])).await;
+    }
+    client.ping().await;
+    long.let_end();
+    client.answer("long").await;
+    for id in ids {
+        assert_eq!(client.next().await, json!({"msg": "updated", "methods": [id]}));
+        assert_eq!(client.next().await["id"], id);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,7 +131,7 @@ async fn a_client_that_does_not_answer_a_close_costs_no_time() {
     assert_eq!(client.close_code().await, 1000);
 }
 
-async fn assert_is_idle(server: &ServerThread) {
+pub(crate) async fn assert_is_idle(server: &ServerThread) {
     tokio::time::sleep(A_MOMENT).await;
     let before = server.processor_time();
     tokio::time::sleep(A_MOMENT).await;
@@ -148,37 +158,24 @@ async fn a_client_for_which_too_much_waits_is_closed_with_1013_and_no_other() {
 
 #[tokio::test]
 async fn no_more_calls_run_at_once_than_the_limit_says() {
-    let started = Arc::new(AtomicUsize::new(0));
-    let may_end = Arc::new(Semaphore::new(0));
-    let app = App::builder()
-        .method("wait", TwoFactor::none(), {
-            let (started, may_end) = (Arc::clone(&started), Arc::clone(&may_end));
-            async move |context: Context| {
-                context.unblock();
-                started.fetch_add(1, Ordering::SeqCst);
-                may_end.acquire().await?.forget();
-                Ok(())
-            }
-        })
-        .limits(Limits { running_calls: 2, ..Limits::default() })
-        .build()
-        .expect("the app fits together");
-    let server = Server::start(app).await;
+    let (app, mut long) = LongMethod::register(App::builder());
+    let server = start(app.limits(Limits { running_calls: 2, ..Limits::default() })).await;
     let mut client = Client::connect(server.address).await;
     for id in ["1", "2", "3"] {
-        client.call(id, "wait", json!([])).await;
+        client.call(id, "long", json!([true])).await;
     }
     client.ping().await;
-    assert_eq!(started.load(Ordering::SeqCst), 2);
-    may_end.add_permits(1);
-    until(|| started.load(Ordering::SeqCst) == 3).await;
+    long.has_started().await;
+    long.has_started().await;
+    assert!(long.is_quiet());
+    long.let_end();
+    client.answer("3").await;
 }
 
 #[tokio::test]
 async fn a_limit_of_messages_counts_those_that_wait_and_not_the_one_that_runs() {
     let limits = Limits { queued_messages: 2, ..Limits::default() };
-    let app = register(App::builder()).limits(limits).build().expect("the app fits together");
-    let server = Server::start(app).await;
+    let server = start(register(App::builder()).limits(limits)).await;
     let mut client = Client::connect(server.address).await;
     let calls = [call("0", "sleep", json!([50])), call("1", "nothing", json!([]))];
     let last = call("2", "nothing", json!([]));

@@ -2,6 +2,7 @@
 
 use bolide::collection::{CollectionError, Query};
 use bolide::prelude::*;
+use bolide::protocol::DocumentId;
 use bolide::protocol::ejson::Object;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -11,9 +12,9 @@ use crate::subscriber::Subscriber;
 /// A collection of three documents, and an app that publishes a query of it as `items`.
 async fn items(query: impl Fn(&Collection) -> Query + Clone + Send + Sync + 'static) -> (Collection, Subscriber) {
     let items: Collection = Collection::new("items");
-    insert(&items, "ink", json!({"kind": "writing", "price": 3, "at": {"shelf": {"row": 1}}}));
-    insert(&items, "pen", json!({"kind": "writing", "price": 5, "at": {"shelf": {"row": 2}}}));
-    insert(&items, "tea", json!({"kind": "drink", "price": 4}));
+    insert(&items, "ink", &json!({"kind": "writing", "price": 3, "at": {"shelf": {"row": 1}}}));
+    insert(&items, "pen", &json!({"kind": "writing", "price": 5, "at": {"shelf": {"row": 2}}}));
+    insert(&items, "tea", &json!({"kind": "drink", "price": 4}));
     let published = items.clone();
     let app = App::builder()
         .publish("items", async move |subscription: Subscription| subscription.publish(query(&published)).await)
@@ -24,7 +25,7 @@ async fn items(query: impl Fn(&Collection) -> Query + Clone + Send + Sync + 'sta
     (items, subscriber)
 }
 
-fn insert(items: &Collection, id: &str, document: Value) {
+fn insert(items: &Collection, id: &str, document: &Value) {
     items.insert(id, &object(document)).expect("a new document");
 }
 
@@ -32,8 +33,8 @@ fn update(items: &Collection, id: &str, update: Update) {
     assert_eq!(items.update(id, update), Ok(true));
 }
 
-fn object(document: Value) -> Object {
-    match Ejson::from_typed(&document).expect("EJSON") {
+fn object(document: &Value) -> Object {
+    match Ejson::from_typed(document).expect("EJSON") {
         Ejson::Object(object) => object,
         other => panic!("a document is an object: {other:?}"),
     }
@@ -77,9 +78,39 @@ async fn a_path_leads_into_objects() {
 }
 
 #[tokio::test]
+async fn documents_are_found_by_their_ids() {
+    assert_eq!(shown_by(Filter::eq("_id", "pen")).await, ["pen"]);
+    assert_eq!(shown_by(Filter::eq("_id", Ejson::Null)).await, [""; 0]);
+    assert_eq!(shown_by(Filter::is_in("_id", ["tea", "ink", "oil"])).await, ["ink", "tea"]);
+    assert_eq!(shown_by(Filter::not(Filter::eq("_id", "pen"))).await, ["ink", "tea"]);
+    let cheap = Filter::all([Filter::below("price", 4), Filter::is_in("_id", ["ink", "tea"])]);
+    assert_eq!(shown_by(cheap).await, ["ink"]);
+    assert_eq!(shown_by(Filter::any([Filter::eq("_id", "pen"), Filter::eq("price", 3)])).await, ["ink", "pen"]);
+}
+
+#[tokio::test]
+async fn a_document_that_is_found_by_its_id_may_come_later() {
+    let (items, mut subscriber) = items(|items| items.find(Filter::eq("_id", Ejson::from(7)))).await;
+    insert(&items, "7", &json!({}));
+    assert_eq!(subscriber.heard().await, [] as [Value; 0], "a text is no number");
+    items.insert(DocumentId::Number(7.into()), &object(&json!({"a": 1}))).expect("a new document");
+    assert_eq!(subscriber.next().await, json!({"msg": "added", "collection": "items", "id": "~7", "fields": {"a": 1}}));
+}
+
+#[tokio::test]
+async fn a_window_may_be_ordered_by_ids() {
+    let (items, mut subscriber) =
+        items(|items| items.find(Filter::everything()).sort("_id", Direction::Descending).limit(2)).await;
+    assert_eq!(subscriber.ids("items"), ["pen", "tea"]);
+    insert(&items, "wax", &json!({}));
+    subscriber.heard().await;
+    assert_eq!(subscriber.ids("items"), ["tea", "wax"]);
+}
+
+#[tokio::test]
 async fn a_field_with_a_point_in_its_name_is_found() {
     let (items, mut subscriber) = items(|items| items.find(Filter::eq("a.b", 1))).await;
-    insert(&items, "pad", json!({"a.b": 1}));
+    insert(&items, "pad", &json!({"a.b": 1}));
     assert_eq!(subscriber.next().await["id"], "pad");
 }
 
@@ -91,7 +122,8 @@ async fn a_document_enters_changes_and_leaves_a_query() {
     assert_eq!((&added["msg"], &added["id"]), (&json!("added"), &json!("ink")));
     assert_eq!(added["fields"]["price"], 3, "it is sent whole");
     update(&items, "ink", Update::new().set("price", 2).unset("at"));
-    let changed = json!({"msg": "changed", "collection": "items", "id": "ink", "fields": {"price": 2}, "cleared": ["at"]});
+    let changed =
+        json!({"msg": "changed", "collection": "items", "id": "ink", "fields": {"price": 2}, "cleared": ["at"]});
     assert_eq!(subscriber.next().await, changed);
     update(&items, "ink", Update::new().set("kind", "writing"));
     assert_eq!(subscriber.next().await, json!({"msg": "removed", "collection": "items", "id": "ink"}));
@@ -131,12 +163,16 @@ async fn a_window_moves_with_its_documents() {
         items(|items| items.find(Filter::everything()).sort("price", Direction::Descending).limit(2)).await;
     assert_eq!(subscriber.ids("items"), ["pen", "tea"]);
     update(&items, "ink", Update::new().set("price", 9));
-    assert_eq!(subscriber.next().await, json!({"msg": "removed", "collection": "items", "id": "tea"}), "first one goes");
+    assert_eq!(
+        subscriber.next().await,
+        json!({"msg": "removed", "collection": "items", "id": "tea"}),
+        "first one goes"
+    );
     assert_eq!(subscriber.next().await["id"], "ink");
     assert_eq!(items.remove("pen"), Ok(true));
     assert_eq!(subscriber.next().await, json!({"msg": "removed", "collection": "items", "id": "pen"}));
     assert_eq!(subscriber.next().await["id"], "tea");
-    insert(&items, "pad", json!({"price": 1}));
+    insert(&items, "pad", &json!({"price": 1}));
     assert_eq!(subscriber.heard().await, [] as [Value; 0], "it is outside of the window");
 }
 
@@ -145,7 +181,7 @@ async fn a_window_may_skip_the_first() {
     let (items, mut subscriber) =
         items(|items| items.find(Filter::everything()).sort("price", Direction::Ascending).skip(2)).await;
     assert_eq!(subscriber.ids("items"), ["pen"]);
-    insert(&items, "pad", json!({"price": 1}));
+    insert(&items, "pad", &json!({"price": 1}));
     assert_eq!(subscriber.next().await["id"], "tea");
     assert_eq!(items.remove("ink"), Ok(true));
     assert_eq!(subscriber.next().await, json!({"msg": "removed", "collection": "items", "id": "tea"}));
@@ -154,7 +190,7 @@ async fn a_window_may_skip_the_first() {
 #[tokio::test]
 async fn two_publications_of_one_collection_are_merged() {
     let items: Collection = Collection::new("items");
-    insert(&items, "ink", json!({"kind": "writing", "price": 3}));
+    insert(&items, "ink", &json!({"kind": "writing", "price": 3}));
     let (names, prices) = (items.clone(), items.clone());
     let app = App::builder()
         .publish("kinds", async move |subscription: Subscription| {
@@ -181,7 +217,7 @@ async fn two_publications_of_one_collection_are_merged() {
 #[tokio::test]
 async fn two_queries_of_one_collection_in_a_publication_are_an_error() {
     let items: Collection = Collection::new("items");
-    insert(&items, "ink", json!({"price": 3}));
+    insert(&items, "ink", &json!({"price": 3}));
     let published = items.clone();
     let app = App::builder()
         .publish("items", async move |subscription: Subscription| {
@@ -200,8 +236,8 @@ async fn two_queries_of_one_collection_in_a_publication_are_an_error() {
 #[tokio::test]
 async fn queries_of_several_collections_are_published_together() {
     let (items, orders): (Collection, Collection) = (Collection::new("items"), Collection::new("orders"));
-    insert(&items, "ink", json!({"price": 3}));
-    insert(&orders, "1", json!({"item": "ink"}));
+    insert(&items, "ink", &json!({"price": 3}));
+    insert(&orders, "1", &json!({"item": "ink"}));
     let (published_items, published_orders) = (items.clone(), orders.clone());
     let app = App::builder()
         .publish("all", async move |subscription: Subscription| {
@@ -263,10 +299,10 @@ fn a_typed_collection_gives_its_type_back() {
 #[test]
 fn a_second_document_of_the_same_id_is_refused() {
     let items: Collection = Collection::new("items");
-    insert(&items, "ink", json!({"price": 3}));
-    let refused = items.insert("ink", &object(json!({"price": 4})));
+    insert(&items, "ink", &json!({"price": 3}));
+    let refused = items.insert("ink", &object(&json!({"price": 4})));
     assert!(matches!(refused, Err(CollectionError::Duplicate { id, .. }) if id == "ink"));
-    assert_eq!(items.get("ink"), Some(object(json!({"price": 3}))));
+    assert_eq!(items.get("ink"), Some(object(&json!({"price": 3}))));
 }
 
 #[test]
@@ -278,15 +314,15 @@ fn what_is_neither_struct_nor_map_is_no_document() {
 
 /// An app whose method `insert` adds a document to the collection `foo`, which it publishes.
 fn app_that_inserts() -> App {
-    let foo: Collection = Collection::new("foo");
-    let published = foo.clone();
+    let inserted: Collection = Collection::new("foo");
+    let published = inserted.clone();
     App::builder()
         .publish("foo", async move |subscription: Subscription| {
             subscription.publish(published.find(Filter::everything())).await
         })
         .method("insert", TwoFactor::none(), async move |context: Context, document: Object| {
             let id = context.document_id("foo");
-            foo.insert(id.as_str(), &document).map_err(|error| MethodError::new(409, error.to_string()))?;
+            inserted.insert(id.as_str(), &document).map_err(|error| MethodError::new(409, error.to_string()))?;
             Ok(id)
         })
         .build()

@@ -227,10 +227,10 @@ fn endless() -> (AppBuilder, Arc<()>) {
     let alive = Arc::new(());
     let held = Arc::clone(&alive);
     let app = App::builder().publish("p", async move |subscription: Subscription| {
-        let _held = held;
         subscription.unblock();
         subscription.ready();
         pending::<()>().await;
+        drop(held);
         Ok(())
     });
     // The handler that is registered holds one, as does the test.
@@ -329,10 +329,12 @@ async fn a_client_may_subscribe_ten_thousand_times() {
     items.insert("1", &[("a".to_owned(), Ejson::from(1))].into_iter().collect()).expect("a new document");
     let all = items.clone();
     let app = App::builder()
-        .publish("p", async move |subscription: Subscription, shows: bool| match shows {
-            true => subscription.publish(all.find(Filter::everything())).await,
-            false => Ok(()),
-        })
+        .publish(
+            "p",
+            async move |subscription: Subscription, shows: bool| {
+                if shows { subscription.publish(all.find(Filter::everything())).await } else { Ok(()) }
+            },
+        )
         .limits(Limits { subscriptions: 10_000, ..Limits::default() })
         .build()
         .expect("the app fits together");

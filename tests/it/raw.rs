@@ -58,6 +58,13 @@ impl Raw {
         String::from_utf8(head).expect("text")
     }
 
+    /// So many bytes of text.
+    pub(crate) async fn read_exactly(&mut self, length: usize) -> String {
+        let mut bytes = vec![0; length];
+        soon(self.socket.read_exact(&mut bytes)).await.expect("an answer");
+        String::from_utf8(bytes).expect("text")
+    }
+
     /// All that comes until the server closes the socket.
     pub(crate) async fn read_to_end(&mut self) -> String {
         let mut bytes = Vec::new();

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::application::{application, register};
 use crate::client::Client;
-use crate::raw::{Raw, upgrade_request};
+use crate::raw::{PING, PONG, Raw, frame, upgrade_request};
 use crate::server::Server;
 use crate::waiting::until;
 
@@ -79,6 +79,19 @@ async fn health_is_200_while_the_server_runs() {
     let server = Server::start(application()).await;
     let answer = answer_to(&server, &get("/health")).await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nok"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_upgrade_may_follow_another_request_on_the_same_socket() {
+    let server = Server::start(application()).await;
+    let mut raw = Raw::open(server.address).await;
+    let requests = ["GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n", &upgrade_request("/websocket", "")];
+    raw.send(requests.concat().as_bytes()).await;
+    assert!(raw.read_head().await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(raw.read_exactly(2).await, "ok");
+    assert!(raw.read_head().await.starts_with("HTTP/1.1 101 "));
+    raw.send(&frame(PING, b"now")).await;
+    assert_eq!(raw.read_frame().await, (PONG, b"now".to_vec()));
 }
 
 #[tokio::test]

@@ -7,24 +7,13 @@ use bolide::prelude::*;
 use bolide::{AppBuilder, FromServer, Limits};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::oneshot;
 
 use crate::client::Client;
+use crate::long_method::LongMethod;
 use crate::raw::Raw;
 use crate::server::Server;
 use crate::waiting::{soon, until};
-
-/// An app with a method that says when it has started, and waits for permission to end.
-fn app_with_long_method() -> (AppBuilder, mpsc::UnboundedReceiver<()>, watch::Sender<bool>) {
-    let (tell, told) = mpsc::unbounded_channel();
-    let (permit, permission) = watch::channel(false);
-    let app = App::builder().method("long", TwoFactor::none(), async move |_: Context| {
-        tell.send(())?;
-        permission.clone().wait_for(|permitted| *permitted).await?;
-        Ok("done")
-    });
-    (app, told, permit)
-}
 
 /// Waits until the server takes no more connections.
 async fn until_refused(address: SocketAddr) {
@@ -37,14 +26,14 @@ async fn start(app: AppBuilder) -> Server {
 
 #[tokio::test]
 async fn a_running_method_is_answered_and_its_client_told_to_go() {
-    let (app, mut started, permit) = app_with_long_method();
+    let (app, mut long) = LongMethod::register(App::builder());
     let server = start(app).await;
     let mut client = Client::connect(server.address).await;
     client.call("1", "long", json!([])).await;
-    soon(started.recv()).await;
+    long.has_started().await;
     let stopped = tokio::spawn(server.shut_down());
     client.ping().await;
-    permit.send(true).expect("a method that waits");
+    long.let_end();
     assert_eq!(client.answer("1").await["result"], "done");
     assert_eq!(client.close_code().await, 1001);
     client.wait_for_end().await;
@@ -53,35 +42,36 @@ async fn a_running_method_is_answered_and_its_client_told_to_go() {
 
 #[tokio::test]
 async fn what_waits_for_its_turn_is_not_started() {
-    let (app, mut started, permit) = app_with_long_method();
+    let (app, mut long) = LongMethod::register(App::builder());
     let server = start(app).await;
     let mut client = Client::connect(server.address).await;
     client.call("1", "long", json!([])).await;
     client.call("2", "long", json!([])).await;
     client.ping().await;
-    soon(started.recv()).await;
+    long.has_started().await;
     let address = server.address;
     let stopped = tokio::spawn(server.shut_down());
     until_refused(address).await;
-    permit.send(true).expect("a method that waits");
+    long.let_end();
     client.answer("1").await;
     assert_eq!(client.close_code().await, 1001);
     client.wait_for_end().await;
     soon(stopped).await.expect("a server that ends well");
-    assert!(started.try_recv().is_err());
+    long.has_ended().await;
+    assert!(long.is_quiet());
 }
 
 #[tokio::test]
 async fn new_connections_are_refused_while_the_last_methods_run() {
-    let (app, mut started, permit) = app_with_long_method();
+    let (app, mut long) = LongMethod::register(App::builder());
     let server = start(app).await;
     let address = server.address;
     let mut client = Client::connect(address).await;
     client.call("1", "long", json!([])).await;
-    soon(started.recv()).await;
+    long.has_started().await;
     let stopped = tokio::spawn(server.shut_down());
     until_refused(address).await;
-    permit.send(true).expect("a method that waits");
+    long.let_end();
     client.answer("1").await;
     client.wait_for_end().await;
     soon(stopped).await.expect("a server that ends well");
@@ -89,12 +79,12 @@ async fn new_connections_are_refused_while_the_last_methods_run() {
 
 #[tokio::test]
 async fn a_method_over_the_deadline_is_cut() {
-    let (app, mut started, _never) = app_with_long_method();
+    let (app, mut long) = LongMethod::register(App::builder());
     let limits = Limits { shutdown_timeout: Duration::from_millis(200), ..Limits::default() };
     let server = start(app.limits(limits)).await;
     let mut client = Client::connect(server.address).await;
     client.call("1", "long", json!([])).await;
-    soon(started.recv()).await;
+    long.has_started().await;
     let stopped = tokio::spawn(server.shut_down());
     assert_eq!(client.close_code().await, 1001);
     soon(stopped).await.expect("a server that ends well");

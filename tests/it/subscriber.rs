@@ -24,12 +24,8 @@ pub(crate) struct Subscriber {
 impl Subscriber {
     /// Opens a session.
     pub(crate) async fn connect(app: &App) -> Self {
-        let mut subscriber = Self {
-            connection: app.connect(),
-            session: String::new(),
-            received: 0,
-            documents: BTreeMap::new(),
-        };
+        let mut subscriber =
+            Self { connection: app.connect(), session: String::new(), received: 0, documents: BTreeMap::new() };
         subscriber.send(connect()).await;
         subscriber.expect_connected().await;
         subscriber
@@ -206,7 +202,8 @@ impl Away {
 }
 
 fn change(document: Option<&mut Value>, message: &Value) {
-    let document = document.and_then(Value::as_object_mut).unwrap_or_else(|| panic!("it has no such document: {message}"));
+    let document =
+        document.and_then(Value::as_object_mut).unwrap_or_else(|| panic!("it has no such document: {message}"));
     let before = document.clone();
     for name in message["cleared"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         assert!(document.remove(name).is_some(), "there is no such field: {message}");

@@ -1,10 +1,9 @@
 //! Queries with order and limit, over random histories: a client always has what `fetch` gives.
 
-use std::collections::BTreeMap;
-
+use bolide::AppBuilder;
 use bolide::collection::Query;
 use bolide::prelude::*;
-use bolide::protocol::ejson::Object;
+use bolide::protocol::ejson::{CustomTypes, Object, to_raw};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -82,14 +81,13 @@ async fn follow(windows: &[Window], steps: &[Step]) {
         step.take(&items);
         for (window, subscriber) in &mut subscribers {
             subscriber.heard().await;
-            let expected = fetch(&items, &window.query(&items));
-            assert_eq!(subscriber.documents("items"), expected, "{window:?} after {step:?}");
+            assert_eq!(subscriber.documents("items"), window.fetch(&items), "{window:?} after {step:?}");
         }
     }
 }
 
 fn publish(items: &Collection, windows: &[Window]) -> App {
-    let publish = |app: bolide::AppBuilder, (number, window): (usize, &Window)| {
+    let publish = |app: AppBuilder, (number, window): (usize, &Window)| {
         let (items, window) = (items.clone(), window.clone());
         app.publish(&number.to_string(), async move |subscription: Subscription| {
             subscription.publish(window.query(&items)).await
@@ -121,6 +119,19 @@ impl Window {
         }
         if self.hides_rank { query.without(["rank"]) } else { query }
     }
+
+    /// What the query gives, as a client has it. (`fetch` gives whole documents.)
+    fn fetch(&self, items: &Collection) -> Documents {
+        let show = |mut document: Object| {
+            if self.hides_rank {
+                document.shift_remove("rank");
+            }
+            let text = to_raw(&document).expect("EJSON");
+            let fields: Value = serde_json::from_str(text.get()).expect("JSON");
+            (fields["id"].as_str().expect("an id").to_owned(), fields)
+        };
+        items.fetch(&self.query(items)).into_iter().map(show).collect()
+    }
 }
 
 impl Step {
@@ -144,19 +155,5 @@ fn update(items: &Collection, id: &str, update: Update) {
 }
 
 fn read(value: &str) -> Ejson {
-    Ejson::parse(value, &bolide::protocol::ejson::CustomTypes::default()).expect("EJSON")
-}
-
-/// What the query gives, as a client has it. (`fetch` gives whole documents.)
-fn fetch(items: &Collection, query: &Query) -> Documents {
-    let hides_rank = format!("{query:?}").contains("Without");
-    let shown = items.fetch(query).into_iter().map(|mut document| {
-        if hides_rank {
-            document.shift_remove("rank");
-        }
-        let text = bolide::protocol::ejson::to_raw(&document).expect("EJSON");
-        let fields: Value = serde_json::from_str(text.get()).expect("JSON");
-        (fields["id"].as_str().expect("an id").to_owned(), fields)
-    });
-    BTreeMap::from_iter(shown)
+    Ejson::parse(value, &CustomTypes::default()).expect("EJSON")
 }

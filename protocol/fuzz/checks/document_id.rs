@@ -13,8 +13,5 @@ pub(super) fn document_id(input: &[u8]) {
         return;
     };
     let settled = DocumentId::from_wire(&read.to_wire()).unwrap();
-    assert_eq!(
-        DocumentId::from_wire(&settled.to_wire()),
-        Ok(settled.clone())
-    );
+    assert_eq!(DocumentId::from_wire(&settled.to_wire()), Ok(settled.clone()));
 }

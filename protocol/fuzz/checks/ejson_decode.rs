@@ -1,9 +1,7 @@
 //! What must hold for any text that is read as EJSON. The fuzzer runs it, and a test runs it over the corpus.
 
 use bolide_protocol::RawJson;
-use bolide_protocol::ejson::{
-    CustomTypes, Ejson, from_raw, from_str, needs_decoding, to_raw, validate,
-};
+use bolide_protocol::ejson::{CustomTypes, Ejson, from_raw, from_str, needs_decoding, to_raw, validate};
 
 /// Reading any text ends well, and a text that was read once is read the same way ever after.
 pub(super) fn ejson_decode(input: &[u8]) {

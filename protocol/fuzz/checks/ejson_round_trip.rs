@@ -1,9 +1,7 @@
 //! What must hold for any value that is written as EJSON. The fuzzer runs it, and a test runs it over the corpus.
 
 use bolide_protocol::Ejson;
-use bolide_protocol::ejson::{
-    Binary, Custom, CustomTypes, Date, ObjectId, Regexp, from_raw, to_raw,
-};
+use bolide_protocol::ejson::{Binary, Custom, CustomTypes, Date, ObjectId, Regexp, from_raw, to_raw};
 
 /// A value, built from the input, is read from its text as the same value, by whatever way.
 pub(super) fn ejson_round_trip(input: &[u8]) {
@@ -14,10 +12,7 @@ pub(super) fn ejson_round_trip(input: &[u8]) {
     assert_eq!(from_raw::<Ejson>(&raw, &types).unwrap(), value);
     assert_eq!(to_raw(&value).unwrap(), raw);
     let by_serde_json = serde_json::to_string(&value).unwrap();
-    assert_eq!(
-        serde_json::from_str::<Ejson>(&by_serde_json).unwrap(),
-        value
-    );
+    assert_eq!(serde_json::from_str::<Ejson>(&by_serde_json).unwrap(), value);
     let canonical = value.to_canonical_string();
     assert_eq!(Ejson::parse(&canonical, &types).unwrap(), value);
     assert_eq!(Ejson::from_typed(&value).unwrap(), value);
@@ -25,9 +20,7 @@ pub(super) fn ejson_round_trip(input: &[u8]) {
 }
 
 /// Keys that make an object look like a form, and some that do not.
-const KEYS: [&str; 10] = [
-    "$date", "$InfNaN", "$binary", "$escape", "$regexp", "$flags", "$type", "$value", "$x", "a",
-];
+const KEYS: [&str; 10] = ["$date", "$InfNaN", "$binary", "$escape", "$regexp", "$flags", "$type", "$value", "$x", "a"];
 
 /// The rest of the input. When it is used up, it yields zeros.
 struct Source<'a>(&'a [u8]);
@@ -80,8 +73,7 @@ impl Source<'_> {
 
     fn key(&mut self) -> String {
         let index = usize::from(self.byte());
-        KEYS.get(index % 16)
-            .map_or_else(|| self.text(), |key| (*key).to_owned())
+        KEYS.get(index % 16).map_or_else(|| self.text(), |key| (*key).to_owned())
     }
 
     fn text(&mut self) -> String {

@@ -59,12 +59,7 @@ pub(super) fn write_base64(out: &mut String, bytes: &[u8]) {
 /// and bits of an earlier group can come back.
 fn decode_as_meteor(text: &str) -> Result<Vec<u8>, DecodeError> {
     let units: Vec<u16> = text.encode_utf16().collect();
-    let padding = units
-        .iter()
-        .rev()
-        .take(2)
-        .take_while(|unit| **unit == PADDING)
-        .count();
+    let padding = units.iter().rev().take(2).take_while(|unit| **unit == PADDING).count();
     let mut bytes = Vec::with_capacity(units.len());
     let (mut first, mut second, mut third) = (0, 0, 0);
     for (index, unit) in units.iter().enumerate() {

@@ -9,11 +9,7 @@ pub(super) fn to_text(value: &Ejson) -> String {
         Ejson::Bool(value) => value.to_string(),
         Ejson::Number(number) => number.to_string(),
         Ejson::String(text) => text.clone(),
-        Ejson::Array(items) => items
-            .iter()
-            .map(to_element_text)
-            .collect::<Vec<_>>()
-            .join(","),
+        Ejson::Array(items) => items.iter().map(to_element_text).collect::<Vec<_>>().join(","),
         _ => "[object Object]".to_owned(),
     }
 }
@@ -41,12 +37,7 @@ fn number_of_text(text: &str) -> f64 {
         "" => 0.0,
         "Infinity" | "+Infinity" => f64::INFINITY,
         "-Infinity" => f64::NEG_INFINITY,
-        _ if text
-            .bytes()
-            .any(|byte| matches!(byte, b'i' | b'I' | b'n' | b'N')) =>
-        {
-            f64::NAN
-        }
+        _ if text.bytes().any(|byte| matches!(byte, b'i' | b'I' | b'n' | b'N')) => f64::NAN,
         _ => text.parse().unwrap_or(f64::NAN),
     }
 }

@@ -31,10 +31,7 @@ impl Custom {
     /// A value of the type `type_name`.
     #[must_use]
     pub fn new(type_name: impl Into<String>, value: impl Into<Ejson>) -> Self {
-        Self {
-            type_name: type_name.into(),
-            value: value.into(),
-        }
+        Self { type_name: type_name.into(), value: value.into() }
     }
 }
 
@@ -47,14 +44,10 @@ impl Serialize for Custom {
 
 impl<'de> Deserialize<'de> for Custom {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        form::deserialize(
-            deserializer,
-            "a value of a custom type",
-            |value| match value {
-                Ejson::Custom(custom) => Some(*custom),
-                _ => None,
-            },
-        )
+        form::deserialize(deserializer, "a value of a custom type", |value| match value {
+            Ejson::Custom(custom) => Some(*custom),
+            _ => None,
+        })
     }
 }
 

@@ -1,8 +1,6 @@
 //! The deserializer: takes a Rust type out of an [`Ejson`] value.
 
-use serde::de::value::{
-    MapAccessDeserializer, MapDeserializer, SeqDeserializer, StringDeserializer,
-};
+use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer, StringDeserializer};
 use serde::de::{Deserializer, Error, IntoDeserializer, Visitor};
 
 use super::form::READ_FORM;
@@ -73,11 +71,7 @@ impl<'de> Deserializer<'de> for EjsonDeserializer {
         self.deserialize_seq(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value> {
         match name {
             READ_FORM => visitor.visit_newtype_struct(Self(self.0.into_json_value())),
             RAW_VALUE => visit_raw_value(&self.0, visitor),
@@ -96,9 +90,7 @@ impl<'de> Deserializer<'de> for EjsonDeserializer {
             Ejson::Object(object) if object.len() == 1 => {
                 visitor.visit_enum(MapAccessDeserializer::new(entries_of(object)))
             }
-            _ => Err(DecodeError::custom(
-                "expected a variant: a string or an object with one key",
-            )),
+            _ => Err(DecodeError::custom("expected a variant: a string or an object with one key")),
         }
     }
 
@@ -146,9 +138,7 @@ fn visit_entries<'de, V: Visitor<'de>>(object: Object, visitor: V) -> Result<V::
 
 type Entries<'de, I> = MapDeserializer<'de, I, DecodeError>;
 
-fn entries_of<'de>(
-    object: Object,
-) -> Entries<'de, impl Iterator<Item = (KeyDeserializer, EjsonDeserializer)>> {
+fn entries_of<'de>(object: Object) -> Entries<'de, impl Iterator<Item = (KeyDeserializer, EjsonDeserializer)>> {
     let deserialize = |(key, value)| (KeyDeserializer::new(key), EjsonDeserializer(value));
     MapDeserializer::new(object.into_iter().map(deserialize))
 }

@@ -53,10 +53,7 @@ fn decode_date(value: &Ejson) -> Date {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "truncation is wanted, and it saturates"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "truncation is wanted, and it saturates")]
 fn date_of_number(milliseconds: f64) -> Date {
     if milliseconds.is_nan() {
         return Date::INVALID;
@@ -93,11 +90,7 @@ fn decode_escape(value: Ejson, types: Registered<'_>) -> Result<Ejson, DecodeErr
 }
 
 fn by_index(values: impl IntoIterator<Item = Ejson>) -> Object {
-    values
-        .into_iter()
-        .enumerate()
-        .map(|(index, value)| (index.to_string(), value))
-        .collect()
+    values.into_iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect()
 }
 
 fn text_of_unit(unit: u16) -> Ejson {
@@ -106,11 +99,7 @@ fn text_of_unit(unit: u16) -> Ejson {
 }
 
 /// The value stays as it is: only the type itself could make something of it.
-fn decode_custom(
-    type_name: Ejson,
-    value: Ejson,
-    types: Registered<'_>,
-) -> Result<Ejson, DecodeError> {
+fn decode_custom(type_name: Ejson, value: Ejson, types: Registered<'_>) -> Result<Ejson, DecodeError> {
     let Ejson::String(type_name) = type_name else {
         return Err(DecodeError::UnknownType(to_text(&type_name)));
     };
@@ -125,7 +114,5 @@ fn decode_custom(
 
 fn decode_object_id(value: &Ejson) -> Result<Ejson, DecodeError> {
     let text = value.as_str().ok_or(DecodeError::ObjectId)?;
-    text.parse()
-        .map(Ejson::ObjectId)
-        .map_err(|_invalid| DecodeError::ObjectId)
+    text.parse().map(Ejson::ObjectId).map_err(|_invalid| DecodeError::ObjectId)
 }

@@ -12,17 +12,11 @@ impl Ejson {
         match self {
             Self::Array(items) => Self::Array(to_json_values(items).collect()),
             Self::Object(object) => object_to_json(object),
-            Self::Number(number) if !number.is_finite() => {
-                one_entry("$InfNaN", i32::from(sign_of(number.as_f64())))
-            }
+            Self::Number(number) if !number.is_finite() => one_entry("$InfNaN", i32::from(sign_of(number.as_f64()))),
             Self::Date(date) => one_entry("$date", date_to_json(date)),
             Self::Binary(binary) => one_entry("$binary", binary.to_base64()),
-            Self::Regexp(regexp) => {
-                two_entries(("$regexp", regexp.source()), ("$flags", regexp.flags()))
-            }
-            Self::ObjectId(id) => {
-                two_entries(("$type", object_id::TYPE_NAME), ("$value", id.to_string()))
-            }
+            Self::Regexp(regexp) => two_entries(("$regexp", regexp.source()), ("$flags", regexp.flags())),
+            Self::ObjectId(id) => two_entries(("$type", object_id::TYPE_NAME), ("$value", id.to_string())),
             Self::Custom(custom) => custom_to_json(*custom),
             scalar => scalar,
         }
@@ -31,8 +25,7 @@ impl Ejson {
 
 /// `date.getTime()`: an invalid date is `NaN`, which prints as `null`.
 fn date_to_json(date: Date) -> Number {
-    date.milliseconds()
-        .map_or_else(|| Number::from(f64::NAN), Number::from)
+    date.milliseconds().map_or_else(|| Number::from(f64::NAN), Number::from)
 }
 
 fn to_json_values(items: Vec<Ejson>) -> impl Iterator<Item = Ejson> {
@@ -41,9 +34,7 @@ fn to_json_values(items: Vec<Ejson>) -> impl Iterator<Item = Ejson> {
 
 fn object_to_json(object: Object) -> Ejson {
     let is_look_alike = Form::of(&object).is_some();
-    let values = object
-        .into_iter()
-        .map(|(key, value)| (key, value.into_json_value()));
+    let values = object.into_iter().map(|(key, value)| (key, value.into_json_value()));
     let object = Ejson::Object(values.collect());
     if is_look_alike {
         return one_entry("$escape", object);
@@ -52,25 +43,16 @@ fn object_to_json(object: Object) -> Ejson {
 }
 
 fn custom_to_json(custom: Custom) -> Ejson {
-    two_entries(
-        ("$type", custom.type_name),
-        ("$value", custom.value.into_literal()),
-    )
+    two_entries(("$type", custom.type_name), ("$value", custom.value.into_literal()))
 }
 
 impl Ejson {
     /// As [`Self::into_json_value`], but objects are never escaped: the value of a custom type is JSON already.
     fn into_literal(self) -> Self {
         match self {
-            Self::Array(items) => items
-                .into_iter()
-                .map(Self::into_literal)
-                .collect::<Vec<_>>()
-                .into(),
+            Self::Array(items) => items.into_iter().map(Self::into_literal).collect::<Vec<_>>().into(),
             Self::Object(object) => {
-                let values = object
-                    .into_iter()
-                    .map(|(key, value)| (key, value.into_literal()));
+                let values = object.into_iter().map(|(key, value)| (key, value.into_literal()));
                 Self::Object(values.collect())
             }
             other => other.into_json_value(),
@@ -83,10 +65,7 @@ fn one_entry(key: &str, value: impl Into<Ejson>) -> Ejson {
 }
 
 fn two_entries(first: (&str, impl Into<Ejson>), second: (&str, impl Into<Ejson>)) -> Ejson {
-    Ejson::Object(Object::from([
-        (first.0.to_owned(), first.1.into()),
-        (second.0.to_owned(), second.1.into()),
-    ]))
+    Ejson::Object(Object::from([(first.0.to_owned(), first.1.into()), (second.0.to_owned(), second.1.into())]))
 }
 
 impl Serialize for Ejson {
@@ -147,9 +126,7 @@ fn serialize_items<'a, S: Serializer, T: Serialize>(
     wrap: fn(&'a Ejson) -> T,
 ) -> Result<S::Ok, S::Error> {
     let mut list = serializer.serialize_seq(Some(items.len()))?;
-    items
-        .iter()
-        .try_for_each(|item| list.serialize_element(&wrap(item)))?;
+    items.iter().try_for_each(|item| list.serialize_element(&wrap(item)))?;
     list.end()
 }
 
@@ -159,8 +136,6 @@ fn serialize_entries<'a, S: Serializer, T: Serialize>(
     wrap: fn(&'a Ejson) -> T,
 ) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(object.len()))?;
-    object
-        .iter()
-        .try_for_each(|(key, value)| map.serialize_entry(key, &wrap(value)))?;
+    object.iter().try_for_each(|(key, value)| map.serialize_entry(key, &wrap(value)))?;
     map.end()
 }

@@ -27,10 +27,7 @@ impl Form {
         if object.is_empty() || object.len() > 2 {
             return None;
         }
-        object
-            .keys()
-            .fold(Keys::default(), |keys, key| keys.with(key))
-            .form()
+        object.keys().fold(Keys::default(), |keys, key| keys.with(key)).form()
     }
 }
 

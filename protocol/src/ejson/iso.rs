@@ -75,11 +75,7 @@ impl Reader<'_> {
         if self.0.is_empty() || self.take(b'Z') {
             return Some(0);
         }
-        let sign = if self.take(b'-') {
-            -1
-        } else {
-            self.expect(b'+').map(|()| 1)?
-        };
+        let sign = if self.take(b'-') { -1 } else { self.expect(b'+').map(|()| 1)? };
         let (hour, minute) = self.hour_and_minute()?;
         (hour < 24 && minute < 60).then_some(sign * (hour * HOUR + minute * MINUTE))
     }
@@ -92,11 +88,7 @@ impl Reader<'_> {
 
     /// Digits after the point; what is finer than a millisecond is cut off.
     fn fraction(&mut self) -> Option<i64> {
-        let count = self
-            .0
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let count = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let kept = count.min(3);
         let value = self.number(kept)?;
         self.0 = &self.0[count - kept..];
@@ -140,8 +132,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;

@@ -47,7 +47,7 @@ mod plain;
 mod print;
 mod regexp;
 mod ser;
-mod surrogate;
+pub(crate) mod surrogate;
 mod value;
 
 use serde::Serialize;

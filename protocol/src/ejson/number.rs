@@ -38,10 +38,7 @@ const LARGEST_SAFE_INTEGER: f64 = 9_007_199_254_740_992.0;
 impl Number {
     /// The nearest double.
     #[must_use]
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "the nearest double is what is asked for"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "the nearest double is what is asked for")]
     pub fn as_f64(self) -> f64 {
         match self.0 {
             Repr::Signed(integer) => integer as f64,

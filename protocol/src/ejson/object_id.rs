@@ -44,10 +44,7 @@ impl ObjectId {
     /// Whether `text` is how an id prints: 24 hexadecimal digits in lower case.
     #[must_use]
     pub fn is_printed_as(text: &str) -> bool {
-        text.len() == 24
-            && text
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        text.len() == 24 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     }
 }
 
@@ -79,9 +76,7 @@ fn hex_digit(digit: u8) -> Result<u8, InvalidObjectId> {
 
 impl Display for ObjectId {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        self.0
-            .iter()
-            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
     }
 }
 

@@ -7,10 +7,7 @@ pub(super) fn check(pattern: &str) -> Result<(), &'static str> {
     let mut may_repeat = false;
     while let Some(character) = rest.next() {
         may_repeat = match character {
-            '\\' => rest
-                .next()
-                .map(|_escaped| true)
-                .ok_or("\\ at end of pattern")?,
+            '\\' => rest.next().map(|_escaped| true).ok_or("\\ at end of pattern")?,
             '[' => skip_class(&mut rest).map(|()| true)?,
             '(' => {
                 open_groups += 1;

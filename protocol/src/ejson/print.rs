@@ -89,19 +89,14 @@ fn flattened(value: Ejson) -> Ejson {
         Ejson::Date(date) => date.to_iso_string().map_or(Ejson::Null, Ejson::from),
         Ejson::Binary(binary) => Ejson::Object(bytes_by_index(binary.as_bytes())),
         Ejson::Regexp(_) => Ejson::Object(Object::new()),
-        Ejson::ObjectId(id) => {
-            Ejson::Object(Object::from([("_str".to_owned(), id.to_string().into())]))
-        }
+        Ejson::ObjectId(id) => Ejson::Object(Object::from([("_str".to_owned(), id.to_string().into())])),
         Ejson::Custom(custom) => flattened(custom.value),
         scalar => scalar,
     }
 }
 
 fn map_values(object: Object, change: fn(Ejson) -> Ejson) -> Object {
-    object
-        .into_iter()
-        .map(|(key, value)| (key, change(value)))
-        .collect()
+    object.into_iter().map(|(key, value)| (key, change(value))).collect()
 }
 
 fn bytes_by_index(bytes: &[u8]) -> Object {
@@ -116,11 +111,7 @@ fn print(value: &Ejson, indent: Indent<'_>) -> String {
         Indent::Spaces(count) => " ".repeat(count),
         Indent::Text(text) => text.to_owned(),
     };
-    let mut printer = Printer {
-        out: String::new(),
-        unit,
-        level: 0,
-    };
+    let mut printer = Printer { out: String::new(), unit, level: 0 };
     printer.value(value);
     printer.out
 }
@@ -149,8 +140,7 @@ impl Printer {
 
     fn entry(&mut self, (key, value): (&String, &Ejson)) {
         write_string(&mut self.out, key);
-        self.out
-            .push_str(if self.unit.is_empty() { ":" } else { ": " });
+        self.out.push_str(if self.unit.is_empty() { ":" } else { ": " });
         self.value(value);
     }
 

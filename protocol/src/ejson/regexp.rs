@@ -33,14 +33,8 @@ impl Regexp {
     /// # Errors
     /// Says what is wrong with the pattern.
     pub fn new(pattern: &str, flags: &str) -> Result<Self, DecodeError> {
-        pattern::check(pattern).map_err(|reason| DecodeError::Regexp {
-            pattern: pattern.to_owned(),
-            reason,
-        })?;
-        Ok(Self {
-            source: pattern::to_source(pattern),
-            flags: known_flags(flags),
-        })
+        pattern::check(pattern).map_err(|reason| DecodeError::Regexp { pattern: pattern.to_owned(), reason })?;
+        Ok(Self { source: pattern::to_source(pattern), flags: known_flags(flags) })
     }
 
     /// The pattern as JavaScript shows it: with slashes and line ends escaped, and `(?:)` for the empty one.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 const REPLACEMENT: &str = "\\ufffd";
 
 /// Replaces every `\ud83d` without its other half by `\ufffd`.
-pub(super) fn mend_lone_surrogates(text: &str) -> Cow<'_, str> {
+pub(crate) fn mend_lone_surrogates(text: &str) -> Cow<'_, str> {
     let mut mended = String::new();
     let mut copied = 0;
     let mut from = 0;
@@ -35,10 +35,7 @@ fn escape_length(text: &[u8]) -> usize {
 }
 
 fn is_pair(text: &[u8]) -> bool {
-    is_high(code_unit(text))
-        && text
-            .get(6..)
-            .is_some_and(|second| is_low(code_unit(second)))
+    is_high(code_unit(text)) && text.get(6..).is_some_and(|second| is_low(code_unit(second)))
 }
 
 fn is_lone_surrogate(escape: &[u8]) -> bool {

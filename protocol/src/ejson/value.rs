@@ -9,10 +9,7 @@ use super::de::EjsonDeserializer;
 use super::decode::decode;
 use super::plain::Plain;
 use super::surrogate::mend_lone_surrogates;
-use super::{
-    Binary, Custom, CustomTypes, Date, DecodeError, EncodeError, Number, ObjectId, Regexp, ser,
-    to_raw,
-};
+use super::{Binary, Custom, CustomTypes, Date, DecodeError, EncodeError, Number, ObjectId, Regexp, ser, to_raw};
 use crate::RawJson;
 
 /// An object of EJSON: values by name, in the order of their insertion. Equality does not look at the order.

@@ -8,8 +8,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::envelope::{
-    Envelope, Key, as_string, is_falsy, push_string, write_kind_and_id, write_raw_member,
-    write_string_member,
+    Envelope, Key, as_string, is_falsy, push_string, write_kind_and_id, write_raw_member, write_string_member,
 };
 use crate::RawJson;
 use crate::ejson::{self, CustomTypes, Ejson};
@@ -133,14 +132,10 @@ impl ClientMessage {
         }
         match as_string(kind).as_deref() {
             Some("connect") => Ok(Self::Connect(read_connect(&envelope))),
-            Some("ping") => Ok(Self::Ping {
-                id: raw(frame, envelope.id),
-            }),
+            Some("ping") => Ok(Self::Ping { id: raw(frame, envelope.id) }),
             Some("pong") => Ok(Self::Pong),
             Some("sub") => read_sub(frame, &envelope).ok_or(MalformedMessage::Subscription),
-            Some("unsub") => Ok(Self::Unsub {
-                id: raw(frame, envelope.id),
-            }),
+            Some("unsub") => Ok(Self::Unsub { id: raw(frame, envelope.id) }),
             Some("method") => read_method(frame, &envelope).ok_or(MalformedMessage::Method),
             Some("disconnect") => Ok(Self::Disconnect),
             _ => Err(MalformedMessage::UnknownKind),
@@ -169,12 +164,7 @@ impl ClientMessage {
                 write_string_member(&mut frame, "name", name);
                 write_raw_member(&mut frame, "params", params.as_ref());
             }
-            Self::Method(MethodCall {
-                id,
-                method,
-                params,
-                random_seed,
-            }) => {
+            Self::Method(MethodCall { id, method, params, random_seed }) => {
                 frame.push_str(r#"{"msg":"method""#);
                 write_string_member(&mut frame, "id", id);
                 write_string_member(&mut frame, "method", method);
@@ -193,10 +183,7 @@ impl MalformedMessage {
     /// Whether the answer has the frame in it, as `offendingMessage`.
     #[must_use]
     pub const fn quotes_the_frame(self) -> bool {
-        matches!(
-            self,
-            Self::NoKind | Self::UnknownKind | Self::Method | Self::Subscription
-        )
+        matches!(self, Self::NoKind | Self::UnknownKind | Self::Method | Self::Subscription)
     }
 }
 
@@ -264,15 +251,8 @@ fn read_envelope(frame: &str) -> Result<Envelope<'_>, MalformedMessage> {
     }
 }
 
-fn check_ejson(
-    frame: &str,
-    envelope: &Envelope<'_>,
-    types: &CustomTypes,
-) -> Result<(), MalformedMessage> {
-    if envelope
-        .cleared
-        .is_some_and(|cleared| !is_falsy(cleared) && !cleared.get().starts_with('['))
-    {
+fn check_ejson(frame: &str, envelope: &Envelope<'_>, types: &CustomTypes) -> Result<(), MalformedMessage> {
+    if envelope.cleared.is_some_and(|cleared| !is_falsy(cleared) && !cleared.get().starts_with('[')) {
         return Err(MalformedMessage::NoEjson);
     }
     if !ejson::needs_decoding(frame) {
@@ -287,17 +267,13 @@ fn check_ejson(
 
 fn read_connect(envelope: &Envelope<'_>) -> ConnectRequest {
     let version = envelope.version.and_then(as_string).map(String::from);
-    let support = envelope
-        .support
-        .and_then(|raw| serde_json::from_str::<Vec<String>>(raw.get()).ok());
+    let support = envelope.support.and_then(|raw| serde_json::from_str::<Vec<String>>(raw.get()).ok());
     ConnectRequest {
         // A `support` that is no list of strings makes the whole request invalid.
         version: version.filter(|_| support.is_some()),
         support: support.unwrap_or_default(),
         session: envelope.session.and_then(as_string).map(String::from),
-        received_count: envelope
-            .received_count
-            .and_then(|raw| raw.get().parse().ok()),
+        received_count: envelope.received_count.and_then(|raw| raw.get().parse().ok()),
     }
 }
 
@@ -323,10 +299,7 @@ fn read_method(frame: &ByteString, envelope: &Envelope<'_>) -> Option<ClientMess
 }
 
 /// The parameters, if there are any; `None` if they are no array.
-#[expect(
-    clippy::option_option,
-    reason = "the outer one is for `?`: malformed; the inner one: not there"
-)]
+#[expect(clippy::option_option, reason = "the outer one is for `?`: malformed; the inner one: not there")]
 fn read_params(frame: &ByteString, envelope: &Envelope<'_>) -> Option<Option<RawJson>> {
     match envelope.params {
         None => Some(None),

@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::envelope::{
-    Envelope, as_string, push_string, string_to_raw, write_kind_and_id, write_name,
-    write_raw_member, write_string_member,
+    Envelope, as_string, push_string, string_to_raw, write_kind_and_id, write_name, write_raw_member,
+    write_string_member,
 };
 use crate::ejson::{self, EncodeError};
 use crate::{DdpError, RawJson};
@@ -161,10 +161,7 @@ impl ServerMessage {
     /// A `nosub` for a subscription with a string for an id, as all valid ones have.
     #[must_use]
     pub fn nosub(id: &str, error: Option<DdpError>) -> Self {
-        Self::Nosub {
-            id: Some(string_to_raw(id)),
-            error,
-        }
+        Self::Nosub { id: Some(string_to_raw(id)), error }
     }
 
     /// Writes the frame.
@@ -195,20 +192,11 @@ impl ServerMessage {
             }
             Self::Ping { id } => write_kind_and_id(frame, "ping", id.as_ref()),
             Self::Pong { id } => write_kind_and_id(frame, "pong", id.as_ref()),
-            Self::Added {
-                collection,
-                id,
-                fields,
-            } => {
+            Self::Added { collection, id, fields } => {
                 write_document(frame, "added", collection, id);
                 write_raw_member(frame, "fields", fields.as_ref());
             }
-            Self::Changed {
-                collection,
-                id,
-                fields,
-                cleared,
-            } => {
+            Self::Changed { collection, id, fields, cleared } => {
                 write_document(frame, "changed", collection, id);
                 write_raw_member(frame, "fields", fields.as_ref());
                 if !cleared.is_empty() {
@@ -231,10 +219,7 @@ impl ServerMessage {
                 frame.push_str(r#"{"msg":"updated""#);
                 write_list(frame, "methods", methods);
             }
-            Self::Error {
-                reason,
-                offending_message,
-            } => {
+            Self::Error { reason, offending_message } => {
                 frame.push_str(r#"{"msg":"error""#);
                 write_string_member(frame, "reason", reason);
                 write_raw_member(frame, "offendingMessage", offending_message.as_ref());
@@ -257,23 +242,12 @@ impl ServerMessage {
     /// ```
     pub fn parse(frame: &str) -> Result<Self, InvalidServerMessage> {
         let envelope: Envelope<'_> = serde_json::from_str(frame)?;
-        let kind = envelope
-            .msg
-            .and_then(as_string)
-            .ok_or(InvalidServerMessage::NoKind)?;
+        let kind = envelope.msg.and_then(as_string).ok_or(InvalidServerMessage::NoKind)?;
         Ok(match &*kind {
-            "connected" => Self::Connected {
-                session: string("connected", "session", envelope.session)?,
-            },
-            "failed" => Self::Failed {
-                version: string("failed", "version", envelope.version)?,
-            },
-            "ping" => Self::Ping {
-                id: raw(envelope.id),
-            },
-            "pong" => Self::Pong {
-                id: raw(envelope.id),
-            },
+            "connected" => Self::Connected { session: string("connected", "session", envelope.session)? },
+            "failed" => Self::Failed { version: string("failed", "version", envelope.version)? },
+            "ping" => Self::Ping { id: raw(envelope.id) },
+            "pong" => Self::Pong { id: raw(envelope.id) },
             "added" => Self::Added {
                 collection: string("added", "collection", envelope.collection)?,
                 id: string("added", "id", envelope.id)?,
@@ -292,13 +266,8 @@ impl ServerMessage {
                 collection: string("removed", "collection", envelope.collection)?,
                 id: string("removed", "id", envelope.id)?,
             },
-            "ready" => Self::Ready {
-                subs: typed("ready", "subs", envelope.subs)?,
-            },
-            "nosub" => Self::Nosub {
-                id: raw(envelope.id),
-                error: error("nosub", envelope.error)?,
-            },
+            "ready" => Self::Ready { subs: typed("ready", "subs", envelope.subs)? },
+            "nosub" => Self::Nosub { id: raw(envelope.id), error: error("nosub", envelope.error)? },
             "result" => Self::Result {
                 id: string("result", "id", envelope.id)?,
                 outcome: match error("result", envelope.error)? {
@@ -306,9 +275,7 @@ impl ServerMessage {
                     None => Ok(raw(envelope.result)),
                 },
             },
-            "updated" => Self::Updated {
-                methods: typed("updated", "methods", envelope.methods)?,
-            },
+            "updated" => Self::Updated { methods: typed("updated", "methods", envelope.methods)? },
             "error" => Self::Error {
                 reason: string("error", "reason", envelope.reason)?,
                 offending_message: raw(envelope.offending_message),
@@ -357,15 +324,8 @@ fn raw(member: Option<&RawValue>) -> Option<RawJson> {
     member.map(|value| value.to_owned().into())
 }
 
-fn string(
-    kind: &'static str,
-    member: &'static str,
-    value: Option<&RawValue>,
-) -> Result<String, InvalidServerMessage> {
-    value
-        .and_then(as_string)
-        .map(String::from)
-        .ok_or(InvalidServerMessage::Member { kind, member })
+fn string(kind: &'static str, member: &'static str, value: Option<&RawValue>) -> Result<String, InvalidServerMessage> {
+    value.and_then(as_string).map(String::from).ok_or(InvalidServerMessage::Member { kind, member })
 }
 
 fn typed<T: DeserializeOwned>(
@@ -373,15 +333,10 @@ fn typed<T: DeserializeOwned>(
     member: &'static str,
     value: Option<&RawValue>,
 ) -> Result<T, InvalidServerMessage> {
-    value
-        .and_then(|value| serde_json::from_str(value.get()).ok())
-        .ok_or(InvalidServerMessage::Member { kind, member })
+    value.and_then(|value| serde_json::from_str(value.get()).ok()).ok_or(InvalidServerMessage::Member { kind, member })
 }
 
-fn error(
-    kind: &'static str,
-    value: Option<&RawValue>,
-) -> Result<Option<DdpError>, InvalidServerMessage> {
+fn error(kind: &'static str, value: Option<&RawValue>) -> Result<Option<DdpError>, InvalidServerMessage> {
     match value {
         None => Ok(None),
         // `"error":null` is not said by Meteor, but by some of its relatives.

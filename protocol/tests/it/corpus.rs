@@ -11,11 +11,11 @@ mod document_id;
 mod ejson_decode;
 #[path = "../../fuzz/checks/ejson_round_trip.rs"]
 mod ejson_round_trip;
+#[path = "../../fuzz/checks/sockjs_frames.rs"]
+mod sockjs_frames;
 
 fn check_corpus(target: &str, check: fn(&[u8])) {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/corpus")
-        .join(target);
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut count = 0;
     for seed in fs::read_dir(corpus).unwrap() {
         check(&fs::read(seed.unwrap().path()).unwrap());
@@ -42,4 +42,9 @@ fn any_document_id_survives_the_wire() {
 #[test]
 fn any_frame_is_read_or_refused() {
     check_corpus("client_message", client_message::client_message);
+}
+
+#[test]
+fn any_sockjs_frame_is_read_or_refused() {
+    check_corpus("sockjs_frames", sockjs_frames::sockjs_frames);
 }

@@ -18,13 +18,7 @@ fn a_marked_id_that_needs_no_mark_is_read_all_the_same() {
 
 #[test]
 fn an_object_is_no_id() {
-    for wire in [
-        "~{}",
-        "~[]",
-        r#"~{"$date":1}"#,
-        r#"~{"$InfNaN":1}"#,
-        "~1e400",
-    ] {
+    for wire in ["~{}", "~[]", r#"~{"$date":1}"#, r#"~{"$InfNaN":1}"#, "~1e400"] {
         assert!(DocumentId::from_wire(wire).is_err(), "{wire}");
     }
 }

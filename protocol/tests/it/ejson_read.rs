@@ -41,10 +41,7 @@ fn a_struct_is_read_from_forms() {
     assert_eq!(
         everything,
         serde_json::from_str(&text.replace(r#"{"$InfNaN":-1}"#, "1"))
-            .map(|other: Everything| Everything {
-                ratio: f64::NEG_INFINITY,
-                ..other
-            })
+            .map(|other: Everything| Everything { ratio: f64::NEG_INFINITY, ..other })
             .unwrap()
     );
     assert_eq!(everything.at, Date::from_milliseconds(5));
@@ -56,14 +53,8 @@ fn a_struct_is_read_from_forms() {
 
 #[test]
 fn an_invalid_date_is_read_as_such() {
-    assert_eq!(
-        read::<Date>(r#"{"$date":"nonsense"}"#).unwrap(),
-        Date::INVALID
-    );
-    assert_eq!(
-        read::<Date>(r#"{"$date":null}"#).unwrap(),
-        Date::from_milliseconds(0)
-    );
+    assert_eq!(read::<Date>(r#"{"$date":"nonsense"}"#).unwrap(), Date::INVALID);
+    assert_eq!(read::<Date>(r#"{"$date":null}"#).unwrap(), Date::from_milliseconds(0));
 }
 
 #[test]
@@ -105,10 +96,7 @@ fn raw_json_gets_ejson_text_again() {
     assert_eq!(read::<RawJson>(text).unwrap().get(), text);
     let members: HashMap<String, RawJson> = read(text).unwrap();
     assert_eq!(members["a"].get(), r#"{"$date":5}"#);
-    assert_eq!(
-        members["b"].get(),
-        r#"[{"$escape":{"$date":6}},{"$InfNaN":1}]"#
-    );
+    assert_eq!(members["b"].get(), r#"[{"$escape":{"$date":6}},{"$InfNaN":1}]"#);
     let boxed: Vec<Box<RawValue>> = read(r#"[{"$date":5}]"#).unwrap();
     assert_eq!(boxed[0].get(), r#"{"$date":5}"#);
 }
@@ -116,10 +104,7 @@ fn raw_json_gets_ejson_text_again() {
 #[test]
 fn raw_json_may_be_missing() {
     let both: (Option<RawJson>, Option<RawJson>) = read(r#"[null,{"$date":5}]"#).unwrap();
-    assert_eq!(
-        both,
-        (None, Some(RawJson::parse(r#"{"$date":5}"#).unwrap()))
-    );
+    assert_eq!(both, (None, Some(RawJson::parse(r#"{"$date":5}"#).unwrap())));
 }
 
 #[test]
@@ -156,14 +141,8 @@ fn what_does_not_fit_says_so() {
     assert!(message(r#"[{"$date":5}]"#).contains("invalid type: map"));
     assert!(message(r#"[1.5,"$"]"#).contains("invalid type: floating point"));
     assert!(message(r#"{"a":1}"#).contains("invalid type: map"));
-    assert_eq!(
-        read::<Date>("5").unwrap_err().to_string(),
-        "expected a date"
-    );
-    assert_eq!(
-        read::<Binary>(r#"{"$date":5}"#).unwrap_err().to_string(),
-        "expected bytes"
-    );
+    assert_eq!(read::<Date>("5").unwrap_err().to_string(), "expected a date");
+    assert_eq!(read::<Binary>(r#"{"$date":5}"#).unwrap_err().to_string(), "expected bytes");
     assert!(read::<(i32, Date)>(r#"[1,{"$date":5},2]"#).is_err());
     assert!(read::<(i32, Date, i32)>(r#"[1,{"$date":5}]"#).is_err());
 }
@@ -171,19 +150,13 @@ fn what_does_not_fit_says_so() {
 #[test]
 fn an_unknown_custom_type_is_refused_wherever_it_stands() {
     let error = read::<HashMap<String, RawJson>>(r#"{"a":[{"$type":"t","$value":1}]}"#);
-    assert_eq!(
-        error.unwrap_err().to_string(),
-        "Custom EJSON type t is not defined"
-    );
+    assert_eq!(error.unwrap_err().to_string(), "Custom EJSON type t is not defined");
 }
 
 #[test]
 fn half_a_surrogate_pair_becomes_the_replacement_character() {
     assert_eq!(read::<String>(r#""a\ud83d""#).unwrap(), "a\u{fffd}");
-    assert_eq!(
-        read::<String>(r#""\ude00\ud83d\ude00\uD83D\uD83D""#).unwrap(),
-        "\u{fffd}😀\u{fffd}\u{fffd}"
-    );
+    assert_eq!(read::<String>(r#""\ude00\ud83d\ude00\uD83D\uD83D""#).unwrap(), "\u{fffd}😀\u{fffd}\u{fffd}");
     assert_eq!(read::<String>(r#""\\ud83d\u0041""#).unwrap(), "\\ud83dA");
     assert!(read::<String>(r#""\ud83""#).is_err());
     assert!(read::<String>("\"\\ud8é").is_err());
@@ -191,12 +164,7 @@ fn half_a_surrogate_pair_becomes_the_replacement_character() {
 
 #[test]
 fn text_that_is_nested_too_deeply_is_an_error() {
-    for unit in [
-        "[",
-        r#"{"$escape":"#,
-        r#"{"$type":"oid","$value":"#,
-        r#"{"a":"#,
-    ] {
+    for unit in ["[", r#"{"$escape":"#, r#"{"$type":"oid","$value":"#, r#"{"a":"#] {
         let text = unit.repeat(100_000);
         assert!(read::<Ejson>(&text).is_err());
         assert!(read::<RawJson>(&text).is_err());
@@ -226,8 +194,5 @@ fn raw_params_are_read_one_by_one() {
     let raw = RawJson::parse(r#"["a",{"$date":5}]"#).unwrap();
     let params: Vec<RawJson> = from_raw(&raw, &CustomTypes::default()).unwrap();
     assert_eq!(read::<String>(params[0].get()).unwrap(), "a");
-    assert_eq!(
-        read::<Date>(params[1].get()).unwrap(),
-        Date::from_milliseconds(5)
-    );
+    assert_eq!(read::<Date>(params[1].get()).unwrap(), Date::from_milliseconds(5));
 }

@@ -4,9 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use bolide_protocol::Ejson;
-use bolide_protocol::ejson::{
-    CustomTypes, Date, Number, Object, ObjectId, Regexp, needs_decoding, validate,
-};
+use bolide_protocol::ejson::{CustomTypes, Date, Number, Object, ObjectId, Regexp, needs_decoding, validate};
 
 fn parse(text: &str) -> Ejson {
     Ejson::parse(text, &CustomTypes::default()).unwrap()
@@ -14,10 +12,7 @@ fn parse(text: &str) -> Ejson {
 
 #[test]
 fn equality_does_not_look_at_the_order_of_keys() {
-    assert_eq!(
-        parse(r#"{"a":1,"b":{"c":2,"d":3}}"#),
-        parse(r#"{"b":{"d":3,"c":2},"a":1}"#)
-    );
+    assert_eq!(parse(r#"{"a":1,"b":{"c":2,"d":3}}"#), parse(r#"{"b":{"d":3,"c":2},"a":1}"#));
     assert_ne!(parse(r#"{"a":1}"#), parse(r#"{"a":1,"b":null}"#));
     assert_ne!(parse("[1,2]"), parse("[2,1]"));
 }
@@ -34,10 +29,7 @@ fn numbers_are_equal_by_value() {
     assert_eq!(Number::from(f64::NAN), Number::from(-f64::NAN));
     assert_eq!(Number::from(2_u64.pow(63)), Number::from(2_f64.powi(63)));
     assert_ne!(Number::from(u64::MAX), Number::from(2_f64.powi(64)));
-    assert_ne!(
-        Number::from(9_007_199_254_740_993_i64),
-        Number::from(9_007_199_254_740_992.0)
-    );
+    assert_ne!(Number::from(9_007_199_254_740_993_i64), Number::from(9_007_199_254_740_992.0));
     assert_ne!(Number::from(f64::INFINITY), Number::from(f64::NEG_INFINITY));
     assert_ne!(Number::from(f64::NAN), Number::from(0));
     assert_eq!(Number::from(1e300), Number::from(1e300));
@@ -82,10 +74,7 @@ fn values_can_be_looked_into() {
     assert_eq!(list[0].as_bool(), Some(true));
     assert!(list[1].is_null());
     assert_eq!(list[2].as_number(), Some(1.5.into()));
-    assert_eq!(
-        value.get("at").and_then(Ejson::as_date),
-        Some(Date::from_milliseconds(5))
-    );
+    assert_eq!(value.get("at").and_then(Ejson::as_date), Some(Date::from_milliseconds(5)));
     assert_eq!(value.get("missing"), None);
     assert_eq!(Ejson::Null.get("a"), None);
     assert_eq!(value.as_object().map(Object::len), Some(3));
@@ -106,21 +95,12 @@ fn a_regexp_is_printed_as_javascript_shows_it() {
     let again = Regexp::new(regexp.source(), "").unwrap();
     assert_eq!(again, regexp);
     let error = Regexp::new("(a", "").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "Invalid regular expression: /(a/: Unterminated group"
-    );
+    assert_eq!(error.to_string(), "Invalid regular expression: /(a/: Unterminated group");
 }
 
 #[test]
 fn an_object_id_is_24_hexadecimal_digits() {
-    for text in [
-        "",
-        "0123",
-        "0123456789abcdef0123456",
-        "0123456789abcdef0123456z",
-        "é123456789abcdef0123456",
-    ] {
+    for text in ["", "0123", "0123456789abcdef0123456", "0123456789abcdef0123456z", "é123456789abcdef0123456"] {
         assert!(text.parse::<ObjectId>().is_err(), "{text}");
     }
     let id: ObjectId = "00ff00ff00ff00ff00ff00ff".parse().unwrap();
@@ -132,10 +112,7 @@ fn dates_agree_with_the_clock_of_rust() {
     let epoch = SystemTime::UNIX_EPOCH;
     let later = epoch + Duration::from_micros(1_500_999);
     assert_eq!(Date::from(later), Date::from_milliseconds(1500));
-    assert_eq!(
-        Date::from(epoch - Duration::from_secs(1)),
-        Date::from_milliseconds(-1000)
-    );
+    assert_eq!(Date::from(epoch - Duration::from_secs(1)), Date::from_milliseconds(-1000));
     let date = Date::from_milliseconds(-1500);
     assert_eq!(date.to_system_time().map(Date::from), Some(date));
     assert_eq!(Date::INVALID.to_system_time(), None);
@@ -144,20 +121,10 @@ fn dates_agree_with_the_clock_of_rust() {
 
 #[test]
 fn text_without_forms_needs_no_decoding() {
-    for text in [
-        "1",
-        "\"$date\\n\"".trim_start_matches('"'),
-        r#"{"a":"5$"}"#,
-        r#"["a\\n","\"",{"b$":1}]"#,
-    ] {
+    for text in ["1", "\"$date\\n\"".trim_start_matches('"'), r#"{"a":"5$"}"#, r#"["a\\n","\"",{"b$":1}]"#] {
         assert!(!needs_decoding(text), "{text}");
     }
-    for text in [
-        r#"{"$date":1}"#,
-        r#"{"\u0024date":1}"#,
-        r#"["\ud83d"]"#,
-        r#"{ "$type" : 1 }"#,
-    ] {
+    for text in [r#"{"$date":1}"#, r#"{"\u0024date":1}"#, r#"["\ud83d"]"#, r#"{ "$type" : 1 }"#] {
         assert!(needs_decoding(text), "{text}");
     }
 }

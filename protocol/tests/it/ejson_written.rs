@@ -5,8 +5,7 @@ use std::fmt;
 
 use bolide_protocol::RawJson;
 use bolide_protocol::ejson::{
-    Binary, Custom, CustomTypes, Date, DecodeError, Ejson, EncodeError, Number, ObjectId, Regexp,
-    from_str, to_raw,
+    Binary, Custom, CustomTypes, Date, DecodeError, Ejson, EncodeError, Number, ObjectId, Regexp, from_str, to_raw,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
@@ -70,31 +69,21 @@ enum Shape {
 
 #[test]
 fn floats_are_written_as_javascript_writes_them() {
-    assert_eq!(
-        written(&[3.0, -0.0, 0.1, 1e21, 1e-7]),
-        "[3,0,0.1,1e+21,1e-7]"
-    );
-    assert_eq!(
-        written(&[0.1_f32, 16_777_216.0, 1e-8]),
-        "[0.1,16777216,1e-8]"
-    );
+    assert_eq!(written(&[3.0, -0.0, 0.1, 1e21, 1e-7]), "[3,0,0.1,1e+21,1e-7]");
+    assert_eq!(written(&[0.1_f32, 16_777_216.0, 1e-8]), "[0.1,16777216,1e-8]");
 }
 
 #[test]
 fn what_is_no_finite_number_becomes_a_form() {
     let numbers = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
-    assert_eq!(
-        written(&numbers),
-        r#"[{"$InfNaN":0},{"$InfNaN":1},{"$InfNaN":-1}]"#
-    );
+    assert_eq!(written(&numbers), r#"[{"$InfNaN":0},{"$InfNaN":1},{"$InfNaN":-1}]"#);
     assert_eq!(written(&f32::INFINITY), r#"{"$InfNaN":1}"#);
 }
 
 #[test]
 fn integers_keep_all_their_digits() {
     let ends = (i64::MIN, u64::MAX, i128::MIN);
-    let text =
-        "[-9223372036854775808,18446744073709551615,-170141183460469231731687303715884105728]";
+    let text = "[-9223372036854775808,18446744073709551615,-170141183460469231731687303715884105728]";
     assert_eq!(written(&ends), text);
 }
 
@@ -111,10 +100,7 @@ fn bytes_become_a_form() {
 #[test]
 fn strings_are_escaped_as_json_stringify_does() {
     let text = "\"\\/\u{8}\u{c}\n\r\t\u{0}\u{1f}\u{7f}\u{2028}é😀";
-    assert_eq!(
-        written(text),
-        "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0000\\u001f\u{7f}\u{2028}é😀\""
-    );
+    assert_eq!(written(text), "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0000\\u001f\u{7f}\u{2028}é😀\"");
     assert_eq!(written(&Displayed("\"\n")), r#""<\"\n>""#);
     assert_eq!(written(&'"'), r#""\"""#);
 }
@@ -123,10 +109,7 @@ fn strings_are_escaped_as_json_stringify_does() {
 fn a_struct_that_looks_like_a_form_is_escaped() {
     let date = LooksLikeDate { date: 1 };
     assert_eq!(written(&date), r#"{"$escape":{"$date":1}}"#);
-    let custom = LooksLikeCustom {
-        value: date,
-        kind: "x".to_owned(),
-    };
+    let custom = LooksLikeCustom { value: date, kind: "x".to_owned() };
     let text = r#"{"$escape":{"$value":{"$escape":{"$date":1}},"$type":"x"}}"#;
     assert_eq!(written(&custom), text);
     assert_eq!(read::<LooksLikeCustom>(text).unwrap(), custom);
@@ -136,31 +119,16 @@ fn a_struct_that_looks_like_a_form_is_escaped() {
 fn a_map_that_looks_like_a_form_is_escaped() {
     let one = |key: &str| BTreeMap::from([(key.to_owned(), 1)]);
     for key in ["$date", "$InfNaN", "$binary", "$escape"] {
-        assert_eq!(
-            written(&one(key)),
-            format!(r#"{{"$escape":{{"{key}":1}}}}"#)
-        );
+        assert_eq!(written(&one(key)), format!(r#"{{"$escape":{{"{key}":1}}}}"#));
     }
-    for key in [
-        "$regexp",
-        "$flags",
-        "$type",
-        "$value",
-        "$",
-        "date",
-        "\"$date\"",
-        "$date\"",
-    ] {
+    for key in ["$regexp", "$flags", "$type", "$value", "$", "date", "\"$date\"", "$date\""] {
         assert!(!written(&one(key)).contains("$escape"), "{key}");
     }
     let pair = |one: &str, two: &str| BTreeMap::from([(one.to_owned(), 1), (two.to_owned(), 2)]);
     assert!(written(&pair("$flags", "$regexp")).starts_with(r#"{"$escape":"#));
     assert!(written(&pair("$type", "$value")).starts_with(r#"{"$escape":"#));
     assert_eq!(written(&pair("$date", "$x")), r#"{"$date":1,"$x":2}"#);
-    assert_eq!(
-        written(&pair("$date", "$escape")),
-        r#"{"$date":1,"$escape":2}"#
-    );
+    assert_eq!(written(&pair("$date", "$escape")), r#"{"$date":1,"$escape":2}"#);
 }
 
 #[test]
@@ -214,10 +182,7 @@ fn the_value_of_a_custom_type_is_written_literally() {
     assert_eq!(Ejson::from(custom.clone()).to_raw().get(), text);
     let types = CustomTypes::default().with("t");
     assert_eq!(from_str::<Custom>(text, &types).unwrap(), custom);
-    assert_eq!(
-        written(&(custom, look_alike)),
-        format!(r#"[{text},{{"$escape":{{"$date":1}}}}]"#)
-    );
+    assert_eq!(written(&(custom, look_alike)), format!(r#"[{text},{{"$escape":{{"$date":1}}}}]"#));
 }
 
 #[test]
@@ -234,10 +199,7 @@ fn map_keys_become_strings() {
     assert_eq!(written(&BTreeMap::from([(true, 1)])), r#"{"true":1}"#);
     assert_eq!(written(&BTreeMap::from([('"', 1)])), r#"{"\"":1}"#);
     assert_eq!(written(&BTreeMap::from([(Some("a"), 1)])), r#"{"a":1}"#);
-    assert_eq!(
-        written(&HashMap::from([(u128::MAX, 1)])),
-        format!(r#"{{"{}":1}}"#, u128::MAX)
-    );
+    assert_eq!(written(&HashMap::from([(u128::MAX, 1)])), format!(r#"{{"{}":1}}"#, u128::MAX));
 }
 
 #[test]

@@ -20,32 +20,19 @@ fn ids_have_meteors_length_and_characters() {
     assert!(id.chars().all(|character| UNMISTAKABLE.contains(character)));
     let digits = random::hex_string(&mut rng, 20);
     assert_eq!(digits.len(), 20);
-    assert!(
-        digits
-            .chars()
-            .all(|digit| digit.is_ascii_digit() || ('a'..='f').contains(&digit))
-    );
+    assert!(digits.chars().all(|digit| digit.is_ascii_digit() || ('a'..='f').contains(&digit)));
     let secret = random::secret(&mut rng);
     assert_eq!(secret.len(), 43);
-    assert!(
-        secret
-            .chars()
-            .all(|one| one.is_ascii_alphanumeric() || one == '-' || one == '_')
-    );
+    assert!(secret.chars().all(|one| one.is_ascii_alphanumeric() || one == '-' || one == '_'));
 }
 
 #[test]
 fn no_character_is_likelier_than_another() {
     let drawn = random::id_of_length(&mut rng(), UNMISTAKABLE.len() * 10_000);
     let mut counts = HashMap::new();
-    drawn
-        .chars()
-        .for_each(|character| *counts.entry(character).or_insert(0) += 1);
+    drawn.chars().for_each(|character| *counts.entry(character).or_insert(0) += 1);
     assert_eq!(counts.len(), UNMISTAKABLE.len());
-    assert!(
-        counts.values().all(|count| (9_500..10_500).contains(count)),
-        "{counts:?}"
-    );
+    assert!(counts.values().all(|count| (9_500..10_500).contains(count)), "{counts:?}");
 }
 
 #[test]
@@ -58,10 +45,7 @@ fn any_length_can_be_drawn() {
 fn a_stream_goes_on_where_it_ended() {
     let mut random = RandomStream::new("seed");
     let (first, second) = (random.stream("coll").id(), random.stream("coll").id());
-    assert_eq!(
-        (first.as_str(), second.as_str()),
-        ("zGjfzTYSF8QZMrCFJ", "6zBm444BrpmyhC6qQ")
-    );
+    assert_eq!((first.as_str(), second.as_str()), ("zGjfzTYSF8QZMrCFJ", "6zBm444BrpmyhC6qQ"));
 }
 
 #[test]

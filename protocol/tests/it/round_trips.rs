@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bolide_protocol::ejson::{
-    Binary, Custom, CustomTypes, Date, Ejson, Number, Object, ObjectId, Regexp, from_raw, from_str,
-    needs_decoding, to_raw, validate,
+    Binary, Custom, CustomTypes, Date, Ejson, Number, Object, ObjectId, Regexp, from_raw, from_str, needs_decoding,
+    to_raw, validate,
 };
 use bolide_protocol::{DocumentId, RawJson};
 use proptest::collection::vec;
@@ -17,9 +17,7 @@ fn types() -> CustomTypes {
 
 /// Keys that are forms now and then.
 fn key() -> impl Strategy<Value = String> {
-    let of_forms = [
-        "$date", "$regexp", "$flags", "$InfNaN", "$binary", "$escape", "$type", "$value", "$",
-    ];
+    let of_forms = ["$date", "$regexp", "$flags", "$InfNaN", "$binary", "$escape", "$type", "$value", "$"];
     prop_oneof![
         2 => prop::sample::select(of_forms.to_vec()).prop_map(str::to_owned),
         1 => ".{0,4}",
@@ -36,9 +34,7 @@ fn number() -> impl Strategy<Value = Number> {
         any::<i64>().prop_map(Number::from),
         any::<u64>().prop_map(Number::from),
         any::<f64>()
-            .prop_filter("reads as another integer", |float| {
-                !(9e15..1e21).contains(&float.abs())
-            })
+            .prop_filter("reads as another integer", |float| { !(9e15..1e21).contains(&float.abs()) })
             .prop_map(Number::from),
         (-1000..1000).prop_map(|integer| Number::from(f64::from(integer) / 8.0)),
     ]
@@ -48,20 +44,14 @@ fn plain_scalar() -> impl Strategy<Value = Ejson> {
     prop_oneof![
         Just(Ejson::Null),
         any::<bool>().prop_map(Ejson::from),
-        number()
-            .prop_filter("JSON has no such number", |one| one.is_finite())
-            .prop_map(Ejson::from),
+        number().prop_filter("JSON has no such number", |one| one.is_finite()).prop_map(Ejson::from),
         any::<String>().prop_map(Ejson::from),
     ]
 }
 
 fn plain_json() -> impl Strategy<Value = Ejson> {
-    plain_scalar().prop_recursive(3, 16, 4, |inner| {
-        prop_oneof![
-            vec(inner.clone(), 0..4).prop_map(Ejson::from),
-            object(inner)
-        ]
-    })
+    plain_scalar()
+        .prop_recursive(3, 16, 4, |inner| prop_oneof![vec(inner.clone(), 0..4).prop_map(Ejson::from), object(inner)])
 }
 
 fn special() -> impl Strategy<Value = Ejson> {
@@ -70,23 +60,15 @@ fn special() -> impl Strategy<Value = Ejson> {
         (-8_640_000_000_000_000_i64..=8_640_000_000_000_000)
             .prop_map(|milliseconds| Date::from_milliseconds(milliseconds).into()),
         any::<Vec<u8>>().prop_map(|bytes| Binary::from(bytes).into()),
-        ("[a-z/\n.]{0,6}", "[gimuyx]{0,8}").prop_map(|(pattern, flags)| Regexp::new(
-            &pattern, &flags
-        )
-        .unwrap()
-        .into()),
+        ("[a-z/\n.]{0,6}", "[gimuyx]{0,8}").prop_map(|(pattern, flags)| Regexp::new(&pattern, &flags).unwrap().into()),
         any::<[u8; 12]>().prop_map(|bytes| ObjectId::from_bytes(bytes).into()),
         plain_json().prop_map(|value| Custom::new("t", value).into()),
     ]
 }
 
 fn ejson() -> impl Strategy<Value = Ejson> {
-    prop_oneof![plain_scalar(), special()].prop_recursive(5, 48, 4, |inner| {
-        prop_oneof![
-            vec(inner.clone(), 0..4).prop_map(Ejson::from),
-            object(inner)
-        ]
-    })
+    prop_oneof![plain_scalar(), special()]
+        .prop_recursive(5, 48, 4, |inner| prop_oneof![vec(inner.clone(), 0..4).prop_map(Ejson::from), object(inner)])
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,9 +96,7 @@ fn variant() -> impl Strategy<Value = Variant> {
     prop_oneof![
         Just(Variant::Unit),
         any::<Vec<u8>>().prop_map(|bytes| Variant::Newtype(bytes.into())),
-        any::<[u8; 12]>().prop_map(|bytes| Variant::Struct {
-            id: ObjectId::from_bytes(bytes)
-        }),
+        any::<[u8; 12]>().prop_map(|bytes| Variant::Struct { id: ObjectId::from_bytes(bytes) }),
     ]
 }
 

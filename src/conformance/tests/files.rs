@@ -8,10 +8,7 @@ fn chapter(cases: &str) -> Result<Chapter, String> {
 }
 
 fn mistake_in(step: &str) -> String {
-    chapter(&format!(
-        r#"{{"name": "n", "steps": [{{"connect": true}}, {step}]}}"#
-    ))
-    .unwrap_err()
+    chapter(&format!(r#"{{"name": "n", "steps": [{{"connect": true}}, {step}]}}"#)).unwrap_err()
 }
 
 #[test]
@@ -23,16 +20,9 @@ fn the_cases_that_bolide_brings_can_all_be_read() {
 #[test]
 fn the_cases_that_bolide_brings_are_all_those_of_the_directory() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/protocol/conformance");
-    let mut of_directory: Vec<String> = book::from_directory(directory.as_ref())
-        .unwrap()
-        .into_iter()
-        .map(|chapter| chapter.name)
-        .collect();
-    let mut embedded: Vec<String> = book::embedded()
-        .unwrap()
-        .into_iter()
-        .map(|chapter| chapter.name)
-        .collect();
+    let mut of_directory: Vec<String> =
+        book::from_directory(directory.as_ref()).unwrap().into_iter().map(|chapter| chapter.name).collect();
+    let mut embedded: Vec<String> = book::embedded().unwrap().into_iter().map(|chapter| chapter.name).collect();
     of_directory.sort();
     embedded.sort();
     assert_eq!(of_directory, embedded);
@@ -50,10 +40,9 @@ fn a_case_has_defaults() {
 
 #[test]
 fn a_null_that_is_written_is_expected() {
-    let chapter = chapter(
-        r#"{"name": "n", "steps": [{"call": ["echo", null], "result": null}, {"call": ["nothing"]}]}"#,
-    )
-    .unwrap();
+    let chapter =
+        chapter(r#"{"name": "n", "steps": [{"call": ["echo", null], "result": null}, {"call": ["nothing"]}]}"#)
+            .unwrap();
     let answers: Vec<bool> = chapter.cases[0]
         .steps
         .iter()
@@ -64,31 +53,18 @@ fn a_null_that_is_written_is_expected() {
 
 #[test]
 fn a_mistake_names_file_case_and_step() {
-    assert_eq!(
-        mistake_in(r#"{"wait": 1, "drop": true}"#),
-        "c.json, case “n”: step 2: it does two things at once"
-    );
-    assert_eq!(
-        mistake_in("{}"),
-        "c.json, case “n”: step 2: it does nothing"
-    );
+    assert_eq!(mistake_in(r#"{"wait": 1, "drop": true}"#), "c.json, case “n”: step 2: it does two things at once");
+    assert_eq!(mistake_in("{}"), "c.json, case “n”: step 2: it does nothing");
     assert_eq!(
         mistake_in(r#"{"repeat": 2, "steps": [{"wait": 1}, {"send": {"a": "<id>"}}]}"#),
         "c.json, case “n”: step 2: step 2: `<id>` can be expected, but not sent"
     );
-    assert!(
-        mistake_in(r#"{"expct": {}}"#)
-            .starts_with("c.json, case “n”: step 2: unknown field `expct`")
-    );
+    assert!(mistake_in(r#"{"expct": {}}"#).starts_with("c.json, case “n”: step 2: unknown field `expct`"));
     assert!(mistake_in(r#"{"connect": false}"#).contains("true is the only value"));
-    assert!(
-        mistake_in(r#"{"expect": {"a": "<typo:x>"}}"#).contains("`<typo:x>` is no placeholder")
-    );
+    assert!(mistake_in(r#"{"expect": {"a": "<typo:x>"}}"#).contains("`<typo:x>` is no placeholder"));
     assert!(mistake_in(r#"{"wait": 1, "result": 2}"#).contains("belong to `call`"));
     assert!(mistake_in(r#"{"call": [], "result": 2}"#).contains("`call` is a list"));
-    assert!(
-        mistake_in(r#"{"call": ["x"], "result": 2, "error": 3}"#).contains("a result or an error")
-    );
+    assert!(mistake_in(r#"{"call": ["x"], "result": 2, "error": 3}"#).contains("a result or an error"));
     assert!(mistake_in(r#"{"repeat": 2}"#).contains("belong together"));
     assert!(mistake_in(r#"{"expectClose": "soon"}"#).contains("is no close code"));
     assert!(mistake_in(r#"{"open": {"pth": "/"}}"#).contains("step 2"));
@@ -96,37 +72,12 @@ fn a_mistake_names_file_case_and_step() {
 
 #[test]
 fn mistakes_outside_of_steps_are_told_too() {
-    assert!(
-        chapter(r#"{"steps": []}"#)
-            .unwrap_err()
-            .contains("case number 1: missing field `name`")
-    );
-    assert!(
-        chapter(r#"{"name": "n", "steps": [], "lvl": "ddp"}"#)
-            .unwrap_err()
-            .contains("unknown field `lvl`")
-    );
-    assert!(
-        chapter(r#"{"name": "n", "steps": [], "level": "high"}"#)
-            .unwrap_err()
-            .contains("unknown variant")
-    );
-    assert!(
-        chapter(r#"{"name": "n", "steps": [], "pings": "hidden"}"#)
-            .unwrap_err()
-            .contains("`pings`")
-    );
+    assert!(chapter(r#"{"steps": []}"#).unwrap_err().contains("case number 1: missing field `name`"));
+    assert!(chapter(r#"{"name": "n", "steps": [], "lvl": "ddp"}"#).unwrap_err().contains("unknown field `lvl`"));
+    assert!(chapter(r#"{"name": "n", "steps": [], "level": "high"}"#).unwrap_err().contains("unknown variant"));
+    assert!(chapter(r#"{"name": "n", "steps": [], "pings": "hidden"}"#).unwrap_err().contains("`pings`"));
     let twice = r#"{"name": "n", "steps": []}, {"name": "n", "steps": []}"#;
-    assert!(
-        chapter(twice)
-            .unwrap_err()
-            .contains("“n”: this name was used before")
-    );
-    assert!(
-        Chapter::parse("x.json", "{")
-            .unwrap_err()
-            .to_string()
-            .starts_with("x.json: ")
-    );
+    assert!(chapter(twice).unwrap_err().contains("“n”: this name was used before"));
+    assert!(Chapter::parse("x.json", "{").unwrap_err().to_string().starts_with("x.json: "));
     assert!(book::from_directory("/does/not/exist".as_ref()).is_err());
 }

@@ -8,9 +8,7 @@ use crate::conformance::memory::{FreshValues, Memory, check_sent};
 fn mismatch(expected: &Value, actual: &Value) -> Option<String> {
     let fresh_values = FreshValues::new("test");
     let mut memory = Memory::new(&fresh_values);
-    matches(expected, actual, &mut memory)
-        .err()
-        .map(|mismatch| mismatch.to_string())
+    matches(expected, actual, &mut memory).err().map(|mismatch| mismatch.to_string())
 }
 
 #[track_caller]
@@ -27,11 +25,7 @@ fn assert_differs(expected: &Value, actual: &Value, reason: &str) {
 fn an_object_has_exactly_the_expected_keys() {
     let expected = json!({"msg": "result", "id": "1"});
     assert_matches(&expected, &json!({"id": "1", "msg": "result"}));
-    assert_differs(
-        &expected,
-        &json!({"msg": "result"}),
-        r#"the key "id" is missing"#,
-    );
+    assert_differs(&expected, &json!({"msg": "result"}), r#"the key "id" is missing"#);
     assert_differs(
         &expected,
         &json!({"msg": "result", "id": "1", "error": null}),
@@ -44,11 +38,7 @@ fn more_keys_may_be_allowed() {
     let expected = json!({"msg": "result", "<more>": true});
     assert_matches(&expected, &json!({"msg": "result"}));
     assert_matches(&expected, &json!({"msg": "result", "error": null}));
-    assert_differs(
-        &expected,
-        &json!({"id": "1"}),
-        r#"the key "msg" is missing"#,
-    );
+    assert_differs(&expected, &json!({"id": "1"}), r#"the key "msg" is missing"#);
 }
 
 #[test]
@@ -63,47 +53,24 @@ fn a_mismatch_says_where_it_is() {
 #[test]
 fn arrays_have_the_expected_length_and_order() {
     assert_matches(&json!([1, 2]), &json!([1, 2]));
-    assert_differs(
-        &json!([1, 2]),
-        &json!([2, 1]),
-        "at [0]: expected 1, received 2",
-    );
-    assert_differs(
-        &json!([1]),
-        &json!([1, 2]),
-        "expected 1 elements, received 2: [1,2]",
-    );
-    assert_differs(
-        &json!([1]),
-        &json!("1"),
-        r#"expected an array, received "1""#,
-    );
+    assert_differs(&json!([1, 2]), &json!([2, 1]), "at [0]: expected 1, received 2");
+    assert_differs(&json!([1]), &json!([1, 2]), "expected 1 elements, received 2: [1,2]");
+    assert_differs(&json!([1]), &json!("1"), r#"expected an array, received "1""#);
 }
 
 #[test]
 fn an_unordered_array_has_the_expected_elements() {
     let expected = json!(["<unordered>", "a", "b", "b"]);
     assert_matches(&expected, &json!(["b", "a", "b"]));
-    assert_differs(
-        &expected,
-        &json!(["a", "a", "b"]),
-        r#"at [1]: "a" is none of those that were expected"#,
-    );
-    assert_differs(
-        &expected,
-        &json!(["a", "b"]),
-        r#"expected 3 elements, received 2: ["a","b"]"#,
-    );
+    assert_differs(&expected, &json!(["a", "a", "b"]), r#"at [1]: "a" is none of those that were expected"#);
+    assert_differs(&expected, &json!(["a", "b"]), r#"expected 3 elements, received 2: ["a","b"]"#);
 }
 
 #[test]
 fn numbers_match_by_value() {
     assert_matches(&json!(1), &json!(1.0));
     assert_matches(&json!(1.5), &json!(1.5));
-    assert_matches(
-        &json!(9_007_199_254_740_993_u64),
-        &json!(9_007_199_254_740_993_u64),
-    );
+    assert_matches(&json!(9_007_199_254_740_993_u64), &json!(9_007_199_254_740_993_u64));
     assert_differs(&json!(1), &json!("1"), r#"expected 1, received "1""#);
     assert_differs(&json!(0), &json!(false), "expected 0, received false");
     assert_differs(
@@ -116,11 +83,7 @@ fn numbers_match_by_value() {
 #[test]
 fn null_is_not_a_missing_key() {
     assert_matches(&json!({"result": null}), &json!({"result": null}));
-    assert_differs(
-        &json!({"result": null}),
-        &json!({}),
-        r#"the key "result" is missing"#,
-    );
+    assert_differs(&json!({"result": null}), &json!({}), r#"the key "result" is missing"#);
 }
 
 #[test]
@@ -132,24 +95,14 @@ fn kinds_admit_their_values() {
     for (kind, value) in values.as_object().unwrap() {
         assert_matches(&json!(kind), value);
         assert_matches(&json!("<any>"), value);
-        assert_differs(
-            &json!(kind),
-            &Value::Null,
-            &format!("expected {kind}, received null"),
-        );
+        assert_differs(&json!(kind), &Value::Null, &format!("expected {kind}, received null"));
     }
     assert_matches(&json!("<any>"), &Value::Null);
 }
 
 #[test]
 fn an_id_has_17_characters_that_are_not_mistaken_for_each_other() {
-    for wrong in [
-        "",
-        "dRsgAEsdpRvETpxN",
-        "dRsgAEsdpRvETpxNpp",
-        "dRsgAEsdpRvETpxN0",
-        "dRsgAEsdpRvETpx-p",
-    ] {
+    for wrong in ["", "dRsgAEsdpRvETpxN", "dRsgAEsdpRvETpxNpp", "dRsgAEsdpRvETpxN0", "dRsgAEsdpRvETpx-p"] {
         assert!(mismatch(&json!("<id>"), &json!(wrong)).is_some(), "{wrong}");
     }
 }
@@ -158,16 +111,9 @@ fn an_id_has_17_characters_that_are_not_mistaken_for_each_other() {
 fn a_value_is_remembered_under_its_name() {
     let fresh_values = FreshValues::new("test");
     let mut memory = Memory::new(&fresh_values);
-    let mut meets =
-        |expected: Value, actual: Value| matches(&expected, &actual, &mut memory).is_ok();
-    assert!(
-        !meets(json!("<session>"), json!("x")),
-        "nothing was remembered yet"
-    );
-    assert!(meets(
-        json!({"session": "<string:session>"}),
-        json!({"session": "x"})
-    ));
+    let mut meets = |expected: Value, actual: Value| matches(&expected, &actual, &mut memory).is_ok();
+    assert!(!meets(json!("<session>"), json!("x")), "nothing was remembered yet");
+    assert!(meets(json!({"session": "<string:session>"}), json!({"session": "x"})));
     assert!(meets(json!("<session>"), json!("x")));
     assert!(!meets(json!("<session>"), json!("y")));
     assert!(meets(json!("<not:session>"), json!("y")));
@@ -180,17 +126,9 @@ fn what_did_not_match_is_not_remembered() {
     let fresh_values = FreshValues::new("test");
     let mut memory = Memory::new(&fresh_values);
     let expected = json!({"a": "<any:value>", "b": 1});
-    assert!(!matches_alone(
-        &expected,
-        &json!({"a": "wrong", "b": 2}),
-        &mut memory
-    ));
+    assert!(!matches_alone(&expected, &json!({"a": "wrong", "b": 2}), &mut memory));
     assert!(memory.remembered("value").is_err());
-    assert!(matches_alone(
-        &expected,
-        &json!({"a": "right", "b": 1}),
-        &mut memory
-    ));
+    assert!(matches_alone(&expected, &json!({"a": "right", "b": 1}), &mut memory));
     assert_eq!(memory.remembered("value").unwrap(), "right");
 }
 
@@ -209,11 +147,7 @@ fn a_fresh_value_is_the_same_in_one_case_and_another_in_the_next() {
 fn strings_may_be_given_in_other_ways() {
     assert_matches(&json!("<repeat:ab:3>"), &json!("ababab"));
     assert_matches(&json!("<literal:<any>>"), &json!("<any>"));
-    assert_differs(
-        &json!("<literal:<any>>"),
-        &json!("x"),
-        r#"expected "<any>", received "x""#,
-    );
+    assert_differs(&json!("<literal:<any>>"), &json!("x"), r#"expected "<any>", received "x""#);
     assert_matches(&json!("<"), &json!("<"));
     assert_matches(&json!("a<any>"), &json!("a<any>"));
 }
@@ -245,18 +179,9 @@ fn an_error_is_written_out() {
 #[test]
 fn a_text_matches_exactly_but_for_ids() {
     let expected = r#"{"msg":"connected","session":"<id>"}"#;
-    assert!(text_matches(
-        expected,
-        r#"{"msg":"connected","session":"dRsgAEsdpRvETpxNp"}"#
-    ));
-    assert!(!text_matches(
-        expected,
-        r#"{"session":"dRsgAEsdpRvETpxNp","msg":"connected"}"#
-    ));
-    assert!(!text_matches(
-        expected,
-        r#"{"msg":"connected","session":"é0"}"#
-    ));
+    assert!(text_matches(expected, r#"{"msg":"connected","session":"dRsgAEsdpRvETpxNp"}"#));
+    assert!(!text_matches(expected, r#"{"session":"dRsgAEsdpRvETpxNp","msg":"connected"}"#));
+    assert!(!text_matches(expected, r#"{"msg":"connected","session":"é0"}"#));
     assert!(text_matches("{}", "{}"));
     assert!(!text_matches("{}", "{} "));
 }
@@ -264,18 +189,12 @@ fn a_text_matches_exactly_but_for_ids() {
 #[test]
 fn mistakes_are_found_before_anything_runs() {
     for mistake in ["<sesion id>", "<repeat:x>", "<id:>", "<more>!>", "<>"] {
-        assert!(
-            check_expected(&json!([{"a": mistake}])).is_err(),
-            "{mistake}"
-        );
+        assert!(check_expected(&json!([{"a": mistake}])).is_err(), "{mistake}");
         assert!(check_sent(&json!([{"a": mistake}])).is_err(), "{mistake}");
     }
     assert!(check_expected(&json!({"<error>": [1], "more": 2})).is_err());
     assert!(check_expected(&json!({"<error>": []})).is_err());
     assert!(check_expected(&json!({"<more>": false})).is_err());
-    assert!(
-        check_sent(&json!({"a": "<id>"})).is_err(),
-        "an id can only be expected"
-    );
+    assert!(check_sent(&json!({"a": "<id>"})).is_err(), "an id can only be expected");
     assert!(check_sent(&json!({"a": "<not:session>"})).is_err());
 }

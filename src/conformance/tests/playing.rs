@@ -23,10 +23,7 @@ fn options() -> Options {
 /// Why the only case fails, if it does: the step and the reason.
 async fn failure(server: &Server, steps: Value) -> Option<String> {
     let report = run(server, &[one_case(&steps)], &options()).await;
-    report
-        .failures()
-        .map(|(_, failure)| format!("{}: {}", failure.step, failure.reason))
-        .next()
+    report.failures().map(|(_, failure)| format!("{}: {}", failure.step, failure.reason)).next()
 }
 
 fn silent() -> Server {
@@ -43,8 +40,7 @@ fn parrot() -> Server {
 
 #[tokio::test]
 async fn what_is_expected_passes() {
-    let steps =
-        json!([{"connect": true}, {"send": {"say": [1, {"a": 2}]}}, {"expect": [1, {"a": 2}]}]);
+    let steps = json!([{"connect": true}, {"send": {"say": [1, {"a": 2}]}}, {"expect": [1, {"a": 2}]}]);
     assert_eq!(failure(&parrot(), steps).await, None);
 }
 
@@ -87,23 +83,11 @@ async fn unordered_messages_keep_the_order_of_their_lists() {
             {"expectUnordered": ["x", ["a", "b"]]}
         ])
     };
-    for right in [
-        json!(["x", "a", "b"]),
-        json!(["a", "x", "b"]),
-        json!(["a", "b", "x"]),
-    ] {
+    for right in [json!(["x", "a", "b"]), json!(["a", "x", "b"]), json!(["a", "b", "x"])] {
         assert_eq!(failure(&parrot(), say(right)).await, None);
     }
-    for wrong in [
-        json!(["x", "b", "a"]),
-        json!(["b", "a", "x"]),
-        json!(["x", "a"]),
-        json!(["x", "x"]),
-    ] {
-        assert!(
-            failure(&parrot(), say(wrong.clone())).await.is_some(),
-            "{wrong}"
-        );
+    for wrong in [json!(["x", "b", "a"]), json!(["b", "a", "x"]), json!(["x", "a"]), json!(["x", "x"])] {
+        assert!(failure(&parrot(), say(wrong.clone())).await.is_some(), "{wrong}");
     }
 }
 
@@ -121,11 +105,7 @@ async fn a_call_is_answered_by_result_and_updated_with_data_before() {
         json!({"msg": "updated", "methods": ["call-1"]}),
         json!({"msg": "result", "id": "call-1", "result": 7}),
     );
-    for right in [
-        json!([added, updated, result]),
-        json!([result, added, updated]),
-        json!([added, result, updated]),
-    ] {
+    for right in [json!([added, updated, result]), json!([result, added, updated]), json!([added, result, updated])] {
         let server = answers(right);
         assert_eq!(failure(&server, steps.clone()).await, None);
         let call = json!({"msg": "method", "id": "call-1", "method": "insert", "params": [5]});
@@ -142,12 +122,7 @@ async fn a_call_is_answered_by_result_and_updated_with_data_before() {
         json!([added, updated, without]),
         json!([added, updated, result, updated]),
     ] {
-        assert!(
-            failure(&answers(wrong.clone()), steps.clone())
-                .await
-                .is_some(),
-            "{wrong}"
-        );
+        assert!(failure(&answers(wrong.clone()), steps.clone()).await.is_some(), "{wrong}");
     }
 }
 
@@ -156,72 +131,37 @@ async fn pings_are_answered_and_skipped_unless_they_are_shown() {
     let steps = json!([{"connect": true}, {"send": {"say": [{"msg": "ping", "id": "p"}, 1]}}, {"expect": 1}]);
     let server = parrot();
     assert_eq!(failure(&server, steps).await, None);
-    assert!(
-        server
-            .seen
-            .lock()
-            .unwrap()
-            .contains(&json!({"msg": "pong", "id": "p"}))
-    );
+    assert!(server.seen.lock().unwrap().contains(&json!({"msg": "pong", "id": "p"})));
 
     let shown = chapter(&json!([{"name": "n", "pings": "shown", "steps": [
         {"connect": true}, {"send": {"say": [{"msg": "ping"}, 1]}}, {"expect": [{"msg": "ping"}, 1]}
     ]}]));
     let server = parrot();
     assert!(run(&server, &[shown], &options()).await.is_success());
-    assert!(
-        !server
-            .seen
-            .lock()
-            .unwrap()
-            .contains(&json!({"msg": "pong"}))
-    );
+    assert!(!server.seen.lock().unwrap().contains(&json!({"msg": "pong"})));
 }
 
 #[tokio::test]
 async fn silence_can_be_expected() {
     let say = |messages: Value| json!([{"open": true}, {"send": {"say": messages}}, {"expectNothing": 20}]);
     assert_eq!(failure(&parrot(), say(json!([]))).await, None);
-    assert_eq!(
-        failure(&parrot(), say(json!([1]))).await.unwrap(),
-        "3: expected nothing\nreceived 1"
-    );
+    assert_eq!(failure(&parrot(), say(json!([1]))).await.unwrap(), "3: expected nothing\nreceived 1");
 }
 
 #[tokio::test]
 async fn the_end_of_a_connection_can_be_expected() {
     let closing = || Server::new(|_| vec![text(&json!(1)), Received::Closed(Some(1000))]);
     let steps = |last: Value| json!([{"connect": true}, {"send": {}}, last]);
-    assert_eq!(
-        failure(&closing(), steps(json!({"skipToClose": 1000}))).await,
-        None
-    );
-    assert_eq!(
-        failure(&closing(), steps(json!({"skipToClose": "<any>"}))).await,
-        None
-    );
-    let wrong_code = failure(&closing(), steps(json!({"skipToClose": 1001})))
-        .await
-        .unwrap();
-    assert!(
-        wrong_code.ends_with("it ended with code 1000"),
-        "{wrong_code}"
-    );
-    let too_early = failure(&closing(), steps(json!({"expectClose": 1000})))
-        .await
-        .unwrap();
+    assert_eq!(failure(&closing(), steps(json!({"skipToClose": 1000}))).await, None);
+    assert_eq!(failure(&closing(), steps(json!({"skipToClose": "<any>"}))).await, None);
+    let wrong_code = failure(&closing(), steps(json!({"skipToClose": 1001}))).await.unwrap();
+    assert!(wrong_code.ends_with("it ended with code 1000"), "{wrong_code}");
+    let too_early = failure(&closing(), steps(json!({"expectClose": 1000}))).await.unwrap();
     assert!(too_early.ends_with("received 1"), "{too_early}");
-    let still_open = failure(&silent(), steps(json!({"expectClose": 1000})))
-        .await
-        .unwrap();
+    let still_open = failure(&silent(), steps(json!({"expectClose": 1000}))).await.unwrap();
     assert!(still_open.ends_with("it is still open"), "{still_open}");
-    let unexpected = failure(&closing(), steps(json!({"expect": [1, 2]})))
-        .await
-        .unwrap();
-    assert!(
-        unexpected.ends_with("the connection ended with code 1000"),
-        "{unexpected}"
-    );
+    let unexpected = failure(&closing(), steps(json!({"expect": [1, 2]}))).await.unwrap();
+    assert!(unexpected.ends_with("the connection ended with code 1000"), "{unexpected}");
 }
 
 #[tokio::test]
@@ -271,29 +211,13 @@ async fn a_step_needs_an_open_connection() {
 #[tokio::test]
 async fn a_case_ends_with_disconnect_on_what_is_open() {
     let server = silent();
-    assert_eq!(
-        failure(
-            &server,
-            json!([{"connect": true}, {"on": "b", "open": true}])
-        )
-        .await,
-        None
-    );
+    assert_eq!(failure(&server, json!([{"connect": true}, {"on": "b", "open": true}])).await, None);
     let seen = server.seen.lock().unwrap();
-    assert_eq!(
-        seen.iter()
-            .filter(|message| message["msg"] == "disconnect")
-            .count(),
-        2
-    );
+    assert_eq!(seen.iter().filter(|message| message["msg"] == "disconnect").count(), 2);
 }
 
 async fn counts(cases: &Value, options: &Options) -> (usize, usize) {
-    let Counts {
-        passed,
-        failed,
-        skipped,
-    } = run(&silent(), &[chapter(cases)], options).await.counts();
+    let Counts { passed, failed, skipped } = run(&silent(), &[chapter(cases)], options).await.counts();
     assert_eq!(failed, 0);
     (passed, skipped)
 }
@@ -310,36 +234,15 @@ async fn level_slowness_and_needs_decide_what_is_skipped() {
         {"name": "raw", "needs": {"transport": "websocket"}, "alone": true, "steps": steps},
     ]);
     assert_eq!(counts(&cases, &options()).await, (2, 4));
-    assert_eq!(
-        counts(&cases, &options().level(Level::Meteor)).await,
-        (3, 3)
-    );
-    assert_eq!(
-        counts(&cases, &options().level(Level::Bolide)).await,
-        (4, 2)
-    );
+    assert_eq!(counts(&cases, &options().level(Level::Meteor)).await, (3, 3));
+    assert_eq!(counts(&cases, &options().level(Level::Bolide)).await, (4, 2));
     assert_eq!(counts(&cases, &options().slow(true)).await, (3, 3));
-    assert_eq!(
-        counts(&cases, &options().server("heartbeatIntervalMs", 400)).await,
-        (3, 3)
-    );
-    assert_eq!(
-        counts(&cases, &options().server("heartbeatIntervalMs", 500)).await,
-        (2, 4)
-    );
-    assert_eq!(
-        counts(&cases, &options().server("transport", "sockjs")).await,
-        (1, 5)
-    );
-    assert_eq!(
-        counts(&cases, &options().name("PLA").name("raw")).await,
-        (2, 0)
-    );
+    assert_eq!(counts(&cases, &options().server("heartbeatIntervalMs", 400)).await, (3, 3));
+    assert_eq!(counts(&cases, &options().server("heartbeatIntervalMs", 500)).await, (2, 4));
+    assert_eq!(counts(&cases, &options().server("transport", "sockjs")).await, (1, 5));
+    assert_eq!(counts(&cases, &options().name("PLA").name("raw")).await, (2, 0));
     assert_eq!(counts(&cases, &options().chapter("other")).await, (0, 0));
-    assert_eq!(
-        counts(&cases, &options().chapter("c").parallel(1)).await,
-        (2, 4)
-    );
+    assert_eq!(counts(&cases, &options().chapter("c").parallel(1)).await, (2, 4));
 }
 
 #[tokio::test]

@@ -28,16 +28,11 @@ impl Server {
     /// Answers `connect` and `ping` as it should, and everything else by `answer`.
     pub(super) fn new(answer: impl Fn(&Value) -> Vec<Received> + Send + Sync + 'static) -> Self {
         let with_basics = move |message: &Value| match message["msg"].as_str() {
-            Some("connect") => vec![text(
-                &json!({"msg": "connected", "session": "dRsgAEsdpRvETpxNp"}),
-            )],
+            Some("connect") => vec![text(&json!({"msg": "connected", "session": "dRsgAEsdpRvETpxNp"}))],
             Some("ping") => vec![text(&json!({"msg": "pong", "id": message["id"]}))],
             _ => answer(message),
         };
-        Self {
-            answer: Arc::new(Box::new(with_basics)),
-            seen: Seen::default(),
-        }
+        Self { answer: Arc::new(Box::new(with_basics)), seen: Seen::default() }
     }
 }
 
@@ -50,11 +45,7 @@ impl Transport for Server {
 
     async fn open(&self, _: &Opening) -> Result<ServerConnection, TransportError> {
         let (answer, seen) = (Arc::clone(&self.answer), Arc::clone(&self.seen));
-        Ok(ServerConnection {
-            answer,
-            seen,
-            waiting: VecDeque::new(),
-        })
+        Ok(ServerConnection { answer, seen, waiting: VecDeque::new() })
     }
 }
 
@@ -66,8 +57,7 @@ impl Connection for ServerConnection {
     }
 
     async fn send_binary(&mut self, bytes: Vec<u8>) {
-        self.send_text(String::from_utf8_lossy(&bytes).into_owned())
-            .await;
+        self.send_text(String::from_utf8_lossy(&bytes).into_owned()).await;
     }
 
     async fn receive(&mut self) -> Received {

@@ -18,7 +18,8 @@ use tokio::time::Instant;
 
 use super::{Driver, Phase};
 use crate::session::inbox::Queued;
-use crate::session::{Request, Resumption, ResumingConnection};
+use crate::session::outbox::Condition;
+use crate::session::{Request, ResumingConnection, Resumption};
 use crate::transport::{Gone, Goodbye};
 
 /// How long after a resumption a call with the id of an older one is taken for that one, sent again.
@@ -93,7 +94,9 @@ impl Driver {
     pub(super) fn resume(&mut self, resumption: Resumption, context: &Context<'_>) {
         let Resumption { received_count, connection, decided } = resumption;
         let Phase::Away(version) = self.phase else { return };
-        if self.session.outbox().sent_count() != received_count {
+        // After an overflow, messages are missing.
+        let is_complete = self.session.outbox().condition() == Condition::Good;
+        if !is_complete || self.session.outbox().sent_count() != received_count {
             return self.end();
         }
         let Some(ResumingConnection { mut transport, next, link, peer }) = connection.lock().take() else { return };

@@ -103,9 +103,12 @@ impl Driver {
 
     fn end_user_change(&mut self, context: &mut Context<'_>) {
         let Some(change) = self.user_changes.under_way.take() else { return };
-        let ready = self.session.views().resume(&self.session);
-        if !ready.is_empty() {
-            self.send(&ServerMessage::Ready { subs: ready });
+        {
+            let mut views = self.session.views();
+            let ready = self.session.outbox().burst(|| views.resume(&self.session));
+            if !ready.is_empty() {
+                self.send(&ServerMessage::Ready { subs: ready });
+            }
         }
         // The method that asked may have been dropped meanwhile.
         let _dropped = change.done.send(());

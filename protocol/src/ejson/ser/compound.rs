@@ -21,12 +21,7 @@ pub(in crate::ejson) struct ListWriter<'a> {
 impl<'a> ListWriter<'a> {
     pub(super) fn open(out: &'a mut String, mode: Mode, close: &'static str) -> Self {
         out.push('[');
-        Self {
-            out,
-            mode,
-            is_empty: true,
-            close,
-        }
+        Self { out, mode, is_empty: true, close }
     }
 
     fn write<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), EncodeError> {
@@ -34,10 +29,7 @@ impl<'a> ListWriter<'a> {
             self.out.push(',');
         }
         self.is_empty = false;
-        item.serialize(TextSerializer {
-            out: &mut *self.out,
-            mode: self.mode,
-        })
+        item.serialize(TextSerializer { out: &mut *self.out, mode: self.mode })
     }
 
     fn close(self) {
@@ -83,13 +75,7 @@ impl<'a> MapWriter<'a> {
     pub(super) fn open(out: &'a mut String, mode: Mode, tail: &'static str) -> Self {
         let start = out.len();
         out.push('{');
-        Self {
-            out,
-            mode,
-            start,
-            keys: Keys::default(),
-            tail,
-        }
+        Self { out, mode, start, keys: Keys::default(), tail }
     }
 
     fn begin_entry(&mut self) {
@@ -98,11 +84,7 @@ impl<'a> MapWriter<'a> {
         }
     }
 
-    fn write_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), EncodeError> {
+    fn write_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), EncodeError> {
         self.begin_entry();
         self.keys = self.keys.with(key);
         write_string(self.out, key);
@@ -119,10 +101,7 @@ impl<'a> MapWriter<'a> {
 
     fn write_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
         self.out.push(':');
-        value.serialize(TextSerializer {
-            out: &mut *self.out,
-            mode: self.mode,
-        })
+        value.serialize(TextSerializer { out: &mut *self.out, mode: self.mode })
     }
 
     fn close(self) {
@@ -157,11 +136,7 @@ impl SerializeStructVariant for MapWriter<'_> {
     type Ok = ();
     type Error = EncodeError;
 
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), EncodeError> {
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), EncodeError> {
         self.write_field(key, value)
     }
 
@@ -181,17 +156,10 @@ impl SerializeStruct for StructWriter<'_> {
     type Ok = ();
     type Error = EncodeError;
 
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), EncodeError> {
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), EncodeError> {
         match self {
             Self::Fields(map) => map.write_field(key, value),
-            Self::Verbatim(out) => value.serialize(TextSerializer {
-                out,
-                mode: Mode::Verbatim,
-            }),
+            Self::Verbatim(out) => value.serialize(TextSerializer { out, mode: Mode::Verbatim }),
         }
     }
 

@@ -144,11 +144,7 @@ impl Serializer for KeySerializer<'_> {
         Err(EncodeError::Key)
     }
 
-    fn serialize_tuple_struct(
-        self,
-        _name: &'static str,
-        _length: usize,
-    ) -> Result<NoKey, EncodeError> {
+    fn serialize_tuple_struct(self, _name: &'static str, _length: usize) -> Result<NoKey, EncodeError> {
         Err(EncodeError::Key)
     }
 

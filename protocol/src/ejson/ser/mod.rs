@@ -22,9 +22,7 @@ pub(super) const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
 /// Appends any EJSON value to `out`.
 pub(super) fn write_ejson(out: &mut String, value: &Ejson) {
-    value
-        .serialize(TextSerializer::new(out))
-        .expect("the keys of an Ejson are strings, and nothing in it refuses");
+    value.serialize(TextSerializer::new(out)).expect("the keys of an Ejson are strings, and nothing in it refuses");
 }
 
 /// Writes one value to the end of a text.
@@ -45,10 +43,7 @@ enum Mode {
 
 impl<'a> TextSerializer<'a> {
     pub(super) fn new(out: &'a mut String) -> Self {
-        Self {
-            out,
-            mode: Mode::Escaping,
-        }
+        Self { out, mode: Mode::Escaping }
     }
 
     fn list(self, close: &'static str) -> ListWriter<'a> {
@@ -64,15 +59,9 @@ impl<'a> TextSerializer<'a> {
         let is_form = Keys::default().with(variant).form().is_some();
         let tail = if is_form && self.mode == Mode::Escaping {
             self.out.push_str("{\"$escape\":");
-            Tail {
-                map: "}}",
-                list: "]}}",
-            }
+            Tail { map: "}}", list: "]}}" }
         } else {
-            Tail {
-                map: "}",
-                list: "]}",
-            }
+            Tail { map: "}", list: "]}" }
         };
         self.out.push('{');
         write_string(self.out, variant);
@@ -195,20 +184,9 @@ impl<'a> Serializer for TextSerializer<'a> {
         self.serialize_str(variant)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), EncodeError> {
-        let mode = if name == WRITTEN_FORM {
-            Mode::WithinForm
-        } else {
-            self.mode
-        };
-        value.serialize(Self {
-            out: self.out,
-            mode,
-        })
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<(), EncodeError> {
+        let mode = if name == WRITTEN_FORM { Mode::WithinForm } else { self.mode };
+        value.serialize(Self { out: self.out, mode })
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -219,10 +197,7 @@ impl<'a> Serializer for TextSerializer<'a> {
         value: &T,
     ) -> Result<(), EncodeError> {
         let tail = self.open_variant(variant);
-        value.serialize(TextSerializer {
-            out: &mut *self.out,
-            mode: self.mode,
-        })?;
+        value.serialize(TextSerializer { out: &mut *self.out, mode: self.mode })?;
         self.out.push_str(tail.map);
         Ok(())
     }
@@ -235,11 +210,7 @@ impl<'a> Serializer for TextSerializer<'a> {
         Ok(self.list("]"))
     }
 
-    fn serialize_tuple_struct(
-        self,
-        _name: &'static str,
-        _length: usize,
-    ) -> Result<ListWriter<'a>, EncodeError> {
+    fn serialize_tuple_struct(self, _name: &'static str, _length: usize) -> Result<ListWriter<'a>, EncodeError> {
         Ok(self.list("]"))
     }
 
@@ -258,11 +229,7 @@ impl<'a> Serializer for TextSerializer<'a> {
         Ok(self.map(""))
     }
 
-    fn serialize_struct(
-        self,
-        name: &'static str,
-        _length: usize,
-    ) -> Result<StructWriter<'a>, EncodeError> {
+    fn serialize_struct(self, name: &'static str, _length: usize) -> Result<StructWriter<'a>, EncodeError> {
         if name == RAW_VALUE {
             return Ok(StructWriter::Verbatim(self.out));
         }

@@ -12,10 +12,7 @@ pub(in crate::ejson) fn write_string(out: &mut String, text: &str) {
 }
 
 /// Writes a value by its `Display`, quoted.
-pub(super) fn write_collected<T: Display + ?Sized>(
-    out: &mut String,
-    value: &T,
-) -> Result<(), EncodeError> {
+pub(super) fn write_collected<T: Display + ?Sized>(out: &mut String, value: &T) -> Result<(), EncodeError> {
     out.push('"');
     let written = write!(EscapedWriter(out), "{value}");
     out.push('"');
@@ -42,10 +39,7 @@ impl Write for EscapedWriter<'_> {
 
 fn write_escaped(out: &mut String, text: &str) {
     let mut rest = text;
-    while let Some(index) = rest
-        .bytes()
-        .position(|byte| MUST_BE_ESCAPED[usize::from(byte)])
-    {
+    while let Some(index) = rest.bytes().position(|byte| MUST_BE_ESCAPED[usize::from(byte)]) {
         out.push_str(&rest[..index]);
         write_escape(out, rest.as_bytes()[index]);
         rest = &rest[index + 1..];

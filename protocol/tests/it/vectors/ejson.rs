@@ -78,18 +78,8 @@ fn values_are_printed_as_javascript_prints_them() {
     for vector in ejson_vectors().decoded {
         let value = value_of(&vector.value);
         assert_eq!(value.to_raw().get(), vector.printed, "{}", vector.text);
-        assert_eq!(
-            value.to_indented_string(Indent::None),
-            vector.printed,
-            "{}",
-            vector.text
-        );
-        assert_eq!(
-            value.to_canonical_string(),
-            vector.canonical,
-            "{}",
-            vector.text
-        );
+        assert_eq!(value.to_indented_string(Indent::None), vector.printed, "{}", vector.text);
+        assert_eq!(value.to_canonical_string(), vector.canonical, "{}", vector.text);
         assert_eq!(value.to_plain_json(), vector.plain, "{}", vector.text);
     }
 }
@@ -101,12 +91,7 @@ fn what_was_printed_decodes_to_the_same_value() {
         if vector.printed.contains("{\"$date\":null}") {
             continue;
         }
-        assert_eq!(
-            Ejson::parse(&vector.printed, &types()).unwrap(),
-            value,
-            "{}",
-            vector.text
-        );
+        assert_eq!(Ejson::parse(&vector.printed, &types()).unwrap(), value, "{}", vector.text);
     }
 }
 

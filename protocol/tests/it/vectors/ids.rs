@@ -47,10 +47,7 @@ fn document_ids_go_on_the_wire() {
 fn document_ids_come_from_the_wire() {
     let vectors: DocumentIds = read("document_ids.json");
     for vector in vectors.both.iter().chain(&vectors.read) {
-        assert_eq!(
-            DocumentId::from_wire(&vector.wire),
-            Ok(document_id_of(&vector.id))
-        );
+        assert_eq!(DocumentId::from_wire(&vector.wire), Ok(document_id_of(&vector.id)));
     }
 }
 
@@ -95,13 +92,7 @@ fn generators_agree_with_meteor() {
         let fresh = || Alea::new(&seeds);
         let (mut ids, mut fractions) = (fresh(), fresh());
         assert!(vector.ids.iter().all(|id| *id == ids.id()), "{seeds:?}");
-        assert!(
-            vector
-                .fractions
-                .iter()
-                .all(|one| *one == fractions.fraction()),
-            "{seeds:?}"
-        );
+        assert!(vector.fractions.iter().all(|one| *one == fractions.fraction()), "{seeds:?}");
         assert_eq!(fresh().hex_string(24), vector.hex_string24);
         assert_eq!(fresh().object_id().to_string(), vector.hex_string24);
         assert_eq!(fresh().secret(), vector.secret);
@@ -111,13 +102,8 @@ fn generators_agree_with_meteor() {
 #[test]
 fn nested_calls_agree_with_meteor() {
     for vector in read::<RandomStreams>("random_streams.json").nested {
-        let seed = vector.methods.iter().fold(vector.seed, |seed, method| {
-            RandomStream::new(seed).rpc_seed(method)
-        });
+        let seed = vector.methods.iter().fold(vector.seed, |seed, method| RandomStream::new(seed).rpc_seed(method));
         assert_eq!(seed, vector.inner_seed);
-        assert_eq!(
-            RandomStream::new(seed).stream(&vector.stream).id(),
-            vector.id
-        );
+        assert_eq!(RandomStream::new(seed).stream(&vector.stream).id(), vector.id);
     }
 }

@@ -13,9 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 fn read<T: DeserializeOwned>(file: &str) -> T {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("vectors")
-        .join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors").join(file);
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
@@ -32,14 +30,9 @@ fn value_of(notation: &Value) -> Ejson {
     match kind.as_str() {
         "array" => Ejson::Array(content.as_array().unwrap().iter().map(value_of).collect()),
         "object" => Ejson::Object(content.as_array().unwrap().iter().map(entry_of).collect()),
-        "date" => content
-            .as_i64()
-            .map_or(Date::INVALID, Date::from_milliseconds)
-            .into(),
+        "date" => content.as_i64().map_or(Date::INVALID, Date::from_milliseconds).into(),
         "bytes" => Binary::from(typed::<Vec<u8>>(content)).into(),
-        "regexp" => Regexp::new(text(&content[0]), text(&content[1]))
-            .unwrap()
-            .into(),
+        "regexp" => Regexp::new(text(&content[0]), text(&content[1])).unwrap().into(),
         "number" => text(content).to_lowercase().parse::<f64>().unwrap().into(),
         "objectId" => text(content).parse::<ObjectId>().unwrap().into(),
         "custom" => Custom::new(text(&content[0]), value_of(&content[1])).into(),

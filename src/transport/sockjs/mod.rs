@@ -1,0 +1,92 @@
+//! SockJS: what `sockjs-client`, and with it Meteor's browser client, speaks. It is a WebSocket with frames of its own,
+//! or, where no WebSocket gets through, HTTP requests that stand for one.
+//!
+//! - [`route`] says what a path below `/sockjs` means;
+//! - [`headers`] and [`plain`] answer what needs no session: `/info`, the greeting, errors;
+//! - [`websocket`] is the transport with SockJS frames over a WebSocket;
+//! - [`requests`] answers `xhr`, `xhr_streaming` and `xhr_send`, and [`registry`] finds their sessions;
+//! - [`xhr`] is the transport of such a session, which writes into one [`response`] after the other.
+//!
+//! Not here, because Meteor's client of today does not use them: the iframe page, `jsonp`, `eventsource`, `htmlfile`.
+
+mod headers;
+mod messages;
+mod plain;
+mod registry;
+mod requests;
+mod response;
+mod route;
+#[cfg(test)]
+mod tests;
+pub(super) mod websocket;
+mod xhr;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::routing::any;
+use http::{Method, Response};
+
+use super::http::{Framing, websocket};
+use crate::app::AppState;
+use route::{Endpoint, Route};
+use xhr::Kind;
+
+pub(crate) use registry::XhrSessions;
+
+/// How long this transport waits.
+#[derive(Clone, Copy)]
+pub(super) struct Pace {
+    /// How often an open response or WebSocket is shown to be alive.
+    heartbeat: Duration,
+    /// How long a client may take to answer the ping of a WebSocket.
+    pong: Duration,
+    /// How long a client may have no request open.
+    absence: Duration,
+}
+
+impl Pace {
+    /// Meteor's `heartbeat_delay` and `disconnect_delay`.
+    pub(super) const METEOR: Self =
+        Self { heartbeat: Duration::from_secs(45), pong: Duration::from_secs(10), absence: Duration::from_mins(1) };
+}
+
+/// The routes below `/sockjs`, to which every path there leads.
+pub(super) fn router(app: &Arc<AppState>, sessions: &XhrSessions) -> Router {
+    let root = format!("{}/sockjs", app.path_prefix);
+    let (app, sessions, prefix) = (Arc::clone(app), sessions.clone(), root.clone());
+    let answers = any(move |request: Request| {
+        let (app, sessions, prefix) = (Arc::clone(&app), sessions.clone(), prefix.clone());
+        async move { answer(&app, &sessions, &prefix, request).await }
+    });
+    Router::new()
+        .route(&root, answers.clone())
+        .route(&format!("{root}/"), answers.clone())
+        .route(&format!("{root}/{{*rest}}"), answers)
+}
+
+async fn answer(app: &Arc<AppState>, sessions: &XhrSessions, prefix: &str, request: Request) -> Response<Body> {
+    let path = request.uri().path();
+    let Some(Route { endpoint, session }) = Route::find(path.strip_prefix(prefix).unwrap_or(path)) else {
+        return plain::not_found();
+    };
+    if !endpoint.methods().contains(request.method()) {
+        return plain::wrong_method(endpoint.methods());
+    }
+    let session = session.to_owned();
+    if request.method() == Method::OPTIONS {
+        return plain::preflight(&*app.clock, request.headers(), endpoint.methods());
+    }
+    match endpoint {
+        Endpoint::Greeting => plain::greeting(),
+        Endpoint::Info => plain::info(&*app.chance, request.headers()),
+        Endpoint::RawWebSocket => websocket(app, request, Framing::Raw),
+        Endpoint::WebSocket => websocket(app, request, Framing::SockJs),
+        Endpoint::Xhr => requests::poll(app, sessions, &session, Kind::Polling, &request),
+        Endpoint::XhrStreaming => requests::poll(app, sessions, &session, Kind::Streaming, &request),
+        Endpoint::XhrSend => requests::send(app, sessions, &session, request).await,
+    }
+}

@@ -1,0 +1,188 @@
+//! `xhr` and `xhr_streaming`, which wait for frames, and `xhr_send`, which brings messages.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use bolide_protocol::sockjs::{Payload, Sent};
+use bytestring::ByteString;
+use futures::StreamExt as _;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Response, StatusCode};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::timeout;
+
+use super::registry::{XhrSession, XhrSessions};
+use super::response::response;
+use super::xhr::{Kind, PollRequest, XhrTransport};
+use super::{headers, plain};
+use crate::app::AppState;
+use crate::session::{Link, drive};
+use crate::transport::http::{is_full, no_more_connections};
+use crate::transport::{Goodbye, Received, peer};
+
+/// A body may be this much longer than the messages in it: every character may be escaped.
+const ESCAPED: usize = 2;
+
+/// The content types that `sockjs-node` takes. An HTML form can send none of them but `text/plain`.
+const CONTENT_TYPES: [&str; 6] = ["text/plain", "T", "application/json", "application/xml", "text/xml", ""];
+
+/// Answers a request for frames. The session's first one makes the session.
+pub(super) fn poll(
+    app: &Arc<AppState>,
+    sessions: &XhrSessions,
+    id: &str,
+    kind: Kind,
+    request: &Request,
+) -> Response<Body> {
+    if sessions.find(id).is_none() && is_full(app) {
+        return no_more_connections();
+    }
+    let (writer, body) = response();
+    attach(app, sessions, id, PollRequest::new(writer, kind), request);
+    let mut response = Response::new(Body::from_stream(body));
+    let answer = response.headers_mut();
+    decorate(answer, request.headers());
+    headers::set_content_type(answer, "application/javascript; charset=UTF-8");
+    response
+}
+
+/// Hands a poll to its session. One that just ended has left its place, so there is a second try.
+fn attach(app: &Arc<AppState>, sessions: &XhrSessions, id: &str, mut poll: PollRequest, request: &Request) {
+    for _ in 0..2 {
+        let (session, transport) = sessions.find_or_add(id);
+        if let Some(transport) = transport {
+            start(app, transport, request);
+        }
+        match session.polls.try_send(poll) {
+            Ok(()) => return,
+            Err(TrySendError::Full(poll)) => return poll.refuse(),
+            Err(TrySendError::Closed(unanswered)) => poll = unanswered,
+        }
+    }
+}
+
+fn start(app: &Arc<AppState>, transport: XhrTransport, request: &Request) {
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let address = address.map(|ConnectInfo(address)| *address);
+    let peer = peer::describe(address, request.headers(), app.forwarded_count);
+    let session = app.new_session(peer, Link::Driver);
+    app.tasks.spawn(drive(Arc::clone(app), session, Box::new(transport)));
+}
+
+/// Takes messages, in the order of the requests.
+pub(super) async fn send(app: &AppState, sessions: &XhrSessions, id: &str, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let mut response = match take_messages(app, sessions, id, &parts.headers, body).await {
+        Ok(()) => accepted(),
+        Err(refusal) => refusal.answer(),
+    };
+    decorate(response.headers_mut(), &parts.headers);
+    response
+}
+
+/// Why messages are not taken.
+enum Refusal {
+    NoSession,
+    NoPayload,
+    BrokenJson,
+    TooLong,
+    TooSlow,
+    /// The client is gone; nobody reads the answer.
+    Gone,
+}
+
+impl Refusal {
+    fn answer(self) -> Response<Body> {
+        let (status, text) = match self {
+            Self::NoSession => return plain::not_found(),
+            Self::NoPayload => (StatusCode::INTERNAL_SERVER_ERROR, "Payload expected."),
+            Self::BrokenJson => (StatusCode::INTERNAL_SERVER_ERROR, "Broken JSON encoding."),
+            Self::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "The message is too long"),
+            Self::TooSlow | Self::Gone => (StatusCode::REQUEST_TIMEOUT, "The rest is missing"),
+        };
+        let mut response = plain::empty(status);
+        *response.body_mut() = Body::from(text);
+        response
+    }
+}
+
+/// Browsers that find no content type in an answer without content complain, too.
+fn accepted() -> Response<Body> {
+    let mut response = plain::empty(StatusCode::NO_CONTENT);
+    headers::set_content_type(response.headers_mut(), plain::TEXT);
+    response
+}
+
+async fn take_messages(
+    app: &AppState,
+    sessions: &XhrSessions,
+    id: &str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(), Refusal> {
+    let session = sessions.find(id).ok_or(Refusal::NoSession)?;
+    let _turn = session.turn.lock().await;
+    let outcome = match read_payload(app, headers, body).await {
+        Ok(payload) => hand_over(&session, payload, app.limits.message_bytes).await,
+        Err(refusal) => Err(refusal),
+    };
+    if matches!(outcome, Err(Refusal::TooLong)) {
+        // As over a WebSocket.
+        let refused = Received::Refused(Goodbye::new(1009, "The message is too long"));
+        let _ended = session.messages.send(refused).await;
+    }
+    outcome
+}
+
+async fn read_payload(app: &AppState, headers: &HeaderMap, body: Body) -> Result<Payload, Refusal> {
+    let body = read_body(app, body).await?;
+    if body.is_empty() || !is_taken(headers) {
+        return Err(Refusal::NoPayload);
+    }
+    let text = ByteString::try_from(body).map_err(|_| Refusal::BrokenJson)?;
+    let payload = Payload::parse(&text).map_err(|_| Refusal::BrokenJson)?;
+    if payload.is_list() { Ok(payload) } else { Err(Refusal::NoPayload) }
+}
+
+fn is_taken(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).map_or(Ok(""), |value| value.to_str());
+    let kind = content_type.ok().and_then(|content_type| content_type.split(';').next());
+    kind.is_some_and(|kind| CONTENT_TYPES.contains(&kind))
+}
+
+/// A client sends in one request all that waited for the one before, so it may be as much as a session's queue holds.
+async fn read_body(app: &AppState, body: Body) -> Result<Vec<u8>, Refusal> {
+    let limit = app.limits.queued_bytes.max(app.limits.message_bytes).saturating_mul(ESCAPED);
+    let mut chunks = body.into_data_stream();
+    let mut bytes = Vec::new();
+    loop {
+        let chunk = timeout(app.limits.connect_timeout, chunks.next()).await;
+        match chunk.map_err(|_| Refusal::TooSlow)? {
+            Some(Ok(chunk)) if chunk.len() > limit - bytes.len() => return Err(Refusal::TooLong),
+            Some(Ok(chunk)) => bytes.extend_from_slice(&chunk),
+            Some(Err(_)) => return Err(Refusal::Gone),
+            None => return Ok(bytes),
+        }
+    }
+}
+
+/// Waits while the session has enough to do.
+async fn hand_over(session: &XhrSession, payload: Payload, limit: usize) -> Result<(), Refusal> {
+    for sent in payload {
+        let received = match sent {
+            Sent::Text(text) if text.len() > limit => return Err(Refusal::TooLong),
+            Sent::Text(text) => Received::Frame(text),
+            Sent::NoText => Received::Garbage,
+        };
+        session.messages.send(received).await.map_err(|_| Refusal::NoSession)?;
+    }
+    Ok(())
+}
+
+/// What all answers to these requests have in common.
+fn decorate(answer: &mut HeaderMap, request: &HeaderMap) {
+    headers::allow_origin(answer, request);
+    headers::forbid_caching(answer);
+}

@@ -1,0 +1,285 @@
+//! The transports by themselves, driven by hand: what takes time, or a client that vanishes.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
+use tokio::io::DuplexStream;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+use super::Pace;
+use super::registry::{XhrSession, XhrSessions};
+use super::response::{ResponseBody, response};
+use super::websocket::SockJsWebSocket;
+use super::xhr::{Kind, PollRequest, XhrTransport};
+use crate::connection::Peer;
+use crate::limits::Limits;
+use crate::session::{Link, Outbox, Session};
+use crate::transport::{Goodbye, Received, Transport};
+
+const SOON: Duration = Duration::from_millis(20);
+const NEVER: Duration = Duration::from_hours(1);
+
+fn pace(heartbeat: Duration, pong: Duration, absence: Duration) -> Pace {
+    Pace { heartbeat, pong, absence }
+}
+
+fn session() -> Arc<Session> {
+    Session::new("id".to_owned(), Peer::default(), Outbox::new(Link::Driver, &Limits::default()))
+}
+
+/// Drives a transport until it receives something or breaks the session off.
+async fn drive(transport: &mut impl Transport, session: &Arc<Session>) -> Option<Received> {
+    poll_fn(|context| {
+        session.outbox().register_driver(context);
+        let received = transport.poll_receive(session, context);
+        transport.poll_send(session, context);
+        if session.outbox().is_broken_off() {
+            return Poll::Ready(None);
+        }
+        received.map(Some)
+    })
+    .await
+}
+
+/// A session of requests, its client, and its transport.
+struct Xhr {
+    sessions: XhrSessions,
+    client: Arc<XhrSession>,
+    transport: XhrTransport,
+    session: Arc<Session>,
+}
+
+impl Xhr {
+    fn new(pace: Pace) -> Self {
+        let sessions = XhrSessions::new(pace);
+        let (client, transport) = sessions.find_or_add("a");
+        Self { sessions, client, transport: transport.unwrap(), session: session() }
+    }
+
+    /// One whose client has polled once.
+    async fn greeted(pace: Pace) -> Self {
+        let mut xhr = Self::new(pace);
+        let mut body = xhr.poll(Kind::Polling);
+        assert_eq!(xhr.read(&mut body).await.as_deref(), Some("o\n"));
+        assert_eq!(xhr.read(&mut body).await, None);
+        xhr
+    }
+
+    fn poll(&self, kind: Kind) -> ResponseBody {
+        let (writer, body) = response();
+        assert!(self.client.polls.try_send(PollRequest::new(writer, kind)).is_ok());
+        body
+    }
+
+    /// The next chunk of a response.
+    async fn read(&mut self, body: &mut ResponseBody) -> Option<String> {
+        let driving = drive(&mut self.transport, &self.session);
+        let chunk = tokio::select! {
+            biased;
+            chunk = body.next() => chunk,
+            _ = driving => body.next().await,
+        };
+        Some(String::from_utf8(chunk?.unwrap().into()).unwrap())
+    }
+
+    async fn is_broken_off(&mut self) -> bool {
+        let driving = drive(&mut self.transport, &self.session);
+        matches!(timeout(Duration::from_secs(5), driving).await, Ok(None))
+    }
+}
+
+#[tokio::test]
+async fn a_poll_without_messages_ends_with_a_heartbeat() {
+    let mut xhr = Xhr::greeted(pace(SOON, NEVER, NEVER)).await;
+    let mut body = xhr.poll(Kind::Polling);
+    assert_eq!(xhr.read(&mut body).await.as_deref(), Some("h\n"));
+    assert_eq!(xhr.read(&mut body).await, None);
+}
+
+#[tokio::test]
+async fn a_stream_without_messages_goes_on_with_heartbeats() {
+    let mut xhr = Xhr::greeted(pace(SOON, NEVER, SOON)).await;
+    let mut body = xhr.poll(Kind::Streaming);
+    let prelude = xhr.read(&mut body).await.unwrap();
+    assert_eq!(prelude, format!("{}\n", "h".repeat(2048)));
+    for _ in 0..3 {
+        assert_eq!(xhr.read(&mut body).await.as_deref(), Some("h\n"));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_it_is_long() {
+    let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
+    let mut body = xhr.poll(Kind::Streaming);
+    xhr.read(&mut body).await.unwrap();
+    let message = "x".repeat(1 << 10);
+    for _ in 0..128 {
+        xhr.session.send(message.clone().into());
+        assert_eq!(xhr.read(&mut body).await, Some(format!("a[\"{message}\"]\n")));
+    }
+    assert_eq!(xhr.read(&mut body).await, None);
+}
+
+#[tokio::test]
+async fn what_waits_goes_into_one_frame() {
+    let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
+    xhr.session.send("a".into());
+    xhr.session.send("b".into());
+    let mut body = xhr.poll(Kind::Polling);
+    assert_eq!(xhr.read(&mut body).await.as_deref(), Some("a[\"a\",\"b\"]\n"));
+}
+
+#[tokio::test]
+async fn a_client_that_stays_away_is_gone() {
+    let mut xhr = Xhr::greeted(pace(NEVER, NEVER, SOON)).await;
+    assert!(xhr.is_broken_off().await);
+    assert!(xhr.sessions.find("a").is_some());
+    drop(xhr.transport);
+    assert!(xhr.sessions.find("a").is_none());
+}
+
+#[tokio::test]
+async fn a_client_that_never_polls_is_gone() {
+    assert!(Xhr::new(pace(NEVER, NEVER, SOON)).is_broken_off().await);
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_in_the_middle_of_a_response_is_gone() {
+    for kind in [Kind::Polling, Kind::Streaming] {
+        let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
+        let body = xhr.poll(kind);
+        assert!(drive(&mut xhr.transport, &xhr.session).now_or_never().is_none());
+        drop(body);
+        assert!(xhr.is_broken_off().await);
+    }
+}
+
+#[tokio::test]
+async fn a_second_poll_is_refused_and_the_first_goes_on() {
+    let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
+    let (mut first, mut second) = (xhr.poll(Kind::Polling), xhr.poll(Kind::Polling));
+    let refusal = xhr.read(&mut second).await;
+    assert_eq!(refusal.as_deref(), Some("c[2010,\"Another connection still open\"]\n"));
+    assert_eq!(xhr.read(&mut second).await, None);
+    xhr.session.send("a".into());
+    assert_eq!(xhr.read(&mut first).await.as_deref(), Some("a[\"a\"]\n"));
+}
+
+#[tokio::test]
+async fn a_closed_session_tells_so_to_every_poll() {
+    let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
+    xhr.session.send("last".into());
+    xhr.transport.close(&xhr.session, Goodbye::new(3000, "Go away!"));
+    let mut body = xhr.poll(Kind::Polling);
+    assert_eq!(xhr.read(&mut body).await.as_deref(), Some("a[\"last\"]\n"));
+    for kind in [Kind::Polling, Kind::Polling] {
+        let mut body = xhr.poll(kind);
+        assert_eq!(xhr.read(&mut body).await.as_deref(), Some("c[3000,\"Go away!\"]\n"));
+        assert_eq!(xhr.read(&mut body).await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_says_so_and_leaves() {
+    let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
+    let mut body = xhr.poll(Kind::Streaming);
+    xhr.read(&mut body).await.unwrap();
+    xhr.transport.close(&xhr.session, Goodbye::new(1001, "The server is shutting down"));
+    assert!(xhr.is_broken_off().await);
+    let farewell = body.next().await.unwrap().unwrap();
+    assert_eq!(farewell, "c[1001,\"The server is shutting down\"]\n");
+}
+
+#[tokio::test]
+async fn messages_arrive_in_order() {
+    let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
+    for message in ["a", "b"] {
+        xhr.client.messages.send(Received::Frame(message.into())).await.unwrap();
+    }
+    for message in ["a", "b"] {
+        let received = drive(&mut xhr.transport, &xhr.session).await;
+        assert!(matches!(received, Some(Received::Frame(frame)) if frame == message));
+    }
+}
+
+type Server = SockJsWebSocket<DuplexStream>;
+type Client = WebSocketStream<DuplexStream>;
+
+async fn websocket(pace: Pace) -> (Server, Client) {
+    let (near, far) = tokio::io::duplex(64 << 10);
+    let server = SockJsWebSocket::new(near, Bytes::new(), 1 << 20, pace).await;
+    let client = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
+    (server, client)
+}
+
+#[tokio::test]
+async fn a_websocket_that_answers_pings_stays() {
+    let (mut server, mut client) = websocket(pace(SOON, SOON * 10, NEVER)).await;
+    let session = session();
+    let driving = drive(&mut server, &session);
+    let reading = async {
+        assert_eq!(client.next().await.unwrap().unwrap(), Message::text("o"));
+        // tungstenite answers the pings while it is read.
+        for _ in 0..5 {
+            assert!(client.next().await.unwrap().unwrap().is_ping());
+        }
+    };
+    tokio::select! {
+        _ = driving => panic!("the connection has ended"),
+        () = reading => {}
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_that_answers_no_ping_is_closed() {
+    let (mut server, _client) = websocket(pace(SOON, SOON, NEVER)).await;
+    let received = drive(&mut server, &session()).await;
+    let expected = Goodbye::new(3000, "No response from heartbeat");
+    assert!(matches!(received, Some(Received::Refused(goodbye)) if goodbye == expected));
+}
+
+#[tokio::test]
+async fn a_frame_brings_messages_one_after_the_other() {
+    let (mut server, mut client) = websocket(pace(NEVER, NEVER, NEVER)).await;
+    let session = session();
+    for frame in ["", r#"["a",1,"b"]"#, r#""c""#] {
+        client.send(Message::text(frame)).await.unwrap();
+    }
+    let mut received = Vec::new();
+    for _ in 0..4 {
+        received.push(match drive(&mut server, &session).await {
+            Some(Received::Frame(frame)) => frame.to_string(),
+            Some(Received::Garbage) => "garbage".to_owned(),
+            _ => "the end".to_owned(),
+        });
+    }
+    assert_eq!(received, ["a", "garbage", "b", "c"]);
+}
+
+#[tokio::test]
+async fn a_full_websocket_keeps_what_waits_in_the_outbox() {
+    let (mut server, mut client) = websocket(pace(NEVER, NEVER, NEVER)).await;
+    let session = session();
+    let message = "x".repeat(60 << 10);
+    for _ in 0..10 {
+        session.send(message.clone().into());
+    }
+    let driving = drive(&mut server, &session);
+    let reading = async {
+        let mut bytes = 0;
+        while bytes < 10 * message.len() {
+            bytes += client.next().await.unwrap().unwrap().len();
+        }
+    };
+    tokio::select! {
+        _ = driving => panic!("the connection has ended"),
+        () = reading => {}
+    }
+}

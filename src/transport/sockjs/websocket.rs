@@ -1,0 +1,217 @@
+//! [`SockJsWebSocket`]: a WebSocket in whose messages there are SockJS frames.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bolide_protocol::sockjs::{self, Payload, Sent};
+use bytes::Bytes;
+use futures::{Sink as _, SinkExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, Sleep, sleep};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::{Pace, messages};
+use crate::session::Session;
+use crate::transport::websocket::{Reader, accept, close_frame};
+use crate::transport::{Goodbye, Received, Transport};
+
+/// A frame is full when it has this much.
+const FRAME_BYTES: usize = 64 << 10;
+
+/// A frame may be this much longer than the message in it: every character may be escaped.
+const ESCAPED: usize = 2;
+
+/// The brackets and quotes around a message.
+const WRAPPING: usize = 16;
+
+pub(in crate::transport) struct SockJsWebSocket<Io> {
+    reader: Reader<Io>,
+    /// What was not read of the client's last frame.
+    received: Option<Payload>,
+    message_limit: usize,
+    greeted: bool,
+    /// Nothing once the connection is to be closed.
+    heartbeat: Option<Heartbeat>,
+    ping_due: bool,
+    /// The client does not keep to the framing, so it is not told in a frame that it is sent away.
+    is_broken: bool,
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> SockJsWebSocket<Io> {
+    pub(in crate::transport) async fn new(io: Io, read: Bytes, message_limit: usize, pace: Pace) -> Self {
+        let limit = message_limit.saturating_mul(ESCAPED).saturating_add(WRAPPING);
+        Self {
+            reader: accept(io, read, limit).await,
+            received: None,
+            message_limit,
+            greeted: false,
+            heartbeat: Some(Heartbeat::new(pace)),
+            ping_due: false,
+            is_broken: false,
+        }
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Transport for SockJsWebSocket<Io> {
+    fn poll_receive(&mut self, _: &Arc<Session>, context: &mut Context<'_>) -> Poll<Received> {
+        if self.poll_heartbeat(context).is_ready() {
+            let goodbye = Goodbye::new(3000, "No response from heartbeat");
+            return Poll::Ready(Received::Refused(goodbye));
+        }
+        loop {
+            if let Some(sent) = self.received.as_mut().and_then(Iterator::next) {
+                return Poll::Ready(self.take(sent));
+            }
+            self.received = None;
+            match ready!(self.poll_reader(context)) {
+                Received::Frame(frame) if frame.is_empty() => {}
+                Received::Frame(frame) => match Payload::parse(&frame) {
+                    Ok(payload) => self.received = Some(payload),
+                    Err(_) => return Poll::Ready(self.break_off()),
+                },
+                Received::Garbage => return Poll::Ready(self.break_off()),
+                received => return Poll::Ready(received),
+            }
+        }
+    }
+
+    fn poll_send(&mut self, session: &Arc<Session>, context: &mut Context<'_>) {
+        loop {
+            match Pin::new(&mut self.reader.stream).poll_ready(context) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return session.outbox().break_off(),
+                Poll::Pending => return,
+            }
+            let Some(message) = self.next_message(session) else {
+                break;
+            };
+            if Pin::new(&mut self.reader.stream).start_send(message).is_err() {
+                return session.outbox().break_off();
+            }
+        }
+        let _until_writable = Pin::new(&mut self.reader.stream).poll_flush(context);
+    }
+
+    fn close(&mut self, session: &Arc<Session>, goodbye: Goodbye) {
+        self.heartbeat = None;
+        while let Some(message) = self.next_message(session) {
+            self.put(message);
+        }
+        if !self.is_broken {
+            self.put(Message::text(sockjs::close(goodbye.code, goodbye.reason)));
+        }
+        self.put(Message::Close(Some(close_frame(goodbye))));
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> SockJsWebSocket<Io> {
+    /// Ready when the client does not answer any more.
+    fn poll_heartbeat(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(heartbeat) = &mut self.heartbeat else {
+            return Poll::Pending;
+        };
+        match ready!(heartbeat.poll(context)) {
+            Beat::Ping => {
+                self.ping_due = true;
+                Poll::Pending
+            }
+            Beat::Lost => {
+                self.heartbeat = None;
+                Poll::Ready(())
+            }
+        }
+    }
+
+    fn poll_reader(&mut self, context: &mut Context<'_>) -> Poll<Received> {
+        let received = self.reader.poll_receive(context);
+        if self.reader.take_pong()
+            && let Some(heartbeat) = &mut self.heartbeat
+        {
+            heartbeat.hear_pong(context);
+        }
+        received
+    }
+
+    fn take(&mut self, sent: Sent) -> Received {
+        match sent {
+            Sent::Text(text) if text.len() > self.message_limit => {
+                self.refuse(Goodbye::new(1009, "The message is too long"))
+            }
+            Sent::Text(text) => Received::Frame(text),
+            Sent::NoText => Received::Garbage,
+        }
+    }
+
+    fn break_off(&mut self) -> Received {
+        self.is_broken = true;
+        self.refuse(Goodbye::new(3000, "Broken framing."))
+    }
+
+    /// Reads nothing more of what the client sends.
+    fn refuse(&mut self, goodbye: Goodbye) -> Received {
+        self.reader.linger();
+        self.received = None;
+        Received::Refused(goodbye)
+    }
+
+    fn next_message(&mut self, session: &Session) -> Option<Message> {
+        if !self.greeted {
+            self.greeted = true;
+            return Some(Message::text(sockjs::OPEN));
+        }
+        if std::mem::take(&mut self.ping_due) {
+            return Some(Message::Ping(Bytes::new()));
+        }
+        messages::take_frame(session, FRAME_BYTES).map(Message::text)
+    }
+
+    /// Sends without waiting; what fails shows at the next read.
+    fn put(&mut self, message: Message) {
+        let _when_flushed = self.reader.stream.start_send_unpin(message);
+    }
+}
+
+/// Pings the client, and wants an answer.
+struct Heartbeat {
+    timer: Pin<Box<Sleep>>,
+    pace: Pace,
+    /// A ping was sent and not answered.
+    awaits_pong: bool,
+}
+
+/// What is to be done.
+enum Beat {
+    Ping,
+    Lost,
+}
+
+impl Heartbeat {
+    fn new(pace: Pace) -> Self {
+        Self { timer: Box::pin(sleep(pace.heartbeat)), pace, awaits_pong: false }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Beat> {
+        ready!(self.timer.as_mut().poll(context));
+        if self.awaits_pong {
+            return Poll::Ready(Beat::Lost);
+        }
+        self.awaits_pong = true;
+        self.set_timer(self.pace.pong, context);
+        Poll::Ready(Beat::Ping)
+    }
+
+    fn hear_pong(&mut self, context: &Context<'_>) {
+        if self.awaits_pong {
+            self.awaits_pong = false;
+            self.set_timer(self.pace.heartbeat, context);
+        }
+    }
+
+    fn set_timer(&mut self, duration: Duration, context: &Context<'_>) {
+        self.timer.as_mut().reset(Instant::now() + duration);
+        // It wakes this task only if it is polled again.
+        context.waker().wake_by_ref();
+    }
+}

@@ -1,0 +1,210 @@
+//! [`XhrTransport`]: a connection made of HTTP requests. Some bring messages; of the others one at a time stays open and
+//! takes frames back: a poll takes one and ends, a stream goes on until it is long.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bolide_protocol::sockjs;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::registry::Place;
+use super::response::ResponseWriter;
+use super::{Pace, messages};
+use crate::session::Session;
+use crate::transport::{Goodbye, Received, Transport};
+
+/// A stream ends after this many bytes, since browsers keep all of it in memory; Meteor's `response_limit`. A frame of
+/// messages is as long at the most, if no single message is longer.
+const RESPONSE_BYTES: usize = 128 << 10;
+
+/// Browsers show nothing of a stream before they have this much.
+const PRELUDE_BYTES: usize = 2048;
+
+/// The close code of a server that goes away.
+const GOING_AWAY: u16 = 1001;
+
+/// Of which kind a response is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Polling,
+    Streaming,
+}
+
+/// A request that waits for frames.
+pub(super) struct PollRequest {
+    writer: ResponseWriter,
+    /// How many bytes of frames it may still take. It ends with the frame that uses them up.
+    room: usize,
+}
+
+/// The session's end of a connection made of requests.
+pub(crate) struct XhrTransport {
+    /// The first to be dropped: whoever finds the queues below closed finds the place free as well.
+    _registered: Place,
+    messages: mpsc::Receiver<Received>,
+    polls: mpsc::Receiver<PollRequest>,
+    /// The request that takes frames now.
+    open: Option<PollRequest>,
+    greeted: bool,
+    heartbeat_due: bool,
+    /// When the next heartbeat is due, or until when the client may have no request open.
+    timer: Pin<Box<Sleep>>,
+    pace: Pace,
+    goodbye: Option<Goodbye>,
+    /// The client is gone, or has heard all that it will.
+    is_over: bool,
+}
+
+impl PollRequest {
+    pub(super) fn new(writer: ResponseWriter, kind: Kind) -> Self {
+        match kind {
+            Kind::Polling => Self { writer, room: 1 },
+            Kind::Streaming => {
+                let mut prelude = "h".repeat(PRELUDE_BYTES);
+                prelude.push('\n');
+                writer.write(&prelude);
+                Self { writer, room: RESPONSE_BYTES }
+            }
+        }
+    }
+
+    /// Answers a request that comes while another one is open.
+    pub(super) fn refuse(mut self) {
+        self.write_last(sockjs::close(2010, "Another connection still open"));
+    }
+
+    fn write(&mut self, mut frame: String) {
+        frame.push('\n');
+        self.writer.write(&frame);
+        self.room = self.room.saturating_sub(frame.len());
+    }
+
+    fn write_last(&mut self, frame: String) {
+        self.write(frame);
+        self.room = 0;
+    }
+}
+
+impl XhrTransport {
+    pub(super) fn new(
+        registered: Place,
+        messages: mpsc::Receiver<Received>,
+        polls: mpsc::Receiver<PollRequest>,
+        pace: Pace,
+    ) -> Self {
+        Self {
+            _registered: registered,
+            messages,
+            polls,
+            open: None,
+            greeted: false,
+            heartbeat_due: false,
+            timer: Box::pin(sleep(pace.absence)),
+            pace,
+            goodbye: None,
+            is_over: false,
+        }
+    }
+}
+
+impl Transport for XhrTransport {
+    fn poll_receive(&mut self, _: &Arc<Session>, context: &mut Context<'_>) -> Poll<Received> {
+        if self.is_over {
+            return Poll::Ready(Received::Closed);
+        }
+        self.messages.poll_recv(context).map(|received| received.unwrap_or(Received::Closed))
+    }
+
+    fn poll_send(&mut self, session: &Arc<Session>, context: &mut Context<'_>) {
+        self.poll_requests(context);
+        let is_gone = self.poll_gone(context).is_ready();
+        self.write_frames(session);
+        let is_absent = self.poll_timer(session, context).is_ready();
+        if !self.is_over && (is_gone || is_absent || self.has_left()) {
+            self.is_over = true;
+            // Nothing is read from a client for which much waits, so it has to be said here as well.
+            session.outbox().break_off();
+            context.waker().wake_by_ref();
+        }
+    }
+
+    fn close(&mut self, session: &Arc<Session>, goodbye: Goodbye) {
+        self.goodbye = Some(goodbye);
+        self.write_frames(session);
+    }
+}
+
+impl XhrTransport {
+    fn poll_requests(&mut self, context: &mut Context<'_>) {
+        while let Poll::Ready(Some(request)) = self.polls.poll_recv(context) {
+            if self.open.is_some() {
+                request.refuse();
+                continue;
+            }
+            self.open = Some(request);
+            self.set_timer(self.pace.heartbeat);
+        }
+    }
+
+    /// Ready when the client has closed the connection in the middle of a response, so that it is not expected back.
+    fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
+        let Some(open) = &self.open else { return Poll::Pending };
+        open.writer.poll_gone(context)
+    }
+
+    /// Ready when the client has had no request open for too long.
+    fn poll_timer(&mut self, session: &Session, context: &mut Context<'_>) -> Poll<()> {
+        while self.timer.as_mut().poll(context).is_ready() {
+            if self.open.is_none() {
+                return Poll::Ready(());
+            }
+            self.heartbeat_due = true;
+            self.set_timer(self.pace.heartbeat);
+            self.write_frames(session);
+        }
+        Poll::Pending
+    }
+
+    fn set_timer(&mut self, duration: Duration) {
+        self.timer.as_mut().reset(Instant::now() + duration);
+    }
+
+    /// Whether there is nothing more to say. A session that was closed tells so to every poll, until it is forgotten; a
+    /// server that goes away does not wait for that.
+    fn has_left(&self) -> bool {
+        let goes_away = self.goodbye.is_some_and(|goodbye| goodbye.code == GOING_AWAY);
+        goes_away && self.open.is_none()
+    }
+
+    fn write_frames(&mut self, session: &Session) {
+        while self.write_frame(session) {}
+    }
+
+    /// Writes a frame, if there is one and a request that takes it.
+    fn write_frame(&mut self, session: &Session) -> bool {
+        let Some(open) = self.open.as_mut().filter(|open| open.writer.is_ready()) else {
+            return false;
+        };
+        if !self.greeted {
+            self.greeted = true;
+            open.write(sockjs::OPEN.to_owned());
+        } else if let Some(frame) = messages::take_frame(session, RESPONSE_BYTES) {
+            open.write(frame);
+        } else if let Some(goodbye) = self.goodbye {
+            open.write_last(sockjs::close(goodbye.code, goodbye.reason));
+        } else if self.heartbeat_due {
+            open.write(sockjs::HEARTBEAT.to_owned());
+        } else {
+            return false;
+        }
+        self.heartbeat_due = false;
+        if open.room == 0 {
+            self.open = None;
+            self.set_timer(self.pace.absence);
+        }
+        true
+    }
+}

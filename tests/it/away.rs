@@ -1,0 +1,168 @@
+//! What becomes of a session while its client is away, beyond what `protocol/conformance/resumption.json` says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bolide::Limits;
+use bolide::prelude::*;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+
+use crate::client::{Client, resume};
+use crate::server::Server;
+use crate::subscriber::Subscriber;
+use crate::waiting::until;
+
+const MESSAGES: usize = 10;
+
+/// A stream with one listener, and what ends when it does.
+struct Listening {
+    app: App,
+    stream: Stream,
+    ends: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Listening {
+    async fn start(limits: Limits) -> (Self, Subscriber) {
+        let stream = Stream::new("s").allow_read(|_, _| true);
+        let ends: Arc<Mutex<Vec<_>>> = Arc::default();
+        let (stopped, closed) = (Arc::clone(&ends), Arc::clone(&ends));
+        let app = App::builder()
+            .limits(limits)
+            .stream(&stream)
+            .publish("p", async move |subscription: Subscription| {
+                subscription.on_stop(move || stopped.lock().push("stop"));
+                Ok(())
+            })
+            .on_connection(move |connection| {
+                let closed = Arc::clone(&closed);
+                connection.on_close(move || closed.lock().push("close"));
+            });
+        let app = app.build().expect("the app fits together");
+        let mut subscriber = Subscriber::connect(&app).await;
+        subscriber.subscribe("p", json!([])).await;
+        subscriber.subscribe("stream-s", json!(["event"])).await;
+        (Self { app, stream, ends }, subscriber)
+    }
+
+    fn emit(&self, count: usize) {
+        for number in 0..count {
+            self.stream.emit("event", &(number,)).expect("a list");
+        }
+    }
+
+    async fn expect_end(&self) {
+        until(|| self.app.connection_count() == 0).await;
+        assert_eq!(*self.ends.lock(), ["stop", "close"]);
+        assert_eq!((self.app.subscription_count(), self.stream.listener_count("event")), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_meanwhile_comes_in_order_after_connected() {
+    let (listening, subscriber) = Listening::start(Limits { resume_messages: MESSAGES, ..Limits::default() }).await;
+    let away = subscriber.cut();
+    listening.emit(MESSAGES);
+    let session = away.session().to_owned();
+    let mut back = away.come_back(&listening.app).await;
+    assert_eq!(back.session(), session);
+    for number in 0..MESSAGES {
+        assert_eq!(back.next().await["fields"]["args"], json!([number]));
+    }
+    listening.emit(1);
+    assert_eq!(back.heard().await.len(), 1);
+    assert_eq!(*listening.ends.lock(), [""; 0]);
+}
+
+#[tokio::test]
+async fn one_message_more_than_may_wait_ends_the_session() {
+    let (listening, subscriber) = Listening::start(Limits { resume_messages: MESSAGES, ..Limits::default() }).await;
+    let away = subscriber.cut();
+    listening.emit(MESSAGES + 1);
+    listening.expect_end().await;
+    let session = away.session().to_owned();
+    let mut back = away.come_back(&listening.app).await;
+    assert_ne!(back.session(), session);
+    assert_eq!(back.heard().await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn a_client_that_stays_away_too_long_ends_its_session() {
+    let grace = Duration::from_millis(50);
+    let (listening, subscriber) = Listening::start(Limits { resume_grace: grace, ..Limits::default() }).await;
+    let away = subscriber.cut();
+    listening.expect_end().await;
+    let session = away.session().to_owned();
+    assert_ne!(away.come_back(&listening.app).await.session(), session);
+}
+
+#[tokio::test]
+async fn a_client_that_says_goodbye_ends_its_session_at_once() {
+    let (listening, subscriber) = Listening::start(Limits::default()).await;
+    subscriber.leave().await;
+    listening.expect_end().await;
+}
+
+#[tokio::test]
+async fn a_server_without_grace_ends_sessions_at_once() {
+    let grace = Duration::ZERO;
+    let (listening, subscriber) = Listening::start(Limits { resume_grace: grace, ..Limits::default() }).await;
+    drop(subscriber);
+    listening.expect_end().await;
+}
+
+#[tokio::test]
+async fn documents_and_subscriptions_are_the_same_after_a_return() {
+    let items: Collection = Collection::new("items");
+    let insert = |id: &str| items.insert(id, &[].into_iter().collect()).expect("a new document");
+    let published = items.clone();
+    let app = App::builder()
+        .publish("items", async move |subscription: Subscription| {
+            subscription.publish(published.find(Filter::everything())).await
+        })
+        .build()
+        .expect("the app fits together");
+    insert("old");
+    let mut subscriber = Subscriber::connect(&app).await;
+    subscriber.subscribe("items", json!([])).await;
+    for round in 0..5 {
+        let away = subscriber.cut();
+        insert(&format!("new in round {round}"));
+        assert_eq!(items.update("old", Update::new().set("round", round)), Ok(true));
+        subscriber = away.come_back(&app).await;
+        subscriber.heard().await;
+        assert_eq!(subscriber.documents("items").len(), items.len(), "round {round}");
+        assert_eq!(subscriber.documents("items")["old"], json!({"round": round}));
+    }
+    assert_eq!(app.connection_count(), 1);
+}
+
+#[tokio::test]
+async fn a_session_takes_the_address_of_its_new_socket() {
+    let app = App::builder()
+        .forwarded_count(1)
+        .method("address", TwoFactor::none(), async |context: Context| {
+            Ok(context.connection().and_then(bolide::Connection::client_address))
+        })
+        .build()
+        .expect("the app fits together");
+    let server = Server::start(app).await;
+    let mut client = open_from(&server, "192.0.2.1").await;
+    client.start_session().await;
+    assert_eq!(client.ask("address", json!([])).await["result"], "192.0.2.1");
+    let session = client.session().to_owned();
+    client.leave().await;
+    let mut client = open_from(&server, "192.0.2.2").await;
+    client.send(resume(&session, 3)).await;
+    client.expect_connected().await;
+    assert_eq!(client.session(), session);
+    assert_eq!(client.ask("address", json!([])).await["result"], "192.0.2.2");
+}
+
+async fn open_from(server: &Server, address: &'static str) -> Client {
+    let mut request = server.url().into_client_request().expect("a request");
+    request.headers_mut().insert("x-forwarded-for", HeaderValue::from_static(address));
+    Client::open_with(server.address, request).await
+}

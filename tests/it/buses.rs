@@ -1,0 +1,174 @@
+//! The bus: apps that share one see each other's changes, and tell nobody what they were told.
+
+use std::sync::Arc;
+
+use bolide::AppBuilder;
+use bolide::bus::{Bus, BusEvent, BusMember, BusReceiver, LocalBus};
+use bolide::prelude::*;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use crate::subscriber::Subscriber;
+
+/// One node: a collection `items`, a stream `s`, and an app that publishes both.
+struct Node {
+    items: Collection,
+    stream: Stream,
+    app: App,
+}
+
+impl Node {
+    fn join(bus: impl Bus) -> Self {
+        let items: Collection = Collection::new("items");
+        let stream = Stream::new("s").allow_read(|_, _| true);
+        let app = Self::publish(&items).stream(&stream).collection(&items).bus(bus).build();
+        Self { items, stream, app: app.expect("the app fits together") }
+    }
+
+    fn publish(items: &Collection) -> AppBuilder {
+        let items = items.clone();
+        App::builder().publish("items", async move |subscription: Subscription| {
+            subscription.publish(items.find(Filter::everything())).await
+        })
+    }
+
+    async fn subscriber(&self) -> Subscriber {
+        let mut subscriber = Subscriber::connect(&self.app).await;
+        subscriber.subscribe("items", json!([])).await;
+        subscriber.subscribe("stream-s", json!(["event"])).await;
+        subscriber
+    }
+
+    fn insert(&self, id: &str, number: i32) {
+        self.items.insert(id, &document(number)).expect("a new document");
+    }
+}
+
+fn document(number: i32) -> bolide::protocol::ejson::Object {
+    [("number".to_owned(), Ejson::from(number))].into_iter().collect()
+}
+
+fn kinds(messages: &[Value]) -> Vec<&str> {
+    messages.iter().map(|message| message["msg"].as_str().expect("a kind")).collect()
+}
+
+#[tokio::test]
+async fn nodes_see_each_others_changes_and_events_once() {
+    let bus = LocalBus::default();
+    let (here, there) = (Node::join(bus.clone()), Node::join(bus));
+    let (mut near, mut far) = (here.subscriber().await, there.subscriber().await);
+    here.insert("1", 1);
+    assert_eq!(here.items.update("1", Update::new().set("number", 2)), Ok(true));
+    here.stream.emit("event", &["hello"]).expect("a list");
+    for subscriber in [&mut near, &mut far] {
+        assert_eq!(kinds(&subscriber.heard().await), ["added", "changed", "changed"]);
+        assert_eq!(subscriber.documents("items")["1"], json!({"number": 2}));
+    }
+    assert_eq!(there.items.get("1"), Some(document(2)));
+    assert_eq!(there.items.remove("1"), Ok(true));
+    for subscriber in [&mut near, &mut far] {
+        assert_eq!(kinds(&subscriber.heard().await), ["removed"]);
+    }
+    assert!(here.items.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_said_elsewhere_and_changes_nothing_is_not_sent() {
+    let bus = LocalBus::default();
+    let (here, there) = (Node::join(bus.clone()), Node::join(bus));
+    here.insert("1", 1);
+    let mut far = there.subscriber().await;
+    assert_eq!(here.items.update("1", Update::new().set("number", 1)), Ok(true));
+    assert_eq!(far.heard().await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn apps_without_a_common_bus_do_not_hear_each_other() {
+    let (here, there) = (Node::join(LocalBus::default()), Node::join(LocalBus::default()));
+    here.insert("1", 1);
+    assert!(there.items.is_empty());
+}
+
+/// Keeps what a node says, and how to tell it something.
+#[derive(Clone, Default)]
+struct Recorder {
+    said: Arc<Mutex<Vec<BusEvent>>>,
+    receiver: Arc<Mutex<Option<BusReceiver>>>,
+}
+
+impl Bus for Recorder {
+    fn join(&self, receiver: BusReceiver) -> BusMember {
+        *self.receiver.lock() = Some(receiver);
+        let said = Arc::clone(&self.said);
+        BusMember::new(move |event| said.lock().push(event.clone()))
+    }
+}
+
+impl Recorder {
+    fn tell(&self, event: &Value) {
+        let event = serde_json::from_value(event.clone()).expect("an event");
+        let receiver = self.receiver.lock().clone().expect("a node");
+        receiver(&event);
+    }
+}
+
+#[tokio::test]
+async fn a_node_does_not_say_again_what_it_was_told() {
+    let bus = Recorder::default();
+    let node = Node::join(bus.clone());
+    let mut subscriber = node.subscriber().await;
+    bus.tell(&json!({"DocumentStored": {"collection": "items", "id": "1", "fields": {"number": 1}}}));
+    bus.tell(&json!({"Stream": {"stream": "s", "event": "event", "args": [1]}}));
+    bus.tell(&json!({"DocumentRemoved": {"collection": "items", "id": "1"}}));
+    assert_eq!(kinds(&subscriber.heard().await), ["added", "changed", "removed"]);
+    assert_eq!(*bus.said.lock(), []);
+}
+
+#[tokio::test]
+async fn a_node_takes_no_harm_from_what_it_does_not_know() {
+    let bus = Recorder::default();
+    let node = Node::join(bus.clone());
+    let mut subscriber = node.subscriber().await;
+    bus.tell(&json!({"DocumentStored": {"collection": "items", "id": "1", "fields": [1]}}));
+    bus.tell(&json!({"DocumentStored": {"collection": "unknown", "id": "1", "fields": {}}}));
+    bus.tell(&json!({"DocumentRemoved": {"collection": "items", "id": "unknown"}}));
+    bus.tell(&json!({"Stream": {"stream": "unknown", "event": "event", "args": []}}));
+    assert_eq!(subscriber.heard().await, [] as [Value; 0]);
+    assert!(node.items.is_empty());
+}
+
+#[test]
+fn a_node_says_its_changes_in_their_order() {
+    let bus = LocalBus::default();
+    let (here, there) = (Node::join(bus.clone()), Node::join(bus));
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let items = here.items.clone();
+            scope.spawn(move || {
+                for number in 0..500 {
+                    let _is_there_already = items.insert("1", &document(number));
+                    let _is_there = items.update("1", Update::new().set("number", number * 10 + writer));
+                    let _is_there = items.remove("1");
+                }
+                let _is_there_already = items.insert("1", &document(writer));
+            });
+        }
+    });
+    assert_eq!(there.items.get("1"), here.items.get("1"));
+}
+
+#[test]
+fn nodes_that_write_at_the_same_time_do_not_wait_for_each_other_for_ever() {
+    let bus = LocalBus::default();
+    let nodes = [Node::join(bus.clone()), Node::join(bus)];
+    std::thread::scope(|scope| {
+        for (place, node) in nodes.iter().enumerate() {
+            scope.spawn(move || {
+                for number in 0..2_000 {
+                    node.insert(&format!("{place}-{number}"), number);
+                }
+            });
+        }
+    });
+    assert_eq!(nodes.map(|node| node.items.len()), [4_000, 4_000]);
+}

@@ -1,0 +1,281 @@
+//! Clients that read slowly, or not at all: handlers wait for them, memory is bounded, and others are not held up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bolide::prelude::*;
+use bolide::publication::Strategy;
+use bolide::{AppBuilder, Limits};
+use serde_json::{Value, json};
+
+use crate::subscriber::Subscriber;
+use crate::waiting::{A_MOMENT, until};
+
+const DOCUMENTS: usize = 100_000;
+
+/// An app that publishes very many documents, and counts those that it has sent.
+fn very_many() -> (App, Arc<AtomicUsize>) {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&sent);
+    let app = App::builder()
+        .publish("p", async move |subscription: Subscription| {
+            subscription.unblock();
+            for number in 0..DOCUMENTS {
+                subscription.added("c", number.to_string(), &json!({"number": number})).await?;
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(())
+        })
+        .build()
+        .expect("the app fits together");
+    (app, sent)
+}
+
+/// Waits until a publication sends no more, and says how much it has sent.
+async fn when_it_waits(sent: &AtomicUsize) -> usize {
+    let mut before = usize::MAX;
+    while before != sent.load(Ordering::Relaxed) {
+        before = sent.load(Ordering::Relaxed);
+        tokio::time::sleep(A_MOMENT).await;
+    }
+    before
+}
+
+#[tokio::test]
+async fn a_handler_waits_for_a_client_that_does_not_read_and_goes_on_when_it_does() {
+    let (app, sent) = very_many();
+    let mut slow = Subscriber::connect(&app).await;
+    slow.ask("s", "p", json!([])).await;
+    until(|| sent.load(Ordering::Relaxed) > 0).await;
+    let before = when_it_waits(&sent).await;
+    assert!(before < 10_000, "{before} documents were sent to nobody");
+    let mut other = Subscriber::connect(&app).await;
+    assert_eq!(other.heard().await, [] as [Value; 0], "others are answered meanwhile");
+    slow.ready("s").await;
+    assert_eq!(slow.documents("c").len(), DOCUMENTS);
+}
+
+#[tokio::test]
+async fn a_handler_that_waits_for_a_client_ends_when_the_client_leaves() {
+    let (app, sent) = very_many();
+    let slow = Subscriber::connect(&app).await;
+    slow.ask("s", "p", json!([])).await;
+    until(|| sent.load(Ordering::Relaxed) > 0).await;
+    let before = when_it_waits(&sent).await;
+    drop(slow);
+    until(|| app.connection_count() == 0).await;
+    assert!(sent.load(Ordering::Relaxed) < before + 10_000, "it went on for nobody");
+}
+
+#[tokio::test]
+async fn a_client_for_which_too_many_broadcasts_wait_is_closed_with_1013_and_no_other() {
+    let audience = Audience::default();
+    let joined = audience.clone();
+    let app = App::builder()
+        .publish("feed", async move |subscription: Subscription| {
+            subscription.added("feed", "x", &json!({"n": null})).await?;
+            joined.join(&subscription);
+            Ok(())
+        })
+        .limits(Limits { outbox_messages: 200, ..Limits::default() })
+        .build()
+        .expect("the app fits together");
+    let (mut slow, mut quick) = (Subscriber::connect(&app).await, Subscriber::connect(&app).await);
+    slow.subscribe("feed", json!([])).await;
+    quick.subscribe("feed", json!([])).await;
+    for number in 0..1_000 {
+        audience.changed("feed", "x", &json!({"n": number}), &[]).expect("fields");
+        quick.next().await;
+    }
+    assert_eq!(quick.documents("feed")["x"], json!({"n": 999}));
+    assert_eq!(slow.close_code().await, 1013);
+    until(|| audience.len() == 1).await;
+}
+
+/// An app with a stream `s`.
+async fn listener(stream: Stream, events: &[&str]) -> Subscriber {
+    let app = App::builder().stream(&stream).build().expect("the app fits together");
+    let mut subscriber = Subscriber::connect(&app).await;
+    for event in events {
+        subscriber.ask(event, "stream-s", json!([event])).await;
+        subscriber.ready(event).await;
+    }
+    subscriber
+}
+
+/// Sends a thousand events of each of two names, while nobody reads.
+async fn emit_thousands(stream: &Stream) {
+    for number in 0..1_000 {
+        stream.emit("a", &(number,)).expect("a list");
+        stream.emit("b", &(number,)).expect("a list");
+        if number == 100 {
+            // What the connection takes, it has by then.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn events(messages: &[Value], name: &str) -> Vec<u64> {
+    let events = messages.iter().filter(|message| message["fields"]["eventName"] == name);
+    events.map(|event| event["fields"]["args"][0].as_u64().expect("a number")).collect()
+}
+
+#[tokio::test]
+async fn a_stream_drops_nothing_for_a_client_that_reads_late() {
+    let stream = Stream::new("s").allow_read(|_, _| true);
+    let mut subscriber = listener(stream.clone(), &["a", "b"]).await;
+    emit_thousands(&stream).await;
+    let heard = subscriber.heard().await;
+    for name in ["a", "b"] {
+        assert_eq!(events(&heard, name), (0..1_000).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn of_a_volatile_stream_a_slow_client_hears_the_latest_of_every_event() {
+    let stream = Stream::new("s").allow_read(|_, _| true).volatile();
+    let mut subscriber = listener(stream.clone(), &["a", "b"]).await;
+    emit_thousands(&stream).await;
+    let heard = subscriber.heard().await;
+    for name in ["a", "b"] {
+        let numbers = events(&heard, name);
+        assert!(numbers.len() < 200, "only the latest waits: {numbers:?}");
+        assert!(numbers.is_sorted(), "{numbers:?}");
+        assert_eq!(numbers.last(), Some(&999));
+    }
+}
+
+/// An app that publishes all of a collection of long documents, more than a client is sent at once.
+fn long_documents(app: AppBuilder) -> (App, Collection) {
+    let items: Collection = Collection::new("items");
+    for number in 0..3_000 {
+        insert(&items, number);
+    }
+    let published = items.clone();
+    let app = app
+        .publish("items", async move |subscription: Subscription| {
+            subscription.publish(published.find(Filter::everything())).await
+        })
+        .build()
+        .expect("the app fits together");
+    (app, items)
+}
+
+fn insert(items: &Collection, number: u32) {
+    let fields = [("number", Ejson::from(number)), ("text", Ejson::from("x".repeat(1_000)))];
+    let document = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    items.insert(number.to_string(), &document).expect("a new document");
+}
+
+#[tokio::test]
+async fn what_changes_while_the_first_documents_are_sent_is_sent_right_whatever_the_strategy() {
+    let strategies = [Strategy::Merge, Strategy::NoMergeMulti, Strategy::NoMerge, Strategy::NoMergeNoHistory];
+    for strategy in strategies {
+        let (app, items) = long_documents(App::builder().strategy("items", strategy));
+        let mut slow = Subscriber::connect(&app).await;
+        slow.ask("s", "items", json!([])).await;
+        until(|| items.live_query_count() == 1).await;
+        // Some were sent by now, and some were not.
+        for number in (0..3_000).step_by(100) {
+            let update = Update::new().set("number", number + 1).unset("text");
+            assert_eq!(items.update(number.to_string(), update), Ok(true));
+            assert_eq!(items.remove((number + 1).to_string()), Ok(true));
+            assert_eq!(items.remove((number + 2).to_string()), Ok(true));
+            insert(&items, number + 2);
+            insert(&items, number + 100_000);
+        }
+        slow.ready("s").await;
+        let shown = slow.documents("items");
+        assert_eq!(shown.len(), items.len(), "{strategy:?}");
+        for (id, document) in shown {
+            let expected = items.get(id.as_str()).expect("a document");
+            assert_eq!(Ejson::from_typed(&document).expect("EJSON"), Ejson::Object(expected), "{strategy:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_query_of_long_documents_waits_for_the_client_too() {
+    let files: Collection = Collection::new("files");
+    for number in 0..100 {
+        let document = [("content".to_owned(), Ejson::from("x".repeat(200_000)))].into_iter().collect();
+        files.insert(number.to_string(), &document).expect("a new document");
+    }
+    let published = files.clone();
+    let app = App::builder()
+        .publish("files", async move |subscription: Subscription| {
+            subscription.publish(published.find(Filter::everything())).await
+        })
+        .build()
+        .expect("the app fits together");
+    let mut subscriber = Subscriber::connect(&app).await;
+    subscriber.subscribe("files", json!([])).await;
+    assert_eq!(subscriber.documents("files").len(), 100);
+}
+
+#[tokio::test]
+async fn a_client_may_give_back_very_many_documents_at_once() {
+    let (app, _) = very_many();
+    let mut subscriber = Subscriber::connect(&app).await;
+    subscriber.subscribe("p", json!([])).await;
+    subscriber.unsubscribe("p").await;
+    assert_eq!(subscriber.nosub("p").await, Value::Null);
+    assert_eq!(subscriber.documents("c").len(), 0);
+    assert_eq!(subscriber.heard().await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn very_many_documents_may_change_with_the_user() {
+    let app = App::builder()
+        .publish("own", async |subscription: Subscription| {
+            let user = subscription.user_id().map_or("nobody", UserId::as_str).to_owned();
+            for number in 0..20_000 {
+                subscription.added("own", format!("{user}-{number}"), &json!({})).await?;
+                subscription.added("own", format!("shared-{number}"), &json!({"user": user})).await?;
+            }
+            Ok(())
+        })
+        .method("become", TwoFactor::none(), async |context: Context, user: String| {
+            context.set_user_id(Some(user.into())).await
+        });
+    let app = app.build().expect("the app fits together");
+    let mut subscriber = Subscriber::connect(&app).await;
+    subscriber.subscribe("own", json!([])).await;
+    subscriber.call("become", json!(["alice"])).await;
+    assert_eq!(subscriber.documents("own").len(), 40_000);
+    assert_eq!(subscriber.documents("own")["shared-7"], json!({"user": "alice"}));
+}
+
+#[tokio::test]
+async fn what_comes_after_documents_that_were_given_back_counts_as_ever() {
+    let stream = Stream::new("s").allow_read(|_, _| true);
+    let app = App::builder()
+        .stream(&stream)
+        .publish("p", async |subscription: Subscription| {
+            for number in 0..1_000 {
+                subscription.added("c", number.to_string(), &json!({})).await?;
+            }
+            Ok(())
+        })
+        .limits(Limits { outbox_messages: 200, ..Limits::default() })
+        .build()
+        .expect("the app fits together");
+    let mut slow = Subscriber::connect(&app).await;
+    for (publication, params) in [("p", json!([])), ("stream-s", json!(["event"]))] {
+        slow.subscribe(publication, params).await;
+    }
+    slow.unsubscribe("p").await;
+    until(|| app.subscription_count() == 1).await;
+    for _ in 0..100 {
+        stream.emit("event", &[1]).expect("a list");
+    }
+    slow.nosub("p").await;
+    assert_eq!(events(&slow.heard().await, "event").len(), 100, "so many may wait");
+    slow.subscribe("p", json!([])).await;
+    slow.unsubscribe("p").await;
+    until(|| app.subscription_count() == 1).await;
+    for _ in 0..300 {
+        stream.emit("event", &[1]).expect("a list");
+    }
+    assert_eq!(slow.close_code().await, 1013);
+}

@@ -1,0 +1,301 @@
+//! Another user on the same connection: publications run again, and the client is sent the difference in one step.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bolide::prelude::*;
+use bolide::{AppBuilder, Limits};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::sync::{Barrier, Notify};
+
+use crate::subscriber::Subscriber;
+use crate::waiting::{SOON, soon};
+
+/// An app with a method `become` that changes the user. No publication is waited for any less than a test is.
+fn app() -> AppBuilder {
+    let limits = Limits { user_change_timeout: 2 * SOON, ..Limits::default() };
+    App::builder().limits(limits).method("become", TwoFactor::none(), async |context: Context, user: Option<String>| {
+        context.set_user_id(user.map(UserId::from)).await
+    })
+}
+
+async fn subscriber(app: AppBuilder) -> Subscriber {
+    Subscriber::connect(&app.build().expect("the app fits together")).await
+}
+
+async fn start_to_become(subscriber: &Subscriber, user: Value) {
+    subscriber.send(json!({"msg": "method", "id": "1", "method": "become", "params": [user]})).await;
+}
+
+/// Documents of the user's own, a hundred of them.
+async fn own(subscription: Subscription) -> MethodResult<()> {
+    let user = subscription.user_id().map_or("nobody", UserId::as_str).to_owned();
+    for number in 0..100 {
+        subscription.added("own", format!("{user}-{number}"), &json!({"number": number})).await?;
+    }
+    subscription.added("own", "shared", &json!({"user": user, "same": true})).await
+}
+
+#[tokio::test]
+async fn a_user_is_sent_what_differs_and_ready_again() {
+    let mut subscriber = subscriber(app().publish("own", own)).await;
+    subscriber.subscribe("own", json!([])).await;
+    start_to_become(&subscriber, json!("alice")).await;
+    let mut kinds = Vec::new();
+    while kinds.last() != Some(&json!("result")) {
+        kinds.push(subscriber.next().await["msg"].take());
+    }
+    kinds.dedup();
+    assert_eq!(kinds, ["removed", "changed", "added", "ready", "updated", "result"]);
+    assert_eq!(subscriber.documents("own")["shared"], json!({"user": "alice", "same": true}));
+    assert_eq!(subscriber.documents("own").len(), 101);
+}
+
+#[tokio::test]
+async fn the_same_user_again_repeats_ready_and_nothing_else() {
+    let items: Collection = Collection::new("items");
+    let document = [("a".to_owned(), Ejson::from(1))].into_iter().collect();
+    items.insert("1", &document).expect("a new document");
+    let published = items.clone();
+    let app = app().publish("own", own).publish("items", async move |subscription: Subscription| {
+        subscription.publish(published.find(Filter::everything())).await
+    });
+    let mut subscriber = subscriber(app).await;
+    subscriber.subscribe("own", json!([])).await;
+    subscriber.subscribe("items", json!([])).await;
+    start_to_become(&subscriber, Value::Null).await;
+    assert_eq!(subscriber.next().await, json!({"msg": "ready", "subs": ["own", "items"]}));
+    assert_eq!(subscriber.next().await, json!({"msg": "updated", "methods": ["1"]}));
+    assert_eq!(items.live_query_count(), 1);
+}
+
+#[tokio::test]
+async fn publications_run_again_at_the_same_time() {
+    let meeting = Arc::new(Barrier::new(2));
+    let meet = move |subscription: Subscription| {
+        let meeting = Arc::clone(&meeting);
+        async move {
+            if subscription.user_id().is_some() {
+                meeting.wait().await;
+            }
+            MethodResult::Ok(())
+        }
+    };
+    let mut subscriber = subscriber(app().publish("a", meet.clone()).publish("b", meet)).await;
+    subscriber.subscribe("a", json!([])).await;
+    subscriber.subscribe("b", json!([])).await;
+    start_to_become(&subscriber, json!("alice")).await;
+    assert_eq!(subscriber.next().await["msg"], "ready");
+}
+
+#[tokio::test]
+async fn a_publication_that_fails_for_the_new_user_ends_and_the_others_go_on() {
+    let app = app().publish("own", own).publish("closed", async |subscription: Subscription| {
+        subscription.added("closed", "1", &json!({"a": 1})).await?;
+        match subscription.user_id() {
+            None => Ok(()),
+            Some(_) => Err(MethodError::new(403, "No")),
+        }
+    });
+    let mut subscriber = subscriber(app).await;
+    subscriber.subscribe("closed", json!([])).await;
+    subscriber.subscribe("own", json!([])).await;
+    start_to_become(&subscriber, json!("alice")).await;
+    let nosub = subscriber.next().await;
+    assert_eq!((&nosub["id"], &nosub["error"]["error"]), (&json!("closed"), &json!(403)), "it comes at once");
+    assert_eq!(subscriber.next().await, json!({"msg": "removed", "collection": "closed", "id": "1"}));
+    subscriber.ready("own").await;
+    subscriber.next_of(&["result"]).await;
+    assert_eq!(subscriber.call("become", json!([null])).await["msg"], "result");
+    assert_eq!(subscriber.documents("closed").len(), 0, "it does not come back by itself");
+}
+
+#[tokio::test]
+async fn a_publication_that_is_ready_and_fails_while_others_run_again_is_not_called_ready() {
+    let go = Arc::new(Notify::new());
+    let gone = Arc::clone(&go);
+    let app = app()
+        .publish("hasty", async |subscription: Subscription| {
+            subscription.ready();
+            match subscription.user_id() {
+                None => Ok(()),
+                Some(_) => Err(MethodError::new(403, "No")),
+            }
+        })
+        .publish("slow", async move |subscription: Subscription| {
+            if subscription.user_id().is_some() {
+                gone.notified().await;
+            }
+            Ok(())
+        });
+    let mut subscriber = subscriber(app).await;
+    subscriber.subscribe("hasty", json!([])).await;
+    subscriber.subscribe("slow", json!([])).await;
+    start_to_become(&subscriber, json!("alice")).await;
+    assert_eq!(subscriber.nosub("hasty").await["error"], 403);
+    go.notify_one();
+    subscriber.ready("slow").await;
+}
+
+#[tokio::test]
+async fn what_others_change_meanwhile_is_part_of_the_difference() {
+    let items: Collection = Collection::new("items");
+    let (go, published) = (Arc::new(Notify::new()), items.clone());
+    let gone = Arc::clone(&go);
+    let app = app().publish("items", async move |subscription: Subscription| {
+        subscription.publish(published.find(Filter::everything())).await?;
+        if subscription.user_id().is_some() {
+            gone.notified().await;
+        }
+        Ok(())
+    });
+    let mut subscriber = subscriber(app).await;
+    items.insert("old", &[].into_iter().collect()).expect("a new document");
+    subscriber.subscribe("items", json!([])).await;
+    start_to_become(&subscriber, json!("alice")).await;
+    assert_eq!(subscriber.heard().await, [] as [Value; 0]);
+    items.insert("new", &[].into_iter().collect()).expect("a new document");
+    assert_eq!(items.remove("old"), Ok(true));
+    assert_eq!(subscriber.heard().await, [] as [Value; 0]);
+    go.notify_one();
+    assert_eq!(subscriber.next().await, json!({"msg": "removed", "collection": "items", "id": "old"}));
+    assert_eq!(subscriber.next().await, json!({"msg": "added", "collection": "items", "id": "new"}));
+    subscriber.ready("items").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_comes_between_the_messages_of_the_difference() {
+    let events = Stream::new("events").allow_read(|_, _| true);
+    let mut subscriber = subscriber(app().publish("own", own).stream(&events)).await;
+    subscriber.subscribe("own", json!([])).await;
+    subscriber.subscribe("stream-events", json!(["event"])).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let (until, sent) = (Arc::clone(&done), events.clone());
+    let sending = std::thread::spawn(move || {
+        while !until.load(Ordering::Relaxed) {
+            sent.emit("event", &[1]).expect("a list");
+            std::thread::sleep(Duration::from_micros(20));
+        }
+    });
+    for user in ["alice", "bob", "carol", "dave"] {
+        start_to_become(&subscriber, json!(user)).await;
+        while subscriber.next().await["collection"] != "own" {}
+        // A hundred come, a hundred go and one changes; the first has been read.
+        for _ in 0..200 {
+            assert_eq!(subscriber.next().await["collection"], "own");
+        }
+        subscriber.next_of(&["result"]).await;
+    }
+    done.store(true, Ordering::Relaxed);
+    sending.join().expect("it ends well");
+}
+
+#[tokio::test]
+async fn on_stop_runs_once_before_the_publication_runs_for_the_new_user() {
+    let log: Arc<Mutex<Vec<String>>> = Arc::default();
+    let noted = Arc::clone(&log);
+    let mut subscriber = subscriber(app().publish("p", async move |subscription: Subscription| {
+        let user = subscription.user_id().map_or("nobody", UserId::as_str).to_owned();
+        noted.lock().push(format!("{user} comes"));
+        subscription.on_stop(move || noted.lock().push(format!("{user} goes")));
+        Ok(())
+    }))
+    .await;
+    subscriber.subscribe("p", json!([])).await;
+    subscriber.call("become", json!(["alice"])).await;
+    subscriber.unsubscribe("p").await;
+    subscriber.nosub("p").await;
+    assert_eq!(*log.lock(), ["nobody comes", "nobody goes", "alice comes", "alice goes"]);
+}
+
+#[tokio::test]
+async fn a_handle_of_the_old_user_says_nothing_any_more() {
+    let kept: Arc<Mutex<Vec<Subscription>>> = Arc::default();
+    let keep = Arc::clone(&kept);
+    let app = app().publish("p", async move |subscription: Subscription| {
+        subscription.ready();
+        keep.lock().push(subscription);
+        Ok(())
+    });
+    let mut subscriber = subscriber(app).await;
+    subscriber.subscribe("p", json!([])).await;
+    subscriber.call("become", json!(["alice"])).await;
+    let new = kept.lock().pop().expect("a subscription");
+    let old = kept.lock().pop().expect("a subscription");
+    old.added("c", "1", &json!({"of": "nobody"})).await.expect("it is ignored");
+    old.stop();
+    drop(old);
+    new.added("c", "1", &json!({"of": "alice"})).await.expect("it is sent");
+    assert_eq!(subscriber.heard().await.len(), 1);
+    assert_eq!(subscriber.documents("c")["1"], json!({"of": "alice"}));
+}
+
+#[tokio::test]
+async fn a_publication_that_goes_on_for_ever_is_not_waited_for_when_it_is_ready() {
+    let app = app()
+        .publish("named", async |subscription: Subscription| {
+            subscription.unblock();
+            subscription.ready();
+            pending().await
+        })
+        .publish_universal(async |subscription: Subscription| {
+            subscription.ready();
+            pending().await
+        });
+    let mut subscriber = subscriber(app).await;
+    subscriber.subscribe("named", json!([])).await;
+    subscriber.call("become", json!(["alice"])).await;
+    subscriber.call("become", json!([null])).await;
+}
+
+#[tokio::test]
+async fn a_publication_that_is_never_ready_is_waited_for_no_longer_than_the_limit() {
+    let limits = Limits { user_change_timeout: Duration::from_millis(50), ..Limits::default() };
+    let app = app().limits(limits).publish("own", own).publish_universal(async |subscription: Subscription| {
+        if subscription.user_id().is_some() {
+            pending::<()>().await;
+        }
+        drop(subscription);
+        Ok(())
+    });
+    let mut subscriber = subscriber(app).await;
+    subscriber.subscribe("own", json!([])).await;
+    soon(subscriber.call("become", json!(["alice"]))).await;
+    assert!(subscriber.ids("own").contains(&"alice-0".to_owned()));
+    soon(subscriber.call("become", json!([null]))).await;
+}
+
+#[tokio::test]
+async fn a_method_may_change_the_user_twice() {
+    let app = app().publish("own", own).method("blink", TwoFactor::none(), async |context: Context| {
+        context.set_user_id(Some("alice".into())).await?;
+        context.set_user_id(None).await
+    });
+    let mut subscriber = subscriber(app).await;
+    subscriber.subscribe("own", json!([])).await;
+    subscriber.call("blink", json!([])).await;
+    assert_eq!(subscriber.documents("own")["shared"], json!({"user": "nobody", "same": true}));
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_during_the_change_leaves_nothing_behind() {
+    let app = app()
+        .publish("p", async |subscription: Subscription| {
+            if subscription.user_id().is_some() {
+                pending::<()>().await;
+            }
+            drop(subscription);
+            Ok(())
+        })
+        .build()
+        .expect("the app fits together");
+    let mut subscriber = Subscriber::connect(&app).await;
+    subscriber.subscribe("p", json!([])).await;
+    start_to_become(&subscriber, json!("alice")).await;
+    subscriber.heard().await;
+    subscriber.leave().await;
+    crate::waiting::until(|| app.connection_count() == 0).await;
+}
