@@ -42,7 +42,7 @@ impl Arguments {
         if !self.rate_limits {
             return Vec::new();
         }
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         let ten_seconds = Duration::from_secs(10);
         vec![
             RateLimitRule::new(5, ten_seconds)

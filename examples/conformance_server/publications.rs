@@ -174,7 +174,7 @@ struct NewMessage {
     msg: String,
 }
 
-fn send_message(me: &SignedIn, message: NewMessage, messages: &Stream) -> MethodResult<Value> {
+fn send_message(me: &SignedIn, message: NewMessage, messages: &Stream) -> MethodResult<Message> {
     let NewMessage { rid, msg } = message;
     let user = me.user().as_str();
     let sent = Message {
@@ -185,7 +185,7 @@ fn send_message(me: &SignedIn, message: NewMessage, messages: &Stream) -> Method
         ts: me.app().now(),
     };
     messages.emit(&rid, &[&sent])?;
-    Ok(serde_json::to_value(&sent)?)
+    Ok(sent)
 }
 
 #[derive(Serialize)]

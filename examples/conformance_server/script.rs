@@ -18,8 +18,11 @@ pub(crate) struct Script(Vec<Vec<Ejson>>);
 /// The subscriptions that follow scripts, by connection and id.
 #[derive(Clone, Default)]
 pub(crate) struct Scripts {
-    by_connection: Arc<Mutex<HashMap<(String, String), Arc<Subscription>>>>,
+    by_connection: Arc<Mutex<ByConnection>>,
 }
+
+/// The id of a connection and of a subscription.
+type ByConnection = HashMap<(String, String), Arc<Subscription>>;
 
 impl Scripts {
     /// Keeps a subscription until it ends, so that more steps can follow.

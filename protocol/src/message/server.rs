@@ -122,7 +122,7 @@ impl ServerMessage {
     /// server that sends a document and remembers it keeps one text.
     ///
     /// # Errors
-    /// As [`ejson::to_raw`](crate::ejson::to_raw), and when `fields` is neither a struct nor a map.
+    /// As [`ejson::to_raw`], and when `fields` is neither a struct nor a map.
     ///
     /// ```
     /// use bolide_protocol::ServerMessage;

@@ -11,7 +11,7 @@ use bolide::conformance::{Level, Options, Report, WebSocket, book, run as play};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The server, such as ws://localhost:3000/websocket.
+    /// The server, such as `ws://localhost:3000/websocket`.
     url: String,
 
     /// Plays only this chapter; may be repeated.
