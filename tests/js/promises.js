@@ -251,10 +251,14 @@ export function keepsPromisesAboutPublications(connect, ejson) {
 
 /** Waits until data of the server have made a condition true. */
 export function until(client, condition) {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     let done = false;
     const look = () => {
-      if (!done && (done = condition())) resolve();
+      try {
+        if (!done && (done = condition())) resolve();
+      } catch (error) {
+        reject(error);
+      }
     };
     client.onData(look);
     look();

@@ -1,28 +1,32 @@
 // Documents by collection and id, for clients that keep none themselves. It is strict: a server must say what fits.
 
-import assert from 'node:assert/strict';
-
 export class Store {
   #collections = {};
+  #contradiction;
 
   /** Keeps what a message of the server says of a document. */
   take({ msg, collection, id, fields, cleared = [] }) {
     const documents = (this.#collections[collection] ??= {});
-    const known = id in documents;
     if (msg === 'added') {
-      assert(!known, `${collection}/${id} was added twice`);
+      this.#expect(!(id in documents), `${collection}/${id} was added twice`);
       documents[id] = { ...fields };
     } else if (msg === 'changed') {
-      assert(known, `${collection}/${id} was changed but never added`);
-      Object.assign(documents[id], fields);
+      this.#expect(id in documents, `${collection}/${id} was changed but never added`);
+      documents[id] = { ...documents[id], ...fields };
       for (const field of cleared) delete documents[id][field];
     } else if (msg === 'removed') {
-      assert(known, `${collection}/${id} was removed but never added`);
+      this.#expect(id in documents, `${collection}/${id} was removed but never added`);
       delete documents[id];
     }
   }
 
+  /** Documents by id. Fails if the server has contradicted itself. */
   documents(collection) {
+    if (this.#contradiction) throw this.#contradiction;
     return this.#collections[collection] ?? {};
+  }
+
+  #expect(fits, contradiction) {
+    if (!fits) this.#contradiction ??= new Error(contradiction);
   }
 }
