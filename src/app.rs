@@ -26,7 +26,7 @@ use crate::error::{BuildError, Error};
 use crate::limits::{Heartbeat, Limits};
 use crate::method::{Invocation, MethodHandler, MethodRegistry, Parameters, RunningMethod, sanitize};
 use crate::publication::{
-    PublicationHandler, PublicationRegistry, Strategy, Stream, StreamCore, Subscription, add_built_in,
+    Hasher, PublicationHandler, PublicationRegistry, Strategy, Stream, StreamCore, Subscription, add_built_in,
 };
 use crate::rate_limit::{RateLimitRule, RateLimiter};
 use crate::session::{Link, Outbox, Session, Sessions, drive};
@@ -57,7 +57,7 @@ pub struct App {
 pub struct AppBuilder {
     methods: MethodRegistry,
     publications: PublicationRegistry,
-    strategies: HashMap<String, Strategy>,
+    strategies: HashMap<String, Strategy, Hasher>,
     collections: Vec<Arc<CollectionCore>>,
     streams: Vec<Arc<StreamCore>>,
     bus: Box<dyn Bus>,
@@ -95,7 +95,7 @@ type ConnectionHook = Box<dyn Fn(Connection) + Send + Sync>;
 pub(crate) struct AppState {
     pub(crate) methods: MethodRegistry,
     pub(crate) publications: PublicationRegistry,
-    strategies: HashMap<String, Strategy>,
+    strategies: HashMap<String, Strategy, Hasher>,
     pub(crate) gate: Box<dyn Gate>,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) chance: Box<dyn Chance>,
@@ -244,7 +244,7 @@ impl AppBuilder {
         Self {
             methods: MethodRegistry::default(),
             publications: PublicationRegistry::default(),
-            strategies: HashMap::new(),
+            strategies: HashMap::default(),
             collections: Vec::new(),
             streams: Vec::new(),
             bus: Box::new(LocalBus::default()),

@@ -17,17 +17,28 @@ const FIRST_TIDY: usize = 16;
 #[derive(Debug)]
 pub(super) struct HolderSets {
     known: HashSet<Holders, Hasher>,
+    /// The one asked for last, which is most often asked for next.
+    last: Option<Holders>,
     tidy_at: usize,
 }
 
 impl Default for HolderSets {
     fn default() -> Self {
-        Self { known: HashSet::default(), tidy_at: FIRST_TIDY }
+        Self { known: HashSet::default(), last: None, tidy_at: FIRST_TIDY }
     }
 }
 
 impl HolderSets {
     pub(super) fn of(&mut self, holders: &[Handle]) -> Holders {
+        if let Some(last) = self.last.as_ref().filter(|last| ***last == *holders) {
+            return Arc::clone(last);
+        }
+        let set = self.find_or_add(holders);
+        self.last = Some(Arc::clone(&set));
+        set
+    }
+
+    fn find_or_add(&mut self, holders: &[Handle]) -> Holders {
         if let Some(known) = self.known.get(holders) {
             return Arc::clone(known);
         }
@@ -51,6 +62,7 @@ impl HolderSets {
 
     /// Forgets the sets that no document has.
     pub(super) fn tidy(&mut self) {
+        self.last = None;
         self.known.retain(|set| Arc::strong_count(set) > 1);
         self.known.shrink_to_fit();
         self.tidy_at = FIRST_TIDY.max(2 * self.known.len());

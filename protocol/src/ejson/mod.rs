@@ -46,7 +46,7 @@ mod pattern;
 mod plain;
 mod print;
 mod regexp;
-mod ser;
+pub(crate) mod ser;
 pub(crate) mod surrogate;
 mod value;
 

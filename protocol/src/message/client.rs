@@ -7,10 +7,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::envelope::{
-    Envelope, Key, as_string, is_falsy, push_string, write_kind_and_id, write_raw_member, write_string_member,
-};
+use super::envelope::{Envelope, Key, as_string, is_falsy, write_kind_and_id, write_raw_member, write_string_member};
 use crate::RawJson;
+use crate::ejson::ser::write_string;
 use crate::ejson::{self, CustomTypes, Ejson};
 
 /// A message from a client.
@@ -202,7 +201,7 @@ pub fn offending_message(frame: &str, types: &CustomTypes) -> Option<RawJson> {
         if index > 0 {
             json.push(',');
         }
-        push_string(&mut json, name);
+        write_string(&mut json, name);
         json.push(':');
         match name.as_str() {
             "fields" | "params" | "result" => {
@@ -325,7 +324,7 @@ fn write_connect(frame: &mut String, request: &ConnectRequest) {
         if index > 0 {
             frame.push(',');
         }
-        push_string(frame, version);
+        write_string(frame, version);
     }
     frame.push(']');
     if let Some(count) = request.received_count {

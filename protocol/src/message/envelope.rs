@@ -8,6 +8,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::RawJson;
+use crate::ejson::ser::write_string;
 
 /// The members that some message has; what else a frame brings is ignored.
 #[derive(Default)]
@@ -127,23 +128,10 @@ pub(super) fn is_falsy(raw: &RawValue) -> bool {
     }
 }
 
-/// Appends `"text"` as JSON.
-pub(super) fn push_string(json: &mut String, text: &str) {
-    let needs_escape = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-    if text.bytes().any(needs_escape) {
-        // A string always serialises.
-        json.push_str(&serde_json::to_string(text).unwrap_or_default());
-        return;
-    }
-    json.push('"');
-    json.push_str(text);
-    json.push('"');
-}
-
 /// A string as JSON.
 pub(super) fn string_to_raw(text: &str) -> RawJson {
     let mut json = String::with_capacity(text.len() + 2);
-    push_string(&mut json, text);
+    write_string(&mut json, text);
     RawJson::from_written(json)
 }
 
@@ -157,7 +145,7 @@ pub(super) fn write_kind_and_id(frame: &mut String, kind: &str, id: Option<&RawJ
 
 pub(super) fn write_string_member(frame: &mut String, name: &str, value: &str) {
     write_name(frame, name);
-    push_string(frame, value);
+    write_string(frame, value);
 }
 
 pub(super) fn write_raw_member(frame: &mut String, name: &str, value: Option<&RawJson>) {

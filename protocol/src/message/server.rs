@@ -6,9 +6,9 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::envelope::{
-    Envelope, as_string, push_string, string_to_raw, write_kind_and_id, write_name, write_raw_member,
-    write_string_member,
+    Envelope, as_string, string_to_raw, write_kind_and_id, write_name, write_raw_member, write_string_member,
 };
+use crate::ejson::ser::write_string;
 use crate::ejson::{self, EncodeError};
 use crate::{DdpError, RawJson};
 
@@ -315,7 +315,7 @@ fn write_list(frame: &mut String, name: &str, texts: &[String]) {
         if index > 0 {
             frame.push(',');
         }
-        push_string(frame, text);
+        write_string(frame, text);
     }
     frame.push(']');
 }

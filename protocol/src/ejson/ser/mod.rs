@@ -15,7 +15,7 @@ use super::form::{Keys, WRITTEN_FORM};
 use super::number::sign_of;
 use super::{Ejson, EncodeError};
 
-pub(super) use self::text::write_string;
+pub(crate) use self::text::write_string;
 
 /// The name under which `serde_json`'s `RawValue` hands over its text.
 pub(super) const RAW_VALUE: &str = "$serde_json::private::RawValue";

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Write};
 use crate::ejson::EncodeError;
 
 /// Writes a quoted string and escapes what `JSON.stringify` escapes.
-pub(in crate::ejson) fn write_string(out: &mut String, text: &str) {
+pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
     write_escaped(out, text);
     out.push('"');
