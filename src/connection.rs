@@ -58,6 +58,7 @@ impl Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Connection").field(&self.id()).finish()
+        // Who knows the id could resume the session.
+        formatter.debug_struct("Connection").field("address", &self.client_address()).finish_non_exhaustive()
     }
 }

@@ -82,6 +82,8 @@ impl Context {
         };
         session.change_user(user.clone()).await;
         *root.user.lock() = user;
+        // Whom the gate admitted was somebody else.
+        self.invocation.forget_admission();
         Ok(())
     }
 
@@ -90,8 +92,8 @@ impl Context {
         self.invocation.root().unblocked.store(true, Ordering::Release);
     }
 
-    /// Calls another method, as the same user on the same connection. Where this call passed the gate, that one is
-    /// not asked again.
+    /// Calls another method, as the same user on the same connection. Where this call passed the gate, it is not asked
+    /// again, whatever the other method's policy is.
     ///
     /// ```
     /// use bolide::prelude::*;

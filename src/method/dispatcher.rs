@@ -45,6 +45,14 @@ impl Invocation {
         self.parent.as_ref().map_or(self, |parent| parent.root())
     }
 
+    /// The gate is asked again for calls that are made from here.
+    pub(crate) fn forget_admission(&self) {
+        self.admitted.store(false, Ordering::Release);
+        if let Some(parent) = &self.parent {
+            parent.forget_admission();
+        }
+    }
+
     /// Starts the call on its way: limits, gate, handler.
     pub(crate) fn run(self: Arc<Self>, parameters: Parameters) -> HandlerFuture {
         if let Err(refusal) = self.count() {

@@ -1,5 +1,7 @@
 //! [`Parameters`]: what a client sent along with a call, raw until the handler's types read it.
 
+use std::fmt;
+
 use bolide_protocol::ejson::{self, CustomTypes};
 use bolide_protocol::two_factor::TwoFactorCode;
 use bolide_protocol::{DdpError, Ejson, RawJson};
@@ -17,7 +19,7 @@ use serde::de::DeserializeOwned;
 /// assert_eq!(parameters.get::<Option<String>>(2)?, None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Parameters {
     values: Vec<RawJson>,
     types: CustomTypes,
@@ -81,6 +83,13 @@ impl Parameters {
         while self.values.len() > declared && self.values.last().is_some_and(is_spare) {
             self.values.pop();
         }
+    }
+}
+
+/// Passwords and codes are parameters, so no values.
+impl fmt::Debug for Parameters {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Parameters").field("len", &self.len()).finish_non_exhaustive()
     }
 }
 

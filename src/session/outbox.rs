@@ -50,6 +50,8 @@ struct State {
     unsent: Vec<u8>,
     /// Messages that have left, heartbeats apart.
     sent_count: u64,
+    /// Whether the client took anything since somebody asked.
+    has_moved: bool,
     corked: bool,
     condition: Condition,
     /// Handlers that wait until less waits here.
@@ -77,6 +79,7 @@ impl Outbox {
                 in_burst: false,
                 unsent: Vec::new(),
                 sent_count: 0,
+                has_moved: false,
                 corked: false,
                 condition: Condition::Good,
                 waiting_for_room: Vec::new(),
@@ -230,10 +233,20 @@ impl Outbox {
     }
 
     /// After an overflow: drops what waits, and lets the closing frame through.
-    pub(crate) fn clear(&self) {
+    pub(crate) fn drop_waiting(&self) {
+        self.state.lock().waiting = Queue::default();
+    }
+
+    /// Counts messages from here on; what was said before the session was open does not count.
+    pub(crate) fn begin_count(&self) {
         let mut state = self.state.lock();
-        state.waiting = Queue::default();
-        state.condition = Condition::Good;
+        self.hand_over(&mut state);
+        state.sent_count = 0;
+    }
+
+    /// Whether anything has left since this was asked last.
+    pub(crate) fn has_moved(&self) -> bool {
+        std::mem::take(&mut self.state.lock().has_moved)
     }
 
     pub(crate) fn wake_driver(&self) {
@@ -249,7 +262,8 @@ impl Outbox {
         let mut state = self.state.lock();
         loop {
             self.hand_over(&mut state);
-            if state.unsent.is_empty() && state.waiting.is_empty() {
+            let is_done = state.unsent.is_empty() && state.waiting.is_empty();
+            if is_done || state.condition == Condition::Broken {
                 return Poll::Ready(());
             }
             let Link::Direct(socket) = &state.link else { return Poll::Ready(()) };
@@ -267,6 +281,7 @@ impl Outbox {
     /// The next item, for a transport that the driver writes to.
     pub(crate) fn take(&self) -> Option<Item> {
         let mut state = self.state.lock();
+        state.has_moved = true;
         let item = state.pop()?;
         self.wake_if_there_is_room(&mut state);
         Some(item)
@@ -313,7 +328,10 @@ impl Outbox {
 
 impl State {
     fn put(&mut self, item: Item) {
-        if self.condition == Condition::Good {
+        // The closing frame comes after a session has ended.
+        let is_farewell =
+            self.condition == Condition::Ended && matches!((&item, &self.link), (Item::Bytes(_), Link::Direct(_)));
+        if self.condition == Condition::Good || is_farewell {
             self.waiting.push(item);
         }
     }
@@ -401,7 +419,10 @@ impl State {
         let mut written = 0;
         while written < bytes.len() {
             match socket.try_write(&bytes[written..]) {
-                Ok(count) => written += count,
+                Ok(count) => {
+                    self.has_moved = true;
+                    written += count;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return written,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => {

@@ -68,12 +68,18 @@ async fn calls_gated(me: SignedIn) -> MethodResult<String> {
     me.call("gated", &()).await
 }
 
+async fn calls_gated_as_another(me: SignedIn) -> MethodResult<String> {
+    me.set_user_id(Some("mallory".into())).await?;
+    me.call("gated", &()).await
+}
+
 fn register(app: AppBuilder) -> AppBuilder {
     let strict = TwoFactor::required().disable_remember_me().require_second_factor();
     app.method("gated", TwoFactor::required(), ok)
         .method("strict", strict, ok)
         .method("show", TwoFactor::required(), show)
         .method("gatedOuter", TwoFactor::required(), calls_gated)
+        .method("gatedAsAnother", TwoFactor::required(), calls_gated_as_another)
         .method("openOuter", TwoFactor::none(), calls_gated)
         .method("logIn", TwoFactor::none(), async |context: Context, user: UserId| {
             context.set_user_id(Some(user)).await
@@ -210,6 +216,18 @@ async fn a_gated_call_within_an_open_one_is_asked() {
 }
 
 #[tokio::test]
+async fn whom_a_gated_method_signs_in_has_not_passed_the_gate() {
+    let porter = Porter::default();
+    let server = Server::start(app_with(&porter)).await;
+    let mut client = Client::connect(server.address).await;
+    client.ask("logIn", json!(["alice"])).await;
+    let answer = client.ask("gatedAsAnother", json!([code(CODE)])).await;
+    assert_eq!(answer["error"]["error"], "totp-required");
+    let asked: Vec<String> = porter.seen().into_iter().map(|seen| seen.user).collect();
+    assert_eq!(asked, ["alice", "mallory"]);
+}
+
+#[tokio::test]
 async fn a_gate_that_panics_admits_nobody_and_tells_nothing() {
     struct Broken;
     impl Gate for Broken {
@@ -267,5 +285,5 @@ fn the_policies_of_all_methods_can_be_listed() {
     let app = app_with(&Porter::default());
     let gated: Vec<String> =
         app.methods().into_iter().filter(|method| method.policy.is_gated()).map(|method| method.name).collect();
-    assert_eq!(gated, ["gated", "gatedOuter", "show", "strict"]);
+    assert_eq!(gated, ["gated", "gatedAsAnother", "gatedOuter", "show", "strict"]);
 }

@@ -41,6 +41,26 @@ async fn a_running_method_is_answered_and_its_client_told_to_go() {
 }
 
 #[tokio::test]
+async fn a_publication_that_never_ends_does_not_hold_up_the_shutdown() {
+    let app = App::builder().limits(Limits { shutdown_timeout: Duration::from_mins(10), ..Limits::default() }).publish(
+        "endless",
+        async |subscription: Subscription| {
+            subscription.ready();
+            subscription.unblock();
+            std::future::pending().await
+        },
+    );
+    let server = start(app).await;
+    let mut client = Client::connect(server.address).await;
+    client.send(json!({"msg": "sub", "id": "s", "name": "endless"})).await;
+    assert_eq!(client.next().await, json!({"msg": "ready", "subs": ["s"]}));
+    let stopped = tokio::spawn(server.shut_down());
+    assert_eq!(client.close_code().await, 1001);
+    client.wait_for_end().await;
+    soon(stopped).await.expect("a server that ends well");
+}
+
+#[tokio::test]
 async fn what_waits_for_its_turn_is_not_started() {
     let (app, mut long) = LongMethod::register(App::builder());
     let server = start(app).await;

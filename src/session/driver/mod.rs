@@ -77,6 +77,13 @@ enum Phase {
     Ended,
 }
 
+/// Whatever ends the task, a runtime that stops or a panic, the session does not outlive it.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 impl Driver {
     fn new(app: Arc<AppState>, session: Arc<Session>, transport: Box<dyn Transport>) -> Self {
         let timer = Timer::connect(app.limits.connect_timeout);
@@ -104,6 +111,7 @@ impl Driver {
     /// Does all that can be done now.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.session.outbox().register_driver(context);
+        self.hear_slow_reader();
         self.poll_timer(context);
         let mut messages = 0;
         loop {
@@ -164,6 +172,13 @@ impl Driver {
     fn is_held_back(&mut self) -> bool {
         self.held_back = self.session.outbox().is_congested();
         self.held_back
+    }
+
+    /// A client that takes what waits for it is alive, though nothing that it says is read meanwhile.
+    fn hear_slow_reader(&mut self) {
+        if self.held_back && self.session.outbox().has_moved() {
+            self.timer.hear();
+        }
     }
 
     /// Nobody else wakes a driver that was held back when the client has taken what waited.
@@ -247,6 +262,7 @@ impl Driver {
 
     fn open(&mut self, version: Version) {
         self.phase = Phase::Open(version);
+        self.session.outbox().begin_count();
         self.send(&ServerMessage::Connected { session: self.session.id().to_owned() });
         self.timer.start_heartbeat(version.has_heartbeats().then_some(self.app.heartbeat));
         self.start_universal();
@@ -277,17 +293,17 @@ impl Driver {
     }
 
     fn give_up_on_slow_client(&mut self) {
-        tracing::debug!(session = self.session.id(), "ended: too much waits for the client");
+        tracing::debug!("a session ended: too much waits for its client");
         if matches!(self.phase, Phase::Away(_)) {
             return self.end();
         }
-        self.session.outbox().clear();
+        self.session.outbox().drop_waiting();
         self.close(Goodbye::new(1013, "The client reads too slowly"));
     }
 
     /// When the server shuts down, running methods may end; then the client is told to go.
     fn finish_shutdown(&mut self) {
-        if self.shutting_down && !self.calls.is_running() {
+        if self.shutting_down && self.calls.method_ids().next().is_none() {
             self.close(Goodbye::new(1001, "The server is shutting down"));
         }
     }
@@ -338,8 +354,9 @@ impl Driver {
         self.phase = Phase::Closing;
         self.inbox.clear();
         self.timer.start_close(self.app.limits.close_timeout);
-        self.transport.close(&self.session, goodbye);
+        // Nothing that others send now may follow the closing frame.
         self.session.outbox().seal();
+        self.transport.close(&self.session, goodbye);
         self.finish_session();
     }
 

@@ -72,6 +72,8 @@ impl Driver {
         let starting = named.chain(universal).filter_map(|origin| self.start_again(origin)).collect();
         let patience = Box::pin(sleep(self.app.limits.user_change_timeout));
         self.user_changes.under_way = Some(Box::new(UserChange { starting, patience, done }));
+        // Methods that go on were moved to a new set, which is polled in the next round.
+        self.session.outbox().wake_driver();
     }
 
     fn start_again(&self, origin: Origin) -> Option<Running> {

@@ -25,6 +25,9 @@ use crate::transport::{Goodbye, Received, peer};
 /// A body may be this much longer than the messages in it: every character may be escaped.
 const ESCAPED: usize = 2;
 
+/// How many of the longest messages fit into one body.
+const MESSAGES_A_BODY: usize = 8;
+
 /// The content types that `sockjs-node` takes. An HTML form can send none of them but `text/plain`.
 const CONTENT_TYPES: [&str; 6] = ["text/plain", "T", "application/json", "application/xml", "text/xml", ""];
 
@@ -152,14 +155,17 @@ fn is_taken(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| CONTENT_TYPES.contains(&kind))
 }
 
-/// A client sends in one request all that waited for the one before, so it may be as much as a session's queue holds.
+/// A client sends in one request all that waited for the one before.
 async fn read_body(app: &AppState, body: Body) -> Result<Vec<u8>, Refusal> {
-    let limit = app.limits.queued_bytes.max(app.limits.message_bytes).saturating_mul(ESCAPED);
+    let read = read_chunks(body, MESSAGES_A_BODY * app.limits.message_bytes.saturating_mul(ESCAPED));
+    timeout(app.limits.connect_timeout, read).await.map_err(|_| Refusal::TooSlow)?
+}
+
+async fn read_chunks(body: Body, limit: usize) -> Result<Vec<u8>, Refusal> {
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
     loop {
-        let chunk = timeout(app.limits.connect_timeout, chunks.next()).await;
-        match chunk.map_err(|_| Refusal::TooSlow)? {
+        match chunks.next().await {
             Some(Ok(chunk)) if chunk.len() > limit - bytes.len() => return Err(Refusal::TooLong),
             Some(Ok(chunk)) => bytes.extend_from_slice(&chunk),
             Some(Err(_)) => return Err(Refusal::Gone),

@@ -227,7 +227,7 @@ async fn a_body_over_the_limit_is_413_and_closes_with_1009() {
     let server = server_with(Limits { message_bytes: 1 << 10, queued_bytes: 4 << 10, ..Limits::default() }).await;
     for (id, body) in [
         ("message", Payload::write(["x".repeat(1025).as_str()])),
-        ("body", Payload::write(["x".repeat(1000).as_str(); 9])),
+        ("body", Payload::write(["x".repeat(1000).as_str(); 17])),
     ] {
         let client = Polling::open(server.address, id).await;
         assert_eq!(client.send_text(&body).await.status(), 413, "{id}");
