@@ -34,6 +34,7 @@ mod placeholder;
 mod player;
 mod report;
 mod runner;
+mod sockjs;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ pub use case::{Case, CaseError, Chapter, Level};
 pub use in_process::{InProcess, InProcessConnection};
 pub use report::{Counts, Failure, Outcome, Report, Verdict};
 pub use runner::{Options, run};
+pub use sockjs::{SockJs, SockJsConnection};
 pub use step::{Action, Binary, Call, CloseCode, Opening, Step};
 pub use transport::{Connection, Received, Transport, TransportError};
 pub use websocket::{WebSocket, WebSocketConnection};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bolide::conformance::{InProcess, Level, Options, Report, Transport, WebSocket, book, run};
+use bolide::conformance::{InProcess, Level, Options, Report, SockJs, Transport, WebSocket, book, run};
 use bolide::{App, Heartbeat};
 
 use crate::application::{application, register};
@@ -20,6 +20,14 @@ async fn the_conversations_hold_over_websocket() {
     let server = Server::start(application()).await;
     let report = play(&web_socket(&server), &Options::new("websocket").level(Level::Bolide)).await;
     expect_success(&report, 590);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_conversations_hold_over_sockjs() {
+    let server = Server::start(application()).await;
+    let sockjs = SockJs::new(&format!("ws://{}/sockjs", server.address)).expect("an address");
+    let options = Options::new("sockjs").level(Level::Bolide).server("transport", "sockjs");
+    expect_success(&play(&sockjs, &options).await, 550);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bolide::chance::{Chance as _, SystemChance};
-use bolide::conformance::{Level, Options, Report, WebSocket, book, run as play};
+use bolide::conformance::{Level, Options, Report, SockJs, WebSocket, book, run as play};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The server, such as `ws://localhost:3000/websocket`.
+    /// The server, such as `ws://localhost:3000/websocket`, or `ws://localhost:3000/sockjs` for SockJS.
     url: String,
 
     /// Plays only this chapter; may be repeated.
@@ -57,8 +57,12 @@ async fn play_all(arguments: Arguments) -> Result<Report, Box<dyn std::error::Er
         Some(directory) => book::from_directory(directory)?,
         None => book::embedded()?,
     };
-    let server = WebSocket::new(&arguments.url)?;
-    let report = play(&server, &chapters, &options(&arguments)).await;
+    let options = options(&arguments);
+    let report = if arguments.url.trim_end_matches('/').ends_with("/sockjs") {
+        play(&SockJs::new(&arguments.url)?, &chapters, &options.server("transport", "sockjs")).await
+    } else {
+        play(&WebSocket::new(&arguments.url)?, &chapters, &options).await
+    };
     report.write(&mut io::stdout().lock())?;
     Ok(report)
 }

@@ -1,0 +1,84 @@
+//! SockJS over WebSocket, as browsers use it: the same conversations in another wrapping.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bolide_protocol::sockjs::{Frame, Payload};
+
+use super::step::Opening;
+use super::transport::{Connection, Received, Transport, TransportError};
+use super::websocket::{WebSocket, WebSocketConnection};
+
+/// A server's SockJS endpoint.
+#[derive(Debug)]
+pub struct SockJs {
+    address: String,
+    sessions: AtomicU64,
+}
+
+/// An open SockJS connection.
+#[derive(Debug)]
+pub struct SockJsConnection {
+    socket: WebSocketConnection,
+    arrived: VecDeque<String>,
+}
+
+impl SockJs {
+    /// The endpoint at an address such as `ws://127.0.0.1:3000/sockjs`.
+    ///
+    /// # Errors
+    /// Says what is wrong with the address.
+    pub fn new(address: &str) -> Result<Self, TransportError> {
+        let address = address.trim_end_matches('/').to_owned();
+        WebSocket::new(&address)?;
+        Ok(Self { address, sessions: AtomicU64::new(0) })
+    }
+}
+
+impl Transport for SockJs {
+    type Connection = SockJsConnection;
+
+    async fn open(&self, opening: &Opening) -> Result<SockJsConnection, TransportError> {
+        let session = self.sessions.fetch_add(1, Ordering::Relaxed);
+        let mut socket = WebSocket::new(&format!("{}/000/{session:08}/websocket", self.address))?.open(opening).await?;
+        match socket.receive().await {
+            Received::Text(text) if text == Frame::Open.to_text() => {
+                Ok(SockJsConnection { socket, arrived: VecDeque::new() })
+            }
+            other => Err(TransportError(format!("{}: expected the frame `o`, not {other:?}", self.address))),
+        }
+    }
+}
+
+impl Connection for SockJsConnection {
+    async fn send_text(&mut self, text: String) {
+        self.socket.send_text(Payload::write([text.as_str()])).await;
+    }
+
+    /// SockJS knows no binary messages; what is no text cannot be said.
+    async fn send_binary(&mut self, bytes: Vec<u8>) {
+        self.send_text(String::from_utf8_lossy(&bytes).into_owned()).await;
+    }
+
+    async fn receive(&mut self) -> Received {
+        loop {
+            if let Some(message) = self.arrived.pop_front() {
+                return Received::Text(message);
+            }
+            let text = match self.socket.receive().await {
+                Received::Text(text) => text,
+                other => return other,
+            };
+            match Frame::parse(&text) {
+                Ok(Frame::Messages(messages)) => self.arrived.extend(messages),
+                // The close frame of the WebSocket follows.
+                Ok(Frame::Open | Frame::Heartbeat | Frame::Close { .. }) => {}
+                Err(_) => return Received::Text(text),
+            }
+        }
+    }
+
+    async fn close(&mut self, code: u16) {
+        self.socket.close(code).await;
+    }
+}
