@@ -234,6 +234,13 @@ impl App {
         crate::server::serve(Arc::clone(&self.state), self.router(), listener, shutdown).await;
     }
 
+    /// Takes no more clients, lets running methods end within [`Limits::shutdown_timeout`], and closes the sessions with
+    /// 1001. For an app whose [`router`](Self::router) is mounted in another server: before that one stops.
+    /// [`serve`](Self::serve) and [`serve_on`](Self::serve_on) do it themselves.
+    pub async fn shutdown(&self) {
+        crate::server::shut_down(&self.state).await;
+    }
+
     pub(crate) fn from_state(state: Arc<AppState>) -> Self {
         Self { state }
     }
@@ -502,7 +509,7 @@ fn join_bus(bus: &dyn Bus, collections: Vec<Arc<CollectionCore>>, streams: Vec<A
 }
 
 async fn listen(address: &str) -> Result<TcpListener, Error> {
-    let failed = |source| Error::Listen { address: address.to_owned(), source };
+    let failed = |reason| Error::Listen { address: address.to_owned(), reason };
     let parsed: SocketAddr = match address.parse() {
         Ok(address) => address,
         Err(_) => return TcpListener::bind(address).await.map_err(failed),

@@ -10,12 +10,12 @@ pub enum Error {
     #[error(transparent)]
     Build(#[from] BuildError),
     /// The listener could not be opened.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {reason}")]
     Listen {
         /// The address that was asked for.
         address: String,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 

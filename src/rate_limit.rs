@@ -172,7 +172,8 @@ impl Window {
     /// Counts, and gives the milliseconds to wait if it was too much.
     fn count(&mut self, rule: &RateLimitRule, key: Key, now: Timestamp) -> Option<i64> {
         let ends = match self.ends {
-            Some(ends) if now < ends => ends,
+            // A clock that was set back does not make the window longer.
+            Some(ends) if now < ends && ends <= now.plus(rule.interval) => ends,
             _ => {
                 self.counts.clear();
                 now.plus(rule.interval)

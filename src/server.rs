@@ -79,7 +79,8 @@ async fn serve_http(app: Arc<AppState>, router: Router, socket: TcpStream, addre
     let _late = timeout(app.limits.shutdown_timeout, connection).await;
 }
 
-async fn shut_down(app: &AppState) {
+/// Lets running methods end within the timeout, and closes all sessions with 1001.
+pub(crate) async fn shut_down(app: &AppState) {
     app.stopping.cancel();
     app.tasks.close();
     app.sessions.request(|| Request::ShutDown);

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::application::application;
 use crate::client::{Client, call};
 use crate::raw::Raw;
-use crate::waiting::until;
+use crate::waiting::{soon, until};
 
 /// So little fits into the stream that every longer message has to wait for the other side.
 const PIPE_BYTES: usize = 1_000;
@@ -115,6 +115,16 @@ async fn a_client_that_does_not_read_is_not_read_from_over_a_stream_that_is_no_t
     for _ in 0..sent / echo.len() {
         client.answer("1").await;
     }
+}
+
+#[tokio::test]
+async fn an_app_in_a_server_of_axum_can_be_shut_down_in_order() {
+    let app = application();
+    let mut client = Client::connect(serve_by_axum(&app).await).await;
+    let shut_down = tokio::spawn(async move { app.shutdown().await });
+    assert_eq!(client.close_code().await, 1001);
+    client.wait_for_end().await;
+    soon(shut_down).await.expect("an app that ends well");
 }
 
 fn long_calls() -> Vec<Value> {
