@@ -1,13 +1,19 @@
 //! Clients that read slowly, or not at all: handlers wait for them, memory is bounded, and others are not held up.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bolide::prelude::*;
 use bolide::publication::Strategy;
-use bolide::{AppBuilder, Limits};
+use bolide::{AppBuilder, Heartbeat, Limits};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::net::TcpStream;
 
+use crate::client::Client;
+use crate::server::Server;
 use crate::subscriber::Subscriber;
 use crate::waiting::{A_MOMENT, until};
 
@@ -39,6 +45,43 @@ async fn when_it_waits(sent: &AtomicUsize) -> usize {
         tokio::time::sleep(A_MOMENT).await;
     }
     before
+}
+
+/// Carries a connection to a server, and from it only so much at a time.
+async fn slow_line_to(address: SocketAddr) -> DuplexStream {
+    const BYTES: usize = 64 << 10;
+    let (near, far) = tokio::io::duplex(BYTES);
+    let (mut from_server, mut to_server) = TcpStream::connect(address).await.expect("a listening server").into_split();
+    let (mut from_client, mut to_client) = tokio::io::split(far);
+    tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
+    tokio::spawn(async move {
+        let mut piece = vec![0; BYTES];
+        loop {
+            let Ok(count @ 1..) = from_server.read(&mut piece).await else { return };
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            if to_client.write_all(&piece[..count]).await.is_err() {
+                return;
+            }
+        }
+    });
+    near
+}
+
+#[tokio::test]
+async fn a_client_that_takes_longer_for_a_message_than_for_a_heartbeat_keeps_its_session() {
+    const BYTES: usize = 15 << 20;
+    let heartbeat = Heartbeat { interval: Duration::from_millis(400), timeout: Duration::from_millis(400) };
+    let app = App::builder()
+        .heartbeat(heartbeat)
+        .limits(Limits { outbox_bytes: 2 * BYTES, ..Limits::default() })
+        .method("long", TwoFactor::none(), async |_: Context| Ok("x".repeat(BYTES)))
+        .build()
+        .expect("the app fits together");
+    let server = Server::start(app).await;
+    let mut client = Client::open_over(slow_line_to(server.address).await, "ws://localhost/websocket").await;
+    client.start_session().await;
+    client.call("1", "long", json!([])).await;
+    assert_eq!(client.answer("1").await["result"].as_str().map(str::len), Some(BYTES));
 }
 
 #[tokio::test]

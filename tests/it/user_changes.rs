@@ -55,6 +55,39 @@ async fn a_user_is_sent_what_differs_and_ready_again() {
 }
 
 #[tokio::test]
+async fn a_method_that_goes_on_is_answered_while_subscriptions_run_again() {
+    let (woken, run_again, let_end) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (waits, again, end) = (Arc::clone(&woken), Arc::clone(&run_again), Arc::clone(&let_end));
+    let app = app()
+        .method("goOn", TwoFactor::none(), async move |context: Context| {
+            context.unblock();
+            waits.notified().await;
+            Ok("went on")
+        })
+        .method("becomeLater", TwoFactor::none(), async |context: Context| {
+            // So that the driver is asked in a poll of its own, as by a method that hashes a password.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            context.set_user_id(Some("alice".into())).await
+        })
+        .publish("own", async move |subscription: Subscription| {
+            if subscription.user_id().is_some() {
+                again.notify_one();
+                end.notified().await;
+            }
+            Ok(())
+        });
+    let mut subscriber = subscriber(app).await;
+    subscriber.subscribe("own", json!([])).await;
+    for (id, method) in [("1", "goOn"), ("2", "becomeLater")] {
+        subscriber.send(json!({"msg": "method", "id": id, "method": method})).await;
+    }
+    soon(run_again.notified()).await;
+    woken.notify_one();
+    assert_eq!(soon(subscriber.next()).await, json!({"msg": "updated", "methods": ["1"]}));
+    let_end.notify_one();
+}
+
+#[tokio::test]
 async fn the_same_user_again_repeats_ready_and_nothing_else() {
     let items: Collection = Collection::new("items");
     let document = [("a".to_owned(), Ejson::from(1))].into_iter().collect();
