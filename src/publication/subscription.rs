@@ -316,14 +316,19 @@ impl SubscriptionCore {
 }
 
 fn end(session: &Arc<Session>, handle: Handle, error: Option<DdpError>) {
-    let ended = session.outbox().burst(|| session.views().end(handle, session));
-    let Some(Ended { id, handler, on_stop }) = ended else { return };
+    let ended = session.outbox().burst(|| {
+        let mut views = session.views();
+        let ended = views.end(handle, session)?;
+        // While nobody can subscribe again under the same id.
+        let id = ended.id.as_ref().and_then(|id| ejson::to_raw(&**id).ok());
+        session.send(ServerMessage::Nosub { id, error }.to_frame().into());
+        Some(ended)
+    });
+    let Some(Ended { handler, on_stop, .. }) = ended else { return };
     if let Some(handler) = handler {
         handler.wake();
     }
     run_all(on_stop);
-    let id = id.and_then(|id| ejson::to_raw(&*id).ok());
-    session.send(ServerMessage::Nosub { id, error }.to_frame().into());
 }
 
 /// Runs callbacks of the application; one that panics does not keep the others from running.

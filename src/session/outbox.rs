@@ -45,7 +45,8 @@ struct State {
     link: Link,
     waiting: Queue,
     /// Whether what comes now does not count as too much.
-    in_burst: bool,
+    /// How many bursts are under way, on other tasks perhaps.
+    bursts: usize,
     /// What the socket did not take of the last write.
     unsent: Vec<u8>,
     /// Messages that have left, heartbeats apart.
@@ -76,7 +77,7 @@ impl Outbox {
             state: Mutex::new(State {
                 link,
                 waiting: Queue::default(),
-                in_burst: false,
+                bursts: 0,
                 unsent: Vec::new(),
                 sent_count: 0,
                 has_moved: false,
@@ -150,22 +151,25 @@ impl Outbox {
         })
     }
 
-    /// The socket is gone and the session waits for another one. Gives what has not left.
-    pub(crate) fn detach(&self) -> Vec<ByteString> {
+    /// The socket is gone and the session waits for another one. Gives what has not left; nothing if so much waited that
+    /// messages are missing.
+    pub(crate) fn detach(&self) -> Option<Vec<ByteString>> {
         let mut state = self.state.lock();
         state.link = Link::Detached;
         state.unsent = Vec::new();
-        state.condition = Condition::Good;
+        if state.condition == Condition::Broken {
+            state.condition = Condition::Good;
+        }
         let messages = state.waiting.keep_messages();
         self.flush(&mut state);
-        messages
+        (state.condition == Condition::Good).then_some(messages)
     }
 
-    /// Takes the link away, for another session.
-    pub(crate) fn take_link(&self) -> Link {
+    /// Takes the link away, for another session; nothing if something still waits for it, half a frame perhaps.
+    pub(crate) fn take_link(&self) -> Option<Link> {
         let mut state = self.state.lock();
-        self.flush(&mut state);
-        std::mem::replace(&mut state.link, Link::Detached)
+        self.hand_over(&mut state);
+        (state.pending_bytes() == 0).then(|| std::mem::replace(&mut state.link, Link::Detached))
     }
 
     /// Gives the link back that [`take_link`](Self::take_link) took.
@@ -199,10 +203,10 @@ impl Outbox {
     /// Does something that has to be told in one step, however much that is. A client that reads is not given up for
     /// it; what comes after it counts as before. Nothing that a client sends is read until it has taken the most of it.
     pub(crate) fn burst<Output>(&self, act: impl FnOnce() -> Output) -> Output {
-        self.state.lock().in_burst = true;
+        self.state.lock().bursts += 1;
         let output = act();
         let mut state = self.state.lock();
-        state.in_burst = false;
+        state.bursts -= 1;
         if !matches!(state.link, Link::Detached) {
             state.waiting.exempt_all();
         }
@@ -213,7 +217,7 @@ impl Outbox {
     pub(crate) fn break_off(&self) {
         let mut state = self.state.lock();
         if state.condition != Condition::Ended {
-            state.condition = Condition::Broken;
+            state.lose_socket();
         }
     }
 
@@ -270,7 +274,7 @@ impl Outbox {
             match socket.as_ref().poll_write_ready(context) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => {
-                    state.condition = Condition::Broken;
+                    state.lose_socket();
                     return Poll::Ready(());
                 }
                 Poll::Pending => return Poll::Pending,
@@ -281,8 +285,8 @@ impl Outbox {
     /// The next item, for a transport that the driver writes to.
     pub(crate) fn take(&self) -> Option<Item> {
         let mut state = self.state.lock();
-        state.has_moved = true;
         let item = state.pop()?;
+        state.has_moved = true;
         self.wake_if_there_is_room(&mut state);
         Some(item)
     }
@@ -343,13 +347,20 @@ impl State {
         Some(item)
     }
 
+    /// An overflow stays one: messages are missing, and the session must not be resumed.
+    fn lose_socket(&mut self) {
+        if self.condition != Condition::Overflowed {
+            self.condition = Condition::Broken;
+        }
+    }
+
     fn pending_bytes(&self) -> usize {
         self.waiting.bytes() + self.unsent.len()
     }
 
     fn is_over(&self, max_messages: usize, max_bytes: usize) -> bool {
         let (messages, bytes) = self.waiting.counted();
-        !self.in_burst && (messages > max_messages || bytes + self.unsent.len() > max_bytes)
+        self.bursts == 0 && (messages > max_messages || bytes + self.unsent.len() > max_bytes)
     }
 
     /// Writes into the socket until it takes no more or nothing is left.
@@ -426,11 +437,73 @@ impl State {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return written,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => {
-                    self.condition = Condition::Broken;
+                    self.lose_socket();
                     return bytes.len();
                 }
             }
         }
         written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outbox() -> Outbox {
+        Outbox::new(Link::Driver, &Limits { outbox_messages: 2, ..Limits::default() })
+    }
+
+    fn message() -> Item {
+        Item::Message("{}".into())
+    }
+
+    #[test]
+    fn what_has_not_left_is_kept_for_a_client_that_is_away() {
+        let outbox = outbox();
+        outbox.push(message());
+        outbox.break_off();
+        assert_eq!(outbox.detach(), Some(vec!["{}".into()]));
+        assert_eq!(outbox.condition(), Condition::Good);
+    }
+
+    #[test]
+    fn an_overflow_is_not_forgotten_when_the_socket_is_lost() {
+        let outbox = outbox();
+        for _ in 0..3 {
+            outbox.push(message());
+        }
+        outbox.break_off();
+        assert_eq!(outbox.condition(), Condition::Overflowed);
+        assert_eq!(outbox.detach(), None);
+    }
+
+    #[test]
+    fn a_link_for_which_something_waits_is_not_given_away() {
+        let outbox = outbox();
+        outbox.push(message());
+        assert!(outbox.take_link().is_none());
+        assert!(outbox.take().is_some());
+        assert!(outbox.take_link().is_some());
+    }
+
+    #[test]
+    fn only_what_leaves_is_progress() {
+        let outbox = outbox();
+        assert!(outbox.take().is_none());
+        assert!(!outbox.has_moved());
+        outbox.push(message());
+        assert!(outbox.take().is_some());
+        assert!(outbox.has_moved() && !outbox.has_moved());
+    }
+
+    #[test]
+    fn a_burst_that_ends_leaves_another_one_alone() {
+        let outbox = outbox();
+        outbox.burst(|| {
+            outbox.burst(|| ());
+            (0..3).for_each(|_| outbox.push(message()));
+        });
+        assert_eq!(outbox.condition(), Condition::Good);
     }
 }

@@ -63,10 +63,11 @@ impl Driver {
         let Some(older) = self.app.sessions.find(id).filter(|older| !Arc::ptr_eq(older, &self.session)) else {
             return self.open(version);
         };
+        let Some(link) = self.session.outbox().take_link() else { return self.open(version) };
         let connection = ResumingConnection {
             transport: std::mem::replace(&mut self.transport, Box::new(Gone)),
             next: self.next.take(),
-            link: self.session.outbox().take_link(),
+            link,
             peer: self.session.peer(),
         };
         let connection = Arc::new(Mutex::new(Some(connection)));
@@ -124,7 +125,7 @@ impl Driver {
         self.transport = Box::new(Gone);
         self.next = None;
         self.timer.start_grace(self.app.limits.resume_grace);
-        let waiting = self.session.outbox().detach();
+        let Some(waiting) = self.session.outbox().detach() else { return self.end() };
         let answered = waiting.iter().filter_map(|frame| match ServerMessage::parse(frame) {
             Ok(ServerMessage::Result { id, .. }) => Some(id),
             _ => None,
@@ -143,7 +144,10 @@ impl Driver {
         if !self.may_wait_for_client() {
             return self.close(Goodbye::normal());
         }
-        self.transport.close(&self.session, Goodbye::normal());
+        // What still waits would go down with the socket, and the client would have to begin anew.
+        if self.session.outbox().is_empty() {
+            self.transport.close(&self.session, Goodbye::normal());
+        }
         self.wait_for_client(version);
     }
 }

@@ -56,25 +56,12 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> SockJsWebSocket<Io> {
 
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Transport for SockJsWebSocket<Io> {
     fn poll_receive(&mut self, _: &Arc<Session>, context: &mut Context<'_>) -> Poll<Received> {
-        if self.poll_heartbeat(context).is_ready() {
-            let goodbye = Goodbye::new(3000, "No response from heartbeat");
-            return Poll::Ready(Received::Refused(goodbye));
+        // First what has arrived: the pong may be behind it.
+        if let Poll::Ready(received) = self.poll_message(context) {
+            return Poll::Ready(received);
         }
-        loop {
-            if let Some(sent) = self.received.as_mut().and_then(Iterator::next) {
-                return Poll::Ready(self.take(sent));
-            }
-            self.received = None;
-            match ready!(self.poll_reader(context)) {
-                Received::Frame(frame) if frame.is_empty() => {}
-                Received::Frame(frame) => match Payload::parse(&frame) {
-                    Ok(payload) => self.received = Some(payload),
-                    Err(_) => return Poll::Ready(self.break_off()),
-                },
-                Received::Garbage => return Poll::Ready(self.break_off()),
-                received => return Poll::Ready(received),
-            }
-        }
+        ready!(self.poll_heartbeat(context));
+        Poll::Ready(Received::Refused(Goodbye::new(3000, "No response from heartbeat")))
     }
 
     fn poll_send(&mut self, session: &Arc<Session>, context: &mut Context<'_>) {
@@ -107,6 +94,24 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Transport for SockJsWebSocket<Io
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> SockJsWebSocket<Io> {
+    fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Received> {
+        loop {
+            if let Some(sent) = self.received.as_mut().and_then(Iterator::next) {
+                return Poll::Ready(self.take(sent));
+            }
+            self.received = None;
+            match ready!(self.poll_reader(context)) {
+                Received::Frame(frame) if frame.is_empty() => {}
+                Received::Frame(frame) => match Payload::parse(&frame) {
+                    Ok(payload) => self.received = Some(payload),
+                    Err(_) => return Poll::Ready(self.break_off()),
+                },
+                Received::Garbage => return Poll::Ready(self.break_off()),
+                received => return Poll::Ready(received),
+            }
+        }
+    }
+
     /// Ready when the client does not answer any more.
     fn poll_heartbeat(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(heartbeat) = &mut self.heartbeat else {
