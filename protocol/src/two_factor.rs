@@ -42,7 +42,13 @@ impl fmt::Display for TwoFactorMethod {
     }
 }
 
-/// A code that a client shows, with the method that it names for it. The code has no `Debug`: it is a secret.
+/// A code that a client shows, with the method that it names for it. `Debug` leaves the code out: it is a secret.
+///
+/// ```
+/// use bolide_protocol::two_factor::TwoFactorCode;
+///
+/// assert!(!format!("{:?}", TwoFactorCode::new("123456", "totp")).contains("123456"));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct TwoFactorCode {
     code: String,

@@ -8,15 +8,17 @@ use bolide_protocol::{DdpError, Ejson, RawJson};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The parameters of a call. As a handler's only parameter it takes whatever the client sends.
+/// The parameters of a call. As a handler's only parameter it takes whatever the client sends. `Debug` leaves the values
+/// out: passwords and codes are parameters.
 ///
 /// ```
 /// use bolide::method::Parameters;
 ///
-/// let parameters = Parameters::from_values(&("a", 1))?;
+/// let parameters = Parameters::from_values(&("xyz", 1))?;
 /// assert_eq!(parameters.len(), 2);
-/// assert_eq!(parameters.get::<String>(0)?, "a");
+/// assert_eq!(parameters.get::<String>(0)?, "xyz");
 /// assert_eq!(parameters.get::<Option<String>>(2)?, None);
+/// assert!(!format!("{parameters:?}").contains("xyz"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Default)]
