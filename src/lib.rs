@@ -41,6 +41,8 @@ pub mod publication;
 pub mod rate_limit;
 mod server;
 mod session;
+#[cfg(feature = "accounts")]
+pub mod store;
 mod transport;
 pub mod two_factor;
 mod user;
