@@ -24,7 +24,7 @@ use crate::connection::{Connection, Peer};
 use crate::context::CallRandom;
 use crate::error::{BuildError, Error};
 use crate::limits::{Heartbeat, Limits};
-use crate::method::{Invocation, MethodHandler, MethodRegistry, Parameters, RunningMethod, sanitize};
+use crate::method::{Invocation, Method, MethodHandler, MethodRegistry, Parameters, RunningMethod, sanitize};
 use crate::publication::{
     Hasher, PublicationHandler, PublicationRegistry, Strategy, Stream, StreamCore, Subscription, add_built_in,
 };
@@ -62,8 +62,8 @@ pub struct AppBuilder {
     streams: Vec<Arc<StreamCore>>,
     bus: Box<dyn Bus>,
     gate: Box<dyn Gate>,
-    clock: Box<dyn Clock>,
-    chance: Box<dyn Chance>,
+    clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
     types: CustomTypes,
     limits: Limits,
     heartbeat: Heartbeat,
@@ -97,8 +97,8 @@ pub(crate) struct AppState {
     pub(crate) publications: PublicationRegistry,
     strategies: HashMap<String, Strategy, Hasher>,
     pub(crate) gate: Box<dyn Gate>,
-    pub(crate) clock: Box<dyn Clock>,
-    pub(crate) chance: Box<dyn Chance>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) chance: Arc<dyn Chance>,
     pub(crate) types: CustomTypes,
     pub(crate) limits: Limits,
     pub(crate) heartbeat: Heartbeat,
@@ -160,25 +160,13 @@ impl App {
         parameters: Parameters,
     ) -> Result<Option<RawJson>, DdpError> {
         let found = self.state.methods.find(method).ok_or_else(|| DdpError::method_not_found(method))?;
-        let invocation = Arc::new(Invocation {
-            app: Arc::clone(&self.state),
-            method: Arc::clone(found),
-            connection: None,
-            user: Mutex::new(caller.user.clone()),
-            random: Mutex::new(CallRandom::new(None)),
-            unblocked: AtomicBool::new(false),
-            parent: None,
-            admitted: AtomicBool::new(false),
-        });
-        let outcome = RunningMethod::new(invocation.run(parameters)).await;
-        outcome.map_err(|error| sanitize(error, "method", method, &self.state.random_id()))
+        self.state.run(found, None, caller.user.clone(), CallRandom::new(None), parameters).await
     }
 
     /// The methods with their policies, by name.
     #[must_use]
     pub fn methods(&self) -> Vec<MethodSummary> {
-        let summary =
-            |method: &crate::method::Method| MethodSummary { name: method.name.to_string(), policy: method.policy };
+        let summary = |method: &Method| MethodSummary { name: method.name.to_string(), policy: method.policy };
         self.state.methods.iter().map(summary).collect()
     }
 
@@ -256,8 +244,8 @@ impl AppBuilder {
             streams: Vec::new(),
             bus: Box::new(LocalBus::default()),
             gate: Box::new(ClosedGate),
-            clock: Box::new(SystemClock),
-            chance: Box::new(SystemChance),
+            clock: Arc::new(SystemClock),
+            chance: Arc::new(SystemChance),
             types: CustomTypes::default(),
             limits: Limits::default(),
             heartbeat: Heartbeat::default(),
@@ -385,13 +373,13 @@ impl AppBuilder {
 
     /// Takes the time from elsewhere.
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Box::new(clock);
+        self.clock = Arc::new(clock);
         self
     }
 
     /// Takes random bytes from elsewhere.
     pub fn chance(mut self, chance: impl Chance) -> Self {
-        self.chance = Box::new(chance);
+        self.chance = Arc::new(chance);
         self
     }
 
@@ -463,6 +451,29 @@ impl AppState {
             return Strategy::Merge;
         }
         self.strategies.get(collection).copied().unwrap_or_default()
+    }
+
+    /// Runs a method that no session runs, by the same way as any other.
+    pub(crate) async fn run(
+        self: &Arc<Self>,
+        method: &Arc<Method>,
+        connection: Option<Connection>,
+        user: Option<UserId>,
+        random: CallRandom,
+        parameters: Parameters,
+    ) -> Result<Option<RawJson>, DdpError> {
+        let invocation = Arc::new(Invocation {
+            app: Arc::clone(self),
+            method: Arc::clone(method),
+            connection,
+            user: Mutex::new(user),
+            random: Mutex::new(random),
+            unblocked: AtomicBool::new(false),
+            parent: None,
+            admitted: AtomicBool::new(false),
+        });
+        let outcome = RunningMethod::new(invocation.run(parameters)).await;
+        outcome.map_err(|error| sanitize(error, "method", &method.name, &self.random_id()))
     }
 
     pub(crate) fn is_shutting_down(&self) -> bool {

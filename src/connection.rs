@@ -3,11 +3,29 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bolide_protocol::two_factor::TwoFactorCode;
+use parking_lot::Mutex;
+
+use crate::identity::Identity;
 use crate::session::Session;
 
-/// The connection that a call came over.
+/// The connection that a call came over: a session's, or the one of a single HTTP request.
 #[derive(Clone)]
-pub struct Connection(Arc<Session>);
+pub struct Connection(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Session(Arc<Session>),
+    Request(Arc<RequestConnection>),
+}
+
+/// The connection of an HTTP request. It ends with the last handle.
+pub(crate) struct RequestConnection {
+    id: Box<str>,
+    peer: Arc<Peer>,
+    identity: Identity,
+    on_close: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
+}
 
 /// Where a client is, as far as the server can tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,43 +34,118 @@ pub(crate) struct Peer {
     pub(crate) address: Option<String>,
     /// Those of the request's headers that Meteor shows, names in lower case.
     pub(crate) headers: Vec<(String, String)>,
+    /// The code in the request's headers.
+    pub(crate) shown: Option<HeaderCode>,
+}
+
+/// What the headers `x-2fa-code` and `x-2fa-method` say; one of them at least is there.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct HeaderCode {
+    pub(crate) code: Option<String>,
+    pub(crate) method: Option<String>,
 }
 
 impl Connection {
     pub(crate) fn new(session: Arc<Session>) -> Self {
-        Self(session)
+        Self(Kind::Session(session))
     }
 
-    pub(crate) fn session(&self) -> &Arc<Session> {
-        &self.0
+    #[cfg(feature = "accounts")]
+    pub(crate) fn request(id: String, peer: Peer, identity: Identity) -> Self {
+        let connection =
+            RequestConnection { id: id.into(), peer: Arc::new(peer), identity, on_close: Mutex::default() };
+        Self(Kind::Request(Arc::new(connection)))
     }
 
-    /// The session's id, 17 characters. It stays the same when a session is resumed.
+    /// The session; nothing for an HTTP request.
+    pub(crate) fn session(&self) -> Option<&Arc<Session>> {
+        match &self.0 {
+            Kind::Session(session) => Some(session),
+            Kind::Request(_) => None,
+        }
+    }
+
+    pub(crate) fn peer(&self) -> Arc<Peer> {
+        match &self.0 {
+            Kind::Session(session) => session.peer(),
+            Kind::Request(request) => Arc::clone(&request.peer),
+        }
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        match &self.0 {
+            Kind::Session(session) => session.identity(),
+            Kind::Request(request) => request.identity.clone(),
+        }
+    }
+
+    /// The session's id, 17 characters. It stays the same when a session is resumed. For an HTTP request it is the same
+    /// for all requests of one login token, or of one address.
     #[must_use]
     pub fn id(&self) -> &str {
-        self.0.id()
+        match &self.0 {
+            Kind::Session(session) => session.id(),
+            Kind::Request(request) => &request.id,
+        }
     }
 
     /// The client's address. Behind proxies it is what `forwarded_count` of them say.
     #[must_use]
     pub fn client_address(&self) -> Option<String> {
-        self.0.peer().address.clone()
+        self.peer().address.clone()
     }
 
     /// Those of the request's headers that Meteor shows, names in lower case: no cookies, no authorization.
     #[must_use]
     pub fn http_headers(&self) -> Vec<(String, String)> {
-        self.0.peer().headers.clone()
+        self.peer().headers.clone()
     }
 
-    /// Closes the connection. The session cannot be resumed afterwards.
+    /// Closes the connection. The session cannot be resumed afterwards. An HTTP request is answered all the same.
     pub fn close(&self) {
-        self.0.request_close();
+        if let Kind::Session(session) = &self.0 {
+            session.request_close();
+        }
     }
 
-    /// Runs `callback` when the session has ended; at once if it has.
+    /// Runs `callback` when the session has ended, or the HTTP request; at once if it has.
     pub fn on_close(&self, callback: impl FnOnce() + Send + 'static) {
-        self.0.on_close(Box::new(callback));
+        match &self.0 {
+            Kind::Session(session) => session.on_close(Box::new(callback)),
+            Kind::Request(request) => request.on_close.lock().push(Box::new(callback)),
+        }
+    }
+}
+
+impl Peer {
+    /// The value of one of the headers that Meteor shows.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl HeaderCode {
+    /// The code, where both headers are there.
+    #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "a gate of the application's own takes it"))]
+    pub(crate) fn complete(&self) -> Option<TwoFactorCode> {
+        Some(TwoFactorCode::new(self.code.as_deref()?, self.method.as_deref()?))
+    }
+}
+
+impl Drop for RequestConnection {
+    fn drop(&mut self) {
+        for callback in std::mem::take(self.on_close.get_mut()) {
+            if let Err(panic) = crate::method::guarded(callback) {
+                tracing::error!(%panic, "an on_close callback panicked");
+            }
+        }
+    }
+}
+
+impl fmt::Debug for HeaderCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("HeaderCode").field("method", &self.method).finish_non_exhaustive()
     }
 }
 

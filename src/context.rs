@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::app::App;
 use crate::chance::{Chance, Generator};
 use crate::connection::Connection;
+use crate::identity::Identity;
 use crate::method::{Invocation, MethodError, MethodResult, Parameters};
 use crate::user::UserId;
 
@@ -77,14 +78,32 @@ impl Context {
         if root.unblocked.load(Ordering::Acquire) {
             return Err(MethodError::internal("Can't call setUserId in a method after calling unblock"));
         }
-        let Some(session) = root.connection.as_ref().map(Connection::session) else {
+        let Some(session) = root.connection.as_ref().and_then(Connection::session) else {
             return Err(MethodError::internal("Can't call setUserId on a server initiated method call"));
         };
-        session.change_user(user.clone()).await;
-        *root.user.lock() = user;
+        session.change_user(Identity::without_login(user.clone())).await;
+        self.become_user(user);
+        Ok(())
+    }
+
+    /// Signs in with what a log-in has shown. Over HTTP there is nothing to sign in on; the call goes on as that user.
+    #[cfg(feature = "accounts")]
+    pub(crate) async fn sign_in(&self, identity: Identity) -> MethodResult<()> {
+        let root = self.invocation.root();
+        if let Some(session) = root.connection.as_ref().and_then(Connection::session) {
+            if root.unblocked.load(Ordering::Acquire) {
+                return Err(MethodError::internal("a log-in must come before unblock"));
+            }
+            session.change_user(identity.clone()).await;
+        }
+        self.become_user(identity.user);
+        Ok(())
+    }
+
+    fn become_user(&self, user: Option<UserId>) {
+        *self.invocation.root().user.lock() = user;
         // Whom the gate admitted was somebody else.
         self.invocation.forget_admission();
-        Ok(())
     }
 
     /// Lets the next messages of the client run while this method goes on.

@@ -35,6 +35,7 @@ pub mod collection;
 mod connection;
 mod context;
 mod error;
+mod identity;
 mod limits;
 pub mod method;
 pub mod publication;

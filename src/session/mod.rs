@@ -19,6 +19,7 @@ use futures::channel::oneshot;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::connection::Peer;
+use crate::identity::Identity;
 use crate::publication::Views;
 use crate::transport::{Goodbye, Received, Transport};
 use crate::user::UserId;
@@ -32,7 +33,7 @@ pub(crate) use registry::Sessions;
 pub(crate) struct Session {
     id: Box<str>,
     peer: Mutex<Arc<Peer>>,
-    user: Mutex<Option<UserId>>,
+    identity: Mutex<Identity>,
     outbox: Outbox,
     views: Mutex<Views>,
     /// Nothing once the session has ended.
@@ -43,7 +44,7 @@ pub(crate) struct Session {
 /// What others ask of the driver.
 pub(crate) enum Request {
     /// Sign a user in or out, and say when it is done.
-    ChangeUser(Option<UserId>, oneshot::Sender<()>),
+    ChangeUser(Identity, oneshot::Sender<()>),
     /// Close the connection for good.
     Close(Goodbye),
     /// Start nothing more, and close when what runs has ended.
@@ -82,7 +83,7 @@ impl Session {
         Arc::new(Self {
             id: id.into(),
             peer: Mutex::new(Arc::new(peer)),
-            user: Mutex::new(None),
+            identity: Mutex::default(),
             outbox,
             views: Mutex::default(),
             requests: Mutex::new(Some(Vec::new())),
@@ -99,7 +100,11 @@ impl Session {
     }
 
     pub(crate) fn user(&self) -> Option<UserId> {
-        self.user.lock().clone()
+        self.identity.lock().user.clone()
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity.lock().clone()
     }
 
     pub(crate) fn outbox(&self) -> &Outbox {
@@ -131,9 +136,9 @@ impl Session {
     }
 
     /// Has the driver change the user, and waits until it has.
-    pub(crate) async fn change_user(&self, user: Option<UserId>) {
+    pub(crate) async fn change_user(&self, identity: Identity) {
         let (done, changed) = oneshot::channel();
-        self.request(Request::ChangeUser(user, done));
+        self.request(Request::ChangeUser(identity, done));
         // A session that ends meanwhile has no user to change.
         let _ended = changed.await;
     }
@@ -166,8 +171,8 @@ impl Session {
         *self.peer.lock() = peer;
     }
 
-    fn set_user(&self, user: Option<UserId>) {
-        *self.user.lock() = user;
+    fn set_identity(&self, identity: Identity) {
+        *self.identity.lock() = identity;
     }
 
     fn run_close_callbacks(&self) {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use http::HeaderMap;
 
-use crate::connection::Peer;
+use crate::connection::{HeaderCode, Peer};
 
 /// The headers that Meteor shows to methods. No cookie, no origin, no authorization.
 const SHOWN_HEADERS: [&str; 14] = [
@@ -26,7 +26,21 @@ const SHOWN_HEADERS: [&str; 14] = [
 
 /// Describes the client of a request that came through `forwarded_count` proxies.
 pub(crate) fn describe(address: Option<SocketAddr>, headers: &HeaderMap, forwarded_count: usize) -> Peer {
-    Peer { address: client_address(address, headers, forwarded_count), headers: shown(headers) }
+    Peer {
+        address: client_address(address, headers, forwarded_count),
+        headers: shown(headers),
+        shown: header_code(headers),
+    }
+}
+
+/// A code in the headers; an empty one is none.
+fn header_code(headers: &HeaderMap) -> Option<HeaderCode> {
+    let value = |name: &str| {
+        let value = headers.get(name)?.to_str().ok()?.trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    };
+    let (code, method) = (value("x-2fa-code"), value("x-2fa-method"));
+    (code.is_some() || method.is_some()).then_some(HeaderCode { code, method })
 }
 
 fn shown(headers: &HeaderMap) -> Vec<(String, String)> {

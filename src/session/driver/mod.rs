@@ -279,7 +279,7 @@ impl Driver {
     fn serve_requests(&mut self, context: &Context<'_>) {
         for request in self.session.take_requests() {
             match request {
-                Request::ChangeUser(user, done) => self.user_changes.push(user, done),
+                Request::ChangeUser(identity, done) => self.user_changes.push(identity, done),
                 Request::Close(goodbye) => self.close(goodbye),
                 Request::ShutDown => self.shutting_down = true,
                 Request::Resume(resumption) => self.resume(resumption, context),

@@ -97,7 +97,9 @@ impl Driver {
         let Phase::Away(version) = self.phase else { return };
         // After an overflow, messages are missing.
         let is_complete = self.session.outbox().condition() == Condition::Good;
-        if !is_complete || self.session.outbox().sent_count() != received_count {
+        // A log-in that has ended is not gone on with.
+        let is_signed_in_still = self.session.identity().is_current(self.app.clock.now());
+        if !is_complete || !is_signed_in_still || self.session.outbox().sent_count() != received_count {
             return self.end();
         }
         let Some(ResumingConnection { mut transport, next, link, peer }) = connection.lock().take() else { return };

@@ -12,13 +12,13 @@ use tokio::time::{Sleep, sleep};
 
 use super::Driver;
 use super::calls::Running;
+use crate::identity::Identity;
 use crate::publication::{Origin, SubscriptionCore, run_all};
-use crate::user::UserId;
 
 /// The changes that are asked for, one after another.
 #[derive(Default)]
 pub(super) struct UserChanges {
-    waiting: VecDeque<(Option<UserId>, oneshot::Sender<()>)>,
+    waiting: VecDeque<(Identity, oneshot::Sender<()>)>,
     under_way: Option<Box<UserChange>>,
 }
 
@@ -32,8 +32,8 @@ struct UserChange {
 }
 
 impl UserChanges {
-    pub(super) fn push(&mut self, user: Option<UserId>, done: oneshot::Sender<()>) {
-        self.waiting.push_back((user, done));
+    pub(super) fn push(&mut self, identity: Identity, done: oneshot::Sender<()>) {
+        self.waiting.push_back((identity, done));
     }
 
     /// Meanwhile nothing is started.
@@ -51,8 +51,8 @@ impl Driver {
     pub(super) fn poll_user_change(&mut self, context: &mut Context<'_>) {
         loop {
             if self.user_changes.under_way.is_none() {
-                let Some((user, done)) = self.user_changes.waiting.pop_front() else { return };
-                self.begin_user_change(user, done);
+                let Some((identity, done)) = self.user_changes.waiting.pop_front() else { return };
+                self.begin_user_change(identity, done);
             }
             if self.poll_starting(context).is_pending() {
                 return;
@@ -61,12 +61,12 @@ impl Driver {
         }
     }
 
-    fn begin_user_change(&mut self, user: Option<UserId>, done: oneshot::Sender<()>) {
+    fn begin_user_change(&mut self, identity: Identity, done: oneshot::Sender<()>) {
         // Callbacks of the old subscriptions run while the old user is still there.
         let origins = self.end_subscriptions();
         self.calls.drop_publications();
         self.session.views().suspend();
-        self.session.set_user(user);
+        self.session.set_identity(identity);
         let named = origins.into_iter().filter(|origin| matches!(origin, Origin::Named(_)));
         let universal = (0..self.app.publications.universal().len()).map(Origin::Universal);
         let starting = named.chain(universal).filter_map(|origin| self.start_again(origin)).collect();
