@@ -36,12 +36,16 @@ mod connection;
 mod context;
 mod error;
 mod identity;
+#[cfg(feature = "accounts")]
+pub mod keys;
 mod limits;
 pub mod method;
 pub mod publication;
 pub mod rate_limit;
 mod server;
 mod session;
+#[cfg(feature = "accounts")]
+pub mod settings;
 #[cfg(feature = "accounts")]
 pub mod store;
 mod transport;

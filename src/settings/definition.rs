@@ -1,0 +1,264 @@
+//! [`Setting`]: a setting of a known type, as code reads it; [`SettingDefinition`]: the same for lists and forms.
+
+use std::marker::PhantomData;
+
+use serde_json::Value;
+
+use super::SettingError;
+
+/// A setting of the type `T`.
+///
+/// ```
+/// use bolide::settings::{Setting, SettingDefinition};
+///
+/// const GREETING: Setting<String> = Setting::text("Greeting", "Shop", "What customers are greeted with.", "Hello").public();
+/// let definition: SettingDefinition = GREETING.definition();
+/// assert_eq!(definition.id(), "Greeting");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<T> {
+    id: &'static str,
+    group: &'static str,
+    description: &'static str,
+    default: ConstantDefault,
+    range: Range,
+    is_public: bool,
+    value: PhantomData<fn() -> T>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum ConstantDefault {
+    Boolean(bool),
+    Integer(i64),
+    Text(&'static str),
+}
+
+impl ConstantDefault {
+    fn to_json(self) -> Value {
+        match self {
+            Self::Boolean(value) => value.into(),
+            Self::Integer(value) => value.into(),
+            Self::Text(value) => value.into(),
+        }
+    }
+}
+
+/// Which integers a setting may be, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The smallest.
+    pub from: i64,
+    /// The largest.
+    pub to: i64,
+}
+
+/// A setting, whatever its type.
+#[derive(Clone, Debug)]
+pub struct SettingDefinition {
+    id: String,
+    group: String,
+    description: String,
+    default: Value,
+    kind: SettingKind,
+    is_public: bool,
+}
+
+/// The type of a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingKind {
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number in a range.
+    Integer(Range),
+    /// Text of at most 10 000 bytes.
+    Text,
+}
+
+/// A type that settings can have.
+pub trait SettingValue: Sized {
+    /// The value, if `json` is one.
+    fn from_json(json: &Value) -> Option<Self>;
+}
+
+/// How long a text may be, in bytes.
+const TEXT_BYTES: usize = 10_000;
+
+impl Setting<bool> {
+    /// A setting that is `true` or `false`.
+    #[must_use]
+    pub const fn boolean(id: &'static str, group: &'static str, description: &'static str, default: bool) -> Self {
+        Self::new(id, group, description, ConstantDefault::Boolean(default), Range { from: 0, to: 0 })
+    }
+}
+
+impl Setting<i64> {
+    /// A whole number.
+    #[must_use]
+    pub const fn integer(
+        id: &'static str,
+        group: &'static str,
+        description: &'static str,
+        default: i64,
+        range: Range,
+    ) -> Self {
+        Self::new(id, group, description, ConstantDefault::Integer(default), range)
+    }
+}
+
+impl Setting<String> {
+    /// A text.
+    #[must_use]
+    pub const fn text(id: &'static str, group: &'static str, description: &'static str, default: &'static str) -> Self {
+        Self::new(id, group, description, ConstantDefault::Text(default), Range { from: 0, to: 0 })
+    }
+}
+
+impl<T> Setting<T> {
+    const fn new(
+        id: &'static str,
+        group: &'static str,
+        description: &'static str,
+        default: ConstantDefault,
+        range: Range,
+    ) -> Self {
+        Self { id, group, description, default, range, is_public: false, value: PhantomData }
+    }
+
+    /// Lets every client read it, whoever is signed in.
+    #[must_use]
+    pub const fn public(mut self) -> Self {
+        self.is_public = true;
+        self
+    }
+
+    /// The id.
+    #[must_use]
+    pub const fn id(&self) -> &'static str {
+        self.id
+    }
+
+    /// The same setting for lists and forms.
+    #[must_use]
+    pub fn definition(&self) -> SettingDefinition {
+        let kind = match self.default {
+            ConstantDefault::Boolean(_) => SettingKind::Boolean,
+            ConstantDefault::Integer(_) => SettingKind::Integer(self.range),
+            ConstantDefault::Text(_) => SettingKind::Text,
+        };
+        SettingDefinition {
+            id: self.id.into(),
+            group: self.group.into(),
+            description: self.description.into(),
+            default: self.default.to_json(),
+            kind,
+            is_public: self.is_public,
+        }
+    }
+}
+
+impl<T: SettingValue> Setting<T> {
+    pub(super) fn default_value(&self) -> T {
+        T::from_json(&self.default.to_json())
+            .unwrap_or_else(|| unreachable!("the constructors give a default of the type"))
+    }
+}
+
+impl SettingDefinition {
+    /// The id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The group that forms show it in.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        &self.group
+    }
+
+    /// What it does, for people.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// The default.
+    #[must_use]
+    pub const fn default_value(&self) -> &Value {
+        &self.default
+    }
+
+    /// The type.
+    #[must_use]
+    pub const fn kind(&self) -> SettingKind {
+        self.kind
+    }
+
+    /// Whether every client may read it.
+    #[must_use]
+    pub const fn is_public(&self) -> bool {
+        self.is_public
+    }
+
+    pub(super) fn check(&self, value: Value) -> Result<Value, SettingError> {
+        let fits = match self.kind {
+            SettingKind::Boolean => value.is_boolean(),
+            SettingKind::Integer(range) => {
+                whole(&value).is_some_and(|number| range.from <= number && number <= range.to)
+            }
+            SettingKind::Text => value.as_str().is_some_and(|text| text.len() <= TEXT_BYTES),
+        };
+        if !fits {
+            return Err(SettingError::Invalid { id: self.id.clone(), expected: self.kind.to_string() });
+        }
+        Ok(match self.kind {
+            SettingKind::Integer(_) => whole(&value).map_or(value, Value::from),
+            SettingKind::Boolean | SettingKind::Text => value,
+        })
+    }
+
+    /// The value that a text stands for, as in an environment variable.
+    pub(super) fn parse(&self, text: &str) -> Result<Value, SettingError> {
+        let value = match self.kind {
+            SettingKind::Boolean => text.parse::<bool>().map(Value::from).ok(),
+            SettingKind::Integer(_) => text.parse::<i64>().map(Value::from).ok(),
+            SettingKind::Text => Some(text.into()),
+        };
+        self.check(value.unwrap_or(Value::Null))
+    }
+}
+
+/// JavaScript has one kind of number: 5.0 is 5.
+#[expect(clippy::cast_possible_truncation, reason = "a whole number of this size is exact")]
+fn whole(value: &Value) -> Option<i64> {
+    let whole = |number: f64| (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64);
+    value.as_i64().or_else(|| value.as_f64().and_then(whole))
+}
+
+impl std::fmt::Display for SettingKind {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Boolean => formatter.write_str("true or false"),
+            Self::Integer(Range { from, to }) => write!(formatter, "a whole number from {from} to {to}"),
+            Self::Text => write!(formatter, "a text of at most {TEXT_BYTES} bytes"),
+        }
+    }
+}
+
+impl SettingValue for bool {
+    fn from_json(json: &Value) -> Option<Self> {
+        json.as_bool()
+    }
+}
+
+impl SettingValue for i64 {
+    fn from_json(json: &Value) -> Option<Self> {
+        json.as_i64()
+    }
+}
+
+impl SettingValue for String {
+    fn from_json(json: &Value) -> Option<Self> {
+        json.as_str().map(str::to_owned)
+    }
+}
