@@ -27,6 +27,8 @@
 //! - [`Context`] and [`SignedIn`]: what a handler is given;
 //! - [`rate_limit`], [`Limits`], [`clock`], [`chance`] and [`bus`]: what bounds a server, and what it takes from outside.
 
+#[cfg(feature = "accounts")]
+pub mod accounts;
 mod app;
 pub mod bus;
 pub mod chance;
