@@ -39,6 +39,8 @@ mod context;
 mod error;
 mod identity;
 mod limits;
+#[cfg(feature = "accounts")]
+pub mod mail;
 pub mod method;
 pub mod publication;
 pub mod rate_limit;
