@@ -54,6 +54,8 @@ mod user;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use app::{App, AppBuilder, Caller, MethodSummary};
 pub use bolide_protocol as protocol;
