@@ -27,6 +27,8 @@
 //! - [`Context`] and [`SignedIn`]: what a handler is given;
 //! - [`rate_limit`], [`Limits`], [`clock`], [`chance`] and [`bus`]: what bounds a server, and what it takes from outside.
 
+#[cfg(feature = "accounts")]
+pub mod accounts;
 mod app;
 pub mod bus;
 pub mod chance;
@@ -39,6 +41,8 @@ mod identity;
 #[cfg(feature = "accounts")]
 pub mod keys;
 mod limits;
+#[cfg(feature = "accounts")]
+pub mod mail;
 pub mod method;
 pub mod publication;
 pub mod rate_limit;
@@ -54,6 +58,8 @@ mod user;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use app::{App, AppBuilder, Caller, MethodSummary};
 pub use bolide_protocol as protocol;

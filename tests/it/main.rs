@@ -15,6 +15,7 @@ mod leaks;
 mod limits;
 mod live_queries;
 mod long_method;
+mod mail;
 mod meteor;
 mod mounted;
 mod publications;

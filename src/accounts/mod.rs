@@ -1,0 +1,3 @@
+//! Accounts: who users are, and how they prove it.
+
+pub mod password;

@@ -1,0 +1,232 @@
+//! [`PasswordHasher`]: hashes passwords, and holds them against stored hashes.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use argon2::PasswordHasher as _;
+
+use super::pool::HashingPool;
+use super::{HashingCost, Password, PasswordHash};
+use crate::chance::Chance;
+
+const SALT_LENGTH: usize = 16;
+
+/// Hashes passwords with argon2id, and verifies argon2id and bcrypt. The work runs on a few threads of its own, never on
+/// those that serve connections.
+///
+/// ```
+/// use std::sync::Arc;
+/// use bolide::accounts::password::{Password, PasswordHasher, Verification};
+/// use bolide::chance::SystemChance;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hasher = PasswordHasher::new(Arc::new(SystemChance));
+/// let stored = hasher.hash(&Password::from_plain("correct horse")).await?;
+///
+/// assert_eq!(hasher.verify(&Password::from_plain("correct horse"), Some(&stored)).await, Verification::Right);
+/// assert_eq!(hasher.verify(&Password::from_plain("battery staple"), Some(&stored)).await, Verification::Wrong);
+/// # Ok(())
+/// # }
+/// ```
+pub struct PasswordHasher {
+    cost: HashingCost,
+    pool: HashingPool,
+    chance: Arc<dyn Chance>,
+}
+
+/// What came of holding a password against a stored hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Verification {
+    /// Not this password, or there is no such user.
+    Wrong,
+    /// This password.
+    Right,
+    /// This password; but a new hash would be made with another scheme or cost, and should replace the stored one.
+    RightButOutdated,
+}
+
+/// A hash could not be computed: the machine has not enough memory, or the server is being shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a password hash could not be computed: there is not enough memory, or the server is being shut down")]
+pub struct HashingError;
+
+impl PasswordHasher {
+    /// With OWASP's cost, and a thread less than the machine has cores, but at least one.
+    #[must_use]
+    pub fn new(chance: Arc<dyn Chance>) -> Self {
+        Self { cost: HashingCost::default(), pool: HashingPool::new(HashingPool::default_places()), chance }
+    }
+
+    /// New hashes take this much work. Tests take little.
+    #[must_use]
+    pub fn with_cost(self, cost: HashingCost) -> Self {
+        Self { cost, ..self }
+    }
+
+    /// So many hashes are computed at once. Each takes a core for tens of milliseconds, and the memory that its cost says.
+    #[must_use]
+    pub fn with_threads(self, threads: NonZeroUsize) -> Self {
+        Self { pool: HashingPool::new(threads), ..self }
+    }
+
+    /// The hash to store of a new password.
+    ///
+    /// # Errors
+    /// There is not enough memory, or the server is being shut down.
+    pub async fn hash(&self, password: &Password) -> Result<PasswordHash, HashingError> {
+        let (cost, salt, password) = (self.cost.clone(), self.new_salt(), password.clone());
+        self.pool.run(move || argon2id(cost, &salt, &password)).await?
+    }
+
+    /// Whether `stored` is the hash of this password. Without a stored one, because there is no such user or the user has no
+    /// password, a hash is computed all the same, so that the time to the answer tells nobody which users there are.
+    ///
+    /// If the hash cannot be computed, the password counts as wrong, and that is logged.
+    pub async fn verify(&self, password: &Password, stored: Option<&PasswordHash>) -> Verification {
+        let outcome = match stored {
+            Some(stored) => self.compare(password, stored).await,
+            None => self.hash(password).await.map(|_| Verification::Wrong),
+        };
+        outcome.unwrap_or_else(|error| {
+            tracing::error!(%error, "a password that may be right was refused");
+            Verification::Wrong
+        })
+    }
+
+    async fn compare(&self, password: &Password, stored: &PasswordHash) -> Result<Verification, HashingError> {
+        let is_outdated = stored.is_outdated(&self.cost);
+        let (password, stored) = (password.clone(), stored.clone());
+        Ok(match self.pool.run(move || stored.matches(&password)).await? {
+            false => Verification::Wrong,
+            true if is_outdated => Verification::RightButOutdated,
+            true => Verification::Right,
+        })
+    }
+
+    fn new_salt(&self) -> [u8; SALT_LENGTH] {
+        let mut salt = [0; SALT_LENGTH];
+        self.chance.fill(&mut salt);
+        salt
+    }
+}
+
+impl fmt::Debug for PasswordHasher {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("PasswordHasher").field("cost", &self.cost).finish_non_exhaustive()
+    }
+}
+
+fn argon2id(cost: HashingCost, salt: &[u8], password: &Password) -> Result<PasswordHash, HashingError> {
+    let hash = cost.argon2().hash_password_with_salt(password.digest(), salt).map_err(|_| HashingError)?;
+    Ok(PasswordHash::of_argon2id(hash, cost))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    use super::{PasswordHasher, Verification};
+    use crate::accounts::password::{HashingCost, Password, PasswordHash, Scheme};
+    use crate::chance::Chance;
+
+    const PASSWORD: &str = "correct horse battery staple";
+
+    /// Bytes that count up, so that a test sees how many salts were drawn.
+    #[derive(Default)]
+    struct Counting {
+        drawn: AtomicU8,
+    }
+
+    impl Chance for Counting {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(self.drawn.fetch_add(1, Ordering::SeqCst) + 1);
+        }
+    }
+
+    fn hasher() -> (PasswordHasher, Arc<Counting>) {
+        let chance = Arc::new(Counting::default());
+        (PasswordHasher::new(Arc::clone(&chance) as _).with_cost(HashingCost::new(64, 1, 1).unwrap()), chance)
+    }
+
+    async fn verify(password: &str, stored: &str) -> Verification {
+        let stored: PasswordHash = stored.parse().unwrap();
+        hasher().0.verify(&Password::from_plain(password), Some(&stored)).await
+    }
+
+    #[tokio::test]
+    async fn what_was_hashed_is_right_and_all_else_wrong() {
+        let (hasher, _) = hasher();
+        let stored = hasher.hash(&Password::from_plain(PASSWORD)).await.unwrap();
+        let read: PasswordHash = stored.as_str().parse().unwrap();
+
+        assert_eq!(read.scheme(), Scheme::Argon2id);
+        assert_eq!(hasher.verify(&Password::from_plain(PASSWORD), Some(&read)).await, Verification::Right);
+        assert_eq!(hasher.verify(&Password::from_plain("Correct horse"), Some(&read)).await, Verification::Wrong);
+    }
+
+    #[tokio::test]
+    async fn new_hashes_have_owasp_s_cost_unless_it_is_set() {
+        let hasher = PasswordHasher::new(Arc::new(Counting::default()));
+        let stored = hasher.hash(&Password::from_plain(PASSWORD)).await.unwrap();
+
+        assert!(
+            stored.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$AQEBAQEBAQEBAQEBAQEBAQ$"),
+            "{}",
+            stored.as_str()
+        );
+    }
+
+    #[tokio::test]
+    async fn every_hash_has_a_salt_of_its_own() {
+        let (hasher, _) = hasher();
+        let password = Password::from_plain(PASSWORD);
+
+        assert_ne!(hasher.hash(&password).await.unwrap().as_str(), hasher.hash(&password).await.unwrap().as_str());
+    }
+
+    /// Made with Python's bcrypt from the SHA-256 digest in hexadecimal, as Meteor's servers do.
+    #[tokio::test]
+    async fn bcrypt_hashes_of_meteor_s_servers_are_right_but_outdated() {
+        for stored in [
+            "$2a$04$HFjgVwBVFPvOotRUeZb/BODdZ3DfIEbCZEtFcsH1EqMvSoGq2m30W",
+            "$2b$04$O7umtOhUaHjGespmyt8muueQur/QbjmNOQLGA5JnGAGjOjpQcletS",
+            "$2b$10$RT7M0QhSFAGVS97/RD4E3uydcke0ZmLlkSa838wNiA0hjGeaQlWOG",
+        ] {
+            assert_eq!(verify(PASSWORD, stored).await, Verification::RightButOutdated, "{stored}");
+            assert_eq!(verify("correct horse", stored).await, Verification::Wrong, "{stored}");
+        }
+    }
+
+    /// Made with Python's argon2-cffi from the SHA-256 digest in hexadecimal.
+    #[tokio::test]
+    async fn argon2id_hashes_of_another_implementation_are_right() {
+        let same_cost =
+            "$argon2id$v=19$m=64,t=1,p=1$86PDIzEx6IHopL6pfeiXrg$b1tjxO1wsY22SLzVGtOZ+q7qMPnd5S/97i+jrdtulk8";
+        assert_eq!(verify(PASSWORD, same_cost).await, Verification::Right);
+        assert_eq!(verify("correct horse", same_cost).await, Verification::Wrong);
+
+        let other_cost =
+            "$argon2id$v=19$m=19456,t=2,p=1$R2jUEXwo/VjWAIM5P7TaVQ$5t22rM19Sa9Wz61Dkl9KyofYnMDAXerPJThInTVFXN0";
+        assert_eq!(verify(PASSWORD, other_cost).await, Verification::RightButOutdated);
+        assert_eq!(verify("correct horse", other_cost).await, Verification::Wrong);
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_another_length_is_outdated() {
+        let shorter = "$argon2id$v=19$m=64,t=1,p=1$p8WfD+Dfpo1zsIDwav5L8A$b/1j+rJPrXgWbNIlNLB5qA";
+
+        assert_eq!(verify(PASSWORD, shorter).await, Verification::RightButOutdated);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_user_costs_a_hash_and_is_wrong() {
+        let (hasher, chance) = hasher();
+
+        assert_eq!(hasher.verify(&Password::from_plain(PASSWORD), None).await, Verification::Wrong);
+        assert_eq!(chance.drawn.load(Ordering::SeqCst), 1);
+    }
+}

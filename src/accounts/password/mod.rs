@@ -1,0 +1,20 @@
+//! Passwords: how a client sends one, how it is stored, and how the two are held against each other.
+//!
+//! Meteor's clients send the SHA-256 digest of a password, not the password. What is stored is a slow, salted hash of that
+//! digest in hexadecimal: bcrypt in older Meteor servers, argon2id in newer ones and here.
+//!
+//! - [`Password`]: what a client sends;
+//! - [`PasswordHash`]: what is stored;
+//! - [`PasswordHasher`]: makes the one from the other and compares them, on threads of its own;
+//! - [`HashingCost`]: how much work a hash takes.
+
+mod cost;
+mod hash;
+mod hasher;
+mod pool;
+mod sent;
+
+pub use cost::{HashingCost, HashingCostError};
+pub use hash::{PasswordHash, PasswordHashError, Scheme};
+pub use hasher::{HashingError, PasswordHasher, Verification};
+pub use sent::Password;

@@ -1,0 +1,29 @@
+//! [`MemoryMailer`]: keeps mail, for tests.
+
+use std::sync::Arc;
+
+use futures::future::{BoxFuture, FutureExt as _, ready};
+use parking_lot::Mutex;
+
+use super::{Mail, MailError, Mailer};
+
+/// Keeps all mails. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryMailer {
+    sent: Arc<Mutex<Vec<Mail>>>,
+}
+
+impl MemoryMailer {
+    /// The mails so far, the oldest first.
+    #[must_use]
+    pub fn sent(&self) -> Vec<Mail> {
+        self.sent.lock().clone()
+    }
+}
+
+impl Mailer for MemoryMailer {
+    fn deliver<'mail>(&'mail self, mail: &'mail Mail) -> BoxFuture<'mail, Result<(), MailError>> {
+        self.sent.lock().push(mail.clone());
+        ready(Ok(())).boxed()
+    }
+}

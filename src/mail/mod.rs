@@ -1,0 +1,39 @@
+//! Mail: what a server writes to its users, and how it gets there.
+//!
+//! A log-in must never wait for a mail server, nor fail because of one: a mail is stored first, and sent by a worker that
+//! tries again for about a day.
+//!
+//! - [`Templates`] makes a [`Mail`] from what it is to say, [`MailContent`];
+//! - [`MailQueue`] stores it in [`Outgoing`] and sends what is due;
+//! - a [`Mailer`] delivers it: [`SmtpMailer`], or for development [`FileMailer`], [`LogMailer`] and [`MemoryMailer`].
+
+mod compose;
+mod content;
+mod file;
+mod log;
+mod mailer;
+mod memory;
+mod memory_outgoing;
+mod message;
+mod outgoing;
+mod queue;
+mod retry;
+mod sender;
+mod smtp;
+mod smtp_url;
+mod templates;
+mod worker;
+
+pub use content::MailContent;
+pub use file::FileMailer;
+pub use log::{LogMailer, LoggedText};
+pub use mailer::{MailError, Mailer};
+pub use memory::MemoryMailer;
+pub use memory_outgoing::MemoryOutgoing;
+pub use message::{Mail, MailKind, UnknownMailKind};
+pub use outgoing::{MailId, MailState, NextAttempt, Outgoing, OutgoingMail, QueuedMail};
+pub use queue::{EnqueueError, MailQueue};
+pub use sender::{Sender, SenderError};
+pub use smtp::SmtpMailer;
+pub use smtp_url::SmtpUrlError;
+pub use templates::{Site, TemplateError, Templates};

@@ -1,0 +1,88 @@
+//! [`after_failure`]: when a mail that could not be sent is tried again.
+
+use std::time::Duration;
+
+use super::{MailError, NextAttempt, QueuedMail};
+use crate::clock::Timestamp;
+
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// How long to wait after the first failure, the second, and so on; then always the last.
+const DELAYS: [Duration; 5] =
+    [Duration::from_secs(30), MINUTE.saturating_mul(2), MINUTE.saturating_mul(10), HOUR, HOUR.saturating_mul(4)];
+
+/// A mail that could not be sent for so long is given up.
+const PATIENCE: Duration = Duration::from_hours(24);
+
+/// A mail is tried again as long as it is young enough, of use to its reader, and its refusal not final.
+pub(super) fn after_failure(queued: &QueuedMail, error: &MailError, now: Timestamp) -> NextAttempt {
+    let next = now.plus(delay(queued.failures));
+    let is_late = next > queued.added_at.plus(PATIENCE);
+    let has_expired = queued.mail.expires_at.is_some_and(|expiry| next >= expiry);
+    match error {
+        MailError::Temporary(_) if !is_late && !has_expired => NextAttempt::At(next),
+        _ => NextAttempt::Never,
+    }
+}
+
+fn delay(failures: u32) -> Duration {
+    let last = DELAYS.len() - 1;
+    DELAYS[usize::try_from(failures).unwrap_or(last).min(last)]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::after_failure;
+    use crate::clock::Timestamp;
+    use crate::mail::{Mail, MailError, MailId, MailKind, NextAttempt, QueuedMail};
+
+    const ADDED: Timestamp = Timestamp::from_milliseconds(1_000_000);
+
+    fn queued(failures: u32, expires_at: Option<Timestamp>) -> QueuedMail {
+        let mail = Mail {
+            to: vec!["alice@example.com".into()],
+            subject: String::new(),
+            text: String::new(),
+            html: None,
+            kind: MailKind::Test,
+            expires_at,
+        };
+        QueuedMail { id: MailId::from_number(1), mail, failures, added_at: ADDED }
+    }
+
+    fn temporary() -> MailError {
+        MailError::Temporary("the server is busy".into())
+    }
+
+    #[test]
+    fn the_attempts_grow_rarer_and_end_after_a_day() {
+        let (mut now, mut delays) = (ADDED, Vec::new());
+        while let NextAttempt::At(next) =
+            after_failure(&queued(delays.len().try_into().unwrap(), None), &temporary(), now)
+        {
+            delays.push((next.milliseconds() - now.milliseconds()) / 1000);
+            now = next;
+        }
+
+        assert_eq!(delays, [30, 120, 600, 3600, 14400, 14400, 14400, 14400, 14400]);
+    }
+
+    #[test]
+    fn a_mail_is_not_tried_again_when_it_is_of_no_more_use() {
+        let soon = Some(ADDED.plus(Duration::from_secs(30)));
+        let later = Some(ADDED.plus(Duration::from_secs(31)));
+
+        assert_eq!(after_failure(&queued(0, soon), &temporary(), ADDED), NextAttempt::Never);
+        assert!(matches!(after_failure(&queued(0, later), &temporary(), ADDED), NextAttempt::At(_)));
+    }
+
+    #[test]
+    fn a_final_refusal_is_final() {
+        let error = MailError::Permanent("there is no such user".into());
+
+        assert_eq!(after_failure(&queued(0, None), &error, ADDED), NextAttempt::Never);
+    }
+}

@@ -1,0 +1,55 @@
+//! [`Sender`]: whom mail comes from.
+
+use std::str::FromStr;
+
+use lettre::message::Mailbox;
+
+/// A name and an address, or an address alone.
+///
+/// ```
+/// use bolide::mail::Sender;
+///
+/// assert!("Example <no-reply@example.com>".parse::<Sender>().is_ok());
+/// assert!("no-reply@example.com".parse::<Sender>().is_ok());
+/// assert!("Example".parse::<Sender>().is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sender(Mailbox);
+
+/// A text that names nobody whom mail can come from.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the sender of mails, `MAIL_FROM`, must be an address such as `Example <no-reply@example.com>`, not {0:?}")]
+pub struct SenderError(String);
+
+impl Sender {
+    pub(super) fn mailbox(&self) -> Mailbox {
+        self.0.clone()
+    }
+}
+
+impl FromStr for Sender {
+    type Err = SenderError;
+
+    fn from_str(text: &str) -> Result<Self, SenderError> {
+        // The parser takes what it knows, and overlooks what follows.
+        if text.contains(char::is_control) {
+            return Err(SenderError(text.to_owned()));
+        }
+        text.trim().parse().map(Self).map_err(|_| SenderError(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sender;
+
+    #[test]
+    fn line_breaks_are_refused() {
+        for text in
+            ["a@example.com\r\nBcc: eve@example.com", "Eve\nBcc: e@example.com <a@example.com>", "a@example.com\0"]
+        {
+            let error = text.parse::<Sender>().unwrap_err().to_string();
+            assert!(error.contains("MAIL_FROM") && !error.contains('\n'), "{error}");
+        }
+    }
+}

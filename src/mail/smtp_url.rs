@@ -1,0 +1,147 @@
+//! [`SmtpUrl`]: where the mail server is, and how to speak to it.
+
+use std::str::FromStr;
+
+use lettre::transport::smtp::AsyncSmtpTransportBuilder;
+use lettre::{AsyncSmtpTransport, Tokio1Executor};
+
+/// A URL such as `smtp://user:password@mail.example.com:587?tls=required`.
+#[derive(Clone, Debug)]
+pub(super) struct SmtpUrl {
+    scheme: Scheme,
+    /// `user:password@host:port`
+    authority: String,
+}
+
+/// How the connection is encrypted, and with it the port if none is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    /// From the first byte; port 465.
+    Encrypted,
+    /// After `STARTTLS`, and never without; port 587.
+    StartTlsRequired,
+    /// After `STARTTLS` if the server offers it; port 587.
+    StartTlsIfOffered,
+    /// Never; port 25.
+    Plain,
+}
+
+/// A URL that names no mail server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the mail server, `MAIL_URL`, must look like `smtp://user:password@mail.example.com:587?tls=required` or \
+     `smtps://user:password@mail.example.com`: {0}"
+)]
+pub struct SmtpUrlError(String);
+
+impl FromStr for SmtpUrl {
+    type Err = SmtpUrlError;
+
+    /// The errors repeat nothing of the URL that may be a password.
+    fn from_str(url: &str) -> Result<Self, SmtpUrlError> {
+        let (address, query) = url.split_once('?').unwrap_or((url, ""));
+        let (scheme, authority) = address.split_once("://").ok_or_else(|| refuse("it has no scheme"))?;
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        let url = Self { scheme: Scheme::parse(scheme, query)?, authority: checked(authority)?.to_owned() };
+        url.builder()?;
+        Ok(url)
+    }
+}
+
+impl SmtpUrl {
+    /// What connects to the server.
+    pub(super) fn builder(&self) -> Result<AsyncSmtpTransportBuilder, SmtpUrlError> {
+        let (scheme, query) = match self.scheme {
+            Scheme::Encrypted => ("smtps", ""),
+            Scheme::StartTlsRequired => ("smtp", "?tls=required"),
+            Scheme::StartTlsIfOffered => ("smtp", "?tls=opportunistic"),
+            Scheme::Plain => ("smtp", ""),
+        };
+        let url = format!("{scheme}://{}{query}", self.authority);
+        AsyncSmtpTransport::<Tokio1Executor>::from_url(&url).map_err(|error| {
+            let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            refuse(&reason)
+        })
+    }
+}
+
+impl Scheme {
+    fn parse(scheme: &str, query: &str) -> Result<Self, SmtpUrlError> {
+        match (scheme, query) {
+            ("smtps", "") => Ok(Self::Encrypted),
+            ("smtps", _) => Err(refuse("`smtps://` takes no `?…`: it is always encrypted")),
+            ("smtp", "" | "tls=opportunistic") => Ok(Self::StartTlsIfOffered),
+            ("smtp", "tls=required") => Ok(Self::StartTlsRequired),
+            ("smtp", "tls=none") => Ok(Self::Plain),
+            ("smtp", _) => Err(refuse("after the `?` stands `tls=required`, `tls=opportunistic` or `tls=none`")),
+            _ => Err(refuse("the scheme is `smtp` or `smtps`")),
+        }
+    }
+}
+
+fn checked(authority: &str) -> Result<&str, SmtpUrlError> {
+    let (credentials, host) = match authority.rsplit_once('@') {
+        Some((credentials, host)) => (Some(credentials), host),
+        None => (None, authority),
+    };
+    if credentials.is_some_and(|credentials| !credentials.contains(':')) {
+        return Err(refuse("there is a user without a password"));
+    }
+    if authority.contains(['/', '#']) || credentials.is_some_and(|credentials| credentials.contains('@')) {
+        return Err(refuse(
+            "there is a path, or a `/`, `#` or `@` in the password, to be written as `%2F`, `%23` or `%40`",
+        ));
+    }
+    if host.is_empty() || host.starts_with(':') || authority.contains(char::is_whitespace) {
+        return Err(refuse("there is no host"));
+    }
+    Ok(authority)
+}
+
+fn refuse(reason: &str) -> SmtpUrlError {
+    SmtpUrlError(reason.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Scheme, SmtpUrl};
+
+    #[test]
+    fn the_encryption_is_what_the_url_says() {
+        let urls = [
+            ("smtp://localhost", Scheme::StartTlsIfOffered),
+            ("smtp://localhost:1025/", Scheme::StartTlsIfOffered),
+            ("smtp://[::1]:1025?tls=none", Scheme::Plain),
+            ("smtp://u:p%40ss@mail.example.com?tls=required", Scheme::StartTlsRequired),
+            ("smtp://u:p@mail.example.com/?tls=opportunistic", Scheme::StartTlsIfOffered),
+            ("smtps://u:p@mail.example.com", Scheme::Encrypted),
+        ];
+        for (url, scheme) in urls {
+            assert_eq!(url.parse::<SmtpUrl>().unwrap().scheme, scheme, "{url}");
+        }
+    }
+
+    #[test]
+    fn another_url_is_refused_in_a_sentence_without_its_password() {
+        let urls = [
+            "",
+            "mail.example.com",
+            "http://u:hunter2@mail.example.com",
+            "smtp://",
+            "smtp://:25",
+            "smtp://u:hunter2@",
+            "smtp://u:hunter2@mail.example.com:port",
+            "smtp://u:hunter2@mail.example.com:99999",
+            "smtp://hunter2@mail.example.com",
+            "smtp://u:hunter2/3@mail.example.com",
+            "smtp://u:hunter2@mail.example.com?tls=maybe",
+            "smtp://u:hunter2@mail.example.com?ssl=1",
+            "smtps://u:hunter2@mail.example.com?tls=none",
+            "smtp://u:hunter2@mail example.com",
+        ];
+        for url in urls {
+            let error = url.parse::<SmtpUrl>().unwrap_err().to_string();
+            assert!(error.contains("`MAIL_URL`") && !error.contains("hunter2"), "{url}: {error}");
+        }
+    }
+}

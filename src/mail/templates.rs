@@ -1,0 +1,219 @@
+//! [`Templates`]: the words of every kind of mail.
+
+use std::fmt;
+
+use minijinja::{Environment, UndefinedBehavior, context};
+
+use super::{Mail, MailContent, MailKind};
+use crate::clock::Timestamp;
+
+/// The words of every kind of mail, in English unless an application replaces them.
+///
+/// A template is written as [minijinja](https://docs.rs/minijinja) reads it. It sees `site`, `root_url`, and the fields of the
+/// [`MailContent`] of its kind. In HTML they are escaped.
+///
+/// ```
+/// use bolide::mail::{MailContent, MailKind, Site, Templates};
+///
+/// let mut templates = Templates::new(Site { name: "Example".into(), root_url: "https://example.com".into() });
+/// templates.replace(MailKind::TotpReset, "{{ site }}: zweiter Faktor", "Hallo {{ name }}!", None)?;
+///
+/// let content = MailContent::TotpReset { name: "Alice".into() };
+/// let mail = templates.render(&content, vec!["alice@example.com".into()], None)?;
+/// assert_eq!(mail.subject, "Example: zweiter Faktor");
+/// assert_eq!(mail.text, "Hallo Alice!");
+/// # Ok::<(), bolide::mail::TemplateError>(())
+/// ```
+pub struct Templates {
+    environment: Environment<'static>,
+    site: Site,
+}
+
+/// Whose mail it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// How the site is called.
+    pub name: String,
+    /// Where it is, such as `https://chat.example.com`.
+    pub root_url: String,
+}
+
+/// A template that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the {part} of the mail template `{kind}` cannot be used: {reason}")]
+pub struct TemplateError {
+    kind: MailKind,
+    part: Part,
+    reason: String,
+}
+
+/// What a mail is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Subject,
+    Text,
+    Html,
+}
+
+impl Templates {
+    /// The templates in the program, for this site.
+    #[must_use]
+    pub fn new(site: Site) -> Self {
+        let mut environment = Environment::new();
+        // A name that is not there is a mistake in the template, and not an empty text.
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        let mut templates = Self { environment, site };
+        for kind in MailKind::ALL {
+            let default = Default::of(kind);
+            let added = templates.replace(kind, default.subject, default.text, Some(default.html));
+            debug_assert!(added.is_ok(), "{added:?}");
+        }
+        templates
+    }
+
+    /// Puts other words in the place of one kind of mail; without HTML, it is sent as text alone. It is tried out at once.
+    ///
+    /// # Errors
+    /// A template that is not well-formed, or names what there is not. The templates of this kind stay as they were.
+    pub fn replace(
+        &mut self,
+        kind: MailKind,
+        subject: &str,
+        text: &str,
+        html: Option<&str>,
+    ) -> Result<(), TemplateError> {
+        let mut tried = self.environment.clone();
+        set(&mut tried, kind, Part::Subject, subject)?;
+        set(&mut tried, kind, Part::Text, text)?;
+        match html {
+            Some(html) => set(&mut tried, kind, Part::Html, html)?,
+            None => tried.remove_template(&Part::Html.template(kind)),
+        }
+        let tried = Self { environment: tried, site: self.site.clone() };
+        tried.render(&MailContent::sample(kind), Vec::new(), None)?;
+        self.environment = tried.environment;
+        Ok(())
+    }
+
+    /// The mail that says `content` to these addresses, and is of no more use after `expires_at`.
+    ///
+    /// # Errors
+    /// A template that fails with this content, though it was tried out.
+    pub fn render(
+        &self,
+        content: &MailContent,
+        to: Vec<String>,
+        expires_at: Option<Timestamp>,
+    ) -> Result<Mail, TemplateError> {
+        let kind = content.kind();
+        let has_html = self.environment.get_template(&Part::Html.template(kind)).is_ok();
+        Ok(Mail {
+            to,
+            subject: in_one_line(&self.render_part(content, Part::Subject)?),
+            text: self.render_part(content, Part::Text)?,
+            html: has_html.then(|| self.render_part(content, Part::Html)).transpose()?,
+            kind,
+            expires_at,
+        })
+    }
+
+    fn render_part(&self, content: &MailContent, part: Part) -> Result<String, TemplateError> {
+        let kind = content.kind();
+        let Site { name: site, root_url } = &self.site;
+        let template = self.environment.get_template(&part.template(kind));
+        let rendered = template.and_then(|template| template.render(context! { site, root_url, ..content.values() }));
+        rendered.map_err(|error| TemplateError::new(kind, part, &error))
+    }
+}
+
+impl fmt::Debug for Templates {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Templates").field("site", &self.site).finish_non_exhaustive()
+    }
+}
+
+fn set(environment: &mut Environment<'static>, kind: MailKind, part: Part, source: &str) -> Result<(), TemplateError> {
+    let added = environment.add_template_owned(part.template(kind), source.to_owned());
+    added.map_err(|error| TemplateError::new(kind, part, &error))
+}
+
+/// What comes from users must not add headers.
+fn in_one_line(subject: &str) -> String {
+    subject.replace(char::is_control, " ").trim().to_owned()
+}
+
+impl TemplateError {
+    fn new(kind: MailKind, part: Part, error: &minijinja::Error) -> Self {
+        let line = error.line().map(|line| format!(" in line {line}")).unwrap_or_default();
+        let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
+        Self { kind, part, reason: format!("{}{detail}{line}", error.kind()) }
+    }
+}
+
+impl Part {
+    /// The name of the template. The ending decides whether it is escaped.
+    fn template(self, kind: MailKind) -> String {
+        match self {
+            Self::Subject => format!("{kind}.subject"),
+            Self::Text => format!("{kind}.txt"),
+            Self::Html => format!("{kind}.html"),
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Subject => "subject",
+            Self::Text => "text",
+            Self::Html => "HTML",
+        })
+    }
+}
+
+/// The words in the program.
+struct Default {
+    subject: &'static str,
+    text: &'static str,
+    html: &'static str,
+}
+
+impl Default {
+    const fn of(kind: MailKind) -> Self {
+        match kind {
+            MailKind::ResetPassword => Self {
+                subject: "Reset your password on {{ site }}",
+                text: include_str!("templates/reset-password.txt"),
+                html: include_str!("templates/reset-password.html"),
+            },
+            MailKind::EnrollAccount => Self {
+                subject: "An account was created for you on {{ site }}",
+                text: include_str!("templates/enroll-account.txt"),
+                html: include_str!("templates/enroll-account.html"),
+            },
+            MailKind::VerifyEmail => Self {
+                subject: "Verify your email address on {{ site }}",
+                text: include_str!("templates/verify-email.txt"),
+                html: include_str!("templates/verify-email.html"),
+            },
+            MailKind::TwoFactorCode => Self {
+                subject: "Authentication code",
+                text: include_str!("templates/two-factor-code.txt"),
+                html: include_str!("templates/two-factor-code.html"),
+            },
+            MailKind::TotpReset => Self {
+                subject: "Two-factor authentication was reset on {{ site }}",
+                text: include_str!("templates/totp-reset.txt"),
+                html: include_str!("templates/totp-reset.html"),
+            },
+            MailKind::Test => Self {
+                subject: "Test mail from {{ site }}",
+                text: include_str!("templates/test.txt"),
+                html: include_str!("templates/test.html"),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

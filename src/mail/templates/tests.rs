@@ -1,0 +1,100 @@
+//! What the templates promise: right words, nothing unescaped, and clear errors.
+
+use std::time::Duration;
+
+use super::{Site, Templates};
+use crate::mail::{Mail, MailContent, MailKind};
+
+fn templates() -> Templates {
+    Templates::new(Site { name: "Chat & Co".into(), root_url: "https://chat.example.com".into() })
+}
+
+fn render(content: &MailContent) -> Mail {
+    templates().render(content, vec!["alice@example.com".into()], None).unwrap()
+}
+
+#[test]
+fn every_kind_has_a_subject_a_text_and_html_that_name_the_site() {
+    for kind in MailKind::ALL {
+        let mail = render(&MailContent::sample(kind));
+
+        assert_eq!(mail.kind, kind);
+        assert!(!mail.subject.is_empty(), "{kind}");
+        assert!(mail.text.contains("Chat & Co"), "{}", mail.text);
+        assert!(mail.html.as_deref().unwrap().contains("Chat &amp; Co"), "{:?}", mail.html);
+    }
+}
+
+#[test]
+fn a_mail_with_a_link_holds_it_as_text_and_to_click() {
+    for kind in [MailKind::ResetPassword, MailKind::EnrollAccount, MailKind::VerifyEmail] {
+        let mail = render(&MailContent::sample(kind));
+
+        assert!(mail.text.lines().any(|line| line == "https://chat.example.com/a-link"), "{}", mail.text);
+        assert!(mail.html.unwrap().replace("&#x2f;", "/").contains(r#"<a href="https://chat.example.com/a-link">"#));
+    }
+}
+
+#[test]
+fn a_code_is_shown_in_two_groups_with_what_asked_for_it() {
+    let mail = render(&MailContent::TwoFactorCode {
+        name: "Alice".into(),
+        code: "042007".into(),
+        action: "transferFunds".into(),
+        client: "Firefox on Linux".into(),
+        address: "192.0.2.7".into(),
+        valid_for: Duration::from_secs(601),
+    });
+
+    assert_eq!(mail.subject, "Authentication code");
+    for part in [&mail.text, mail.html.as_ref().unwrap()] {
+        for shown in ["042-007", "transferFunds", "Firefox on Linux", "192.0.2.7", "11 minutes"] {
+            assert!(part.contains(shown), "{shown} is not in {part}");
+        }
+        assert!(!part.contains("042007"), "{part}");
+    }
+}
+
+#[test]
+fn html_from_users_is_escaped() {
+    let mail = render(&MailContent::TotpReset { name: r#"<img src="x">"#.into() });
+
+    assert!(!mail.html.as_ref().unwrap().contains("<img"), "{:?}", mail.html);
+    assert!(mail.text.contains(r#"<img src="x">"#), "{}", mail.text);
+}
+
+#[test]
+fn a_subject_has_one_line_whatever_users_are_called() {
+    let mut templates = templates();
+    templates.replace(MailKind::TotpReset, "For {{ name }}", "", None).unwrap();
+
+    let content = MailContent::TotpReset { name: "Eve\r\nBcc: all@example.com".into() };
+    let mail = templates.render(&content, vec![], None).unwrap();
+
+    assert_eq!(mail.subject, "For Eve  Bcc: all@example.com");
+}
+
+#[test]
+fn a_replaced_template_changes_one_kind_alone() {
+    let mut templates = templates();
+    templates.replace(MailKind::Test, "Probe", "Es geht.", None).unwrap();
+
+    let test = templates.render(&MailContent::sample(MailKind::Test), vec![], None).unwrap();
+    let other = templates.render(&MailContent::sample(MailKind::TwoFactorCode), vec![], None).unwrap();
+
+    assert_eq!((test.subject.as_str(), test.text.as_str(), test.html), ("Probe", "Es geht.", None));
+    assert_eq!(other.subject, "Authentication code");
+}
+
+#[test]
+fn a_template_that_cannot_be_used_is_refused_in_a_sentence_and_changes_nothing() {
+    let mut templates = templates();
+    let malformed = templates.replace(MailKind::Test, "Probe", "a\n{{ site", None).unwrap_err().to_string();
+    let unknown = templates.replace(MailKind::Test, "Probe", "", Some("{{ code }}")).unwrap_err().to_string();
+
+    assert!(malformed.starts_with("the text of the mail template `test` cannot be used: syntax error"), "{malformed}");
+    assert!(malformed.ends_with("in line 2"), "{malformed}");
+    assert!(unknown.starts_with("the HTML of the mail template `test` cannot be used: undefined value"), "{unknown}");
+    let mail = templates.render(&MailContent::sample(MailKind::Test), vec![], None).unwrap();
+    assert_eq!(mail.subject, "Test mail from Chat & Co");
+}

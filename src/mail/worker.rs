@@ -1,0 +1,114 @@
+//! [`Worker`]: sends the mails that are due.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::future::FutureExt as _;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use tokio::sync::Notify;
+use tokio::time::{interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::retry::after_failure;
+use super::{MailError, Mailer, NextAttempt, Outgoing, QueuedMail};
+use crate::clock::{Clock, Timestamp};
+use crate::store::StoreError;
+
+/// So many mails are sent at once: one address whose server is slow holds up nobody else.
+const AT_ONCE: usize = 4;
+
+/// A delivery that takes longer has failed.
+const DELIVERY: Duration = Duration::from_mins(1);
+
+/// For so long a mail is this worker's own: longer than a delivery, and shorter than anybody would wait after a crash.
+const CLAIM: Duration = Duration::from_mins(2);
+
+/// Mails that were given up are kept for so long, to be seen and tried again.
+const KEPT_MILLISECONDS: i64 = 7 * 24 * 60 * 60 * 1000;
+
+const TIDYING: Duration = Duration::from_hours(1);
+
+pub(super) struct Worker<'queue> {
+    pub(super) outgoing: &'queue dyn Outgoing,
+    pub(super) clock: &'queue dyn Clock,
+    pub(super) mailer: &'queue dyn Mailer,
+}
+
+impl Worker<'_> {
+    pub(super) async fn run(&self, woken: &Notify, poll: Duration, stopped: &CancellationToken) {
+        let mut sending = FuturesUnordered::new();
+        let mut tidying = interval(TIDYING);
+        while !stopped.is_cancelled() {
+            sending.extend(self.claim(AT_ONCE - sending.len()).await.into_iter().map(|queued| self.send(queued)));
+            tokio::select! {
+                () = stopped.cancelled() => {}
+                Some(()) = sending.next(), if !sending.is_empty() => {}
+                () = woken.notified() => {}
+                () = sleep(poll) => {}
+                _ = tidying.tick() => self.forget_old().await,
+            }
+        }
+        while sending.next().await.is_some() {}
+    }
+
+    /// Mails to send now, at most as many as there is room for.
+    async fn claim(&self, room: usize) -> Vec<QueuedMail> {
+        if room == 0 {
+            return Vec::new();
+        }
+        let now = self.clock.now();
+        let claimed = self.outgoing.claim(now, now.plus(CLAIM), room.try_into().unwrap_or(u32::MAX)).await;
+        claimed.unwrap_or_else(|error| {
+            tracing::error!(%error, "the mails to send cannot be read");
+            Vec::new()
+        })
+    }
+
+    async fn send(&self, queued: QueuedMail) {
+        let outcome = match self.deliver(&queued).await {
+            Ok(()) => self.outgoing.sent(queued.id).await,
+            Err(error) => self.keep(&queued, &error).await,
+        };
+        if let Err(error) = outcome {
+            tracing::error!(mail = %queued.id, %error, "what became of a mail cannot be stored; it may be sent once more");
+        }
+    }
+
+    async fn deliver(&self, queued: &QueuedMail) -> Result<(), MailError> {
+        if queued.mail.expires_at.is_some_and(|expiry| expiry <= self.clock.now()) {
+            return Err(MailError::Permanent("it was of no more use when it could be sent".to_owned()));
+        }
+        // An application's own mailer may panic; the other mails are sent all the same.
+        let delivery = AssertUnwindSafe(async { self.mailer.deliver(&queued.mail).await }).catch_unwind();
+        match timeout(DELIVERY, delivery).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_panic)) => Err(MailError::Temporary("the mailer panicked".to_owned())),
+            Err(_elapsed) => Err(MailError::Temporary(format!("it took longer than {} seconds", DELIVERY.as_secs()))),
+        }
+    }
+
+    /// Keeps a mail that could not be sent, for another attempt or to be seen.
+    async fn keep(&self, queued: &QueuedMail, error: &MailError) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let next = after_failure(queued, error, now);
+        let (id, kind) = (queued.id, queued.mail.kind);
+        match next {
+            NextAttempt::At(time) => {
+                tracing::warn!(mail = %id, %kind, %error, seconds = seconds(now, time), "a mail is tried again later");
+            }
+            NextAttempt::Never => tracing::error!(mail = %id, %kind, %error, "a mail was given up"),
+        }
+        self.outgoing.failed(id, error, next, now).await
+    }
+
+    async fn forget_old(&self) {
+        let oldest = Timestamp::from_milliseconds(self.clock.now().milliseconds().saturating_sub(KEPT_MILLISECONDS));
+        if let Err(error) = self.outgoing.forget_given_up(oldest).await {
+            tracing::error!(%error, "mails that were given up cannot be deleted");
+        }
+    }
+}
+
+fn seconds(from: Timestamp, to: Timestamp) -> i64 {
+    to.milliseconds().saturating_sub(from.milliseconds()) / 1000
+}

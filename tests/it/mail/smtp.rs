@@ -1,0 +1,177 @@
+//! `SmtpMailer` speaks with a real SMTP server: what arrives, and how failures are judged.
+
+use std::time::Duration;
+
+use bolide::mail::{Mail, MailError, Mailer as _, SmtpMailer};
+use bolide::testing::{SinkBehaviour, SmtpSink};
+
+use super::code_for;
+use crate::waiting::soon;
+
+async fn sink_and_mailer() -> (SmtpSink, SmtpMailer) {
+    let sink = SmtpSink::start().await.expect("a free port");
+    let mailer = SmtpMailer::new(&sink.url(), sender()).expect("a URL");
+    (sink, mailer)
+}
+
+fn sender() -> bolide::mail::Sender {
+    "Bölide Chat <no-reply@example.com>".parse().expect("a sender")
+}
+
+fn is_temporary(outcome: &Result<(), MailError>) -> bool {
+    matches!(outcome, Err(MailError::Temporary(_)))
+}
+
+#[tokio::test]
+async fn a_mail_arrives_as_it_was_written() {
+    let (sink, mailer) = sink_and_mailer().await;
+    let text = format!("Grüße 👋\n.\n..a line with dots\n{}", "ein sehr langer Satz ".repeat(100).trim_end());
+    let mail = Mail {
+        subject: "Prüfung: ещё одно письмо with a subject so long that it takes more than one line 👋".into(),
+        text: text.clone(),
+        html: Some("<p>Grüße &amp; 👋 = </p>".into()),
+        ..code_for("alice@example.com")
+    };
+
+    mailer.deliver(&mail).await.expect("it is taken");
+
+    let received = sink.wait_for("alice@example.com").await;
+    assert_eq!(received.subject, mail.subject);
+    assert_eq!(received.text, text);
+    assert_eq!(received.html.as_deref(), Some("<p>Grüße &amp; 👋 = </p>"));
+    assert_eq!(received.from, "no-reply@example.com");
+    assert_eq!(received.to, ["alice@example.com"]);
+    assert_eq!(received.header("From").as_deref(), Some("Bölide Chat <no-reply@example.com>"));
+    assert_eq!(received.header("To").as_deref(), Some("alice@example.com"));
+    assert_eq!(received.header("Auto-Submitted").as_deref(), Some("auto-generated"));
+    assert!(received.header("Message-ID").is_some() && received.header("Date").is_some(), "{}", received.source);
+    assert!(received.source.is_ascii(), "any server on the way can take it");
+}
+
+#[tokio::test]
+async fn a_mail_without_html_is_text_alone() {
+    let (sink, mailer) = sink_and_mailer().await;
+
+    mailer.deliver(&Mail { html: None, ..code_for("alice@example.com") }).await.expect("it is taken");
+
+    let received = sink.wait_for("alice@example.com").await;
+    assert_eq!(received.text, "Your code is 123-456");
+    assert_eq!(received.html, None);
+}
+
+#[tokio::test]
+async fn connections_are_kept_for_the_next_mail() {
+    let (sink, mailer) = sink_and_mailer().await;
+    for _ in 0..10 {
+        mailer.deliver(&code_for("alice@example.com")).await.expect("it is taken");
+    }
+
+    assert_eq!(sink.received().len(), 10);
+    assert!(sink.connections() < 5, "{} connections", sink.connections());
+}
+
+#[tokio::test]
+async fn nobody_can_add_headers_or_recipients() {
+    let (sink, mailer) = sink_and_mailer().await;
+    let addresses = [
+        "alice@example.com\r\nBcc: eve@example.com",
+        "alice@example.com\nSubject: mine",
+        "alice@example.com>\r\nRCPT TO:<eve@example.com",
+        "Alice\r\nBcc: eve@example.com <alice@example.com>",
+        "alice@example.com, eve@example.com",
+        "alice@exam\0ple.com",
+        "alice",
+        "",
+    ];
+    for address in addresses {
+        let outcome = mailer.deliver(&code_for(address)).await;
+        assert!(matches!(outcome, Err(MailError::Permanent(_))), "{address:?}: {outcome:?}");
+    }
+    for subject in ["Hello\r\nBcc: eve@example.com", "Hello\nX: y", "Hello\r\n\r\nanother body"] {
+        let outcome = mailer.deliver(&Mail { subject: subject.into(), ..code_for("alice@example.com") }).await;
+        assert!(matches!(outcome, Err(MailError::Permanent(_))), "{subject:?}: {outcome:?}");
+    }
+
+    assert_eq!(sink.received(), []);
+}
+
+#[tokio::test]
+async fn a_refused_recipient_is_refused_for_ever() {
+    let (sink, mailer) = sink_and_mailer().await;
+    sink.behave(SinkBehaviour::Refuse);
+
+    let Err(MailError::Permanent(reason)) = mailer.deliver(&code_for("nobody@example.com")).await else {
+        panic!("it is refused");
+    };
+
+    assert!(reason.contains("550") && reason.contains("no such user"), "{reason}");
+}
+
+#[tokio::test]
+async fn what_may_pass_is_worth_another_attempt() {
+    let (sink, mailer) = sink_and_mailer().await;
+    for behaviour in [SinkBehaviour::TryLater, SinkBehaviour::BreakOff] {
+        sink.behave(behaviour);
+        let outcome = mailer.deliver(&code_for("alice@example.com")).await;
+        assert!(is_temporary(&outcome), "{behaviour:?}: {outcome:?}");
+    }
+    sink.behave(SinkBehaviour::Accept);
+
+    mailer.deliver(&code_for("alice@example.com")).await.expect("it is taken at last");
+    sink.wait_for("alice@example.com").await;
+}
+
+#[tokio::test]
+async fn a_server_that_takes_too_long_has_failed_for_now() {
+    let (sink, mailer) = sink_and_mailer().await;
+    let mailer = mailer.with_timeout(Duration::from_millis(50));
+    sink.behave(SinkBehaviour::Delay(Duration::from_hours(1)));
+
+    let outcome = soon(mailer.deliver(&code_for("alice@example.com"))).await;
+    assert!(is_temporary(&outcome), "{outcome:?}");
+
+    // What the server says too late must not be taken for its answer to the next mail.
+    sink.behave(SinkBehaviour::Refuse);
+    let outcome = soon(mailer.deliver(&code_for("alice@example.com"))).await;
+    assert!(matches!(outcome, Err(MailError::Permanent(_))), "{outcome:?}");
+    assert_eq!(sink.connections(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_has_failed_for_now() {
+    let (sink, mailer) = sink_and_mailer().await;
+    drop(sink);
+
+    let outcome = mailer.deliver(&code_for("alice@example.com")).await;
+
+    assert!(is_temporary(&outcome), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn credentials_are_shown_and_their_refusal_can_be_mended() {
+    let sink = SmtpSink::start().await.expect("a free port");
+    let url = sink.url().replace("smtp://", "smtp://user:p%40ssword@");
+    let mailer = SmtpMailer::new(&url, sender()).expect("a URL");
+
+    sink.behave(SinkBehaviour::RefuseCredentials);
+    let outcome = mailer.deliver(&code_for("alice@example.com")).await;
+    assert!(is_temporary(&outcome), "{outcome:?}");
+    assert!(!format!("{outcome:?}{mailer:?}").contains("ssword"), "{outcome:?} {mailer:?}");
+
+    sink.behave(SinkBehaviour::Accept);
+    mailer.deliver(&code_for("alice@example.com")).await.expect("it is taken");
+    assert_eq!(sink.credentials().as_deref(), Some("\0user\0p@ssword"));
+}
+
+#[tokio::test]
+async fn no_mail_goes_out_unencrypted_when_encryption_is_required() {
+    let sink = SmtpSink::start().await.expect("a free port");
+    let mailer = |tls| SmtpMailer::new(&sink.url().replace("tls=none", tls), sender()).expect("a URL");
+
+    let outcome = mailer("tls=required").deliver(&code_for("alice@example.com")).await;
+    assert!(is_temporary(&outcome), "{outcome:?}");
+    assert_eq!(sink.received(), []);
+
+    mailer("tls=opportunistic").deliver(&code_for("alice@example.com")).await.expect("it is taken");
+    sink.wait_for("alice@example.com").await;
+}
