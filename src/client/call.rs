@@ -1,0 +1,137 @@
+//! [`Call`]: one call of a method, before it is made and while it is under way.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bolide_protocol::RawJson;
+use bolide_protocol::ejson::{self, CustomTypes, EncodeError};
+use bolide_protocol::two_factor::TwoFactorCode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::CallError;
+use super::options::Resend;
+use super::shared::Handle;
+use super::state::{Outcome, Purpose, Request};
+use super::two_factor::{Subject, prove};
+
+/// A call that is made when it is awaited. See [`Client::call`](super::Client::call).
+#[must_use = "a call is made when it is awaited"]
+pub struct Call<Output> {
+    handle: Arc<Handle>,
+    method: String,
+    params: Result<RawJson, EncodeError>,
+    resend: Resend,
+    asks: bool,
+    output: PhantomData<fn() -> Output>,
+}
+
+impl<Output: DeserializeOwned> Call<Output> {
+    pub(super) fn new(handle: Arc<Handle>, method: &str, params: &impl Serialize) -> Self {
+        let (method, params) = (method.to_owned(), as_array(params));
+        Self { handle, method, params, resend: Resend::default(), asks: true, output: PhantomData }
+    }
+
+    /// What becomes of the call when the connection is lost while it is under way.
+    pub fn resend(mut self, resend: Resend) -> Self {
+        self.resend = resend;
+        self
+    }
+
+    /// Lets the call fail with the server's challenge, instead of asking for the second factor.
+    pub fn without_prompt(mut self) -> Self {
+        self.asks = false;
+        self
+    }
+
+    async fn run(self) -> Result<Output, CallError> {
+        let result = self.outcome().await?.unwrap_or(RawJson::null());
+        ejson::from_raw(&result, &CustomTypes::default()).map_err(CallError::Result)
+    }
+
+    /// The result as it came: EJSON, or nothing if the method gives nothing back.
+    ///
+    /// # Errors
+    /// As the call itself, except [`CallError::Result`].
+    pub async fn outcome(self) -> Result<Option<RawJson>, CallError> {
+        let params = self.params.map_err(CallError::Parameters)?;
+        let prompter = self.handle.prompter.as_ref().filter(|_| self.asks);
+        let (handle, method, resend) = (&*self.handle, &*self.method, self.resend);
+        if prompter.is_none() {
+            let request = Request { method, params, resend, carries_code: false, purpose: Purpose::Any };
+            return make(handle, request).await;
+        }
+        let subject = Subject::Method(self.method.clone());
+        prove(prompter, &subject, |code| {
+            let carries_code = code.is_some();
+            let params = with_code(params.clone(), code.as_ref().map(|proof| &proof.code));
+            async move {
+                let params = params.map_err(CallError::Parameters)?;
+                make(handle, Request { method, params, resend, carries_code, purpose: Purpose::Any }).await
+            }
+        })
+        .await
+    }
+}
+
+impl<Output: DeserializeOwned + 'static> IntoFuture for Call<Output> {
+    type Output = Result<Output, CallError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl<Output> fmt::Debug for Call<Output> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Passwords and codes are parameters.
+        formatter.debug_struct("Call").field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+/// Makes one call and waits for its answer. If the future is dropped, the answer is ignored; a call that was not sent by
+/// then never is.
+pub(super) async fn make(handle: &Handle, request: Request<'_>) -> Outcome {
+    // The semaphore is never closed.
+    let _slot = handle.call_slots.acquire().await.map_err(|_closed| CallError::Closed(None))?;
+    let (id, answer) = handle.state().call(request)?;
+    let mut waiting = Waiting { handle, id, is_answered: false };
+    let outcome = answer.await;
+    waiting.is_answered = true;
+    outcome.unwrap_or(Err(CallError::Closed(None)))
+}
+
+struct Waiting<'client> {
+    handle: &'client Handle,
+    id: u64,
+    is_answered: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.handle.state().forget_call(self.id);
+        }
+    }
+}
+
+/// Parameters as an array; `()` is none.
+pub(super) fn as_array(params: &impl Serialize) -> Result<RawJson, EncodeError> {
+    let params = ejson::to_raw(params)?;
+    match params.get().trim_start().as_bytes().first() {
+        Some(b'[') => Ok(params),
+        _ if params.get() == "null" => ejson::to_raw::<[(); 0]>(&[]),
+        _ => Err(serde::ser::Error::custom("parameters are a tuple, an array or a Vec")),
+    }
+}
+
+/// The same parameters with a code behind them.
+pub(super) fn with_code(params: RawJson, code: Option<&TwoFactorCode>) -> Result<RawJson, EncodeError> {
+    let Some(code) = code else { return Ok(params) };
+    let mut all = params.elements().unwrap_or_default();
+    all.push(ejson::to_raw(&code.to_parameter())?);
+    ejson::to_raw(&all)
+}

@@ -1,0 +1,91 @@
+//! [`Login`]: the ways to sign in.
+
+use std::fmt;
+
+use bolide_protocol::RawJson;
+use bolide_protocol::ejson::{self, EncodeError};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::two_factor::{Dialect, Proof, sha256};
+
+/// A way to sign in. `Debug` shows nothing of it.
+///
+/// ```
+/// use bolide::client::Login;
+///
+/// let by_name = Login::password("ada", "correct horse");
+/// let by_address = Login::password("ada@example.com", "correct horse");
+/// let again = Login::resume("a token of an earlier login, or a personal access token");
+/// ```
+#[derive(Clone)]
+pub struct Login(Value);
+
+impl Login {
+    /// By password. A `user` with an `@` in it is an e-mail address, any other a user name. The password leaves the client
+    /// as a hash.
+    #[must_use]
+    pub fn password(user: &str, password: &str) -> Self {
+        let selector = if user.contains('@') { "email" } else { "username" };
+        let digest = json!({ "digest": sha256(password), "algorithm": "sha-256" });
+        Self(json!({ "user": { selector: user }, "password": digest }))
+    }
+
+    /// By the token of an earlier login, or by a personal access token.
+    #[must_use]
+    pub fn resume(token: &str) -> Self {
+        Self(json!({ "resume": token }))
+    }
+
+    /// By a token that came by mail (Meteor's passwordless login). `user` is as for [`password`](Self::password).
+    #[must_use]
+    pub fn token(user: &str, token: &str) -> Self {
+        let selector = if user.contains('@') { "email" } else { "username" };
+        Self(json!({ "selector": { selector: user }, "token": token }))
+    }
+
+    /// Any other object that the server's `login` method takes.
+    ///
+    /// # Errors
+    /// When `options` is no JSON object.
+    pub fn options(options: &impl Serialize) -> Result<Self, serde_json::Error> {
+        let options = serde_json::to_value(options)?;
+        if options.is_object() {
+            return Ok(Self(options));
+        }
+        Err(serde::ser::Error::custom("the options of a login are an object"))
+    }
+
+    /// The same login with a code, for whoever asks for it before the server does: `{totp: {login, code}}`.
+    #[must_use]
+    pub fn with_code(self, code: &str) -> Self {
+        Self(json!({ "totp": { "login": self.0, "code": code } }))
+    }
+
+    /// The parameters of the method `login`.
+    pub(super) fn params(&self, code: Option<&Proof>) -> Result<RawJson, EncodeError> {
+        let login = &self.0;
+        let options = match code {
+            None => login.clone(),
+            Some(Proof { code, dialect: Dialect::Meteor }) => with_member(login.clone(), code.code()),
+            Some(Proof { code, dialect: Dialect::RocketChat }) => {
+                json!({ "totp": { "login": login, "code": code.code() } })
+            }
+        };
+        ejson::to_raw(&[options])
+    }
+}
+
+/// Meteor's `accounts-2fa` wants a member `code`.
+fn with_member(mut login: Value, code: &str) -> Value {
+    if let Value::Object(members) = &mut login {
+        members.insert("code".to_owned(), code.into());
+    }
+    login
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Login").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,57 @@
+//! What the connection's task and everything that a user holds have in common.
+
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::{Semaphore, watch};
+
+use super::options::ClientLimits;
+use super::state::State;
+use super::status::Status;
+use super::two_factor::Prompter;
+
+/// Shared by the task and the users.
+#[derive(Debug)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    pub(super) status: watch::Sender<Status>,
+}
+
+/// Shared by the users: when the last one lets go, the client is closed.
+#[derive(Debug)]
+pub(super) struct Handle {
+    shared: Arc<Shared>,
+    /// One for every call that may be under way.
+    pub(super) call_slots: Semaphore,
+    pub(super) prompter: Option<Prompter>,
+}
+
+impl Shared {
+    pub(super) fn new(limits: &ClientLimits) -> Self {
+        Self { state: Mutex::new(State::new(limits)), status: watch::Sender::new(Status::Connecting) }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+}
+
+impl Handle {
+    pub(super) fn new(shared: Arc<Shared>, limits: &ClientLimits, prompter: Option<Prompter>) -> Self {
+        Self { shared, call_slots: Semaphore::new(limits.calls.min(Semaphore::MAX_PERMITS)), prompter }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state()
+    }
+
+    pub(super) fn status(&self) -> watch::Receiver<Status> {
+        self.shared.status.subscribe()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.state().close();
+    }
+}

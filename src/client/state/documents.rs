@@ -1,0 +1,243 @@
+//! [`Documents`]: the local copy of what the server has published, and whoever watches it.
+//!
+//! After a reconnection in a new session the server publishes everything again. Until the subscriptions that were ready
+//! are ready again, the old copy stays in view and the new one grows beside it; then the streams learn the difference.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use bolide_protocol::{DocumentId, RawJson};
+
+use crate::client::changes::{Change, Feed, Feeds};
+use crate::client::document::{Document, Fields};
+
+/// By the id as DDP writes it.
+type Collection = BTreeMap<String, Document>;
+
+#[derive(Debug)]
+pub(in crate::client) struct Documents {
+    shown: Cache,
+    growing: Option<Growing>,
+    feeds: Feeds,
+    changes_limit: usize,
+    documents_limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct Cache {
+    collections: BTreeMap<String, Collection>,
+    count: usize,
+}
+
+/// The copy of a new session.
+#[derive(Debug)]
+struct Growing {
+    cache: Cache,
+    /// The subscriptions that were ready and are to be so again.
+    awaited: HashSet<u64>,
+}
+
+/// The server has sent more documents than the limit.
+#[derive(Debug)]
+pub(in crate::client) struct TooManyDocuments(pub(in crate::client) usize);
+
+impl Documents {
+    pub(super) fn new(changes_limit: usize, documents_limit: usize) -> Self {
+        let (shown, feeds) = (Cache::default(), Feeds::default());
+        Self { shown, growing: None, feeds, changes_limit, documents_limit }
+    }
+
+    // What users see.
+
+    pub(in crate::client) fn get(&self, collection: &str, id: &str) -> Option<Document> {
+        self.shown.collections.get(collection)?.get(id).cloned()
+    }
+
+    pub(in crate::client) fn all(&self, collection: &str) -> Vec<Document> {
+        self.shown.collections.get(collection).into_iter().flat_map(BTreeMap::values).cloned().collect()
+    }
+
+    pub(in crate::client) fn collections(&self) -> Vec<String> {
+        self.shown.collections.keys().cloned().collect()
+    }
+
+    /// Fills a new stream, and keeps it up to date.
+    pub(in crate::client) fn watch(&mut self, feed: &Arc<Feed>) {
+        feed.fill(None, self.shown.as_changes());
+        self.feeds.add(feed);
+    }
+
+    /// Fills a stream again that has overflowed.
+    pub(in crate::client) fn refill(&self, feed: &Feed) {
+        feed.fill(Some(Change::Reset), self.shown.as_changes());
+    }
+
+    pub(super) fn end(&mut self) {
+        self.feeds.end();
+    }
+
+    // What the server says.
+
+    pub(super) fn added(
+        &mut self,
+        collection: String,
+        id: String,
+        fields: Option<&RawJson>,
+    ) -> Result<(), TooManyDocuments> {
+        let (Ok(document_id), Some(fields)) = (DocumentId::from_wire(&id), read_fields(fields)) else { return Ok(()) };
+        let limit = self.documents_limit;
+        let document = Document::new(document_id, fields);
+        let cache = self.cache();
+        let is_new = cache.insert(&collection, id, document.clone());
+        if cache.count > limit {
+            return Err(TooManyDocuments(limit));
+        }
+        if is_new {
+            self.tell(Change::Added { collection, document });
+        } else {
+            // Publications that are not merged send a document twice.
+            let (id, fields) = (document.id().clone(), document.fields().clone());
+            self.tell(Change::Changed { collection, id, fields, cleared: Vec::new() });
+        }
+        Ok(())
+    }
+
+    pub(super) fn changed(&mut self, collection: String, id: &str, fields: Option<&RawJson>, cleared: Vec<String>) {
+        let (Ok(document_id), Some(fields)) = (DocumentId::from_wire(id), read_fields(fields)) else { return };
+        let known = self.cache().document(&collection, id);
+        let is_known = known.is_some();
+        if let Some(document) = known {
+            document.change(&fields, &cleared);
+        }
+        let change = Change::Changed { collection, id: document_id, fields, cleared };
+        if is_known {
+            self.tell(change);
+        } else {
+            // A message of a stream: there is no document to keep, and nothing to wait for.
+            self.feeds.push(&change, self.changes_limit);
+        }
+    }
+
+    pub(super) fn removed(&mut self, collection: String, id: &str) {
+        let Ok(document_id) = DocumentId::from_wire(id) else { return };
+        if self.cache().remove(&collection, id) {
+            self.tell(Change::Removed { collection, id: document_id });
+        }
+    }
+
+    /// The copy that the server writes to.
+    fn cache(&mut self) -> &mut Cache {
+        self.growing.as_mut().map_or(&mut self.shown, |growing| &mut growing.cache)
+    }
+
+    /// Tells the streams of a change, if it can be seen already.
+    fn tell(&mut self, change: Change) {
+        if self.growing.is_none() {
+            self.feeds.push(&change, self.changes_limit);
+        }
+    }
+
+    // A new session.
+
+    /// From here on the server publishes everything again. Until `awaited` are ready the old copy stays in view.
+    pub(super) fn begin_anew(&mut self, awaited: HashSet<u64>) {
+        self.growing = Some(Growing { cache: Cache::default(), awaited });
+    }
+
+    /// A subscription is ready, or has ended.
+    pub(super) fn no_longer_awaits(&mut self, subscription: u64) {
+        if let Some(growing) = &mut self.growing {
+            growing.awaited.remove(&subscription);
+        }
+    }
+
+    /// Shows the new copy, if nothing is awaited any more.
+    pub(super) fn show_what_has_grown(&mut self) {
+        let Some(grown) = self.growing.take_if(|growing| growing.awaited.is_empty()) else { return };
+        let before = std::mem::replace(&mut self.shown, grown.cache);
+        if self.feeds.is_empty() {
+            return;
+        }
+        for change in differences(&before, &self.shown) {
+            self.feeds.push(&change, self.changes_limit);
+        }
+    }
+}
+
+impl Cache {
+    /// Says whether it was new.
+    fn insert(&mut self, collection: &str, id: String, document: Document) -> bool {
+        let documents = match self.collections.get_mut(collection) {
+            Some(documents) => documents,
+            None => self.collections.entry(collection.to_owned()).or_default(),
+        };
+        let is_new = documents.insert(id, document).is_none();
+        self.count += usize::from(is_new);
+        is_new
+    }
+
+    /// Says whether it was there.
+    fn remove(&mut self, collection: &str, id: &str) -> bool {
+        let Some(documents) = self.collections.get_mut(collection) else { return false };
+        let was_there = documents.remove(id).is_some();
+        self.count -= usize::from(was_there);
+        if documents.is_empty() {
+            self.collections.remove(collection);
+        }
+        was_there
+    }
+
+    fn document(&mut self, collection: &str, id: &str) -> Option<&mut Document> {
+        self.collections.get_mut(collection)?.get_mut(id)
+    }
+
+    fn find(&self, collection: &str, id: &str) -> Option<&Document> {
+        self.collections.get(collection)?.get(id)
+    }
+
+    fn documents(&self) -> impl Iterator<Item = (&str, &str, &Document)> {
+        self.collections.iter().flat_map(|(collection, documents)| {
+            documents.iter().map(|(id, document)| (collection.as_str(), id.as_str(), document))
+        })
+    }
+
+    fn as_changes(&self) -> impl Iterator<Item = Change> {
+        self.documents().map(|(collection, _, document)| added(collection, document))
+    }
+}
+
+/// What turns one copy into another.
+fn differences(before: &Cache, now: &Cache) -> Vec<Change> {
+    let gone = before.documents().filter(|(collection, id, _)| now.find(collection, id).is_none());
+    let gone = gone.map(|(collection, _, document)| Change::Removed {
+        collection: collection.to_owned(),
+        id: document.id().clone(),
+    });
+    let there = now.documents().filter_map(|(collection, id, document)| match before.find(collection, id) {
+        None => Some(added(collection, document)),
+        Some(old) => difference(collection, old, document),
+    });
+    gone.chain(there).collect()
+}
+
+fn difference(collection: &str, old: &Document, new: &Document) -> Option<Change> {
+    let different = new.fields().iter().filter(|(name, value)| old.fields().get(*name) != Some(*value));
+    let fields: Fields = different.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let cleared = old.fields().keys().filter(|name| !new.fields().contains_key(*name));
+    let cleared: Vec<String> = cleared.cloned().collect();
+    let is_the_same = fields.is_empty() && cleared.is_empty();
+    let (collection, id) = (collection.to_owned(), new.id().clone());
+    (!is_the_same).then_some(Change::Changed { collection, id, fields, cleared })
+}
+
+fn added(collection: &str, document: &Document) -> Change {
+    Change::Added { collection: collection.to_owned(), document: document.clone() }
+}
+
+/// `None` for what is no object.
+fn read_fields(fields: Option<&RawJson>) -> Option<Fields> {
+    match fields {
+        None => Some(Fields::new()),
+        Some(fields) => serde_json::from_str(fields.get()).ok(),
+    }
+}

@@ -1,0 +1,94 @@
+//! [`Account`]: who is signed in, as a login's result says.
+
+use std::fmt;
+
+use bolide_protocol::RawJson;
+use bolide_protocol::ejson::{self, CustomTypes, Date};
+use serde::Deserialize;
+
+/// Who is signed in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    identity: Identity,
+    kind: Option<String>,
+    expires: Option<Date>,
+}
+
+/// What the client needs to sign in again.
+#[derive(Clone, PartialEq, Eq)]
+pub(in crate::client) struct Identity {
+    user: String,
+    token: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LoginResult {
+    id: String,
+    token: String,
+    #[serde(default)]
+    token_expires: Option<Date>,
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
+}
+
+impl Account {
+    /// Reads the result of a login.
+    pub(in crate::client) fn read(result: &RawJson) -> Result<Self, ejson::DecodeError> {
+        let read: LoginResult = ejson::from_raw(result, &CustomTypes::default())?;
+        let identity = Identity { user: read.id, token: read.token };
+        Ok(Self { identity, kind: read.kind, expires: read.token_expires })
+    }
+
+    /// The id of the user.
+    #[must_use]
+    pub fn user_id(&self) -> &str {
+        &self.identity.user
+    }
+
+    /// The login token: a secret, good for [`Login::resume`](crate::client::Login::resume) until it expires.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.identity.token
+    }
+
+    /// When the token expires, if the server says so.
+    #[must_use]
+    pub const fn token_expires(&self) -> Option<Date> {
+        self.expires
+    }
+
+    /// How the user signed in: `password`, `resume` and so on.
+    #[must_use]
+    pub fn kind(&self) -> Option<&str> {
+        self.kind.as_deref()
+    }
+}
+
+impl Identity {
+    pub(super) fn read(result: &RawJson) -> Option<Self> {
+        Account::read(result).ok().map(|account| account.identity)
+    }
+
+    pub(in crate::client) fn user_id(&self) -> &str {
+        &self.user
+    }
+
+    /// The parameters of the `login` that resumes it.
+    pub(super) fn as_login(&self) -> RawJson {
+        let params = serde_json::json!([{ "resume": self.token }]);
+        RawJson::parse(&params.to_string()).unwrap_or_else(|_| RawJson::null())
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Account").field("user_id", &self.user_id()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Identity").field("user_id", &self.user).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,470 @@
+//! [`State`]: the rules of DDP on the client's side. It does no IO: the connection's task brings it frames and takes what
+//! is to be sent, and users ask it for calls and subscriptions.
+
+mod calls;
+mod documents;
+mod identity;
+mod subscriptions;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::Waker;
+
+use bolide_protocol::error::ErrorCode;
+use bolide_protocol::message::ConnectRequest;
+use bolide_protocol::version::Version;
+use bolide_protocol::{ClientMessage, DdpError, RawJson, ServerMessage};
+use bytestring::ByteString;
+use tokio::sync::{oneshot, watch};
+
+use self::calls::{Calls, Pending};
+use self::documents::Documents;
+use self::subscriptions::Subscriptions;
+use super::error::{CallError, ConnectError};
+use super::options::ClientLimits;
+
+pub(super) use self::calls::{Outcome, Purpose, Request};
+pub use self::identity::Account;
+use self::identity::Identity;
+pub use self::subscriptions::SubscriptionStatus;
+
+/// More answers to `ping` than these never wait: a server that sends pings and reads nothing gets no more.
+const PONGS_LIMIT: usize = 16;
+
+#[derive(Debug)]
+pub(super) struct State {
+    phase: Phase,
+    session: Option<Session>,
+    next_id: u64,
+    calls: Calls,
+    subscriptions: Subscriptions,
+    subscriptions_limit: usize,
+    pub(super) documents: Documents,
+    identity: Option<Identity>,
+    outgoing: VecDeque<Outgoing>,
+    /// Answers to `ping`; they go first.
+    pongs: VecDeque<ByteString>,
+    /// The connection's task, while it waits.
+    task: Option<Waker>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// There is no connection. What users ask for waits.
+    Disconnected,
+    /// A new session signs in again before anything else is sent.
+    SigningIn,
+    Open,
+    /// The user wants no more.
+    Closing,
+    Closed(Option<Arc<ConnectError>>),
+}
+
+/// What the client knows of its session, to resume it.
+#[derive(Debug)]
+struct Session {
+    id: String,
+    /// How many messages, `ping` and `pong` apart, have come in it.
+    received: u64,
+}
+
+/// What is to be sent, in order. Calls and subscriptions may be given up before that.
+#[derive(Clone, Copy, Debug)]
+enum Outgoing {
+    Call(u64),
+    Sub(u64),
+    Unsub(u64),
+    Ping,
+}
+
+/// Why the connection's task has to let go of a connection.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// Another connection may do better.
+    Reconnect,
+    /// There is no use in another one.
+    GiveUp(ConnectError),
+}
+
+impl State {
+    pub(super) fn new(limits: &ClientLimits) -> Self {
+        Self {
+            phase: Phase::Disconnected,
+            session: None,
+            next_id: 1,
+            calls: Calls::default(),
+            subscriptions: Subscriptions::default(),
+            subscriptions_limit: limits.subscriptions,
+            documents: Documents::new(limits.changes, limits.documents),
+            identity: None,
+            outgoing: VecDeque::new(),
+            pongs: VecDeque::new(),
+            task: None,
+        }
+    }
+
+    // What users ask for.
+
+    /// Begins a call. Its answer comes through the receiver.
+    pub(super) fn call(&mut self, request: Request<'_>) -> Result<(u64, oneshot::Receiver<Outcome>), CallError> {
+        self.check_open()?;
+        let (reply, answer) = oneshot::channel();
+        let id = self.take_id();
+        self.calls.add(id, request, reply);
+        if matches!(self.phase, Phase::Open) {
+            self.send(Outgoing::Call(id));
+        }
+        Ok((id, answer))
+    }
+
+    /// The caller is gone. What was not sent yet never is.
+    pub(super) fn forget_call(&mut self, id: u64) {
+        self.calls.take(id);
+    }
+
+    pub(super) fn subscribe(
+        &mut self,
+        name: &str,
+        params: RawJson,
+    ) -> Result<(u64, watch::Receiver<SubscriptionStatus>), CallError> {
+        self.check_open()?;
+        if self.subscriptions.len() >= self.subscriptions_limit {
+            return Err(CallError::TooManySubscriptions(self.subscriptions_limit));
+        }
+        let id = self.take_id();
+        let status = self.subscriptions.add(id, name, params);
+        if matches!(self.phase, Phase::Open) {
+            self.send(Outgoing::Sub(id));
+        }
+        Ok((id, status))
+    }
+
+    pub(super) fn unsubscribe(&mut self, id: u64) {
+        let is_known_to_server = self.subscriptions.leave(id);
+        self.documents.no_longer_awaits(id);
+        if matches!(self.phase, Phase::Open) {
+            self.documents.show_what_has_grown();
+            if is_known_to_server {
+                self.send(Outgoing::Unsub(id));
+            }
+        }
+    }
+
+    /// Who is signed in.
+    pub(super) fn user_id(&self) -> Option<String> {
+        self.identity.as_ref().map(|identity| identity.user_id().to_owned())
+    }
+
+    /// Sends what waits, says good-bye and ends.
+    pub(super) fn close(&mut self) {
+        if !matches!(self.phase, Phase::Closed(_)) {
+            self.phase = Phase::Closing;
+            self.wake_task();
+        }
+    }
+
+    fn check_open(&self) -> Result<(), CallError> {
+        match &self.phase {
+            Phase::Closing => Err(CallError::Closed(None)),
+            Phase::Closed(reason) => Err(CallError::Closed(reason.clone())),
+            Phase::Disconnected | Phase::SigningIn | Phase::Open => Ok(()),
+        }
+    }
+
+    fn take_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
+    }
+
+    // What the connection's task does.
+
+    pub(super) fn is_closing(&self) -> bool {
+        matches!(self.phase, Phase::Closing)
+    }
+
+    /// Whom to wake when there is something to send.
+    pub(super) fn set_task(&mut self, task: &Waker) {
+        match &mut self.task {
+            Some(known) => known.clone_from(task),
+            None => self.task = Some(task.clone()),
+        }
+    }
+
+    /// How to open or resume a session.
+    pub(super) fn connect_request(&self, version: Version) -> ConnectRequest {
+        ConnectRequest {
+            version: Some(version.as_str().to_owned()),
+            support: Version::SUPPORTED.iter().map(|version| version.as_str().to_owned()).collect(),
+            session: self.session.as_ref().map(|session| session.id.clone()),
+            received_count: self.session.as_ref().map(|session| session.received),
+        }
+    }
+
+    /// The server has opened a session, or goes on with the one that was: then it is true.
+    pub(super) fn connected(&mut self, id: String) -> bool {
+        match &mut self.session {
+            Some(session) if session.id == id => {
+                session.received += 1;
+                self.go_on();
+                true
+            }
+            _ => {
+                self.session = Some(Session { id, received: 1 });
+                self.begin_anew();
+                false
+            }
+        }
+    }
+
+    fn go_on(&mut self) {
+        if self.is_closing() {
+            return;
+        }
+        let leaving = self.subscriptions.leaving();
+        self.outgoing.extend(leaving.into_iter().map(Outgoing::Unsub));
+        match self.calls.own_login() {
+            Some(login) => {
+                self.phase = Phase::SigningIn;
+                self.send(Outgoing::Call(login));
+            }
+            None => self.open(),
+        }
+    }
+
+    fn begin_anew(&mut self) {
+        for lost in self.calls.lose_session() {
+            lost.answer(Err(CallError::Interrupted));
+        }
+        let awaited = self.subscriptions.lose_session();
+        self.documents.begin_anew(awaited);
+        if self.is_closing() {
+            return;
+        }
+        let Some(params) = self.identity.as_ref().map(Identity::as_login) else { return self.open() };
+        let id = self.take_id();
+        self.calls.add_login(id, params);
+        self.phase = Phase::SigningIn;
+        self.send(Outgoing::Call(id));
+    }
+
+    /// Whatever has waited is sent, in the order in which it was asked for.
+    fn open(&mut self) {
+        self.phase = Phase::Open;
+        self.documents.show_what_has_grown();
+        let subscriptions = self.subscriptions.unconfirmed().into_iter().map(|id| (id, Outgoing::Sub(id)));
+        let calls = self.calls.ids().map(|id| (id, Outgoing::Call(id)));
+        let mut waiting: Vec<(u64, Outgoing)> = subscriptions.chain(calls).collect();
+        waiting.sort_unstable_by_key(|(id, _)| *id);
+        self.outgoing.extend(waiting.into_iter().map(|(_, outgoing)| outgoing));
+        self.wake_task();
+    }
+
+    /// The connection is gone. What waited to be sent is put together anew for the next one.
+    pub(super) fn connection_lost(&mut self) {
+        self.outgoing.clear();
+        self.pongs.clear();
+        if !self.is_closing() {
+            self.phase = Phase::Disconnected;
+        }
+        for lost in self.calls.lose_connection() {
+            lost.answer(Err(CallError::Interrupted));
+        }
+    }
+
+    /// The end, with the reason if it was not the user's wish.
+    pub(super) fn end(&mut self, reason: Option<Arc<ConnectError>>) {
+        self.phase = Phase::Closed(reason.clone());
+        self.outgoing.clear();
+        for pending in self.calls.take_all() {
+            pending.answer(Err(CallError::Closed(reason.clone())));
+        }
+        self.subscriptions.take_all();
+        self.documents.end();
+    }
+
+    /// The next frame to send. What it gives counts as sent.
+    pub(super) fn next_frame(&mut self) -> Option<ByteString> {
+        if let Some(pong) = self.pongs.pop_front() {
+            return Some(pong);
+        }
+        while let Some(outgoing) = self.outgoing.pop_front() {
+            let frame = match outgoing {
+                Outgoing::Call(id) => self.calls.send(id),
+                Outgoing::Sub(id) => self.subscriptions.sub(id).map(Into::into),
+                Outgoing::Unsub(id) => Some(unsub(id)),
+                Outgoing::Ping => Some(ByteString::from_static(r#"{"msg":"ping"}"#)),
+            };
+            if frame.is_some() {
+                return frame;
+            }
+        }
+        None
+    }
+
+    pub(super) fn ping(&mut self) {
+        self.send(Outgoing::Ping);
+    }
+
+    fn send(&mut self, outgoing: Outgoing) {
+        let task_knows = !self.outgoing.is_empty();
+        self.outgoing.push_back(outgoing);
+        if !task_knows {
+            self.wake_task();
+        }
+    }
+
+    fn wake_task(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.wake();
+        }
+    }
+
+    // What the server says.
+
+    /// Takes a frame from the server.
+    pub(super) fn receive(&mut self, frame: &str) -> Result<(), Trouble> {
+        let message = ServerMessage::parse(frame);
+        let is_heartbeat = matches!(message, Ok(ServerMessage::Ping { .. } | ServerMessage::Pong { .. }));
+        if let Some(session) = self.session.as_mut().filter(|_| !is_heartbeat) {
+            session.received += 1;
+        }
+        match message {
+            Ok(message) => self.take(message),
+            Err(reason) => {
+                tracing::debug!(%reason, "a message of the server is not understood, and ignored");
+                Ok(())
+            }
+        }
+    }
+
+    fn take(&mut self, message: ServerMessage) -> Result<(), Trouble> {
+        match message {
+            ServerMessage::Ping { id } if self.pongs.len() < PONGS_LIMIT => self.pongs.push_back(pong(id)),
+            ServerMessage::Added { collection, id, fields } => self
+                .documents
+                .added(collection, id, fields.as_ref())
+                .map_err(|limit| Trouble::GiveUp(ConnectError::TooManyDocuments(limit.0)))?,
+            ServerMessage::Changed { collection, id, fields, cleared } => {
+                self.documents.changed(collection, &id, fields.as_ref(), cleared);
+            }
+            ServerMessage::Removed { collection, id } => self.documents.removed(collection, &id),
+            ServerMessage::Ready { subs } => {
+                for id in subs.iter().filter_map(|id| id.parse().ok()) {
+                    self.subscription_ready(id);
+                }
+            }
+            ServerMessage::Nosub { id: Some(id), error } => {
+                if let Some(id) = read_id(&id) {
+                    self.subscription_ended(id, error);
+                }
+            }
+            ServerMessage::Result { id, outcome } => return self.take_result(&id, outcome),
+            ServerMessage::Error { reason, offending_message } => self.take_error(&reason, offending_message.as_ref()),
+            // A result is enough to know that a call is over, and all data that it wrote has come by then.
+            ServerMessage::Ping { .. }
+            | ServerMessage::Updated { .. }
+            | ServerMessage::Pong { .. }
+            | ServerMessage::Nosub { id: None, .. }
+            | ServerMessage::Connected { .. }
+            | ServerMessage::Failed { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn subscription_ready(&mut self, id: u64) {
+        self.subscriptions.ready(id);
+        self.documents.no_longer_awaits(id);
+        self.documents.show_what_has_grown();
+    }
+
+    fn subscription_ended(&mut self, id: u64, error: Option<DdpError>) {
+        self.documents.no_longer_awaits(id);
+        self.documents.show_what_has_grown();
+        self.subscriptions.ended(id, error);
+    }
+
+    fn take_result(&mut self, id: &str, outcome: Result<Option<RawJson>, DdpError>) -> Result<(), Trouble> {
+        let Some(pending) = id.parse().ok().and_then(|id| self.calls.take(id)) else { return Ok(()) };
+        match (pending.purpose, &outcome) {
+            (Purpose::LogIn, Ok(Some(result))) => self.signed_in(result),
+            (Purpose::LogOut, Ok(_)) => self.identity = None,
+            _ => {}
+        }
+        if pending.is_own() {
+            return self.signed_in_again(outcome.err());
+        }
+        pending.answer(outcome.map_err(CallError::Server));
+        Ok(())
+    }
+
+    fn signed_in(&mut self, result: &RawJson) {
+        if let Some(identity) = Identity::read(result) {
+            self.identity = Some(identity);
+        }
+    }
+
+    /// The answer to the client's own login after a reconnection.
+    fn signed_in_again(&mut self, error: Option<DdpError>) -> Result<(), Trouble> {
+        match error {
+            // That passes.
+            Some(error) if is_passing(&error) => return Err(Trouble::Reconnect),
+            Some(error) => {
+                tracing::info!(error = %error.error, "the server no longer accepts the login token");
+                self.identity = None;
+            }
+            None => {}
+        }
+        if matches!(self.phase, Phase::SigningIn) {
+            self.open();
+        }
+        Ok(())
+    }
+
+    /// The server did not understand a message. Where it says which, whoever waits for its answer is told.
+    fn take_error(&mut self, reason: &str, offending_message: Option<&RawJson>) {
+        tracing::warn!(reason, "the server does not understand a message");
+        let Some(id) = offending_message.and_then(id_of) else { return };
+        if let Some(pending) = self.calls.take(id) {
+            refuse(pending, reason);
+        }
+        self.subscription_ended(id, Some(DdpError::new(400, reason)));
+    }
+}
+
+fn refuse(pending: Pending, reason: &str) {
+    pending.answer(Err(CallError::Refused(reason.to_owned())));
+}
+
+fn is_passing(error: &DdpError) -> bool {
+    match &error.error {
+        ErrorCode::Name(name) => name == "too-many-requests",
+        ErrorCode::Number(number) => *number == 500,
+    }
+}
+
+fn unsub(id: u64) -> ByteString {
+    let id = RawJson::parse(&format!("\"{id}\"")).ok();
+    ClientMessage::Unsub { id }.to_frame().into()
+}
+
+/// What answers a `ping`, with its id if it had one.
+fn pong(id: Option<RawJson>) -> ByteString {
+    match id {
+        None => ClientMessage::Pong.to_frame().into(),
+        Some(id) => ByteString::from(format!(r#"{{"msg":"pong","id":{}}}"#, id.get())),
+    }
+}
+
+/// An id of ours: a number, written as a string.
+fn read_id(id: &RawJson) -> Option<u64> {
+    serde_json::from_str::<String>(id.get()).ok()?.parse().ok()
+}
+
+fn id_of(message: &RawJson) -> Option<u64> {
+    #[derive(serde::Deserialize)]
+    struct WithId {
+        id: String,
+    }
+    serde_json::from_str::<WithId>(message.get()).ok()?.id.parse().ok()
+}

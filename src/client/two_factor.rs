@@ -1,0 +1,282 @@
+//! The second factor: what a server asks, whom the client asks, and how the answer gets into the next attempt.
+//!
+//! A call, a login or a REST request that fails with `totp-required` or `totp-invalid` is a [`Challenge`]. The prompt that
+//! the client was built with is asked once per challenge, and the attempt is made again with its [`Answer`], until it
+//! succeeds, fails with something else (`totp-max-attempts`, for one) or the prompt cancels. A code is used for one
+//! attempt and then forgotten.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bolide_protocol::DdpError;
+use bolide_protocol::error::ErrorCode;
+use bolide_protocol::two_factor::{TwoFactorCode, TwoFactorMethod};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Mutex;
+
+use super::error::CallError;
+
+/// A server's demand for a second factor.
+#[derive(Clone, Debug)]
+pub struct Challenge {
+    subject: Subject,
+    method: TwoFactorMethod,
+    is_repeated: bool,
+    dialect: Dialect,
+    details: Details,
+    error: DdpError,
+}
+
+/// What the second factor is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Subject {
+    /// A call of the method of this name.
+    Method(String),
+    /// A login.
+    Login,
+}
+
+/// The answer to a challenge. `Debug` leaves the code out: it is a secret.
+///
+/// Whoever is asked usually gives a `String` or an `Option<String>`, which become answers by themselves.
+#[derive(Clone)]
+pub struct Answer(Given);
+
+#[derive(Clone)]
+enum Given {
+    Code { code: String, method: Option<TwoFactorMethod> },
+    Cancel,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Details {
+    method: Option<String>,
+    code_generated: bool,
+    email_or_username: Option<String>,
+    available_methods: Vec<String>,
+}
+
+impl Challenge {
+    /// What the second factor is for.
+    #[must_use]
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// Which second factor the server asks for. For [`Password`](TwoFactorMethod::Password) the answer is the password as
+    /// the user types it; it leaves the client as a hash.
+    #[must_use]
+    pub const fn method(&self) -> TwoFactorMethod {
+        self.method
+    }
+
+    /// Whether a code was given before and was wrong.
+    #[must_use]
+    pub const fn is_repeated(&self) -> bool {
+        self.is_repeated
+    }
+
+    /// Whether the server has just sent a code by e-mail.
+    #[must_use]
+    pub const fn was_code_sent(&self) -> bool {
+        self.details.code_generated
+    }
+
+    /// Whose second factor it is: what a user interface shows, and what a request for another mail names.
+    #[must_use]
+    pub fn email_or_username(&self) -> Option<&str> {
+        self.details.email_or_username.as_deref()
+    }
+
+    /// The second factors that the user could use, those that this client knows.
+    pub fn available_methods(&self) -> impl Iterator<Item = TwoFactorMethod> {
+        self.details.available_methods.iter().filter_map(|name| TwoFactorMethod::parse(name))
+    }
+
+    /// The server's error, with all of its details.
+    #[must_use]
+    pub const fn error(&self) -> &DdpError {
+        &self.error
+    }
+
+    /// Reads an error. One that names a method which this client does not know is no challenge.
+    fn read(error: &DdpError, subject: &Subject) -> Option<Self> {
+        let ErrorCode::Name(name) = &error.error else { return None };
+        let details: Details =
+            error.details.as_ref().and_then(|details| serde_json::from_str(details.get()).ok()).unwrap_or_default();
+        let (is_repeated, dialect) = match name.as_str() {
+            "totp-required" => (false, Dialect::RocketChat),
+            "totp-invalid" => (true, Dialect::RocketChat),
+            "no-2fa-code" if *subject == Subject::Login => (false, Dialect::Meteor),
+            "invalid-2fa-code" if *subject == Subject::Login => (true, Dialect::Meteor),
+            _ => return None,
+        };
+        let method = match dialect {
+            Dialect::RocketChat => TwoFactorMethod::parse(details.method.as_deref()?)?,
+            Dialect::Meteor => TwoFactorMethod::Totp,
+        };
+        Some(Self { subject: subject.clone(), method, is_repeated, dialect, details, error: error.clone() })
+    }
+
+    fn proof(&self, code: &str, method: Option<TwoFactorMethod>) -> Proof {
+        let method = method.unwrap_or(self.method);
+        let code = match method {
+            TwoFactorMethod::Password => sha256(code),
+            TwoFactorMethod::Totp | TwoFactorMethod::Email => code.trim().to_owned(),
+        };
+        Proof { code: TwoFactorCode::new(code, method.as_str()), dialect: self.dialect }
+    }
+}
+
+impl Answer {
+    /// A code, or the password, for the method of the challenge.
+    pub fn code(code: impl Into<String>) -> Self {
+        Self(Given::Code { code: code.into(), method: None })
+    }
+
+    /// A code for another one of the available methods.
+    pub fn code_for(method: TwoFactorMethod, code: impl Into<String>) -> Self {
+        Self(Given::Code { code: code.into(), method: Some(method) })
+    }
+
+    /// No code: the attempt fails with [`CallError::TwoFactorCanceled`].
+    #[must_use]
+    pub const fn cancel() -> Self {
+        Self(Given::Cancel)
+    }
+}
+
+impl From<String> for Answer {
+    fn from(code: String) -> Self {
+        Self::code(code)
+    }
+}
+
+impl From<&str> for Answer {
+    fn from(code: &str) -> Self {
+        Self::code(code)
+    }
+}
+
+impl<Code: Into<Self>> From<Option<Code>> for Answer {
+    fn from(code: Option<Code>) -> Self {
+        code.map_or_else(Self::cancel, Into::into)
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match &self.0 {
+            Given::Code { .. } => "Answer::Code(…)",
+            Given::Cancel => "Answer::Cancel",
+        })
+    }
+}
+
+type AskFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// Whom to ask. One challenge at a time: a person cannot answer two.
+#[derive(Clone)]
+pub(super) struct Prompter(Arc<Inner>);
+
+struct Inner {
+    ask: Box<dyn Fn(Challenge) -> AskFuture + Send + Sync>,
+    /// Held for as long as a challenge is being answered.
+    turn: Mutex<()>,
+    /// How many challenges have been passed.
+    passed: AtomicU64,
+}
+
+impl Prompter {
+    pub(super) fn new<Ask, Asked>(ask: Ask) -> Self
+    where
+        Ask: FnOnce(Challenge) -> Asked + Clone + Send + Sync + 'static,
+        Asked: Future<Output: Into<Answer>> + Send + 'static,
+    {
+        let ask = move |challenge| -> AskFuture {
+            let asked = (ask.clone())(challenge);
+            Box::pin(async move { asked.await.into() })
+        };
+        Self(Arc::new(Inner { ask: Box::new(ask), turn: Mutex::default(), passed: AtomicU64::new(0) }))
+    }
+}
+
+impl fmt::Debug for Prompter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Prompter").finish_non_exhaustive()
+    }
+}
+
+/// What goes into the next attempt.
+#[derive(Debug)]
+pub(super) struct Proof {
+    pub(super) code: TwoFactorCode,
+    pub(super) dialect: Dialect,
+}
+
+/// Whose words the server uses at a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// Rocket.Chat's, and Bolide's.
+    RocketChat,
+    /// Those of Meteor's `accounts-2fa`.
+    Meteor,
+}
+
+/// Makes an attempt, and again with a code for as long as the server asks for one and the prompt gives it.
+pub(super) async fn prove<Output, Attempt, Attempted>(
+    prompter: Option<&Prompter>,
+    subject: &Subject,
+    mut attempt: Attempt,
+) -> Result<Output, CallError>
+where
+    Attempt: FnMut(Option<Proof>) -> Attempted,
+    Attempted: Future<Output = Result<Output, CallError>>,
+{
+    let mut outcome = attempt(None).await;
+    let Some(Prompter(prompter)) = prompter else { return outcome };
+    if challenge(&outcome, subject).is_none() {
+        return outcome;
+    }
+    let passed_before = prompter.passed();
+    let _turn = prompter.turn.lock().await;
+    if prompter.passed() != passed_before {
+        // While this one waited for its turn another challenge was passed: the server may ask no more.
+        outcome = attempt(None).await;
+    }
+    while let Some(challenge) = challenge(&outcome, subject) {
+        let error = challenge.error.clone();
+        let asked = challenge.clone();
+        let Given::Code { code, method } = (prompter.ask)(asked).await.0 else {
+            return Err(CallError::TwoFactorCanceled(error));
+        };
+        outcome = attempt(Some(challenge.proof(&code, method))).await;
+        if outcome.is_ok() {
+            prompter.passed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    outcome
+}
+
+impl Inner {
+    fn passed(&self) -> u64 {
+        self.passed.load(Ordering::Relaxed)
+    }
+}
+
+fn challenge<Output>(outcome: &Result<Output, CallError>, subject: &Subject) -> Option<Challenge> {
+    match outcome {
+        Err(CallError::Server(error)) => Challenge::read(error, subject),
+        _ => None,
+    }
+}
+
+/// The hex SHA-256, as which a password goes over the wire.
+pub(super) fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
