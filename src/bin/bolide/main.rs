@@ -1,6 +1,14 @@
 //! The command line `bolide`.
 
+mod call;
 mod conformance;
+mod connection;
+mod login;
+mod output;
+mod progress;
+mod prompt;
+mod subscribe;
+mod tokens;
 
 use std::process::ExitCode;
 
@@ -16,6 +24,14 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Calls a method of any DDP server and prints its result.
+    Call(call::Arguments),
+    /// Follows a publication of any DDP server: a table on a terminal, else one JSON object per line.
+    Subscribe(subscribe::Arguments),
+    /// Signs in and keeps the token, which later commands to the same address use.
+    Login(login::Arguments),
+    /// Signs out, on the server as well, and forgets the token.
+    Logout(login::LogoutArguments),
     /// Holds any DDP server against the conversations in protocol/conformance.
     Conformance(conformance::Arguments),
 }
@@ -23,6 +39,10 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Call(arguments) => output::finish(call::run(arguments)).await,
+        Command::Subscribe(arguments) => output::finish(subscribe::run(arguments)).await,
+        Command::Login(arguments) => output::finish(login::run(arguments)).await,
+        Command::Logout(arguments) => output::finish(login::run_logout(arguments)).await,
         Command::Conformance(arguments) => conformance::run(arguments).await,
     }
 }

@@ -1,0 +1,98 @@
+//! How commands connect: the options that they share, and whom they ask for the second factor.
+
+use std::time::Duration;
+
+use bolide::client::{Address, Client, Login};
+use bolide::protocol::RawJson;
+
+use crate::output::Failure;
+use crate::progress::Curtain;
+use crate::prompt::CodeSource;
+use crate::tokens;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Connection {
+    /// The server, such as `wss://chat.example.com` or `ws://localhost:3000/websocket`.
+    pub(crate) url: Address,
+
+    /// The code of the second factor, for scripts. It is used once.
+    #[arg(long, conflicts_with = "code_command")]
+    code: Option<String>,
+
+    /// A command that prints a code whenever one is asked for, such as `oathtool --totp -b SECRET`.
+    #[arg(long)]
+    code_command: Option<String>,
+
+    /// How many seconds it may take.
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+}
+
+/// As whom a command talks to the server.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Identity {
+    /// Signs in with this token instead of the one that `bolide login` has kept.
+    #[arg(long, env = "BOLIDE_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+
+    /// Does not sign in, even if `bolide login` has kept a token.
+    #[arg(long, conflicts_with = "token")]
+    anonymous: bool,
+}
+
+impl Connection {
+    /// Opens a session, in which nobody is signed in.
+    pub(crate) async fn open(&self, curtain: Curtain) -> Result<Client, Failure> {
+        let source = self.code_source();
+        let builder = Client::builder(&self.url.to_string()).two_factor(async move |challenge| {
+            curtain.close();
+            let code = source.answer(challenge).await;
+            curtain.open();
+            code
+        });
+        Ok(builder.connect().await?)
+    }
+
+    /// Opens a session and signs in, with the token that is given or kept.
+    pub(crate) async fn sign_in(&self, identity: &Identity, curtain: Curtain) -> Result<Client, Failure> {
+        let client = self.open(curtain).await?;
+        if identity.anonymous {
+            return Ok(client);
+        }
+        let kept = tokens::find(&self.url).map_err(|error| Failure::Usage(error.to_string()))?;
+        if let Some(token) = identity.token.clone().or(kept.map(|kept| kept.token)) {
+            client.login(Login::resume(&token)).await?;
+        }
+        Ok(client)
+    }
+
+    /// What `work` gives, if it does so in time.
+    pub(crate) async fn in_time<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        match self.timeout {
+            None => work.await,
+            Some(seconds) => {
+                let limit = Duration::from_secs(seconds);
+                tokio::time::timeout(limit, work).await.unwrap_or(Err(Failure::Timeout))
+            }
+        }
+    }
+
+    fn code_source(&self) -> CodeSource {
+        match (&self.code, &self.code_command) {
+            (Some(code), _) => CodeSource::Given(code.clone()),
+            (None, Some(command)) => CodeSource::Command(command.clone()),
+            (None, None) => CodeSource::Terminal,
+        }
+    }
+}
+
+/// Parameters from the command line, each of them JSON.
+pub(crate) fn parameters(texts: &[String]) -> Result<Vec<RawJson>, Failure> {
+    let read = |text: &String| {
+        RawJson::parse(text).map_err(|_| {
+            let quoted = serde_json::Value::from(text.as_str());
+            Failure::Usage(format!("`{text}` is not JSON; a text needs quotes: '{quoted}'"))
+        })
+    };
+    texts.iter().map(read).collect()
+}

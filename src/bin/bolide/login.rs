@@ -1,0 +1,91 @@
+//! `bolide login URL --user NAME` and `bolide logout URL`.
+
+use std::io::BufRead as _;
+
+use bolide::client::Login;
+
+use crate::connection::{Connection, Identity};
+use crate::output::{EXIT_CODES, Failure, print_line};
+use crate::progress::Progress;
+use crate::prompt::{Typing, ask};
+use crate::tokens::{self, Kept};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    connection: Connection,
+
+    /// The user name, or the e-mail address.
+    #[arg(long)]
+    user: String,
+
+    /// Reads the password from the first line of standard input, instead of asking for it.
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct LogoutArguments {
+    #[command(flatten)]
+    connection: Connection,
+
+    #[command(flatten)]
+    identity: Identity,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { connection, user, password_stdin } = arguments;
+    let password = if password_stdin { read_password()? } else { ask_for_password(&user).await? };
+    let progress = Progress::of(format!("signing in at {}", connection.url));
+    let account = connection
+        .in_time(async {
+            let client = connection.open(progress.curtain()).await?;
+            let account = client.login(Login::password(&user, &password)).await?;
+            client.close().await;
+            Ok(account)
+        })
+        .await;
+    drop(progress);
+    let account = account?;
+    let kept = Kept { user_id: account.user_id().to_owned(), token: account.token().to_owned() };
+    let file = tokens::keep(&connection.url, kept).map_err(|error| Failure::Usage(error.to_string()))?;
+    print_line(&format!("signed in as {} ({}); the token is in {}", user, account.user_id(), file.display()));
+    Ok(())
+}
+
+pub(crate) async fn run_logout(arguments: LogoutArguments) -> Result<(), Failure> {
+    let LogoutArguments { connection, identity } = arguments;
+    let progress = Progress::of(format!("signing out at {}", connection.url));
+    let outcome = connection
+        .in_time(async {
+            let client = connection.sign_in(&identity, progress.curtain()).await?;
+            client.logout().await?;
+            client.close().await;
+            Ok(())
+        })
+        .await;
+    // A token that the server does not take any more is of no use here, either.
+    if !matches!(&outcome, Err(failure) if !failure.is_answer()) {
+        tokens::forget(&connection.url).map_err(|error| Failure::Usage(error.to_string()))?;
+    }
+    outcome
+}
+
+fn read_password() -> Result<String, Failure> {
+    let mut line = String::new();
+    let read = std::io::stdin().lock().read_line(&mut line);
+    match (read, line.trim_end_matches(['\r', '\n'])) {
+        (Ok(_), password) if !password.is_empty() => Ok(password.to_owned()),
+        _ => Err(Failure::Usage("there is no password on standard input".to_owned())),
+    }
+}
+
+async fn ask_for_password(user: &str) -> Result<String, Failure> {
+    match ask(format!("Password of {user}: "), Typing::Hidden).await {
+        Ok(Some(password)) => Ok(password),
+        Ok(None) => Err(Failure::Interrupted),
+        Err(_) => Err(Failure::Usage("there is no terminal to ask for the password; use --password-stdin".to_owned())),
+    }
+}

@@ -1,0 +1,193 @@
+//! `bolide subscribe URL PUBLICATION [JSON…]`: a live table on a terminal, one JSON object per change for programs.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _, Write as _};
+
+use bolide::client::{Change, Client, Document, Subscription};
+use serde_json::{Value, json};
+
+use crate::connection::{Connection, Identity, parameters};
+use crate::output::{EXIT_CODES, Failure, Paint, painted, print_line};
+use crate::progress::Progress;
+
+/// Wider values are cut.
+const COLUMN_WIDTH: usize = 32;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    connection: Connection,
+
+    /// The publication.
+    publication: String,
+
+    /// The parameters, each as JSON or EJSON.
+    params: Vec<String>,
+
+    #[command(flatten)]
+    identity: Identity,
+
+    /// One JSON object per change, on a terminal too.
+    #[arg(long)]
+    json: bool,
+
+    /// Prints what there is and ends.
+    #[arg(long)]
+    once: bool,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let params = parameters(&arguments.params)?;
+    let progress = Progress::of(format!("{} at {}", arguments.publication, arguments.connection.url));
+    let (client, subscription) = arguments
+        .connection
+        .in_time(async {
+            let client = arguments.connection.sign_in(&arguments.identity, progress.curtain()).await?;
+            let subscription = client.subscribe(&arguments.publication, &params)?;
+            subscription.ready().await?;
+            Ok((client, subscription))
+        })
+        .await?;
+    drop(progress);
+    let as_table = io::stdout().is_terminal() && !arguments.json;
+    match (as_table, arguments.once) {
+        (true, true) => print_line(&table(&client)),
+        (false, true) => print_documents(&client),
+        (true, false) => follow(&client, subscription, &mut Screen::default()).await?,
+        (false, false) => follow(&client, subscription, &mut Lines).await?,
+    }
+    client.close().await;
+    Ok(())
+}
+
+/// What shows changes as they come.
+trait Show {
+    fn change(&mut self, client: &Client, change: &Change);
+}
+
+async fn follow(client: &Client, subscription: Subscription, show: &mut impl Show) -> Result<(), Failure> {
+    let mut changes = client.changes();
+    loop {
+        tokio::select! {
+            change = changes.next() => match change {
+                Some(change) => show.change(client, &change),
+                None => return subscription.ready().await.map_err(Failure::from),
+            },
+            stopped = subscription.stopped() => return stopped.map_err(Failure::from),
+        }
+    }
+}
+
+/// One JSON object per change, as DDP says it.
+struct Lines;
+
+impl Show for Lines {
+    fn change(&mut self, _: &Client, change: &Change) {
+        print_line(&as_json(change).to_string());
+    }
+}
+
+fn print_documents(client: &Client) {
+    for (collection, document) in documents(client) {
+        print_line(&as_json(&Change::Added { collection, document }).to_string());
+    }
+}
+
+fn documents(client: &Client) -> impl Iterator<Item = (String, Document)> {
+    client.collections().into_iter().flat_map(|collection| {
+        let documents = client.documents(&collection);
+        documents.into_iter().map(move |document| (collection.clone(), document))
+    })
+}
+
+fn as_json(change: &Change) -> Value {
+    match change {
+        Change::Added { collection, document } => json!({
+            "msg": "added", "collection": collection, "id": document.id().to_wire(), "fields": document.fields(),
+        }),
+        Change::Changed { collection, id, fields, cleared } => json!({
+            "msg": "changed", "collection": collection, "id": id.to_wire(), "fields": fields, "cleared": cleared,
+        }),
+        Change::Removed { collection, id } => json!({
+            "msg": "removed", "collection": collection, "id": id.to_wire(),
+        }),
+        Change::Reset => json!({ "msg": "reset" }),
+    }
+}
+
+/// A table that is painted again in its place.
+#[derive(Default)]
+struct Screen {
+    lines: usize,
+}
+
+impl Show for Screen {
+    fn change(&mut self, client: &Client, _: &Change) {
+        let table = table(client);
+        let mut output = io::stdout().lock();
+        if self.lines > 0 {
+            let _closed = write!(output, "\x1b[{}A\x1b[J", self.lines);
+        }
+        let _closed = writeln!(output, "{table}");
+        self.lines = table.lines().count();
+    }
+}
+
+/// All documents, collection by collection.
+fn table(client: &Client) -> String {
+    let mut text = String::new();
+    let height = terminal_height().saturating_sub(1);
+    for collection in client.collections() {
+        let documents = client.documents(&collection);
+        let heading = format!("{collection} ({})", documents.len());
+        text.push_str(&painted(true, Paint::Bold, &heading));
+        text.push('\n');
+        for row in rows(&documents) {
+            text.push_str(&row);
+            text.push('\n');
+        }
+    }
+    text.lines().take(height).collect::<Vec<_>>().join("\n")
+}
+
+fn rows(documents: &[Document]) -> Vec<String> {
+    let mut widths = BTreeMap::from([("_id", 3)]);
+    for (name, value) in documents.iter().flat_map(|document| document.fields()) {
+        let width = cell(value.get()).chars().count().max(name.chars().count());
+        let known = widths.entry(name).or_default();
+        *known = width.max(*known);
+    }
+    let longest_id = documents.iter().map(|document| document.id().to_wire().chars().count()).max();
+    widths.insert("_id", longest_id.unwrap_or(3).max(3));
+    let line = |value: &dyn Fn(&str) -> String| {
+        let cells = widths.iter().map(|(name, width)| format!("{:width$}", value(name)));
+        cells.collect::<Vec<_>>().join("  ")
+    };
+    let heading = painted(true, Paint::Blue, &line(&|name| name.to_owned()));
+    let documents = documents.iter().map(|document| {
+        line(&|name| match name {
+            "_id" => document.id().to_wire().into_owned(),
+            _ => document.fields().get(name).map(|value| cell(value.get())).unwrap_or_default(),
+        })
+    });
+    std::iter::once(heading).chain(documents).collect()
+}
+
+/// A value in one cell: texts without quotes, and nothing that could move the cursor.
+fn cell(json: &str) -> String {
+    let text = serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned());
+    let shown: String = text.chars().map(|shown| if shown.is_control() { '\u{fffd}' } else { shown }).collect();
+    match shown.char_indices().nth(COLUMN_WIDTH) {
+        Some((end, _)) => format!("{}…", &shown[..end]),
+        None => shown,
+    }
+}
+
+fn terminal_height() -> usize {
+    #[cfg(unix)]
+    if let Ok(size) = rustix::termios::tcgetwinsize(io::stdout()) {
+        return usize::from(size.ws_row).max(5);
+    }
+    24
+}
