@@ -32,7 +32,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// Runs until the client is closed.
 pub(super) async fn run(shared: Arc<Shared>, destination: Destination, connected: Connected) {
     let reason = Task { shared: &shared, destination }.keep_connected(connected).await;
-    shared.state().end(reason);
+    shared.state().end(reason.as_ref());
     shared.status.send_replace(Status::Closed);
 }
 
@@ -161,7 +161,7 @@ impl Carrier<'_> {
             return Poll::Ready(end);
         }
         match self.write(context) {
-            Poll::Ready(Err(_)) => Poll::Ready(End::Lost),
+            Poll::Ready(Err(())) => Poll::Ready(End::Lost),
             // Everything is written.
             Poll::Ready(Ok(())) if self.shared.state().is_closing() => Poll::Ready(End::Closed),
             _ => Poll::Pending,

@@ -5,7 +5,7 @@
 //! succeeds, fails with something else (`totp-max-attempts`, for one) or the prompt cancels. A code is used for one
 //! attempt and then forgotten.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -278,5 +278,10 @@ fn challenge<Output>(outcome: &Result<Output, CallError>, subject: &Subject) -> 
 
 /// The hex SHA-256, as which a password goes over the wire.
 pub(super) fn sha256(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut hexadecimal = String::with_capacity(64);
+    for byte in Sha256::digest(text) {
+        // Writing to a string never fails.
+        let _written = write!(hexadecimal, "{byte:02x}");
+    }
+    hexadecimal
 }

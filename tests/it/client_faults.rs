@@ -237,7 +237,7 @@ async fn forgetful_server() -> Server {
     let limits = bolide::Limits { resume_grace: Duration::ZERO, ..bolide::Limits::default() };
     let app = client_two_factor::register(App::builder().limits(limits), &Porter::new("totp"));
     let app = app.publish("own", async |subscription: Subscription| {
-        let user = subscription.user_id().map(|user| user.to_string());
+        let user = subscription.user_id().map(ToString::to_string);
         subscription.added("own", "x", &json!({ "user": user })).await?;
         subscription.ready();
         Ok(())

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bolide::client::{Answer, CallError, Challenge, Client, Login, Subject, TwoFactorMethod};
 use bolide::prelude::*;
 use bolide::protocol::RawJson;
+use bolide::protocol::two_factor::TwoFactorCode;
 use bolide::two_factor::{Gate, GateFuture, GatedCall};
 use bolide::{AppBuilder, DdpError};
 use futures::future::join_all;
@@ -71,7 +72,7 @@ fn right_code(method: &str) -> &'static str {
 
 impl Gate for Porter {
     fn check<'call>(&'call self, call: GatedCall<'call>) -> GateFuture<'call> {
-        Box::pin(std::future::ready(self.decide(call.code.map(|code| code.code()))))
+        Box::pin(std::future::ready(self.decide(call.code.map(TwoFactorCode::code))))
     }
 }
 

@@ -245,3 +245,18 @@ async fn on_a_terminal_a_publication_is_a_table() {
     assert!(status.success(), "{shown}");
     assert!(shown.contains("ticks (2)") && shown.contains("item number 1"), "{shown}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_is_counted_and_its_errors_are_told() {
+    let (server, user) = (Server::start(application()).await, User::new("load"));
+    let url = server.url();
+    let load = ["bench", &url, "--duration", "1", "--connections", "2", "--rate", "200"];
+    let good = user.run(&[&load[..], &["--call", "3*add 1 2", "--call", r#"echo "x""#]].concat(), "").await;
+    assert_eq!(good.status.code(), Some(0), "{}", complaint(&good));
+    let calls: u64 =
+        printed(&good).lines().next().and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).expect("a count");
+    assert!((150..=250).contains(&calls), "{}", printed(&good));
+    let bad = user.run(&[&load[..], &["--call", "noSuchMethod"]].concat(), "").await;
+    assert_eq!(bad.status.code(), Some(1));
+    assert!(complaint(&bad).contains("not found [404]"), "{}", complaint(&bad));
+}

@@ -60,7 +60,7 @@ impl Connection {
             return Ok(client);
         }
         let kept = tokens::find(&self.url).map_err(|error| Failure::Usage(error.to_string()))?;
-        if let Some(token) = identity.token.clone().or(kept.map(|kept| kept.token)) {
+        if let Some(token) = identity.token.clone().or_else(|| kept.map(|kept| kept.token)) {
             client.login(Login::resume(&token)).await?;
         }
         Ok(client)

@@ -1,8 +1,10 @@
 //! The command line `bolide`.
 
+mod bench;
 mod call;
 mod conformance;
 mod connection;
+mod latencies;
 mod login;
 mod output;
 mod progress;
@@ -32,6 +34,8 @@ enum Command {
     Login(login::Arguments),
     /// Signs out, on the server as well, and forgets the token.
     Logout(login::LogoutArguments),
+    /// Puts load on any DDP server and says how many calls it bears, and how long they take.
+    Bench(bench::Arguments),
     /// Holds any DDP server against the conversations in protocol/conformance.
     Conformance(conformance::Arguments),
 }
@@ -43,6 +47,7 @@ async fn main() -> ExitCode {
         Command::Subscribe(arguments) => output::finish(subscribe::run(arguments)).await,
         Command::Login(arguments) => output::finish(login::run(arguments)).await,
         Command::Logout(arguments) => output::finish(login::run_logout(arguments)).await,
+        Command::Bench(arguments) => output::finish(bench::run(arguments)).await,
         Command::Conformance(arguments) => conformance::run(arguments).await,
     }
 }

@@ -23,6 +23,8 @@ Exit codes:
 pub(crate) enum Failure {
     Usage(String),
     Call(CallError),
+    /// Calls of a load failed, the first of them with this.
+    Load(String),
     Timeout,
     Interrupted,
 }
@@ -45,7 +47,8 @@ impl Failure {
             Self::Usage(_) | Self::Call(CallError::Connect(ConnectError::Address(_)) | CallError::Parameters(_)) => 2,
             Self::Call(CallError::TwoFactorCanceled(_)) => 4,
             Self::Call(CallError::Server(error)) if is_second_factor(error) => 4,
-            Self::Call(CallError::Server(_) | CallError::Refused(_) | CallError::Result(_) | CallError::Http(_)) => 1,
+            Self::Load(_)
+            | Self::Call(CallError::Server(_) | CallError::Refused(_) | CallError::Result(_) | CallError::Http(_)) => 1,
             Self::Call(_) => 3,
             Self::Timeout => 5,
             Self::Interrupted => 130,
@@ -62,6 +65,7 @@ impl Failure {
             Self::Usage(message) => message.clone(),
             Self::Call(CallError::Closed(Some(reason))) => reason.to_string(),
             Self::Call(error) => error.to_string(),
+            Self::Load(error) => format!("calls failed, the first one with: {error}"),
             Self::Timeout => "it took too long".to_owned(),
             Self::Interrupted => "interrupted".to_owned(),
         }
@@ -144,7 +148,7 @@ fn paint_json(json: &str) -> String {
                 (length, Some(if is_name { Paint::Blue } else { Paint::Green }))
             }
             '-' | '0'..='9' | 'a'..='z' => {
-                let end = rest.find(|next: char| matches!(next, ',' | ']' | '}' | '\n')).unwrap_or(rest.len());
+                let end = rest.find([',', ']', '}', '\n']).unwrap_or(rest.len());
                 (end, Some(Paint::Yellow))
             }
             other => (other.len_utf8(), None),

@@ -153,7 +153,7 @@ fn table(client: &Client) -> String {
 
 fn rows(documents: &[Document]) -> Vec<String> {
     let mut widths = BTreeMap::from([("_id", 3)]);
-    for (name, value) in documents.iter().flat_map(|document| document.fields()) {
+    for (name, value) in documents.iter().flat_map(Document::fields) {
         let width = cell(value.get()).chars().count().max(name.chars().count());
         let known = widths.entry(name).or_default();
         *known = width.max(*known);

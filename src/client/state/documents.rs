@@ -20,7 +20,7 @@ pub(in crate::client) struct Documents {
     growing: Option<Growing>,
     feeds: Feeds,
     changes_limit: usize,
-    documents_limit: usize,
+    limit: usize,
 }
 
 #[derive(Debug, Default)]
@@ -42,9 +42,9 @@ struct Growing {
 pub(in crate::client) struct TooManyDocuments(pub(in crate::client) usize);
 
 impl Documents {
-    pub(super) fn new(changes_limit: usize, documents_limit: usize) -> Self {
+    pub(super) fn new(changes_limit: usize, limit: usize) -> Self {
         let (shown, feeds) = (Cache::default(), Feeds::default());
-        Self { shown, growing: None, feeds, changes_limit, documents_limit }
+        Self { shown, growing: None, feeds, changes_limit, limit }
     }
 
     // What users see.
@@ -85,7 +85,7 @@ impl Documents {
         fields: Option<&RawJson>,
     ) -> Result<(), TooManyDocuments> {
         let (Ok(document_id), Some(fields)) = (DocumentId::from_wire(&id), read_fields(fields)) else { return Ok(()) };
-        let limit = self.documents_limit;
+        let limit = self.limit;
         let document = Document::new(document_id, fields);
         let cache = self.cache();
         let is_new = cache.insert(&collection, id, document.clone());
@@ -93,11 +93,11 @@ impl Documents {
             return Err(TooManyDocuments(limit));
         }
         if is_new {
-            self.tell(Change::Added { collection, document });
+            self.tell(&Change::Added { collection, document });
         } else {
             // Publications that are not merged send a document twice.
             let (id, fields) = (document.id().clone(), document.fields().clone());
-            self.tell(Change::Changed { collection, id, fields, cleared: Vec::new() });
+            self.tell(&Change::Changed { collection, id, fields, cleared: Vec::new() });
         }
         Ok(())
     }
@@ -111,7 +111,7 @@ impl Documents {
         }
         let change = Change::Changed { collection, id: document_id, fields, cleared };
         if is_known {
-            self.tell(change);
+            self.tell(&change);
         } else {
             // A message of a stream: there is no document to keep, and nothing to wait for.
             self.feeds.push(&change, self.changes_limit);
@@ -121,7 +121,7 @@ impl Documents {
     pub(super) fn removed(&mut self, collection: String, id: &str) {
         let Ok(document_id) = DocumentId::from_wire(id) else { return };
         if self.cache().remove(&collection, id) {
-            self.tell(Change::Removed { collection, id: document_id });
+            self.tell(&Change::Removed { collection, id: document_id });
         }
     }
 
@@ -131,9 +131,9 @@ impl Documents {
     }
 
     /// Tells the streams of a change, if it can be seen already.
-    fn tell(&mut self, change: Change) {
+    fn tell(&mut self, change: &Change) {
         if self.growing.is_none() {
-            self.feeds.push(&change, self.changes_limit);
+            self.feeds.push(change, self.changes_limit);
         }
     }
 

@@ -273,11 +273,11 @@ impl State {
     }
 
     /// The end, with the reason if it was not the user's wish.
-    pub(super) fn end(&mut self, reason: Option<Arc<ConnectError>>) {
-        self.phase = Phase::Closed(reason.clone());
+    pub(super) fn end(&mut self, reason: Option<&Arc<ConnectError>>) {
+        self.phase = Phase::Closed(reason.cloned());
         self.outgoing.clear();
         for pending in self.calls.take_all() {
-            pending.answer(Err(CallError::Closed(reason.clone())));
+            pending.answer(Err(CallError::Closed(reason.cloned())));
         }
         self.subscriptions.take_all();
         self.documents.end();

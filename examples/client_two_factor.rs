@@ -1,0 +1,41 @@
+//! Signs in and calls a method that asks for a second factor.
+//!
+//! `cargo run --example client_two_factor -- ws://127.0.0.1:3000 USER PASSWORD METHOD`
+
+#![expect(clippy::print_stdout, reason = "it is a command-line program")]
+
+use std::io::{Write as _, stdin, stdout};
+
+use bolide::client::{Challenge, Client, Login};
+use bolide::protocol::Ejson;
+
+/// Reads a line from the terminal; an empty one cancels.
+async fn ask(challenge: Challenge) -> Option<String> {
+    let question = tokio::task::spawn_blocking(move || {
+        if challenge.is_repeated() {
+            println!("That was not right.");
+        }
+        print!("{} code: ", challenge.method());
+        stdout().flush()?;
+        let mut line = String::new();
+        stdin().read_line(&mut line)?;
+        Ok::<_, std::io::Error>(line.trim().to_owned())
+    });
+    question.await.ok()?.ok().filter(|code| !code.is_empty())
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [url, user, password, method] = &arguments[..] else {
+        anyhow::bail!("give the URL, the user, the password and the method");
+    };
+    let client = Client::builder(url).two_factor(ask).connect().await?;
+    let account = client.login(Login::password(user, password)).await?;
+    println!("signed in as {}", account.user_id());
+
+    let result: Ejson = client.call(method, &()).await?;
+    println!("{result:?}");
+    client.close().await;
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! `bolide bench URL`: puts load on a DDP server and says how it bears it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bolide::chance::{Chance as _, SystemChance};
+use bolide::client::{Address, CallError, Client, Reconnect};
+use bolide::protocol::RawJson;
+use parking_lot::Mutex;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::latencies::Latencies;
+use crate::output::{EXIT_CODES, Failure, print_line};
+use crate::progress::Progress;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    /// The server, such as `ws://localhost:3000/websocket`.
+    url: Address,
+
+    /// How many connections.
+    #[arg(long, default_value_t = 8)]
+    connections: usize,
+
+    /// How many calls each connection has under way at most.
+    #[arg(long, default_value_t = 16)]
+    window: usize,
+
+    /// How many calls per second all connections make together; as many as they can if this is not given. Latency then
+    /// counts from the moment at which a call was due.
+    #[arg(long)]
+    rate: Option<u32>,
+
+    /// How many seconds.
+    #[arg(long, default_value_t = 10)]
+    duration: u64,
+
+    /// A call of the mix, with its parameters as JSON: 'add 1 2'. May be repeated; '3*add 1 2' is made three times as
+    /// often as others.
+    #[arg(long = "call", value_name = "CALL", default_value = "add 1 2", value_parser = read_call)]
+    calls: Vec<MixedCall>,
+}
+
+/// A call that is made as often as its weight says.
+#[derive(Clone, Debug)]
+struct MixedCall {
+    weight: usize,
+    method: String,
+    params: Vec<RawJson>,
+}
+
+fn read_call(text: &str) -> Result<MixedCall, String> {
+    let (weight, call) = match text.split_once('*') {
+        Some((weight, call)) if weight.bytes().all(|byte| byte.is_ascii_digit()) => {
+            (weight.parse().map_err(|_| format!("`{weight}` is no weight"))?, call)
+        }
+        _ => (1, text),
+    };
+    let (method, params) = call.trim().split_once(' ').unwrap_or_else(|| (call.trim(), ""));
+    let params: Result<Vec<RawJson>, _> = serde_json::Deserializer::from_str(params).into_iter().collect();
+    let params = params.map_err(|error| format!("the parameters of `{method}` are not JSON: {error}"))?;
+    Ok(MixedCall { weight, method: method.to_owned(), params })
+}
+
+/// What has been measured so far.
+#[derive(Debug, Default)]
+struct Measured {
+    latencies: Latencies,
+    errors: u64,
+    first_error: Option<CallError>,
+}
+
+/// What all workers share.
+struct Plan {
+    mix: Vec<MixedCall>,
+    end: Instant,
+    /// How long between two calls of one worker.
+    pace: Option<Duration>,
+    measured: Mutex<Measured>,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let mix: Vec<MixedCall> =
+        arguments.calls.iter().flat_map(|call| std::iter::repeat_n(call.clone(), call.weight)).collect();
+    if mix.is_empty() || arguments.connections == 0 || arguments.window == 0 {
+        return Err(Failure::Usage("there must be a connection, a window and a call".to_owned()));
+    }
+    let progress = Progress::of(format!("opening {} connections to {}", arguments.connections, arguments.url));
+    let mut clients = Vec::with_capacity(arguments.connections);
+    for _ in 0..arguments.connections {
+        clients.push(Client::builder(&arguments.url.to_string()).reconnect(Reconnect::never()).connect().await?);
+    }
+    drop(progress);
+    let progress = Progress::of(format!("calling for {} s", arguments.duration));
+    let workers = u32::try_from(arguments.connections.saturating_mul(arguments.window)).unwrap_or(u32::MAX);
+    let since = Instant::now();
+    let plan = Arc::new(Plan {
+        mix,
+        end: since + Duration::from_secs(arguments.duration),
+        pace: arguments.rate.map(|rate| Duration::from_secs(1).saturating_mul(workers) / rate.max(1)),
+        measured: Mutex::default(),
+    });
+    let mut working = JoinSet::new();
+    for (connection, client) in clients.iter().enumerate() {
+        for worker in 0..arguments.window {
+            let place = connection * arguments.window + worker;
+            working.spawn(work(client.clone(), Arc::clone(&plan), place, workers));
+        }
+    }
+    while working.join_next().await.is_some() {}
+    let took = since.elapsed();
+    drop(progress);
+    report(&plan.measured.lock(), took)
+}
+
+/// Makes one call after the other.
+async fn work(client: Client, plan: Arc<Plan>, place: usize, workers: u32) {
+    let mut next = first_of_the_mix(&plan.mix);
+    let mut due = Instant::now();
+    if let Some(pace) = plan.pace {
+        // Workers begin one after the other, so that calls are spread evenly.
+        due += pace.mul_f64(f64::from(u32::try_from(place).unwrap_or_default()) / f64::from(workers));
+    }
+    let mut mine = Measured::default();
+    while due < plan.end {
+        if plan.pace.is_some() {
+            sleep_until(due).await;
+        }
+        let call = &plan.mix[next];
+        next = (next + 1) % plan.mix.len();
+        match client.call::<()>(&call.method, &call.params).outcome().await {
+            Ok(_) => mine.latencies.record(due.elapsed()),
+            Err(error) => {
+                let is_the_end = !matches!(error, CallError::Server(_));
+                mine.errors += 1;
+                mine.first_error.get_or_insert(error);
+                if is_the_end {
+                    break;
+                }
+            }
+        }
+        due = plan.pace.map_or_else(Instant::now, |pace| due + pace);
+    }
+    let mut all = plan.measured.lock();
+    all.latencies.add(&mine.latencies);
+    all.errors += mine.errors;
+    all.first_error = all.first_error.take().or(mine.first_error);
+}
+
+/// Every worker begins elsewhere in the mix.
+fn first_of_the_mix(mix: &[MixedCall]) -> usize {
+    let mut bytes = [0; 4];
+    SystemChance.fill(&mut bytes);
+    u32::from_le_bytes(bytes) as usize % mix.len()
+}
+
+fn report(measured: &Measured, took: Duration) -> Result<(), Failure> {
+    let Measured { latencies, errors, first_error } = measured;
+    let per_second = u128::from(latencies.count()) * 1000 / took.as_millis().max(1);
+    print_line(&format!("calls       {}", latencies.count()));
+    print_line(&format!("per second  {per_second}"));
+    for (name, share) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
+        print_line(&format!("{name:<10}  {:?}", latencies.at(share)));
+    }
+    print_line(&format!("errors      {errors}"));
+    match first_error {
+        Some(error) => Err(Failure::Load(error.to_string())),
+        None => Ok(()),
+    }
+}
