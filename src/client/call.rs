@@ -97,7 +97,7 @@ impl<Output> fmt::Debug for Call<Output> {
 pub(super) async fn make(handle: &Handle, request: Request<'_>) -> Outcome {
     // The semaphore is never closed.
     let _slot = handle.call_slots.acquire().await.map_err(|_closed| CallError::Closed(None))?;
-    let (id, answer) = handle.state().call(request)?;
+    let (id, answer) = handle.state().call(&request)?;
     let mut waiting = Waiting { handle, id, is_answered: false };
     let outcome = answer.await;
     waiting.is_answered = true;

@@ -7,6 +7,7 @@ mod buses;
 mod client;
 mod client_calls;
 mod client_faults;
+mod client_rest;
 mod client_two_factor;
 mod command_line;
 mod conformance;

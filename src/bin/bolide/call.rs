@@ -18,14 +18,22 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     identity: Identity,
+
+    /// Calls through REST (`POST /api/v1/method.call/:method`) instead of DDP.
+    #[arg(long)]
+    rest: bool,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { connection, method, params, identity } = arguments;
+    let Arguments { connection, method, params, identity, rest } = arguments;
     let params = parameters(&params)?;
     let progress = Progress::of(format!("{method} at {}", connection.url));
     let result = connection
         .in_time(async {
+            if rest {
+                let client = connection.rest_client(Some(&identity), progress.curtain())?;
+                return Ok(client.outcome(&method, &params).await?);
+            }
             let client = connection.sign_in(&identity, progress.curtain()).await?;
             let result = client.call::<()>(&method, &params).outcome().await?;
             client.close().await;

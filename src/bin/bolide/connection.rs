@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bolide::client::{Address, Client, Login};
+use bolide::client::{Address, Client, Login, RestClient};
 use bolide::protocol::RawJson;
 
 use crate::output::Failure;
@@ -41,6 +41,28 @@ pub(crate) struct Identity {
 }
 
 impl Connection {
+    /// A client that speaks REST and is signed in with the token that is given or kept.
+    pub(crate) fn rest_client(&self, identity: Option<&Identity>, curtain: Curtain) -> Result<RestClient, Failure> {
+        let source = self.code_source();
+        let client = RestClient::new(&self.url.to_string())?.two_factor(async move |challenge| {
+            curtain.close();
+            let code = source.answer(challenge).await;
+            curtain.open();
+            code
+        });
+        let Some(identity) = identity.filter(|identity| !identity.anonymous) else { return Ok(client) };
+        if identity.token.is_some() {
+            return Err(Failure::Usage(
+                "over REST a token alone is not enough; sign in with `bolide login`".to_owned(),
+            ));
+        }
+        let kept = tokens::find(&self.url).map_err(|error| Failure::Usage(error.to_string()))?;
+        Ok(match kept {
+            Some(kept) => client.signed_in(&kept.user_id, &kept.token),
+            None => client,
+        })
+    }
+
     /// Opens a session, in which nobody is signed in.
     pub(crate) async fn open(&self, curtain: Curtain) -> Result<Client, Failure> {
         let source = self.code_source();

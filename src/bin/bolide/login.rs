@@ -23,6 +23,10 @@ pub(crate) struct Arguments {
     /// Reads the password from the first line of standard input, instead of asking for it.
     #[arg(long)]
     password_stdin: bool,
+
+    /// Signs in through REST (`POST /api/v1/login`) instead of DDP.
+    #[arg(long)]
+    rest: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -36,22 +40,27 @@ pub(crate) struct LogoutArguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { connection, user, password_stdin } = arguments;
+    let Arguments { connection, user, password_stdin, rest } = arguments;
     let password = if password_stdin { read_password()? } else { ask_for_password(&user).await? };
     let progress = Progress::of(format!("signing in at {}", connection.url));
-    let account = connection
+    let kept = connection
         .in_time(async {
+            if rest {
+                let mut client = connection.rest_client(None, progress.curtain())?;
+                let account = client.login(&user, &password).await?;
+                return Ok(Kept { user_id: account.user_id().to_owned(), token: account.token().to_owned() });
+            }
             let client = connection.open(progress.curtain()).await?;
             let account = client.login(Login::password(&user, &password)).await?;
             client.close().await;
-            Ok(account)
+            Ok(Kept { user_id: account.user_id().to_owned(), token: account.token().to_owned() })
         })
         .await;
     drop(progress);
-    let account = account?;
-    let kept = Kept { user_id: account.user_id().to_owned(), token: account.token().to_owned() };
+    let kept = kept?;
+    let user_id = kept.user_id.clone();
     let file = tokens::keep(&connection.url, kept).map_err(|error| Failure::Usage(error.to_string()))?;
-    print_line(&format!("signed in as {} ({}); the token is in {}", user, account.user_id(), file.display()));
+    print_line(&format!("signed in as {} ({}); the token is in {}", user, user_id, file.display()));
     Ok(())
 }
 

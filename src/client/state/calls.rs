@@ -1,9 +1,10 @@
 //! [`Calls`]: the calls that have no answer yet.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
-use bolide_protocol::message::MethodCall;
-use bolide_protocol::{ClientMessage, RawJson};
+use bolide_protocol::RawJson;
+use bolide_protocol::ejson;
 use bytestring::ByteString;
 use tokio::sync::oneshot;
 
@@ -61,9 +62,9 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    pub(super) fn add(&mut self, id: u64, request: Request<'_>, reply: oneshot::Sender<Outcome>) {
+    pub(super) fn add(&mut self, id: u64, request: &Request<'_>, reply: oneshot::Sender<Outcome>) {
         let pending = Pending {
-            frame: frame(id, request.method, request.params),
+            frame: frame(id, request.method, &request.params),
             is_sent: false,
             resend: request.resend,
             carries_code: request.carries_code,
@@ -74,7 +75,7 @@ impl Calls {
     }
 
     /// The client's own call, by which it signs in again.
-    pub(super) fn add_login(&mut self, id: u64, params: RawJson) {
+    pub(super) fn add_login(&mut self, id: u64, params: &RawJson) {
         let pending = Pending {
             frame: frame(id, "login", params),
             is_sent: false,
@@ -142,7 +143,11 @@ impl Pending {
     }
 }
 
-fn frame(id: u64, method: &str, params: RawJson) -> ByteString {
-    let call = MethodCall { id: id.to_string(), method: method.to_owned(), params: Some(params), random_seed: None };
-    ClientMessage::Method(call).to_frame().into()
+/// Written by hand, because it is done for every call. A name and a number are always written well.
+fn frame(id: u64, method: &str, params: &RawJson) -> ByteString {
+    let mut frame = String::with_capacity(64 + method.len() + params.get().len());
+    let _written = write!(frame, r#"{{"msg":"method","id":"{id}","method":"#);
+    let _written = ejson::write(&mut frame, method);
+    let _written = write!(frame, r#","params":{}}}"#, params.get());
+    frame.into()
 }

@@ -106,7 +106,7 @@ impl State {
     // What users ask for.
 
     /// Begins a call. Its answer comes through the receiver.
-    pub(super) fn call(&mut self, request: Request<'_>) -> Result<(u64, oneshot::Receiver<Outcome>), CallError> {
+    pub(super) fn call(&mut self, request: &Request<'_>) -> Result<(u64, oneshot::Receiver<Outcome>), CallError> {
         self.check_open()?;
         let (reply, answer) = oneshot::channel();
         let id = self.take_id();
@@ -243,7 +243,7 @@ impl State {
         }
         let Some(params) = self.identity.as_ref().map(Identity::as_login) else { return self.open() };
         let id = self.take_id();
-        self.calls.add_login(id, params);
+        self.calls.add_login(id, &params);
         self.phase = Phase::SigningIn;
         self.send(Outgoing::Call(id));
     }
@@ -324,10 +324,15 @@ impl State {
 
     /// Takes a frame from the server.
     pub(super) fn receive(&mut self, frame: &str) -> Result<(), Trouble> {
+        if frame.starts_with(r#"{"msg":"updated","#) {
+            // It says nothing new, see `take`, and every second message is one: it is not worth reading.
+            self.count_message();
+            return Ok(());
+        }
         let message = ServerMessage::parse(frame);
         let is_heartbeat = matches!(message, Ok(ServerMessage::Ping { .. } | ServerMessage::Pong { .. }));
-        if let Some(session) = self.session.as_mut().filter(|_| !is_heartbeat) {
-            session.received += 1;
+        if !is_heartbeat {
+            self.count_message();
         }
         match message {
             Ok(message) => self.take(message),
@@ -335,6 +340,12 @@ impl State {
                 tracing::debug!(%reason, "a message of the server is not understood, and ignored");
                 Ok(())
             }
+        }
+    }
+
+    fn count_message(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.received += 1;
         }
     }
 

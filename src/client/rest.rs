@@ -1,0 +1,313 @@
+//! [`RestClient`]: methods and logins over HTTP, as Rocket.Chat and Bolide offer them below `/api/v1`, with the same
+//! prompt for the second factor.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bolide_protocol::ejson::{self, CustomTypes};
+use bolide_protocol::error::ErrorCode;
+use bolide_protocol::{DdpError, RawJson};
+use http::header::{CONTENT_TYPE, HOST};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::address::{Address, InvalidAddress};
+use super::call::as_array;
+use super::error::{CallError, ConnectError};
+use super::stream::Stream;
+use super::two_factor::{Answer, Challenge, Prompter, Proof, Subject, prove};
+
+/// The largest answer that is read, in bytes.
+const ANSWER_SIZE: usize = 64 << 20;
+
+/// Calls methods over HTTP. It keeps no connection: every request opens one.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), bolide::client::CallError> {
+/// use bolide::client::RestClient;
+///
+/// let mut client = RestClient::new("https://chat.example.com")?;
+/// client.login("ada", "correct horse").await?;
+/// let sum: f64 = client.call("add", &(1, 2)).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct RestClient {
+    address: Address,
+    tls: Option<Arc<ClientConfig>>,
+    timeout: Duration,
+    prompter: Option<Prompter>,
+    account: Option<RestAccount>,
+}
+
+/// Who is signed in over HTTP.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestAccount {
+    user_id: String,
+    auth_token: String,
+}
+
+impl RestClient {
+    /// A client of the server at `address`, which can be its WebSocket's as well.
+    ///
+    /// # Errors
+    /// When it is no [`Address`].
+    pub fn new(address: &str) -> Result<Self, ConnectError> {
+        let address = address.parse().map_err(|error: InvalidAddress| ConnectError::Address(error))?;
+        Ok(Self { address, tls: None, timeout: Duration::from_mins(1), prompter: None, account: None })
+    }
+
+    /// Whom to ask for a second factor, as [`ClientBuilder::two_factor`](super::ClientBuilder::two_factor).
+    #[must_use]
+    pub fn two_factor<Ask, Asked>(mut self, ask: Ask) -> Self
+    where
+        Ask: FnOnce(Challenge) -> Asked + Clone + Send + Sync + 'static,
+        Asked: Future<Output: Into<Answer>> + Send + 'static,
+    {
+        self.prompter = Some(Prompter::new(ask));
+        self
+    }
+
+    /// How to speak TLS, for servers whose certificate is not signed by a public authority.
+    #[must_use]
+    pub fn tls(mut self, config: Arc<ClientConfig>) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
+    /// How long a request may take. Default: 60 s.
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Signs later requests with the token of an earlier login.
+    #[must_use]
+    pub fn signed_in(mut self, user_id: &str, token: &str) -> Self {
+        self.account = Some(RestAccount { user_id: user_id.to_owned(), auth_token: token.to_owned() });
+        self
+    }
+
+    /// Signs in; later requests are signed with the token.
+    ///
+    /// # Errors
+    /// [`CallError::Server`] when the server refuses, and whatever hinders a request.
+    pub async fn login(&mut self, user: &str, password: &str) -> Result<&RestAccount, CallError> {
+        let client = &*self;
+        let account = prove(client.prompter.as_ref(), &Subject::Login, |proof| async move {
+            let mut body = json!({ "user": user, "password": password });
+            if let Some(proof) = proof {
+                body["code"] = proof.code.code().into();
+            }
+            let answer = client.post("/api/v1/login", &body, None).await?;
+            account_of(&answer)
+        })
+        .await?;
+        Ok(self.account.insert(account))
+    }
+
+    /// Calls a method through `POST /api/v1/method.call/:method`, or `method.callAnon` when nobody is signed in.
+    ///
+    /// # Errors
+    /// As [`Client::call`](super::Client::call).
+    pub async fn call<Output: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &impl Serialize,
+    ) -> Result<Output, CallError> {
+        let result = self.outcome(method, params).await?.unwrap_or(RawJson::null());
+        ejson::from_raw(&result, &CustomTypes::default()).map_err(CallError::Result)
+    }
+
+    /// The result as it came: EJSON, or nothing if the method gives nothing back.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub async fn outcome(&self, method: &str, params: &impl Serialize) -> Result<Option<RawJson>, CallError> {
+        let params = as_array(params).map_err(CallError::Parameters)?;
+        let message = json!({ "msg": "method", "id": "1", "method": method, "params": params }).to_string();
+        let (body, path) = (json!({ "message": message }), self.path_of(method));
+        let (body, path) = (&body, &*path);
+        let subject = Subject::Method(method.to_owned());
+        prove(self.prompter.as_ref(), &subject, |proof| async move {
+            result_of(&self.post(path, body, proof.as_ref()).await?)
+        })
+        .await
+    }
+
+    /// The path is only a label; the method's name is in the message.
+    fn path_of(&self, method: &str) -> String {
+        let endpoint = if self.account.is_some() { "method.call" } else { "method.callAnon" };
+        let label: String = method.replace('/', ":").bytes().map(escaped).collect();
+        format!("/api/v1/{endpoint}/{label}")
+    }
+
+    async fn post(&self, path: &str, body: &serde_json::Value, proof: Option<&Proof>) -> Result<HttpAnswer, CallError> {
+        let exchange = self.exchange(path, body, proof);
+        tokio::time::timeout(self.timeout, exchange).await.unwrap_or(Err(ConnectError::Timeout(self.timeout).into()))
+    }
+
+    async fn exchange(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+        proof: Option<&Proof>,
+    ) -> Result<HttpAnswer, CallError> {
+        let request = self.request(path, body, proof)?;
+        let stream = Stream::open(&self.address, self.tls.as_ref()).await?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| not_http(&error))?;
+        let answer = async {
+            let response = sender.send_request(request).await.map_err(|error| not_http(&error))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), ANSWER_SIZE).collect().await;
+            Ok(HttpAnswer { status, body: body.map_err(|error| CallError::Http(error.to_string()))?.to_bytes() })
+        };
+        tokio::pin!(answer);
+        tokio::select! {
+            answer = &mut answer => answer,
+            // The server has closed, which it may do when it has answered.
+            _ = connection => answer.await,
+        }
+    }
+
+    fn request(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+        proof: Option<&Proof>,
+    ) -> Result<Request<Full<Bytes>>, CallError> {
+        let url = self.address.rest(path);
+        let target = url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|slash| &rest[slash..]));
+        let host = self.address.uri().authority().map_or("", |authority| authority.as_str());
+        let mut request = Request::new(Full::from(body.to_string()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = target.unwrap_or("/").parse().map_err(|_| CallError::Http(format!("no path: {path}")))?;
+        let headers = request.headers_mut();
+        set(headers, HOST, host)?;
+        set(headers, CONTENT_TYPE, "application/json")?;
+        if let Some(account) = &self.account {
+            set(headers, HeaderName::from_static("x-user-id"), &account.user_id)?;
+            set(headers, HeaderName::from_static("x-auth-token"), &account.auth_token)?;
+        }
+        if let Some(Proof { code, .. }) = proof {
+            set(headers, HeaderName::from_static("x-2fa-code"), code.code())?;
+            set(headers, HeaderName::from_static("x-2fa-method"), code.method())?;
+        }
+        Ok(request)
+    }
+}
+
+impl RestAccount {
+    /// The id of the user.
+    #[must_use]
+    pub fn user_id(&self) -> &str {
+        &self.user_id
+    }
+
+    /// The login token: a secret.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.auth_token
+    }
+}
+
+impl std::fmt::Debug for RestAccount {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("RestAccount").field("user_id", &self.user_id).finish_non_exhaustive()
+    }
+}
+
+/// A byte of a path.
+fn escaped(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() || b":._-".contains(&byte) {
+        return char::from(byte).to_string();
+    }
+    format!("%{byte:02X}")
+}
+
+struct HttpAnswer {
+    status: StatusCode,
+    body: Bytes,
+}
+
+impl HttpAnswer {
+    fn read<T: DeserializeOwned>(&self) -> Result<T, CallError> {
+        serde_json::from_slice(&self.body).map_err(|_| CallError::Http(format!("status {}", self.status)))
+    }
+}
+
+/// What a server answers that refuses a request itself.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Refusal {
+    #[serde(default)]
+    error: Option<ErrorCode>,
+    #[serde(default)]
+    error_type: Option<String>,
+    #[serde(default)]
+    message: Option<String>,
+    #[serde(default)]
+    details: Option<RawJson>,
+}
+
+fn refusal_of(answer: &HttpAnswer) -> CallError {
+    let refusal = match answer.read::<Refusal>() {
+        Ok(refusal) => refusal,
+        Err(error) => return error,
+    };
+    let code = refusal.error_type.map(ErrorCode::Name).or(refusal.error);
+    let code = code.unwrap_or_else(|| i64::from(answer.status.as_u16()).into());
+    CallError::Server(DdpError { error: code, reason: refusal.message, details: refusal.details })
+}
+
+fn account_of(answer: &HttpAnswer) -> Result<RestAccount, CallError> {
+    #[derive(Deserialize)]
+    struct LoggedIn {
+        data: RestAccount,
+    }
+    match answer.status {
+        StatusCode::OK => answer.read::<LoggedIn>().map(|answer| answer.data),
+        _ => Err(refusal_of(answer)),
+    }
+}
+
+/// The DDP message is in a text, whatever the status: older servers say 200 when a method fails.
+fn result_of(answer: &HttpAnswer) -> Result<Option<RawJson>, CallError> {
+    #[derive(Deserialize)]
+    struct Wrapped {
+        message: String,
+    }
+    #[derive(Deserialize)]
+    struct Outcome {
+        msg: String,
+        result: Option<RawJson>,
+        error: Option<DdpError>,
+    }
+    let wrapped = answer.read::<Wrapped>().map(|wrapped| serde_json::from_str::<Outcome>(&wrapped.message));
+    match wrapped {
+        Ok(Ok(Outcome { error: Some(error), .. })) => Err(CallError::Server(error)),
+        Ok(Ok(Outcome { msg, result, .. })) if msg == "result" => Ok(result),
+        _ => Err(refusal_of(answer)),
+    }
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), CallError> {
+    let mut value = HeaderValue::from_str(value).map_err(|_| ConnectError::Header(name.to_string()))?;
+    value.set_sensitive(name != HOST && name != CONTENT_TYPE);
+    headers.insert(name, value);
+    Ok(())
+}
+
+fn not_http(error: &hyper::Error) -> CallError {
+    CallError::Http(error.to_string())
+}

@@ -1,0 +1,114 @@
+//! The client over REST, against a server that answers as Rocket.Chat does.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::routing::post;
+use bolide::client::{CallError, Challenge, RestClient, TwoFactorMethod};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::waiting::soon;
+
+type Answer = (StatusCode, String);
+
+fn challenge(error: &str) -> Value {
+    json!({"method": "totp", "codeGenerated": false, "availableMethods": ["totp"], "error": error})
+}
+
+async fn log_in(body: String) -> Answer {
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    match (body["password"].as_str(), body["code"].as_str()) {
+        (Some("secret"), Some("123456")) => {
+            let data = json!({"userId": "ada", "authToken": "a token", "me": {}});
+            (StatusCode::OK, json!({"status": "success", "data": data}).to_string())
+        }
+        (Some("secret"), code) => {
+            let error = if code.is_some() { "totp-invalid" } else { "totp-required" };
+            let answer = json!({"status": "error", "error": error, "message": "TOTP", "details": challenge(error)});
+            (StatusCode::UNAUTHORIZED, answer.to_string())
+        }
+        _ => {
+            (StatusCode::UNAUTHORIZED, json!({"status": "error", "error": 403, "message": "Unauthorized"}).to_string())
+        }
+    }
+}
+
+/// `status` is that of a method that fails.
+async fn call(uri: Uri, headers: HeaderMap, body: String, status: StatusCode) -> Answer {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if uri.path().contains("method.call/") && header("x-auth-token") != Some("a token") {
+        return (StatusCode::UNAUTHORIZED, json!({"status": "error", "message": "You must be logged in"}).to_string());
+    }
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    let message: Value = serde_json::from_str(body["message"].as_str().expect("a text")).expect("JSON");
+    let is_gated = message["method"] == "transfer/funds";
+    let code = header("x-2fa-code").zip(header("x-2fa-method"));
+    let (status, answer) = if !is_gated || code == Some(("123456", "totp")) {
+        let result = json!([uri.path(), message["params"], header("x-user-id")]);
+        (StatusCode::OK, json!({"msg": "result", "id": "1", "result": result}))
+    } else {
+        let error = json!({"error": "totp-required", "reason": "TOTP", "details": challenge("")});
+        (status, json!({"msg": "result", "id": "1", "error": error}))
+    };
+    (status, json!({"message": answer.to_string(), "success": status.is_success()}).to_string())
+}
+
+/// Starts the server and gives its address.
+async fn start(status: StatusCode) -> String {
+    let call = move |uri, headers, body| call(uri, headers, body, status);
+    let router = Router::new()
+        .route("/api/v1/login", post(log_in))
+        .route("/api/v1/method.call/{method}", post(call))
+        .route("/api/v1/method.callAnon/{method}", post(call));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("http://{address}")
+}
+
+fn client(address: &str, asked: &Arc<Mutex<Vec<Challenge>>>) -> RestClient {
+    let asked = Arc::clone(asked);
+    RestClient::new(address).expect("an address").two_factor(async move |challenge: Challenge| {
+        asked.lock().push(challenge);
+        if asked.lock().len() == 1 { "000000" } else { "123456" }
+    })
+}
+
+#[tokio::test]
+async fn a_login_and_a_call_ask_for_codes_and_send_them_where_rest_wants_them() {
+    for status in [StatusCode::BAD_REQUEST, StatusCode::OK] {
+        let asked = Arc::default();
+        let mut client = client(&start(status).await, &asked);
+        let account = soon(client.login("ada", "secret")).await.expect("an account");
+        assert_eq!((account.user_id(), account.token()), ("ada", "a token"));
+        let result: Value = soon(client.call("transfer/funds", &(1, "x"))).await.expect("a result");
+        assert_eq!(result, json!(["/api/v1/method.call/transfer:funds", [1, "x"], "ada"]));
+        let asked = asked.lock();
+        let repeated: Vec<bool> = asked.iter().map(Challenge::is_repeated).collect();
+        assert_eq!(repeated, [false, true, false]);
+        assert!(asked.iter().all(|challenge| challenge.method() == TwoFactorMethod::Totp));
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_signed_in_calls_anonymously() {
+    let client = client(&start(StatusCode::BAD_REQUEST).await, &Arc::default());
+    let result: Value = soon(client.call("add", &())).await.expect("a result");
+    assert_eq!(result, json!(["/api/v1/method.callAnon/add", [], null]));
+}
+
+#[tokio::test]
+async fn refusals_of_the_server_keep_what_it_says() {
+    let address = start(StatusCode::BAD_REQUEST).await;
+    let error = soon(client(&address, &Arc::default()).login("ada", "wrong")).await.expect_err("a refusal").to_string();
+    assert_eq!(error, "Unauthorized [403]");
+    let stranger = client(&address, &Arc::default()).signed_in("eve", "another token");
+    let error = soon(stranger.call::<Value>("add", &())).await.expect_err("a refusal").to_string();
+    assert_eq!(error, "You must be logged in [401]");
+    let nowhere = RestClient::new(&format!("{address}/elsewhere/websocket")).expect("an address");
+    let error = soon(nowhere.call::<Value>("add", &())).await.expect_err("a refusal");
+    assert!(matches!(error, CallError::Http(ref status) if status.contains("404")), "{error}");
+}
