@@ -37,12 +37,12 @@ async fn log_in(body: String) -> Answer {
 }
 
 /// `status` is that of a method that fails.
-async fn call(uri: Uri, headers: HeaderMap, body: String, status: StatusCode) -> Answer {
+fn call(uri: &Uri, headers: &HeaderMap, body: &str, status: StatusCode) -> Answer {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if uri.path().contains("method.call/") && header("x-auth-token") != Some("a token") {
         return (StatusCode::UNAUTHORIZED, json!({"status": "error", "message": "You must be logged in"}).to_string());
     }
-    let body: Value = serde_json::from_str(&body).expect("JSON");
+    let body: Value = serde_json::from_str(body).expect("JSON");
     let message: Value = serde_json::from_str(body["message"].as_str().expect("a text")).expect("JSON");
     let is_gated = message["method"] == "transfer/funds";
     let code = header("x-2fa-code").zip(header("x-2fa-method"));
@@ -58,7 +58,7 @@ async fn call(uri: Uri, headers: HeaderMap, body: String, status: StatusCode) ->
 
 /// Starts the server and gives its address.
 async fn start(status: StatusCode) -> String {
-    let call = move |uri, headers, body| call(uri, headers, body, status);
+    let call = async move |uri: Uri, headers: HeaderMap, body: String| call(&uri, &headers, &body, status);
     let router = Router::new()
         .route("/api/v1/login", post(log_in))
         .route("/api/v1/method.call/{method}", post(call))

@@ -8,6 +8,7 @@ mod client;
 mod client_calls;
 mod client_faults;
 mod client_rest;
+mod client_tls;
 mod client_two_factor;
 mod command_line;
 mod conformance;
