@@ -15,6 +15,7 @@ pub mod code;
 pub mod document;
 mod fold;
 pub mod setting;
+mod sqlite;
 pub mod token;
 pub mod user;
 
@@ -25,6 +26,7 @@ pub use audit::{AuditEntry, AuditFilter};
 pub use code::{Challenge, EmailCode, KeyedHash, Link, LinkPurpose};
 pub use document::StoredDocument;
 pub use fold::fold;
+pub use sqlite::{OpenError, SqliteStore};
 pub use token::{Fingerprint, HashedToken, LoginToken, TokenKind, Trust};
 pub use user::{BackupCodes, EmailAddress, NewUser, Sealed, StoredHash, Totp, User, UserFilter, UserPage};
 
@@ -40,6 +42,7 @@ pub trait Store:
     + setting::StoredSettings
     + audit::Audit
     + document::Documents
+    + crate::mail::Outgoing
     + Send
     + Sync
     + 'static

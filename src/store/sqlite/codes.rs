@@ -1,0 +1,241 @@
+//! Codes, links and challenges, in SQL.
+
+use sqlx::sqlite::SqliteRow;
+
+use super::{Running, SqliteStore, failed, get, time, unreadable};
+use crate::clock::Timestamp;
+use crate::store::code::Codes;
+use crate::store::{Challenge, EmailCode, KeyedHash, Link, LinkPurpose, StoreError};
+use crate::user::UserId;
+
+const PUT_CODE: &str = "INSERT INTO email_codes (user_id, hash, created_at, expires_at, failures) \
+     VALUES ($1, $2, $3, $4, 0) ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, \
+     created_at = excluded.created_at, expires_at = excluded.expires_at, failures = 0";
+
+const PUT_CODE_UNLESS_LIVE: &str = "INSERT INTO email_codes (user_id, hash, created_at, expires_at, failures) \
+     VALUES ($1, $2, $3, $4, 0) ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, \
+     created_at = excluded.created_at, expires_at = excluded.expires_at, failures = 0 \
+     WHERE email_codes.expires_at <= excluded.created_at";
+
+impl Codes for SqliteStore {
+    fn put_email_code<'store>(
+        &'store self,
+        user: &'store UserId,
+        hash: KeyedHash,
+        created_at: Timestamp,
+        expires_at: Timestamp,
+    ) -> Running<'store, ()> {
+        Box::pin(async move { self.put_code(PUT_CODE, user, &hash, created_at, expires_at).await.map(drop) })
+    }
+
+    fn put_email_code_unless_live<'store>(
+        &'store self,
+        user: &'store UserId,
+        hash: KeyedHash,
+        created_at: Timestamp,
+        expires_at: Timestamp,
+    ) -> Running<'store, bool> {
+        Box::pin(async move { self.put_code(PUT_CODE_UNLESS_LIVE, user, &hash, created_at, expires_at).await })
+    }
+
+    fn email_code<'store>(&'store self, user: &'store UserId, now: Timestamp) -> Running<'store, Option<EmailCode>> {
+        Box::pin(async move {
+            let row = sqlx::query("SELECT * FROM email_codes WHERE user_id = $1 AND expires_at > $2");
+            let row = row.bind(user.as_str()).bind(now.milliseconds()).fetch_optional(&self.reader).await;
+            let read = |row: &SqliteRow| {
+                Ok(EmailCode {
+                    created_at: time(row, "created_at")?,
+                    expires_at: time(row, "expires_at")?,
+                    failures: get(row, "failures")?,
+                })
+            };
+            row.map_err(failed)?.as_ref().map(read).transpose()
+        })
+    }
+
+    fn take_email_code<'store>(
+        &'store self,
+        user: &'store UserId,
+        hashes: &'store [KeyedHash],
+        now: Timestamp,
+    ) -> Running<'store, bool> {
+        Box::pin(async move {
+            for hash in hashes {
+                let taken = sqlx::query("DELETE FROM email_codes WHERE user_id = $1 AND hash = $2 AND expires_at > $3");
+                let taken = taken.bind(user.as_str()).bind(hash.as_str()).bind(now.milliseconds());
+                if self.change(taken).await? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+    }
+
+    fn fail_email_code<'store>(
+        &'store self,
+        user: &'store UserId,
+        limit: u32,
+        now: Timestamp,
+    ) -> Running<'store, Option<u32>> {
+        Box::pin(async move {
+            let counted = sqlx::query_scalar::<_, u32>(
+                "UPDATE email_codes SET failures = failures + 1, \
+                 expires_at = CASE WHEN failures + 1 >= $2 THEN 0 ELSE expires_at END \
+                 WHERE user_id = $1 AND expires_at > $3 RETURNING failures",
+            );
+            let counted = counted.bind(user.as_str()).bind(limit).bind(now.milliseconds());
+            counted.fetch_optional(&self.writer).await.map_err(failed)
+        })
+    }
+
+    fn delete_email_code<'store>(&'store self, user: &'store UserId) -> Running<'store, ()> {
+        Box::pin(async move {
+            self.change(sqlx::query("DELETE FROM email_codes WHERE user_id = $1").bind(user.as_str())).await.map(drop)
+        })
+    }
+
+    fn put_link(&self, link: Link) -> Running<'_, ()> {
+        Box::pin(async move {
+            self.transaction(|connection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "DELETE FROM links WHERE user_id = $1 AND purpose = $2 AND ($2 <> 'verify' OR address = $3)",
+                    )
+                    .bind(link.user.as_str())
+                    .bind(purpose_text(link.purpose))
+                    .bind(&link.address)
+                    .execute(&mut *connection)
+                    .await
+                    .map_err(failed)?;
+                    sqlx::query(
+                        "INSERT INTO links (hash, user_id, purpose, address, created_at, expires_at) \
+                         VALUES ($1, $2, $3, $4, $5, $6)",
+                    )
+                    .bind(link.hash.as_str())
+                    .bind(link.user.as_str())
+                    .bind(purpose_text(link.purpose))
+                    .bind(&link.address)
+                    .bind(link.created_at.milliseconds())
+                    .bind(link.expires_at.milliseconds())
+                    .execute(&mut *connection)
+                    .await
+                    .map_err(failed)?;
+                    Ok(())
+                })
+            })
+            .await
+        })
+    }
+
+    fn link<'store>(&'store self, hashes: &'store [KeyedHash]) -> Running<'store, Option<Link>> {
+        Box::pin(async move {
+            for hash in hashes {
+                let row = sqlx::query("SELECT * FROM links WHERE hash = $1").bind(hash.as_str());
+                if let Some(row) = row.fetch_optional(&self.reader).await.map_err(failed)? {
+                    return read_link(&row).map(Some);
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    fn take_link<'store>(&'store self, hash: &'store KeyedHash) -> Running<'store, bool> {
+        self.change(sqlx::query("DELETE FROM links WHERE hash = $1").bind(hash.as_str()))
+    }
+
+    fn delete_links<'store>(&'store self, user: &'store UserId, purpose: LinkPurpose) -> Running<'store, ()> {
+        Box::pin(async move {
+            let ended = sqlx::query("DELETE FROM links WHERE user_id = $1 AND purpose = $2");
+            self.change(ended.bind(user.as_str()).bind(purpose_text(purpose))).await.map(drop)
+        })
+    }
+
+    fn put_challenge(&self, challenge: Challenge) -> Running<'_, ()> {
+        Box::pin(async move {
+            let new = sqlx::query(
+                "INSERT INTO challenges (hash, user_id, method, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+            )
+            .bind(challenge.hash.as_str())
+            .bind(challenge.user.as_str())
+            .bind(&challenge.method)
+            .bind(challenge.created_at.milliseconds())
+            .bind(challenge.expires_at.milliseconds());
+            new.execute(&self.writer).await.map(drop).map_err(failed)
+        })
+    }
+
+    fn challenge<'store>(&'store self, hashes: &'store [KeyedHash]) -> Running<'store, Option<Challenge>> {
+        Box::pin(async move {
+            for hash in hashes {
+                let row = sqlx::query("SELECT * FROM challenges WHERE hash = $1").bind(hash.as_str());
+                if let Some(row) = row.fetch_optional(&self.reader).await.map_err(failed)? {
+                    return Ok(Some(Challenge {
+                        hash: KeyedHash::new(get::<String>(&row, "hash")?),
+                        user: get::<String>(&row, "user_id")?.into(),
+                        method: get(&row, "method")?,
+                        created_at: time(&row, "created_at")?,
+                        expires_at: time(&row, "expires_at")?,
+                    }));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    fn take_challenge<'store>(&'store self, hash: &'store KeyedHash) -> Running<'store, bool> {
+        self.change(sqlx::query("DELETE FROM challenges WHERE hash = $1").bind(hash.as_str()))
+    }
+
+    fn delete_expired_codes(&self, now: Timestamp) -> Running<'_, ()> {
+        Box::pin(async move {
+            for ended in [
+                "DELETE FROM email_codes WHERE expires_at <= $1",
+                "DELETE FROM links WHERE expires_at <= $1",
+                "DELETE FROM challenges WHERE expires_at <= $1",
+            ] {
+                self.change(sqlx::query(ended).bind(now.milliseconds())).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl SqliteStore {
+    async fn put_code(
+        &self,
+        statement: &'static str,
+        user: &UserId,
+        hash: &KeyedHash,
+        created_at: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let put = sqlx::query(statement).bind(user.as_str()).bind(hash.as_str());
+        self.change(put.bind(created_at.milliseconds()).bind(expires_at.milliseconds())).await
+    }
+}
+
+fn read_link(row: &SqliteRow) -> Result<Link, StoreError> {
+    let purpose: String = get(row, "purpose")?;
+    Ok(Link {
+        hash: KeyedHash::new(get::<String>(row, "hash")?),
+        user: get::<String>(row, "user_id")?.into(),
+        purpose: purpose_of(&purpose).ok_or_else(|| unreadable("a link", purpose))?,
+        address: get(row, "address")?,
+        created_at: time(row, "created_at")?,
+        expires_at: time(row, "expires_at")?,
+    })
+}
+
+const fn purpose_text(purpose: LinkPurpose) -> &'static str {
+    match purpose {
+        LinkPurpose::ResetPassword => "reset",
+        LinkPurpose::EnrollAccount => "enroll",
+        LinkPurpose::VerifyEmail => "verify",
+    }
+}
+
+fn purpose_of(text: &str) -> Option<LinkPurpose> {
+    [LinkPurpose::ResetPassword, LinkPurpose::EnrollAccount, LinkPurpose::VerifyEmail]
+        .into_iter()
+        .find(|purpose| purpose_text(*purpose) == text)
+}

@@ -1,0 +1,137 @@
+//! Mails that wait to be sent, in SQL.
+
+use sqlx::sqlite::SqliteRow;
+
+use super::{Running, SqliteStore, failed, get, optional_time, time, unreadable};
+use crate::clock::Timestamp;
+use crate::mail::{Mail, MailError, MailId, MailState, NextAttempt, Outgoing, OutgoingMail, QueuedMail};
+use crate::store::StoreError;
+
+impl Outgoing for SqliteStore {
+    fn add<'store>(&'store self, mail: &'store Mail, now: Timestamp) -> Running<'store, MailId> {
+        Box::pin(async move {
+            let to = serde_json::Value::from(mail.to.clone()).to_string();
+            let added = sqlx::query(
+                "INSERT INTO mails (kind, recipients, subject, text, html, created_at, expires_at, next_attempt_at, \
+                 failures) VALUES ($1, $2, $3, $4, $5, $6, $7, $6, 0)",
+            )
+            .bind(mail.kind.as_str())
+            .bind(to)
+            .bind(&mail.subject)
+            .bind(&mail.text)
+            .bind(&mail.html)
+            .bind(now.milliseconds())
+            .bind(mail.expires_at.map(Timestamp::milliseconds))
+            .execute(&self.writer)
+            .await
+            .map_err(failed)?;
+            Ok(MailId::from_number(added.last_insert_rowid()))
+        })
+    }
+
+    fn count_waiting(&self) -> Running<'_, u64> {
+        Box::pin(async move {
+            let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM mails WHERE next_attempt_at IS NOT NULL");
+            Ok(count.fetch_one(&self.reader).await.map_err(failed)?.try_into().unwrap_or(0))
+        })
+    }
+
+    fn claim(&self, now: Timestamp, until: Timestamp, limit: u32) -> Running<'_, Vec<QueuedMail>> {
+        Box::pin(async move {
+            let claimed = sqlx::query(
+                "UPDATE mails SET next_attempt_at = $2 WHERE id IN (SELECT id FROM mails WHERE next_attempt_at <= $1 \
+                 ORDER BY next_attempt_at, id LIMIT $3) RETURNING *",
+            );
+            let claimed = claimed.bind(now.milliseconds()).bind(until.milliseconds()).bind(limit);
+            claimed.fetch_all(&self.writer).await.map_err(failed)?.iter().map(read_queued).collect()
+        })
+    }
+
+    fn sent(&self, id: MailId) -> Running<'_, ()> {
+        Box::pin(async move {
+            self.change(sqlx::query("DELETE FROM mails WHERE id = $1").bind(id.number())).await.map(drop)
+        })
+    }
+
+    fn failed<'store>(
+        &'store self,
+        id: MailId,
+        error: &'store MailError,
+        next: NextAttempt,
+        now: Timestamp,
+    ) -> Running<'store, ()> {
+        Box::pin(async move {
+            let (next, given_up) = match next {
+                NextAttempt::At(time) => (Some(time.milliseconds()), None),
+                NextAttempt::Never => (None, Some(now.milliseconds())),
+            };
+            let counted = sqlx::query(
+                "UPDATE mails SET failures = failures + 1, last_error = $2, next_attempt_at = $3, given_up_at = $4 \
+                 WHERE id = $1",
+            );
+            let counted = counted.bind(id.number()).bind(error.to_string()).bind(next).bind(given_up);
+            self.change(counted).await.map(drop)
+        })
+    }
+
+    fn list(&self, limit: u32) -> Running<'_, Vec<OutgoingMail>> {
+        Box::pin(async move {
+            let rows = sqlx::query("SELECT * FROM mails ORDER BY id DESC LIMIT $1").bind(limit);
+            rows.fetch_all(&self.reader).await.map_err(failed)?.iter().map(read_listed).collect()
+        })
+    }
+
+    fn retry(&self, id: MailId, now: Timestamp) -> Running<'_, bool> {
+        let again = "UPDATE mails SET next_attempt_at = $2, given_up_at = NULL WHERE id = $1";
+        self.change(sqlx::query(again).bind(id.number()).bind(now.milliseconds()))
+    }
+
+    fn forget_given_up(&self, time: Timestamp) -> Running<'_, u64> {
+        Box::pin(async move {
+            let old = sqlx::query("DELETE FROM mails WHERE given_up_at < $1").bind(time.milliseconds());
+            Ok(old.execute(&self.writer).await.map_err(failed)?.rows_affected())
+        })
+    }
+}
+
+fn read_queued(row: &SqliteRow) -> Result<QueuedMail, StoreError> {
+    let mail = Mail {
+        to: recipients(row)?,
+        subject: get(row, "subject")?,
+        text: get(row, "text")?,
+        html: get(row, "html")?,
+        kind: kind(row)?,
+        expires_at: optional_time(row, "expires_at")?,
+    };
+    Ok(QueuedMail { id: id(row)?, mail, failures: get(row, "failures")?, added_at: time(row, "created_at")? })
+}
+
+fn read_listed(row: &SqliteRow) -> Result<OutgoingMail, StoreError> {
+    let state = match optional_time(row, "next_attempt_at")? {
+        Some(next) => MailState::Waiting(next),
+        None => MailState::GivenUp(time(row, "given_up_at")?),
+    };
+    Ok(OutgoingMail {
+        id: id(row)?,
+        to: recipients(row)?,
+        kind: kind(row)?,
+        added_at: time(row, "created_at")?,
+        failures: get(row, "failures")?,
+        last_error: get(row, "last_error")?,
+        state,
+    })
+}
+
+fn id(row: &SqliteRow) -> Result<MailId, StoreError> {
+    Ok(MailId::from_number(get(row, "id")?))
+}
+
+fn recipients(row: &SqliteRow) -> Result<Vec<String>, StoreError> {
+    let text: String = get(row, "recipients")?;
+    serde_json::from_str(&text).map_err(|error| unreadable("a mail's recipients", error))
+}
+
+fn kind(row: &SqliteRow) -> Result<crate::mail::MailKind, StoreError> {
+    let text: String = get(row, "kind")?;
+    text.parse().map_err(|_| unreadable("a mail's kind", text))
+}

@@ -1,0 +1,222 @@
+//! [`SqliteStore`]: the store in one SQLite file, or in memory.
+//!
+//! One connection writes, several read. What a write acknowledges is on the disk (WAL, `synchronous = FULL`). A lock file
+//! beside the database keeps a second process away.
+
+mod codes;
+mod mails;
+mod others;
+mod tokens;
+mod users;
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Connection as _, Row as _};
+
+use super::{Store, StoreError, Unique};
+use crate::clock::Timestamp;
+
+/// What the schema is now.
+const VERSION: i64 = 1;
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// How many connections read a file at once.
+const READERS: u32 = 4;
+
+/// A store in an SQLite file, or in memory.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: SqlitePool,
+    reader: SqlitePool,
+    /// Held as long as the store is.
+    _lock: Option<File>,
+}
+
+/// Why a database cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("the database {0} is used by another process; stop that one, or choose another with --data-dir")]
+    InUse(PathBuf),
+    /// It cannot be made or opened.
+    #[error("the database {path} cannot be opened: {reason}; does its directory exist, and may this user write there?")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: std::io::Error,
+    },
+    /// It is no database, or a damaged one.
+    #[error("the database {path} cannot be read: {reason}; restore it from a backup, or move it away to begin anew")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        reason: sqlx::Error,
+    },
+    /// It was written by a later version.
+    #[error(
+        "the database {path} was written by a newer version (schema {found}, this one knows {VERSION}); update Bolide"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+    },
+    /// The address is none.
+    #[error("`{0}` is no database; say `sqlite:PATH` or `sqlite::memory:`")]
+    Address(String),
+}
+
+type Running<'store, T> = BoxFuture<'store, Result<T, StoreError>>;
+
+impl Store for SqliteStore {}
+
+impl SqliteStore {
+    /// Opens `sqlite:PATH`, makes it if it is not there, and brings its schema up to date; `sqlite::memory:` is a new
+    /// one that ends with the process.
+    ///
+    /// # Errors
+    /// [`OpenError`], a sentence that names the file.
+    pub async fn open(address: &str) -> Result<Self, OpenError> {
+        let Some(path) = address.strip_prefix("sqlite:") else { return Err(OpenError::Address(address.to_owned())) };
+        if path == ":memory:" { Self::in_memory().await } else { Self::open_file(Path::new(path)).await }
+    }
+
+    async fn in_memory() -> Result<Self, OpenError> {
+        let path = PathBuf::from(":memory:");
+        let damaged = |reason| OpenError::Damaged { path: path.clone(), reason };
+        let options = SqliteConnectOptions::from_str("sqlite::memory:").map_err(damaged)?.foreign_keys(true);
+        // The database ends with its one connection.
+        let forever = pool(1).idle_timeout(None).max_lifetime(None);
+        let pool = forever.connect_with(options).await.map_err(damaged)?;
+        let store = Self { writer: pool.clone(), reader: pool, _lock: None };
+        store.migrate(&path).await?;
+        Ok(store)
+    }
+
+    async fn open_file(path: &Path) -> Result<Self, OpenError> {
+        let lock = lock(path)?;
+        make_private(path).map_err(|reason| OpenError::File { path: path.to_owned(), reason })?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10))
+            .foreign_keys(true);
+        let damaged = |reason| OpenError::Damaged { path: path.to_owned(), reason };
+        let writer = pool(1).connect_with(options.clone()).await.map_err(damaged)?;
+        let reader = pool(READERS).connect_lazy_with(options);
+        let store = Self { writer, reader, _lock: Some(lock) };
+        store.migrate(path).await?;
+        Ok(store)
+    }
+
+    /// Makes the schema, or refuses one of a later version.
+    async fn migrate(&self, path: &Path) -> Result<(), OpenError> {
+        let damaged = |reason| OpenError::Damaged { path: path.to_owned(), reason };
+        let mut connection = self.writer.acquire().await.map_err(damaged)?;
+        let check: String =
+            sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await.map_err(damaged)?;
+        if check != "ok" {
+            return Err(damaged(sqlx::Error::Protocol(check)));
+        }
+        let found: i64 =
+            sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(damaged)?;
+        if found > VERSION {
+            return Err(OpenError::Newer { path: path.to_owned(), found });
+        }
+        if found == 0 {
+            let mut whole = connection.begin_with("BEGIN IMMEDIATE").await.map_err(damaged)?;
+            sqlx::raw_sql(SCHEMA).execute(&mut *whole).await.map_err(damaged)?;
+            sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut *whole).await.map_err(damaged)?;
+            whole.commit().await.map_err(damaged)?;
+        }
+        Ok(())
+    }
+
+    /// Runs `work` in a transaction that no other write comes between.
+    async fn transaction<T: Send>(
+        &self,
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.writer.acquire().await.map_err(failed)?;
+        let mut whole = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let outcome = work(&mut whole).await?;
+        whole.commit().await.map_err(failed)?;
+        Ok(outcome)
+    }
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(connections).test_before_acquire(false)
+}
+
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".lock");
+    let failed = |reason| OpenError::File { path: path.to_owned(), reason };
+    let file = File::options().create(true).truncate(false).write(true).open(beside).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
+        Err(TryLockError::Error(reason)) => Err(failed(reason)),
+    }
+}
+
+/// Makes the file, readable for this user alone, if it is not there.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = File::options();
+    options.create(true).truncate(false).read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+fn failed(error: sqlx::Error) -> StoreError {
+    if let sqlx::Error::Database(refusal) = &error
+        && refusal.is_unique_violation()
+    {
+        return StoreError::Taken(unique(refusal.message()));
+    }
+    StoreError::Failed(Box::new(error))
+}
+
+/// SQLite names the column.
+fn unique(message: &str) -> Unique {
+    if message.contains("users.username") {
+        return Unique::Username;
+    }
+    if message.contains("emails.") {
+        return Unique::Address;
+    }
+    if message.contains("tokens.") { Unique::Token } else { Unique::UserId }
+}
+
+fn unreadable(what: &'static str, reason: impl ToString) -> StoreError {
+    StoreError::Unreadable { what, reason: reason.to_string() }
+}
+
+fn get<'row, T>(row: &'row sqlx::sqlite::SqliteRow, column: &str) -> Result<T, StoreError>
+where
+    T: sqlx::Decode<'row, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    row.try_get(column).map_err(failed)
+}
+
+fn time(row: &sqlx::sqlite::SqliteRow, column: &str) -> Result<Timestamp, StoreError> {
+    Ok(Timestamp::from_milliseconds(get(row, column)?))
+}
+
+fn optional_time(row: &sqlx::sqlite::SqliteRow, column: &str) -> Result<Option<Timestamp>, StoreError> {
+    Ok(get::<Option<i64>>(row, column)?.map(Timestamp::from_milliseconds))
+}

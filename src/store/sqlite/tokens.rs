@@ -1,0 +1,200 @@
+//! Login tokens, in SQL.
+
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::{Running, SqliteStore, failed, get, optional_time, time};
+use crate::clock::Timestamp;
+use crate::store::token::Tokens;
+use crate::store::{Fingerprint, HashedToken, LoginToken, StoreError, TokenKind, Trust};
+use crate::user::UserId;
+
+impl Tokens for SqliteStore {
+    fn insert_token(&self, token: LoginToken) -> Running<'_, ()> {
+        Box::pin(async move {
+            let mut connection = self.writer.acquire().await.map_err(failed)?;
+            insert(&mut connection, &token).await
+        })
+    }
+
+    fn token<'store>(&'store self, hashed: &'store HashedToken) -> Running<'store, Option<LoginToken>> {
+        Box::pin(async move {
+            let row = sqlx::query("SELECT * FROM tokens WHERE hashed = $1").bind(hashed.as_str());
+            row.fetch_optional(&self.reader).await.map_err(failed)?.as_ref().map(read).transpose()
+        })
+    }
+
+    fn tokens_of<'store>(&'store self, user: &'store UserId) -> Running<'store, Vec<LoginToken>> {
+        Box::pin(async move {
+            let rows = sqlx::query("SELECT * FROM tokens WHERE user_id = $1 ORDER BY created_at, hashed");
+            rows.bind(user.as_str()).fetch_all(&self.reader).await.map_err(failed)?.iter().map(read).collect()
+        })
+    }
+
+    fn delete_token<'store>(&'store self, hashed: &'store HashedToken) -> Running<'store, bool> {
+        self.change(sqlx::query("DELETE FROM tokens WHERE hashed = $1").bind(hashed.as_str()))
+    }
+
+    fn delete_session_tokens<'store>(
+        &'store self,
+        user: &'store UserId,
+        except: Option<&'store HashedToken>,
+    ) -> Running<'store, Vec<HashedToken>> {
+        self.removed(
+            sqlx::query(
+                "DELETE FROM tokens WHERE user_id = $1 AND expires_at IS NOT NULL AND ($2 IS NULL OR hashed <> $2) \
+                 RETURNING hashed",
+            )
+            .bind(user.as_str())
+            .bind(except.map(HashedToken::as_str)),
+        )
+    }
+
+    fn delete_all_tokens<'store>(&'store self, user: &'store UserId) -> Running<'store, Vec<HashedToken>> {
+        self.removed(sqlx::query("DELETE FROM tokens WHERE user_id = $1 RETURNING hashed").bind(user.as_str()))
+    }
+
+    fn delete_personal_token<'store>(
+        &'store self,
+        user: &'store UserId,
+        name: &'store str,
+    ) -> Running<'store, Option<HashedToken>> {
+        Box::pin(async move {
+            let removed = sqlx::query("DELETE FROM tokens WHERE user_id = $1 AND name = $2 RETURNING hashed");
+            Ok(self.removed(removed.bind(user.as_str()).bind(name)).await?.pop())
+        })
+    }
+
+    fn replace_personal_token<'store>(
+        &'store self,
+        user: &'store UserId,
+        name: &'store str,
+        hashed: HashedToken,
+        last_part: String,
+        now: Timestamp,
+    ) -> Running<'store, Option<HashedToken>> {
+        Box::pin(async move {
+            let (user, name) = (user.clone(), name.to_owned());
+            self.transaction(|connection| {
+                Box::pin(async move {
+                    let old = sqlx::query("SELECT hashed FROM tokens WHERE user_id = $1 AND name = $2");
+                    let old = old.bind(user.as_str()).bind(&name).fetch_optional(&mut *connection).await;
+                    let Some(old) = old.map_err(failed)? else { return Ok(None) };
+                    sqlx::query(
+                        "UPDATE tokens SET hashed = $3, last_part = $4, created_at = $5, trusted_since = NULL, \
+                         trusted_until = NULL, fingerprint = NULL, last_used_at = NULL, last_address = NULL, \
+                         last_user_agent = NULL WHERE user_id = $1 AND name = $2",
+                    )
+                    .bind(user.as_str())
+                    .bind(&name)
+                    .bind(hashed.as_str())
+                    .bind(last_part)
+                    .bind(now.milliseconds())
+                    .execute(&mut *connection)
+                    .await
+                    .map_err(failed)?;
+                    Ok(Some(HashedToken::from_base64(get::<String>(&old, "hashed")?)))
+                })
+            })
+            .await
+        })
+    }
+
+    fn trust_token<'store>(&'store self, hashed: &'store HashedToken, trust: Trust) -> Running<'store, bool> {
+        self.change(
+            sqlx::query("UPDATE tokens SET trusted_since = $2, trusted_until = $3, fingerprint = $4 WHERE hashed = $1")
+                .bind(hashed.as_str())
+                .bind(trust.since.milliseconds())
+                .bind(trust.until.milliseconds())
+                .bind(trust.fingerprint.0),
+        )
+    }
+
+    fn distrust_tokens<'store>(&'store self, user: &'store UserId) -> Running<'store, ()> {
+        Box::pin(async move {
+            let all =
+                "UPDATE tokens SET trusted_since = NULL, trusted_until = NULL, fingerprint = NULL WHERE user_id = $1";
+            self.change(sqlx::query(all).bind(user.as_str())).await.map(drop)
+        })
+    }
+
+    fn touch_token<'store>(
+        &'store self,
+        hashed: &'store HashedToken,
+        at: Timestamp,
+        address: Option<String>,
+        user_agent: Option<String>,
+    ) -> Running<'store, ()> {
+        Box::pin(async move {
+            let used = "UPDATE tokens SET last_used_at = $2, last_address = $3, last_user_agent = $4 WHERE hashed = $1";
+            let used = sqlx::query(used).bind(hashed.as_str()).bind(at.milliseconds()).bind(address).bind(user_agent);
+            self.change(used).await.map(drop)
+        })
+    }
+
+    fn delete_expired_tokens(&self, now: Timestamp) -> Running<'_, Vec<HashedToken>> {
+        self.removed(sqlx::query("DELETE FROM tokens WHERE expires_at <= $1 RETURNING hashed").bind(now.milliseconds()))
+    }
+}
+
+impl SqliteStore {
+    fn removed<'store>(&'store self, statement: super::users::Statement<'store>) -> Running<'store, Vec<HashedToken>> {
+        Box::pin(async move {
+            let rows = statement.fetch_all(&self.writer).await.map_err(failed)?;
+            rows.iter().map(|row| Ok(HashedToken::from_base64(get::<String>(row, "hashed")?))).collect()
+        })
+    }
+}
+
+pub(super) async fn insert(connection: &mut SqliteConnection, token: &LoginToken) -> Result<(), StoreError> {
+    let (name, last_part) = match &token.kind {
+        TokenKind::Session { .. } => (None, None),
+        TokenKind::Personal { name, last_part, .. } => (Some(name), Some(last_part)),
+    };
+    sqlx::query(
+        "INSERT INTO tokens (hashed, user_id, created_at, expires_at, name, last_part, bypasses, trusted_since, \
+         trusted_until, fingerprint, last_used_at, last_address, last_user_agent) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    )
+    .bind(token.hashed.as_str())
+    .bind(token.user.as_str())
+    .bind(token.created_at.milliseconds())
+    .bind(token.expires_at().map(Timestamp::milliseconds))
+    .bind(name)
+    .bind(last_part)
+    .bind(token.bypasses_two_factor())
+    .bind(token.trust.as_ref().map(|trust| trust.since.milliseconds()))
+    .bind(token.trust.as_ref().map(|trust| trust.until.milliseconds()))
+    .bind(token.trust.as_ref().map(|trust| trust.fingerprint.0.clone()))
+    .bind(token.last_used_at.map(Timestamp::milliseconds))
+    .bind(&token.last_address)
+    .bind(&token.last_user_agent)
+    .execute(connection)
+    .await
+    .map_err(failed)?;
+    Ok(())
+}
+
+fn read(row: &SqliteRow) -> Result<LoginToken, StoreError> {
+    let kind = match optional_time(row, "expires_at")? {
+        Some(expires_at) => TokenKind::Session { expires_at },
+        None => TokenKind::Personal {
+            name: get(row, "name")?,
+            last_part: get(row, "last_part")?,
+            bypasses_two_factor: get(row, "bypasses")?,
+        },
+    };
+    let trust = match (optional_time(row, "trusted_since")?, optional_time(row, "trusted_until")?) {
+        (Some(since), Some(until)) => Some(Trust { since, until, fingerprint: Fingerprint(get(row, "fingerprint")?) }),
+        _ => None,
+    };
+    Ok(LoginToken {
+        hashed: HashedToken::from_base64(get::<String>(row, "hashed")?),
+        user: get::<String>(row, "user_id")?.into(),
+        kind,
+        created_at: time(row, "created_at")?,
+        trust,
+        last_used_at: optional_time(row, "last_used_at")?,
+        last_address: get(row, "last_address")?,
+        last_user_agent: get(row, "last_user_agent")?,
+    })
+}

@@ -1,0 +1,463 @@
+//! Users, in SQL.
+
+use bolide_protocol::ejson::{self, CustomTypes, Object};
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::{Running, SqliteStore, failed, get, time, tokens, unreadable};
+use crate::store::user::Users;
+use crate::store::{
+    BackupCodes, EmailAddress, KeyedHash, NewUser, Sealed, StoreError, StoredHash, Totp, User, UserFilter, UserPage,
+    fold,
+};
+use crate::user::UserId;
+
+impl Users for SqliteStore {
+    fn insert_user(&self, new: NewUser) -> Running<'_, ()> {
+        Box::pin(async move {
+            self.transaction(|connection| {
+                Box::pin(async move {
+                    insert(connection, &new.user).await?;
+                    insert_backup_codes(connection, &new.user.id, &new.backup_codes).await?;
+                    for token in &new.tokens {
+                        tokens::insert(&mut *connection, token).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+        })
+    }
+
+    fn user<'store>(&'store self, id: &'store UserId) -> Running<'store, Option<User>> {
+        Box::pin(async move {
+            let row = sqlx::query("SELECT * FROM users WHERE id = $1").bind(id.as_str());
+            self.read_user(row.fetch_optional(&self.reader).await.map_err(failed)?).await
+        })
+    }
+
+    fn user_by_username<'store>(&'store self, username: &'store str) -> Running<'store, Option<User>> {
+        Box::pin(async move {
+            let row = sqlx::query("SELECT * FROM users WHERE username_folded = $1").bind(fold(username));
+            self.read_user(row.fetch_optional(&self.reader).await.map_err(failed)?).await
+        })
+    }
+
+    fn user_by_address<'store>(&'store self, address: &'store str) -> Running<'store, Option<User>> {
+        Box::pin(async move {
+            let row = sqlx::query("SELECT * FROM users WHERE id = (SELECT user_id FROM emails WHERE folded = $1)");
+            self.read_user(row.bind(fold(address)).fetch_optional(&self.reader).await.map_err(failed)?).await
+        })
+    }
+
+    fn users(&self, filter: UserFilter) -> Running<'_, UserPage> {
+        const MATCHING: &str = "FROM users WHERE ($1 IS NULL OR username_folded LIKE $1 ESCAPE '\\' \
+             OR lower(json_extract(fields, '$.name')) LIKE $1 ESCAPE '\\' \
+             OR EXISTS (SELECT 1 FROM emails WHERE user_id = users.id AND folded LIKE $1 ESCAPE '\\')) \
+             AND ($2 IS NULL OR EXISTS (SELECT 1 FROM json_each(roles) WHERE value = $2))";
+        Box::pin(async move {
+            let search = filter.search.as_deref().map(pattern);
+            let count = sqlx::AssertSqlSafe(format!("SELECT count(*) {MATCHING}"));
+            let total: i64 = sqlx::query_scalar(count)
+                .bind(search.clone())
+                .bind(filter.role.clone())
+                .fetch_one(&self.reader)
+                .await
+                .map_err(failed)?;
+            let page = format!("SELECT * {MATCHING} ORDER BY username_folded, id LIMIT $3 OFFSET $4");
+            let rows = sqlx::query(sqlx::AssertSqlSafe(page))
+                .bind(search)
+                .bind(filter.role)
+                .bind(i64::from(filter.limit))
+                .bind(i64::from(filter.offset))
+                .fetch_all(&self.reader)
+                .await
+                .map_err(failed)?;
+            let mut users = Vec::with_capacity(rows.len());
+            for row in rows {
+                users.extend(self.read_user(Some(row)).await?);
+            }
+            Ok(UserPage { users, total: total.try_into().unwrap_or(0) })
+        })
+    }
+
+    fn delete_user<'store>(&'store self, id: &'store UserId) -> Running<'store, bool> {
+        self.change(sqlx::query("DELETE FROM users WHERE id = $1").bind(id.as_str()))
+    }
+
+    fn set_username<'store>(&'store self, id: &'store UserId, username: &'store str) -> Running<'store, bool> {
+        self.change(
+            sqlx::query("UPDATE users SET username = $2, username_folded = $3 WHERE id = $1")
+                .bind(id.as_str())
+                .bind(username)
+                .bind(fold(username)),
+        )
+    }
+
+    fn set_profile<'store>(&'store self, id: &'store UserId, profile: Option<Object>) -> Running<'store, bool> {
+        let text = profile.as_ref().map(object_text).transpose();
+        Box::pin(async move {
+            self.change(sqlx::query("UPDATE users SET profile = $2 WHERE id = $1").bind(id.as_str()).bind(text?)).await
+        })
+    }
+
+    fn set_fields<'store>(&'store self, id: &'store UserId, fields: Object) -> Running<'store, bool> {
+        let text = object_text(&fields);
+        Box::pin(async move {
+            self.change(sqlx::query("UPDATE users SET fields = $2 WHERE id = $1").bind(id.as_str()).bind(text?)).await
+        })
+    }
+
+    fn set_roles<'store>(&'store self, id: &'store UserId, roles: Vec<String>) -> Running<'store, bool> {
+        let text = serde_json::Value::from(roles).to_string();
+        self.change(sqlx::query("UPDATE users SET roles = $2 WHERE id = $1").bind(id.as_str()).bind(text))
+    }
+
+    fn set_active<'store>(&'store self, id: &'store UserId, is_active: bool) -> Running<'store, bool> {
+        self.change(sqlx::query("UPDATE users SET is_active = $2 WHERE id = $1").bind(id.as_str()).bind(is_active))
+    }
+
+    fn set_password<'store>(&'store self, id: &'store UserId, hash: StoredHash) -> Running<'store, bool> {
+        self.change(
+            sqlx::query("UPDATE users SET password = $2, must_change_password = 0 WHERE id = $1")
+                .bind(id.as_str())
+                .bind(hash.as_str().to_owned()),
+        )
+    }
+
+    fn replace_password<'store>(
+        &'store self,
+        id: &'store UserId,
+        from: &'store StoredHash,
+        to: StoredHash,
+    ) -> Running<'store, bool> {
+        self.change(
+            sqlx::query("UPDATE users SET password = $3 WHERE id = $1 AND password = $2")
+                .bind(id.as_str())
+                .bind(from.as_str())
+                .bind(to.as_str().to_owned()),
+        )
+    }
+
+    fn add_email<'store>(&'store self, id: &'store UserId, email: EmailAddress) -> Running<'store, bool> {
+        Box::pin(async move {
+            let owner = id.clone();
+            self.transaction(|connection| {
+                Box::pin(async move {
+                    let known = sqlx::query("SELECT 1 FROM users WHERE id = $1").bind(owner.as_str());
+                    if known.fetch_optional(&mut *connection).await.map_err(failed)?.is_none() {
+                        return Ok(false);
+                    }
+                    let written = sqlx::query(
+                        "INSERT INTO emails (folded, user_id, address, is_verified, place) \
+                         VALUES ($1, $2, $3, $4, (SELECT coalesce(max(place), -1) + 1 FROM emails WHERE user_id = $2)) \
+                         ON CONFLICT (folded) DO UPDATE SET address = excluded.address, \
+                         is_verified = max(is_verified, excluded.is_verified) WHERE user_id = excluded.user_id",
+                    )
+                    .bind(fold(&email.address))
+                    .bind(owner.as_str())
+                    .bind(&email.address)
+                    .bind(email.is_verified)
+                    .execute(&mut *connection)
+                    .await
+                    .map_err(failed)?;
+                    if written.rows_affected() == 0 {
+                        return Err(StoreError::Taken(crate::store::Unique::Address));
+                    }
+                    Ok(true)
+                })
+            })
+            .await
+        })
+    }
+
+    fn remove_email<'store>(&'store self, id: &'store UserId, address: &'store str) -> Running<'store, bool> {
+        self.change(
+            sqlx::query("DELETE FROM emails WHERE user_id = $1 AND folded = $2").bind(id.as_str()).bind(fold(address)),
+        )
+    }
+
+    fn verify_email<'store>(&'store self, id: &'store UserId, address: &'store str) -> Running<'store, bool> {
+        self.change(
+            sqlx::query("UPDATE emails SET is_verified = 1 WHERE user_id = $1 AND folded = $2")
+                .bind(id.as_str())
+                .bind(fold(address)),
+        )
+    }
+
+    fn set_email_codes<'store>(&'store self, id: &'store UserId, are_on: bool) -> Running<'store, bool> {
+        self.change(
+            sqlx::query("UPDATE users SET has_email_codes = $2 WHERE id = $1 AND has_email_codes <> $2")
+                .bind(id.as_str())
+                .bind(are_on),
+        )
+    }
+
+    fn begin_totp<'store>(&'store self, id: &'store UserId, secret: Sealed) -> Running<'store, bool> {
+        self.change(
+            sqlx::query("UPDATE users SET totp_pending = $2 WHERE id = $1 AND totp_secret IS NULL")
+                .bind(id.as_str())
+                .bind(secret.as_bytes().to_vec()),
+        )
+    }
+
+    fn confirm_totp<'store>(
+        &'store self,
+        id: &'store UserId,
+        pending: &'store Sealed,
+        step: i64,
+        BackupCodes(codes): BackupCodes,
+    ) -> Running<'store, bool> {
+        Box::pin(async move {
+            let (owner, pending) = (id.clone(), pending.as_bytes().to_vec());
+            self.transaction(|connection| {
+                Box::pin(async move {
+                    let confirmed = sqlx::query(
+                        "UPDATE users SET totp_secret = totp_pending, totp_pending = NULL, totp_step = $3 \
+                         WHERE id = $1 AND totp_pending = $2 AND totp_secret IS NULL",
+                    )
+                    .bind(owner.as_str())
+                    .bind(pending)
+                    .bind(step)
+                    .execute(&mut *connection)
+                    .await
+                    .map_err(failed)?;
+                    if confirmed.rows_affected() == 0 {
+                        return Ok(false);
+                    }
+                    replace_backup_codes(connection, &owner, &codes).await?;
+                    Ok(true)
+                })
+            })
+            .await
+        })
+    }
+
+    fn take_totp_step<'store>(&'store self, id: &'store UserId, step: i64) -> Running<'store, bool> {
+        self.change(
+            sqlx::query("UPDATE users SET totp_step = $2 WHERE id = $1 AND totp_step < $2 AND totp_secret IS NOT NULL")
+                .bind(id.as_str())
+                .bind(step),
+        )
+    }
+
+    fn remove_totp<'store>(&'store self, id: &'store UserId) -> Running<'store, bool> {
+        Box::pin(async move {
+            let owner = id.clone();
+            self.transaction(|connection| {
+                Box::pin(async move {
+                    replace_backup_codes(connection, &owner, &[]).await?;
+                    let removed = sqlx::query(
+                        "UPDATE users SET totp_secret = NULL, totp_pending = NULL, totp_step = -1 \
+                         WHERE id = $1 AND (totp_secret IS NOT NULL OR totp_pending IS NOT NULL)",
+                    )
+                    .bind(owner.as_str());
+                    let removed = removed.execute(&mut *connection).await.map_err(failed)?;
+                    Ok(removed.rows_affected() > 0)
+                })
+            })
+            .await
+        })
+    }
+
+    fn reseal_totp<'store>(
+        &'store self,
+        id: &'store UserId,
+        from: &'store Sealed,
+        to: Sealed,
+    ) -> Running<'store, bool> {
+        self.change(
+            sqlx::query(
+                "UPDATE users SET totp_secret = CASE WHEN totp_secret = $2 THEN $3 ELSE totp_secret END, \
+                 totp_pending = CASE WHEN totp_pending = $2 THEN $3 ELSE totp_pending END \
+                 WHERE id = $1 AND (totp_secret = $2 OR totp_pending = $2)",
+            )
+            .bind(id.as_str())
+            .bind(from.as_bytes())
+            .bind(to.as_bytes().to_vec()),
+        )
+    }
+
+    fn totp_secrets(&self) -> Running<'_, Vec<(UserId, Sealed)>> {
+        Box::pin(async move {
+            let rows = sqlx::query(
+                "SELECT id, totp_secret AS secret FROM users WHERE totp_secret IS NOT NULL \
+                 UNION ALL SELECT id, totp_pending FROM users WHERE totp_pending IS NOT NULL",
+            );
+            let rows = rows.fetch_all(&self.reader).await.map_err(failed)?;
+            rows.iter()
+                .map(|row| Ok((get::<String>(row, "id")?.into(), Sealed::new(get::<Vec<u8>>(row, "secret")?))))
+                .collect()
+        })
+    }
+
+    fn replace_backup_codes<'store>(
+        &'store self,
+        id: &'store UserId,
+        BackupCodes(codes): BackupCodes,
+    ) -> Running<'store, bool> {
+        Box::pin(async move {
+            let owner = id.clone();
+            self.transaction(|connection| {
+                Box::pin(async move {
+                    let on = sqlx::query("SELECT 1 FROM users WHERE id = $1 AND totp_secret IS NOT NULL");
+                    if on.bind(owner.as_str()).fetch_optional(&mut *connection).await.map_err(failed)?.is_none() {
+                        return Ok(false);
+                    }
+                    replace_backup_codes(connection, &owner, &codes).await?;
+                    Ok(true)
+                })
+            })
+            .await
+        })
+    }
+
+    fn take_backup_code<'store>(
+        &'store self,
+        id: &'store UserId,
+        hashes: &'store [KeyedHash],
+    ) -> Running<'store, bool> {
+        Box::pin(async move {
+            for hash in hashes {
+                let taken = sqlx::query("DELETE FROM backup_codes WHERE user_id = $1 AND hash = $2");
+                if self.change(taken.bind(id.as_str()).bind(hash.as_str())).await? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+    }
+
+    fn backup_codes_left<'store>(&'store self, id: &'store UserId) -> Running<'store, u32> {
+        Box::pin(async move {
+            let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM backup_codes WHERE user_id = $1");
+            let count = count.bind(id.as_str()).fetch_one(&self.reader).await.map_err(failed)?;
+            Ok(count.try_into().unwrap_or(0))
+        })
+    }
+}
+
+pub(super) type Statement<'statement> = sqlx::query::Query<'statement, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+impl SqliteStore {
+    /// Runs one conditional write; says whether it changed anything.
+    pub(super) fn change<'store>(&'store self, statement: Statement<'store>) -> Running<'store, bool> {
+        Box::pin(async move {
+            let changed = statement.execute(&self.writer).await.map_err(failed)?;
+            Ok(changed.rows_affected() > 0)
+        })
+    }
+
+    async fn read_user(&self, row: Option<SqliteRow>) -> Result<Option<User>, StoreError> {
+        let Some(row) = row else { return Ok(None) };
+        let id: String = get(&row, "id")?;
+        let emails = sqlx::query("SELECT address, is_verified FROM emails WHERE user_id = $1 ORDER BY place").bind(&id);
+        let emails = emails.fetch_all(&self.reader).await.map_err(failed)?;
+        let emails = emails
+            .iter()
+            .map(|row| Ok(EmailAddress { address: get(row, "address")?, is_verified: get(row, "is_verified")? }))
+            .collect::<Result<_, StoreError>>()?;
+        let profile: Option<String> = get(&row, "profile")?;
+        Ok(Some(User {
+            id: id.into(),
+            username: get(&row, "username")?,
+            emails,
+            profile: profile.as_deref().map(text_object).transpose()?,
+            roles: serde_json::from_str(row.try_get("roles").map_err(failed)?)
+                .map_err(|error| unreadable("roles", error))?,
+            fields: text_object(row.try_get("fields").map_err(failed)?)?,
+            created_at: time(&row, "created_at")?,
+            is_active: get(&row, "is_active")?,
+            password: get::<Option<String>>(&row, "password")?.map(StoredHash::new),
+            must_change_password: get(&row, "must_change_password")?,
+            totp: totp(get(&row, "totp_secret")?, get(&row, "totp_pending")?),
+            has_email_codes: get(&row, "has_email_codes")?,
+        }))
+    }
+}
+
+fn totp(secret: Option<Vec<u8>>, pending: Option<Vec<u8>>) -> Totp {
+    match (secret, pending) {
+        (Some(secret), _) => Totp::On(Sealed::new(secret)),
+        (None, Some(pending)) => Totp::Pending(Sealed::new(pending)),
+        (None, None) => Totp::Off,
+    }
+}
+
+async fn insert(connection: &mut SqliteConnection, user: &User) -> Result<(), StoreError> {
+    let (secret, pending) = match &user.totp {
+        Totp::Off => (None, None),
+        Totp::Pending(pending) => (None, Some(pending.as_bytes())),
+        Totp::On(secret) => (Some(secret.as_bytes()), None),
+    };
+    sqlx::query(
+        "INSERT INTO users (id, username, username_folded, profile, roles, fields, created_at, is_active, password, \
+         must_change_password, totp_pending, totp_secret, has_email_codes) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    )
+    .bind(user.id.as_str())
+    .bind(&user.username)
+    .bind(user.username.as_deref().map(fold))
+    .bind(user.profile.as_ref().map(object_text).transpose()?)
+    .bind(serde_json::Value::from(user.roles.clone()).to_string())
+    .bind(object_text(&user.fields)?)
+    .bind(user.created_at.milliseconds())
+    .bind(user.is_active)
+    .bind(user.password.as_ref().map(StoredHash::as_str))
+    .bind(user.must_change_password)
+    .bind(pending)
+    .bind(secret)
+    .bind(user.has_email_codes)
+    .execute(&mut *connection)
+    .await
+    .map_err(failed)?;
+    for (place, email) in (0_i64..).zip(&user.emails) {
+        sqlx::query("INSERT INTO emails (folded, user_id, address, is_verified, place) VALUES ($1, $2, $3, $4, $5)")
+            .bind(fold(&email.address))
+            .bind(user.id.as_str())
+            .bind(&email.address)
+            .bind(email.is_verified)
+            .bind(place)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+async fn replace_backup_codes(
+    connection: &mut SqliteConnection,
+    id: &UserId,
+    codes: &[KeyedHash],
+) -> Result<(), StoreError> {
+    let old = sqlx::query("DELETE FROM backup_codes WHERE user_id = $1").bind(id.as_str());
+    old.execute(&mut *connection).await.map_err(failed)?;
+    insert_backup_codes(connection, id, codes).await
+}
+
+async fn insert_backup_codes(
+    connection: &mut SqliteConnection,
+    id: &UserId,
+    codes: &[KeyedHash],
+) -> Result<(), StoreError> {
+    for code in codes {
+        let new = sqlx::query("INSERT INTO backup_codes (user_id, hash) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+        new.bind(id.as_str()).bind(code.as_str()).execute(&mut *connection).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn object_text(object: &Object) -> Result<String, StoreError> {
+    let raw = ejson::to_raw(object).map_err(|error| StoreError::Failed(Box::new(error)))?;
+    Ok(raw.get().to_owned())
+}
+
+fn text_object(text: &str) -> Result<Object, StoreError> {
+    ejson::from_str(text, &CustomTypes::default()).map_err(|error| unreadable("a user's fields", error))
+}
+
+/// A pattern for `LIKE` that finds `search` anywhere.
+fn pattern(search: &str) -> String {
+    let escaped = fold(search).replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{escaped}%")
+}
