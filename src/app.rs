@@ -16,6 +16,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+#[cfg(feature = "accounts")]
+use crate::accounts::{Accounts, AccountsCore};
 use crate::bus::{Bus, BusEvent, LocalBus};
 use crate::chance::{Chance, Generator, SystemChance};
 use crate::clock::{Clock, SystemClock};
@@ -32,6 +34,8 @@ use crate::rate_limit::{RateLimitRule, RateLimiter};
 use crate::session::{Link, Outbox, Session, Sessions, drive};
 use crate::transport::memory::{self, MemoryConnection};
 use crate::transport::sockjs::XhrSessions;
+#[cfg(feature = "accounts")]
+use crate::two_factor::AccountsGate;
 use crate::two_factor::{ClosedGate, Gate, Policy, TwoFactor};
 use crate::user::UserId;
 
@@ -61,7 +65,10 @@ pub struct AppBuilder {
     collections: Vec<Arc<CollectionCore>>,
     streams: Vec<Arc<StreamCore>>,
     bus: Box<dyn Bus>,
-    gate: Box<dyn Gate>,
+    /// Nothing as long as the app has not said who decides.
+    gate: Option<Box<dyn Gate>>,
+    #[cfg(feature = "accounts")]
+    accounts: Option<Accounts>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     types: CustomTypes,
@@ -97,6 +104,8 @@ pub(crate) struct AppState {
     pub(crate) publications: PublicationRegistry,
     strategies: HashMap<String, Strategy, Hasher>,
     pub(crate) gate: Box<dyn Gate>,
+    #[cfg(feature = "accounts")]
+    pub(crate) accounts: Option<Arc<AccountsCore>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chance: Arc<dyn Chance>,
     pub(crate) types: CustomTypes,
@@ -243,7 +252,9 @@ impl AppBuilder {
             collections: Vec::new(),
             streams: Vec::new(),
             bus: Box::new(LocalBus::default()),
-            gate: Box::new(ClosedGate),
+            gate: None,
+            #[cfg(feature = "accounts")]
+            accounts: None,
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
             types: CustomTypes::default(),
@@ -315,9 +326,29 @@ impl AppBuilder {
         self
     }
 
-    /// Says who decides about gated calls. Without it, all of them are refused.
+    /// Gives the app users, log-in, the second factor and settings. It then has Meteor's account methods and
+    /// Rocket.Chat's for the second factor, but for those that it registers itself, and a gate, unless it
+    /// [brings](Self::gate) its own. To be built inside a tokio runtime.
+    #[cfg(feature = "accounts")]
+    pub fn accounts(mut self, accounts: Accounts) -> Self {
+        self.accounts = Some(accounts);
+        self
+    }
+
+    /// Registers a method that the app may have registered itself already.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn method_unless_there<Signature>(
+        self,
+        name: &str,
+        policy: impl Policy,
+        handler: impl MethodHandler<Signature>,
+    ) -> Self {
+        if self.methods.find(name).is_some() { self } else { self.method(name, policy, handler) }
+    }
+
+    /// Says who decides about gated calls. Without it, and without accounts, all of them are refused.
     pub fn gate(mut self, gate: impl Gate) -> Self {
-        self.gate = Box::new(gate);
+        self.gate = Some(Box::new(gate));
         self
     }
 
@@ -388,6 +419,16 @@ impl AppBuilder {
     /// # Errors
     /// [`BuildError`], for the first thing that does not fit.
     pub fn build(mut self) -> Result<App, Error> {
+        #[cfg(feature = "accounts")]
+        let accounts = self
+            .accounts
+            .take()
+            .map(|accounts| AccountsCore::new(accounts, Arc::clone(&self.clock), Arc::clone(&self.chance)));
+        #[cfg(feature = "accounts")]
+        if let Some(accounts) = &accounts {
+            self = accounts.register(self);
+            self.gate.get_or_insert_with(|| Box::new(AccountsGate(Arc::clone(accounts))));
+        }
         let prefix = &self.path_prefix;
         if !prefix.is_empty() && (!prefix.starts_with('/') || prefix.ends_with('/')) {
             self.mistakes.push(BuildError::PathPrefix(prefix.clone()));
@@ -401,7 +442,9 @@ impl AppBuilder {
             methods: self.methods,
             publications: self.publications,
             strategies: self.strategies,
-            gate: self.gate,
+            gate: self.gate.unwrap_or_else(|| Box::new(ClosedGate)),
+            #[cfg(feature = "accounts")]
+            accounts: accounts.clone(),
             clock: self.clock,
             chance: self.chance,
             types: self.types,
@@ -416,7 +459,12 @@ impl AppBuilder {
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        Ok(App { state: Arc::new(state) })
+        let state = Arc::new(state);
+        #[cfg(feature = "accounts")]
+        if let Some(accounts) = accounts {
+            accounts.attach(&state);
+        }
+        Ok(App { state })
     }
 
     /// Puts the app together and [serves](App::serve) it.

@@ -33,6 +33,15 @@ impl Sessions {
         }
     }
 
+    /// Asks the same of every session that `is_meant`.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn request_where(&self, is_meant: impl Fn(&Session) -> bool, request: impl Fn() -> Request) {
+        let sessions: Vec<_> = self.by_id.lock().values().filter(|session| is_meant(session)).cloned().collect();
+        for session in sessions {
+            session.request(request());
+        }
+    }
+
     pub(super) fn add(&self, session: &Arc<Session>) {
         self.by_id.lock().insert(session.id().into(), Arc::clone(session));
     }

@@ -246,7 +246,7 @@ pub const REST_RATE_LIMIT_WINDOW: Setting<i64> = Setting::integer(
     from_one_to(86_400_000),
 );
 
-pub(super) fn all() -> Vec<SettingDefinition> {
+pub(crate) fn all() -> Vec<SettingDefinition> {
     let booleans = [
         TWO_FACTOR_ENABLED,
         TOTP_ENABLED,

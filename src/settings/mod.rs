@@ -3,6 +3,7 @@
 
 mod built_in;
 mod definition;
+mod methods;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,6 +14,8 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 pub use built_in::*;
+pub(crate) use methods::register;
+
 pub use definition::{Range, Setting, SettingDefinition, SettingKind, SettingValue};
 
 /// An environment variable of this beginning, followed by a setting's id, fixes the setting.
@@ -61,7 +64,7 @@ impl Settings {
         stored: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, SettingError> {
         let mut definitions = IndexMap::new();
-        for definition in built_in::all().into_iter().chain(own) {
+        for definition in all().into_iter().chain(own) {
             let id = definition.id().to_owned();
             if definitions.insert(id.clone(), definition).is_some() {
                 return Err(SettingError::Duplicate(id));

@@ -1,8 +1,23 @@
 //! The second factor. [`TwoFactor`] is the policy that every method states at its registration; [`Gate`] is asked by
 //! the dispatcher before the handler of a gated method runs, and is the only one that admits.
 
+#[cfg(feature = "accounts")]
+mod check;
+#[cfg(feature = "accounts")]
+mod decision;
 mod gate;
+#[cfg(feature = "accounts")]
+mod methods;
 mod policy;
+#[cfg(feature = "accounts")]
+mod totp;
+
+#[cfg(feature = "accounts")]
+pub(crate) use check::AccountsGate;
+#[cfg(feature = "accounts")]
+pub(crate) use methods::register;
+#[cfg(feature = "accounts")]
+pub(crate) use totp::totp_owner;
 
 pub use bolide_protocol::two_factor::{TwoFactorCode, TwoFactorMethod};
 pub use gate::{ClosedGate, Gate, GateFuture, GatedCall};

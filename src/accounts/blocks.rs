@@ -1,0 +1,132 @@
+//! What many failed log-ins lead to: the name, and the address, are refused for a while. Counted in the store, with the
+//! settings and error codes of Rocket.Chat.
+//!
+//! A name is counted as it was typed, whether there is such a user or not: a block says nothing about that. What the user
+//! has failed under all of its names is counted too, but then the answer is the one for a wrong password.
+
+use std::time::Duration;
+
+use bolide_protocol::DdpError;
+
+use super::AccountsCore;
+use crate::settings;
+use crate::store::{FailureRule, StoreError, fold};
+use crate::user::UserId;
+
+/// Whose failures are counted together.
+#[derive(Clone, Debug)]
+pub(crate) struct Suspect {
+    /// The name or address as typed.
+    pub(crate) name: String,
+    pub(crate) user: Option<UserId>,
+    pub(crate) address: Option<String>,
+}
+
+/// Why a log-in is not tried.
+pub(crate) enum Block {
+    /// The client is told.
+    Open(DdpError),
+    /// The client is told that the password is wrong.
+    Silent,
+}
+
+impl Suspect {
+    fn name_key(&self) -> String {
+        // A counter has a name of bounded length.
+        let folded: String = fold(&self.name).chars().take(100).collect();
+        format!("login:name:{folded}")
+    }
+
+    fn user_key(&self) -> Option<String> {
+        Some(format!("login:user:{}", self.user.as_ref()?))
+    }
+
+    fn address_key(&self) -> Option<String> {
+        Some(format!("login:address:{}", self.address.as_ref()?))
+    }
+
+    /// Attempts with the same key go one after another.
+    pub(crate) fn lock_key(&self) -> String {
+        self.user_key().unwrap_or_else(|| self.name_key())
+    }
+}
+
+impl AccountsCore {
+    /// Whether a log-in may be tried now.
+    pub(crate) async fn find_block(&self, suspect: &Suspect) -> Result<Option<Block>, StoreError> {
+        if self.counts_addresses(suspect)
+            && let Some(key) = suspect.address_key()
+            && self.store.attempts(&key).await?.is_blocked(self.now())
+        {
+            let told = DdpError::new("error-login-blocked-for-ip", "Login has been temporarily blocked For IP");
+            return Ok(Some(Block::Open(told)));
+        }
+        if !self.counts_users() {
+            return Ok(None);
+        }
+        if self.store.attempts(&suspect.name_key()).await?.is_blocked(self.now()) {
+            let told = DdpError::new("error-login-blocked-for-user", "Login has been temporarily blocked For User");
+            return Ok(Some(Block::Open(told)));
+        }
+        if let Some(key) = suspect.user_key()
+            && self.store.attempts(&key).await?.is_blocked(self.now())
+        {
+            return Ok(Some(Block::Silent));
+        }
+        Ok(None)
+    }
+
+    /// Counts a log-in that failed.
+    pub(crate) async fn count_failed_login(&self, suspect: &Suspect) -> Result<(), StoreError> {
+        let now = self.now();
+        if self.counts_users() {
+            let rule = self.rule(&settings::ATTEMPTS_UNTIL_BLOCK_BY_USER, &settings::MINUTES_TO_UNBLOCK_USER);
+            self.store.count_failure(&suspect.name_key(), rule, now).await?;
+            if let Some(key) = suspect.user_key() {
+                self.store.count_failure(&key, rule, now).await?;
+            }
+        }
+        if self.counts_addresses(suspect)
+            && let Some(key) = suspect.address_key()
+        {
+            let rule = self.rule(&settings::ATTEMPTS_UNTIL_BLOCK_BY_ADDRESS, &settings::MINUTES_TO_UNBLOCK_ADDRESS);
+            // An address is shared by many: after a block it begins anew.
+            let rule = FailureRule { forgotten_after: rule.first_block, ..rule };
+            self.store.count_failure(&key, rule, now).await?;
+        }
+        Ok(())
+    }
+
+    /// A log-in succeeded: the user's failures are forgotten. Those of the address are not, or anybody with an account
+    /// could wipe them out.
+    pub(crate) async fn forget_failed_logins(&self, suspect: &Suspect) -> Result<(), StoreError> {
+        self.store.forget_failures(&suspect.name_key()).await?;
+        match suspect.user_key() {
+            Some(key) => self.store.forget_failures(&key).await,
+            None => Ok(()),
+        }
+    }
+
+    fn counts_users(&self) -> bool {
+        self.settings.get(&settings::BLOCK_FAILED_LOGINS) && self.settings.get(&settings::BLOCK_BY_USER)
+    }
+
+    fn counts_addresses(&self, suspect: &Suspect) -> bool {
+        let spared = self.settings.get(&settings::ADDRESSES_NEVER_BLOCKED);
+        let is_spared =
+            suspect.address.as_deref().is_some_and(|own| spared.split(',').any(|spared| spared.trim() == own));
+        self.settings.get(&settings::BLOCK_FAILED_LOGINS)
+            && self.settings.get(&settings::BLOCK_BY_ADDRESS)
+            && !is_spared
+    }
+
+    fn rule(&self, limit: &settings::Setting<i64>, minutes: &settings::Setting<i64>) -> FailureRule {
+        let block = Duration::from_mins(self.settings.get(minutes).try_into().unwrap_or(5));
+        FailureRule {
+            limit: self.settings.get(limit).try_into().unwrap_or(u32::MAX),
+            first_block: block,
+            longest_block: block,
+            forgotten_after: Duration::from_hours(24),
+        }
+    }
+}

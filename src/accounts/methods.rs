@@ -1,0 +1,309 @@
+//! The account methods of Meteor. None of them is gated: `login` and what changes a password ask in their own words.
+
+use std::sync::Arc;
+
+use bolide_protocol::ejson::Object;
+use bolide_protocol::{DdpError, Ejson};
+use serde_json::{Value, json};
+
+use super::login::{Recognized, Selector, wrong_credentials};
+use super::password::Password;
+use super::token::LoginSecret;
+use super::{AccountsCore, login::LoginResult, names};
+use crate::app::AppBuilder;
+use crate::connection::Connection;
+use crate::context::{Context, SignedIn};
+use crate::identity::Identity;
+use crate::method::{MethodError, MethodResult, Parameters};
+use crate::settings;
+use crate::store::{
+    EmailAddress, HashedToken, LinkPurpose, NewUser, StoreError, StoredHash, TokenKind, Totp, Unique, User,
+};
+use crate::two_factor::TwoFactor;
+use crate::user::UserId;
+
+pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+    macro_rules! method {
+        ($builder:expr, $name:literal, $function:path, $caller:ty) => {{
+            let core = Arc::clone(core);
+            $builder.method_unless_there($name, TwoFactor::none(), move |caller: $caller, parameters: Parameters| {
+                let core = Arc::clone(&core);
+                async move { $function(&core, caller, parameters).await }
+            })
+        }};
+    }
+    let builder = method!(builder, "login", login, Context);
+    let builder = method!(builder, "logout", logout, Context);
+    let builder = method!(builder, "createUser", create_user, Context);
+    let builder = method!(builder, "changePassword", change_password, Context);
+    let builder = method!(builder, "forgotPassword", forgot_password, Context);
+    let builder = method!(builder, "resetPassword", reset_password, Context);
+    let builder = method!(builder, "verifyEmail", verify_email, Context);
+    let builder = method!(builder, "sendVerificationEmail", send_verification_email, SignedIn);
+    let builder = method!(builder, "getNewToken", get_new_token, Context);
+    let builder = method!(builder, "removeOtherTokens", remove_other_tokens, Context);
+    let builder = method!(builder, "logoutOtherClients", remove_other_tokens, Context);
+    method!(builder, "setUsername", set_username, SignedIn)
+}
+
+async fn login(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<LoginResult> {
+    let options: Ejson = one(&parameters)?;
+    core.login(&context, options.as_object().ok_or_else(DdpError::match_failed)?).await
+}
+
+async fn logout(core: &AccountsCore, context: Context, _: Parameters) -> MethodResult<()> {
+    if let Some(token) = own_token(&context) {
+        core.store.delete_token(&token).await?;
+        core.end_connections_but(&[token], context.connection());
+    }
+    core.audit("logout", context.user_id().as_ref(), context.connection(), json!({})).await;
+    context.sign_in(Identity::default()).await
+}
+
+async fn create_user(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<LoginResult> {
+    if !core.settings.get(&settings::SIGN_UP) {
+        return Err(MethodError::new(403, "Signups forbidden"));
+    }
+    let options: Ejson = one(&parameters)?;
+    let options = options.as_object().ok_or_else(DdpError::match_failed)?;
+    let user = core.new_user(options).await?;
+    let recognized = Recognized { user, kind: "password" };
+    let login = core.new_login(&recognized, context.connection()).await?;
+    core.audit("user.created", Some(&login.id), context.connection(), json!({})).await;
+    core.associate(&context, &login).await?;
+    Ok(login)
+}
+
+async fn change_password(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<Value> {
+    let id = context.user_id().ok_or_else(|| MethodError::new(401, "Must be logged in"))?;
+    let old = Password::from_ejson(&parameters.get(0)?)?;
+    let new = Password::from_ejson(&parameters.get(1)?)?;
+    let user = core.store.user(&id).await?.ok_or_else(wrong_credentials)?;
+    core.prove_password(&user, &old, context.connection()).await?;
+    core.set_password(&user, &new, own_token(&context).as_ref(), context.connection()).await?;
+    Ok(json!({ "passwordChanged": true }))
+}
+
+/// Answers the same whether there is such a user or not.
+async fn forgot_password(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<()> {
+    let options: Ejson = one(&parameters)?;
+    let options = options.as_object().filter(|options| options.len() == 1).ok_or_else(DdpError::match_failed)?;
+    let address = options.get("email").and_then(Ejson::as_str).filter(|text| text.len() <= 1000);
+    let address = address.ok_or_else(DdpError::match_failed)?;
+    let Some(user) = core.store.user_by_address(address).await? else { return Ok(()) };
+    let own = user.emails.iter().find(|email| crate::store::fold(&email.address) == crate::store::fold(address));
+    let Some(own) = own.map(|email| email.address.clone()) else { return Ok(()) };
+    if core.may_send_mail(&user.id).await? {
+        core.send_link(&user, LinkPurpose::ResetPassword, &own).await?;
+        core.audit("password.reset-requested", Some(&user.id), context.connection(), json!({})).await;
+    }
+    Ok(())
+}
+
+async fn reset_password(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<LoginResult> {
+    let token: String = parameters.get(0)?;
+    let password = Password::from_ejson(&parameters.get(1)?)?;
+    let purposes = [LinkPurpose::ResetPassword, LinkPurpose::EnrollAccount];
+    let ended = || MethodError::new(403, "Token expired");
+    let link = core.find_link(&token, &purposes).await?.ok_or_else(ended)?;
+    let user = core.store.user(&link.user).await?.ok_or_else(ended)?;
+    let has_address = |address: &String| user.emails.iter().any(|email| email.address == *address);
+    if link.address.as_ref().is_some_and(|address| !has_address(address)) {
+        return Err(MethodError::new(403, "Token has invalid email address"));
+    }
+    core.take_link(&link, "Token expired").await?;
+    core.set_password(&user, &password, None, context.connection()).await?;
+    if let Some(address) = &link.address {
+        core.store.verify_email(&user.id, address).await?;
+        core.user_changed(&user.id).await;
+    }
+    core.log_in_by_link(&context, user, "The password was changed").await
+}
+
+async fn verify_email(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<LoginResult> {
+    let token: String = parameters.get(0)?;
+    let ended = || MethodError::new(403, "Verify email link expired");
+    let link = core.find_link(&token, &[LinkPurpose::VerifyEmail]).await?.ok_or_else(ended)?;
+    let user = core.store.user(&link.user).await?.ok_or_else(ended)?;
+    core.take_link(&link, "Verify email link expired").await?;
+    let address = link.address.unwrap_or_default();
+    if !core.store.verify_email(&user.id, &address).await? {
+        return Err(MethodError::new(403, "Verify email link is for unknown address"));
+    }
+    core.user_changed(&user.id).await;
+    core.audit("email.verified", Some(&user.id), context.connection(), json!({})).await;
+    core.log_in_by_link(&context, user, "The address was verified").await
+}
+
+async fn send_verification_email(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
+    let wanted: Option<String> = parameters.get(0)?;
+    let user = core.existing_user(me.user()).await?;
+    let address = match wanted.filter(|text| !text.is_empty()) {
+        Some(wanted) => user.emails.iter().find(|email| email.address == wanted),
+        None => user.emails.iter().find(|email| !email.is_verified),
+    };
+    let Some(address) = address.map(|email| email.address.clone()) else { return Ok(false) };
+    if !core.may_send_mail(&user.id).await? {
+        return Ok(false);
+    }
+    core.send_link(&user, LinkPurpose::VerifyEmail, &address).await?;
+    Ok(true)
+}
+
+async fn get_new_token(core: &AccountsCore, context: Context, _: Parameters) -> MethodResult<LoginResult> {
+    let (user, current) = logged_in(core, &context).await?;
+    let TokenKind::Session { expires_at } = current.kind else {
+        return Err(DdpError::bare("Invalid login token").into());
+    };
+    let secret = LoginSecret::generate(&*core.chance);
+    let mut token = core.new_session_token(&user, &secret, context.connection());
+    token.kind = TokenKind::Session { expires_at };
+    token.created_at = current.created_at;
+    core.store.insert_token(token).await?;
+    let token_expires = Some(bolide_protocol::ejson::Date::from_milliseconds(expires_at.milliseconds()));
+    Ok(LoginResult { id: user, token: secret.expose().to_owned(), token_expires, kind: None })
+}
+
+async fn remove_other_tokens(core: &AccountsCore, context: Context, _: Parameters) -> MethodResult<()> {
+    let (user, current) = logged_in(core, &context).await?;
+    let removed = core.store.delete_session_tokens(&user, Some(&current.hashed)).await?;
+    core.end_connections(&removed);
+    core.audit("sessions.revoked", Some(&user), context.connection(), json!({ "count": removed.len() })).await;
+    Ok(())
+}
+
+async fn set_username(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<String> {
+    let name = names::username(&parameters.get::<String>(0)?)?;
+    core.store.set_username(me.user(), &name).await.map_err(|error| match error {
+        StoreError::Taken(_) => MethodError::new("error-field-unavailable", format!("{name} is already in use")),
+        other => other.into(),
+    })?;
+    core.user_changed(me.user()).await;
+    Ok(name)
+}
+
+impl AccountsCore {
+    /// Makes a user of what `createUser` was given.
+    async fn new_user(&self, options: &Object) -> MethodResult<User> {
+        let text = |key: &str| match options.get(key) {
+            None | Some(Ejson::Null) => Ok(None),
+            Some(value) => value.as_str().map(|text| Some(text.to_owned())).ok_or_else(DdpError::match_failed),
+        };
+        let username =
+            text("username")?.filter(|text| !text.is_empty()).map(|text| names::username(&text)).transpose()?;
+        let address = text("email")?.filter(|text| !text.is_empty()).map(|text| names::address(&text)).transpose()?;
+        if username.is_none() && address.is_none() {
+            return Err(MethodError::new(400, "Need to set a username or email"));
+        }
+        let password = match options.get("password") {
+            None | Some(Ejson::Null) => None,
+            Some(password) => {
+                let hash = self.hasher.hash(&Password::from_ejson(password)?).await?;
+                Some(StoredHash::new(hash.as_str()))
+            }
+        };
+        let profile = match options.get("profile") {
+            None | Some(Ejson::Null) => None,
+            Some(profile) => Some(profile.as_object().ok_or_else(DdpError::match_failed)?.clone()),
+        };
+        let emails = address.into_iter().map(|address| EmailAddress { address, is_verified: false }).collect();
+        let opts_in =
+            [&settings::TWO_FACTOR_ENABLED, &settings::EMAIL_CODES_ENABLED, &settings::EMAIL_CODES_AUTO_OPT_IN];
+        let user = User {
+            id: UserId::from(self.random_id()),
+            username,
+            emails,
+            profile,
+            roles: vec!["user".into()],
+            fields: Object::default(),
+            created_at: self.now(),
+            is_active: true,
+            password,
+            must_change_password: false,
+            totp: Totp::Off,
+            has_email_codes: opts_in.into_iter().all(|setting| self.settings.get(setting)),
+        };
+        let new = NewUser { user: user.clone(), backup_codes: Vec::new(), tokens: Vec::new() };
+        self.store.insert_user(new).await.map_err(|error| match error {
+            StoreError::Taken(Unique::Username | Unique::Address) => wrong_credentials().into(),
+            other => MethodError::from(other),
+        })?;
+        Ok(user)
+    }
+
+    /// Compares with the user's password; failures count as failed log-ins.
+    pub(crate) async fn prove_password(
+        &self,
+        user: &User,
+        password: &Password,
+        connection: Option<&Connection>,
+    ) -> MethodResult<()> {
+        let suspect = super::blocks::Suspect {
+            name: user.id.to_string(),
+            user: Some(user.id.clone()),
+            address: connection.and_then(Connection::client_address),
+        };
+        let _one_at_a_time = self.locks.lock(&suspect.lock_key()).await;
+        if self.find_block(&suspect).await?.is_some() || !self.verify_password(Some(user), password).await? {
+            self.count_failed_login(&suspect).await?;
+            return Err(wrong_credentials().into());
+        }
+        Ok(())
+    }
+
+    /// Sets a new password. The other log-ins end, what was trusted is not any more, and links to reset it do not count.
+    pub(crate) async fn set_password(
+        &self,
+        user: &User,
+        password: &Password,
+        kept: Option<&HashedToken>,
+        connection: Option<&Connection>,
+    ) -> MethodResult<()> {
+        let hash = self.hasher.hash(password).await?;
+        self.store.set_password(&user.id, StoredHash::new(hash.as_str())).await?;
+        self.store.delete_links(&user.id, LinkPurpose::ResetPassword).await?;
+        self.store.delete_links(&user.id, LinkPurpose::EnrollAccount).await?;
+        let ended = self.store.delete_session_tokens(&user.id, kept).await?;
+        self.store.distrust_tokens(&user.id).await?;
+        self.end_connections_but(&ended, connection);
+        self.audit("password.changed", Some(&user.id), connection, json!({})).await;
+        Ok(())
+    }
+
+    /// Logs in who came by a link, unless that takes a second factor too.
+    async fn log_in_by_link(&self, context: &Context, user: User, done: &str) -> MethodResult<LoginResult> {
+        if !user.is_active {
+            return Err(wrong_credentials().into());
+        }
+        if self.has_second_factor(&user) {
+            let reason = format!("{done}, but user not logged in because 2FA is enabled");
+            return Err(MethodError::new("2fa-enabled", reason));
+        }
+        let login = self.new_login(&Recognized { user, kind: "password" }, context.connection()).await?;
+        self.associate(context, &login).await?;
+        Ok(login)
+    }
+}
+
+/// The one parameter of a method.
+fn one(parameters: &Parameters) -> Result<Ejson, DdpError> {
+    parameters.get(0)
+}
+
+/// The token that the connection has logged in with.
+pub(crate) fn own_token(context: &Context) -> Option<HashedToken> {
+    let credential = context.connection()?.identity().credential?;
+    Some(HashedToken::from_base64(credential.hashed))
+}
+
+async fn logged_in(core: &AccountsCore, context: &Context) -> MethodResult<(UserId, crate::store::LoginToken)> {
+    let user = context.user_id().ok_or_else(|| DdpError::bare("You are not logged in."))?;
+    let token = own_token(context).ok_or_else(|| DdpError::bare("Invalid login token"))?;
+    let token = core.store.token(&token).await?.filter(|token| token.user == user);
+    Ok((user, token.ok_or_else(|| DdpError::bare("Invalid login token"))?))
+}
+
+/// Used by others that look somebody up by what a person typed.
+pub(crate) fn selector_of(text: &str) -> Selector {
+    if text.contains('@') { Selector::Address(text.to_owned()) } else { Selector::Username(text.to_owned()) }
+}

@@ -1,0 +1,61 @@
+//! [`LoginSecret`]: a login token as the client has it, 43 characters. Only its hash is kept.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bolide_protocol::random;
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use crate::chance::{Chance, Generator};
+use crate::store::HashedToken;
+
+/// Whoever has it is logged in.
+///
+/// ```
+/// use bolide::accounts::LoginSecret;
+///
+/// let hashed = LoginSecret::from("tok".to_owned()).hashed();
+/// assert_eq!(hashed.as_str(), "GnZ0607njffhrEOak8P6jjyUV4TU3sn9jjARc4svHWI=");
+/// ```
+#[derive(Clone)]
+pub struct LoginSecret(Zeroizing<String>);
+
+impl LoginSecret {
+    /// A new one.
+    #[must_use]
+    pub fn generate(chance: &dyn Chance) -> Self {
+        Self(Zeroizing::new(random::secret(&mut Generator(chance))))
+    }
+
+    /// What is stored of it: the base64 SHA-256.
+    #[must_use]
+    pub fn hashed(&self) -> HashedToken {
+        HashedToken::from_base64(BASE64.encode(Sha256::digest(self.0.as_bytes())))
+    }
+
+    /// The token itself, for the one client that is given it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The last characters, for lists.
+    pub(crate) fn last_part(&self) -> String {
+        let skipped = self.0.chars().count().saturating_sub(6);
+        self.0.chars().skip(skipped).collect()
+    }
+}
+
+impl From<String> for LoginSecret {
+    fn from(token: String) -> Self {
+        Self(Zeroizing::new(token))
+    }
+}
+
+impl fmt::Debug for LoginSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("LoginSecret")
+    }
+}

@@ -1,0 +1,40 @@
+//! What clients see of a user.
+
+use bolide_protocol::Ejson;
+use bolide_protocol::ejson::Object;
+
+use crate::store::{Totp, User};
+
+/// The fields of the user's own document in the collection `users`. Nothing of how the user logs in, but whether there
+/// are second factors, as Rocket.Chat's clients read it.
+pub(crate) fn own_fields(user: &User) -> Object {
+    let mut fields = user.fields.clone();
+    if let Some(username) = &user.username {
+        fields.insert("username".into(), username.clone().into());
+    }
+    fields.insert("emails".into(), emails(user));
+    if let Some(profile) = &user.profile {
+        fields.insert("profile".into(), Ejson::Object(profile.clone()));
+    }
+    let roles = user.roles.iter().map(|role| Ejson::from(role.clone())).collect();
+    fields.insert("roles".into(), Ejson::Array(roles));
+    fields.insert("twoFactor".into(), Ejson::Object(two_factor(user)));
+    fields
+}
+
+pub(crate) fn emails(user: &User) -> Ejson {
+    let email = |email: &crate::store::EmailAddress| {
+        Ejson::Object(Object::from_iter([
+            ("address".to_owned(), Ejson::from(email.address.clone())),
+            ("verified".to_owned(), Ejson::Bool(email.is_verified)),
+        ]))
+    };
+    Ejson::Array(user.emails.iter().map(email).collect())
+}
+
+fn two_factor(user: &User) -> Object {
+    Object::from_iter([
+        ("totp".to_owned(), Ejson::Bool(matches!(user.totp, Totp::On(_)))),
+        ("email".to_owned(), Ejson::Bool(user.has_email_codes)),
+    ])
+}

@@ -1,0 +1,139 @@
+//! The decision of the gate, as a pure function: the policy, the settings, the user's factors and the token on one side,
+//! admit or ask on the other.
+
+use bolide_protocol::two_factor::TwoFactorMethod;
+
+use super::Requirement;
+
+/// All that the decision depends on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Facts {
+    /// Whether second factors are asked for at all.
+    pub(crate) is_enabled: bool,
+    pub(crate) has_totp: bool,
+    pub(crate) has_email: bool,
+    pub(crate) has_password: bool,
+    /// Whether the password may stand for a second factor.
+    pub(crate) allows_password: bool,
+    pub(crate) token: TokenFacts,
+    /// What the client would like to be asked for.
+    pub(crate) preferred: Option<TwoFactorMethod>,
+}
+
+/// What the login token says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TokenFacts {
+    /// Whether there is one, and it is the user's.
+    pub(crate) is_known: bool,
+    pub(crate) bypasses: bool,
+    /// Whether the same client has shown a second factor with it lately.
+    pub(crate) is_trusted: bool,
+    /// Whether the user signed up a moment ago.
+    pub(crate) is_in_grace: bool,
+}
+
+/// What the gate does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Admit,
+    Ask(TwoFactorMethod),
+}
+
+/// Rocket.Chat's order: is it enabled, does the token excuse, which factor is there.
+pub(crate) fn decide(requirement: Requirement, facts: Facts) -> Decision {
+    if !facts.is_enabled || is_excused(requirement, facts) {
+        return Decision::Admit;
+    }
+    factor(requirement, facts).map_or(Decision::Admit, Decision::Ask)
+}
+
+fn is_excused(requirement: Requirement, facts: Facts) -> bool {
+    let token = facts.token;
+    if !token.is_known || requirement.is_second_factor_required() {
+        return false;
+    }
+    let has_factor = facts.has_totp || facts.has_email;
+    token.bypasses || (token.is_in_grace && !has_factor) || (token.is_trusted && !requirement.is_remember_me_disabled())
+}
+
+/// A factor that the client names counts only if the user has it.
+fn factor(requirement: Requirement, facts: Facts) -> Option<TwoFactorMethod> {
+    if facts.has_email && (facts.preferred == Some(TwoFactorMethod::Email) || !facts.has_totp) {
+        return Some(TwoFactorMethod::Email);
+    }
+    if facts.has_totp {
+        return Some(TwoFactorMethod::Totp);
+    }
+    let may_be_password = !requirement.is_password_fallback_disabled() && facts.allows_password && facts.has_password;
+    (requirement.is_second_factor_required() || may_be_password).then_some(TwoFactorMethod::Password)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Decision::{Admit, Ask};
+    use super::TwoFactorMethod::{Email, Password, Totp};
+    use super::*;
+    use crate::two_factor::TwoFactor;
+
+    fn user(has_totp: bool, has_email: bool, has_password: bool) -> Facts {
+        Facts { is_enabled: true, has_totp, has_email, has_password, allows_password: true, ..Facts::default() }
+    }
+
+    #[test]
+    fn each_kind_of_user_is_asked_for_what_the_table_says() {
+        let usual = TwoFactor::required();
+        let login = TwoFactor::required().disable_password_fallback();
+        let strict = TwoFactor::required().require_second_factor();
+        let without_fallback = Facts { allows_password: false, ..user(false, false, true) };
+        let table = [
+            (user(true, false, true), Ask(Totp), Ask(Totp), Ask(Totp)),
+            (user(false, true, true), Ask(Email), Ask(Email), Ask(Email)),
+            (user(true, true, true), Ask(Totp), Ask(Totp), Ask(Totp)),
+            (user(false, false, true), Ask(Password), Admit, Ask(Password)),
+            (without_fallback, Admit, Admit, Ask(Password)),
+            (user(false, false, false), Admit, Admit, Ask(Password)),
+        ];
+        for (facts, by_usual, by_login, by_strict) in table {
+            assert_eq!(decide(usual, facts), by_usual, "{facts:?}");
+            assert_eq!(decide(login, facts), by_login, "{facts:?}");
+            assert_eq!(decide(strict, facts), by_strict, "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_excuses_as_far_as_the_policy_lets_it() {
+        let with = |token: TokenFacts| Facts { token, ..user(true, false, true) };
+        let known = TokenFacts { is_known: true, ..TokenFacts::default() };
+        let bypass = with(TokenFacts { bypasses: true, ..known });
+        let trusted = with(TokenFacts { is_trusted: true, ..known });
+        let usual = TwoFactor::required();
+        assert_eq!(decide(usual, bypass), Admit);
+        assert_eq!(decide(usual, trusted), Admit);
+        assert_eq!(decide(usual.disable_remember_me(), bypass), Admit);
+        assert_eq!(decide(usual.disable_remember_me(), trusted), Ask(Totp));
+        assert_eq!(decide(usual.require_second_factor(), bypass), Ask(Totp));
+        assert_eq!(decide(usual.require_second_factor(), trusted), Ask(Totp));
+    }
+
+    #[test]
+    fn the_grace_after_signing_up_is_for_users_without_a_factor() {
+        let grace = TokenFacts { is_known: true, is_in_grace: true, ..TokenFacts::default() };
+        assert_eq!(decide(TwoFactor::required(), Facts { token: grace, ..user(false, false, true) }), Admit);
+        assert_eq!(decide(TwoFactor::required(), Facts { token: grace, ..user(true, false, true) }), Ask(Totp));
+    }
+
+    #[test]
+    fn a_client_chooses_only_among_the_factors_that_there_are() {
+        let prefer = |facts: Facts, method| decide(TwoFactor::required(), Facts { preferred: Some(method), ..facts });
+        assert_eq!(prefer(user(true, true, true), Email), Ask(Email));
+        assert_eq!(prefer(user(true, false, true), Email), Ask(Totp));
+        assert_eq!(prefer(user(true, false, true), Password), Ask(Totp));
+        assert_eq!(prefer(user(false, true, true), Totp), Ask(Email));
+    }
+
+    #[test]
+    fn nobody_is_asked_when_it_is_turned_off() {
+        let off = Facts { is_enabled: false, ..user(true, true, true) };
+        assert_eq!(decide(TwoFactor::required().require_second_factor(), off), Admit);
+    }
+}

@@ -1,0 +1,234 @@
+//! The methods that set up second factors, with Rocket.Chat's names and shapes, and those for personal access tokens.
+
+use std::sync::Arc;
+
+use bolide_protocol::{DdpError, Ejson};
+use serde_json::{Value, json};
+
+use super::TwoFactor;
+use crate::accounts::{AccountsCore, LoginSecret};
+use crate::app::AppBuilder;
+use crate::context::{Context, SignedIn};
+use crate::method::{MethodError, MethodResult, Parameters, details};
+use crate::settings::TOKENS_MAY_BYPASS;
+use crate::store::{HashedToken, LoginToken, StoreError, TokenKind, Totp, User};
+
+pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+    macro_rules! method {
+        ($builder:expr, $name:literal, $policy:expr, $function:path, $caller:ty) => {{
+            let core = Arc::clone(core);
+            $builder.method_unless_there($name, $policy, move |caller: $caller, parameters: Parameters| {
+                let core = Arc::clone(&core);
+                async move { $function(&core, caller, parameters).await }
+            })
+        }};
+    }
+    let (open, gated) = (TwoFactor::none(), TwoFactor::required());
+    let builder = method!(builder, "2fa:enable", open, enable, Context);
+    let builder = method!(builder, "2fa:validateTempToken", open, validate, Context);
+    let builder = method!(builder, "2fa:disable", open, disable, Context);
+    let builder = method!(builder, "2fa:regenerateCodes", open, regenerate, Context);
+    let builder = method!(builder, "2fa:checkCodesRemaining", open, codes_remaining, Context);
+    let builder = method!(builder, "2fa:enable-email", open, enable_email, SignedIn);
+    let builder = method!(builder, "2fa:disable-email", gated.disable_remember_me(), disable_email, SignedIn);
+    let builder = method!(builder, "sendEmailCode", open, send_email_code, Context);
+    let builder = method!(builder, "personalAccessTokens:generateToken", gated, generate_token, SignedIn);
+    let builder = method!(builder, "personalAccessTokens:regenerateToken", gated, regenerate_token, SignedIn);
+    method!(builder, "personalAccessTokens:removeToken", gated, remove_token, SignedIn)
+}
+
+async fn enable(core: &AccountsCore, context: Context, _: Parameters) -> MethodResult<Value> {
+    let user = signed_in(core, &context, "2fa:enable").await?;
+    if matches!(user.totp, Totp::On(_)) {
+        return Err(MethodError::new("error-2fa-already-enabled", "2FA is already enabled"));
+    }
+    let (sealed, secret, url) = core.new_totp_secret(&user);
+    if !core.store.begin_totp(&user.id, sealed).await? {
+        return Err(MethodError::new("error-2fa-already-enabled", "2FA is already enabled"));
+    }
+    Ok(json!({ "secret": secret, "url": url }))
+}
+
+/// The first code: from now on the app is asked for. Other log-ins end; those of integrations stay.
+async fn validate(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<Value> {
+    let user = signed_in(core, &context, "2fa:validateTempToken").await?;
+    let code: String = parameters.get(0)?;
+    let Totp::Pending(pending) = &user.totp else { return Err(invalid_totp()) };
+    let Some(step) = core.matching_step(&user, pending, &code) else { return Err(invalid_totp()) };
+    let (codes, stored) = core.new_backup_codes(&user.id);
+    if !core.store.confirm_totp(&user.id, pending, step, stored).await? {
+        return Err(invalid_totp());
+    }
+    let ended = core.store.delete_session_tokens(&user.id, own_token(&context).as_ref()).await?;
+    core.store.distrust_tokens(&user.id).await?;
+    core.end_connections_but(&ended, context.connection());
+    core.user_changed(&user.id).await;
+    core.audit("totp.enabled", Some(&user.id), context.connection(), json!({})).await;
+    Ok(json!({ "codes": codes }))
+}
+
+async fn disable(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<bool> {
+    let user = signed_in(core, &context, "2fa:disable").await?;
+    let code: String = parameters.get(0)?;
+    if !matches!(user.totp, Totp::On(_)) || !core.verify_counted(&user, &code, context.connection()).await? {
+        return Ok(false);
+    }
+    let was_there = core.store.remove_totp(&user.id).await?;
+    core.store.distrust_tokens(&user.id).await?;
+    core.user_changed(&user.id).await;
+    core.audit("totp.disabled", Some(&user.id), context.connection(), json!({})).await;
+    Ok(was_there)
+}
+
+/// A wrong code gives no result at all, as in Rocket.Chat.
+async fn regenerate(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<OptionalCodes> {
+    let user = signed_in(core, &context, "2fa:regenerateCodes").await?;
+    let code: String = parameters.get(0)?;
+    if !matches!(user.totp, Totp::On(_)) {
+        return Err(invalid_totp());
+    }
+    if !core.verify_counted(&user, &code, context.connection()).await? {
+        return Ok(None);
+    }
+    let (codes, stored) = core.new_backup_codes(&user.id);
+    if !core.store.replace_backup_codes(&user.id, stored).await? {
+        return Err(invalid_totp());
+    }
+    core.audit("totp.codes-regenerated", Some(&user.id), context.connection(), json!({})).await;
+    Ok(Some(json!({ "codes": codes })))
+}
+
+type OptionalCodes = Option<Value>;
+
+async fn codes_remaining(core: &AccountsCore, context: Context, _: Parameters) -> MethodResult<Value> {
+    let user = signed_in(core, &context, "2fa:checkCodesRemaining").await?;
+    if !matches!(user.totp, Totp::On(_)) {
+        return Err(invalid_totp());
+    }
+    Ok(json!({ "remaining": core.store.backup_codes_left(&user.id).await? }))
+}
+
+async fn enable_email(core: &AccountsCore, me: SignedIn, _: Parameters) -> MethodResult<bool> {
+    let user = core.existing_user(me.user()).await?;
+    if user.emails.is_empty() || user.emails.iter().any(|email| !email.is_verified) {
+        return Err(MethodError::new("error-invalid-user", "You need to verify your emails before setting up 2FA"));
+    }
+    if core.store.set_email_codes(&user.id, true).await? {
+        let ended = core.store.delete_session_tokens(&user.id, own_token(&me).as_ref()).await?;
+        core.store.distrust_tokens(&user.id).await?;
+        core.end_connections_but(&ended, me.connection());
+        core.user_changed(&user.id).await;
+        core.audit("email-codes.enabled", Some(&user.id), me.connection(), json!({})).await;
+    }
+    Ok(true)
+}
+
+async fn disable_email(core: &AccountsCore, me: SignedIn, _: Parameters) -> MethodResult<bool> {
+    if core.store.set_email_codes(me.user(), false).await? {
+        core.store.distrust_tokens(me.user()).await?;
+        core.user_changed(me.user()).await;
+        core.audit("email-codes.disabled", Some(me.user()), me.connection(), json!({})).await;
+    }
+    Ok(true)
+}
+
+/// Answers the same whether there is such a user or not.
+async fn send_email_code(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<()> {
+    let user = match context.user_id() {
+        Some(id) => core.store.user(&id).await?,
+        None => {
+            let name: String = parameters.get(0)?;
+            core.find_user(&crate::accounts::selector_of(&name)).await?
+        }
+    };
+    match user {
+        Some(user) => core.send_new_code(&user, context.connection()).await,
+        None => Ok(()),
+    }
+}
+
+async fn generate_token(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<String> {
+    let (name, wants_bypass) = token_options(&parameters)?;
+    if wants_bypass && !core.settings.get(&TOKENS_MAY_BYPASS) {
+        return Err(MethodError::new("error-not-allowed", "Tokens that bypass the second factor are not allowed"));
+    }
+    let secret = LoginSecret::generate(&*core.chance);
+    let token = LoginToken {
+        hashed: secret.hashed(),
+        user: me.user().clone(),
+        kind: TokenKind::Personal {
+            name: name.clone(),
+            last_part: secret.last_part(),
+            bypasses_two_factor: wants_bypass,
+        },
+        created_at: core.now(),
+        trust: None,
+        last_used_at: None,
+        last_address: None,
+        last_user_agent: None,
+    };
+    core.store.insert_token(token).await.map_err(|error| match error {
+        StoreError::Taken(_) => MethodError::new("error-token-already-exists", "A token with this name already exists"),
+        other => other.into(),
+    })?;
+    core.audit(
+        "token.created",
+        Some(me.user()),
+        me.connection(),
+        json!({ "name": name, "bypassTwoFactor": wants_bypass }),
+    )
+    .await;
+    Ok(secret.expose().to_owned())
+}
+
+async fn regenerate_token(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<String> {
+    let (name, _) = token_options(&parameters)?;
+    let secret = LoginSecret::generate(&*core.chance);
+    let replaced =
+        core.store.replace_personal_token(me.user(), &name, secret.hashed(), secret.last_part(), core.now()).await?;
+    let old = replaced.ok_or_else(no_such_token)?;
+    core.end_connections(&[old]);
+    core.audit("token.regenerated", Some(me.user()), me.connection(), json!({ "name": name })).await;
+    Ok(secret.expose().to_owned())
+}
+
+async fn remove_token(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<()> {
+    let (name, _) = token_options(&parameters)?;
+    let removed = core.store.delete_personal_token(me.user(), &name).await?.ok_or_else(no_such_token)?;
+    core.end_connections(&[removed]);
+    core.audit("token.removed", Some(me.user()), me.connection(), json!({ "name": name })).await;
+    Ok(())
+}
+
+/// `{tokenName, bypassTwoFactor}`; a bypass is asked for explicitly.
+fn token_options(parameters: &Parameters) -> MethodResult<(String, bool)> {
+    let options: Ejson = parameters.get(0)?;
+    let name = options.get("tokenName").and_then(Ejson::as_str).map(str::trim);
+    let name = name.filter(|name| !name.is_empty() && name.len() <= 200).ok_or_else(DdpError::match_failed)?;
+    let bypass = match options.get("bypassTwoFactor") {
+        None | Some(Ejson::Null) => false,
+        Some(value) => value.as_bool().ok_or_else(DdpError::match_failed)?,
+    };
+    Ok((name.to_owned(), bypass))
+}
+
+async fn signed_in(core: &AccountsCore, context: &Context, method: &str) -> MethodResult<User> {
+    let id = context.user_id().ok_or_else(|| MethodError::new("not-authorized", "Not authorized"))?;
+    let user = core.store.user(&id).await?;
+    let invalid =
+        || DdpError::new("error-invalid-user", "Invalid user").with_details(details(&json!({ "method": method })));
+    Ok(user.ok_or_else(invalid)?)
+}
+
+fn own_token(context: &Context) -> Option<HashedToken> {
+    let credential = context.connection()?.identity().credential?;
+    Some(HashedToken::from_base64(credential.hashed))
+}
+
+fn invalid_totp() -> MethodError {
+    MethodError::new("invalid-totp", "Invalid TOTP")
+}
+
+fn no_such_token() -> MethodError {
+    MethodError::new("error-token-does-not-exists", "The token does not exist")
+}
