@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 #[cfg(feature = "accounts")]
-use crate::accounts::{Accounts, AccountsCore};
+use crate::accounts::{Accounts, AccountsCore, AccountsHandle};
 use crate::bus::{Bus, BusEvent, LocalBus};
 use crate::chance::{Chance, Generator, SystemChance};
 use crate::clock::{Clock, SystemClock};
@@ -177,6 +177,13 @@ impl App {
     pub fn methods(&self) -> Vec<MethodSummary> {
         let summary = |method: &Method| MethodSummary { name: method.name.to_string(), policy: method.policy };
         self.state.methods.iter().map(summary).collect()
+    }
+
+    /// The accounts, if the app has any.
+    #[cfg(feature = "accounts")]
+    #[must_use]
+    pub fn accounts(&self) -> Option<AccountsHandle> {
+        self.state.accounts.clone().map(AccountsHandle::new)
     }
 
     /// The time, as the app's clock tells it.

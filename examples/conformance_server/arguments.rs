@@ -12,6 +12,18 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "127.0.0.1:3000")]
     pub(crate) listen: String,
 
+    /// Where users and settings are kept: `sqlite:PATH`, or `sqlite::memory:`.
+    #[arg(long, default_value = "sqlite::memory:")]
+    pub(crate) database: String,
+
+    /// Where mail is sent, as `smtp://HOST:PORT`.
+    #[arg(long)]
+    pub(crate) smtp: Option<String>,
+
+    /// Where mail is put as files, without `--smtp`.
+    #[arg(long)]
+    pub(crate) mail_dir: Option<std::path::PathBuf>,
+
     /// Counts calls: Meteor's rule for account methods, Rocket.Chat's limits for the others.
     #[arg(long)]
     pub(crate) rate_limits: bool,

@@ -1,6 +1,7 @@
 //! The application that conformance cases, published clients and benchmarks run against. Programs outside of this
 //! repository know its names: change none.
 
+mod accounts;
 mod arguments;
 mod methods;
 mod publications;
@@ -28,14 +29,16 @@ async fn main() -> anyhow::Result<()> {
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
         .init();
     let clock = MovableClock::default();
+    let accounts = accounts::open(&arguments, &clock).await?;
     let mut app = App::builder()
+        .accounts(accounts)
         .clock(clock.clone())
         .forwarded_count(arguments.forwarded_count)
         .heartbeat(Heartbeat { interval: arguments.heartbeat_interval(), timeout: arguments.heartbeat_timeout() });
     for rule in arguments.rate_limit_rules() {
         app = app.rate_limit(rule);
     }
-    let app = publications::register(methods::register(app, clock)).build()?;
+    let app = accounts::register(publications::register(methods::register(app, clock))).build()?;
     let listener = TcpListener::bind(&arguments.listen).await?;
     announce(&listener)?;
     app.serve_on(listener, ended()).await;

@@ -8,6 +8,7 @@
 //! - `publication`: the user's own document.
 
 mod blocks;
+mod handle;
 mod links;
 mod locks;
 mod login;
@@ -36,6 +37,7 @@ use crate::store::{AuditEntry, HashedToken, NewUser, Store, StoreError, User};
 use crate::transport::Goodbye;
 use crate::user::UserId;
 
+pub use handle::AccountsHandle;
 pub use token::LoginSecret;
 
 pub(crate) use methods::selector_of;

@@ -1,0 +1,116 @@
+//! The users of the conformance server, and the methods with which tests get around log-in and settings.
+
+use std::sync::Arc;
+
+use bolide::AppBuilder;
+use bolide::accounts::Accounts;
+use bolide::chance::SystemChance;
+use bolide::clock::{MovableClock, Timestamp};
+use bolide::keys::KeyRing;
+use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
+use bolide::prelude::*;
+use bolide::protocol::ejson::Object;
+use bolide::store::{EmailAddress, NewUser, SqliteStore, StoreError, Totp, User};
+use serde_json::Value;
+
+use super::arguments::Arguments;
+
+/// A user, as the contract has it.
+struct Fixture {
+    username: &'static str,
+    password: Option<&'static str>,
+    emails: &'static [&'static str],
+    totp: Option<&'static [u8]>,
+    has_email_codes: bool,
+    roles: &'static [&'static str],
+}
+
+/// Long ago: no user has just signed up.
+const CREATED_AT: Timestamp = Timestamp::from_milliseconds(1_500_000_000_000);
+
+/// `JBSWY3DPEHPK3PXP` and `KRSXG5CTMVRXEZLU`, as bytes.
+const BOBS_SECRET: &[u8] = b"Hello!\xde\xad\xbe\xef";
+const ZOES_SECRET: &[u8] = b"TestSecret";
+
+const USERS: [Fixture; 6] = [
+    Fixture::plain("alice", Some("correct horse"), &["alice@example.com"]),
+    Fixture { totp: Some(BOBS_SECRET), ..Fixture::plain("bob", Some("battery staple"), &["bob@example.com"]) },
+    Fixture {
+        has_email_codes: true,
+        ..Fixture::plain("emma", Some("envelope please"), &["emma@example.com", "emma@example.org"])
+    },
+    Fixture {
+        totp: Some(ZOES_SECRET),
+        has_email_codes: true,
+        ..Fixture::plain("zoe", Some("belt and braces"), &["zoe@example.com"])
+    },
+    Fixture::plain("olga", None, &["olga@example.com"]),
+    Fixture { roles: &["admin"], ..Fixture::plain("admin", Some("admin password"), &["admin@example.com"]) },
+];
+
+impl Fixture {
+    const fn plain(username: &'static str, password: Option<&'static str>, emails: &'static [&'static str]) -> Self {
+        Self { username, password, emails, totp: None, has_email_codes: false, roles: &[] }
+    }
+}
+
+pub(crate) async fn open(arguments: &Arguments, clock: &MovableClock) -> anyhow::Result<Accounts> {
+    let store = SqliteStore::open(&arguments.database).await?;
+    let keys = match arguments.database.strip_prefix("sqlite:") {
+        Some(path) if path != ":memory:" => KeyRing::open_file(format!("{path}.key").as_ref(), &SystemChance)?,
+        _ => KeyRing::generate(&SystemChance),
+    };
+    let sender: Sender = "Conformance <no-reply@example.com>".parse()?;
+    let accounts = Accounts::open(store, keys).await?;
+    let accounts = match (&arguments.smtp, &arguments.mail_dir) {
+        (Some(url), _) => accounts.mailer(SmtpMailer::new(url, sender)?),
+        (None, Some(directory)) => accounts.mailer(FileMailer::new(directory, sender, Arc::new(clock.clone()))),
+        (None, None) => accounts.mailer(LogMailer::new(LoggedText::Withheld)),
+    };
+    for fixture in &USERS {
+        add(&accounts, fixture).await?;
+    }
+    Ok(accounts)
+}
+
+pub(crate) fn register(app: AppBuilder) -> AppBuilder {
+    app.method("setSetting", TwoFactor::none(), async |context: Context, id: String, value: Value| {
+        accounts(&context)?.set(&id, value).await
+    })
+    .method("issueToken", TwoFactor::none(), async |context: Context, username: String| {
+        accounts(&context)?.issue_token(&username).await
+    })
+}
+
+fn accounts(context: &Context) -> MethodResult<bolide::accounts::AccountsHandle> {
+    context.app().accounts().ok_or_else(|| MethodError::internal("this app has no accounts"))
+}
+
+async fn add(accounts: &Accounts, fixture: &Fixture) -> anyhow::Result<()> {
+    let id = UserId::from(format!("user-{}", fixture.username));
+    let password = match fixture.password {
+        Some(password) => Some(accounts.hash_password(password, Arc::new(SystemChance)).await?),
+        None => None,
+    };
+    let totp = fixture.totp.map_or(Totp::Off, |secret| Totp::On(accounts.seal_totp_secret(&id, secret, &SystemChance)));
+    let verified = |address: &&str| EmailAddress { address: (*address).to_owned(), is_verified: true };
+    let user = User {
+        id,
+        username: Some(fixture.username.to_owned()),
+        emails: fixture.emails.iter().map(verified).collect(),
+        profile: None,
+        roles: fixture.roles.iter().map(|role| (*role).to_owned()).collect(),
+        fields: Object::default(),
+        created_at: CREATED_AT,
+        is_active: true,
+        password,
+        must_change_password: false,
+        totp,
+        has_email_codes: fixture.has_email_codes,
+    };
+    match accounts.add_user(NewUser { user, backup_codes: Vec::new(), tokens: Vec::new() }).await {
+        // A database that was used before has them.
+        Ok(()) | Err(StoreError::Taken(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
