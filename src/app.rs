@@ -31,6 +31,8 @@ use crate::publication::{
     Hasher, PublicationHandler, PublicationRegistry, Strategy, Stream, StreamCore, Subscription, add_built_in,
 };
 use crate::rate_limit::{RateLimitRule, RateLimiter};
+#[cfg(feature = "accounts")]
+use crate::rest::{Endpoint, Verb};
 use crate::session::{Link, Outbox, Session, Sessions, drive};
 use crate::transport::memory::{self, MemoryConnection};
 use crate::transport::sockjs::XhrSessions;
@@ -69,6 +71,8 @@ pub struct AppBuilder {
     gate: Option<Box<dyn Gate>>,
     #[cfg(feature = "accounts")]
     accounts: Option<Accounts>,
+    #[cfg(feature = "accounts")]
+    endpoints: Vec<Endpoint>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     types: CustomTypes,
@@ -106,6 +110,8 @@ pub(crate) struct AppState {
     pub(crate) gate: Box<dyn Gate>,
     #[cfg(feature = "accounts")]
     pub(crate) accounts: Option<Arc<AccountsCore>>,
+    #[cfg(feature = "accounts")]
+    pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chance: Arc<dyn Chance>,
     pub(crate) types: CustomTypes,
@@ -207,7 +213,10 @@ impl App {
     /// The app's routes, to be mounted in an axum router. Serve it with
     /// `into_make_service_with_connect_info::<SocketAddr>()`, or methods see no client address.
     pub fn router(&self) -> Router {
-        crate::transport::http::router(&self.state)
+        let router = crate::transport::http::router(&self.state);
+        #[cfg(feature = "accounts")]
+        let router = router.merge(crate::rest::router(&self.state));
+        router
     }
 
     /// Connects a client in the same process. It must run inside a tokio runtime.
@@ -262,6 +271,8 @@ impl AppBuilder {
             gate: None,
             #[cfg(feature = "accounts")]
             accounts: None,
+            #[cfg(feature = "accounts")]
+            endpoints: Vec::new(),
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
             types: CustomTypes::default(),
@@ -339,6 +350,57 @@ impl AppBuilder {
     #[cfg(feature = "accounts")]
     pub fn accounts(mut self, accounts: Accounts) -> Self {
         self.accounts = Some(accounts);
+        self
+    }
+
+    /// Registers a REST endpoint that is read: its path below `/api/v1`, such as `items/:id`, its policy, its handler.
+    /// The handler's parameter is an object of what the path, the query and the body say; its result is answered with
+    /// `success: true` beside its members. An app without [accounts](Self::accounts) serves no REST.
+    ///
+    /// ```
+    /// use bolide::prelude::*;
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Wanted { id: String }
+    ///
+    /// async fn item(_: Context, wanted: Wanted) -> MethodResult<String> {
+    ///     Ok(wanted.id)
+    /// }
+    ///
+    /// let app = App::builder().get("items/:id", TwoFactor::none(), item);
+    /// ```
+    #[cfg(feature = "accounts")]
+    pub fn get<Signature>(self, path: &str, policy: impl Policy, handler: impl MethodHandler<Signature>) -> Self {
+        self.endpoint(Verb::Get, path, policy.into_two_factor(), handler)
+    }
+
+    /// Registers a REST endpoint that is posted to; see [`get`](Self::get).
+    #[cfg(feature = "accounts")]
+    pub fn post<Signature>(self, path: &str, policy: impl Policy, handler: impl MethodHandler<Signature>) -> Self {
+        self.endpoint(Verb::Post, path, policy.into_two_factor(), handler)
+    }
+
+    #[cfg(feature = "accounts")]
+    fn endpoint<Signature>(
+        mut self,
+        verb: Verb,
+        path: &str,
+        policy: TwoFactor,
+        handler: impl MethodHandler<Signature>,
+    ) -> Self {
+        let segment = |segment: &str| match segment.strip_prefix(':') {
+            Some(name) => format!("{{{name}}}"),
+            None => segment.to_owned(),
+        };
+        let path = path.trim_matches('/').split('/').map(segment).collect::<Vec<_>>().join("/");
+        if self.endpoints.iter().any(|other| other.verb == verb && other.path == path) {
+            return self;
+        }
+        match Method::new(&path, policy, handler) {
+            Ok(method) => self.endpoints.push(Endpoint { verb, path, method: Arc::new(method) }),
+            Err(mistake) => self.mistakes.push(mistake),
+        }
         self
     }
 
@@ -452,6 +514,8 @@ impl AppBuilder {
             gate: self.gate.unwrap_or_else(|| Box::new(ClosedGate)),
             #[cfg(feature = "accounts")]
             accounts: accounts.clone(),
+            #[cfg(feature = "accounts")]
+            endpoints: self.endpoints,
             clock: self.clock,
             chance: self.chance,
             types: self.types,

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bolide_protocol::two_factor::TwoFactorCode;
 use parking_lot::Mutex;
 
 use crate::identity::Identity;
@@ -122,14 +121,6 @@ impl Peer {
     #[cfg(feature = "accounts")]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
-    }
-}
-
-impl HeaderCode {
-    /// The code, where both headers are there.
-    #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "a gate of the application's own takes it"))]
-    pub(crate) fn complete(&self) -> Option<TwoFactorCode> {
-        Some(TwoFactorCode::new(self.code.as_deref()?, self.method.as_deref()?))
     }
 }
 

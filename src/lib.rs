@@ -49,6 +49,8 @@ pub mod mail;
 pub mod method;
 pub mod publication;
 pub mod rate_limit;
+#[cfg(feature = "accounts")]
+mod rest;
 mod server;
 mod session;
 #[cfg(feature = "accounts")]

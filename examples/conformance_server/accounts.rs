@@ -74,12 +74,20 @@ pub(crate) async fn open(arguments: &Arguments, clock: &MovableClock) -> anyhow:
 }
 
 pub(crate) fn register(app: AppBuilder) -> AppBuilder {
-    app.method("setSetting", TwoFactor::none(), async |context: Context, id: String, value: Value| {
-        accounts(&context)?.set(&id, value).await
-    })
-    .method("issueToken", TwoFactor::none(), async |context: Context, username: String| {
-        accounts(&context)?.issue_token(&username).await
-    })
+    let gated = TwoFactor::required;
+    app.post("gated", gated(), gated_endpoint)
+        .post("gatedNoRemember", gated().disable_remember_me(), gated_endpoint)
+        .post("gatedSecondFactor", gated().require_second_factor(), gated_endpoint)
+        .method("setSetting", TwoFactor::none(), async |context: Context, id: String, value: Value| {
+            accounts(&context)?.set(&id, value).await
+        })
+        .method("issueToken", TwoFactor::none(), async |context: Context, username: String| {
+            accounts(&context)?.issue_token(&username).await
+        })
+}
+
+async fn gated_endpoint(_: SignedIn, _: Value) -> MethodResult<Value> {
+    Ok(serde_json::json!({ "ok": true }))
 }
 
 fn accounts(context: &Context) -> MethodResult<bolide::accounts::AccountsHandle> {

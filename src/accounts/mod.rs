@@ -40,6 +40,7 @@ use crate::user::UserId;
 pub use handle::AccountsHandle;
 pub use token::LoginSecret;
 
+pub(crate) use login::{Dialect, LoginCode, LoginResult};
 pub(crate) use methods::selector_of;
 
 use locks::KeyedLocks;
@@ -215,6 +216,7 @@ impl AccountsCore {
         let builder = methods::register(self, builder);
         let builder = crate::two_factor::register(self, builder);
         let builder = crate::settings::register(self, builder);
+        let builder = crate::rest::register(self, builder);
         publication::register(self, builder)
     }
 
@@ -313,6 +315,14 @@ impl AccountsCore {
         if let Err(error) = self.store.record(vec![entry]).await {
             tracing::error!(%error, "the audit log cannot be written");
         }
+    }
+
+    /// What a user sees of itself, as JSON.
+    pub(crate) async fn own_document(&self, id: &UserId) -> Result<serde_json::Value, crate::MethodError> {
+        let user = self.existing_user(id).await?;
+        let mut document = serde_json::to_value(user_document::own_fields(&user))?;
+        document["_id"] = id.as_str().into();
+        Ok(document)
     }
 
     /// The user with this id, who must be there.

@@ -18,6 +18,7 @@ pub(crate) struct Method {
     pub(crate) name: Box<str>,
     pub(crate) policy: TwoFactor,
     pub(crate) declared: Option<usize>,
+    caller: CallerKind,
     handler: Box<dyn Fn(Context, Parameters) -> HandlerFuture + Send + Sync>,
 }
 
@@ -28,19 +29,10 @@ impl MethodRegistry {
         policy: TwoFactor,
         handler: impl MethodHandler<Signature>,
     ) -> Result<(), BuildError> {
-        fn caller<S, H: MethodHandler<S>>(_: &H) -> (CallerKind, Option<usize>) {
-            (H::CALLER, H::DECLARED)
-        }
-        let (caller, declared) = caller(&handler);
-        if policy.is_gated() && caller == CallerKind::Anyone {
-            return Err(BuildError::AnonymousGatedMethod(name.to_owned()));
-        }
         if self.methods.contains_key(name) {
             return Err(BuildError::DuplicateMethod(name.to_owned()));
         }
-        let handler = Box::new(move |context, parameters| handler.call(context, parameters));
-        let method = Method { name: name.into(), policy, declared, handler };
-        self.methods.insert(name.into(), Arc::new(method));
+        self.methods.insert(name.into(), Arc::new(Method::new(name, policy, handler)?));
         Ok(())
     }
 
@@ -57,6 +49,30 @@ impl MethodRegistry {
 }
 
 impl Method {
+    /// # Errors
+    /// A gated method that anybody could call.
+    pub(crate) fn new<Signature>(
+        name: &str,
+        policy: TwoFactor,
+        handler: impl MethodHandler<Signature>,
+    ) -> Result<Self, BuildError> {
+        fn described<S, H: MethodHandler<S>>(_: &H) -> (CallerKind, Option<usize>) {
+            (H::CALLER, H::DECLARED)
+        }
+        let (caller, declared) = described(&handler);
+        if policy.is_gated() && caller == CallerKind::Anyone {
+            return Err(BuildError::AnonymousGatedMethod(name.to_owned()));
+        }
+        let handler = Box::new(move |context, parameters| handler.call(context, parameters));
+        Ok(Self { name: name.into(), policy, declared, caller, handler })
+    }
+
+    /// Whether somebody must be signed in.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn is_for_users(&self) -> bool {
+        self.caller == CallerKind::SignedIn
+    }
+
     pub(super) fn start(&self, context: Context, parameters: Parameters) -> HandlerFuture {
         (self.handler)(context, parameters)
     }

@@ -65,6 +65,10 @@ impl AccountsCore {
         self.settings.definitions().filter(|definition| is_shown(definition)).map(entry).collect()
     }
 
+    pub(crate) fn public_settings(&self) -> Vec<Value> {
+        self.list_settings(SettingDefinition::is_public)
+    }
+
     /// Changes a setting, on disk first; it counts at once.
     pub(crate) async fn change_setting(
         &self,

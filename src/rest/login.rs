@@ -1,0 +1,98 @@
+//! `login` and `logout`: the one pipeline, in HTTP's words.
+
+use bolide_protocol::DdpError;
+use bolide_protocol::ejson::Object;
+use bolide_protocol::error::ErrorCode;
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::{Answer, Incoming, answer, code, ejson, failure, unauthorized};
+use crate::accounts::{Dialect, LoginCode, LoginResult};
+use crate::method::{MethodResult, sanitize};
+use crate::store::HashedToken;
+
+/// The members that make a body a log-in by password; any other goes to the pipeline as it is.
+const PASSWORD_MEMBERS: [&str; 5] = ["user", "username", "email", "password", "code"];
+
+pub(super) async fn login(incoming: Incoming) -> Answer {
+    let body = match incoming.object() {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
+    };
+    match log_in(&incoming, &body).await {
+        Ok(login) => welcome(&incoming, login).await,
+        Err(error) => refused(&sanitize(error, "request", "login", &incoming.app.random_id())),
+    }
+}
+
+pub(super) async fn logout(incoming: Incoming) -> Answer {
+    let Some(credential) = incoming.identity.credential.clone() else { return unauthorized() };
+    let hashed = HashedToken::from_base64(credential.hashed);
+    if let Err(error) = incoming.accounts.store.delete_token(&hashed).await {
+        return failure(&sanitize(error.into(), "request", "logout", &incoming.app.random_id()));
+    }
+    incoming.accounts.end_connections(&[hashed]);
+    let message = json!({ "message": "You've been logged out!" });
+    answer(StatusCode::OK, &json!({ "status": "success", "data": message, "success": true }))
+}
+
+async fn log_in(incoming: &Incoming, body: &Map<String, Value>) -> MethodResult<LoginResult> {
+    let (options, code) = options(incoming, body)?;
+    incoming.accounts.authenticate(&options, Some(&incoming.connection), code).await
+}
+
+fn options(incoming: &Incoming, body: &Map<String, Value>) -> Result<(Object, Option<LoginCode>), DdpError> {
+    let is_by_password =
+        body.contains_key("password") && body.keys().all(|key| PASSWORD_MEMBERS.contains(&key.as_str()));
+    let from_header = incoming.header("x-2fa-code").map(str::to_owned);
+    let in_words = |code| LoginCode { code, dialect: Dialect::RocketChat };
+    if !is_by_password || body.get("user").is_some_and(Value::is_object) {
+        return Ok((ejson(body)?, from_header.map(in_words)));
+    }
+    let text = |key: &str| match body.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => value.as_str().map(Some).ok_or_else(DdpError::match_failed),
+    };
+    let selector = match (text("user")?, text("username")?, text("email")?) {
+        (Some(user), ..) if user.contains('@') => json!({ "email": user }),
+        (Some(name), ..) | (None, Some(name), _) => json!({ "username": name }),
+        (None, None, Some(address)) => json!({ "email": address }),
+        (None, None, None) => return Err(DdpError::match_failed()),
+    };
+    let code = text("code")?.filter(|code| !code.is_empty()).map(str::to_owned).or(from_header);
+    let options = Map::from_iter([
+        ("user".to_owned(), selector),
+        ("password".to_owned(), body.get("password").cloned().unwrap_or(Value::Null)),
+    ]);
+    Ok((ejson(&options)?, code.map(in_words)))
+}
+
+async fn welcome(incoming: &Incoming, login: LoginResult) -> Answer {
+    let me = match incoming.accounts.own_document(&login.id).await {
+        Ok(me) => me,
+        Err(error) => return failure(&sanitize(error, "request", "login", &incoming.app.random_id())),
+    };
+    let data = json!({ "userId": login.id, "authToken": login.token, "me": me });
+    answer(StatusCode::OK, &json!({ "status": "success", "data": data, "success": true }))
+}
+
+/// A challenge names its code; a wrong password does not say what was wrong.
+fn refused(error: &DdpError) -> Answer {
+    if error.error == ErrorCode::from(500) {
+        return failure(error);
+    }
+    let mut body = Map::new();
+    body.insert("success".into(), false.into());
+    body.insert("status".into(), "error".into());
+    if error.error == ErrorCode::from(403) {
+        body.insert("error".into(), "Unauthorized".into());
+        body.insert("message".into(), "Unauthorized".into());
+        return answer(StatusCode::UNAUTHORIZED, &Value::Object(body));
+    }
+    body.insert("error".into(), code(&error.error));
+    body.insert("message".into(), error.reason.clone().unwrap_or_default().into());
+    if let Some(details) = error.details.as_ref().and_then(|raw| serde_json::from_str(raw.get()).ok()) {
+        body.insert("details".into(), details);
+    }
+    answer(StatusCode::UNAUTHORIZED, &Value::Object(body))
+}
