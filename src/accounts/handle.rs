@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use bolide_protocol::DdpError;
+use bolide_protocol::ejson::Object;
 use serde_json::Value;
 
-use super::AccountsCore;
 use super::login::Recognized;
 use super::methods::selector_of;
+use super::password::Password;
+use super::{AccountsCore, names};
 use crate::method::{MethodError, MethodResult};
 use crate::settings::Settings;
-use crate::store::{LinkPurpose, Store, User};
+use crate::store::{EmailAddress, LinkPurpose, NewUser, Store, StoreError, StoredHash, Totp, User};
+use crate::user::UserId;
 
 /// The accounts of a running app, from [`App::accounts`](crate::App::accounts). Cheap to clone.
 #[derive(Clone)]
@@ -39,6 +43,71 @@ impl AccountsHandle {
     pub async fn find(&self, name: &str) -> MethodResult<User> {
         let found = self.0.find_user(&selector_of(name)).await?;
         found.ok_or_else(|| MethodError::new("error-invalid-user", "Invalid user"))
+    }
+
+    /// Adds a user, as an operator does: nothing is asked, no mail is sent, and the addresses are taken as verified.
+    ///
+    /// # Errors
+    /// 403 when the name or an address is taken, 400 when there cannot be such a name.
+    pub async fn add_user(
+        &self,
+        username: &str,
+        addresses: &[String],
+        roles: &[String],
+        password: Option<&str>,
+    ) -> MethodResult<User> {
+        let core = &self.0;
+        let verified = |address: &String| Ok(EmailAddress { address: names::address(address)?, is_verified: true });
+        let password = match password {
+            Some(plain) => Some(StoredHash::new(core.hasher.hash(&Password::from_plain(plain)).await?.as_str())),
+            None => None,
+        };
+        let user = User {
+            id: UserId::from(core.random_id()),
+            username: Some(names::username(username)?),
+            emails: addresses.iter().map(verified).collect::<Result<_, DdpError>>()?,
+            profile: None,
+            roles: roles.to_vec(),
+            fields: Object::default(),
+            created_at: core.now(),
+            is_active: true,
+            password,
+            must_change_password: false,
+            totp: Totp::Off,
+            has_email_codes: false,
+        };
+        let new = NewUser { user: user.clone(), backup_codes: Vec::new(), tokens: Vec::new() };
+        core.store.insert_user(new).await.map_err(|error| match error {
+            StoreError::Taken(what) => MethodError::new(403, format!("{what} is taken")),
+            other => other.into(),
+        })?;
+        core.audit("user.created", Some(&user.id), None, serde_json::json!({ "by": "operator" })).await;
+        Ok(user)
+    }
+
+    /// Gives a user a new password. Its log-ins end.
+    ///
+    /// # Errors
+    /// `error-invalid-user` when there is no such user.
+    pub async fn set_password(&self, name: &str, plain: &str) -> MethodResult<()> {
+        let user = self.find(name).await?;
+        self.0.set_password(&user, &Password::from_plain(plain), None, None).await
+    }
+
+    /// Takes all second factors of a user away, for one who has lost them. Its log-ins end, those of integrations too.
+    ///
+    /// # Errors
+    /// `error-invalid-user` when there is no such user.
+    pub async fn reset_second_factors(&self, name: &str) -> MethodResult<()> {
+        let (core, user) = (&self.0, self.find(name).await?);
+        core.store.remove_totp(&user.id).await?;
+        core.store.set_email_codes(&user.id, false).await?;
+        core.store.forget_failures(&format!("factor:user:{}", user.id)).await?;
+        let ended = core.store.delete_all_tokens(&user.id).await?;
+        core.end_connections(&ended);
+        core.user_changed(&user.id).await;
+        core.audit("totp.reset", Some(&user.id), None, serde_json::json!({ "by": "operator" })).await;
+        Ok(())
     }
 
     /// A login token for a user, without a log-in.

@@ -4,13 +4,17 @@ mod bench;
 mod call;
 mod conformance;
 mod connection;
+mod data;
 mod latencies;
 mod login;
 mod output;
 mod progress;
 mod prompt;
+mod serve;
 mod subscribe;
+mod token;
 mod tokens;
+mod user;
 
 use std::process::ExitCode;
 
@@ -26,6 +30,14 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serves accounts, settings and REST on an embedded database.
+    Serve(serve::Arguments),
+    /// Lists and changes the users of a server that is stopped.
+    #[command(subcommand)]
+    User(user::Command),
+    /// Makes login tokens for a server that is stopped.
+    #[command(subcommand)]
+    Token(token::Command),
     /// Calls a method of any DDP server and prints its result.
     Call(call::Arguments),
     /// Follows a publication of any DDP server: a table on a terminal, else one JSON object per line.
@@ -43,6 +55,9 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Serve(arguments) => serve::report(serve::run(arguments).await),
+        Command::User(command) => serve::report(user::run(command).await),
+        Command::Token(command) => serve::report(token::run(command).await),
         Command::Call(arguments) => output::finish(call::run(arguments)).await,
         Command::Subscribe(arguments) => output::finish(subscribe::run(arguments)).await,
         Command::Login(arguments) => output::finish(login::run(arguments)).await,

@@ -1,0 +1,105 @@
+//! `bolide serve`: accounts, settings and REST on an embedded database, with no configuration at all.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use bolide::accounts::{Accounts, AccountsHandle};
+use bolide::clock::SystemClock;
+use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
+use bolide::{App, rate_limit::RateLimitRule};
+use tracing_subscriber::EnvFilter;
+
+use super::data::DataArguments;
+
+/// How a command ends: well, or with a sentence.
+pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The address to listen on
+    #[arg(long, env = "BOLIDE_LISTEN", default_value = "127.0.0.1:3000")]
+    listen: String,
+
+    #[command(flatten)]
+    data: DataArguments,
+
+    /// Where users reach this server; links in mails begin so
+    #[arg(long, env = "BOLIDE_ROOT_URL", default_value = "http://localhost:3000")]
+    root_url: String,
+
+    /// How the site is called in mails and in authenticator apps
+    #[arg(long, env = "BOLIDE_SITE_NAME", default_value = "Bolide")]
+    site_name: String,
+
+    /// The mail server, as smtp://[USER:PASSWORD@]HOST[:PORT]
+    #[arg(long, env = "MAIL_URL", hide_env_values = true)]
+    mail_url: Option<String>,
+
+    /// A directory that mails are put into as files, without a mail server
+    #[arg(long, env = "BOLIDE_MAIL_DIR")]
+    mail_dir: Option<std::path::PathBuf>,
+
+    /// The sender of mails
+    #[arg(long, env = "MAIL_FROM", default_value = "Bolide <no-reply@localhost>")]
+    mail_from: String,
+
+    /// Through how many proxies clients come
+    #[arg(long, env = "HTTP_FORWARDED_COUNT", default_value_t = 0)]
+    forwarded_count: usize,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Outcome {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")))
+        .init();
+    let accounts = arguments.data.open().await?.site(&arguments.site_name, &arguments.root_url);
+    let accounts = arguments.with_mailer(accounts)?;
+    let app = App::builder()
+        .accounts(accounts)
+        .forwarded_count(arguments.forwarded_count)
+        .rate_limit(RateLimitRule::account_methods())
+        .build()?;
+    if let Some(accounts) = app.accounts() {
+        welcome_first_admin(&accounts).await?;
+    }
+    app.serve(&arguments.listen).await?;
+    Ok(())
+}
+
+/// Says on standard error why a command failed.
+pub(crate) fn report(outcome: Outcome) -> ExitCode {
+    let Err(error) = outcome else { return ExitCode::SUCCESS };
+    // Nobody reads it if standard error is closed.
+    let _closed = writeln!(std::io::stderr(), "bolide: {error}");
+    ExitCode::FAILURE
+}
+
+impl Arguments {
+    fn with_mailer(&self, accounts: Accounts) -> Result<Accounts, Box<dyn std::error::Error>> {
+        let sender: Sender = self.mail_from.parse()?;
+        Ok(match (&self.mail_url, &self.mail_dir) {
+            (Some(url), _) => accounts.mailer(SmtpMailer::new(url, sender)?),
+            (None, Some(directory)) => accounts.mailer(FileMailer::new(directory, sender, Arc::new(SystemClock))),
+            (None, None) => accounts.mailer(LogMailer::new(LoggedText::Withheld)),
+        })
+    }
+}
+
+/// A server without users gets an admin, and whoever started it a token to choose the password with, once.
+async fn welcome_first_admin(accounts: &AccountsHandle) -> Outcome {
+    let filter = bolide::store::UserFilter { limit: 1, ..Default::default() };
+    if accounts.store().users(filter).await?.total > 0 {
+        return Ok(());
+    }
+    accounts.add_user("admin", &[], &["admin".to_owned()], None).await.map_err(|error| error.to_string())?;
+    let link = accounts.password_link("admin").await.map_err(|error| error.to_string())?;
+    let token = link.rsplit('/').next().unwrap_or_default();
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "There is a user `admin` now. Choose its password, once, within 30 days:")?;
+    writeln!(output, "  bolide call URL resetPassword '\"{token}\"' '\"PASSWORD\"'")?;
+    output.flush()?;
+    Ok(())
+}
