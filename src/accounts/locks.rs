@@ -20,14 +20,11 @@ impl KeyedLocks {
             if locks.len() > 1000 {
                 locks.retain(|_, lock| lock.strong_count() > 0);
             }
-            match locks.get(key).and_then(Weak::upgrade) {
-                Some(lock) => lock,
-                None => {
-                    let lock = Arc::new(AsyncMutex::new(()));
-                    locks.insert(key.to_owned(), Arc::downgrade(&lock));
-                    lock
-                }
-            }
+            locks.get(key).and_then(Weak::upgrade).unwrap_or_else(|| {
+                let lock = Arc::new(AsyncMutex::new(()));
+                locks.insert(key.to_owned(), Arc::downgrade(&lock));
+                lock
+            })
         };
         lock.lock_owned().await
     }

@@ -3,7 +3,7 @@
 //! - [`Accounts`]: what an app is given;
 //! - `login`: the pipeline, from what the client shows to the token that it is given;
 //! - `methods`: the account methods of Meteor;
-//! - [`password`]: hashes;
+//! - `password`: hashes;
 //! - `blocks`: what many failures lead to;
 //! - `publication`: the user's own document.
 

@@ -17,7 +17,7 @@ const PASSWORD_MEMBERS: [&str; 5] = ["user", "username", "email", "password", "c
 pub(super) async fn login(incoming: Incoming) -> Answer {
     let body = match incoming.object() {
         Ok(body) => body,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     match log_in(&incoming, &body).await {
         Ok(login) => welcome(&incoming, login).await,

@@ -24,7 +24,7 @@ pub(super) async fn anonymous(incoming: Incoming) -> Answer {
 async fn call(incoming: Incoming) -> Answer {
     let body = match incoming.object() {
         Ok(body) => body,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let Some(message) = body.get("message").and_then(Value::as_str).filter(|_| body.len() == 1) else {
         return invalid("The body must be {\"message\": \"…\"}, and nothing else");
@@ -65,16 +65,9 @@ fn decoded(label: &str) -> String {
     let mut rest = label.as_bytes();
     while let [first, tail @ ..] = rest {
         let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.filter(|_| *first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
+        let byte = digits.filter(|_| *first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &tail[2..] } else { tail };
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }

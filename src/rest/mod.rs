@@ -67,7 +67,7 @@ pub(crate) fn router(app: &Arc<AppState>) -> Router {
         .route(&format!("{api}/v1/logout"), post(handler(app, accounts, login::logout)))
         .route(&format!("{api}/v1/method.call/{{*name}}"), post(handler(app, accounts, method_call::signed_in)))
         .route(&format!("{api}/v1/method.callAnon/{{*name}}"), post(handler(app, accounts, method_call::anonymous)));
-    let mut routes: IndexMap<String, MethodRouter> = IndexMap::new();
+    let mut by_path: IndexMap<String, MethodRouter> = IndexMap::new();
     for endpoint in &app.endpoints {
         let filter = match endpoint.verb {
             Verb::Get => MethodFilter::GET,
@@ -83,10 +83,10 @@ pub(crate) fn router(app: &Arc<AppState>) -> Router {
             }
         };
         let path = format!("{api}/v1/{}", endpoint.path);
-        let route = routes.entry(path).or_default();
+        let route = by_path.entry(path).or_default();
         *route = std::mem::take(route).on(filter, serve);
     }
-    for (path, route) in routes {
+    for (path, route) in by_path {
         router = router.route(&path, route);
     }
     router
@@ -162,12 +162,11 @@ impl Incoming {
         }
         let mut fields = match self.object() {
             Ok(fields) => fields,
-            Err(refusal) => return refusal,
+            Err(refusal) => return *refusal,
         };
         fields.extend(query.into_iter().chain(path).map(|(name, value)| (name, Value::String(value))));
-        let parameters = match Parameters::from_values(&[Value::Object(fields)]) {
-            Ok(parameters) => parameters,
-            Err(_) => return failure(&DdpError::match_failed()),
+        let Ok(parameters) = Parameters::from_values(&[Value::Object(fields)]) else {
+            return failure(&DdpError::match_failed());
         };
         let outcome = self
             .app
@@ -180,13 +179,13 @@ impl Incoming {
     }
 
     /// The body as an object; an empty one has no members.
-    fn object(&self) -> Result<Map<String, Value>, Answer> {
+    fn object(&self) -> Result<Map<String, Value>, Box<Answer>> {
         if self.body.is_empty() {
             return Ok(Map::new());
         }
         match serde_json::from_slice(&self.body) {
             Ok(Value::Object(object)) => Ok(object),
-            _ => Err(invalid("The body must be a JSON object")),
+            _ => Err(Box::new(invalid("The body must be a JSON object"))),
         }
     }
 

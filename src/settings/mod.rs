@@ -74,9 +74,10 @@ impl Settings {
         let mut values = fixed.clone();
         for (id, json) in stored {
             let value = serde_json::from_str(&json).ok().and_then(|value| definitions.get(&id)?.check(value).ok());
-            match value {
-                Some(value) => drop(values.entry(id).or_insert(value)),
-                None => tracing::warn!(%id, "a stored setting is unknown or does not fit; its default counts"),
+            if let Some(value) = value {
+                values.entry(id).or_insert(value);
+            } else {
+                tracing::warn!(%id, "a stored setting is unknown or does not fit; its default counts");
             }
         }
         Ok(Self {

@@ -117,7 +117,7 @@ impl AccountsCore {
                 json!({ "method": method.as_str(), "action": question.action }),
             )
             .await;
-            return Err(refusal("totp-required", "TOTP Required", details));
+            return Err(refusal("totp-required", "TOTP Required", &details));
         };
         let user_key = format!("factor:user:{}", user.id);
         let address_key =
@@ -132,7 +132,7 @@ impl AccountsCore {
             )
             .await;
             let details = plain_details(method, facts);
-            return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", details));
+            return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", &details));
         }
         if self.verify(user, method, code).await? {
             self.store.forget_failures(&user_key).await?;
@@ -155,10 +155,10 @@ impl AccountsCore {
         let is_last = self.count_wrong_code(user, method, &user_key, address_key.as_deref()).await?;
         if is_last {
             let details = plain_details(method, facts);
-            return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", details));
+            return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", &details));
         }
         let details = self.challenge(user, method, facts, &question).await?;
-        Err(refusal("totp-invalid", "TOTP Invalid", details))
+        Err(refusal("totp-invalid", "TOTP Invalid", &details))
     }
 
     fn facts(&self, user: &User, question: &Question<'_>) -> Facts {
@@ -280,7 +280,7 @@ impl AccountsCore {
         let _one_at_a_time = self.locks.lock(&user_key).await;
         if self.is_over_budget(&user_key, address_key.as_deref()).await? {
             let details = json!({ "method": "totp", "codeGenerated": false, "availableMethods": ["totp"] });
-            return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", details));
+            return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", &details));
         }
         if self.verify(user, TwoFactorMethod::Totp, code).await? {
             self.store.forget_failures(&user_key).await?;
@@ -411,6 +411,6 @@ fn plain_details(method: TwoFactorMethod, facts: Facts) -> Value {
     json!({ "method": method.as_str(), "codeGenerated": false, "availableMethods": available })
 }
 
-fn refusal(error: &'static str, reason: &'static str, with: Value) -> MethodError {
-    DdpError::new(error, reason).with_details(details(&with)).into()
+fn refusal(error: &'static str, reason: &'static str, with: &Value) -> MethodError {
+    DdpError::new(error, reason).with_details(details(with)).into()
 }

@@ -7,6 +7,7 @@ use super::Requirement;
 
 /// All that the decision depends on.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and the table has a column for it")]
 pub(crate) struct Facts {
     /// Whether second factors are asked for at all.
     pub(crate) is_enabled: bool,
@@ -22,6 +23,7 @@ pub(crate) struct Facts {
 
 /// What the login token says.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and the table has a column for it")]
 pub(crate) struct TokenFacts {
     /// Whether there is one, and it is the user's.
     pub(crate) is_known: bool,

@@ -52,9 +52,9 @@ async fn enable(core: &AccountsCore, context: Context, _: Parameters) -> MethodR
 /// The first code: from now on the app is asked for. Other log-ins end; those of integrations stay.
 async fn validate(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<Value> {
     let user = signed_in(core, &context, "2fa:validateTempToken").await?;
-    let code: String = parameters.get(0)?;
+    let shown: String = parameters.get(0)?;
     let Totp::Pending(pending) = &user.totp else { return Err(invalid_totp()) };
-    let Some(step) = core.matching_step(&user, pending, &code) else { return Err(invalid_totp()) };
+    let Some(step) = core.matching_step(&user, pending, &shown) else { return Err(invalid_totp()) };
     let (codes, stored) = core.new_backup_codes(&user.id);
     if !core.store.confirm_totp(&user.id, pending, step, stored).await? {
         return Err(invalid_totp());
@@ -69,8 +69,8 @@ async fn validate(core: &AccountsCore, context: Context, parameters: Parameters)
 
 async fn disable(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<bool> {
     let user = signed_in(core, &context, "2fa:disable").await?;
-    let code: String = parameters.get(0)?;
-    if !matches!(user.totp, Totp::On(_)) || !core.verify_counted(&user, &code, context.connection()).await? {
+    let shown: String = parameters.get(0)?;
+    if !matches!(user.totp, Totp::On(_)) || !core.verify_counted(&user, &shown, context.connection()).await? {
         return Ok(false);
     }
     let was_there = core.store.remove_totp(&user.id).await?;
@@ -83,11 +83,11 @@ async fn disable(core: &AccountsCore, context: Context, parameters: Parameters) 
 /// A wrong code gives no result at all, as in Rocket.Chat.
 async fn regenerate(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<OptionalCodes> {
     let user = signed_in(core, &context, "2fa:regenerateCodes").await?;
-    let code: String = parameters.get(0)?;
+    let shown: String = parameters.get(0)?;
     if !matches!(user.totp, Totp::On(_)) {
         return Err(invalid_totp());
     }
-    if !core.verify_counted(&user, &code, context.connection()).await? {
+    if !core.verify_counted(&user, &shown, context.connection()).await? {
         return Ok(None);
     }
     let (codes, stored) = core.new_backup_codes(&user.id);
@@ -134,12 +134,11 @@ async fn disable_email(core: &AccountsCore, me: SignedIn, _: Parameters) -> Meth
 
 /// Answers the same whether there is such a user or not.
 async fn send_email_code(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<()> {
-    let user = match context.user_id() {
-        Some(id) => core.store.user(&id).await?,
-        None => {
-            let name: String = parameters.get(0)?;
-            core.find_user(&crate::accounts::selector_of(&name)).await?
-        }
+    let user = if let Some(id) = context.user_id() {
+        core.store.user(&id).await?
+    } else {
+        let name: String = parameters.get(0)?;
+        core.find_user(&crate::accounts::selector_of(&name)).await?
     };
     match user {
         Some(user) => core.send_new_code(&user, context.connection()).await,

@@ -128,7 +128,7 @@ fn id(row: &SqliteRow) -> Result<MailId, StoreError> {
 
 fn recipients(row: &SqliteRow) -> Result<Vec<String>, StoreError> {
     let text: String = get(row, "recipients")?;
-    serde_json::from_str(&text).map_err(|error| unreadable("a mail's recipients", error))
+    serde_json::from_str(&text).map_err(|error| unreadable("a mail's recipients", error.to_string()))
 }
 
 fn kind(row: &SqliteRow) -> Result<crate::mail::MailKind, StoreError> {

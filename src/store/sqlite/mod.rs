@@ -202,8 +202,8 @@ fn unique(message: &str) -> Unique {
     if message.contains("tokens.") { Unique::Token } else { Unique::UserId }
 }
 
-fn unreadable(what: &'static str, reason: impl ToString) -> StoreError {
-    StoreError::Unreadable { what, reason: reason.to_string() }
+fn unreadable(what: &'static str, reason: impl Into<String>) -> StoreError {
+    StoreError::Unreadable { what, reason: reason.into() }
 }
 
 fn get<'row, T>(row: &'row sqlx::sqlite::SqliteRow, column: &str) -> Result<T, StoreError>

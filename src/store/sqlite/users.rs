@@ -364,7 +364,7 @@ impl SqliteStore {
             emails,
             profile: profile.as_deref().map(text_object).transpose()?,
             roles: serde_json::from_str(row.try_get("roles").map_err(failed)?)
-                .map_err(|error| unreadable("roles", error))?,
+                .map_err(|error| unreadable("roles", error.to_string()))?,
             fields: text_object(row.try_get("fields").map_err(failed)?)?,
             created_at: time(&row, "created_at")?,
             is_active: get(&row, "is_active")?,
@@ -453,7 +453,7 @@ fn object_text(object: &Object) -> Result<String, StoreError> {
 }
 
 fn text_object(text: &str) -> Result<Object, StoreError> {
-    ejson::from_str(text, &CustomTypes::default()).map_err(|error| unreadable("a user's fields", error))
+    ejson::from_str(text, &CustomTypes::default()).map_err(|error| unreadable("a user's fields", error.to_string()))
 }
 
 /// A pattern for `LIKE` that finds `search` anywhere.
