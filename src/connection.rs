@@ -15,6 +15,7 @@ pub struct Connection(Kind);
 #[derive(Clone)]
 enum Kind {
     Session(Arc<Session>),
+    #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "requests come with accounts"))]
     Request(Arc<RequestConnection>),
 }
 
@@ -22,6 +23,7 @@ enum Kind {
 pub(crate) struct RequestConnection {
     id: Box<str>,
     peer: Arc<Peer>,
+    #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "requests come with accounts"))]
     identity: Identity,
     on_close: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
 }
@@ -71,6 +73,7 @@ impl Connection {
         }
     }
 
+    #[cfg(feature = "accounts")]
     pub(crate) fn identity(&self) -> Identity {
         match &self.0 {
             Kind::Session(session) => session.identity(),

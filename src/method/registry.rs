@@ -18,6 +18,7 @@ pub(crate) struct Method {
     pub(crate) name: Box<str>,
     pub(crate) policy: TwoFactor,
     pub(crate) declared: Option<usize>,
+    #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "REST asks it"))]
     caller: CallerKind,
     handler: Box<dyn Fn(Context, Parameters) -> HandlerFuture + Send + Sync>,
 }

@@ -1,5 +1,6 @@
 //! The integration tests: promises of the library, kept over real sockets and in the process.
 
+mod accounts;
 mod application;
 mod attack;
 mod away;

@@ -1,0 +1,151 @@
+//! Accounts and the second factor, over real sockets: who logs in, who is asked, and what does not get through.
+
+mod attacks;
+mod factors;
+mod login;
+mod rest;
+mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bolide::accounts::Accounts;
+use bolide::accounts::password::HashingCost;
+use bolide::chance::SystemChance;
+use bolide::clock::{Clock as _, MovableClock, Timestamp};
+use bolide::keys::KeyRing;
+use bolide::mail::{Mail, MemoryMailer};
+use bolide::prelude::*;
+use bolide::protocol::ejson::Object;
+use bolide::store::{EmailAddress, NewUser, SqliteStore, Totp, User};
+use serde_json::{Value, json};
+use totp_rs::{Builder, Secret};
+
+use crate::client::Client;
+use crate::server::Server;
+
+pub(crate) const SECRET: &[u8] = b"12345678901234567890";
+
+/// A server with alice (a password), bob (an authenticator app), emma (codes by e-mail) and admin.
+pub(crate) struct Bank {
+    pub(crate) server: Server,
+    pub(crate) app: App,
+    pub(crate) clock: MovableClock,
+    mailer: MemoryMailer,
+}
+
+impl Bank {
+    pub(crate) async fn open() -> Self {
+        let clock = MovableClock::default();
+        let mailer = MemoryMailer::default();
+        let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+        let keys = KeyRing::generate(&SystemChance);
+        let accounts = Accounts::open(store, keys).await.unwrap();
+        let accounts = accounts.mailer(mailer.clone()).hashing_cost(HashingCost::new(8, 1, 1).unwrap());
+        for (name, totp, has_email_codes) in
+            [("alice", false, false), ("bob", true, false), ("emma", false, true), ("admin", false, false)]
+        {
+            add(&accounts, name, totp, has_email_codes).await;
+        }
+        let gated = TwoFactor::required;
+        let app = App::builder()
+            .clock(clock.clone())
+            .accounts(accounts)
+            .method("whoami", TwoFactor::none(), async |me: SignedIn| Ok(me.user().clone()))
+            .method("gated", gated(), ok)
+            .method("noRemember", gated().disable_remember_me(), ok)
+            .method("strict", gated().require_second_factor(), ok)
+            .method("noPassword", gated().disable_password_fallback(), ok)
+            .method("fresh", gated().max_age(Duration::from_mins(1)), ok)
+            .method("outer", gated(), async |me: SignedIn| me.call::<String>("strict", &()).await)
+            .post("gated", gated(), async |_: SignedIn, _: Value| Ok(json!({ "ok": true })))
+            .build()
+            .unwrap();
+        let server = Server::start(app.clone()).await;
+        Self { server, app, clock, mailer }
+    }
+
+    pub(crate) async fn connect(&self) -> Client {
+        Client::connect(self.server.address).await
+    }
+
+    /// Connects, and logs in without a second factor being asked for.
+    pub(crate) async fn log_in(&self, name: &str) -> Client {
+        let mut client = self.connect().await;
+        let token = self.app.accounts().unwrap().issue_token(name).await.unwrap();
+        result(&client.ask("login", json!([{ "resume": token }])).await);
+        client
+    }
+
+    /// The code of bob's authenticator app now.
+    pub(crate) fn code(&self) -> String {
+        let seconds = u64::try_from(self.clock.now().milliseconds() / 1000).unwrap();
+        let totp = Builder::new().with_secret(Secret::new(Box::from(SECRET))).build_noncompliant();
+        totp.generate(seconds).to_string()
+    }
+
+    /// The mails that have arrived, once there are `count`.
+    pub(crate) async fn mails(&self, count: usize) -> Vec<Mail> {
+        for _ in 0..500 {
+            let sent = self.mailer.sent();
+            if sent.len() >= count {
+                return sent;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("only {} of {count} mails have come", self.mailer.sent().len());
+    }
+
+    /// The code in the last of `count` mails.
+    pub(crate) async fn mailed_code(&self, count: usize) -> String {
+        let mails = self.mails(count).await;
+        let text = &mails.last().unwrap().text;
+        let is_code = |word: &&str| word.len() == 7 && word.as_bytes()[3] == b'-';
+        text.split_whitespace().find(is_code).unwrap().to_owned()
+    }
+}
+
+async fn ok(_: SignedIn) -> MethodResult<&'static str> {
+    Ok("ok")
+}
+
+async fn add(accounts: &Accounts, name: &str, has_totp: bool, has_email_codes: bool) {
+    let id = UserId::from(format!("user-{name}"));
+    let chance = SystemChance;
+    let totp = if has_totp { Totp::On(accounts.seal_totp_secret(&id, SECRET, &chance)) } else { Totp::Off };
+    let user = User {
+        id,
+        username: Some(name.to_owned()),
+        emails: vec![EmailAddress { address: format!("{name}@example.com"), is_verified: true }],
+        profile: None,
+        roles: if name == "admin" { vec!["admin".to_owned()] } else { Vec::new() },
+        fields: Object::default(),
+        created_at: Timestamp::from_milliseconds(1_500_000_000_000),
+        is_active: true,
+        password: Some(accounts.hash_password(&format!("{name}'s password"), Arc::new(chance)).await.unwrap()),
+        must_change_password: false,
+        totp,
+        has_email_codes,
+    };
+    accounts.add_user(NewUser { user, backup_codes: Vec::new(), tokens: Vec::new() }).await.unwrap();
+}
+
+pub(crate) fn password_login(name: &str, password: &str) -> Value {
+    json!([{ "user": { "username": name }, "password": password }])
+}
+
+pub(crate) fn with_code(code: &str, method: &str) -> Value {
+    json!([{ "twoFactorCode": code, "twoFactorMethod": method }])
+}
+
+#[track_caller]
+pub(crate) fn result(answer: &Value) -> &Value {
+    assert!(answer.get("error").is_none(), "{answer}");
+    &answer["result"]
+}
+
+#[track_caller]
+pub(crate) fn error(answer: &Value) -> &Value {
+    assert!(answer.get("error").is_some(), "{answer}");
+    &answer["error"]["error"]
+}
