@@ -19,6 +19,11 @@ export function time(date) {
   return element('time', { datetime: date.toISOString(), title: ABSOLUTE.format(date) }, relative(date));
 }
 
+/** A time of today, for what is over soon. */
+export function clockTime(date) {
+  return new Intl.DateTimeFormat('en', { timeStyle: 'short' }).format(date);
+}
+
 /** A time of the log, where seconds count. */
 export function exactTime(date) {
   const text = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'medium' }).format(date);

@@ -7,8 +7,9 @@ import { action } from '../form.js';
 import { liveList } from '../live-list.js';
 import { subscribe, watch } from '../live.js';
 import { say } from '../messages.js';
+import { row } from '../row.js';
 import { badge } from '../section.js';
-import { clientName, time } from '../text.js';
+import { clientName, clockTime, time } from '../text.js';
 
 export function clientsPage({ signal }) {
   const subscription = subscribe(signal, 'account:tokens');
@@ -41,32 +42,19 @@ const lastUse = ({ lastUsedAt, createdAt }) => lastUsedAt ?? createdAt;
 
 function sessionRow({ _id, current, userAgent, address, createdAt, lastUsedAt, trustedUntil }) {
   const name = clientName(userAgent);
-  return element(
-    'li',
-    {},
-    element(
-      'div',
-      { class: 'row-main' },
-      element('strong', { title: userAgent }, name),
-      ' ',
-      current && badge('this one', 'good'),
-      trustedUntil > new Date() && badge('trusted for now'),
-      element(
-        'p',
-        { class: 'facts' },
-        address && element('span', {}, address),
-        element('span', {}, 'used ', time(lastUsedAt ?? createdAt)),
-        element('span', {}, 'signed in ', time(createdAt)),
-        trustedUntil > new Date() && element('span', {}, 'asked for a second factor ', time(trustedUntil)),
-      ),
-    ),
-    !current &&
-      element(
-        'div',
-        { class: 'row-actions' },
-        action('Sign out', () => signOut(_id, name), { 'aria-label': `Sign out ${name}` }),
-      ),
-  );
+  const isTrusted = trustedUntil > new Date();
+  return row({
+    title: name,
+    tooltip: userAgent,
+    badges: [current && badge('this one', 'good'), isTrusted && badge('trusted')],
+    facts: [
+      address,
+      ['used ', time(lastUsedAt ?? createdAt)],
+      ['signed in ', time(createdAt)],
+      isTrusted && ['asked for no second factor until ', clockTime(trustedUntil)],
+    ],
+    actions: [!current && action('Sign out', () => signOut(_id, name), { 'aria-label': `Sign out ${name}` })],
+  });
 }
 
 async function signOut(id, name) {

@@ -6,6 +6,7 @@ import { element } from '../element.js';
 import { action, field, form } from '../form.js';
 import { watch } from '../live.js';
 import { say } from '../messages.js';
+import { row } from '../row.js';
 import { Rows } from '../rows.js';
 import { badge, section } from '../section.js';
 
@@ -63,12 +64,11 @@ function addressRow({ address, verified }) {
     const isSent = await client.call('sendVerificationEmail', address);
     say(isSent ? `A mail is on its way to ${address}.` : 'No mail was sent: there were many lately. Try again later.');
   };
-  return element(
-    'li',
-    {},
-    element('div', { class: 'row-main' }, element('strong', {}, address), ' ', verified ? badge('verified', 'good') : badge('not verified', 'bad')),
-    !verified && element('div', { class: 'row-actions' }, action('Send a mail to verify it', verify)),
-  );
+  return row({
+    title: address,
+    badges: [verified ? badge('verified', 'good') : badge('not verified', 'bad')],
+    actions: [!verified && action('Send a mail to verify it', verify)],
+  });
 }
 
 function passwordSection() {

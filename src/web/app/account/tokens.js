@@ -7,6 +7,7 @@ import { action, checkbox, field, form } from '../form.js';
 import { liveList } from '../live-list.js';
 import { subscribe, watchPublicSetting } from '../live.js';
 import { say } from '../messages.js';
+import { row } from '../row.js';
 import { badge, section } from '../section.js';
 import { copyButton, secretText } from '../secret.js';
 import { time } from '../text.js';
@@ -83,30 +84,15 @@ function newToken(name, token, putAway) {
 }
 
 function tokenRow({ name, lastTokenPart, createdAt, lastUsedAt, bypassTwoFactor }, show) {
-  return element(
-    'li',
-    {},
-    element(
-      'div',
-      { class: 'row-main' },
-      element('strong', {}, name),
-      ' ',
-      bypassTwoFactor && badge('never asked for a second factor', 'bad'),
-      element(
-        'p',
-        { class: 'facts' },
-        element('span', {}, 'ends in ', element('code', {}, lastTokenPart)),
-        element('span', {}, 'made ', time(createdAt)),
-        element('span', {}, 'used ', time(lastUsedAt)),
-      ),
-    ),
-    element(
-      'div',
-      { class: 'row-actions' },
+  return row({
+    title: name,
+    badges: [bypassTwoFactor && badge('never asked for a second factor', 'bad')],
+    facts: [['ends in ', element('code', {}, lastTokenPart)], ['made ', time(createdAt)], lastUsedAt ? ['used ', time(lastUsedAt)] : 'never used'],
+    actions: [
       action('Regenerate', () => regenerate(name, show), { 'aria-label': `Regenerate ${name}` }),
       action('Revoke', () => revoke(name), { class: 'danger-quiet', 'aria-label': `Revoke ${name}` }),
-    ),
-  );
+    ],
+  });
 }
 
 async function regenerate(tokenName, show) {

@@ -5,6 +5,7 @@ import { element } from '../element.js';
 import { action, field } from '../form.js';
 import { liveList } from '../live-list.js';
 import { subscribe } from '../live.js';
+import { row } from '../row.js';
 import { clientName, exactTime } from '../text.js';
 
 const PAGE = 50;
@@ -67,29 +68,14 @@ const latestFirst = (one, other) => idOf(other) - idOf(one);
 const oldestShown = () => Math.min(...client.collection('audit').all().map(idOf));
 
 function entryRow({ at, event, user, userId, actor, address, userAgent, details }) {
-  return element(
-    'li',
-    {},
-    element(
-      'div',
-      { class: 'row-main' },
-      element('strong', {}, event),
-      element(
-        'p',
-        { class: 'facts' },
-        exactTime(at),
-        userId && element('span', {}, user ?? userId),
-        actor && actor !== userId && element('span', {}, `by ${actor}`),
-        address && element('span', {}, address),
-        userAgent && element('span', { title: userAgent }, clientName(userAgent)),
-        pairs(details),
-      ),
-    ),
-  );
+  const isOfAnother = actor && actor !== userId;
+  return row({
+    title: event,
+    facts: [exactTime(at), user ?? userId, isOfAnother && `by ${actor}`, address, userAgent && clientName(userAgent), ...pairs(details)],
+  });
 }
 
 function pairs(details) {
-  return Object.entries(details ?? {}).map(([name, value]) =>
-    element('span', {}, `${name}: `, element('code', {}, typeof value === 'string' ? value : JSON.stringify(value))),
-  );
+  const text = (value) => (typeof value === 'string' ? value : JSON.stringify(value));
+  return Object.entries(details ?? {}).map(([name, value]) => [`${name}: `, element('code', {}, text(value))]);
 }

@@ -7,6 +7,7 @@ import { action } from '../form.js';
 import { liveList } from '../live-list.js';
 import { subscribe } from '../live.js';
 import { say } from '../messages.js';
+import { row } from '../row.js';
 import { badge } from '../section.js';
 import { count, time } from '../text.js';
 
@@ -28,32 +29,22 @@ export function mailPage({ signal }) {
 }
 
 function mailRow({ _id, to, subject, createdAt, state, failures, lastError, nextAttemptAt }) {
-  return element(
-    'li',
-    {},
-    element(
-      'div',
-      { class: 'row-main' },
-      element('strong', {}, subject),
-      ' ',
-      state === 'failed' ? badge('failed', 'bad') : badge('waiting'),
-      element(
-        'p',
-        { class: 'facts' },
-        element('span', {}, `to ${[to].flat().join(', ')}`),
-        element('span', {}, 'written ', time(createdAt)),
-        failures > 0 && element('span', {}, count(failures, 'failure')),
-        state === 'waiting' && nextAttemptAt && element('span', {}, 'next attempt ', time(nextAttemptAt)),
-      ),
-      lastError && element('p', { class: 'error' }, lastError),
-    ),
-    element(
-      'div',
-      { class: 'row-actions' },
+  const hasFailed = state === 'failed';
+  return row({
+    title: subject,
+    badges: [hasFailed ? badge('failed', 'bad') : badge('waiting')],
+    facts: [
+      `to ${[to].flat().join(', ')}`,
+      ['written ', time(createdAt)],
+      failures > 0 && count(failures, 'failure'),
+      !hasFailed && nextAttemptAt && ['next attempt ', time(nextAttemptAt)],
+    ],
+    problem: lastError,
+    actions: [
       action('Send now', () => retry(_id), { 'aria-label': `Send “${subject}” now` }),
       action('Discard', () => discard(_id, subject), { class: 'danger-quiet', 'aria-label': `Discard “${subject}”` }),
-    ),
-  );
+    ],
+  });
 }
 
 async function retry(id) {

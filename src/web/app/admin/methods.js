@@ -62,7 +62,7 @@ function methodRow(method) {
     'tr',
     {},
     element('th', { scope: 'row' }, kind === 'endpoint' && element('span', { class: 'verb' }, `${verb} `), element('code', {}, name)),
-    element('td', {}, policy(method)),
+    element('td', { class: 'policy' }, policy(method)),
     number((calls ?? 0).toLocaleString('en')),
     number((errors ?? 0).toLocaleString('en')),
     number(milliseconds(p50Milliseconds)),
@@ -72,13 +72,13 @@ function methodRow(method) {
 
 function policy({ gated, passwordFallback, rememberMe, secondFactorRequired, maxAgeSeconds }) {
   if (!gated) return element('span', { class: 'faint' }, 'open');
-  return [
+  return element('div', { class: 'badges' }, [
     badge('second factor', 'good'),
     rememberMe === false && badge('every time'),
-    passwordFallback === false && badge('password is not enough'),
+    passwordFallback === false && badge('not by password'),
     secondFactorRequired && badge('of trusted clients too'),
     maxAgeSeconds && badge(`not older than ${maxAgeSeconds} s`),
-  ];
+  ]);
 }
 
 function milliseconds(value) {

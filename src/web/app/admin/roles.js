@@ -7,6 +7,7 @@ import { action, checkbox, field, form } from '../form.js';
 import { liveList } from '../live-list.js';
 import { subscribe } from '../live.js';
 import { say } from '../messages.js';
+import { row } from '../row.js';
 import { badge, section } from '../section.js';
 
 export function rolesPage({ signal }) {
@@ -32,26 +33,17 @@ function roleRow({ _id: name, description, mandatory2fa }) {
     await client.call('admin:setRole', name, { mandatory2fa: isMandatory });
     say(isMandatory ? `The role ${name} demands a second factor now.` : `The role ${name} demands no second factor any more.`);
   };
-  return element(
-    'li',
-    {},
-    element(
-      'div',
-      { class: 'row-main' },
-      element('strong', {}, name),
-      ' ',
-      mandatory2fa && badge('second factor demanded', 'good'),
-      description && element('p', { class: 'facts' }, description),
-    ),
-    element(
-      'div',
-      { class: 'row-actions' },
+  return row({
+    title: name,
+    badges: [mandatory2fa && badge('second factor demanded', 'good')],
+    facts: [description],
+    actions: [
       mandatory2fa
         ? action('Demand none', () => set(false), { 'aria-label': `Demand no second factor of ${name}` })
         : action('Demand a second factor', () => set(true), { 'aria-label': `Demand a second factor of ${name}` }),
       name !== 'admin' && action('Remove', () => remove(name), { class: 'danger-quiet', 'aria-label': `Remove ${name}` }),
-    ),
-  );
+    ],
+  });
 }
 
 function newRoleForm() {

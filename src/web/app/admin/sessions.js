@@ -3,6 +3,7 @@
 import { element } from '../element.js';
 import { liveList } from '../live-list.js';
 import { subscribe, watch } from '../live.js';
+import { row } from '../row.js';
 import { badge } from '../section.js';
 import { clientName, count, time } from '../text.js';
 
@@ -24,24 +25,11 @@ export function sessionsPage({ signal }) {
   return element('div', {}, lead, list.element);
 }
 
-function sessionRow({ userId, username, address, userAgent, since, transport, subscriptions }) {
-  return element(
-    'li',
-    {},
-    element(
-      'div',
-      { class: 'row-main' },
-      element('strong', {}, username ?? userId ?? 'Nobody signed in'),
-      ' ',
-      transport && badge(transport),
-      element(
-        'p',
-        { class: 'facts' },
-        element('span', { title: userAgent }, clientName(userAgent)),
-        address && element('span', {}, address),
-        element('span', {}, 'since ', time(since)),
-        element('span', {}, count(subscriptions ?? 0, 'subscription')),
-      ),
-    ),
-  );
+function sessionRow({ userId, username, address, userAgent, since, transport, subscriptions = 0 }) {
+  return row({
+    title: username ?? userId ?? 'Nobody signed in',
+    tooltip: userAgent,
+    badges: [transport && badge(transport)],
+    facts: [clientName(userAgent), address, ['since ', time(since)], count(subscriptions, 'subscription')],
+  });
 }

@@ -8,7 +8,7 @@ export class SettingRow {
   #setting;
   #onChange;
   #input;
-  #state = element('p', { class: 'hint' });
+  #state = element('span', { class: 'hint' });
   #reset;
 
   constructor(setting, onChange) {
@@ -28,8 +28,14 @@ export class SettingRow {
       { class: 'setting' },
       element('label', { for: id }, setting.description),
       element('div', { class: 'control' }, this.#input),
-      element('div', { class: 'facts' }, element('code', {}, setting._id), setting.public && badge('public')),
-      element('div', { class: 'inline' }, this.#state, this.#reset),
+      element(
+        'div',
+        { class: 'inline' },
+        element('code', { class: 'hint' }, setting._id),
+        setting.public && badge('public'),
+        this.#state,
+        this.#reset,
+      ),
     );
     this.#write(setting.value);
     this.#describe();

@@ -6,6 +6,7 @@ import { element } from '../element.js';
 import { action, checkbox, form } from '../form.js';
 import { watch } from '../live.js';
 import { say } from '../messages.js';
+import { factsLine } from '../row.js';
 
 export function nameOf({ username, emails = [], _id }) {
   return username ?? emails[0]?.address ?? _id;
@@ -23,16 +24,9 @@ export async function showUser(id) {
 }
 
 function content(user) {
-  return [
-    element(
-      'p',
-      { class: 'facts' },
-      element('span', {}, 'id ', element('code', {}, user._id)),
-      (user.emails ?? []).map(({ address, verified }) => element('span', {}, `${address} (${verified ? 'verified' : 'not verified'})`)),
-    ),
-    rolesForm(user),
-    measures(user),
-  ];
+  const address = ({ address, verified }) => `${address} (${verified ? 'verified' : 'not verified'})`;
+  const facts = factsLine([['id ', element('code', {}, user._id)], ...(user.emails ?? []).map(address)]);
+  return [facts, rolesForm(user), measures(user)];
 }
 
 function rolesForm(user) {

@@ -5,6 +5,7 @@ import { element } from '../element.js';
 import { action, choice, field } from '../form.js';
 import { liveList } from '../live-list.js';
 import { subscribe, watch } from '../live.js';
+import { row } from '../row.js';
 import { badge } from '../section.js';
 import { count, time } from '../text.js';
 import { nameOf, showUser } from './user-dialog.js';
@@ -79,33 +80,15 @@ function userList(signal, { search, role, offset }, goTo) {
 
 function userRow(user) {
   const { emails = [], roles = [], active, createdAt, twoFactor } = user;
-  return element(
-    'li',
-    {},
-    element(
-      'div',
-      { class: 'row-main' },
-      element('strong', {}, nameOf(user)),
-      ' ',
-      factors(twoFactor),
-      roles.map((role) => badge(role)),
-      active === false && badge('deactivated', 'bad'),
-      element(
-        'p',
-        { class: 'facts' },
-        emails.map(({ address }) => element('span', {}, address)),
-        element('span', {}, 'since ', time(createdAt)),
-      ),
-    ),
-    element(
-      'div',
-      { class: 'row-actions' },
-      action('Manage', () => showUser(user._id), { 'aria-label': `Manage ${nameOf(user)}` }),
-    ),
-  );
+  return row({
+    title: nameOf(user),
+    badges: [...factors(twoFactor), ...roles.map((role) => badge(role)), active === false && badge('deactivated', 'bad')],
+    facts: [...emails.map(({ address }) => address), ['since ', time(createdAt)]],
+    actions: [action('Manage', () => showUser(user._id), { 'aria-label': `Manage ${nameOf(user)}` })],
+  });
 }
 
 function factors({ totp, email }) {
-  if (!totp && !email) return badge('no second factor', 'bad');
+  if (!totp && !email) return [badge('no second factor', 'bad')];
   return [totp && badge('app', 'good'), email && badge('e-mail codes', 'good')];
 }
