@@ -16,8 +16,9 @@ export function complain(error) {
   if (!isGivenUp(error)) show(explain(error), 'failed');
 }
 
-export function clearMessages() {
-  document.getElementById('messages').replaceChildren();
+/** What went wrong on one page is of no interest on the next. */
+export function clearComplaints() {
+  for (const message of document.querySelectorAll('#messages .failed')) message.remove();
 }
 
 function show(text, kind) {

@@ -3,7 +3,7 @@
 import { currentPath } from './address.js';
 import { currentUser, isAdmin } from './client.js';
 import { element } from './element.js';
-import { clearMessages } from './messages.js';
+import { clearComplaints } from './messages.js';
 import { routes } from './routes.js';
 
 let shown = { key: null, controller: new AbortController() };
@@ -11,11 +11,11 @@ let shown = { key: null, controller: new AbortController() };
 /** Shows the page that the address names, unless it is shown already. */
 export function showPage() {
   const { route, argument } = routeFor(currentPath(), currentUser());
-  const key = `${route.path} ${currentUser()?._id}`;
+  const key = route.access === 'anyone' ? route.path : `${route.path} ${currentUser()?._id}`;
   if (key === shown.key && !argument) return;
   shown.controller.abort();
   shown = { key, path: route.path, controller: new AbortController() };
-  clearMessages();
+  clearComplaints();
   render(route, argument);
 }
 
