@@ -25,7 +25,7 @@ browserTest('the first admin sets a password, protects the account, and changes 
   const account = await scan(page.getByAltText('The QR code for your authenticator app'));
   assert.equal(account.issuer, 'Bolide');
   await page.getByLabel('Code', { exact: true }).fill(await codeAt(Date.now(), account));
-  await press(page, 'Turn on');
+  await press(page, 'Turn on the app');
   await page.getByRole('heading', { name: 'Keep these backup codes' }).waitFor();
   assert.equal(
     await page

@@ -37,7 +37,7 @@ function filters(wanted, show) {
   return element(
     'div',
     { class: 'filters', role: 'search' },
-    field({ label: 'User', hint: 'Name or id', type: 'search', autocomplete: 'off', oninput: change('user') }),
+    field({ label: 'User', hint: 'Name, address or id', type: 'search', autocomplete: 'off', oninput: change('user') }),
     field({ label: 'Event', hint: 'Such as login.failed', type: 'search', autocomplete: 'off', oninput: change('event') }),
   );
 }
@@ -67,11 +67,11 @@ const idOf = ({ _id, id }) => Number(id ?? _id);
 const latestFirst = (one, other) => idOf(other) - idOf(one);
 const oldestShown = () => Math.min(...client.collection('audit').all().map(idOf));
 
-function entryRow({ at, event, user, userId, actor, address, userAgent, details }) {
+function entryRow({ at, event, username, userId, actor, address, userAgent, details }) {
   const isOfAnother = actor && actor !== userId;
   return row({
     title: event,
-    facts: [exactTime(at), user ?? userId, isOfAnother && `by ${actor}`, address, userAgent && clientName(userAgent), ...pairs(details)],
+    facts: [exactTime(at), username ?? userId, isOfAnother && `by ${actor}`, address, userAgent && clientName(userAgent), ...pairs(details)],
   });
 }
 
