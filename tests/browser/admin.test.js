@@ -144,14 +144,15 @@ browserTest('every method and endpoint is listed with its policy, and calls are 
   await row('add').waitFor({ state: 'detached' });
 });
 
-browserTest('sessions are seen as they open and close', async (visit) => {
+browserTest('sessions are seen as they open, and as users sign in and out', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openPanel(visit, server, '/admin/sessions');
   await page.getByText('1 connection is open on this server.').waitFor();
   const user = await openAs(visit, server, 'alice', 'correct horse');
   await page.getByRole('list').getByText('alice').waitFor();
-  await user.close();
-  await page.getByText('1 connection is open on this server.').waitFor();
+  await page.getByText('2 connections are open on this server.').waitFor();
+  await press(user, 'Sign out');
+  await page.getByRole('list').getByText('Nobody signed in').waitFor();
 });
 
 browserTest('the audit log shows what happens, filtered, and what happened before', async (visit) => {
@@ -159,9 +160,9 @@ browserTest('the audit log shows what happens, filtered, and what happened befor
   const page = await openPanel(visit, server, '/admin/audit');
   const guest = await visit.open(server.url);
   await signIn(guest, 'alice', 'wrong');
-  await page.getByText('login.failed').waitFor();
+  await page.getByText('login.failed', { exact: true }).waitFor();
   await page.getByLabel('Event').fill('login.succeeded');
-  await page.getByText('login.failed').waitFor({ state: 'detached' });
+  await page.getByText('login.failed', { exact: true }).waitFor({ state: 'detached' });
   await page.getByText('login.succeeded').first().waitFor();
   for (let i = 0; i < 60; i++) await server.call('createUser', { username: `member-${i}` });
   await page.getByLabel('Event').fill('user.created');
