@@ -64,13 +64,15 @@ pub mod store;
 mod transport;
 pub mod two_factor;
 mod user;
+#[cfg(feature = "accounts")]
+mod web;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use app::{App, AppBuilder, Caller};
+pub use app::{App, AppBuilder, Caller, shutdown_signal};
 pub use bolide_protocol as protocol;
 pub use bolide_protocol::DdpError;
 pub use collection::{Collection, Filter, Query, Update};
