@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-use super::memory::Memory;
+use super::computed::Computed;
+use super::memory::{Memory, check_sent};
 use super::placeholder::{ID_LENGTH, Placeholder, is_id};
 
 /// Where a message is not as expected.
@@ -26,11 +27,11 @@ impl fmt::Display for Mismatch {
 }
 
 impl Mismatch {
-    fn new(reason: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
         Self { path: String::new(), reason: reason.into() }
     }
 
-    fn under(self, step: impl fmt::Display) -> Self {
+    pub(crate) fn under(self, step: impl fmt::Display) -> Self {
         Self { path: format!("{step}{}", self.path), ..self }
     }
 }
@@ -43,6 +44,9 @@ pub(crate) fn matches(expected: &Value, actual: &Value, memory: &mut Memory<'_>)
         Value::String(text) => match_text(text, actual, memory),
         Value::Object(members) => match Form::read(members).map_err(Mismatch::new)? {
             Form::Error(error) => matches(&error, actual, memory),
+            Form::Json(inner) => match_json(inner, actual, memory),
+            Form::Contains(part) => match_part(part, actual, memory),
+            Form::Computed(_) => equal(&memory.fill(expected).map_err(Mismatch::new)?, actual),
             Form::Members { open } => match_members(members, open, actual, memory),
         },
         Value::Array(items) => match unordered(items) {
@@ -60,6 +64,9 @@ pub(crate) fn check_expected(expected: &Value) -> Result<(), String> {
         Value::String(text) => Placeholder::read(text).map(drop),
         Value::Object(members) => match Form::read(members)? {
             Form::Error(error) => check_expected(&error),
+            Form::Json(inner) => check_expected(inner),
+            Form::Contains(text) => check_sent(text),
+            Form::Computed(computed) => check_sent(computed.argument()),
             Form::Members { .. } => members.values().try_for_each(check_expected),
         },
         Value::Array(items) => unordered(items).unwrap_or(items).iter().try_for_each(check_expected),
@@ -102,6 +109,20 @@ fn match_text(text: &str, actual: &Value, memory: &mut Memory<'_>) -> Matched {
             }
             Ok(())
         }
+    }
+}
+
+fn match_json(expected: &Value, actual: &Value, memory: &mut Memory<'_>) -> Matched {
+    let text = actual.as_str().ok_or_else(|| Mismatch::new(format!("expected a text of JSON, received {actual}")))?;
+    let inner = serde_json::from_str(text).map_err(|error| Mismatch::new(format!("{actual} is no JSON: {error}")))?;
+    matches(expected, &inner, memory).map_err(|mismatch| mismatch.under("<json>"))
+}
+
+fn match_part(part: &Value, actual: &Value, memory: &mut Memory<'_>) -> Matched {
+    let part = memory.fill(part).map_err(Mismatch::new)?;
+    match (part.as_str(), actual.as_str()) {
+        (Some(part), Some(actual)) if actual.contains(part) => Ok(()),
+        _ => Err(Mismatch::new(format!("expected a text with {part} in it, received {actual}"))),
     }
 }
 
@@ -185,10 +206,11 @@ fn equal(expected: &Value, actual: &Value) -> Matched {
 
 const MORE: &str = "<more>";
 const ERROR: &str = "<error>";
+const CONTAINS: &str = "<contains>";
 const UNORDERED: &str = "<unordered>";
 
 /// What an expected object means.
-enum Form {
+enum Form<'form> {
     /// Its members.
     Members {
         /// Whether there may be others.
@@ -196,15 +218,29 @@ enum Form {
     },
     /// `{"<error>": […]}`: the error that is written out here.
     Error(Value),
+    /// `{"<json>": …}`: a text that holds JSON like this.
+    Json(&'form Value),
+    /// `{"<contains>": …}`: a text with this in it.
+    Contains(&'form Value),
+    /// Exactly this value.
+    Computed(Computed<'form>),
 }
 
-impl Form {
-    fn read(members: &Map<String, Value>) -> Result<Self, String> {
+impl<'form> Form<'form> {
+    fn read(members: &'form Map<String, Value>) -> Result<Self, String> {
         if let Some(parts) = members.get(ERROR) {
             if members.len() > 1 {
                 return Err(format!("`{ERROR}` stands alone in its object"));
             }
             return written_out(parts).map(Self::Error);
+        }
+        if let Some(text) = members.get(CONTAINS) {
+            return Ok(Self::Contains(text));
+        }
+        match Computed::read(members)? {
+            Some(Computed::Json(inner)) => return Ok(Self::Json(inner)),
+            Some(computed) => return Ok(Self::Computed(computed)),
+            None => {}
         }
         match members.get(MORE) {
             None => Ok(Self::Members { open: false }),
