@@ -49,9 +49,10 @@ pub(crate) fn matches(expected: &Value, actual: &Value, memory: &mut Memory<'_>)
             Form::Computed(_) => equal(&memory.fill(expected).map_err(Mismatch::new)?, actual),
             Form::Members { open } => match_members(members, open, actual, memory),
         },
-        Value::Array(items) => match unordered(items) {
-            Some(items) => match_unordered(items, actual, memory),
-            None => match_items(items, actual, memory),
+        Value::Array(items) => match ArrayForm::read(items) {
+            ArrayForm::Unordered(items) => match_unordered(items, actual, memory),
+            ArrayForm::Some(items) => match_some(items, actual, memory),
+            ArrayForm::Ordered(items) => match_items(items, actual, memory),
         },
         Value::Number(number) if is_same_number(number, actual) => Ok(()),
         other => equal(other, actual),
@@ -69,7 +70,7 @@ pub(crate) fn check_expected(expected: &Value) -> Result<(), String> {
             Form::Computed(computed) => check_sent(computed.argument()),
             Form::Members { .. } => members.values().try_for_each(check_expected),
         },
-        Value::Array(items) => unordered(items).unwrap_or(items).iter().try_for_each(check_expected),
+        Value::Array(items) => ArrayForm::read(items).items().iter().try_for_each(check_expected),
         _ => Ok(()),
     }
 }
@@ -165,6 +166,17 @@ fn match_unordered(expected: &[Value], actual: &Value, memory: &mut Memory<'_>) 
     Ok(())
 }
 
+fn match_some(expected: &[Value], actual: &Value, memory: &mut Memory<'_>) -> Matched {
+    let Value::Array(items) = actual else {
+        return Err(Mismatch::new(format!("expected an array, received {actual}")));
+    };
+    let mut is_there = |expected: &&Value| items.iter().any(|item| matches_alone(expected, item, &mut *memory));
+    match expected.iter().find(|expected| !is_there(expected)) {
+        None => Ok(()),
+        Some(missing) => Err(Mismatch::new(format!("{missing} is not among {actual}"))),
+    }
+}
+
 /// Compares, and remembers nothing if they do not match.
 pub(crate) fn matches_alone(expected: &Value, actual: &Value, memory: &mut Memory<'_>) -> bool {
     let mut attempt = memory.clone();
@@ -208,6 +220,7 @@ const MORE: &str = "<more>";
 const ERROR: &str = "<error>";
 const CONTAINS: &str = "<contains>";
 const UNORDERED: &str = "<unordered>";
+const SOME: &str = "<some>";
 
 /// What an expected object means.
 enum Form<'form> {
@@ -273,9 +286,28 @@ fn written_out(parts: &Value) -> Result<Value, String> {
     Ok(error)
 }
 
-fn unordered(items: &[Value]) -> Option<&[Value]> {
-    match items.split_first() {
-        Some((Value::String(first), rest)) if first == UNORDERED => Some(rest),
-        _ => None,
+/// What an expected array means.
+enum ArrayForm<'form> {
+    /// These elements in this order.
+    Ordered(&'form [Value]),
+    /// `["<unordered>", …]`: these elements in any order.
+    Unordered(&'form [Value]),
+    /// `["<some>", …]`: these elements, and perhaps others.
+    Some(&'form [Value]),
+}
+
+impl<'form> ArrayForm<'form> {
+    fn read(items: &'form [Value]) -> Self {
+        match items.split_first() {
+            Some((Value::String(first), rest)) if first == UNORDERED => Self::Unordered(rest),
+            Some((Value::String(first), rest)) if first == SOME => Self::Some(rest),
+            _ => Self::Ordered(items),
+        }
+    }
+
+    const fn items(&self) -> &'form [Value] {
+        match self {
+            Self::Ordered(items) | Self::Unordered(items) | Self::Some(items) => items,
+        }
     }
 }
