@@ -5,8 +5,10 @@ mod attacks;
 mod cached_reads;
 mod enrolment;
 mod factors;
+mod keys;
 mod login;
 mod other_dialects;
+mod policies;
 mod rest;
 mod store;
 
