@@ -20,7 +20,7 @@ export async function showUser(id) {
   const user = () => client.collection('adminUsers').get(id);
   const rows = new Rows(body, content);
   watch(ended.signal, 'adminUsers', () => user() && rows.show([user()]));
-  const close = element('form', { method: 'dialog', class: 'buttons' }, element('button', { class: 'quiet' }, 'Close'));
+  const close = element('form', { method: 'dialog', class: 'buttons divided' }, element('button', { class: 'quiet' }, 'Close'));
   await showDialog({ title: nameOf(user()) }, body, close);
   ended.abort();
 }
@@ -55,7 +55,7 @@ function measures(user) {
   const hasFactor = user.twoFactor.totp || user.twoFactor.email;
   return element(
     'div',
-    { class: 'buttons' },
+    { class: 'buttons divided' },
     action('Log out everywhere', () => logOut(user._id, name)),
     hasFactor && action('Reset second factors', () => resetFactors(user._id, name), { class: 'danger-quiet' }),
     isActive ? action('Deactivate', () => deactivate(user._id, name), { class: 'danger-quiet' }) : action('Activate', () => activate(user._id, name)),
