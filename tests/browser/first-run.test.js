@@ -46,6 +46,19 @@ browserTest('the first admin sets a password, protects the account, and changes 
   await page.getByText('setting.changed').waitFor();
 });
 
+browserTest('as long as nobody has chosen the password, each start prints a link that works', async (visit) => {
+  const first = await bolideServe(visit);
+  await first.stop();
+  const second = await bolideServe(visit, { directory: first.directory });
+  const page = await visit.open(second.said.match(/http\S+/)[0]);
+  await page.getByLabel('New password').fill('a long way down');
+  await press(page, 'Set the password');
+  await sees(page, 'Second factors');
+  await second.stop();
+  const third = await bolideServe(visit, { directory: first.directory });
+  assert.equal(third.said, '');
+});
+
 browserTest('the link of the first run works once', async (visit) => {
   const { said } = await bolideServe(visit);
   const [link] = said.match(/http\S+/);
