@@ -66,7 +66,7 @@ pub mod conformance;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use app::{App, AppBuilder, Caller, MethodSummary};
+pub use app::{App, AppBuilder, Caller, MethodSummary, shutdown_signal};
 pub use bolide_protocol as protocol;
 pub use bolide_protocol::DdpError;
 pub use collection::{Collection, Filter, Query, Update};

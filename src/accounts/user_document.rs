@@ -5,10 +5,20 @@ use bolide_protocol::ejson::Object;
 
 use crate::store::{Totp, User};
 
+/// The further fields that users see of themselves, beside those that the application names.
+const PUBLISHED: [&str; 3] = ["name", "language", "settings"];
+
 /// The fields of the user's own document in the collection `users`. Nothing of how the user logs in, but whether there
 /// are second factors, as Rocket.Chat's clients read it.
-pub(crate) fn own_fields(user: &User) -> Object {
-    let mut fields = user.fields.clone();
+pub(crate) fn own_fields(user: &User, published: &[String]) -> Object {
+    let is_published =
+        |name: &String| PUBLISHED.contains(&name.as_str()) || (published.contains(name) && name != "services");
+    let mut fields: Object = user
+        .fields
+        .iter()
+        .filter(|(name, _)| is_published(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     if let Some(username) = &user.username {
         fields.insert("username".into(), username.clone().into());
     }
@@ -19,6 +29,9 @@ pub(crate) fn own_fields(user: &User) -> Object {
     let roles = user.roles.iter().map(|role| Ejson::from(role.clone())).collect();
     fields.insert("roles".into(), Ejson::Array(roles));
     fields.insert("twoFactor".into(), Ejson::Object(two_factor(user)));
+    if user.must_change_password {
+        fields.insert("requirePasswordChange".into(), Ejson::Bool(true));
+    }
     fields
 }
 

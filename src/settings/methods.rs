@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{SettingDefinition, SettingError};
 use crate::accounts::AccountsCore;
+use crate::accounts::permissions::{EDIT_PRIVILEGED_SETTING, VIEW_PRIVILEGED_SETTING};
 use crate::app::AppBuilder;
 use crate::connection::Connection;
 use crate::context::{Context, SignedIn};
@@ -22,16 +23,16 @@ pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
             Ok(public.list_settings(SettingDefinition::is_public))
         })
         .method_unless_there("private-settings/get", TwoFactor::none(), async move |me: SignedIn, _: Parameters| {
-            private.require_admin(&me, "private-settings/get").await?;
+            require(&me, VIEW_PRIVILEGED_SETTING).await?;
             Ok(private.list_settings(|_| true))
         })
         .method_unless_there("saveSetting", gated, async move |me: SignedIn, parameters: Parameters| {
-            one.require_admin(&me, "saveSetting").await?;
+            require(&me, EDIT_PRIVILEGED_SETTING).await?;
             one.change_setting(&parameters.get::<String>(0)?, parameters.get(1)?, me.connection()).await?;
             Ok(true)
         })
         .method_unless_there("saveSettings", gated, async move |me: SignedIn, changes: Vec<Change>| {
-            many.require_admin(&me, "saveSettings").await?;
+            require(&me, EDIT_PRIVILEGED_SETTING).await?;
             for change in &changes {
                 many.settings.check(&change.id, change.value.clone()).map_err(DdpError::from)?;
             }
@@ -77,20 +78,26 @@ impl AccountsCore {
         connection: Option<&Connection>,
     ) -> MethodResult<()> {
         let value = self.settings.check(id, value).map_err(DdpError::from)?;
-        self.store.put_setting(id, &value.to_string(), self.now()).await?;
-        self.settings.apply(id, &value);
+        {
+            // What is written last counts last.
+            let _one_at_a_time = self.lock_settings().await;
+            self.store.put_setting(id, &value.to_string(), self.now()).await?;
+            self.settings.apply(id, &value);
+        }
+        self.setting_changed(id);
         let user = connection.and_then(|connection| connection.identity().user);
         self.audit("setting.changed", user.as_ref(), connection, json!({ "id": id, "value": value })).await;
         Ok(())
     }
+}
 
-    async fn require_admin(&self, me: &SignedIn, method: &str) -> MethodResult<()> {
-        if self.existing_user(me.user()).await?.has_role("admin") {
-            return Ok(());
-        }
-        let refusal = DdpError::new("error-action-not-allowed", "Not allowed");
-        Err(refusal.with_details(details(&json!({ "method": method }))).into())
+/// In Rocket.Chat's words for settings.
+async fn require(me: &SignedIn, permission: &str) -> MethodResult<()> {
+    if me.has_permission(permission).await? {
+        return Ok(());
     }
+    let refusal = DdpError::new("error-action-not-allowed", "Not allowed");
+    Err(refusal.with_details(details(&json!({ "method": me.method_name() }))).into())
 }
 
 impl From<SettingError> for DdpError {

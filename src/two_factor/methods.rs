@@ -6,6 +6,7 @@ use bolide_protocol::{DdpError, Ejson};
 use serde_json::{Value, json};
 
 use super::TwoFactor;
+use crate::accounts::permissions::CREATE_PERSONAL_ACCESS_TOKENS;
 use crate::accounts::{AccountsCore, LoginSecret};
 use crate::app::AppBuilder;
 use crate::context::{Context, SignedIn};
@@ -147,6 +148,7 @@ async fn send_email_code(core: &AccountsCore, context: Context, parameters: Para
 }
 
 async fn generate_token(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<String> {
+    me.require_permission(CREATE_PERSONAL_ACCESS_TOKENS).await?;
     let (name, wants_bypass) = token_options(&parameters)?;
     if wants_bypass && !core.settings.get(&TOKENS_MAY_BYPASS) {
         return Err(MethodError::new("error-not-allowed", "Tokens that bypass the second factor are not allowed"));
@@ -181,6 +183,7 @@ async fn generate_token(core: &AccountsCore, me: SignedIn, parameters: Parameter
 }
 
 async fn regenerate_token(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<String> {
+    me.require_permission(CREATE_PERSONAL_ACCESS_TOKENS).await?;
     let (name, _) = token_options(&parameters)?;
     let secret = LoginSecret::generate(&*core.chance);
     let replaced =
@@ -192,6 +195,7 @@ async fn regenerate_token(core: &AccountsCore, me: SignedIn, parameters: Paramet
 }
 
 async fn remove_token(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<()> {
+    me.require_permission(CREATE_PERSONAL_ACCESS_TOKENS).await?;
     let (name, _) = token_options(&parameters)?;
     let removed = core.store.delete_personal_token(me.user(), &name).await?.ok_or_else(no_such_token)?;
     core.end_connections(&[removed]);
