@@ -8,6 +8,7 @@ use bolide::accounts::{Accounts, AccountsHandle};
 use bolide::clock::SystemClock;
 use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
 use bolide::{App, rate_limit::RateLimitRule};
+use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use super::data::DataArguments;
@@ -65,7 +66,16 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     if let Some(accounts) = app.accounts() {
         welcome_first_admin(&accounts).await?;
     }
-    app.serve(&arguments.listen).await?;
+    announce_and_serve(&app, &arguments.listen).await
+}
+
+/// Says where the server is once it can be reached: with port 0, nobody else knows.
+async fn announce_and_serve(app: &App, address: &str) -> Outcome {
+    let listener = TcpListener::bind(address).await.map_err(|reason| {
+        format!("cannot listen on {address}: {reason}; choose another address with --listen, such as 127.0.0.1:3001")
+    })?;
+    writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
+    app.serve_on(listener, bolide::shutdown_signal()).await;
     Ok(())
 }
 
@@ -99,6 +109,8 @@ async fn welcome_first_admin(accounts: &AccountsHandle) -> Outcome {
     let token = link.rsplit('/').next().unwrap_or_default();
     let mut output = std::io::stdout().lock();
     writeln!(output, "There is a user `admin` now. Choose its password, once, within 30 days:")?;
+    writeln!(output, "  {link}")?;
+    writeln!(output, "or on the command line:")?;
     writeln!(output, "  bolide call URL resetPassword '\"{token}\"' '\"PASSWORD\"'")?;
     output.flush()?;
     Ok(())
