@@ -1,9 +1,19 @@
 //! Accounts and the second factor, over real sockets: who logs in, who is asked, and what does not get through.
 
+#![expect(clippy::unwrap_used, reason = "what a test prepares works, or the test fails")]
+
 mod attacks;
 mod factors;
+pub(crate) mod import;
+mod input;
 mod login;
+mod mail;
+mod nodes;
+mod own_document;
+mod permissions;
+mod pipeline;
 mod rest;
+mod revocation;
 mod store;
 
 use std::sync::Arc;
@@ -36,6 +46,11 @@ pub(crate) struct Bank {
 
 impl Bank {
     pub(crate) async fn open() -> Self {
+        Self::open_with(|accounts| accounts).await
+    }
+
+    /// The same with accounts of the test's own making.
+    pub(crate) async fn open_with(make: impl FnOnce(Accounts) -> Accounts) -> Self {
         let clock = MovableClock::default();
         let mailer = MemoryMailer::default();
         let store = SqliteStore::open("sqlite::memory:").await.unwrap();
@@ -47,6 +62,7 @@ impl Bank {
         {
             add(&accounts, name, totp, has_email_codes).await;
         }
+        let accounts = make(accounts);
         let gated = TwoFactor::required;
         let app = App::builder()
             .clock(clock.clone())
@@ -109,7 +125,7 @@ async fn ok(_: SignedIn) -> MethodResult<&'static str> {
     Ok("ok")
 }
 
-async fn add(accounts: &Accounts, name: &str, has_totp: bool, has_email_codes: bool) {
+pub(crate) async fn add(accounts: &Accounts, name: &str, has_totp: bool, has_email_codes: bool) {
     let id = UserId::from(format!("user-{name}"));
     let chance = SystemChance;
     let totp = if has_totp { Totp::On(accounts.seal_totp_secret(&id, SECRET, &chance)) } else { Totp::Off };
