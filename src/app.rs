@@ -26,7 +26,9 @@ use crate::connection::{Connection, Peer};
 use crate::context::CallRandom;
 use crate::error::{BuildError, Error};
 use crate::limits::{Heartbeat, Limits};
-use crate::method::{Invocation, Method, MethodHandler, MethodRegistry, Parameters, RunningMethod, sanitize};
+use crate::method::{
+    Invocation, Method, MethodHandler, MethodKind, MethodRegistry, MethodSummary, Parameters, RunningMethod, sanitize,
+};
 use crate::publication::{
     Hasher, PublicationHandler, PublicationRegistry, Strategy, Stream, StreamCore, Subscription, add_built_in,
 };
@@ -90,15 +92,6 @@ pub struct AppBuilder {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
     user: Option<UserId>,
-}
-
-/// A registered method, for lists.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MethodSummary {
-    /// The method's name.
-    pub name: String,
-    /// Its policy.
-    pub policy: TwoFactor,
 }
 
 type ConnectionHook = Box<dyn Fn(Connection) + Send + Sync>;
@@ -178,11 +171,10 @@ impl App {
         self.state.run(found, None, caller.user.clone(), CallRandom::new(None), parameters).await
     }
 
-    /// The methods with their policies, by name.
+    /// The methods, and after them the endpoints, each with its policy, by name.
     #[must_use]
     pub fn methods(&self) -> Vec<MethodSummary> {
-        let summary = |method: &Method| MethodSummary { name: method.name.to_string(), policy: method.policy };
-        self.state.methods.iter().map(summary).collect()
+        self.state.summaries()
     }
 
     /// The accounts, if the app has any.
@@ -195,7 +187,7 @@ impl App {
     /// The time, as the app's clock tells it.
     #[must_use]
     pub fn now(&self) -> Date {
-        Date::from_milliseconds(self.state.clock.now().milliseconds())
+        self.state.clock.now().to_date()
     }
 
     /// How many connections are open.
@@ -611,10 +603,20 @@ impl AppState {
             random: Mutex::new(random),
             unblocked: AtomicBool::new(false),
             parent: None,
+            is_clients_choice: true,
             admitted: AtomicBool::new(false),
         });
-        let outcome = RunningMethod::new(invocation.run(parameters)).await;
+        let outcome = RunningMethod::start(&invocation, parameters).await;
         outcome.map_err(|error| sanitize(error, "method", &method.name, &self.random_id()))
+    }
+
+    pub(crate) fn summaries(&self) -> Vec<MethodSummary> {
+        let methods = self.methods.iter().map(|method| MethodSummary::new(MethodKind::Method, method));
+        #[cfg(feature = "accounts")]
+        let methods = methods.chain(self.endpoints.iter().map(Endpoint::summary));
+        let mut summaries: Vec<_> = methods.collect();
+        summaries.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+        summaries
     }
 
     pub(crate) fn is_shutting_down(&self) -> bool {
@@ -622,7 +624,7 @@ impl AppState {
     }
 
     pub(crate) fn new_session(&self, peer: Peer, link: Link) -> Arc<Session> {
-        Session::new(self.random_id(), peer, Outbox::new(link, &self.limits))
+        Session::new(self.random_id(), self.clock.now(), peer, Outbox::new(link, &self.limits))
     }
 }
 

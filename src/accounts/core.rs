@@ -3,7 +3,6 @@
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use bolide_protocol::ejson::Object;
 use bolide_protocol::{DdpError, random};
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +14,7 @@ use super::notifications::Notifications;
 use super::password::PasswordHasher;
 use super::permissions::Permissions;
 use super::publication::Watchers;
-use super::{Accounts, AccountsHandle, methods, notifications, publication, user_document};
+use super::{Accounts, AccountsHandle, methods, notifications, publication, token_list};
 use crate::app::{AppBuilder, AppState};
 use crate::chance::{Chance, Generator};
 use crate::clock::{Clock, Timestamp};
@@ -24,6 +23,7 @@ use crate::keys::KeyRing;
 use crate::mail::{MailContent, MailQueue, Mailer, Site, Templates};
 use crate::settings::Settings;
 use crate::store::{AuditEntry, Store, StoreError, User};
+use crate::two_factor::EnrolmentRule;
 use crate::user::UserId;
 
 /// How often log-ins and codes that have ended are swept away.
@@ -45,10 +45,11 @@ pub(crate) struct AccountsCore {
     pub(super) watchers: Watchers,
     pub(super) events: Events,
     pub(super) notifications: Notifications,
-    published_fields: Vec<String>,
+    pub(super) published_fields: Vec<String>,
     templates: Templates,
-    mails: MailQueue,
+    pub(crate) mails: MailQueue,
     mailer: Arc<dyn Mailer>,
+    pub(crate) enrolment: EnrolmentRule,
     app: OnceLock<Weak<AppState>>,
 }
 
@@ -74,6 +75,7 @@ impl AccountsCore {
             chance,
             locks: KeyedLocks::default(),
             watchers: Watchers::default(),
+            enrolment: EnrolmentRule::default(),
             app: OnceLock::new(),
         })
     }
@@ -83,7 +85,9 @@ impl AccountsCore {
         let builder = methods::register(self, builder);
         let builder = crate::two_factor::register(self, builder);
         let builder = crate::settings::register(self, builder);
+        let builder = crate::admin::register(self, builder);
         let builder = crate::rest::register(self, builder);
+        let builder = token_list::register(self, builder);
         let builder = notifications::register(self, builder);
         publication::register(self, builder)
     }
@@ -105,7 +109,7 @@ impl AccountsCore {
     }
 
     /// The app, as long as it is there.
-    pub(super) fn app(&self) -> Option<Arc<AppState>> {
+    pub(crate) fn app(&self) -> Option<Arc<AppState>> {
         self.app.get().and_then(Weak::upgrade)
     }
 
@@ -174,11 +178,6 @@ impl AccountsCore {
         let mut document = serde_json::to_value(self.own_fields(&user))?;
         document["_id"] = id.as_str().into();
         Ok(document)
-    }
-
-    /// What a user sees of itself.
-    pub(crate) fn own_fields(&self, user: &User) -> Object {
-        user_document::own_fields(user, &self.published_fields)
     }
 
     /// The user with this id, who must be there.

@@ -2,6 +2,7 @@
 //!
 //! What comes over the bus is a hint: a node reads from the store what is so now.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle as Runtime;
@@ -10,7 +11,7 @@ use super::AccountsCore;
 use crate::bus::{BusEvent, BusMember};
 use crate::connection::Connection;
 use crate::session::{Request, Session};
-use crate::store::HashedToken;
+use crate::store::{HashedToken, StoreError, Topic};
 use crate::transport::Goodbye;
 use crate::user::UserId;
 
@@ -58,10 +59,26 @@ impl AccountsCore {
         self.tell_others(&BusEvent::TokensEnded { hashed });
     }
 
-    /// Ends all connections on which a user has logged in.
+    /// Ends all connections of a user, whatever they have logged in with.
     pub(crate) fn end_connections_of(&self, user: &UserId) {
         self.end_sessions_of(user);
         self.tell_others(&BusEvent::UserSignedOut { user: user.clone() });
+    }
+
+    /// Ends the connections of users who must set up a second factor first, or of one of them: what they have subscribed
+    /// to ends with it. The other nodes do so when they hear what has changed.
+    pub(crate) async fn end_restricted_sessions(&self, only: Option<&UserId>) -> Result<(), StoreError> {
+        if !self.roles_demand_factor() {
+            return Ok(());
+        }
+        let Some(app) = self.app() else { return Ok(()) };
+        let users: HashSet<UserId> = app.sessions.all().iter().filter_map(|session| session.user()).collect();
+        for id in users.iter().filter(|id| only.is_none_or(|only| only == *id)) {
+            if self.store.user(id).await?.is_some_and(|user| self.must_enrol(&user)) {
+                self.end_sessions_of(id);
+            }
+        }
+        Ok(())
     }
 
     /// Has a setting changed on the other nodes, too.
@@ -77,11 +94,15 @@ impl AccountsCore {
     /// Takes what another node says.
     pub(crate) fn hear(self: &Arc<Self>, event: &BusEvent) {
         match event {
-            BusEvent::TokensEnded { hashed } => self.end_sessions_with(hashed, None),
+            BusEvent::TokensEnded { hashed } => {
+                self.end_sessions_with(hashed, None);
+                self.store.changes().tell(Topic::Tokens);
+            }
             BusEvent::UserSignedOut { user } => self.end_sessions_of(user),
             BusEvent::UserChanged { user } => {
+                self.store.changes().tell(Topic::Users);
                 let (core, user) = (Arc::clone(self), user.clone());
-                self.in_background(async move { core.show_user(&user).await });
+                self.in_background(async move { core.hear_of_user(&user).await });
             }
             BusEvent::SettingChanged { .. } => {
                 let core = Arc::clone(self);
@@ -105,11 +126,21 @@ impl AccountsCore {
         self.notify_user(user).await;
     }
 
+    async fn hear_of_user(&self, user: &UserId) {
+        self.show_user(user).await;
+        if let Err(error) = self.end_restricted_sessions(Some(user)).await {
+            tracing::error!(%error, "a user whom another node has changed cannot be read");
+        }
+    }
+
     async fn read_settings_again(&self) {
-        let _one_at_a_time = self.lock_settings().await;
-        match self.store.settings().await {
-            Ok(stored) => self.settings.replace_stored(stored),
-            Err(error) => tracing::error!(%error, "the settings that another node has changed cannot be read"),
+        let outcome = async {
+            let _one_at_a_time = self.lock_settings().await;
+            self.settings.replace_stored(self.store.settings().await?);
+            self.end_restricted_sessions(None).await
+        };
+        if let Err(error) = outcome.await {
+            tracing::error!(%error, "the settings that another node has changed cannot be read");
         }
     }
 
@@ -123,10 +154,7 @@ impl AccountsCore {
     }
 
     fn end_sessions_of(&self, user: &UserId) {
-        self.end_sessions(|session| {
-            let identity = session.identity();
-            identity.credential.is_some() && identity.user.as_ref() == Some(user)
-        });
+        self.end_sessions(|session| session.user().as_ref() == Some(user));
     }
 
     fn end_sessions(&self, is_meant: impl Fn(&Session) -> bool) {

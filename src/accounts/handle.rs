@@ -135,14 +135,7 @@ impl AccountsHandle {
     /// `error-invalid-user` when there is no such user.
     pub async fn reset_second_factors(&self, name: &str) -> MethodResult<()> {
         let (core, user) = (&self.0, self.find(name).await?);
-        core.store.remove_totp(&user.id).await?;
-        core.store.set_email_codes(&user.id, false).await?;
-        core.store.forget_failures(&format!("factor:user:{}", user.id)).await?;
-        let ended = core.store.delete_all_tokens(&user.id).await?;
-        core.end_connections(&ended);
-        core.user_changed(&user.id).await;
-        core.audit("totp.reset", Some(&user.id), None, serde_json::json!({ "by": "operator" })).await;
-        Ok(())
+        core.reset_second_factors(&user, None, serde_json::json!({ "by": "operator" })).await
     }
 
     /// A login token for a user, without a log-in.

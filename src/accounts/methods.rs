@@ -167,7 +167,7 @@ async fn get_new_token(core: &AccountsCore, context: Context, _: Parameters) -> 
     token.kind = TokenKind::Session { expires_at };
     token.created_at = current.created_at;
     core.store.insert_token(token).await?;
-    let token_expires = Some(bolide_protocol::ejson::Date::from_milliseconds(expires_at.milliseconds()));
+    let token_expires = Some(expires_at.to_date());
     let login = LoginResult { id: user, token: secret.expose().to_owned(), token_expires, kind: None };
     // From now on it is the connection's own: `removeOtherTokens`, which clients call next, spares it.
     core.associate(&context, &login).await?;

@@ -28,6 +28,7 @@ pub mod password;
 pub(crate) mod permissions;
 mod publication;
 mod token;
+mod token_list;
 mod user_document;
 
 use std::sync::Arc;
@@ -50,7 +51,8 @@ pub use token::LoginSecret;
 
 pub(crate) use self::core::{AccountsCore, shortened};
 pub(crate) use login::{Dialect, LoginCode, LoginResult};
-pub(crate) use methods::selector_of;
+pub(crate) use methods::{own_token, selector_of};
+pub(crate) use user_document::{emails, factors};
 
 use hooks::Hooks;
 use login::OwnHandler;

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::AccountsCore;
 use crate::app::AppBuilder;
 use crate::method::MethodResult;
-use crate::publication::Subscription;
+use crate::publication::{Subscription, send_difference};
 use crate::user::UserId;
 
 const COLLECTION: &str = "users";
@@ -90,23 +90,16 @@ impl Watcher {
             (None, Some(fields)) => {
                 self.subscription.added(COLLECTION, self.user.as_str(), fields).now_or_never().transpose()?;
             }
-            (Some(before), Some(now)) => self.send_difference(before, now)?,
+            (Some(before), Some(now)) => {
+                let sending = send_difference(&self.subscription, COLLECTION, self.user.as_str(), before, now);
+                sending.now_or_never().transpose()?;
+            }
             (Some(_), None) => {
                 self.subscription.removed(COLLECTION, self.user.as_str()).now_or_never().transpose()?;
             }
             (None, None) => {}
         }
         *shown = now;
-        Ok(())
-    }
-
-    fn send_difference(&self, before: &Object, now: &Object) -> MethodResult<()> {
-        let is_new = |(name, value): &(&String, &bolide_protocol::Ejson)| before.get(*name) != Some(*value);
-        let set: Object = now.iter().filter(is_new).map(|(name, value)| (name.clone(), value.clone())).collect();
-        let unset: Vec<&str> = before.keys().map(String::as_str).filter(|name| !now.contains_key(*name)).collect();
-        if !set.is_empty() || !unset.is_empty() {
-            self.subscription.changed(COLLECTION, self.user.as_str(), &set, &unset).now_or_never().transpose()?;
-        }
         Ok(())
     }
 }

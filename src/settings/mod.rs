@@ -8,10 +8,12 @@ mod methods;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use indexmap::IndexMap;
 use serde_json::Value;
+use tokio::sync::watch;
 
 pub use built_in::*;
 pub(crate) use methods::register;
@@ -26,6 +28,9 @@ pub const ENVIRONMENT_PREFIX: &str = "BOLIDE_SETTING_";
 pub struct Settings {
     definitions: Arc<IndexMap<String, SettingDefinition>>,
     values: Arc<ArcSwap<HashMap<String, Value>>>,
+    /// How often a value has changed.
+    revision: Arc<AtomicU64>,
+    changed: Arc<watch::Sender<()>>,
     fixed: Arc<HashMap<String, Value>>,
 }
 
@@ -71,7 +76,13 @@ impl Settings {
             }
         }
         let fixed = fixed_by(environment, &definitions)?;
-        let settings = Self { definitions: Arc::new(definitions), values: Arc::default(), fixed: Arc::new(fixed) };
+        let settings = Self {
+            definitions: Arc::new(definitions),
+            values: Arc::default(),
+            revision: Arc::default(),
+            changed: Arc::default(),
+            fixed: Arc::new(fixed),
+        };
         settings.replace_stored(stored);
         Ok(settings)
     }
@@ -88,11 +99,23 @@ impl Settings {
             }
         }
         self.values.store(Arc::new(values));
+        self.tell();
     }
 
     /// The value of a setting.
     pub fn get<T: SettingValue>(&self, setting: &Setting<T>) -> T {
         self.values.load().get(setting.id()).and_then(T::from_json).unwrap_or_else(|| setting.default_value())
+    }
+
+    /// Another number after every change: what was worked out from the settings counts as long as it is the same.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// Hears of changes from now on; of several in a row perhaps once.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// The value of a setting by its id; nothing if there is no such setting.
@@ -138,6 +161,12 @@ impl Settings {
             values.insert(id.to_owned(), value.clone());
             values
         });
+        self.tell();
+    }
+
+    fn tell(&self) {
+        self.revision.fetch_add(1, Ordering::AcqRel);
+        self.changed.send_replace(());
     }
 }
 

@@ -23,6 +23,7 @@ use super::blocks::{Block, Suspect};
 use super::hooks::LoginAttempt;
 use super::password::{Password, PasswordHash, Verification};
 use super::token::LoginSecret;
+use crate::clock::Timestamp;
 use crate::connection::Connection;
 use crate::context::Context;
 use crate::method::{MethodError, MethodResult};
@@ -283,7 +284,7 @@ fn result(user: &User, secret: &LoginSecret, token: &LoginToken, kind: Option<Co
     LoginResult {
         id: user.id.clone(),
         token: secret.expose().to_owned(),
-        token_expires: token.expires_at().map(|end| Date::from_milliseconds(end.milliseconds())),
+        token_expires: token.expires_at().map(Timestamp::to_date),
         kind,
     }
 }

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use bolide::accounts::{ImportError, Imported};
-use bolide::clock::Clock as _;
 use bolide::protocol::ejson::Date;
 use bolide::store::{TokenKind, Totp, Unique};
 use serde_json::json;
-use totp_rs::{Builder, Secret};
+use totp_rs::Secret;
 
 use super::{Bank, error, result, with_code};
 
@@ -22,8 +21,7 @@ const ADAS_SECRET: &[u8] = b"12345678901234567890123456789012";
 const BOBS_SECRET: &[u8] = b"12345678901234567890";
 
 fn code(bank: &Bank, secret: &[u8]) -> String {
-    let seconds = u64::try_from(bank.clock.now().milliseconds() / 1000).expect("a time after 1970");
-    Builder::new().with_secret(Secret::new(Box::from(secret))).build_noncompliant().generate(seconds).to_string()
+    super::code_of(Secret::new(Box::from(secret)), &bank.clock)
 }
 
 async fn bank_with_imported_users() -> (Bank, Vec<Result<Imported, ImportError>>) {

@@ -2,13 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test prepares works, or the test fails")]
 
+mod admins;
 mod attacks;
+mod cached_reads;
+mod enrolment;
 mod factors;
 pub(crate) mod import;
 mod input;
 mod login;
 mod mail;
 mod nodes;
+mod other_dialects;
 mod own_document;
 mod permissions;
 mod pipeline;
@@ -29,6 +33,7 @@ use bolide::prelude::*;
 use bolide::protocol::ejson::Object;
 use bolide::store::{EmailAddress, NewUser, SqliteStore, Totp, User};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use totp_rs::{Builder, Secret};
 
 use crate::client::Client;
@@ -95,9 +100,7 @@ impl Bank {
 
     /// The code of bob's authenticator app now.
     pub(crate) fn code(&self) -> String {
-        let seconds = u64::try_from(self.clock.now().milliseconds() / 1000).unwrap();
-        let totp = Builder::new().with_secret(Secret::new(Box::from(SECRET))).build_noncompliant();
-        totp.generate(seconds).to_string()
+        code_of(Secret::new(Box::from(SECRET)), &self.clock)
     }
 
     /// The mails that have arrived, once there are `count`.
@@ -119,6 +122,21 @@ impl Bank {
         let is_code = |word: &&str| word.len() == 7 && word.as_bytes()[3] == b'-';
         text.split_whitespace().find(is_code).unwrap().to_owned()
     }
+}
+
+/// The code of a secret, as users are shown it.
+pub(crate) fn totp_code(base32: &str, clock: &MovableClock) -> String {
+    code_of(Secret::try_from_base32(base32).unwrap(), clock)
+}
+
+fn code_of(secret: Secret, clock: &MovableClock) -> String {
+    let seconds = u64::try_from(clock.now().milliseconds() / 1000).unwrap();
+    Builder::new().with_secret(secret).build_noncompliant().generate(seconds).to_string()
+}
+
+/// What a client sends for a password as a second factor.
+pub(crate) fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02X}"))
 }
 
 async fn ok(_: SignedIn) -> MethodResult<&'static str> {
