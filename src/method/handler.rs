@@ -1,6 +1,7 @@
 //! [`MethodHandler`]: a plain async function. First [`Context`] or [`SignedIn`], then up to eight typed parameters;
 //! no macro.
 
+use std::any::Any;
 use std::marker::PhantomData;
 use std::pin::Pin;
 
@@ -257,9 +258,16 @@ fn failed(error: DdpError) -> HandlerFuture {
     Box::pin(std::future::ready(Err(error.into())))
 }
 
-/// The result as it goes to the client; `()` is no result at all, as JavaScript's `undefined`.
+/// A result that is missing altogether, as JavaScript's `undefined`, where `None` of an `Option` is null.
+#[derive(Serialize)]
+#[serde(transparent)]
+#[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "only methods of accounts have such results"))]
+pub(crate) struct Defined(pub(crate) Option<serde_json::Value>);
+
+/// The result as it goes to the client; `()` is no result at all.
 fn encode<Output: Serialize + 'static>(output: &Output) -> MethodOutcome {
-    if std::any::TypeId::of::<Output>() == std::any::TypeId::of::<()>() {
+    let any: &dyn Any = output;
+    if any.is::<()>() || any.downcast_ref::<Defined>().is_some_and(|defined| defined.0.is_none()) {
         return Ok(None);
     }
     Ok(Some(ejson::to_raw(output)?))

@@ -13,6 +13,8 @@ mod registry;
 
 pub(crate) use dispatcher::{Invocation, MethodOutcome, RunningMethod, guarded};
 pub(crate) use error::{details, sanitize};
+#[cfg(feature = "accounts")]
+pub(crate) use handler::Defined;
 pub(crate) use registry::{Method, MethodRegistry};
 
 pub use error::{MethodError, MethodResult};

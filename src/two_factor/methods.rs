@@ -9,7 +9,7 @@ use super::TwoFactor;
 use crate::accounts::{AccountsCore, LoginSecret};
 use crate::app::AppBuilder;
 use crate::context::{Context, SignedIn};
-use crate::method::{MethodError, MethodResult, Parameters, details};
+use crate::method::{Defined, MethodError, MethodResult, Parameters, details};
 use crate::settings::TOKENS_MAY_BYPASS;
 use crate::store::{HashedToken, LoginToken, StoreError, TokenKind, Totp, User};
 
@@ -81,24 +81,22 @@ async fn disable(core: &AccountsCore, context: Context, parameters: Parameters) 
 }
 
 /// A wrong code gives no result at all, as in Rocket.Chat.
-async fn regenerate(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<OptionalCodes> {
+async fn regenerate(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<Defined> {
     let user = signed_in(core, &context, "2fa:regenerateCodes").await?;
     let shown: String = parameters.get(0)?;
     if !matches!(user.totp, Totp::On(_)) {
         return Err(invalid_totp());
     }
     if !core.verify_counted(&user, &shown, context.connection()).await? {
-        return Ok(None);
+        return Ok(Defined(None));
     }
     let (codes, stored) = core.new_backup_codes(&user.id);
     if !core.store.replace_backup_codes(&user.id, stored).await? {
         return Err(invalid_totp());
     }
     core.audit("totp.codes-regenerated", Some(&user.id), context.connection(), json!({})).await;
-    Ok(Some(json!({ "codes": codes })))
+    Ok(Defined(Some(json!({ "codes": codes }))))
 }
-
-type OptionalCodes = Option<Value>;
 
 async fn codes_remaining(core: &AccountsCore, context: Context, _: Parameters) -> MethodResult<Value> {
     let user = signed_in(core, &context, "2fa:checkCodesRemaining").await?;
