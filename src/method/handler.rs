@@ -5,7 +5,7 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::pin::Pin;
 
-use bolide_protocol::{DdpError, ejson};
+use bolide_protocol::{DdpError, RawJson, ejson};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -258,17 +258,14 @@ fn failed(error: DdpError) -> HandlerFuture {
     Box::pin(std::future::ready(Err(error.into())))
 }
 
-/// A result that is missing altogether, as JavaScript's `undefined`, where `None` of an `Option` is null.
-#[derive(Serialize)]
-#[serde(transparent)]
-#[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "only methods of accounts have such results"))]
-pub(crate) struct Defined(pub(crate) Option<serde_json::Value>);
-
-/// The result as it goes to the client; `()` is no result at all.
+/// The result as it goes to the client. `()` is no result at all, as JavaScript's `undefined`, and so is `None` where the
+/// method gives its results [raw](RawJson).
 fn encode<Output: Serialize + 'static>(output: &Output) -> MethodOutcome {
-    let any: &dyn Any = output;
-    if any.is::<()>() || any.downcast_ref::<Defined>().is_some_and(|defined| defined.0.is_none()) {
+    if (output as &dyn Any).is::<()>() {
         return Ok(None);
+    }
+    if let Some(raw) = (output as &dyn Any).downcast_ref::<Option<RawJson>>() {
+        return Ok(raw.clone());
     }
     Ok(Some(ejson::to_raw(output)?))
 }

@@ -10,12 +10,13 @@ mod error;
 mod handler;
 mod parameters;
 mod registry;
+mod statistics;
+mod summary;
 
 pub(crate) use dispatcher::{Invocation, MethodOutcome, RunningMethod, guarded};
 pub(crate) use error::{details, sanitize};
-#[cfg(feature = "accounts")]
-pub(crate) use handler::Defined;
 pub(crate) use registry::{Method, MethodRegistry};
+pub(crate) use statistics::MethodStatistics;
 
 pub use error::{MethodError, MethodResult};
 pub use handler::{
@@ -23,3 +24,5 @@ pub use handler::{
     MethodHandler, blocking,
 };
 pub use parameters::Parameters;
+pub use statistics::MethodCounts;
+pub use summary::{MethodKind, MethodSummary};

@@ -1,11 +1,19 @@
 //! Accounts and the second factor, over real sockets: who logs in, who is asked, and what does not get through.
 
+mod admins;
 mod attacks;
 mod cached_reads;
+mod enrolment;
 mod factors;
+mod keys;
+mod leaked_secrets;
 mod login;
+mod other_dialects;
+mod policies;
+mod replays;
 mod rest;
 mod store;
+mod wrong_types;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +21,14 @@ use std::time::Duration;
 use bolide::accounts::Accounts;
 use bolide::accounts::password::HashingCost;
 use bolide::chance::SystemChance;
-use bolide::clock::{Clock as _, MovableClock, Timestamp};
+use bolide::clock::{Clock, MovableClock, Timestamp};
 use bolide::keys::KeyRing;
 use bolide::mail::{Mail, MemoryMailer};
 use bolide::prelude::*;
 use bolide::protocol::ejson::Object;
 use bolide::store::{EmailAddress, NewUser, SqliteStore, Totp, User};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use totp_rs::{Builder, Secret};
 
 use crate::client::Client;
@@ -38,6 +47,15 @@ pub(crate) struct Bank {
 impl Bank {
     pub(crate) async fn open() -> Self {
         let clock = MovableClock::default();
+        Self::open_with(clock.clone(), clock).await
+    }
+
+    /// With a clock that somebody else moves.
+    pub(crate) async fn open_at(clock: impl Clock) -> Self {
+        Self::open_with(clock, MovableClock::default()).await
+    }
+
+    async fn open_with(app_clock: impl Clock, clock: MovableClock) -> Self {
         let mailer = MemoryMailer::default();
         let store = SqliteStore::open("sqlite::memory:").await.unwrap();
         let keys = KeyRing::generate(&SystemChance);
@@ -50,7 +68,7 @@ impl Bank {
         }
         let gated = TwoFactor::required;
         let app = App::builder()
-            .clock(clock.clone())
+            .clock(app_clock)
             .accounts(accounts)
             .method("whoami", TwoFactor::none(), async |me: SignedIn| Ok(me.user().clone()))
             .method("gated", gated(), ok)
@@ -80,9 +98,7 @@ impl Bank {
 
     /// The code of bob's authenticator app now.
     pub(crate) fn code(&self) -> String {
-        let seconds = u64::try_from(self.clock.now().milliseconds() / 1000).unwrap();
-        let totp = Builder::new().with_secret(Secret::new(Box::from(SECRET))).build_noncompliant();
-        totp.generate(seconds).to_string()
+        code_at(self.clock.now())
     }
 
     /// The mails that have arrived, once there are `count`.
@@ -104,6 +120,26 @@ impl Bank {
         let is_code = |word: &&str| word.len() == 7 && word.as_bytes()[3] == b'-';
         text.split_whitespace().find(is_code).unwrap().to_owned()
     }
+}
+
+/// The code of bob's authenticator app at a time.
+pub(crate) fn code_at(time: Timestamp) -> String {
+    code_of(Secret::new(Box::from(SECRET)), time)
+}
+
+/// The code of a secret, as users are shown it.
+pub(crate) fn totp_code(base32: &str, clock: &MovableClock) -> String {
+    code_of(Secret::try_from_base32(base32).unwrap(), clock.now())
+}
+
+fn code_of(secret: Secret, time: Timestamp) -> String {
+    let seconds = u64::try_from(time.milliseconds() / 1000).unwrap();
+    Builder::new().with_secret(secret).build_noncompliant().generate(seconds).to_string()
+}
+
+/// What a client sends for a password as a second factor.
+pub(crate) fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02X}"))
 }
 
 async fn ok(_: SignedIn) -> MethodResult<&'static str> {
