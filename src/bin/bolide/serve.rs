@@ -9,7 +9,7 @@ use bolide::accounts::{Accounts, AccountsHandle};
 use bolide::clock::SystemClock;
 use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
 use bolide::store::{User, UserFilter};
-use bolide::{App, Error, rate_limit::RateLimitRule, shutdown_signal};
+use bolide::{App, rate_limit::RateLimitRule, shutdown_signal};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -71,7 +71,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     if let Some(accounts) = app.accounts() {
         welcome_first_admin(&accounts).await?;
     }
-    tracing::info!("listening on http://{}", listener.local_addr()?);
+    // With port 0, nobody else knows where.
+    writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
     app.serve_on(listener, shutdown_signal()).await;
     Ok(())
 }
@@ -85,9 +86,13 @@ pub(crate) fn report(outcome: Outcome) -> ExitCode {
 }
 
 impl Arguments {
-    async fn listen(&self) -> Result<TcpListener, Error> {
-        let failed = |reason| Error::Listen { address: self.listen.clone(), reason };
-        TcpListener::bind(&self.listen).await.map_err(failed)
+    async fn listen(&self) -> Result<TcpListener, String> {
+        let address = &self.listen;
+        TcpListener::bind(address).await.map_err(|reason| {
+            format!(
+                "cannot listen on {address}: {reason}; choose another address with --listen, such as 127.0.0.1:3001"
+            )
+        })
     }
 
     fn with_mailer(&self, accounts: Accounts) -> Result<Accounts, Box<dyn std::error::Error>> {
@@ -129,8 +134,11 @@ async fn welcome_first_admin(accounts: &AccountsHandle) -> Outcome {
     }
     let link = accounts.password_link("admin").await.map_err(|error| error.to_string())?;
     let mut output = std::io::stdout().lock();
+    let token = link.rsplit('/').next().unwrap_or_default();
     writeln!(output, "There is a user `admin` now. Choose its password behind this link, once, within 30 days:")?;
     writeln!(output, "  {link}")?;
+    writeln!(output, "or on the command line:")?;
+    writeln!(output, "  bolide call URL resetPassword '\"{token}\"' '\"PASSWORD\"'")?;
     output.flush()?;
     Ok(())
 }
