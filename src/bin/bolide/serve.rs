@@ -74,8 +74,11 @@ async fn announce_and_serve(app: &App, address: &str) -> Outcome {
     let listener = TcpListener::bind(address).await.map_err(|reason| {
         format!("cannot listen on {address}: {reason}; choose another address with --listen, such as 127.0.0.1:3001")
     })?;
+    let mut ended = Box::pin(bolide::shutdown_signal());
+    // From now on a signal is heard: whoever reads the line may send one at once.
+    let _not_yet = futures::poll!(&mut ended);
     writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
-    app.serve_on(listener, bolide::shutdown_signal()).await;
+    app.serve_on(listener, ended).await;
     Ok(())
 }
 
