@@ -101,4 +101,7 @@ pub enum ConnectError {
     /// The server sent more documents than the client keeps; see [`ClientLimits`](super::ClientLimits).
     #[error("the server sent more than {0} documents, which is the limit of this client")]
     TooManyDocuments(usize),
+    /// The server sent a message that is larger than the client takes; see [`ClientLimits`](super::ClientLimits).
+    #[error("the server sent a message of more than {0} bytes, which is the limit of this client")]
+    MessageTooLarge(usize),
 }

@@ -93,10 +93,15 @@ fn complain(failure: &Failure) {
     let mut errors = io::stderr().lock();
     let name = painted(errors.is_terminal(), Paint::Red, "bolide");
     // Standard error may be closed; the exit code says it as well.
-    let _closed = writeln!(errors, "{name}: {}", failure.message());
+    let _closed = writeln!(errors, "{name}: {}", harmless(&failure.message()));
     if let Failure::Call(CallError::Server(DdpError { details: Some(details), .. })) = failure {
-        let _closed = writeln!(errors, "  details: {}", details.get());
+        let _closed = writeln!(errors, "  details: {}", harmless(details.get()));
     }
+}
+
+/// A server's text as a terminal may show it: nothing in it moves the cursor or changes how the terminal behaves.
+pub(crate) fn harmless(text: &str) -> String {
+    text.chars().map(|shown| if shown.is_control() { '\u{fffd}' } else { shown }).collect()
 }
 
 /// Prints a line. A reader that has gone away is no failure of ours.
@@ -110,7 +115,11 @@ pub(crate) fn for_reader(json: &str) -> String {
     let indent = if is_terminal { Indent::Spaces(2) } else { Indent::None };
     let printed = Ejson::parse(json, &CustomTypes::default()).map(|value| value.to_indented_string(indent));
     let printed = printed.unwrap_or_else(|_| json.to_owned());
-    if is_terminal { paint_json(&printed) } else { printed }
+    if !is_terminal {
+        return printed;
+    }
+    let lines: Vec<String> = printed.lines().map(harmless).collect();
+    paint_json(&lines.join("\n"))
 }
 
 #[derive(Clone, Copy)]
