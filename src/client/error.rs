@@ -29,6 +29,9 @@ pub enum CallError {
     /// The server did not understand the message, with the reason that it gives.
     #[error("the server refuses the message: {0}")]
     Refused(String),
+    /// The server's answer is not what DDP says, for this reason.
+    #[error("the server's answer is not understood: {0}")]
+    Answer(String),
     /// There are too many subscriptions; see [`ClientLimits`](super::ClientLimits).
     #[error("there are {0} subscriptions already, which is the limit of this client")]
     TooManySubscriptions(usize),

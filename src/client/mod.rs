@@ -49,6 +49,8 @@ mod status;
 mod stream;
 mod subscription;
 mod task;
+#[cfg(all(test, feature = "conformance"))]
+mod tests;
 mod two_factor;
 
 use std::sync::Arc;

@@ -183,12 +183,12 @@ fn equal(expected: &Value, actual: &Value) -> Matched {
     Err(Mismatch::new(format!("expected {expected}, received {actual}")))
 }
 
-const MORE: &str = "<more>";
+pub(crate) const MORE: &str = "<more>";
 const ERROR: &str = "<error>";
 const UNORDERED: &str = "<unordered>";
 
 /// What an expected object means.
-enum Form {
+pub(crate) enum Form {
     /// Its members.
     Members {
         /// Whether there may be others.
@@ -199,7 +199,7 @@ enum Form {
 }
 
 impl Form {
-    fn read(members: &Map<String, Value>) -> Result<Self, String> {
+    pub(crate) fn read(members: &Map<String, Value>) -> Result<Self, String> {
         if let Some(parts) = members.get(ERROR) {
             if members.len() > 1 {
                 return Err(format!("`{ERROR}` stands alone in its object"));
@@ -237,7 +237,7 @@ fn written_out(parts: &Value) -> Result<Value, String> {
     Ok(error)
 }
 
-fn unordered(items: &[Value]) -> Option<&[Value]> {
+pub(crate) fn unordered(items: &[Value]) -> Option<&[Value]> {
     match items.split_first() {
         Some((Value::String(first), rest)) if first == UNORDERED => Some(rest),
         _ => None,

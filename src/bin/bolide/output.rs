@@ -48,7 +48,13 @@ impl Failure {
             Self::Call(CallError::TwoFactorCanceled(_)) => 4,
             Self::Call(CallError::Server(error)) if is_second_factor(error) => 4,
             Self::Load(_)
-            | Self::Call(CallError::Server(_) | CallError::Refused(_) | CallError::Result(_) | CallError::Http(_)) => 1,
+            | Self::Call(
+                CallError::Server(_)
+                | CallError::Refused(_)
+                | CallError::Answer(_)
+                | CallError::Result(_)
+                | CallError::Http(_),
+            ) => 1,
             Self::Call(_) => 3,
             Self::Timeout => 5,
             Self::Interrupted => 130,
