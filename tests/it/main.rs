@@ -8,6 +8,7 @@ mod buses;
 mod client;
 mod client_calls;
 mod client_faults;
+mod client_frames;
 mod client_hostile;
 mod client_rest;
 mod client_tls;
