@@ -1,6 +1,7 @@
 //! The conversations of `protocol/conformance` read backwards: a scripted server says what a server has to say, and the
 //! client has to say what a client says there. What it then has must be what the conversation tells.
 
+mod nonsense;
 mod peer;
 mod play;
 mod script;
