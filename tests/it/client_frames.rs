@@ -112,9 +112,8 @@ async fn hand_on(mut from: Incoming, mut to: Outgoing, strike: Option<Strike>) {
 fn in_two(frame: Message) -> Vec<Message> {
     let Message::Text(text) = frame else { return vec![frame] };
     let middle = text.len() / 2;
-    let fragment = |bytes: &[u8], kind, is_last| {
-        Message::Frame(Frame::message(bytes.to_vec(), OpCode::Data(kind), is_last))
-    };
+    let fragment =
+        |bytes: &[u8], kind, is_last| Message::Frame(Frame::message(bytes.to_vec(), OpCode::Data(kind), is_last));
     let bytes = text.as_bytes();
     vec![fragment(&bytes[..middle], Data::Text, false), fragment(&bytes[middle..], Data::Continue, true)]
 }

@@ -33,7 +33,8 @@ async fn answers_that_come_twice_or_for_nobody_or_make_no_sense_are_passed_over(
     let (client, mut peer) = open(&server, builder(&server)).await;
     let first = call(&client, "first", Resend::default());
     let id = peer.hear().await["id"].clone();
-    for nonsense in ["", "nonsense", "[]", "null", "{}", r#"{"msg":7}"#, r#"{"msg":"result"}"#, r#"{"server_id":"0"}"#] {
+    for nonsense in ["", "nonsense", "[]", "null", "{}", r#"{"msg":7}"#, r#"{"msg":"result"}"#, r#"{"server_id":"0"}"#]
+    {
         peer.say_frame(Message::text(nonsense)).await;
     }
     peer.say_frame(Message::binary(format!(r#"{{"msg":"result","id":{id},"result":"binary"}}"#))).await;

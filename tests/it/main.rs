@@ -14,6 +14,7 @@ mod client_rest;
 mod client_tls;
 mod client_two_factor;
 mod command_line;
+mod command_line_accounts;
 mod conformance;
 mod conformance_runner;
 mod dispatch;

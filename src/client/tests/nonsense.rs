@@ -39,23 +39,35 @@ fn message() -> impl Strategy<Value = String> {
         Just(json!({"error": 500, "reason": "r"})),
     ];
     let kind = prop::sample::select(vec![
-        "result", "updated", "ready", "nosub", "added", "changed", "removed", "ping", "pong", "error", "connected",
-        "failed", "unheard of",
+        "result",
+        "updated",
+        "ready",
+        "nosub",
+        "added",
+        "changed",
+        "removed",
+        "ping",
+        "pong",
+        "error",
+        "connected",
+        "failed",
+        "unheard of",
     ]);
-    let well_meant = (kind, id(), anything.clone(), anything, any::<bool>()).prop_map(|(kind, id, one, other, lists)| {
-        let ids = if lists { json!([id]) } else { id.clone() };
-        let message = json!({
-            "msg": kind, "id": id, "result": one, "error": other, "fields": one, "collection": "c", "subs": ids,
-            "methods": ids, "cleared": if lists { json!(["a"]) } else { json!([]) }, "reason": "r",
-            "offendingMessage": {"id": id}, "session": "s",
+    let well_meant =
+        (kind, id(), anything.clone(), anything, any::<bool>()).prop_map(|(kind, id, one, other, lists)| {
+            let ids = if lists { json!([id]) } else { id.clone() };
+            let message = json!({
+                "msg": kind, "id": id, "result": one, "error": other, "fields": one, "collection": "c", "subs": ids,
+                "methods": ids, "cleared": if lists { json!(["a"]) } else { json!([]) }, "reason": "r",
+                "offendingMessage": {"id": id}, "session": "s",
+            });
+            let Value::Object(mut members) = message else { return String::new() };
+            // An answer is mostly good.
+            if lists {
+                members.remove("error");
+            }
+            Value::Object(members).to_string()
         });
-        let Value::Object(mut members) = message else { return String::new() };
-        // An answer is mostly good.
-        if lists {
-            members.remove("error");
-        }
-        Value::Object(members).to_string()
-    });
     prop_oneof![9 => well_meant, 1 => ".{0,40}"]
 }
 
