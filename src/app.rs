@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 #[cfg(feature = "accounts")]
 use crate::accounts::{Accounts, AccountsCore, AccountsHandle};
-use crate::bus::{Bus, BusEvent, LocalBus};
+use crate::bus::{Bus, BusEvent, BusMember, LocalBus};
 use crate::chance::{Chance, Generator, SystemChance};
 use crate::clock::{Clock, SystemClock};
 use crate::collection::{Collection, CollectionCore};
@@ -26,7 +26,9 @@ use crate::connection::{Connection, Peer};
 use crate::context::CallRandom;
 use crate::error::{BuildError, Error};
 use crate::limits::{Heartbeat, Limits};
-use crate::method::{Invocation, Method, MethodHandler, MethodRegistry, Parameters, RunningMethod, sanitize};
+use crate::method::{
+    Invocation, Method, MethodHandler, MethodKind, MethodRegistry, MethodSummary, Parameters, RunningMethod, sanitize,
+};
 use crate::publication::{
     Hasher, PublicationHandler, PublicationRegistry, Strategy, Stream, StreamCore, Subscription, add_built_in,
 };
@@ -73,6 +75,8 @@ pub struct AppBuilder {
     accounts: Option<Accounts>,
     #[cfg(feature = "accounts")]
     endpoints: Vec<Endpoint>,
+    #[cfg(feature = "accounts")]
+    web_pages: bool,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     types: CustomTypes,
@@ -92,15 +96,6 @@ pub struct Caller {
     user: Option<UserId>,
 }
 
-/// A registered method, for lists.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MethodSummary {
-    /// The method's name.
-    pub name: String,
-    /// Its policy.
-    pub policy: TwoFactor,
-}
-
 type ConnectionHook = Box<dyn Fn(Connection) + Send + Sync>;
 
 pub(crate) struct AppState {
@@ -112,6 +107,8 @@ pub(crate) struct AppState {
     pub(crate) accounts: Option<Arc<AccountsCore>>,
     #[cfg(feature = "accounts")]
     pub(crate) endpoints: Vec<Endpoint>,
+    #[cfg(feature = "accounts")]
+    pub(crate) web_pages: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chance: Arc<dyn Chance>,
     pub(crate) types: CustomTypes,
@@ -178,11 +175,10 @@ impl App {
         self.state.run(found, None, caller.user.clone(), CallRandom::new(None), parameters).await
     }
 
-    /// The methods with their policies, by name.
+    /// The methods, and after them the endpoints, each with its policy, by name.
     #[must_use]
     pub fn methods(&self) -> Vec<MethodSummary> {
-        let summary = |method: &Method| MethodSummary { name: method.name.to_string(), policy: method.policy };
-        self.state.methods.iter().map(summary).collect()
+        self.state.summaries()
     }
 
     /// The accounts, if the app has any.
@@ -195,7 +191,7 @@ impl App {
     /// The time, as the app's clock tells it.
     #[must_use]
     pub fn now(&self) -> Date {
-        Date::from_milliseconds(self.state.clock.now().milliseconds())
+        self.state.clock.now().to_date()
     }
 
     /// How many connections are open.
@@ -215,7 +211,7 @@ impl App {
     pub fn router(&self) -> Router {
         let router = crate::transport::http::router(&self.state);
         #[cfg(feature = "accounts")]
-        let router = router.merge(crate::rest::router(&self.state));
+        let router = router.merge(crate::rest::router(&self.state)).merge(crate::web::router(&self.state));
         router
     }
 
@@ -273,6 +269,8 @@ impl AppBuilder {
             accounts: None,
             #[cfg(feature = "accounts")]
             endpoints: Vec::new(),
+            #[cfg(feature = "accounts")]
+            web_pages: false,
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
             types: CustomTypes::default(),
@@ -326,6 +324,15 @@ impl AppBuilder {
         })
     }
 
+    /// Registers a stream, or gives the one of its name that the app has registered itself.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn stream_unless_there(self, stream: Stream) -> (Self, Stream) {
+        match self.streams.iter().find(|own| own.name() == stream.name()).map(Arc::clone) {
+            Some(own) => (self, Stream::of(own)),
+            None => (self.stream(&stream), stream),
+        }
+    }
+
     /// Lets a collection share its changes with other nodes. Without it, a collection works on this node alone.
     pub fn collection<T: Serialize + DeserializeOwned>(mut self, collection: &Collection<T>) -> Self {
         self.collections.push(Arc::clone(collection.core()));
@@ -350,6 +357,14 @@ impl AppBuilder {
     #[cfg(feature = "accounts")]
     pub fn accounts(mut self, accounts: Accounts) -> Self {
         self.accounts = Some(accounts);
+        self
+    }
+
+    /// Serves the web pages at `/`: an account page for users and a panel for admins, with `bolide.js` for pages of the
+    /// application's own. Without it `/` is free. The setting `Web_Pages_Enabled` turns the pages off at run time.
+    #[cfg(feature = "accounts")]
+    pub const fn web_pages(mut self) -> Self {
+        self.web_pages = true;
         self
     }
 
@@ -502,11 +517,28 @@ impl AppBuilder {
         if !prefix.is_empty() && (!prefix.starts_with('/') || prefix.ends_with('/')) {
             self.mistakes.push(BuildError::PathPrefix(prefix.clone()));
         }
+        #[cfg(feature = "accounts")]
+        if self.web_pages && accounts.is_none() {
+            self.mistakes.push(BuildError::WebPagesWithoutAccounts);
+        }
         if let Some(mistake) = self.mistakes.into_iter().next() {
             return Err(mistake.into());
         }
         add_built_in(&mut self.publications)?;
-        join_bus(&*self.bus, self.collections, self.streams, self.types.clone());
+        let member = join_bus(
+            &*self.bus,
+            self.collections,
+            self.streams,
+            self.types.clone(),
+            #[cfg(feature = "accounts")]
+            accounts.as_ref().map(Arc::downgrade),
+        );
+        #[cfg(feature = "accounts")]
+        if let Some(accounts) = &accounts {
+            accounts.join_bus(member);
+        }
+        #[cfg(not(feature = "accounts"))]
+        drop(member);
         let state = AppState {
             methods: self.methods,
             publications: self.publications,
@@ -516,6 +548,8 @@ impl AppBuilder {
             accounts: accounts.clone(),
             #[cfg(feature = "accounts")]
             endpoints: self.endpoints,
+            #[cfg(feature = "accounts")]
+            web_pages: self.web_pages,
             clock: self.clock,
             chance: self.chance,
             types: self.types,
@@ -589,10 +623,20 @@ impl AppState {
             random: Mutex::new(random),
             unblocked: AtomicBool::new(false),
             parent: None,
+            is_clients_choice: true,
             admitted: AtomicBool::new(false),
         });
-        let outcome = RunningMethod::new(invocation.run(parameters)).await;
+        let outcome = RunningMethod::start(&invocation, parameters).await;
         outcome.map_err(|error| sanitize(error, "method", &method.name, &self.random_id()))
+    }
+
+    pub(crate) fn summaries(&self) -> Vec<MethodSummary> {
+        let methods = self.methods.iter().map(|method| MethodSummary::new(MethodKind::Method, method));
+        #[cfg(feature = "accounts")]
+        let methods = methods.chain(self.endpoints.iter().map(Endpoint::summary));
+        let mut summaries: Vec<_> = methods.collect();
+        summaries.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+        summaries
     }
 
     pub(crate) fn is_shutting_down(&self) -> bool {
@@ -600,12 +644,18 @@ impl AppState {
     }
 
     pub(crate) fn new_session(&self, peer: Peer, link: Link) -> Arc<Session> {
-        Session::new(self.random_id(), peer, Outbox::new(link, &self.limits))
+        Session::new(self.random_id(), self.clock.now(), peer, Outbox::new(link, &self.limits))
     }
 }
 
-/// Connects collections and streams with those of the same name on other nodes.
-fn join_bus(bus: &dyn Bus, collections: Vec<Arc<CollectionCore>>, streams: Vec<Arc<StreamCore>>, types: CustomTypes) {
+/// Connects collections and streams with those of the same name on other nodes, and accounts with accounts.
+fn join_bus(
+    bus: &dyn Bus,
+    collections: Vec<Arc<CollectionCore>>,
+    streams: Vec<Arc<StreamCore>>,
+    types: CustomTypes,
+    #[cfg(feature = "accounts")] accounts: Option<Weak<AccountsCore>>,
+) -> BusMember {
     // They know the bus, so the bus does not keep them alive.
     let by_collection: HashMap<String, Weak<CollectionCore>> =
         collections.iter().map(|core| (core.name().to_owned(), Arc::downgrade(core))).collect();
@@ -629,6 +679,16 @@ fn join_bus(bus: &dyn Bus, collections: Vec<Arc<CollectionCore>>, streams: Vec<A
                 core.deliver(event, args);
             }
         }
+        BusEvent::TokensEnded { .. }
+        | BusEvent::UserSignedOut { .. }
+        | BusEvent::UserChanged { .. }
+        | BusEvent::SettingChanged { .. } =>
+        {
+            #[cfg(feature = "accounts")]
+            if let Some(accounts) = accounts.as_ref().and_then(Weak::upgrade) {
+                accounts.hear(event);
+            }
+        }
     }));
     for core in collections {
         core.attach(member.clone());
@@ -636,6 +696,7 @@ fn join_bus(bus: &dyn Bus, collections: Vec<Arc<CollectionCore>>, streams: Vec<A
     for core in streams {
         core.attach(member.clone());
     }
+    member
 }
 
 async fn listen(address: &str) -> Result<TcpListener, Error> {
@@ -647,8 +708,8 @@ async fn listen(address: &str) -> Result<TcpListener, Error> {
     TcpListener::bind(parsed).await.map_err(failed)
 }
 
-/// Ready when the process is asked to end.
-async fn shutdown_signal() {
+/// Ready when the process is asked to end, by SIGINT or SIGTERM: for [`App::serve_on`].
+pub async fn shutdown_signal() {
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{CallerKind, HandlerFuture, MethodHandler, Parameters};
+use super::{CallerKind, HandlerFuture, MethodHandler, MethodStatistics, Parameters};
 use crate::context::Context;
 use crate::error::BuildError;
 use crate::two_factor::TwoFactor;
@@ -18,6 +18,7 @@ pub(crate) struct Method {
     pub(crate) name: Box<str>,
     pub(crate) policy: TwoFactor,
     pub(crate) declared: Option<usize>,
+    pub(crate) statistics: MethodStatistics,
     #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "REST asks it"))]
     caller: CallerKind,
     handler: Box<dyn Fn(Context, Parameters) -> HandlerFuture + Send + Sync>,
@@ -65,7 +66,7 @@ impl Method {
             return Err(BuildError::AnonymousGatedMethod(name.to_owned()));
         }
         let handler = Box::new(move |context, parameters| handler.call(context, parameters));
-        Ok(Self { name: name.into(), policy, declared, caller, handler })
+        Ok(Self { name: name.into(), policy, declared, statistics: MethodStatistics::default(), caller, handler })
     }
 
     /// Whether somebody must be signed in.

@@ -17,7 +17,9 @@ pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
     let (own, tokens, public) = (Arc::clone(core), Arc::clone(core), Arc::clone(core));
     builder
         .get("me", open, async move |me: SignedIn, _: Value| own.own_document(me.user()).await)
-        .get("settings.public", open, async move |_: Context, _: Value| Ok(json!({ "settings": public.public_settings() })))
+        .get("settings.public", open, async move |_: Context, _: Value| {
+            Ok(json!({ "settings": public.public_settings() }))
+        })
         .post("users.2fa.sendEmailCode", open, async |context: Context, body: Value| {
             let name = text(&body, "emailOrUsername")?;
             context.call::<Value>("sendEmailCode", &(name,)).await.map(nothing)
@@ -59,7 +61,7 @@ pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
                 TokenKind::Session { .. } => None,
                 TokenKind::Personal { name, last_part, bypasses_two_factor } => Some(json!({
                     "name": name,
-                    "createdAt": bolide_protocol::ejson::Date::from_milliseconds(token.created_at.milliseconds()).to_iso_string(),
+                    "createdAt": token.created_at.to_date().to_iso_string(),
                     "lastTokenPart": last_part,
                     "bypassTwoFactor": bypasses_two_factor,
                 })),

@@ -28,7 +28,7 @@ use crate::app::AppState;
 use crate::connection::{Connection, Peer};
 use crate::context::CallRandom;
 use crate::identity::{Credential, Identity};
-use crate::method::{Method, MethodError, Parameters, sanitize};
+use crate::method::{Method, MethodError, MethodKind, MethodSummary, Parameters, sanitize};
 use crate::transport::peer;
 
 pub(crate) use accounts::register;
@@ -45,6 +45,16 @@ pub(crate) struct Endpoint {
     /// Below `/api/v1`, with `{name}` for what changes.
     pub(crate) path: String,
     pub(crate) method: Arc<Method>,
+}
+
+impl Endpoint {
+    pub(crate) fn summary(&self) -> MethodSummary {
+        let kind = match self.verb {
+            Verb::Get => MethodKind::Get,
+            Verb::Post => MethodKind::Post,
+        };
+        MethodSummary::new(kind, &self.method)
+    }
 }
 
 /// What is done with a path.

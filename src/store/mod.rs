@@ -11,6 +11,7 @@
 
 pub mod attempt;
 pub mod audit;
+mod changes;
 pub mod code;
 pub mod document;
 mod fold;
@@ -23,6 +24,7 @@ use futures::future::BoxFuture;
 
 pub use attempt::{Attempts, FailureRule};
 pub use audit::{AuditEntry, AuditFilter};
+pub use changes::{Changes, Topic};
 pub use code::{Challenge, EmailCode, KeyedHash, Link, LinkPurpose};
 pub use document::StoredDocument;
 pub use fold::fold;
@@ -47,6 +49,8 @@ pub trait Store:
     + Sync
     + 'static
 {
+    /// Tells of every write.
+    fn changes(&self) -> &Changes;
 }
 
 /// Why the store did not do what it was asked.

@@ -6,9 +6,10 @@ use zeroize::Zeroizing;
 
 use crate::accounts::AccountsCore;
 use crate::chance::{Chance, Generator};
+use crate::keys::KeyRing;
 use crate::method::MethodResult;
 use crate::settings::TOTP_MAX_DELTA;
-use crate::store::{BackupCodes, Sealed, Totp, User};
+use crate::store::{BackupCodes, KeyedHash, Sealed, Totp, User};
 use crate::user::UserId;
 
 const STEP_SECONDS: u64 = 30;
@@ -34,14 +35,14 @@ pub(crate) fn digits(chance: &dyn Chance) -> String {
 }
 
 impl AccountsCore {
-    /// A new secret, sealed, and as the user is shown it.
-    pub(crate) fn new_totp_secret(&self, user: &User) -> (Sealed, String, String) {
+    /// A new secret, sealed, and as the user is shown it; apps list it under the name of the site.
+    pub(crate) fn new_totp_secret(&self, user: &User, site: &str) -> (Sealed, String, String) {
         let mut bytes = Zeroizing::new([0; 20]);
         self.chance.fill(&mut *bytes);
         let secret = Secret::new(Box::from(bytes.as_slice())).to_base32();
         let sealed = self.keys.seal(&*bytes, &totp_owner(&user.id), &*self.chance);
         let account = user.username.clone().unwrap_or_else(|| user.id.to_string());
-        let (issuer, account) = (encoded(&self.site.name), encoded(&account));
+        let (issuer, account) = (encoded(site), encoded(&account));
         let url = format!("otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}");
         (sealed, secret, url)
     }
@@ -81,10 +82,15 @@ impl AccountsCore {
     pub(crate) fn new_backup_codes(&self, user: &UserId) -> (Vec<String>, BackupCodes) {
         let draw = |_| random::id_of_length(&mut Generator(&*self.chance), BACKUP_CODE_LENGTH);
         let codes: Vec<String> = (0..BACKUP_CODES).map(draw).collect();
-        let hash = |code: &String| self.keys.hash("backup-code", user.as_str(), &sha256_hex(code));
+        let hash = |code: &String| backup_code_hash(&self.keys, user, &sha256_hex(code));
         let stored = BackupCodes(codes.iter().map(hash).collect());
         (codes, stored)
     }
+}
+
+/// What is stored of a backup code, by its SHA-256 in hexadecimal.
+pub(crate) fn backup_code_hash(keys: &KeyRing, user: &UserId, sha256: &str) -> KeyedHash {
+    keys.hash("backup-code", user.as_str(), sha256)
 }
 
 /// Rocket.Chat stores backup codes so: hashed once more, imported ones can be checked like our own.

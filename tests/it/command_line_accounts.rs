@@ -6,7 +6,7 @@ use bolide::clock::{Clock as _, MovableClock};
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
 
-use crate::application::application_with_users;
+use crate::application::application_with_users_at;
 use crate::command_line::{Terminal, User, complaint, printed};
 use crate::server::Server;
 
@@ -16,7 +16,8 @@ const ORDER: &str = r#"{"to":"bob","amount":25}"#;
 const SECRET: &[u8] = b"Hello!\xde\xad\xbe\xef";
 
 async fn start() -> (Server, MovableClock) {
-    let (app, clock) = application_with_users().await;
+    let clock = MovableClock::default();
+    let app = application_with_users_at(clock.clone(), "smtp://127.0.0.1:1").await;
     (Server::start(app).await, clock)
 }
 

@@ -5,8 +5,13 @@ mod call;
 mod conformance;
 mod connection;
 mod data;
+mod documents;
+mod environment;
+mod import;
+mod key;
 mod latencies;
 mod login;
+mod methods;
 mod output;
 mod progress;
 mod prompt;
@@ -18,7 +23,7 @@ mod user;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// A Meteor-compatible DDP server in which every method carries a two-factor policy.
 #[derive(Debug, Parser)]
@@ -38,6 +43,11 @@ enum Command {
     /// Makes login tokens for a server that is stopped.
     #[command(subcommand)]
     Token(token::Command),
+    /// Changes the keys that seal secrets, of a server that is stopped.
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Lists the methods and endpoints of `bolide serve`, each with its two-factor policy.
+    Methods(methods::Arguments),
     /// Calls a method of any DDP server and prints its result.
     Call(call::Arguments),
     /// Follows a publication of any DDP server: a table on a terminal, else one JSON object per line.
@@ -55,9 +65,11 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Serve(arguments) => serve::report(serve::run(arguments).await),
-        Command::User(command) => serve::report(user::run(command).await),
-        Command::Token(command) => serve::report(token::run(command).await),
+        Command::Serve(arguments) => serve::report(checked(serve::run(arguments)).await),
+        Command::User(command) => serve::report(checked(user::run(command)).await),
+        Command::Token(command) => serve::report(checked(token::run(command)).await),
+        Command::Key(command) => serve::report(checked(key::run(command)).await),
+        Command::Methods(arguments) => serve::report(checked(methods::run(arguments)).await),
         Command::Call(arguments) => output::finish(call::run(arguments)).await,
         Command::Subscribe(arguments) => output::finish(subscribe::run(arguments)).await,
         Command::Login(arguments) => output::finish(login::run(arguments)).await,
@@ -65,4 +77,10 @@ async fn main() -> ExitCode {
         Command::Bench(arguments) => output::finish(bench::run(arguments)).await,
         Command::Conformance(arguments) => conformance::run(arguments).await,
     }
+}
+
+/// Runs a command of an operator, unless the environment says what nobody reads.
+async fn checked(command: impl Future<Output = serve::Outcome>) -> serve::Outcome {
+    environment::check(&Arguments::command())?;
+    command.await
 }

@@ -15,7 +15,9 @@ use crate::conformance::memory::FreshValues;
 
 /// How many conversations of each chapter the client has to hold, at least. The others consist of what no client of ours
 /// ever sends: malformed messages, seeds, pings of its own choosing, upgrade requests, a second `connect`.
-const AT_LEAST: [(&str, usize); 17] = [
+const AT_LEAST: [(&str, usize); 23] = [
+    ("accounts-login", 20),
+    ("accounts-tokens", 12),
     ("collections", 30),
     ("connection", 5),
     ("connection-info", 10),
@@ -32,7 +34,11 @@ const AT_LEAST: [(&str, usize); 17] = [
     ("streams", 12),
     ("subscription-ordering", 8),
     ("subscriptions", 55),
+    ("two-factor-gate", 25),
+    ("two-factor-password", 8),
+    ("two-factor-remember", 10),
     ("user-change", 20),
+    ("users-publication", 8),
 ];
 
 #[tokio::test]

@@ -281,7 +281,7 @@ impl Called {
             return Ok(());
         };
         let answer = timeout(SOON, self.answer).await.map_err(|_| "it has no answer".to_owned())?;
-        let told = match answer.map_err(|error| error.to_string())? {
+        let mut told = match answer.map_err(|error| error.to_string())? {
             Ok(None) => json!({}),
             Ok(Some(result)) => json!({"result": as_value(&result)?}),
             Err(CallError::Server(error)) => json!({"error": error}),
@@ -290,6 +290,12 @@ impl Called {
         let mut expected = expected;
         if let Some(members) = expected.as_object_mut() {
             members.retain(|key, _| key == "result" || key == "error");
+        }
+        for error in
+            [&mut expected, &mut told].into_iter().filter_map(|outcome| outcome.get_mut("error")?.as_object_mut())
+        {
+            // The other members follow from these.
+            error.retain(|key, _| ["error", "reason", "details"].contains(&key.as_str()));
         }
         same("the answer", &expected, &told)
     }

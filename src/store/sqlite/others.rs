@@ -2,13 +2,13 @@
 
 use sqlx::sqlite::SqliteRow;
 
-use super::{Running, SqliteStore, failed, get, optional_time, time};
+use super::{Running, SqliteStore, Touches, failed, get, optional_time, time};
 use crate::clock::Timestamp;
 use crate::store::attempt::FailureCounters;
 use crate::store::audit::Audit;
 use crate::store::document::Documents;
 use crate::store::setting::StoredSettings;
-use crate::store::{Attempts, AuditEntry, AuditFilter, FailureRule, StoredDocument};
+use crate::store::{Attempts, AuditEntry, AuditFilter, FailureRule, StoredDocument, Topic};
 
 impl FailureCounters for SqliteStore {
     fn attempts<'store>(&'store self, key: &'store str) -> Running<'store, Attempts> {
@@ -29,7 +29,7 @@ impl FailureCounters for SqliteStore {
     ) -> Running<'store, Attempts> {
         Box::pin(async move {
             let key = key.to_owned();
-            self.transaction(move |connection| {
+            self.transaction(Touches::Nothing, move |connection| {
                 Box::pin(async move {
                     let row = sqlx::query("SELECT * FROM failures WHERE key = $1").bind(&key);
                     let row = row.fetch_optional(&mut *connection).await.map_err(failed)?;
@@ -102,7 +102,7 @@ impl StoredSettings for SqliteStore {
 impl Audit for SqliteStore {
     fn record(&self, entries: Vec<AuditEntry>) -> Running<'_, ()> {
         Box::pin(async move {
-            self.transaction(move |connection| {
+            self.transaction(Touches::Topic(Topic::Audit), move |connection| {
                 Box::pin(async move {
                     for entry in entries {
                         sqlx::query(

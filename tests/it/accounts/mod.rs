@@ -1,10 +1,29 @@
 //! Accounts and the second factor, over real sockets: who logs in, who is asked, and what does not get through.
 
+#![expect(clippy::unwrap_used, reason = "what a test prepares works, or the test fails")]
+
+mod admins;
 mod attacks;
+mod cached_reads;
+mod enrolment;
 mod factors;
+pub(crate) mod import;
+mod input;
+mod keys;
+mod leaked_secrets;
 mod login;
+mod mail;
+mod nodes;
+mod other_dialects;
+mod own_document;
+mod permissions;
+mod pipeline;
+mod policies;
+mod replays;
 mod rest;
+mod revocation;
 mod store;
+mod wrong_types;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +31,14 @@ use std::time::Duration;
 use bolide::accounts::Accounts;
 use bolide::accounts::password::HashingCost;
 use bolide::chance::SystemChance;
-use bolide::clock::{Clock as _, MovableClock, Timestamp};
+use bolide::clock::{Clock, MovableClock, Timestamp};
 use bolide::keys::KeyRing;
 use bolide::mail::{Mail, MemoryMailer};
 use bolide::prelude::*;
 use bolide::protocol::ejson::Object;
 use bolide::store::{EmailAddress, NewUser, SqliteStore, Totp, User};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use totp_rs::{Builder, Secret};
 
 use crate::client::Client;
@@ -36,7 +56,21 @@ pub(crate) struct Bank {
 
 impl Bank {
     pub(crate) async fn open() -> Self {
+        Self::open_with(|accounts| accounts).await
+    }
+
+    /// The same with accounts of the test's own making.
+    pub(crate) async fn open_with(make: impl FnOnce(Accounts) -> Accounts) -> Self {
         let clock = MovableClock::default();
+        Self::build(clock.clone(), clock, make).await
+    }
+
+    /// With a clock that somebody else moves.
+    pub(crate) async fn open_at(clock: impl Clock) -> Self {
+        Self::build(clock, MovableClock::default(), |accounts| accounts).await
+    }
+
+    async fn build(app_clock: impl Clock, clock: MovableClock, make: impl FnOnce(Accounts) -> Accounts) -> Self {
         let mailer = MemoryMailer::default();
         let store = SqliteStore::open("sqlite::memory:").await.unwrap();
         let keys = KeyRing::generate(&SystemChance);
@@ -47,9 +81,10 @@ impl Bank {
         {
             add(&accounts, name, totp, has_email_codes).await;
         }
+        let accounts = make(accounts);
         let gated = TwoFactor::required;
         let app = App::builder()
-            .clock(clock.clone())
+            .clock(app_clock)
             .accounts(accounts)
             .method("whoami", TwoFactor::none(), async |me: SignedIn| Ok(me.user().clone()))
             .method("gated", gated(), ok)
@@ -79,9 +114,7 @@ impl Bank {
 
     /// The code of bob's authenticator app now.
     pub(crate) fn code(&self) -> String {
-        let seconds = u64::try_from(self.clock.now().milliseconds() / 1000).unwrap();
-        let totp = Builder::new().with_secret(Secret::new(Box::from(SECRET))).build_noncompliant();
-        totp.generate(seconds).to_string()
+        code_at(self.clock.now())
     }
 
     /// The mails that have arrived, once there are `count`.
@@ -105,11 +138,31 @@ impl Bank {
     }
 }
 
+/// The code of bob's authenticator app at a time.
+pub(crate) fn code_at(time: Timestamp) -> String {
+    code_of(Secret::new(Box::from(SECRET)), time)
+}
+
+/// The code of a secret, as users are shown it.
+pub(crate) fn totp_code(base32: &str, clock: &MovableClock) -> String {
+    code_of(Secret::try_from_base32(base32).unwrap(), clock.now())
+}
+
+fn code_of(secret: Secret, time: Timestamp) -> String {
+    let seconds = u64::try_from(time.milliseconds() / 1000).unwrap();
+    Builder::new().with_secret(secret).build_noncompliant().generate(seconds).to_string()
+}
+
+/// What a client sends for a password as a second factor.
+pub(crate) fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02X}"))
+}
+
 async fn ok(_: SignedIn) -> MethodResult<&'static str> {
     Ok("ok")
 }
 
-async fn add(accounts: &Accounts, name: &str, has_totp: bool, has_email_codes: bool) {
+pub(crate) async fn add(accounts: &Accounts, name: &str, has_totp: bool, has_email_codes: bool) {
     let id = UserId::from(format!("user-{name}"));
     let chance = SystemChance;
     let totp = if has_totp { Totp::On(accounts.seal_totp_secret(&id, SECRET, &chance)) } else { Totp::Off };
