@@ -140,6 +140,8 @@ browserTest('every method and endpoint is listed with its policy, and calls are 
   await assert.rejects(server.call('failWith', 'no', 'reason'));
   await row('add').getByRole('cell', { name: '3', exact: true }).waitFor();
   await row('failWith').getByRole('cell', { name: '1', exact: true }).nth(1).waitFor();
+  await page.getByLabel('Order').selectOption('most calls first');
+  await page.getByRole('row').nth(1).getByRole('rowheader', { name: 'add', exact: true }).waitFor();
   await page.getByLabel('Only those that ask for a second factor').check();
   await row('add').waitFor({ state: 'detached' });
 });
