@@ -25,6 +25,7 @@ mod long_method;
 mod mail;
 mod meteor;
 mod mounted;
+mod operator;
 mod publications;
 mod rate_limits;
 mod raw;

@@ -71,9 +71,12 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     if let Some(accounts) = app.accounts() {
         welcome_first_admin(&accounts).await?;
     }
+    let mut ended = Box::pin(shutdown_signal());
+    // From now on a signal is heard: whoever reads the line may send one at once.
+    let _not_yet = futures::poll!(&mut ended);
     // With port 0, nobody else knows where.
     writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
-    app.serve_on(listener, shutdown_signal()).await;
+    app.serve_on(listener, ended).await;
     Ok(())
 }
 
