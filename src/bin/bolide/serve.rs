@@ -137,11 +137,8 @@ async fn welcome_first_admin(accounts: &AccountsHandle) -> Outcome {
     }
     let link = accounts.password_link("admin").await.map_err(|error| error.to_string())?;
     let mut output = std::io::stdout().lock();
-    let token = link.rsplit('/').next().unwrap_or_default();
     writeln!(output, "There is a user `admin` now. Choose its password behind this link, once, within 30 days:")?;
     writeln!(output, "  {link}")?;
-    writeln!(output, "or on the command line:")?;
-    writeln!(output, "  bolide call URL resetPassword '\"{token}\"' '\"PASSWORD\"'")?;
     output.flush()?;
     Ok(())
 }
