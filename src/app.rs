@@ -35,6 +35,7 @@ use crate::rate_limit::{RateLimitRule, RateLimiter};
 use crate::rest::{Endpoint, Verb};
 use crate::session::{Link, Outbox, Session, Sessions, drive};
 use crate::transport::memory::{self, MemoryConnection};
+use crate::transport::proxies::{Proxies, TrustedProxy};
 use crate::transport::sockjs::XhrSessions;
 #[cfg(feature = "accounts")]
 use crate::two_factor::AccountsGate;
@@ -83,6 +84,7 @@ pub struct AppBuilder {
     path_prefix: String,
     sockjs: bool,
     forwarded_count: usize,
+    trusted_proxies: Vec<TrustedProxy>,
     mistakes: Vec<BuildError>,
 }
 
@@ -122,7 +124,7 @@ pub(crate) struct AppState {
     pub(crate) path_prefix: String,
     /// Nothing if SockJS is turned off.
     pub(crate) sockjs: Option<XhrSessions>,
-    pub(crate) forwarded_count: usize,
+    pub(crate) proxies: Proxies,
     pub(crate) sessions: Sessions,
     pub(crate) stopping: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -283,6 +285,7 @@ impl AppBuilder {
             path_prefix: String::new(),
             sockjs: true,
             forwarded_count: 0,
+            trusted_proxies: Vec::new(),
             mistakes: Vec::new(),
         }
     }
@@ -471,6 +474,20 @@ impl AppBuilder {
         self
     }
 
+    /// Believes a proxy, or a network of proxies, when it says in `x-forwarded-for` for whom it forwards. The client's
+    /// address is the last one there that is not trusted. Default: none, the header is not believed.
+    ///
+    /// ```
+    /// use bolide::App;
+    ///
+    /// let app = App::builder().trusted_proxy("10.0.0.0/8".parse()?).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn trusted_proxy(mut self, proxy: TrustedProxy) -> Self {
+        self.trusted_proxies.push(proxy);
+        self
+    }
+
     /// Takes the time from elsewhere.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -505,6 +522,7 @@ impl AppBuilder {
         if let Some(mistake) = self.mistakes.into_iter().next() {
             return Err(mistake.into());
         }
+        let proxies = Proxies::new(self.forwarded_count, self.trusted_proxies)?;
         add_built_in(&mut self.publications)?;
         join_bus(&*self.bus, self.collections, self.streams, self.types.clone());
         let state = AppState {
@@ -525,7 +543,7 @@ impl AppBuilder {
             connection_hooks: self.connection_hooks,
             path_prefix: self.path_prefix,
             sockjs: self.sockjs.then(XhrSessions::default),
-            forwarded_count: self.forwarded_count,
+            proxies,
             sessions: Sessions::default(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),

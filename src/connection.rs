@@ -91,7 +91,7 @@ impl Connection {
         }
     }
 
-    /// The client's address. Behind proxies it is what `forwarded_count` of them say.
+    /// The client's address. Behind proxies it is what those say that are counted or trusted.
     #[must_use]
     pub fn client_address(&self) -> Option<String> {
         self.peer().address.clone()

@@ -38,4 +38,11 @@ pub enum BuildError {
     /// A path prefix that is no path.
     #[error("the path prefix `{0}` must be empty, or begin with `/` and not end with one")]
     PathPrefix(String),
+    /// Proxies are both counted and named.
+    #[error(
+        "say either through how many proxies clients come (HTTP_FORWARDED_COUNT, `--forwarded-count`, \
+         `AppBuilder::forwarded_count`) or which ones are trusted (`--trusted-proxy`, `AppBuilder::trusted_proxy`), and \
+         not both"
+    )]
+    TwoProxyRules,
 }

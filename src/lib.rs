@@ -77,6 +77,7 @@ pub use limits::{Heartbeat, Limits};
 pub use method::{MethodError, MethodResult};
 pub use publication::{Audience, Strategy, Stream, Subscription};
 pub use transport::memory::{FromServer, MemoryConnection};
+pub use transport::proxies::{InvalidProxy, TrustedProxy};
 pub use two_factor::TwoFactor;
 pub use user::UserId;
 

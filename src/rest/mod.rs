@@ -128,7 +128,7 @@ impl Incoming {
     async fn read(app: &Arc<AppState>, accounts: &Arc<AccountsCore>, request: Request) -> Result<Self, Answer> {
         let (head, body) = request.into_parts();
         let address = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
-        let peer = peer::describe(address, &head.headers, app.forwarded_count);
+        let peer = peer::describe(address, &head.headers, &app.proxies);
         let identity = match identify(accounts, &head.headers).await {
             Ok(identity) => identity,
             Err(error) => return Err(failure(&sanitize(error, "request", head.uri.path(), &app.random_id()))),
