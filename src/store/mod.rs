@@ -4,6 +4,7 @@
 //! - [`token`]: what a client shows instead of a password;
 //! - [`code`]: what is shown once: codes, links, challenges;
 //! - [`attempt`]: how often something failed;
+//! - [`role`]: what belongs to a role;
 //! - [`setting`], [`audit`], [`document`]: settings, what happened, stored collections.
 //!
 //! Everything that must happen once (a code, a step, a link) is one conditional write: of two tasks that consume the same
@@ -14,6 +15,7 @@ pub mod audit;
 pub mod code;
 pub mod document;
 mod fold;
+pub mod role;
 pub mod setting;
 mod sqlite;
 pub mod token;
@@ -26,6 +28,7 @@ pub use audit::{AuditEntry, AuditFilter};
 pub use code::{Challenge, EmailCode, KeyedHash, Link, LinkPurpose};
 pub use document::StoredDocument;
 pub use fold::fold;
+pub use role::Role;
 pub use sqlite::{OpenError, SqliteStore};
 pub use token::{Fingerprint, HashedToken, LoginToken, TokenKind, Trust};
 pub use user::{BackupCodes, EmailAddress, NewUser, Sealed, StoredHash, Totp, User, UserFilter, UserPage};
@@ -39,6 +42,7 @@ pub trait Store:
     + token::Tokens
     + code::Codes
     + attempt::FailureCounters
+    + role::Roles
     + setting::StoredSettings
     + audit::Audit
     + document::Documents

@@ -2,7 +2,7 @@
 
 use sqlx::sqlite::SqliteRow;
 
-use super::{Running, SqliteStore, failed, get, time, unreadable};
+use super::{Running, SqliteStore, Touches, failed, get, time, unreadable};
 use crate::clock::Timestamp;
 use crate::store::code::Codes;
 use crate::store::{Challenge, EmailCode, KeyedHash, Link, LinkPurpose, StoreError};
@@ -96,7 +96,7 @@ impl Codes for SqliteStore {
 
     fn put_link(&self, link: Link) -> Running<'_, ()> {
         Box::pin(async move {
-            self.transaction(|connection| {
+            self.transaction(Touches::Nothing, |connection| {
                 Box::pin(async move {
                     sqlx::query(
                         "DELETE FROM links WHERE user_id = $1 AND purpose = $2 AND ($2 <> 'verify' OR address = $3)",

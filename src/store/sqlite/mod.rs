@@ -3,38 +3,39 @@
 //! One connection writes, several read. What a write acknowledges is on the disk (WAL, `synchronous = FULL`). A lock file
 //! beside the database keeps a second process away.
 
+mod cache;
 mod codes;
 mod mails;
 mod others;
 mod tokens;
 mod users;
+mod write;
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, Row as _};
 
 use super::{Store, StoreError, Unique};
 use crate::clock::Timestamp;
+use write::{Caches, Touches};
 
-/// What the schema is now.
-const VERSION: i64 = 1;
-const SCHEMA: &str = include_str!("schema.sql");
+/// What makes the schema of each version of the one before; the first begins with an empty database. None is ever changed.
+const MIGRATIONS: [&str; 2] = [include_str!("migration_1.sql"), include_str!("migration_2.sql")];
 
 /// How many connections read a file at once.
 const READERS: u32 = 4;
 
 /// A store in an SQLite file, or in memory.
-#[derive(Debug)]
 pub struct SqliteStore {
     writer: SqlitePool,
     reader: SqlitePool,
+    caches: Arc<Caches>,
     /// Held as long as the store is.
     _lock: Option<File>,
 }
@@ -64,13 +65,14 @@ pub enum OpenError {
     },
     /// It was written by a later version.
     #[error(
-        "the database {path} was written by a newer version (schema {found}, this one knows {VERSION}); update Bolide"
+        "the database {path} was written by a newer version (schema {found}, this one knows {known}); update Bolide",
+        known = MIGRATIONS.len()
     )]
     Newer {
         /// The file.
         path: PathBuf,
         /// Its schema.
-        found: i64,
+        found: usize,
     },
     /// The address is none.
     #[error("`{0}` is no database; say `sqlite:PATH` or `sqlite::memory:`")]
@@ -99,7 +101,7 @@ impl SqliteStore {
         // The database ends with its one connection.
         let forever = pool(1).idle_timeout(None).max_lifetime(None);
         let pool = forever.connect_with(options).await.map_err(damaged)?;
-        let store = Self { writer: pool.clone(), reader: pool, _lock: None };
+        let store = Self { writer: pool.clone(), reader: pool, caches: Arc::default(), _lock: None };
         store.migrate(&path).await?;
         Ok(store)
     }
@@ -116,12 +118,12 @@ impl SqliteStore {
         let damaged = |reason| OpenError::Damaged { path: path.to_owned(), reason };
         let writer = pool(1).connect_with(options.clone()).await.map_err(damaged)?;
         let reader = pool(READERS).connect_lazy_with(options);
-        let store = Self { writer, reader, _lock: Some(lock) };
+        let store = Self { writer, reader, caches: Arc::default(), _lock: Some(lock) };
         store.migrate(path).await?;
         Ok(store)
     }
 
-    /// Makes the schema, or refuses one of a later version.
+    /// Brings the schema up to date, or refuses one of a later version.
     async fn migrate(&self, path: &Path) -> Result<(), OpenError> {
         let damaged = |reason| OpenError::Damaged { path: path.to_owned(), reason };
         let mut connection = self.writer.acquire().await.map_err(damaged)?;
@@ -132,28 +134,18 @@ impl SqliteStore {
         }
         let found: i64 =
             sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(damaged)?;
-        if found > VERSION {
+        let found = usize::try_from(found).unwrap_or(usize::MAX);
+        let Some(missing) = MIGRATIONS.get(found..) else {
             return Err(OpenError::Newer { path: path.to_owned(), found });
-        }
-        if found == 0 {
+        };
+        for (version, migration) in (found + 1..).zip(missing) {
             let mut whole = connection.begin_with("BEGIN IMMEDIATE").await.map_err(damaged)?;
-            sqlx::raw_sql(SCHEMA).execute(&mut *whole).await.map_err(damaged)?;
-            sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut *whole).await.map_err(damaged)?;
+            sqlx::raw_sql(*migration).execute(&mut *whole).await.map_err(damaged)?;
+            let done = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {version}"));
+            sqlx::raw_sql(done).execute(&mut *whole).await.map_err(damaged)?;
             whole.commit().await.map_err(damaged)?;
         }
         Ok(())
-    }
-
-    /// Runs `work` in a transaction that no other write comes between.
-    async fn transaction<T: Send>(
-        &self,
-        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send,
-    ) -> Result<T, StoreError> {
-        let mut connection = self.writer.acquire().await.map_err(failed)?;
-        let mut whole = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        let outcome = work(&mut whole).await?;
-        whole.commit().await.map_err(failed)?;
-        Ok(outcome)
     }
 }
 
@@ -180,6 +172,12 @@ fn make_private(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop)
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SqliteStore").finish_non_exhaustive()
+    }
 }
 
 fn failed(error: sqlx::Error) -> StoreError {

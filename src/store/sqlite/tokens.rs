@@ -1,8 +1,10 @@
 //! Login tokens, in SQL.
 
+use std::sync::Arc;
+
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::{Running, SqliteStore, failed, get, optional_time, time};
+use super::{Running, SqliteStore, Touches, failed, get, optional_time, time};
 use crate::clock::Timestamp;
 use crate::store::token::Tokens;
 use crate::store::{Fingerprint, HashedToken, LoginToken, StoreError, TokenKind, Trust};
@@ -18,8 +20,17 @@ impl Tokens for SqliteStore {
 
     fn token<'store>(&'store self, hashed: &'store HashedToken) -> Running<'store, Option<LoginToken>> {
         Box::pin(async move {
+            let cache = &self.caches.tokens;
+            if let Some(token) = cache.get(hashed) {
+                return Ok(Some(LoginToken::clone(&token)));
+            }
+            let since = cache.now();
             let row = sqlx::query("SELECT * FROM tokens WHERE hashed = $1").bind(hashed.as_str());
-            row.fetch_optional(&self.reader).await.map_err(failed)?.as_ref().map(read).transpose()
+            let found = row.fetch_optional(&self.reader).await.map_err(failed)?.as_ref().map(read).transpose()?;
+            if let Some(token) = &found {
+                cache.keep(since, hashed.clone(), Arc::new(token.clone()));
+            }
+            Ok(found)
         })
     }
 
@@ -31,7 +42,7 @@ impl Tokens for SqliteStore {
     }
 
     fn delete_token<'store>(&'store self, hashed: &'store HashedToken) -> Running<'store, bool> {
-        self.change(sqlx::query("DELETE FROM tokens WHERE hashed = $1").bind(hashed.as_str()))
+        self.change_of(Touches::Token(hashed), sqlx::query("DELETE FROM tokens WHERE hashed = $1").bind(hashed.as_str()))
     }
 
     fn delete_session_tokens<'store>(
@@ -39,7 +50,7 @@ impl Tokens for SqliteStore {
         user: &'store UserId,
         except: Option<&'store HashedToken>,
     ) -> Running<'store, Vec<HashedToken>> {
-        self.removed(
+        self.remove_tokens(
             sqlx::query(
                 "DELETE FROM tokens WHERE user_id = $1 AND expires_at IS NOT NULL AND ($2 IS NULL OR hashed <> $2) \
                  RETURNING hashed",
@@ -50,7 +61,7 @@ impl Tokens for SqliteStore {
     }
 
     fn delete_all_tokens<'store>(&'store self, user: &'store UserId) -> Running<'store, Vec<HashedToken>> {
-        self.removed(sqlx::query("DELETE FROM tokens WHERE user_id = $1 RETURNING hashed").bind(user.as_str()))
+        self.remove_tokens(sqlx::query("DELETE FROM tokens WHERE user_id = $1 RETURNING hashed").bind(user.as_str()))
     }
 
     fn delete_personal_token<'store>(
@@ -60,7 +71,7 @@ impl Tokens for SqliteStore {
     ) -> Running<'store, Option<HashedToken>> {
         Box::pin(async move {
             let removed = sqlx::query("DELETE FROM tokens WHERE user_id = $1 AND name = $2 RETURNING hashed");
-            Ok(self.removed(removed.bind(user.as_str()).bind(name)).await?.pop())
+            Ok(self.remove_tokens(removed.bind(user.as_str()).bind(name)).await?.pop())
         })
     }
 
@@ -74,7 +85,7 @@ impl Tokens for SqliteStore {
     ) -> Running<'store, Option<HashedToken>> {
         Box::pin(async move {
             let (user, name) = (user.clone(), name.to_owned());
-            self.transaction(|connection| {
+            self.transaction(Touches::Tokens, |connection| {
                 Box::pin(async move {
                     let old = sqlx::query("SELECT hashed FROM tokens WHERE user_id = $1 AND name = $2");
                     let old = old.bind(user.as_str()).bind(&name).fetch_optional(&mut *connection).await;
@@ -100,7 +111,8 @@ impl Tokens for SqliteStore {
     }
 
     fn trust_token<'store>(&'store self, hashed: &'store HashedToken, trust: Trust) -> Running<'store, bool> {
-        self.change(
+        self.change_of(
+            Touches::Token(hashed),
             sqlx::query("UPDATE tokens SET trusted_since = $2, trusted_until = $3, fingerprint = $4 WHERE hashed = $1")
                 .bind(hashed.as_str())
                 .bind(trust.since.milliseconds())
@@ -113,7 +125,7 @@ impl Tokens for SqliteStore {
         Box::pin(async move {
             let all =
                 "UPDATE tokens SET trusted_since = NULL, trusted_until = NULL, fingerprint = NULL WHERE user_id = $1";
-            self.change(sqlx::query(all).bind(user.as_str())).await.map(drop)
+            self.change_of(Touches::Tokens, sqlx::query(all).bind(user.as_str())).await.map(drop)
         })
     }
 
@@ -127,21 +139,12 @@ impl Tokens for SqliteStore {
         Box::pin(async move {
             let used = "UPDATE tokens SET last_used_at = $2, last_address = $3, last_user_agent = $4 WHERE hashed = $1";
             let used = sqlx::query(used).bind(hashed.as_str()).bind(at.milliseconds()).bind(address).bind(user_agent);
-            self.change(used).await.map(drop)
+            self.change_of(Touches::Token(hashed), used).await.map(drop)
         })
     }
 
     fn delete_expired_tokens(&self, now: Timestamp) -> Running<'_, Vec<HashedToken>> {
-        self.removed(sqlx::query("DELETE FROM tokens WHERE expires_at <= $1 RETURNING hashed").bind(now.milliseconds()))
-    }
-}
-
-impl SqliteStore {
-    fn removed<'store>(&'store self, statement: super::users::Statement<'store>) -> Running<'store, Vec<HashedToken>> {
-        Box::pin(async move {
-            let rows = statement.fetch_all(&self.writer).await.map_err(failed)?;
-            rows.iter().map(|row| Ok(HashedToken::from_base64(get::<String>(row, "hashed")?))).collect()
-        })
+        self.remove_tokens(sqlx::query("DELETE FROM tokens WHERE expires_at <= $1 RETURNING hashed").bind(now.milliseconds()))
     }
 }
 

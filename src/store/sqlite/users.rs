@@ -1,10 +1,12 @@
 //! Users, in SQL.
 
+use std::sync::Arc;
+
 use bolide_protocol::ejson::{self, CustomTypes, Object};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::{Running, SqliteStore, failed, get, time, tokens, unreadable};
+use super::{Running, SqliteStore, Touches, failed, get, time, tokens, unreadable};
 use crate::store::user::Users;
 use crate::store::{
     BackupCodes, EmailAddress, KeyedHash, NewUser, Sealed, StoreError, StoredHash, Totp, User, UserFilter, UserPage,
@@ -15,7 +17,7 @@ use crate::user::UserId;
 impl Users for SqliteStore {
     fn insert_user(&self, new: NewUser) -> Running<'_, ()> {
         Box::pin(async move {
-            self.transaction(|connection| {
+            self.transaction(Touches::Everything, |connection| {
                 Box::pin(async move {
                     insert(connection, &new.user).await?;
                     insert_backup_codes(connection, &new.user.id, &new.backup_codes).await?;
@@ -31,8 +33,17 @@ impl Users for SqliteStore {
 
     fn user<'store>(&'store self, id: &'store UserId) -> Running<'store, Option<User>> {
         Box::pin(async move {
+            let cache = &self.caches.users;
+            if let Some(user) = cache.get(id) {
+                return Ok(Some(User::clone(&user)));
+            }
+            let since = cache.now();
             let row = sqlx::query("SELECT * FROM users WHERE id = $1").bind(id.as_str());
-            self.read_user(row.fetch_optional(&self.reader).await.map_err(failed)?).await
+            let found = self.read_user(row.fetch_optional(&self.reader).await.map_err(failed)?).await?;
+            if let Some(user) = &found {
+                cache.keep(since, id.clone(), Arc::new(user.clone()));
+            }
+            Ok(found)
         })
     }
 
@@ -82,11 +93,11 @@ impl Users for SqliteStore {
     }
 
     fn delete_user<'store>(&'store self, id: &'store UserId) -> Running<'store, bool> {
-        self.change(sqlx::query("DELETE FROM users WHERE id = $1").bind(id.as_str()))
+        self.change_of(Touches::Everything, sqlx::query("DELETE FROM users WHERE id = $1").bind(id.as_str()))
     }
 
     fn set_username<'store>(&'store self, id: &'store UserId, username: &'store str) -> Running<'store, bool> {
-        self.change(
+        self.change_of(Touches::User(id), 
             sqlx::query("UPDATE users SET username = $2, username_folded = $3 WHERE id = $1")
                 .bind(id.as_str())
                 .bind(username)
@@ -97,28 +108,28 @@ impl Users for SqliteStore {
     fn set_profile<'store>(&'store self, id: &'store UserId, profile: Option<Object>) -> Running<'store, bool> {
         let text = profile.as_ref().map(object_text).transpose();
         Box::pin(async move {
-            self.change(sqlx::query("UPDATE users SET profile = $2 WHERE id = $1").bind(id.as_str()).bind(text?)).await
+            self.change_of(Touches::User(id), sqlx::query("UPDATE users SET profile = $2 WHERE id = $1").bind(id.as_str()).bind(text?)).await
         })
     }
 
     fn set_fields<'store>(&'store self, id: &'store UserId, fields: Object) -> Running<'store, bool> {
         let text = object_text(&fields);
         Box::pin(async move {
-            self.change(sqlx::query("UPDATE users SET fields = $2 WHERE id = $1").bind(id.as_str()).bind(text?)).await
+            self.change_of(Touches::User(id), sqlx::query("UPDATE users SET fields = $2 WHERE id = $1").bind(id.as_str()).bind(text?)).await
         })
     }
 
     fn set_roles<'store>(&'store self, id: &'store UserId, roles: Vec<String>) -> Running<'store, bool> {
         let text = serde_json::Value::from(roles).to_string();
-        self.change(sqlx::query("UPDATE users SET roles = $2 WHERE id = $1").bind(id.as_str()).bind(text))
+        self.change_of(Touches::User(id), sqlx::query("UPDATE users SET roles = $2 WHERE id = $1").bind(id.as_str()).bind(text))
     }
 
     fn set_active<'store>(&'store self, id: &'store UserId, is_active: bool) -> Running<'store, bool> {
-        self.change(sqlx::query("UPDATE users SET is_active = $2 WHERE id = $1").bind(id.as_str()).bind(is_active))
+        self.change_of(Touches::User(id), sqlx::query("UPDATE users SET is_active = $2 WHERE id = $1").bind(id.as_str()).bind(is_active))
     }
 
     fn set_password<'store>(&'store self, id: &'store UserId, hash: StoredHash) -> Running<'store, bool> {
-        self.change(
+        self.change_of(Touches::User(id), 
             sqlx::query("UPDATE users SET password = $2, must_change_password = 0 WHERE id = $1")
                 .bind(id.as_str())
                 .bind(hash.as_str().to_owned()),
@@ -131,7 +142,7 @@ impl Users for SqliteStore {
         from: &'store StoredHash,
         to: StoredHash,
     ) -> Running<'store, bool> {
-        self.change(
+        self.change_of(Touches::User(id), 
             sqlx::query("UPDATE users SET password = $3 WHERE id = $1 AND password = $2")
                 .bind(id.as_str())
                 .bind(from.as_str())
@@ -142,7 +153,7 @@ impl Users for SqliteStore {
     fn add_email<'store>(&'store self, id: &'store UserId, email: EmailAddress) -> Running<'store, bool> {
         Box::pin(async move {
             let owner = id.clone();
-            self.transaction(|connection| {
+            self.transaction(Touches::User(id), |connection| {
                 Box::pin(async move {
                     let known = sqlx::query("SELECT 1 FROM users WHERE id = $1").bind(owner.as_str());
                     if known.fetch_optional(&mut *connection).await.map_err(failed)?.is_none() {
@@ -172,13 +183,13 @@ impl Users for SqliteStore {
     }
 
     fn remove_email<'store>(&'store self, id: &'store UserId, address: &'store str) -> Running<'store, bool> {
-        self.change(
+        self.change_of(Touches::User(id), 
             sqlx::query("DELETE FROM emails WHERE user_id = $1 AND folded = $2").bind(id.as_str()).bind(fold(address)),
         )
     }
 
     fn verify_email<'store>(&'store self, id: &'store UserId, address: &'store str) -> Running<'store, bool> {
-        self.change(
+        self.change_of(Touches::User(id), 
             sqlx::query("UPDATE emails SET is_verified = 1 WHERE user_id = $1 AND folded = $2")
                 .bind(id.as_str())
                 .bind(fold(address)),
@@ -186,7 +197,7 @@ impl Users for SqliteStore {
     }
 
     fn set_email_codes<'store>(&'store self, id: &'store UserId, are_on: bool) -> Running<'store, bool> {
-        self.change(
+        self.change_of(Touches::User(id), 
             sqlx::query("UPDATE users SET has_email_codes = $2 WHERE id = $1 AND has_email_codes <> $2")
                 .bind(id.as_str())
                 .bind(are_on),
@@ -194,7 +205,7 @@ impl Users for SqliteStore {
     }
 
     fn begin_totp<'store>(&'store self, id: &'store UserId, secret: Sealed) -> Running<'store, bool> {
-        self.change(
+        self.change_of(Touches::User(id), 
             sqlx::query("UPDATE users SET totp_pending = $2 WHERE id = $1 AND totp_secret IS NULL")
                 .bind(id.as_str())
                 .bind(secret.as_bytes().to_vec()),
@@ -210,7 +221,7 @@ impl Users for SqliteStore {
     ) -> Running<'store, bool> {
         Box::pin(async move {
             let (owner, pending) = (id.clone(), pending.as_bytes().to_vec());
-            self.transaction(|connection| {
+            self.transaction(Touches::User(id), |connection| {
                 Box::pin(async move {
                     let confirmed = sqlx::query(
                         "UPDATE users SET totp_secret = totp_pending, totp_pending = NULL, totp_step = $3 \
@@ -234,7 +245,7 @@ impl Users for SqliteStore {
     }
 
     fn take_totp_step<'store>(&'store self, id: &'store UserId, step: i64) -> Running<'store, bool> {
-        self.change(
+        self.change_of(Touches::User(id), 
             sqlx::query("UPDATE users SET totp_step = $2 WHERE id = $1 AND totp_step < $2 AND totp_secret IS NOT NULL")
                 .bind(id.as_str())
                 .bind(step),
@@ -244,7 +255,7 @@ impl Users for SqliteStore {
     fn remove_totp<'store>(&'store self, id: &'store UserId) -> Running<'store, bool> {
         Box::pin(async move {
             let owner = id.clone();
-            self.transaction(|connection| {
+            self.transaction(Touches::User(id), |connection| {
                 Box::pin(async move {
                     replace_backup_codes(connection, &owner, &[]).await?;
                     let removed = sqlx::query(
@@ -266,7 +277,7 @@ impl Users for SqliteStore {
         from: &'store Sealed,
         to: Sealed,
     ) -> Running<'store, bool> {
-        self.change(
+        self.change_of(Touches::User(id), 
             sqlx::query(
                 "UPDATE users SET totp_secret = CASE WHEN totp_secret = $2 THEN $3 ELSE totp_secret END, \
                  totp_pending = CASE WHEN totp_pending = $2 THEN $3 ELSE totp_pending END \
@@ -298,7 +309,7 @@ impl Users for SqliteStore {
     ) -> Running<'store, bool> {
         Box::pin(async move {
             let owner = id.clone();
-            self.transaction(|connection| {
+            self.transaction(Touches::User(id), |connection| {
                 Box::pin(async move {
                     let on = sqlx::query("SELECT 1 FROM users WHERE id = $1 AND totp_secret IS NOT NULL");
                     if on.bind(owner.as_str()).fetch_optional(&mut *connection).await.map_err(failed)?.is_none() {
@@ -337,17 +348,7 @@ impl Users for SqliteStore {
     }
 }
 
-pub(super) type Statement<'statement> = sqlx::query::Query<'statement, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
-
 impl SqliteStore {
-    /// Runs one conditional write; says whether it changed anything.
-    pub(super) fn change<'store>(&'store self, statement: Statement<'store>) -> Running<'store, bool> {
-        Box::pin(async move {
-            let changed = statement.execute(&self.writer).await.map_err(failed)?;
-            Ok(changed.rows_affected() > 0)
-        })
-    }
-
     async fn read_user(&self, row: Option<SqliteRow>) -> Result<Option<User>, StoreError> {
         let Some(row) = row else { return Ok(None) };
         let id: String = get(&row, "id")?;

@@ -1,6 +1,7 @@
 //! Accounts and the second factor, over real sockets: who logs in, who is asked, and what does not get through.
 
 mod attacks;
+mod cached_reads;
 mod factors;
 mod login;
 mod rest;

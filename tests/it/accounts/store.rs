@@ -8,10 +8,10 @@ use bolide::protocol::ejson::Object;
 use bolide::store::{FailureRule, KeyedHash, NewUser, OpenError, SqliteStore, Store, StoreError, Totp, User};
 use futures::future::join_all;
 
-const NOW: Timestamp = Timestamp::from_milliseconds(1_000);
+pub(super) const NOW: Timestamp = Timestamp::from_milliseconds(1_000);
 const LATER: Timestamp = Timestamp::from_milliseconds(2_000);
 
-fn user(id: &str, username: &str) -> NewUser {
+pub(super) fn user(id: &str, username: &str) -> NewUser {
     let user = User {
         id: id.into(),
         username: Some(username.into()),

@@ -1,0 +1,106 @@
+//! Users and tokens are read from memory where they can be. Nobody may see them as they were before a write that has ended,
+//! nor before one that was abandoned.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bolide::clock::Timestamp;
+use bolide::store::token::Tokens as _;
+use bolide::store::user::Users as _;
+use bolide::store::{HashedToken, LoginToken, SqliteStore, TokenKind};
+
+use super::store::{NOW, user};
+
+fn token(hashed: &HashedToken) -> LoginToken {
+    LoginToken {
+        hashed: hashed.clone(),
+        user: "a".into(),
+        kind: TokenKind::Session { expires_at: Timestamp::from_milliseconds(1_000_000) },
+        created_at: NOW,
+        trust: None,
+        last_used_at: None,
+        last_address: None,
+        last_user_agent: None,
+    }
+}
+
+/// A store in a file, which several connections read at once.
+async fn store(directory: &std::path::Path) -> Arc<SqliteStore> {
+    std::fs::create_dir_all(directory).unwrap();
+    let store = SqliteStore::open(&format!("sqlite:{}", directory.join("a.db").display())).await.unwrap();
+    store.insert_user(user("a", "ada")).await.unwrap();
+    Arc::new(store)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_written_is_seen_by_whoever_reads_afterwards() {
+    let directory = std::env::temp_dir().join(format!("bolide-cached-{}", std::process::id()));
+    let store = store(&directory).await;
+    let id = "a".into();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let readers: Vec<_> = (0..4)
+        .map(|_| {
+            let (store, stop) = (Arc::clone(&store), stop.clone());
+            tokio::spawn(async move {
+                while !stop.is_cancelled() {
+                    store.user(&"a".into()).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for round in 0..300 {
+        let name = format!("ada{round}");
+        store.set_username(&id, &name).await.unwrap();
+        assert_eq!(store.user(&id).await.unwrap().unwrap().username, Some(name), "round {round}");
+    }
+    stop.cancel();
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_token_that_was_deleted_is_gone_however_often_it_was_read() {
+    let directory = std::env::temp_dir().join(format!("bolide-deleted-{}", std::process::id()));
+    let store = store(&directory).await;
+    for round in 0..100 {
+        let hashed = HashedToken::from_base64(format!("token {round}"));
+        store.insert_token(token(&hashed)).await.unwrap();
+        assert!(store.token(&hashed).await.unwrap().is_some());
+        let deleted = match round % 4 {
+            0 => store.delete_token(&hashed).await.unwrap(),
+            1 => !store.delete_session_tokens(&"a".into(), None).await.unwrap().is_empty(),
+            2 => !store.delete_all_tokens(&"a".into()).await.unwrap().is_empty(),
+            _ => !store.delete_expired_tokens(Timestamp::from_milliseconds(2_000_000)).await.unwrap().is_empty(),
+        };
+        assert!(deleted && store.token(&hashed).await.unwrap().is_none(), "round {round}");
+    }
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// A client that leaves can end a request in the middle of a write; the write may happen all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn after_an_abandoned_write_memory_and_disk_agree() {
+    let directory = std::env::temp_dir().join(format!("bolide-abandoned-{}", std::process::id()));
+    let store = store(&directory).await;
+    let id = "a".into();
+    for round in 0..100_u64 {
+        store.user(&id).await.unwrap();
+        let name = format!("abandoned {round}");
+        let write = store.set_username(&id, &name);
+        // As often before the write as after it.
+        let _abandoned = tokio::time::timeout(Duration::from_micros(round * 10), write).await;
+        for _ in 0..20 {
+            store.user(&id).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        // A write that has ended comes after the abandoned one.
+        store.set_profile(&"nobody".into(), None).await.unwrap();
+        let by_name = store.user_by_username(&name).await.unwrap();
+        let remembered = store.user(&id).await.unwrap().unwrap().username;
+        assert_eq!(by_name.is_some(), remembered == Some(name), "round {round}");
+    }
+    std::fs::remove_dir_all(&directory).unwrap();
+}
