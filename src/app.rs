@@ -26,13 +26,13 @@ use crate::connection::{Connection, Peer};
 use crate::context::CallRandom;
 use crate::error::{BuildError, Error};
 use crate::limits::{Heartbeat, Limits};
-use crate::method::{Invocation, Method, MethodHandler, MethodRegistry, Parameters, RunningMethod, sanitize};
+use crate::method::{Invocation, Method, MethodHandler, MethodKind, MethodRegistry, Parameters, RunningMethod, sanitize};
 use crate::publication::{
     Hasher, PublicationHandler, PublicationRegistry, Strategy, Stream, StreamCore, Subscription, add_built_in,
 };
 use crate::rate_limit::{RateLimitRule, RateLimiter};
 #[cfg(feature = "accounts")]
-use crate::rest::{Endpoint, Verb};
+use crate::rest::{Endpoint, Route, Verb};
 use crate::session::{Link, Outbox, Session, Sessions, drive};
 use crate::transport::memory::{self, MemoryConnection};
 use crate::transport::proxies::{Proxies, TrustedProxy};
@@ -73,7 +73,7 @@ pub struct AppBuilder {
     #[cfg(feature = "accounts")]
     accounts: Option<Accounts>,
     #[cfg(feature = "accounts")]
-    endpoints: Vec<Endpoint>,
+    endpoints: Vec<Arc<Endpoint>>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     types: CustomTypes,
@@ -113,7 +113,7 @@ pub(crate) struct AppState {
     #[cfg(feature = "accounts")]
     pub(crate) accounts: Option<Arc<AccountsCore>>,
     #[cfg(feature = "accounts")]
-    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) endpoints: Vec<Arc<Endpoint>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chance: Arc<dyn Chance>,
     pub(crate) types: CustomTypes,
@@ -256,6 +256,11 @@ impl App {
         crate::server::shut_down(&self.state).await;
     }
 
+    #[cfg(feature = "accounts")]
+    pub(crate) fn proxies(&self) -> &Proxies {
+        &self.state.proxies
+    }
+
     pub(crate) fn from_state(state: Arc<AppState>) -> Self {
         Self { state }
     }
@@ -356,9 +361,10 @@ impl AppBuilder {
         self
     }
 
-    /// Registers a REST endpoint that is read: its path below `/api/v1`, such as `items/:id`, its policy, its handler.
-    /// The handler's parameter is an object of what the path, the query and the body say; its result is answered with
-    /// `success: true` beside its members. An app without [accounts](Self::accounts) serves no REST.
+    /// Registers a REST endpoint that is read: its [`Route`](crate::rest::Route), mostly a path below `/api/v1` such as
+    /// `items/:id`, its policy, its handler. The handler's parameter is an object of what the body, the query and the
+    /// path say; its result is answered with `success: true` beside its members. An app without
+    /// [accounts](Self::accounts) serves no REST.
     ///
     /// ```
     /// use bolide::prelude::*;
@@ -371,40 +377,62 @@ impl AppBuilder {
     ///     Ok(wanted.id)
     /// }
     ///
-    /// let app = App::builder().get("items/:id", TwoFactor::none(), item);
+    /// // The same function may be a method and an endpoint.
+    /// let app = App::builder()
+    ///     .method("item", TwoFactor::none(), item)
+    ///     .get("items/:id", TwoFactor::none(), item);
     /// ```
     #[cfg(feature = "accounts")]
-    pub fn get<Signature>(self, path: &str, policy: impl Policy, handler: impl MethodHandler<Signature>) -> Self {
-        self.endpoint(Verb::Get, path, policy.into_two_factor(), handler)
+    pub fn get<Signature>(
+        self,
+        route: impl Into<Route>,
+        policy: impl Policy,
+        handler: impl MethodHandler<Signature>,
+    ) -> Self {
+        self.endpoint(Verb::Get, route.into(), policy.into_two_factor(), handler)
     }
 
     /// Registers a REST endpoint that is posted to; see [`get`](Self::get).
     #[cfg(feature = "accounts")]
-    pub fn post<Signature>(self, path: &str, policy: impl Policy, handler: impl MethodHandler<Signature>) -> Self {
-        self.endpoint(Verb::Post, path, policy.into_two_factor(), handler)
+    pub fn post<Signature>(
+        self,
+        route: impl Into<Route>,
+        policy: impl Policy,
+        handler: impl MethodHandler<Signature>,
+    ) -> Self {
+        self.endpoint(Verb::Post, route.into(), policy.into_two_factor(), handler)
     }
 
     #[cfg(feature = "accounts")]
     fn endpoint<Signature>(
         mut self,
         verb: Verb,
-        path: &str,
+        route: Route,
         policy: TwoFactor,
         handler: impl MethodHandler<Signature>,
     ) -> Self {
-        let segment = |segment: &str| match segment.strip_prefix(':') {
-            Some(name) => format!("{{{name}}}"),
-            None => segment.to_owned(),
-        };
-        let path = path.trim_matches('/').split('/').map(segment).collect::<Vec<_>>().join("/");
-        if self.endpoints.iter().any(|other| other.verb == verb && other.path == path) {
+        if self.endpoints.iter().any(|other| other.is_at(verb, &route)) {
+            self.mistakes.push(BuildError::DuplicateEndpoint(route.path().to_owned()));
             return self;
         }
-        match Method::new(&path, policy, handler) {
-            Ok(method) => self.endpoints.push(Endpoint { verb, path, method: Arc::new(method) }),
+        match Method::new(route.path(), MethodKind::Endpoint, policy, handler) {
+            Ok(method) => self.endpoints.push(Arc::new(Endpoint::method(verb, route, Arc::new(method)))),
             Err(mistake) => self.mistakes.push(mistake),
         }
         self
+    }
+
+    /// Registers an endpoint that the app may have registered itself already.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn endpoint_unless_there<Signature>(
+        self,
+        verb: Verb,
+        route: Route,
+        policy: impl Policy,
+        handler: impl MethodHandler<Signature>,
+    ) -> Self {
+        let is_there = self.endpoints.iter().any(|other| other.is_at(verb, &route));
+        if is_there { self } else { self.endpoint(verb, route, policy.into_two_factor(), handler) }
     }
 
     /// Registers a method that the app may have registered itself already.
@@ -608,6 +636,7 @@ impl AppState {
             unblocked: AtomicBool::new(false),
             parent: None,
             admitted: AtomicBool::new(false),
+            shown: Mutex::default(),
         });
         let outcome = RunningMethod::new(invocation.run(parameters)).await;
         outcome.map_err(|error| sanitize(error, "method", &method.name, &self.random_id()))

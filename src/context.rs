@@ -15,7 +15,8 @@ use crate::app::App;
 use crate::chance::{Chance, Generator};
 use crate::connection::Connection;
 use crate::identity::Identity;
-use crate::method::{Invocation, MethodError, MethodResult, Parameters};
+use crate::method::{Admitted, Invocation, MethodError, MethodResult, Parameters};
+use crate::two_factor::TwoFactorCode;
 use crate::user::UserId;
 
 /// The circumstances of a call. Cheap to clone.
@@ -151,6 +152,7 @@ impl Context {
             unblocked: AtomicBool::new(false),
             parent: Some(Arc::clone(&self.invocation)),
             admitted: AtomicBool::new(self.invocation.admitted.load(Ordering::Acquire)),
+            shown: Mutex::default(),
         });
         nested.run(parameters).await
     }
@@ -182,6 +184,31 @@ impl SignedIn {
     #[must_use]
     pub fn user(&self) -> &UserId {
         &self.user
+    }
+
+    /// Asks the gate now, in a method whose policy is [`on_demand`](crate::two_factor::Requirement::on_demand). The code
+    /// is the one in `found`, or else the one that was shown with the call. Who was admitted once is not asked again in
+    /// the same call.
+    ///
+    /// ```
+    /// use bolide::prelude::*;
+    ///
+    /// async fn transfer(me: SignedIn, amount: f64) -> MethodResult<&'static str> {
+    ///     if amount > 1000.0 {
+    ///         let _admitted = me.demand_two_factor(None).await?;
+    ///     }
+    ///     Ok("done")
+    /// }
+    ///
+    /// let app = App::builder().method("transfer", TwoFactor::required().on_demand(), transfer).build()?;
+    /// # Ok::<(), bolide::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What the gate says; the handler passes it on, and the client repeats the call with a code. An internal error in a
+    /// method whose policy does not say that it may ask.
+    pub async fn demand_two_factor(&self, found: Option<TwoFactorCode>) -> MethodResult<Admitted> {
+        self.context.invocation.demand(found).await
     }
 }
 

@@ -26,6 +26,9 @@ pub enum BuildError {
     /// Two methods of one name.
     #[error("there are two methods named `{0}`; each name can be registered once")]
     DuplicateMethod(String),
+    /// Two REST endpoints at one path.
+    #[error("there are two endpoints at `{0}`; each path can be registered once for each verb")]
+    DuplicateEndpoint(String),
     /// Two publications of one name.
     #[error("there are two publications named `{0}`; each name can be registered once")]
     DuplicatePublication(String),

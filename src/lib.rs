@@ -50,7 +50,7 @@ pub mod method;
 pub mod publication;
 pub mod rate_limit;
 #[cfg(feature = "accounts")]
-mod rest;
+pub mod rest;
 mod server;
 mod session;
 #[cfg(feature = "accounts")]

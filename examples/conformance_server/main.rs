@@ -39,6 +39,7 @@ async fn main() -> anyhow::Result<()> {
         app = app.rate_limit(rule);
     }
     let app = accounts::register(publications::register(methods::register(app, clock))).build()?;
+    accounts::limit_requests(&app, arguments.rate_limits).await?;
     let listener = TcpListener::bind(&arguments.listen).await?;
     announce(&listener)?;
     app.serve_on(listener, ended()).await;

@@ -24,6 +24,10 @@ impl AccountsHandle {
         Self(core)
     }
 
+    pub(super) fn core(&self) -> &AccountsCore {
+        &self.0
+    }
+
     /// The settings, as they are now.
     #[must_use]
     pub fn settings(&self) -> &Settings {

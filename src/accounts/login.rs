@@ -12,6 +12,7 @@ use super::blocks::{Block, Suspect};
 use super::password::{Password, PasswordHash, Verification};
 use super::token::LoginSecret;
 use super::{AccountsCore, shortened};
+use crate::clock::Timestamp;
 use crate::connection::Connection;
 use crate::context::Context;
 use crate::identity::{Credential, Identity};
@@ -32,6 +33,13 @@ pub(crate) struct LoginResult {
     pub(crate) token_expires: Option<Date>,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub(crate) kind: Option<&'static str>,
+}
+
+impl LoginResult {
+    /// When the log-in ends; nothing for one that never does.
+    pub(crate) fn expires_at(&self) -> Option<Timestamp> {
+        self.token_expires.and_then(Date::milliseconds).map(Timestamp::from_milliseconds)
+    }
 }
 
 /// Who a password is for.
@@ -210,9 +218,7 @@ impl AccountsCore {
     /// Signs the connection in, and makes sure that the token was not taken away meanwhile.
     pub(crate) async fn associate(&self, context: &Context, login: &LoginResult) -> MethodResult<()> {
         let hashed = LoginSecret::from(login.token.clone()).hashed();
-        let expires_at =
-            login.token_expires.and_then(Date::milliseconds).map(crate::clock::Timestamp::from_milliseconds);
-        let credential = Credential { hashed: Arc::from(hashed.as_str()), expires_at };
+        let credential = Credential { hashed: Arc::from(hashed.as_str()), expires_at: login.expires_at() };
         let identity = Identity { user: Some(login.id.clone()), credential: Some(credential) };
         context.sign_in(identity).await?;
         if self.store.token(&hashed).await?.is_none() {

@@ -61,15 +61,10 @@ async fn logout(core: &AccountsCore, context: Context, _: Parameters) -> MethodR
 }
 
 async fn create_user(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<LoginResult> {
-    if !core.settings.get(&settings::SIGN_UP) {
-        return Err(MethodError::new(403, "Signups forbidden"));
-    }
     let options: Ejson = one(&parameters)?;
-    let options = options.as_object().ok_or_else(DdpError::match_failed)?;
-    let user = core.new_user(options).await?;
+    let user = core.sign_up(&options, context.connection()).await?;
     let recognized = Recognized { user, kind: "password" };
     let login = core.new_login(&recognized, context.connection()).await?;
-    core.audit("user.created", Some(&login.id), context.connection(), json!({})).await;
     core.associate(&context, &login).await?;
     Ok(login)
 }
@@ -183,6 +178,16 @@ async fn set_username(core: &AccountsCore, me: SignedIn, parameters: Parameters)
 }
 
 impl AccountsCore {
+    /// Makes a user of what somebody has said who signs up, if that is allowed.
+    pub(crate) async fn sign_up(&self, options: &Ejson, connection: Option<&Connection>) -> MethodResult<User> {
+        if !self.settings.get(&settings::SIGN_UP) {
+            return Err(MethodError::new(403, "Signups forbidden"));
+        }
+        let user = self.new_user(options.as_object().ok_or_else(DdpError::match_failed)?).await?;
+        self.audit("user.created", Some(&user.id), connection, json!({})).await;
+        Ok(user)
+    }
+
     /// Makes a user of what `createUser` was given.
     async fn new_user(&self, options: &Object) -> MethodResult<User> {
         let text = |key: &str| match options.get(key) {

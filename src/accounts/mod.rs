@@ -2,12 +2,15 @@
 //!
 //! - [`Accounts`]: what an app is given;
 //! - `login`: the pipeline, from what the client shows to the token that it is given;
+//! - `external`: log-ins by other services;
 //! - `methods`: the account methods of Meteor;
+//! - `profile`: the change of one's own profile;
 //! - `password`: hashes;
 //! - `blocks`: what many failures lead to;
 //! - `publication`: the user's own document.
 
 mod blocks;
+mod external;
 mod handle;
 mod links;
 mod locks;
@@ -15,8 +18,10 @@ mod login;
 mod methods;
 mod names;
 pub mod password;
+mod profile;
 mod publication;
 mod token;
+mod token_use;
 mod user_document;
 
 use std::sync::{Arc, OnceLock, Weak};
@@ -37,15 +42,18 @@ use crate::store::{AuditEntry, HashedToken, NewUser, Store, StoreError, User};
 use crate::transport::Goodbye;
 use crate::user::UserId;
 
+pub use external::{ExternalLogin, LoginChallenge, LoginGrant, Visitor};
 pub use handle::AccountsHandle;
 pub use token::LoginSecret;
 
-pub(crate) use login::{Dialect, LoginCode, LoginResult};
-pub(crate) use methods::selector_of;
+pub(crate) use login::{Dialect, LoginCode, LoginResult, Recognized, Selector};
+pub(crate) use methods::{own_token, selector_of};
+pub(crate) use profile::ProfileChange;
 
 use locks::KeyedLocks;
 use password::{HashingCost, PasswordHasher};
 use publication::Watchers;
+use token_use::TokenUses;
 
 /// How often log-ins and codes that have ended are swept away.
 const SWEEP: Duration = Duration::from_mins(10);
@@ -188,6 +196,7 @@ pub(crate) struct AccountsCore {
     mails: MailQueue,
     mailer: Arc<dyn Mailer>,
     watchers: Watchers,
+    token_uses: TokenUses,
     app: OnceLock<Weak<AppState>>,
 }
 
@@ -207,6 +216,7 @@ impl AccountsCore {
             chance,
             locks: KeyedLocks::default(),
             watchers: Watchers::default(),
+            token_uses: TokenUses::default(),
             app: OnceLock::new(),
         })
     }
@@ -214,6 +224,7 @@ impl AccountsCore {
     /// Registers the methods and publications that the app has not registered itself.
     pub(crate) fn register(self: &Arc<Self>, builder: AppBuilder) -> AppBuilder {
         let builder = methods::register(self, builder);
+        let builder = profile::register(self, builder);
         let builder = crate::two_factor::register(self, builder);
         let builder = crate::settings::register(self, builder);
         let builder = crate::rest::register(self, builder);

@@ -9,6 +9,8 @@ use crate::store::{Totp, User};
 /// are second factors, as Rocket.Chat's clients read it.
 pub(crate) fn own_fields(user: &User) -> Object {
     let mut fields = user.fields.clone();
+    // What an import has brought of other services is how the user logs in.
+    fields.shift_remove("services");
     if let Some(username) = &user.username {
         fields.insert("username".into(), username.clone().into());
     }

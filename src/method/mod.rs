@@ -13,8 +13,9 @@ mod registry;
 
 pub(crate) use dispatcher::{Invocation, MethodOutcome, RunningMethod, guarded};
 pub(crate) use error::{details, sanitize};
-pub(crate) use registry::{Method, MethodRegistry};
+pub(crate) use registry::{Method, MethodKind, MethodRegistry};
 
+pub use dispatcher::Admitted;
 pub use error::{MethodError, MethodResult};
 pub use handler::{
     AnyParameters, Blocking, BlockingHandler, BlockingSignature, CallerArgument, CallerKind, HandlerFuture,

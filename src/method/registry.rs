@@ -13,9 +13,20 @@ pub(crate) struct MethodRegistry {
     methods: HashMap<Box<str>, Arc<Method>>,
 }
 
+/// By which door a method is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MethodKind {
+    /// By its name, over DDP and `method.call`.
+    Method,
+    /// By a path, over REST.
+    #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "REST comes with accounts"))]
+    Endpoint,
+}
+
 /// A registered method.
 pub(crate) struct Method {
     pub(crate) name: Box<str>,
+    pub(crate) kind: MethodKind,
     pub(crate) policy: TwoFactor,
     pub(crate) declared: Option<usize>,
     #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "REST asks it"))]
@@ -33,7 +44,7 @@ impl MethodRegistry {
         if self.methods.contains_key(name) {
             return Err(BuildError::DuplicateMethod(name.to_owned()));
         }
-        self.methods.insert(name.into(), Arc::new(Method::new(name, policy, handler)?));
+        self.methods.insert(name.into(), Arc::new(Method::new(name, MethodKind::Method, policy, handler)?));
         Ok(())
     }
 
@@ -54,6 +65,7 @@ impl Method {
     /// A gated method that anybody could call.
     pub(crate) fn new<Signature>(
         name: &str,
+        kind: MethodKind,
         policy: TwoFactor,
         handler: impl MethodHandler<Signature>,
     ) -> Result<Self, BuildError> {
@@ -61,11 +73,11 @@ impl Method {
             (H::CALLER, H::DECLARED)
         }
         let (caller, declared) = described(&handler);
-        if policy.is_gated() && caller == CallerKind::Anyone {
+        if policy.requirement().is_some() && caller == CallerKind::Anyone {
             return Err(BuildError::AnonymousGatedMethod(name.to_owned()));
         }
         let handler = Box::new(move |context, parameters| handler.call(context, parameters));
-        Ok(Self { name: name.into(), policy, declared, caller, handler })
+        Ok(Self { name: name.into(), kind, policy, declared, caller, handler })
     }
 
     /// Whether somebody must be signed in.

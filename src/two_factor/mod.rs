@@ -2,6 +2,8 @@
 //! the dispatcher before the handler of a gated method runs, and is the only one that admits.
 
 #[cfg(feature = "accounts")]
+mod challenge;
+#[cfg(feature = "accounts")]
 mod check;
 #[cfg(feature = "accounts")]
 mod decision;
@@ -10,8 +12,12 @@ mod gate;
 mod methods;
 mod policy;
 #[cfg(feature = "accounts")]
+mod reset;
+#[cfg(feature = "accounts")]
 mod totp;
 
+#[cfg(feature = "accounts")]
+pub(crate) use challenge::Begun;
 #[cfg(feature = "accounts")]
 pub(crate) use check::AccountsGate;
 #[cfg(feature = "accounts")]

@@ -14,6 +14,10 @@ use std::time::Duration;
 /// let strict: TwoFactor = TwoFactor::required().disable_remember_me().require_second_factor().into();
 /// let fresh: TwoFactor = TwoFactor::required().max_age(Duration::from_secs(60)).into();
 /// assert!(!open.is_gated() && usual.is_gated() && strict.is_gated() && fresh.is_gated());
+///
+/// // Only some calls of the method: its handler says which, by `SignedIn::demand_two_factor`.
+/// let sometimes: TwoFactor = TwoFactor::required().on_demand();
+/// assert!(!sometimes.is_gated() && sometimes.requirement().is_some());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TwoFactor {
@@ -21,6 +25,9 @@ pub enum TwoFactor {
     None,
     /// The method is gated: it runs when the gate admits the caller.
     Required(Requirement),
+    /// The method runs, and its handler demands a second factor for what needs one:
+    /// [`SignedIn::demand_two_factor`](crate::SignedIn::demand_two_factor).
+    OnDemand(Requirement),
 }
 
 /// How a gated method is gated. Each option makes the gate stricter.
@@ -62,10 +69,25 @@ impl TwoFactor {
         }
     }
 
-    /// Whether the gate is asked at all.
+    /// Whether the gate is asked before every call.
     #[must_use]
     pub const fn is_gated(&self) -> bool {
         matches!(self, Self::Required(_))
+    }
+
+    /// Whether the handler says which calls the gate is asked for.
+    #[must_use]
+    pub const fn is_on_demand(&self) -> bool {
+        matches!(self, Self::OnDemand(_))
+    }
+
+    /// What the gate demands, before every call or when the handler says so.
+    #[must_use]
+    pub const fn requirement(&self) -> Option<Requirement> {
+        match self {
+            Self::None => None,
+            Self::Required(requirement) | Self::OnDemand(requirement) => Some(*requirement),
+        }
     }
 }
 
@@ -114,6 +136,13 @@ impl Requirement {
     pub const fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
         self
+    }
+
+    /// Not every call is asked, but those for which the handler
+    /// [demands](crate::SignedIn::demand_two_factor) it: a method that changes harmless things and others.
+    #[must_use]
+    pub const fn on_demand(self) -> TwoFactor {
+        TwoFactor::OnDemand(self)
     }
 
     /// Whether users who have no other factor are not asked for their password.

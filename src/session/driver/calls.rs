@@ -156,6 +156,7 @@ impl Driver {
             unblocked: AtomicBool::new(false),
             parent: None,
             admitted: AtomicBool::new(false),
+            shown: Mutex::default(),
         });
         let parameters = Parameters::from_message(call.params.as_ref(), &self.app.types);
         let method = RunningMethod::new(Arc::clone(&invocation).run(parameters));
