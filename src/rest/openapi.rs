@@ -206,7 +206,7 @@ fn failed(about: &str, schema: &str) -> Response {
 fn failure() -> Object {
     let fields = [
         Field::boolean("success"),
-        Field::text("error").optional().about("A sentence, and the code in brackets"),
+        Field::any("error").optional().about("A sentence, and the code in brackets; of a log-in that failed, the code"),
         Field::any("errorType").optional().about("The code of the error"),
         Field::text("message").optional(),
     ];

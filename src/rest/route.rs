@@ -212,7 +212,8 @@ impl Field {
     /// Says what is wrong with this member, as Rocket.Chat's validator does.
     pub(super) fn mistake(&self, fields: &Map<String, Value>) -> Option<Mistake> {
         let Self { name, kind, is_required, .. } = *self;
-        let is_there = fields.get(name).is_some_and(|value| !value.is_null() && value.as_str() != Some(""));
+        let is_empty = |value: &Value| value.is_null() || (kind == FieldKind::Text && value.as_str() == Some(""));
+        let is_there = fields.get(name).is_some_and(|value| !is_empty(value));
         match fields.get(name) {
             _ if !is_there && is_required && kind != FieldKind::Any => Some(Mistake::Missing(name)),
             None if is_required => Some(Mistake::Missing(name)),
@@ -321,6 +322,7 @@ mod tests {
         assert_eq!(mistake(&name, json!({ "name": "a" })), None);
         assert_eq!(mistake(&name.clone().optional(), json!({})), None);
         assert_eq!(mistake(&name.optional(), json!({ "name": 1 })), wrong);
+        assert!(mistake(&Field::object("more").optional(), json!({ "more": "" })).is_some());
         assert_eq!(mistake(&Field::any("value"), json!({ "value": null })), None);
         assert_eq!(mistake(&Field::any("value"), json!({})), Some(Mistake::Missing("value")));
     }
