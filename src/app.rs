@@ -26,7 +26,9 @@ use crate::connection::{Connection, Peer};
 use crate::context::CallRandom;
 use crate::error::{BuildError, Error};
 use crate::limits::{Heartbeat, Limits};
-use crate::method::{Invocation, Method, MethodHandler, MethodKind, MethodRegistry, Parameters, RunningMethod, sanitize};
+use crate::method::{
+    Invocation, Method, MethodHandler, MethodRegistry, MethodSummary, Parameters, RunningMethod, sanitize,
+};
 use crate::publication::{
     Hasher, PublicationHandler, PublicationRegistry, Strategy, Stream, StreamCore, Subscription, add_built_in,
 };
@@ -74,6 +76,8 @@ pub struct AppBuilder {
     accounts: Option<Accounts>,
     #[cfg(feature = "accounts")]
     endpoints: Vec<Arc<Endpoint>>,
+    #[cfg(feature = "accounts")]
+    web_pages: bool,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     types: CustomTypes,
@@ -94,15 +98,6 @@ pub struct Caller {
     user: Option<UserId>,
 }
 
-/// A registered method, for lists.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MethodSummary {
-    /// The method's name.
-    pub name: String,
-    /// Its policy.
-    pub policy: TwoFactor,
-}
-
 type ConnectionHook = Box<dyn Fn(Connection) + Send + Sync>;
 
 pub(crate) struct AppState {
@@ -114,6 +109,8 @@ pub(crate) struct AppState {
     pub(crate) accounts: Option<Arc<AccountsCore>>,
     #[cfg(feature = "accounts")]
     pub(crate) endpoints: Vec<Arc<Endpoint>>,
+    #[cfg(feature = "accounts")]
+    pub(crate) web_pages: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chance: Arc<dyn Chance>,
     pub(crate) types: CustomTypes,
@@ -180,11 +177,10 @@ impl App {
         self.state.run(found, None, caller.user.clone(), CallRandom::new(None), parameters).await
     }
 
-    /// The methods with their policies, by name.
+    /// The methods, and after them the endpoints, each with its policy, by name.
     #[must_use]
     pub fn methods(&self) -> Vec<MethodSummary> {
-        let summary = |method: &Method| MethodSummary { name: method.name.to_string(), policy: method.policy };
-        self.state.methods.iter().map(summary).collect()
+        self.state.summaries()
     }
 
     /// The accounts, if the app has any.
@@ -197,7 +193,7 @@ impl App {
     /// The time, as the app's clock tells it.
     #[must_use]
     pub fn now(&self) -> Date {
-        Date::from_milliseconds(self.state.clock.now().milliseconds())
+        self.state.clock.now().to_date()
     }
 
     /// How many connections are open.
@@ -217,7 +213,7 @@ impl App {
     pub fn router(&self) -> Router {
         let router = crate::transport::http::router(&self.state);
         #[cfg(feature = "accounts")]
-        let router = router.merge(crate::rest::router(&self.state));
+        let router = router.merge(crate::rest::router(&self.state)).merge(crate::web::router(&self.state));
         router
     }
 
@@ -280,6 +276,8 @@ impl AppBuilder {
             accounts: None,
             #[cfg(feature = "accounts")]
             endpoints: Vec::new(),
+            #[cfg(feature = "accounts")]
+            web_pages: false,
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
             types: CustomTypes::default(),
@@ -361,6 +359,14 @@ impl AppBuilder {
         self
     }
 
+    /// Serves the web pages at `/`: an account page for users and a panel for admins, with `bolide.js` for pages of the
+    /// application's own. Without it `/` is free. The setting `Web_Pages_Enabled` turns the pages off at run time.
+    #[cfg(feature = "accounts")]
+    pub const fn web_pages(mut self) -> Self {
+        self.web_pages = true;
+        self
+    }
+
     /// Registers a REST endpoint that is read: its [`Route`](crate::rest::Route), mostly a path below `/api/v1` such as
     /// `items/:id`, its policy, its handler. The handler's parameter is an object of what the body, the query and the
     /// path say; its result is answered with `success: true` beside its members. An app without
@@ -415,7 +421,7 @@ impl AppBuilder {
             self.mistakes.push(BuildError::DuplicateEndpoint(route.path().to_owned()));
             return self;
         }
-        match Method::new(route.path(), MethodKind::Endpoint, policy, handler) {
+        match Method::new(route.path(), verb.method_kind(), policy, handler) {
             Ok(method) => self.endpoints.push(Arc::new(Endpoint::method(verb, route, Arc::new(method)))),
             Err(mistake) => self.mistakes.push(mistake),
         }
@@ -547,6 +553,10 @@ impl AppBuilder {
         if !prefix.is_empty() && (!prefix.starts_with('/') || prefix.ends_with('/')) {
             self.mistakes.push(BuildError::PathPrefix(prefix.clone()));
         }
+        #[cfg(feature = "accounts")]
+        if self.web_pages && accounts.is_none() {
+            self.mistakes.push(BuildError::WebPagesWithoutAccounts);
+        }
         if let Some(mistake) = self.mistakes.into_iter().next() {
             return Err(mistake.into());
         }
@@ -562,6 +572,8 @@ impl AppBuilder {
             accounts: accounts.clone(),
             #[cfg(feature = "accounts")]
             endpoints: self.endpoints,
+            #[cfg(feature = "accounts")]
+            web_pages: self.web_pages,
             clock: self.clock,
             chance: self.chance,
             types: self.types,
@@ -635,11 +647,21 @@ impl AppState {
             random: Mutex::new(random),
             unblocked: AtomicBool::new(false),
             parent: None,
+            is_clients_choice: true,
             admitted: AtomicBool::new(false),
             shown: Mutex::default(),
         });
-        let outcome = RunningMethod::new(invocation.run(parameters)).await;
+        let outcome = RunningMethod::start(&invocation, parameters).await;
         outcome.map_err(|error| sanitize(error, "method", &method.name, &self.random_id()))
+    }
+
+    pub(crate) fn summaries(&self) -> Vec<MethodSummary> {
+        let methods = self.methods.iter().map(MethodSummary::new);
+        #[cfg(feature = "accounts")]
+        let methods = methods.chain(self.endpoints.iter().filter_map(|endpoint| endpoint.summary()));
+        let mut summaries: Vec<_> = methods.collect();
+        summaries.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+        summaries
     }
 
     pub(crate) fn is_shutting_down(&self) -> bool {
@@ -647,7 +669,7 @@ impl AppState {
     }
 
     pub(crate) fn new_session(&self, peer: Peer, link: Link) -> Arc<Session> {
-        Session::new(self.random_id(), peer, Outbox::new(link, &self.limits))
+        Session::new(self.random_id(), self.clock.now(), peer, Outbox::new(link, &self.limits))
     }
 }
 
@@ -694,8 +716,8 @@ async fn listen(address: &str) -> Result<TcpListener, Error> {
     TcpListener::bind(parsed).await.map_err(failed)
 }
 
-/// Ready when the process is asked to end.
-async fn shutdown_signal() {
+/// Ready when the process is asked to end, by SIGINT or SIGTERM: for [`App::serve_on`].
+pub async fn shutdown_signal() {
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bolide_protocol::ejson::Date;
+
 /// A point in time, in milliseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -21,6 +23,12 @@ impl Timestamp {
     #[must_use]
     pub const fn milliseconds(self) -> i64 {
         self.0
+    }
+
+    /// The same as EJSON and JavaScript have it.
+    #[must_use]
+    pub const fn to_date(self) -> Date {
+        Date::from_milliseconds(self.0)
     }
 
     /// This point in time, moved on by `duration`.

@@ -140,10 +140,27 @@ impl Context {
     /// # Errors
     /// Those of the other method, and 404 if there is none of that name.
     pub async fn call_raw(&self, method: &str, parameters: Parameters) -> MethodResult<Option<RawJson>> {
+        let is_admitted = self.invocation.admitted.load(Ordering::Acquire);
+        self.call_nested(method, parameters, Nested { is_admitted, is_clients_choice: false }).await
+    }
+
+    /// Whether there is a gated method of this name.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn is_gated(&self, method: &str) -> bool {
+        self.invocation.app.methods.find(method).is_some_and(|method| method.policy.requirement().is_some())
+    }
+
+    /// Calls a method that the client named, as if it had called it itself: limits and the gate apply.
+    #[cfg(feature = "accounts")]
+    pub(crate) async fn call_for_client(&self, method: &str, parameters: Parameters) -> MethodResult<Option<RawJson>> {
+        self.call_nested(method, parameters, Nested { is_admitted: false, is_clients_choice: true }).await
+    }
+
+    async fn call_nested(&self, method: &str, parameters: Parameters, nested: Nested) -> MethodResult<Option<RawJson>> {
         let app = &self.invocation.app;
         let found = app.methods.find(method).ok_or_else(|| DdpError::method_not_found(method))?;
         let seed = self.with_random(|random| random.rpc_seed(method));
-        let nested = Arc::new(Invocation {
+        let invocation = Arc::new(Invocation {
             app: Arc::clone(app),
             method: Arc::clone(found),
             connection: self.invocation.connection.clone(),
@@ -151,10 +168,11 @@ impl Context {
             random: Mutex::new(CallRandom::new(Some(seed))),
             unblocked: AtomicBool::new(false),
             parent: Some(Arc::clone(&self.invocation)),
-            admitted: AtomicBool::new(self.invocation.admitted.load(Ordering::Acquire)),
+            is_clients_choice: nested.is_clients_choice,
+            admitted: AtomicBool::new(nested.is_admitted),
             shown: Mutex::default(),
         });
-        nested.run(parameters).await
+        invocation.run(parameters).await
     }
 
     /// The next id of the call's random stream `stream`. A client that runs the method's stub draws the same ids.
@@ -228,6 +246,12 @@ impl fmt::Debug for Context {
             .field("user", &self.user_id())
             .finish_non_exhaustive()
     }
+}
+
+/// How a method is called from within another one.
+struct Nested {
+    is_admitted: bool,
+    is_clients_choice: bool,
 }
 
 /// The random streams of a call, made when the first id is drawn.

@@ -48,4 +48,9 @@ pub enum BuildError {
          not both"
     )]
     TwoProxyRules,
+    /// Web pages without accounts.
+    #[error(
+        "the web pages are about accounts, and the app has none; call `accounts` as well, or leave `web_pages` out"
+    )]
+    WebPagesWithoutAccounts,
 }

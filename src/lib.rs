@@ -30,6 +30,8 @@
 
 #[cfg(feature = "accounts")]
 pub mod accounts;
+#[cfg(feature = "accounts")]
+mod admin;
 mod app;
 pub mod bus;
 pub mod chance;
@@ -47,6 +49,8 @@ mod limits;
 #[cfg(feature = "accounts")]
 pub mod mail;
 pub mod method;
+#[cfg(feature = "accounts")]
+mod public_name;
 pub mod publication;
 pub mod rate_limit;
 #[cfg(feature = "accounts")]
@@ -60,13 +64,15 @@ pub mod store;
 mod transport;
 pub mod two_factor;
 mod user;
+#[cfg(feature = "accounts")]
+mod web;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use app::{App, AppBuilder, Caller, MethodSummary};
+pub use app::{App, AppBuilder, Caller, shutdown_signal};
 pub use bolide_protocol as protocol;
 pub use bolide_protocol::DdpError;
 pub use collection::{Collection, Filter, Query, Update};
@@ -74,7 +80,7 @@ pub use connection::Connection;
 pub use context::{Context, SignedIn};
 pub use error::{BuildError, Error};
 pub use limits::{Heartbeat, Limits};
-pub use method::{MethodError, MethodResult};
+pub use method::{MethodError, MethodResult, MethodSummary};
 pub use publication::{Audience, Strategy, Stream, Subscription};
 pub use transport::memory::{FromServer, MemoryConnection};
 pub use transport::proxies::{InvalidProxy, TrustedProxy};

@@ -308,7 +308,7 @@ fn result(user: &User, secret: &LoginSecret, token: &LoginToken, kind: Option<&'
     LoginResult {
         id: user.id.clone(),
         token: secret.expose().to_owned(),
-        token_expires: token.expires_at().map(|end| Date::from_milliseconds(end.milliseconds())),
+        token_expires: token.expires_at().map(Timestamp::to_date),
         kind,
     }
 }

@@ -155,7 +155,7 @@ async fn get_new_token(core: &AccountsCore, context: Context, _: Parameters) -> 
     token.kind = TokenKind::Session { expires_at };
     token.created_at = current.created_at;
     core.store.insert_token(token).await?;
-    let token_expires = Some(bolide_protocol::ejson::Date::from_milliseconds(expires_at.milliseconds()));
+    let token_expires = Some(expires_at.to_date());
     Ok(LoginResult { id: user, token: secret.expose().to_owned(), token_expires, kind: None })
 }
 

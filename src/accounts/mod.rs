@@ -21,9 +21,11 @@ pub mod password;
 mod profile;
 mod publication;
 mod token;
+mod token_list;
 mod token_use;
 mod user_document;
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -36,10 +38,11 @@ use crate::clock::{Clock, Timestamp};
 use crate::connection::Connection;
 use crate::keys::KeyRing;
 use crate::mail::{LogMailer, LoggedText, MailContent, MailQueue, Mailer, Site, Templates};
-use crate::session::Request;
+use crate::session::{Request, Session};
 use crate::settings::{SettingDefinition, SettingError, Settings};
 use crate::store::{AuditEntry, HashedToken, NewUser, Store, StoreError, User};
 use crate::transport::Goodbye;
+use crate::two_factor::EnrolmentRule;
 use crate::user::UserId;
 
 pub use external::{ExternalLogin, LoginChallenge, LoginGrant, Visitor};
@@ -49,6 +52,7 @@ pub use token::LoginSecret;
 pub(crate) use login::{Dialect, LoginCode, LoginResult, Recognized, Selector};
 pub(crate) use methods::{own_token, selector_of};
 pub(crate) use profile::ProfileChange;
+pub(crate) use user_document::{emails, factors};
 
 use locks::KeyedLocks;
 use password::{HashingCost, PasswordHasher};
@@ -193,10 +197,11 @@ pub(crate) struct AccountsCore {
     pub(crate) chance: Arc<dyn Chance>,
     pub(crate) locks: KeyedLocks,
     templates: Templates,
-    mails: MailQueue,
+    pub(crate) mails: MailQueue,
     mailer: Arc<dyn Mailer>,
     watchers: Watchers,
     token_uses: TokenUses,
+    pub(crate) enrolment: EnrolmentRule,
     app: OnceLock<Weak<AppState>>,
 }
 
@@ -217,6 +222,7 @@ impl AccountsCore {
             locks: KeyedLocks::default(),
             watchers: Watchers::default(),
             token_uses: TokenUses::default(),
+            enrolment: EnrolmentRule::default(),
             app: OnceLock::new(),
         })
     }
@@ -227,7 +233,9 @@ impl AccountsCore {
         let builder = profile::register(self, builder);
         let builder = crate::two_factor::register(self, builder);
         let builder = crate::settings::register(self, builder);
+        let builder = crate::admin::register(self, builder);
         let builder = crate::rest::register(self, builder);
+        let builder = token_list::register(self, builder);
         publication::register(self, builder)
     }
 
@@ -280,6 +288,34 @@ impl AccountsCore {
         self.watchers.user_changed(self, user).await;
     }
 
+    /// The app, as long as it runs.
+    pub(crate) fn app(&self) -> Option<Arc<AppState>> {
+        self.app.get().and_then(Weak::upgrade)
+    }
+
+    /// Ends all connections of a user, whatever they have logged in with.
+    pub(crate) fn end_connections_of(&self, user: &UserId) {
+        let Some(app) = self.app() else { return };
+        let is_meant = |session: &Session| session.user().as_ref() == Some(user);
+        app.sessions.request_where(is_meant, || Request::Close(Goodbye::normal()));
+    }
+
+    /// Ends the connections of users who must set up a second factor first, or of one of them: what they have subscribed
+    /// to ends with it.
+    pub(crate) async fn end_restricted_sessions(&self, only: Option<&UserId>) -> Result<(), StoreError> {
+        if !self.roles_demand_factor() {
+            return Ok(());
+        }
+        let Some(app) = self.app() else { return Ok(()) };
+        let users: HashSet<UserId> = app.sessions.all().iter().filter_map(|session| session.user()).collect();
+        for id in users.iter().filter(|id| only.is_none_or(|only| only == *id)) {
+            if self.store.user(id).await?.is_some_and(|user| self.must_enrol(&user)) {
+                self.end_connections_of(id);
+            }
+        }
+        Ok(())
+    }
+
     /// Ends the connections that have logged in with these tokens.
     pub(crate) fn end_connections(&self, tokens: &[HashedToken]) {
         self.end_connections_but(tokens, None);
@@ -287,7 +323,7 @@ impl AccountsCore {
 
     /// The same, but lets one connection be.
     pub(crate) fn end_connections_but(&self, tokens: &[HashedToken], spared: Option<&Connection>) {
-        let Some(app) = self.app.get().and_then(Weak::upgrade) else { return };
+        let Some(app) = self.app() else { return };
         if tokens.is_empty() {
             return;
         }
@@ -331,7 +367,7 @@ impl AccountsCore {
     /// What a user sees of itself, as JSON.
     pub(crate) async fn own_document(&self, id: &UserId) -> Result<serde_json::Value, crate::MethodError> {
         let user = self.existing_user(id).await?;
-        let mut document = serde_json::to_value(user_document::own_fields(&user))?;
+        let mut document = serde_json::to_value(self.own_fields(&user))?;
         document["_id"] = id.as_str().into();
         Ok(document)
     }

@@ -27,11 +27,15 @@ pub(crate) struct ProfileChange {
 
 pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
     let core = Arc::clone(core);
-    builder.method_unless_there("saveUserProfile", ProfileChange::policy(), async move |me: SignedIn, given: Parameters| {
-        let settings: Value = given.get(0)?;
-        core.change_profile(&me, ProfileChange::read(&settings, "realname")?).await?;
-        Ok(true)
-    })
+    builder.method_unless_there(
+        "saveUserProfile",
+        ProfileChange::policy(),
+        async move |me: SignedIn, given: Parameters| {
+            let settings: Value = given.get(0)?;
+            core.change_profile(&me, ProfileChange::read(&settings, "realname")?).await?;
+            Ok(true)
+        },
+    )
 }
 
 impl ProfileChange {
@@ -54,7 +58,8 @@ impl ProfileChange {
             return Err(DdpError::match_failed().into());
         }
         let password = given.get("newPassword").filter(|value| !value.is_null() && value.as_str() != Some(""));
-        let password = password.map(|value| Ejson::from_typed(value).map_err(|_| DdpError::match_failed())).transpose()?;
+        let password =
+            password.map(|value| Ejson::from_typed(value).map_err(|_| DdpError::match_failed())).transpose()?;
         Ok(Self {
             username: text(given, "username")?.map(|text| names::username(&text)).transpose()?,
             name: text(given, name)?.map(|text| shown_name(&text)).transpose()?,
@@ -67,7 +72,8 @@ impl ProfileChange {
     /// Without what is so already.
     fn against(mut self, user: &User) -> Self {
         self.username = self.username.filter(|new| user.username.as_ref() != Some(new));
-        self.address = self.address.filter(|new| !user.emails.first().is_some_and(|own| fold(&own.address) == fold(new)));
+        self.address =
+            self.address.filter(|new| !user.emails.first().is_some_and(|own| fold(&own.address) == fold(new)));
         self
     }
 

@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use bolide_protocol::ejson::Object;
 use parking_lot::Mutex;
 
 use super::AccountsCore;
-use super::user_document::own_fields;
 use crate::app::AppBuilder;
-use crate::publication::Subscription;
+use crate::publication::{Document, Shown, Subscription};
+use crate::store::User;
 use crate::user::UserId;
 
 const COLLECTION: &str = "users";
@@ -22,8 +21,8 @@ pub(crate) struct Watchers {
 
 struct Watcher {
     subscription: Subscription,
-    /// What the session was sent. Held while a change is sent, so that changes stay in order.
-    shown: tokio::sync::Mutex<Object>,
+    /// Held while a change is sent, so that changes stay in order.
+    shown: tokio::sync::Mutex<Shown>,
 }
 
 pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
@@ -31,14 +30,14 @@ pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
     builder.publish_universal(async move |subscription: Subscription| {
         let (Some(core), Some(user)) = (core.upgrade(), subscription.user_id().cloned()) else { return Ok(()) };
         let Some(found) = core.store.user(&user).await? else { return Ok(()) };
-        let fields = own_fields(&found);
-        subscription.added(COLLECTION, user.as_str(), &fields).await?;
+        let mut shown = Shown::default();
+        shown.show(&subscription, vec![core.own_user_document(&found)]).await?;
         subscription.ready();
-        let watcher = Arc::new(Watcher { subscription, shown: tokio::sync::Mutex::new(fields) });
+        let watcher = Arc::new(Watcher { subscription, shown: tokio::sync::Mutex::new(shown) });
         core.watchers.add(&user, &watcher);
         // It may have changed since it was read.
         if let Some(now) = core.store.user(&user).await? {
-            watcher.show(&user, own_fields(&now)).await;
+            watcher.show(core.own_user_document(&now)).await;
         }
         Ok(())
     })
@@ -65,26 +64,22 @@ impl Watchers {
         };
         for watcher in watchers {
             let Ok(Some(found)) = core.store.user(user).await else { continue };
-            watcher.show(user, own_fields(&found)).await;
+            watcher.show(core.own_user_document(&found)).await;
         }
     }
 }
 
 impl Watcher {
-    async fn show(&self, user: &UserId, fields: Object) {
+    async fn show(&self, document: Document) {
         let mut shown = self.shown.lock().await;
-        let set: Object = fields
-            .iter()
-            .filter(|(name, value)| shown.get(*name) != Some(*value))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        let unset: Vec<&str> = shown.keys().map(String::as_str).filter(|name| !fields.contains_key(*name)).collect();
-        if set.is_empty() && unset.is_empty() {
-            return;
-        }
-        if let Err(error) = self.subscription.changed(COLLECTION, user.as_str(), &set, &unset).await {
+        if let Err(error) = shown.show(&self.subscription, vec![document]).await {
             tracing::error!(%error, "a user's document cannot be sent");
         }
-        *shown = fields;
+    }
+}
+
+impl AccountsCore {
+    fn own_user_document(&self, user: &User) -> Document {
+        Document::of_object(COLLECTION, user.id.as_str(), self.own_fields(user))
     }
 }

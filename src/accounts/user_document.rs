@@ -3,25 +3,30 @@
 use bolide_protocol::Ejson;
 use bolide_protocol::ejson::Object;
 
+use super::AccountsCore;
 use crate::store::{Totp, User};
 
-/// The fields of the user's own document in the collection `users`. Nothing of how the user logs in, but whether there
-/// are second factors, as Rocket.Chat's clients read it.
-pub(crate) fn own_fields(user: &User) -> Object {
-    let mut fields = user.fields.clone();
-    // What an import has brought of other services is how the user logs in.
-    fields.shift_remove("services");
-    if let Some(username) = &user.username {
-        fields.insert("username".into(), username.clone().into());
+impl AccountsCore {
+    /// The fields of the user's own document in the collection `users`. Nothing of how the user logs in, but whether
+    /// there are second factors, and whether one is missing that must be there.
+    pub(crate) fn own_fields(&self, user: &User) -> Object {
+        let mut fields = user.fields.clone();
+        // What an import has brought of other services is how the user logs in.
+        fields.shift_remove("services");
+        if let Some(username) = &user.username {
+            fields.insert("username".into(), username.clone().into());
+        }
+        fields.insert("emails".into(), emails(user));
+        if let Some(profile) = &user.profile {
+            fields.insert("profile".into(), Ejson::Object(profile.clone()));
+        }
+        let roles = user.roles.iter().map(|role| Ejson::from(role.clone())).collect();
+        fields.insert("roles".into(), Ejson::Array(roles));
+        let mut factors = factors(user);
+        factors.insert("required".into(), Ejson::Bool(self.must_enrol(user)));
+        fields.insert("twoFactor".into(), Ejson::Object(factors));
+        fields
     }
-    fields.insert("emails".into(), emails(user));
-    if let Some(profile) = &user.profile {
-        fields.insert("profile".into(), Ejson::Object(profile.clone()));
-    }
-    let roles = user.roles.iter().map(|role| Ejson::from(role.clone())).collect();
-    fields.insert("roles".into(), Ejson::Array(roles));
-    fields.insert("twoFactor".into(), Ejson::Object(two_factor(user)));
-    fields
 }
 
 pub(crate) fn emails(user: &User) -> Ejson {
@@ -34,7 +39,8 @@ pub(crate) fn emails(user: &User) -> Ejson {
     Ejson::Array(user.emails.iter().map(email).collect())
 }
 
-fn two_factor(user: &User) -> Object {
+/// Which second factors a user has.
+pub(crate) fn factors(user: &User) -> Object {
     Object::from_iter([
         ("totp".to_owned(), Ejson::Bool(matches!(user.totp, Totp::On(_)))),
         ("email".to_owned(), Ejson::Bool(user.has_email_codes)),

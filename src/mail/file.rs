@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bolide_protocol::ejson::Date;
 use futures::future::BoxFuture;
 use tokio::task;
 
@@ -41,7 +40,7 @@ impl FileMailer {
     }
 
     fn name(&self, mail: &Mail) -> String {
-        let time = Date::from_milliseconds(self.clock.now().milliseconds()).to_iso_string().unwrap_or_default();
+        let time = self.clock.now().to_date().to_iso_string().unwrap_or_default();
         let number = self.written.fetch_add(1, Ordering::Relaxed) + 1;
         let address = mail.to.first().map(String::as_str).unwrap_or_default();
         format!("{}-{number:04}-{}-{}.eml", time.replace(':', "-"), mail.kind, harmless(address))

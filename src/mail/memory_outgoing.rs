@@ -75,6 +75,10 @@ impl Outgoing for MemoryOutgoing {
         answer(entry.map(|entry| entry.state = MailState::Waiting(now)).is_some())
     }
 
+    fn discard(&self, id: MailId) -> StoreFuture<'_, bool> {
+        answer(self.mails.lock().entries.remove(&id).is_some())
+    }
+
     fn forget_given_up(&self, time: Timestamp) -> StoreFuture<'_, u64> {
         let forgotten = self.mails.lock().entries.extract_if(.., |_, entry| entry.was_given_up_before(time)).count();
         answer(forgotten.try_into().unwrap_or(u64::MAX))

@@ -39,6 +39,9 @@ pub trait Outgoing: Send + Sync {
     /// Lets a mail wait for an attempt at `now`, also one that was given up; `false` if there is no such mail.
     fn retry(&self, id: MailId, now: Timestamp) -> StoreFuture<'_, bool>;
 
+    /// Forgets a mail that waits or was given up; `false` if there is no such mail.
+    fn discard(&self, id: MailId) -> StoreFuture<'_, bool>;
+
     /// Forgets the mails that were given up before `time`, and tells how many.
     fn forget_given_up(&self, time: Timestamp) -> StoreFuture<'_, u64>;
 }

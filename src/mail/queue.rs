@@ -91,6 +91,14 @@ impl MailQueue {
         Ok(is_there)
     }
 
+    /// Forgets a mail that waits or was given up; `false` if there is no such mail.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn discard(&self, id: MailId) -> Result<bool, StoreError> {
+        self.outgoing.discard(id).await
+    }
+
     /// Sends what is due, until `stopped`; then it finishes what it is sending. One such task is enough; several nodes with one
     /// store may each have theirs.
     pub async fn work(&self, mailer: Arc<dyn Mailer>, stopped: CancellationToken) {

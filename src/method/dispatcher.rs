@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{self, Poll};
+use std::time::Instant;
 
 use bolide_protocol::RawJson;
 use bolide_protocol::two_factor::TwoFactorCode;
@@ -17,7 +18,7 @@ use crate::app::AppState;
 use crate::connection::Connection;
 use crate::context::{CallRandom, Context};
 use crate::rate_limit::{Counted, CountedKind};
-use crate::two_factor::{GatedCall, Requirement, TwoFactor};
+use crate::two_factor::{Errand, GatedCall, Requirement, TwoFactor};
 use crate::user::UserId;
 
 /// What a method ends with: a result, none, or an error.
@@ -35,6 +36,8 @@ pub(crate) struct Invocation {
     pub(crate) unblocked: AtomicBool,
     /// The method that called this one.
     pub(crate) parent: Option<Arc<Self>>,
+    /// Whether the client chose this method: then its rate limits count, and what restricts its user.
+    pub(crate) is_clients_choice: bool,
     /// Whether the gate has admitted this call or one that it was made from.
     pub(crate) admitted: AtomicBool,
     /// The code that came with a call whose handler may demand one.
@@ -52,6 +55,10 @@ impl Invocation {
         self.parent.as_ref().map_or(self, |parent| parent.root())
     }
 
+    fn is_from_client(&self) -> bool {
+        self.is_clients_choice && self.connection.is_some()
+    }
+
     /// The gate is asked again for calls that are made from here.
     pub(crate) fn forget_admission(&self) {
         self.admitted.store(false, Ordering::Release);
@@ -65,6 +72,16 @@ impl Invocation {
         if let Err(refusal) = self.count() {
             return Box::pin(std::future::ready(Err(refusal)));
         }
+        if self.is_from_client() && self.app.gate.restricts_users() {
+            return Box::pin(async move {
+                self.ask_for_restriction().await?;
+                self.run_unrestricted(parameters).await
+            });
+        }
+        self.run_unrestricted(parameters)
+    }
+
+    fn run_unrestricted(self: Arc<Self>, parameters: Parameters) -> HandlerFuture {
         match self.method.policy {
             TwoFactor::None => start(self, parameters),
             TwoFactor::Required(requirement) => Box::pin(self.run_gated(requirement, parameters)),
@@ -82,7 +99,8 @@ impl Invocation {
     /// shown with the call.
     pub(crate) async fn demand(&self, found: Option<TwoFactorCode>) -> Result<Admitted, MethodError> {
         let Some(requirement) = self.method.policy.requirement() else {
-            let reason = format!("the method `{}` demands a second factor without saying so in its policy", self.method.name);
+            let reason =
+                format!("the method `{}` demands a second factor without saying so in its policy", self.method.name);
             return Err(MethodError::internal(reason));
         };
         if !self.admitted.load(Ordering::Acquire) {
@@ -114,10 +132,16 @@ impl Invocation {
         Ok(self.app.gate.check(call).await?)
     }
 
+    /// Whether this user may do anything at all.
+    async fn ask_for_restriction(&self) -> Result<(), MethodError> {
+        let Some(user) = self.user.lock().clone() else { return Ok(()) };
+        Ok(self.app.gate.check_user(Errand::method(&user, &self.method.name)).await?)
+    }
+
     /// Calls that the application or another method makes are not counted; REST endpoints have limits of their own.
     fn count(&self) -> Result<(), MethodError> {
-        let (Some(connection), None) = (&self.connection, &self.parent) else { return Ok(()) };
-        if self.app.rate_limiter.is_empty() || self.method.kind == MethodKind::Endpoint {
+        let Some(connection) = self.connection.as_ref().filter(|_| self.is_from_client()) else { return Ok(()) };
+        if self.app.rate_limiter.is_empty() || self.method.kind != MethodKind::Method {
             return Ok(());
         }
         let user = self.user.lock();
@@ -140,12 +164,17 @@ fn start(invocation: Arc<Invocation>, mut parameters: Parameters) -> HandlerFutu
 
 /// A method that a session runs, until its outcome is there. A panic is an outcome too.
 pub(crate) struct RunningMethod {
+    method: Arc<Method>,
+    since: Instant,
     future: HandlerFuture,
 }
 
 impl RunningMethod {
-    pub(crate) fn new(future: HandlerFuture) -> Self {
-        Self { future }
+    /// Starts the call on its way.
+    pub(crate) fn start(invocation: &Arc<Invocation>, parameters: Parameters) -> Self {
+        let since = Instant::now();
+        let future = Arc::clone(invocation).run(parameters);
+        Self { method: Arc::clone(&invocation.method), since, future }
     }
 }
 
@@ -153,10 +182,12 @@ impl Future for RunningMethod {
     type Output = MethodOutcome;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<MethodOutcome> {
-        match guarded(|| self.future.as_mut().poll(context)) {
-            Ok(poll) => poll,
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
+        let outcome = match guarded(|| self.future.as_mut().poll(context)) {
+            Ok(poll) => task::ready!(poll),
+            Err(panic) => Err(panic),
+        };
+        self.method.statistics.count(self.since.elapsed(), outcome.is_err());
+        Poll::Ready(outcome)
     }
 }
 

@@ -1,10 +1,11 @@
 //! [`MethodHandler`]: a plain async function. First [`Context`] or [`SignedIn`], then up to eight typed parameters;
 //! no macro.
 
+use std::any::Any;
 use std::marker::PhantomData;
 use std::pin::Pin;
 
-use bolide_protocol::{DdpError, ejson};
+use bolide_protocol::{DdpError, RawJson, ejson};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -257,10 +258,14 @@ fn failed(error: DdpError) -> HandlerFuture {
     Box::pin(std::future::ready(Err(error.into())))
 }
 
-/// The result as it goes to the client; `()` is no result at all, as JavaScript's `undefined`.
+/// The result as it goes to the client. `()` is no result at all, as JavaScript's `undefined`, and so is `None` where the
+/// method gives its results [raw](RawJson).
 fn encode<Output: Serialize + 'static>(output: &Output) -> MethodOutcome {
-    if std::any::TypeId::of::<Output>() == std::any::TypeId::of::<()>() {
+    if (output as &dyn Any).is::<()>() {
         return Ok(None);
+    }
+    if let Some(raw) = (output as &dyn Any).downcast_ref::<Option<RawJson>>() {
+        return Ok(raw.clone());
     }
     Ok(Some(ejson::to_raw(output)?))
 }

@@ -10,10 +10,13 @@ mod error;
 mod handler;
 mod parameters;
 mod registry;
+mod statistics;
+mod summary;
 
 pub(crate) use dispatcher::{Invocation, MethodOutcome, RunningMethod, guarded};
 pub(crate) use error::{details, sanitize};
-pub(crate) use registry::{Method, MethodKind, MethodRegistry};
+pub(crate) use registry::{Method, MethodRegistry};
+pub(crate) use statistics::MethodStatistics;
 
 pub use dispatcher::Admitted;
 pub use error::{MethodError, MethodResult};
@@ -22,3 +25,5 @@ pub use handler::{
     MethodHandler, blocking,
 };
 pub use parameters::Parameters;
+pub use statistics::MethodCounts;
+pub use summary::{MethodKind, MethodSummary};

@@ -79,6 +79,13 @@ impl Parameters {
         Some(code)
     }
 
+    /// Appends the code of a second factor, as a client does.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn push_two_factor_code(&mut self, code: &TwoFactorCode) -> Result<(), ejson::EncodeError> {
+        self.values.push(ejson::to_raw(&code.to_parameter())?);
+        Ok(())
+    }
+
     /// Drops what clients in the wild append to calls that ask for nothing: `""`, `null`, or an old code. What the
     /// handler declares is never dropped.
     pub(crate) fn drop_spares(&mut self, declared: usize) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{CallerKind, HandlerFuture, MethodHandler, Parameters};
+use super::{CallerKind, HandlerFuture, MethodHandler, MethodKind, MethodStatistics, Parameters};
 use crate::context::Context;
 use crate::error::BuildError;
 use crate::two_factor::TwoFactor;
@@ -13,22 +13,13 @@ pub(crate) struct MethodRegistry {
     methods: HashMap<Box<str>, Arc<Method>>,
 }
 
-/// By which door a method is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MethodKind {
-    /// By its name, over DDP and `method.call`.
-    Method,
-    /// By a path, over REST.
-    #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "REST comes with accounts"))]
-    Endpoint,
-}
-
 /// A registered method.
 pub(crate) struct Method {
     pub(crate) name: Box<str>,
     pub(crate) kind: MethodKind,
     pub(crate) policy: TwoFactor,
     pub(crate) declared: Option<usize>,
+    pub(crate) statistics: MethodStatistics,
     #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "REST asks it"))]
     caller: CallerKind,
     handler: Box<dyn Fn(Context, Parameters) -> HandlerFuture + Send + Sync>,
@@ -77,7 +68,8 @@ impl Method {
             return Err(BuildError::AnonymousGatedMethod(name.to_owned()));
         }
         let handler = Box::new(move |context, parameters| handler.call(context, parameters));
-        Ok(Self { name: name.into(), kind, policy, declared, caller, handler })
+        let statistics = MethodStatistics::default();
+        Ok(Self { name: name.into(), kind, policy, declared, statistics, caller, handler })
     }
 
     /// Whether somebody must be signed in.

@@ -8,6 +8,8 @@
 mod audience;
 mod built_in;
 mod fields;
+#[cfg(feature = "accounts")]
+mod follow;
 mod frames;
 mod handler;
 mod holders;
@@ -24,6 +26,8 @@ mod views;
 
 pub(crate) use built_in::add as add_built_in;
 pub(crate) use fields::{FieldMap, Fields, Hasher, SharedChange};
+#[cfg(feature = "accounts")]
+pub(crate) use follow::{Document, Shown, When, follow};
 pub(crate) use frames::added_frame;
 pub(crate) use merge_box::{Handle, Handles};
 pub(crate) use registry::{Publication, PublicationRegistry};

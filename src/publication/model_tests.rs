@@ -17,6 +17,7 @@ use super::merge_box::Handle;
 use super::strategy::Strategy as Sending;
 use super::view::Target;
 use super::views::Origin;
+use crate::clock::Timestamp;
 use crate::connection::Peer;
 use crate::limits::Limits;
 use crate::session::{Link, Outbox, Session};
@@ -180,7 +181,7 @@ impl Tested {
     fn new() -> Self {
         let outbox = Outbox::new(Link::Driver, &Limits::default());
         Self {
-            session: Session::new("a session".into(), Peer::default(), outbox),
+            session: Session::new("a session".into(), Timestamp::from_milliseconds(0), Peer::default(), outbox),
             subscriptions: [None; SUBSCRIPTIONS],
             model: Model::default(),
             client: Client::default(),

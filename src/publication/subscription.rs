@@ -19,6 +19,7 @@ use crate::collection::LiveQuery;
 use crate::connection::Connection;
 use crate::method::{MethodError, MethodResult, Parameters, sanitize};
 use crate::session::Session;
+use crate::two_factor::Errand;
 use crate::user::UserId;
 
 /// One subscription of one client.
@@ -205,12 +206,12 @@ impl SubscriptionCore {
     pub(crate) fn start(
         app: &Arc<AppState>,
         session: &Arc<Session>,
-        publication: &Publication,
+        publication: &Arc<Publication>,
         origin: Origin,
     ) -> Started {
-        let params = match &origin {
-            Origin::Named(subscribe) => subscribe.params.clone(),
-            Origin::Universal(_) => None,
+        let (name, params) = match &origin {
+            Origin::Named(subscribe) => (Some(subscribe.name.clone()), subscribe.params.clone()),
+            Origin::Universal(_) => (None, None),
         };
         let handle = session.views().start(origin);
         let core = Self {
@@ -224,12 +225,30 @@ impl SubscriptionCore {
         if let Some(declared) = publication.declared {
             parameters.drop_spares(declared);
         }
-        let subscription = Subscription { core: core.clone() };
-        let future = match crate::method::guarded(|| publication.start(subscription, parameters)) {
+        let future = core.start_handler(publication, name, parameters);
+        Started { core, future }
+    }
+
+    /// Starts the handler; before it, a user who may do nothing yet is refused.
+    fn start_handler(
+        &self,
+        publication: &Arc<Publication>,
+        name: Option<String>,
+        parameters: Parameters,
+    ) -> super::PublishFuture {
+        let subscription = Subscription { core: self.clone() };
+        let is_restricted = self.app.gate.restricts_users();
+        if let (Some(name), Some(user), true) = (name, self.user.clone(), is_restricted) {
+            let (app, publication) = (Arc::clone(&self.app), Arc::clone(publication));
+            return Box::pin(async move {
+                app.gate.check_user(Errand::publication(&user, &name)).await?;
+                publication.start(subscription, parameters).await
+            });
+        }
+        match crate::method::guarded(|| publication.start(subscription, parameters)) {
             Ok(future) => future,
             Err(panic) => Box::pin(std::future::ready(Err(panic))),
-        };
-        Started { core, future }
+        }
     }
 
     /// Whether the handler should be polled; it is woken when it should not any more.

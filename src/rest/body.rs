@@ -90,10 +90,15 @@ mod tests {
 
     #[test]
     fn json_is_read_whatever_curl_says_of_it() {
-        for content_type in ["", "application/json", "Application/JSON; charset=utf-8", "application/x-www-form-urlencoded"] {
+        for content_type in
+            ["", "application/json", "Application/JSON; charset=utf-8", "application/x-www-form-urlencoded"]
+        {
             assert_eq!(members(content_type, r#" {"a":1}"#), Some(json!({ "a": 1 })), "{content_type}");
         }
-        assert_eq!(members("application/x-www-form-urlencoded", "user=a%40b&password=c+d"), Some(json!({ "user": "a@b", "password": "c d" })));
+        assert_eq!(
+            members("application/x-www-form-urlencoded", "user=a%40b&password=c+d"),
+            Some(json!({ "user": "a@b", "password": "c d" }))
+        );
     }
 
     #[test]

@@ -73,7 +73,9 @@ impl Api {
         let peer = peer::describe(socket, &head.headers, &self.app.proxies);
         let identity = match endpoint.target {
             Target::Login => Identity::default(),
-            _ => identity::identify(&self.accounts, &head.headers, &peer).await.map_err(|error| self.failed(error, endpoint))?,
+            _ => identity::identify(&self.accounts, &head.headers, &peer)
+                .await
+                .map_err(|error| self.failed(error, endpoint))?,
         };
         if endpoint.is_for_users() && identity.user.is_none() {
             return Err(unauthorized());
@@ -121,7 +123,11 @@ impl Api {
         let rule = own.unwrap_or_else(|| usual(&settings::REST_RATE_LIMIT_CALLS));
         counted.push(self.limits.count(Caller::At(number, address.map(Into::into)), rule, now));
         if let Some(user) = &identity.user {
-            counted.push(self.limits.count(Caller::User(user.clone()), usual(&settings::REST_RATE_LIMIT_USER_CALLS), now));
+            counted.push(self.limits.count(
+                Caller::User(user.clone()),
+                usual(&settings::REST_RATE_LIMIT_USER_CALLS),
+                now,
+            ));
         }
         match counted.iter().position(Counted::is_too_many) {
             Some(refused) => {

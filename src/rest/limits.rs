@@ -61,7 +61,8 @@ impl RequestLimits {
         if counters.len() >= COUNTERS && !counters.contains_key(&caller) {
             counters.retain(|_, counter| now < counter.ends);
         }
-        let caller = if counters.len() >= COUNTERS && !counters.contains_key(&caller) { Caller::Others } else { caller };
+        let caller =
+            if counters.len() >= COUNTERS && !counters.contains_key(&caller) { Caller::Others } else { caller };
         let ends = now.plus(rule.window);
         let counter = counters.entry(caller).or_insert(Counter { calls: 0, ends });
         // A clock that was set back, and a window that was made shorter, do not make anybody wait longer.

@@ -1,8 +1,8 @@
 //! `login` and `logout`: the one pipeline, in HTTP's words.
 
 use bolide_protocol::ejson::Object;
-use bolide_protocol::{DdpError, Ejson};
 use bolide_protocol::error::ErrorCode;
+use bolide_protocol::{DdpError, Ejson};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -20,7 +20,9 @@ pub(super) fn endpoints() -> [Endpoint; 2] {
     let login = Route::new("login")
         .summary("Logs in with a password, a token, or whatever else the method `login` takes")
         .takes([
-            Field::any("user").optional().about("A username, or an address; or an object as the method `login` takes it"),
+            Field::any("user")
+                .optional()
+                .about("A username, or an address; or an object as the method `login` takes it"),
             Field::text("username").optional().about("A username, instead of `user`"),
             Field::text("email").optional().about("An address, instead of `user`"),
             Field::any("password").optional().about("The password, or its digest"),

@@ -32,7 +32,9 @@ pub(super) fn endpoints() -> [Endpoint; 2] {
     let route = |path: &str, summary: &str| {
         Route::new(path)
             .summary(summary)
-            .takes([Field::text("message").about("A DDP message, {msg: \"method\", id, method, params}, as EJSON text")])
+            .takes(
+                [Field::text("message").about("A DDP message, {msg: \"method\", id, method, params}, as EJSON text")],
+            )
             .gives([Field::text("message").about("The DDP message that answers it, as EJSON text")])
     };
     [

@@ -80,10 +80,7 @@ pub(crate) fn router(app: &Arc<AppState>) -> Router {
     let mut router = Router::new()
         .route(&format!("{root}/info"), around(accounts).get(async move || version()))
         .route(&format!("{root}/v1/info"), around(accounts).get(async move || version()))
-        .route(
-            &format!("{root}/docs.json"),
-            get(async move || written(StatusCode::OK, description)),
-        )
+        .route(&format!("{root}/docs.json"), get(async move || written(StatusCode::OK, description)))
         .route(&format!("{root}/v1/{{*unknown}}"), any(async || unknown()));
     for (path, route) in by_path {
         router = router.route(&format!("{root}/v1/{path}"), route);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use utoipa::openapi::path::{HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem, PathsBuilder};
+use utoipa::openapi::path::{
+    HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem, PathsBuilder,
+};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
@@ -66,11 +68,18 @@ fn operation(endpoint: &Endpoint) -> utoipa::openapi::path::Operation {
         .summary(route.summary.clone())
         .description(requirement.map(|(requirement, is_on_demand)| policy(requirement, is_on_demand)));
     for name in route.path_names() {
-        operation = operation.parameter(parameter(name.trim_start_matches('*'), ParameterIn::Path, FieldKind::Text, true, ""));
+        operation =
+            operation.parameter(parameter(name.trim_start_matches('*'), ParameterIn::Path, FieldKind::Text, true, ""));
     }
     if requirement.is_some() || matches!(endpoint.target, Target::Login | Target::MethodCall) {
         operation = operation
-            .parameter(parameter("x-2fa-code", ParameterIn::Header, FieldKind::Text, false, "The code of a second factor"))
+            .parameter(parameter(
+                "x-2fa-code",
+                ParameterIn::Header,
+                FieldKind::Text,
+                false,
+                "The code of a second factor",
+            ))
             .parameter(parameter(
                 "x-2fa-method",
                 ParameterIn::Header,
@@ -86,8 +95,13 @@ fn operation(endpoint: &Endpoint) -> utoipa::openapi::path::Operation {
     match endpoint.verb {
         Verb::Get => {
             for field in &route.takes {
-                operation =
-                    operation.parameter(parameter(field.name, ParameterIn::Query, field.kind, field.is_required, field.about));
+                operation = operation.parameter(parameter(
+                    field.name,
+                    ParameterIn::Query,
+                    field.kind,
+                    field.is_required,
+                    field.about,
+                ));
             }
         }
         Verb::Post if !route.takes.is_empty() => {
@@ -129,7 +143,11 @@ fn requirement(endpoint: &Endpoint) -> Option<(Requirement, bool)> {
 }
 
 fn policy(requirement: Requirement, is_on_demand: bool) -> String {
-    let mut text = String::from(if is_on_demand { "Asks for a second factor where it must." } else { "Asks for a second factor." });
+    let mut text = String::from(if is_on_demand {
+        "Asks for a second factor where it must."
+    } else {
+        "Asks for a second factor."
+    });
     if requirement.is_second_factor_required() {
         text.push_str(" Neither a trusted client nor a token that bypasses it is excused.");
     } else if requirement.is_remember_me_disabled() {

@@ -81,7 +81,8 @@ fn register_factors(builder: AppBuilder) -> AppBuilder {
         context.call::<Value>("sendEmailCode", &(&fields["emailOrUsername"],)).await.map(nothing)
     });
     let route = |path: &str, summary: &str| Route::new(path).summary(summary);
-    let builder = forwarded(builder, route("users.2fa.enableEmail", "Turns codes by mail on"), open, "2fa:enable-email");
+    let builder =
+        forwarded(builder, route("users.2fa.enableEmail", "Turns codes by mail on"), open, "2fa:enable-email");
     let builder = forwarded(
         builder,
         route("users.2fa.disableEmail", "Turns codes by mail off"),
@@ -96,7 +97,8 @@ fn register_factors(builder: AppBuilder) -> AppBuilder {
     let builder = builder.endpoint_unless_there(Verb::Post, validate, gated, async |me: SignedIn, fields: Value| {
         me.call::<Value>("2fa:validateTempToken", &(&fields["code"],)).await
     });
-    let disable = route("users.disableTotp", "Ends the use of the app").takes([code()]).gives([Field::boolean("disabled")]);
+    let disable =
+        route("users.disableTotp", "Ends the use of the app").takes([code()]).gives([Field::boolean("disabled")]);
     let builder = builder.endpoint_unless_there(Verb::Post, disable, open, async |me: SignedIn, fields: Value| {
         let disabled: bool = me.call("2fa:disable", &(&fields["code"],)).await?;
         Ok(json!({ "disabled": disabled }))
@@ -106,7 +108,8 @@ fn register_factors(builder: AppBuilder) -> AppBuilder {
     let builder = builder.endpoint_unless_there(Verb::Post, regenerate, open, async |me: SignedIn, fields: Value| {
         me.call::<Value>("2fa:regenerateCodes", &(&fields["code"],)).await
     });
-    let remaining = route("users.totpCodesRemaining", "How many backup codes are left").gives([Field::number("remaining")]);
+    let remaining =
+        route("users.totpCodesRemaining", "How many backup codes are left").gives([Field::number("remaining")]);
     builder.endpoint_unless_there(Verb::Get, remaining, open, async |me: SignedIn, _: Value| {
         me.call::<Value>("2fa:checkCodesRemaining", &()).await
     })
@@ -115,14 +118,16 @@ fn register_factors(builder: AppBuilder) -> AppBuilder {
 fn register_personal_tokens(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
     let gated = TwoFactor::required();
     let name = || Field::text("tokenName");
-    let route = |action: &str, summary: &str| Route::new(&format!("users.{action}PersonalAccessToken")).summary(summary);
+    let route =
+        |action: &str, summary: &str| Route::new(&format!("users.{action}PersonalAccessToken")).summary(summary);
     let generate = route("generate", "Makes a token for an integration").gives([Field::text("token")]);
     let generate = generate.takes([name(), Field::boolean("bypassTwoFactor").optional()]);
     let builder = builder.endpoint_unless_there(Verb::Post, generate, gated, async |me: SignedIn, fields: Value| {
         let token: String = me.call("personalAccessTokens:generateToken", &(fields,)).await?;
         Ok(json!({ "token": token }))
     });
-    let regenerate = route("regenerate", "Replaces the token of this name").takes([name()]).gives([Field::text("token")]);
+    let regenerate =
+        route("regenerate", "Replaces the token of this name").takes([name()]).gives([Field::text("token")]);
     let builder = builder.endpoint_unless_there(Verb::Post, regenerate, gated, async |me: SignedIn, fields: Value| {
         let token: String = me.call("personalAccessTokens:regenerateToken", &(fields,)).await?;
         Ok(json!({ "token": token }))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::method::Method;
+use crate::method::{Method, MethodKind, MethodSummary};
 
 /// Where an endpoint is: its path below `/api/v1`, and what is checked before its handler runs. Mostly a path is enough.
 ///
@@ -71,6 +71,15 @@ pub enum FieldKind {
 pub(crate) enum Verb {
     Get,
     Post,
+}
+
+impl Verb {
+    pub(crate) const fn method_kind(self) -> MethodKind {
+        match self {
+            Self::Get => MethodKind::Get,
+            Self::Post => MethodKind::Post,
+        }
+    }
 }
 
 /// Something that answers at a path.
@@ -272,6 +281,14 @@ impl Endpoint {
 
     pub(super) const fn special(route: Route, target: Target) -> Self {
         Self { verb: Verb::Post, route, target }
+    }
+
+    /// For lists; nothing for those that are no methods.
+    pub(crate) fn summary(&self) -> Option<MethodSummary> {
+        match &self.target {
+            Target::Method(method) => Some(MethodSummary::new(method)),
+            _ => None,
+        }
     }
 
     pub(crate) fn is_at(&self, verb: Verb, route: &Route) -> bool {

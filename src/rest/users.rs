@@ -35,10 +35,7 @@ pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
     let info = Route::new("users.info")
         .summary("One user")
         .permission(SEE_USERS)
-        .takes([
-            Field::text("userId").optional(),
-            Field::text("username").optional().about("Instead of userId"),
-        ])
+        .takes([Field::text("userId").optional(), Field::text("username").optional().about("Instead of userId")])
         .gives([Field::object("user")]);
     let reset = Route::new("users.resetTOTP")
         .summary("Takes away the authenticator app of oneself, or of another user, and ends all log-ins of that user")
@@ -104,11 +101,8 @@ fn wanted(fields: &Value, names: &[&str]) -> Option<Selector> {
 
 /// What admins see of a user. Nothing of how it logs in.
 fn described(user: &User) -> Value {
-    let emails: Vec<Value> = user
-        .emails
-        .iter()
-        .map(|email| json!({ "address": email.address, "verified": email.is_verified }))
-        .collect();
+    let emails: Vec<Value> =
+        user.emails.iter().map(|email| json!({ "address": email.address, "verified": email.is_verified })).collect();
     let mut entry = json!({
         "_id": user.id,
         "emails": emails,

@@ -18,6 +18,7 @@ use bytestring::ByteString;
 use futures::channel::oneshot;
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::clock::Timestamp;
 use crate::connection::Peer;
 use crate::identity::Identity;
 use crate::publication::Views;
@@ -32,6 +33,7 @@ pub(crate) use registry::Sessions;
 /// What handlers and publications hold of a session.
 pub(crate) struct Session {
     id: Box<str>,
+    opened_at: Timestamp,
     peer: Mutex<Arc<Peer>>,
     identity: Mutex<Identity>,
     outbox: Outbox,
@@ -79,9 +81,10 @@ enum Closing {
 pub(crate) type CloseCallback = Box<dyn FnOnce() + Send>;
 
 impl Session {
-    pub(crate) fn new(id: String, peer: Peer, outbox: Outbox) -> Arc<Self> {
+    pub(crate) fn new(id: String, opened_at: Timestamp, peer: Peer, outbox: Outbox) -> Arc<Self> {
         Arc::new(Self {
             id: id.into(),
+            opened_at,
             peer: Mutex::new(Arc::new(peer)),
             identity: Mutex::default(),
             outbox,
@@ -93,6 +96,11 @@ impl Session {
 
     pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+
+    #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "admins see it, and they come with accounts"))]
+    pub(crate) const fn opened_at(&self) -> Timestamp {
+        self.opened_at
     }
 
     pub(crate) fn peer(&self) -> Arc<Peer> {

@@ -25,6 +25,12 @@ impl Sessions {
         self.by_id.lock().get(id).cloned()
     }
 
+    /// All of them, sockets that are just opening too.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn all(&self) -> Vec<Arc<Session>> {
+        self.by_id.lock().values().cloned().collect()
+    }
+
     /// Asks the same of every session.
     pub(crate) fn request(&self, request: impl Fn() -> Request) {
         let sessions: Vec<_> = self.by_id.lock().values().cloned().collect();

@@ -6,6 +6,7 @@ const ACCOUNTS: &str = "Accounts";
 const TWO_FACTOR: &str = "Accounts: two-factor authentication";
 const FAILED_LOGINS: &str = "Accounts: failed log-ins";
 const REST: &str = "REST";
+const WEB: &str = "Web pages";
 
 const fn up_to(to: i64) -> Range {
     Range { from: 0, to }
@@ -271,6 +272,14 @@ pub const CORS_ORIGINS: Setting<String> = Setting::text(
     "*",
 );
 
+/// Whether the web pages are served.
+pub const WEB_PAGES: Setting<bool> = Setting::boolean(
+    "Web_Pages_Enabled",
+    WEB,
+    "Serve the account page and this panel. Off, both are gone at once; `bolide call URL saveSetting` brings them back.",
+    true,
+);
+
 pub(crate) fn all() -> Vec<SettingDefinition> {
     let booleans = [
         TWO_FACTOR_ENABLED,
@@ -288,6 +297,7 @@ pub(crate) fn all() -> Vec<SettingDefinition> {
         METHOD_CALL_PATH_MUST_MATCH,
         REST_RATE_LIMIT,
         CORS_ENABLED,
+        WEB_PAGES,
     ];
     let integers = [
         TOTP_MAX_DELTA,

@@ -1,37 +1,41 @@
 //! The methods that read and change settings.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bolide_protocol::DdpError;
-use serde::Deserialize;
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{SettingDefinition, SettingError};
+use super::{MANDATORY_ROLES, SettingDefinition, SettingError};
 use crate::accounts::AccountsCore;
 use crate::app::AppBuilder;
 use crate::connection::Connection;
 use crate::context::{Context, SignedIn};
-use crate::method::{MethodResult, Parameters, details};
+use crate::method::{MethodError, MethodResult, Parameters, details};
+use crate::publication::{Document, Subscription, When, follow};
 use crate::two_factor::TwoFactor;
+use crate::user::UserId;
 
 pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
     let (public, private, one, many) = (Arc::clone(core), Arc::clone(core), Arc::clone(core), Arc::clone(core));
-    let gated = TwoFactor::required();
+    let (gated, shown) = (TwoFactor::required(), Arc::downgrade(core));
     builder
+        .publish("settings:public", async move |subscription: Subscription| show_public(shown, subscription).await)
         .method_unless_there("public-settings/get", TwoFactor::none(), async move |_: Context, _: Parameters| {
             Ok(public.list_settings(SettingDefinition::is_public))
         })
         .method_unless_there("private-settings/get", TwoFactor::none(), async move |me: SignedIn, _: Parameters| {
-            private.require_admin(&me, "private-settings/get").await?;
+            private.require_admin(me.user(), "private-settings/get").await?;
             Ok(private.list_settings(|_| true))
         })
         .method_unless_there("saveSetting", gated, async move |me: SignedIn, parameters: Parameters| {
-            one.require_admin(&me, "saveSetting").await?;
+            one.require_admin(me.user(), "saveSetting").await?;
             one.change_setting(&parameters.get::<String>(0)?, parameters.get(1)?, me.connection()).await?;
             Ok(true)
         })
         .method_unless_there("saveSettings", gated, async move |me: SignedIn, changes: Vec<Change>| {
-            many.require_admin(&me, "saveSettings").await?;
+            many.require_admin(me.user(), "saveSettings").await?;
             for change in &changes {
                 many.settings.check(&change.id, change.value.clone()).map_err(DdpError::from)?;
             }
@@ -40,6 +44,21 @@ pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
             }
             Ok(true)
         })
+}
+
+/// The public settings, as documents that change as the settings do.
+async fn show_public(core: Weak<AccountsCore>, subscription: Subscription) -> MethodResult<()> {
+    let when = When::Changed(vec![core.upgrade().ok_or_else(DdpError::internal)?.settings.subscribe()]);
+    let read = move || -> BoxFuture<'static, MethodResult<Vec<Document>>> {
+        let documents = core.upgrade().ok_or_else(DdpError::internal).and_then(|core| core.public_setting_documents());
+        Box::pin(std::future::ready(documents.map_err(MethodError::from)))
+    };
+    follow(subscription, when, Arc::new(read)).await
+}
+
+#[derive(Serialize)]
+struct PublicSetting {
+    value: Value,
 }
 
 #[derive(Deserialize)]
@@ -65,6 +84,15 @@ impl AccountsCore {
         self.settings.definitions().filter(|definition| is_shown(definition)).map(entry).collect()
     }
 
+    fn public_setting_documents(&self) -> Result<Vec<Document>, DdpError> {
+        let public = self.settings.definitions().filter(|definition| definition.is_public());
+        let document = |definition: &SettingDefinition| {
+            let value = self.settings.value(definition.id()).unwrap_or_default();
+            Document::new("publicSettings", definition.id(), &PublicSetting { value })
+        };
+        public.map(document).collect()
+    }
+
     pub(crate) fn public_settings(&self) -> Vec<Value> {
         self.list_settings(SettingDefinition::is_public)
     }
@@ -83,13 +111,20 @@ impl AccountsCore {
         let value = self.settings.check(id, value).map_err(DdpError::from)?;
         self.store.put_setting(id, &value.to_string(), self.now()).await?;
         self.settings.apply(id, &value);
+        if id == MANDATORY_ROLES.id() {
+            self.end_restricted_sessions(None).await?;
+        }
         let user = connection.and_then(|connection| connection.identity().user);
         self.audit("setting.changed", user.as_ref(), connection, json!({ "id": id, "value": value })).await;
         Ok(())
     }
 
-    async fn require_admin(&self, me: &SignedIn, method: &str) -> MethodResult<()> {
-        if self.existing_user(me.user()).await?.has_role("admin") {
+    pub(crate) async fn is_admin(&self, user: &UserId) -> MethodResult<bool> {
+        Ok(self.store.user(user).await?.is_some_and(|user| user.is_active && user.has_role("admin")))
+    }
+
+    pub(crate) async fn require_admin(&self, user: &UserId, method: &str) -> MethodResult<()> {
+        if self.is_admin(user).await? {
             return Ok(());
         }
         let refusal = DdpError::new("error-action-not-allowed", "Not allowed");

@@ -8,10 +8,12 @@ mod methods;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use indexmap::IndexMap;
 use serde_json::Value;
+use tokio::sync::watch;
 
 pub use built_in::*;
 pub(crate) use methods::register;
@@ -26,6 +28,9 @@ pub const ENVIRONMENT_PREFIX: &str = "BOLIDE_SETTING_";
 pub struct Settings {
     definitions: Arc<IndexMap<String, SettingDefinition>>,
     values: Arc<ArcSwap<HashMap<String, Value>>>,
+    /// How often a value has changed.
+    revision: Arc<AtomicU64>,
+    changed: Arc<watch::Sender<()>>,
     fixed: Arc<HashMap<String, Value>>,
 }
 
@@ -83,6 +88,8 @@ impl Settings {
         Ok(Self {
             definitions: Arc::new(definitions),
             values: Arc::new(ArcSwap::from_pointee(values)),
+            revision: Arc::new(AtomicU64::new(1)),
+            changed: Arc::default(),
             fixed: Arc::new(fixed),
         })
     }
@@ -90,6 +97,17 @@ impl Settings {
     /// The value of a setting.
     pub fn get<T: SettingValue>(&self, setting: &Setting<T>) -> T {
         self.values.load().get(setting.id()).and_then(T::from_json).unwrap_or_else(|| setting.default_value())
+    }
+
+    /// Another number after every change: what was worked out from the settings counts as long as it is the same.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// Hears of changes from now on; of several in a row perhaps once.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// The value of a setting by its id; nothing if there is no such setting.
@@ -135,6 +153,8 @@ impl Settings {
             values.insert(id.to_owned(), value.clone());
             values
         });
+        self.revision.fetch_add(1, Ordering::AcqRel);
+        self.changed.send_replace(());
     }
 }
 

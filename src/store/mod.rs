@@ -4,7 +4,6 @@
 //! - [`token`]: what a client shows instead of a password;
 //! - [`code`]: what is shown once: codes, links, challenges;
 //! - [`attempt`]: how often something failed;
-//! - [`role`]: what belongs to a role;
 //! - [`setting`], [`audit`], [`document`]: settings, what happened, stored collections.
 //!
 //! Everything that must happen once (a code, a step, a link) is one conditional write: of two tasks that consume the same
@@ -12,10 +11,10 @@
 
 pub mod attempt;
 pub mod audit;
+mod changes;
 pub mod code;
 pub mod document;
 mod fold;
-pub mod role;
 pub mod setting;
 mod sqlite;
 pub mod token;
@@ -25,10 +24,10 @@ use futures::future::BoxFuture;
 
 pub use attempt::{Attempts, FailureRule};
 pub use audit::{AuditEntry, AuditFilter};
+pub use changes::{Changes, Topic};
 pub use code::{Challenge, EmailCode, KeyedHash, Link, LinkPurpose};
 pub use document::StoredDocument;
 pub use fold::fold;
-pub use role::Role;
 pub use sqlite::{OpenError, SqliteStore};
 pub use token::{Fingerprint, HashedToken, LoginToken, TokenKind, Trust};
 pub use user::{BackupCodes, EmailAddress, NewUser, Sealed, StoredHash, Totp, User, UserFilter, UserPage};
@@ -42,7 +41,6 @@ pub trait Store:
     + token::Tokens
     + code::Codes
     + attempt::FailureCounters
-    + role::Roles
     + setting::StoredSettings
     + audit::Audit
     + document::Documents
@@ -51,6 +49,8 @@ pub trait Store:
     + Sync
     + 'static
 {
+    /// Tells of every write.
+    fn changes(&self) -> &Changes;
 }
 
 /// Why the store did not do what it was asked.

@@ -70,7 +70,7 @@ pub struct NewUser {
 }
 
 /// Backup codes that replace the ones before.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct BackupCodes(pub Vec<KeyedHash>);
 
 /// Which users to list.

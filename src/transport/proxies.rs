@@ -192,7 +192,9 @@ mod tests {
     #[test]
     fn what_is_no_address_ends_the_walk() {
         let inside = trust(&["10.0.0.0/8"]);
-        for wrong in [&b"unknown"[..], b"", b",", b"1.1.1.1, \xff\xfe", b"6.6.6.6 1.1.1.1", b"1.1.1.1, 256.1.1.1", b"[10.0.0.2"] {
+        for wrong in
+            [&b"unknown"[..], b"", b",", b"1.1.1.1, \xff\xfe", b"6.6.6.6 1.1.1.1", b"1.1.1.1, 256.1.1.1", b"[10.0.0.2"]
+        {
             assert_eq!(found(&inside, "10.0.0.1", &[wrong]).as_deref(), Some("10.0.0.1"), "{wrong:?}");
         }
         assert_eq!(found(&inside, "10.0.0.1", &[b"junk, 10.0.0.2"]).as_deref(), Some("10.0.0.2"));

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bolide_protocol::DdpError;
-use bolide_protocol::ejson::Date;
 use bolide_protocol::two_factor::TwoFactorMethod;
 use serde_json::{Value, json};
 
 use super::decision::{Decision, Facts, TokenFacts, decide};
-use super::{Gate, GateFuture, GatedCall, Requirement};
+use super::{Errand, Gate, GateFuture, GatedCall, Requirement};
 use crate::accounts::AccountsCore;
 use crate::accounts::password::{Password, PasswordHash, Verification};
 use crate::connection::Connection;
@@ -52,6 +51,17 @@ impl Gate for AccountsGate {
         Box::pin(async move {
             let outcome = self.0.check_call(call).await;
             outcome.map_err(|error| sanitize(error, "gate", call.method, &self.0.random_id()))
+        })
+    }
+
+    fn restricts_users(&self) -> bool {
+        self.0.roles_demand_factor()
+    }
+
+    fn check_user<'call>(&'call self, errand: Errand<'call>) -> GateFuture<'call> {
+        Box::pin(async move {
+            let outcome = self.0.check_errand(errand).await;
+            outcome.map_err(|error| sanitize(error, "gate", errand.name, &self.0.random_id()))
         })
     }
 }
@@ -331,7 +341,7 @@ impl AccountsCore {
             details["emailOrUsername"] = name.clone().into();
         }
         if !was_sent && let Some(live) = self.store.email_code(&user.id, self.now()).await? {
-            details["codeExpires"] = Date::from_milliseconds(live.expires_at.milliseconds()).to_iso_string().into();
+            details["codeExpires"] = live.expires_at.to_date().to_iso_string().into();
         }
         Ok(details)
     }

@@ -35,6 +35,49 @@ pub type GateFuture<'call> = Pin<Box<dyn Future<Output = Result<(), DdpError>> +
 pub trait Gate: Send + Sync + 'static {
     /// Admits the call, or says with which error it fails.
     fn check<'call>(&'call self, call: GatedCall<'call>) -> GateFuture<'call>;
+
+    /// Whether there may be users who can do nothing yet but what [`check_user`](Self::check_user) lets them. Asked before
+    /// every call of a client's, so it should cost next to nothing. Default: there are none.
+    fn restricts_users(&self) -> bool {
+        false
+    }
+
+    /// Admits what a user wants, gated or not, or says with which error it fails. Asked only while
+    /// [`restricts_users`](Self::restricts_users) says so.
+    fn check_user<'call>(&'call self, _: Errand<'call>) -> GateFuture<'call> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// What somebody who is signed in wants, gated or not.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Errand<'call> {
+    /// Who.
+    pub user: &'call UserId,
+    /// Whether it is a method or a publication.
+    pub kind: ErrandKind,
+    /// The name of it.
+    pub name: &'call str,
+}
+
+/// What a user can want.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrandKind {
+    /// To call a method, or an endpoint by its path.
+    Method,
+    /// To subscribe to a publication.
+    Publication,
+}
+
+impl<'call> Errand<'call> {
+    pub(crate) const fn method(user: &'call UserId, name: &'call str) -> Self {
+        Self { user, kind: ErrandKind::Method, name }
+    }
+
+    pub(crate) const fn publication(user: &'call UserId, name: &'call str) -> Self {
+        Self { user, kind: ErrandKind::Publication, name }
+    }
 }
 
 /// What a gate is told of a call.

@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
-use bolide_protocol::{DdpError, Ejson};
+use bolide_protocol::{DdpError, Ejson, RawJson, ejson};
 use serde_json::{Value, json};
 
-use super::TwoFactor;
-use crate::accounts::{AccountsCore, LoginSecret};
+use super::call_with_code::call_with_code;
+use super::{TwoFactor, meteor};
+use crate::accounts::{AccountsCore, LoginSecret, own_token};
 use crate::app::AppBuilder;
+use crate::connection::Connection;
 use crate::context::{Context, SignedIn};
+use crate::mail::MailContent;
 use crate::method::{MethodError, MethodResult, Parameters, details};
 use crate::settings::TOKENS_MAY_BYPASS;
-use crate::store::{HashedToken, LoginToken, StoreError, TokenKind, Totp, User};
+use crate::store::{LoginToken, StoreError, TokenKind, Totp, User};
 
 pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
     macro_rules! method {
-        ($builder:expr, $name:literal, $policy:expr, $function:path, $caller:ty) => {{
+        ($builder:expr, $name:expr, $policy:expr, $function:path, $caller:ty) => {{
             let core = Arc::clone(core);
             $builder.method_unless_there($name, $policy, move |caller: $caller, parameters: Parameters| {
                 let core = Arc::clone(&core);
@@ -29,6 +32,11 @@ pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
     let builder = method!(builder, "2fa:disable", open, disable, Context);
     let builder = method!(builder, "2fa:regenerateCodes", open, regenerate, Context);
     let builder = method!(builder, "2fa:checkCodesRemaining", open, codes_remaining, Context);
+    let builder = method!(builder, "generate2faActivationQrCode", open, meteor::generate_qr_code, Context);
+    let builder = method!(builder, "enableUser2fa", open, meteor::enable, Context);
+    let builder = method!(builder, "disableUser2fa", gated.disable_remember_me(), meteor::disable, SignedIn);
+    let builder = method!(builder, "has2faEnabled", open, meteor::is_enabled, Context);
+    let builder = method!(builder, super::call_with_code::NAME, open, call_with_code, Context);
     let builder = method!(builder, "2fa:enable-email", open, enable_email, SignedIn);
     let builder = method!(builder, "2fa:disable-email", gated.disable_remember_me(), disable_email, SignedIn);
     let builder = method!(builder, "sendEmailCode", open, send_email_code, Context);
@@ -42,7 +50,7 @@ async fn enable(core: &AccountsCore, context: Context, _: Parameters) -> MethodR
     if matches!(user.totp, Totp::On(_)) {
         return Err(MethodError::new("error-2fa-already-enabled", "2FA is already enabled"));
     }
-    let (sealed, secret, url) = core.new_totp_secret(&user);
+    let (sealed, secret, url) = core.new_totp_secret(&user, &core.site.name);
     if !core.store.begin_totp(&user.id, sealed).await? {
         return Err(MethodError::new("error-2fa-already-enabled", "2FA is already enabled"));
     }
@@ -54,16 +62,7 @@ async fn validate(core: &AccountsCore, context: Context, parameters: Parameters)
     let user = signed_in(core, &context, "2fa:validateTempToken").await?;
     let shown: String = parameters.get(0)?;
     let Totp::Pending(pending) = &user.totp else { return Err(invalid_totp()) };
-    let Some(step) = core.matching_step(&user, pending, &shown) else { return Err(invalid_totp()) };
-    let (codes, stored) = core.new_backup_codes(&user.id);
-    if !core.store.confirm_totp(&user.id, pending, step, stored).await? {
-        return Err(invalid_totp());
-    }
-    let ended = core.store.delete_session_tokens(&user.id, own_token(&context).as_ref()).await?;
-    core.store.distrust_tokens(&user.id).await?;
-    core.end_connections_but(&ended, context.connection());
-    core.user_changed(&user.id).await;
-    core.audit("totp.enabled", Some(&user.id), context.connection(), json!({})).await;
+    let codes = core.confirm_totp(&user, pending, &shown, &context, true).await?.ok_or_else(invalid_totp)?;
     Ok(json!({ "codes": codes }))
 }
 
@@ -73,15 +72,11 @@ async fn disable(core: &AccountsCore, context: Context, parameters: Parameters) 
     if !matches!(user.totp, Totp::On(_)) || !core.verify_counted(&user, &shown, context.connection()).await? {
         return Ok(false);
     }
-    let was_there = core.store.remove_totp(&user.id).await?;
-    core.store.distrust_tokens(&user.id).await?;
-    core.user_changed(&user.id).await;
-    core.audit("totp.disabled", Some(&user.id), context.connection(), json!({})).await;
-    Ok(was_there)
+    core.disable_totp(&user, context.connection()).await
 }
 
 /// A wrong code gives no result at all, as in Rocket.Chat.
-async fn regenerate(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<OptionalCodes> {
+async fn regenerate(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<Option<RawJson>> {
     let user = signed_in(core, &context, "2fa:regenerateCodes").await?;
     let shown: String = parameters.get(0)?;
     if !matches!(user.totp, Totp::On(_)) {
@@ -95,10 +90,8 @@ async fn regenerate(core: &AccountsCore, context: Context, parameters: Parameter
         return Err(invalid_totp());
     }
     core.audit("totp.codes-regenerated", Some(&user.id), context.connection(), json!({})).await;
-    Ok(Some(json!({ "codes": codes })))
+    Ok(Some(ejson::to_raw(&json!({ "codes": codes }))?))
 }
-
-type OptionalCodes = Option<Value>;
 
 async fn codes_remaining(core: &AccountsCore, context: Context, _: Parameters) -> MethodResult<Value> {
     let user = signed_in(core, &context, "2fa:checkCodesRemaining").await?;
@@ -219,9 +212,36 @@ async fn signed_in(core: &AccountsCore, context: &Context, method: &str) -> Meth
     Ok(user.ok_or_else(invalid)?)
 }
 
-fn own_token(context: &Context) -> Option<HashedToken> {
-    let credential = context.connection()?.identity().credential?;
-    Some(HashedToken::from_base64(credential.hashed))
+impl AccountsCore {
+    /// Takes all second factors of a user away, for one who has lost them. The log-ins end, those of integrations too, and
+    /// the user is told by mail.
+    pub(crate) async fn reset_second_factors(
+        &self,
+        user: &User,
+        connection: Option<&Connection>,
+        details: Value,
+    ) -> MethodResult<()> {
+        self.store.remove_totp(&user.id).await?;
+        self.store.set_email_codes(&user.id, false).await?;
+        self.store.forget_failures(&format!("factor:user:{}", user.id)).await?;
+        let ended = self.store.delete_all_tokens(&user.id).await?;
+        self.end_connections(&ended);
+        self.user_changed(&user.id).await;
+        self.audit("second-factors.reset", Some(&user.id), connection, details).await;
+        let content = MailContent::TotpReset { name: user.username.clone().unwrap_or_default() };
+        let to = user.verified_addresses().map(str::to_owned).collect();
+        self.mail(&content, to, None).await;
+        Ok(())
+    }
+
+    /// Takes the authenticator app away; says whether there was one.
+    pub(super) async fn disable_totp(&self, user: &User, connection: Option<&Connection>) -> MethodResult<bool> {
+        let was_there = self.store.remove_totp(&user.id).await?;
+        self.store.distrust_tokens(&user.id).await?;
+        self.user_changed(&user.id).await;
+        self.audit("totp.disabled", Some(&user.id), connection, json!({})).await;
+        Ok(was_there)
+    }
 }
 
 fn invalid_totp() -> MethodError {

@@ -2,12 +2,18 @@
 //! the dispatcher before the handler of a gated method runs, and is the only one that admits.
 
 #[cfg(feature = "accounts")]
+mod call_with_code;
+#[cfg(feature = "accounts")]
 mod challenge;
 #[cfg(feature = "accounts")]
 mod check;
 #[cfg(feature = "accounts")]
 mod decision;
+#[cfg(feature = "accounts")]
+mod enrolment;
 mod gate;
+#[cfg(feature = "accounts")]
+mod meteor;
 #[cfg(feature = "accounts")]
 mod methods;
 mod policy;
@@ -21,10 +27,12 @@ pub(crate) use challenge::Begun;
 #[cfg(feature = "accounts")]
 pub(crate) use check::AccountsGate;
 #[cfg(feature = "accounts")]
+pub(crate) use enrolment::EnrolmentRule;
+#[cfg(feature = "accounts")]
 pub(crate) use methods::register;
 #[cfg(feature = "accounts")]
 pub(crate) use totp::totp_owner;
 
 pub use bolide_protocol::two_factor::{TwoFactorCode, TwoFactorMethod};
-pub use gate::{ClosedGate, Gate, GateFuture, GatedCall};
+pub use gate::{ClosedGate, Errand, ErrandKind, Gate, GateFuture, GatedCall};
 pub use policy::{Policy, Requirement, TwoFactor};

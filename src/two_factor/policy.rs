@@ -1,6 +1,7 @@
 //! [`TwoFactor`]: what a method demands before it runs. An argument of every registration, so that no method can be
 //! without one.
 
+use std::fmt;
 use std::time::Duration;
 
 /// The two-factor policy of a method.
@@ -87,6 +88,26 @@ impl TwoFactor {
         match self {
             Self::None => None,
             Self::Required(requirement) | Self::OnDemand(requirement) => Some(*requirement),
+        }
+    }
+}
+
+/// In words, for lists.
+impl fmt::Display for TwoFactor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(requirement) = self.requirement() else { return formatter.write_str("open") };
+        formatter.write_str(if self.is_on_demand() { "second factor for some calls" } else { "second factor" })?;
+        let options = [
+            (requirement.second_factor_required, ", excuses nobody"),
+            (requirement.remember_me_disabled, ", asks every time"),
+            (requirement.password_fallback_disabled, ", no password instead"),
+        ];
+        for (_, words) in options.into_iter().filter(|(is_set, _)| *is_set) {
+            formatter.write_str(words)?;
+        }
+        match requirement.max_age {
+            Some(age) => write!(formatter, ", trusts for {} s at most", age.as_secs()),
+            None => Ok(()),
         }
     }
 }

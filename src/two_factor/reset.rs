@@ -13,6 +13,7 @@ impl AccountsCore {
     /// did not do it is told by mail.
     pub(crate) async fn reset_totp(&self, user: &User, by: &SignedIn) -> MethodResult<()> {
         self.store.remove_totp(&user.id).await?;
+        self.store.forget_failures(&format!("factor:user:{}", user.id)).await?;
         let ended = self.store.delete_all_tokens(&user.id).await?;
         self.end_connections(&ended);
         self.user_changed(&user.id).await;

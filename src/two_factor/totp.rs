@@ -34,14 +34,14 @@ pub(crate) fn digits(chance: &dyn Chance) -> String {
 }
 
 impl AccountsCore {
-    /// A new secret, sealed, and as the user is shown it.
-    pub(crate) fn new_totp_secret(&self, user: &User) -> (Sealed, String, String) {
+    /// A new secret, sealed, and as the user is shown it; apps list it under the name of the site.
+    pub(crate) fn new_totp_secret(&self, user: &User, site: &str) -> (Sealed, String, String) {
         let mut bytes = Zeroizing::new([0; 20]);
         self.chance.fill(&mut *bytes);
         let secret = Secret::new(Box::from(bytes.as_slice())).to_base32();
         let sealed = self.keys.seal(&*bytes, &totp_owner(&user.id), &*self.chance);
         let account = user.username.clone().unwrap_or_else(|| user.id.to_string());
-        let (issuer, account) = (encoded(&self.site.name), encoded(&account));
+        let (issuer, account) = (encoded(site), encoded(&account));
         let url = format!("otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}");
         (sealed, secret, url)
     }

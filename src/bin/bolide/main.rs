@@ -5,8 +5,10 @@ mod call;
 mod conformance;
 mod connection;
 mod data;
+mod key;
 mod latencies;
 mod login;
+mod methods;
 mod output;
 mod progress;
 mod prompt;
@@ -38,6 +40,11 @@ enum Command {
     /// Makes login tokens for a server that is stopped.
     #[command(subcommand)]
     Token(token::Command),
+    /// Changes the keys that seal secrets, of a server that is stopped.
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Lists the methods and endpoints of `bolide serve`, each with its two-factor policy.
+    Methods(methods::Arguments),
     /// Calls a method of any DDP server and prints its result.
     Call(call::Arguments),
     /// Follows a publication of any DDP server: a table on a terminal, else one JSON object per line.
@@ -58,6 +65,8 @@ async fn main() -> ExitCode {
         Command::Serve(arguments) => serve::report(serve::run(arguments).await),
         Command::User(command) => serve::report(user::run(command).await),
         Command::Token(command) => serve::report(token::run(command).await),
+        Command::Key(command) => serve::report(key::run(command).await),
+        Command::Methods(arguments) => serve::report(methods::run(arguments).await),
         Command::Call(arguments) => output::finish(call::run(arguments)).await,
         Command::Subscribe(arguments) => output::finish(subscribe::run(arguments)).await,
         Command::Login(arguments) => output::finish(login::run(arguments)).await,

@@ -1,6 +1,7 @@
 //! `bolide serve`: accounts, settings and REST on an embedded database, with no configuration at all.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -8,7 +9,8 @@ use bolide::accounts::{Accounts, AccountsHandle};
 use bolide::clock::SystemClock;
 use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
 use bolide::rate_limit::RateLimitRule;
-use bolide::{App, AppBuilder, TrustedProxy};
+use bolide::{App, AppBuilder, Error, TrustedProxy, shutdown_signal};
+use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use super::data::DataArguments;
@@ -25,9 +27,9 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     data: DataArguments,
 
-    /// Where users reach this server; links in mails begin so
-    #[arg(long, env = "BOLIDE_ROOT_URL", default_value = "http://localhost:3000")]
-    root_url: String,
+    /// Where users reach this server; links in mails begin so. Without it: the address that it listens on
+    #[arg(long, env = "BOLIDE_ROOT_URL")]
+    root_url: Option<String>,
 
     /// How the site is called in mails and in authenticator apps
     #[arg(long, env = "BOLIDE_SITE_NAME", default_value = "Bolide")]
@@ -61,17 +63,21 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")))
         .init();
-    let accounts = arguments.data.open().await?.site(&arguments.site_name, &arguments.root_url);
+    let listener = arguments.listen().await?;
+    let root_url = arguments.root_url.clone().unwrap_or(root_url(listener.local_addr()?));
+    let accounts = arguments.data.open().await?.site(&arguments.site_name, &root_url);
     let accounts = arguments.with_mailer(accounts)?;
     let app = App::builder()
         .accounts(accounts)
+        .web_pages()
         .forwarded_count(arguments.forwarded_count)
         .rate_limit(RateLimitRule::account_methods());
     let app = arguments.trusted_proxy.iter().copied().fold(app, AppBuilder::trusted_proxy).build()?;
     if let Some(accounts) = app.accounts() {
         welcome_first_admin(&accounts).await?;
     }
-    app.serve(&arguments.listen).await?;
+    tracing::info!("listening on http://{}", listener.local_addr()?);
+    app.serve_on(listener, shutdown_signal()).await;
     Ok(())
 }
 
@@ -84,6 +90,11 @@ pub(crate) fn report(outcome: Outcome) -> ExitCode {
 }
 
 impl Arguments {
+    async fn listen(&self) -> Result<TcpListener, Error> {
+        let failed = |reason| Error::Listen { address: self.listen.clone(), reason };
+        TcpListener::bind(&self.listen).await.map_err(failed)
+    }
+
     fn with_mailer(&self, accounts: Accounts) -> Result<Accounts, Box<dyn std::error::Error>> {
         let sender: Sender = self.mail_from.parse()?;
         Ok(match (&self.mail_url, &self.mail_dir) {
@@ -94,7 +105,16 @@ impl Arguments {
     }
 }
 
-/// A server without users gets an admin, and whoever started it a token to choose the password with, once.
+/// Where a browser on this machine finds a server that listens on an address.
+fn root_url(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("http://localhost:{}", address.port())
+    } else {
+        format!("http://{address}")
+    }
+}
+
+/// A server without users gets an admin, and whoever started it a link to choose the password with, once.
 async fn welcome_first_admin(accounts: &AccountsHandle) -> Outcome {
     let filter = bolide::store::UserFilter { limit: 1, ..Default::default() };
     if accounts.store().users(filter).await?.total > 0 {
@@ -102,10 +122,9 @@ async fn welcome_first_admin(accounts: &AccountsHandle) -> Outcome {
     }
     accounts.add_user("admin", &[], &["admin".to_owned()], None).await.map_err(|error| error.to_string())?;
     let link = accounts.password_link("admin").await.map_err(|error| error.to_string())?;
-    let token = link.rsplit('/').next().unwrap_or_default();
     let mut output = std::io::stdout().lock();
-    writeln!(output, "There is a user `admin` now. Choose its password, once, within 30 days:")?;
-    writeln!(output, "  bolide call URL resetPassword '\"{token}\"' '\"PASSWORD\"'")?;
+    writeln!(output, "There is a user `admin` now. Choose its password behind this link, once, within 30 days:")?;
+    writeln!(output, "  {link}")?;
     output.flush()?;
     Ok(())
 }

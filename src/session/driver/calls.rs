@@ -155,11 +155,12 @@ impl Driver {
             random: Mutex::new(CallRandom::new(call.random_seed)),
             unblocked: AtomicBool::new(false),
             parent: None,
+            is_clients_choice: true,
             admitted: AtomicBool::new(false),
             shown: Mutex::default(),
         });
         let parameters = Parameters::from_message(call.params.as_ref(), &self.app.types);
-        let method = RunningMethod::new(Arc::clone(&invocation).run(parameters));
+        let method = RunningMethod::start(&invocation, parameters);
         self.calls.current = Some(Running::Method { id: call.id, invocation, method });
         self.poll_current(context);
     }

@@ -2,10 +2,12 @@
 
 use sqlx::sqlite::SqliteRow;
 
-use super::{Running, SqliteStore, failed, get, optional_time, time, unreadable};
+use super::{Running, SqliteStore, Touches, failed, get, optional_time, time, unreadable};
 use crate::clock::Timestamp;
 use crate::mail::{Mail, MailError, MailId, MailState, NextAttempt, Outgoing, OutgoingMail, QueuedMail};
-use crate::store::StoreError;
+use crate::store::{StoreError, Topic};
+
+const MAILS: Touches<'static> = Touches::Topic(Topic::Mails);
 
 impl Outgoing for SqliteStore {
     fn add<'store>(&'store self, mail: &'store Mail, now: Timestamp) -> Running<'store, MailId> {
@@ -25,6 +27,7 @@ impl Outgoing for SqliteStore {
             .execute(&self.writer)
             .await
             .map_err(failed)?;
+            self.changes.tell(Topic::Mails);
             Ok(MailId::from_number(added.last_insert_rowid()))
         })
     }
@@ -49,7 +52,7 @@ impl Outgoing for SqliteStore {
 
     fn sent(&self, id: MailId) -> Running<'_, ()> {
         Box::pin(async move {
-            self.change(sqlx::query("DELETE FROM mails WHERE id = $1").bind(id.number())).await.map(drop)
+            self.change_of(MAILS, sqlx::query("DELETE FROM mails WHERE id = $1").bind(id.number())).await.map(drop)
         })
     }
 
@@ -70,7 +73,7 @@ impl Outgoing for SqliteStore {
                  WHERE id = $1",
             );
             let counted = counted.bind(id.number()).bind(error.to_string()).bind(next).bind(given_up);
-            self.change(counted).await.map(drop)
+            self.change_of(MAILS, counted).await.map(drop)
         })
     }
 
@@ -83,7 +86,11 @@ impl Outgoing for SqliteStore {
 
     fn retry(&self, id: MailId, now: Timestamp) -> Running<'_, bool> {
         let again = "UPDATE mails SET next_attempt_at = $2, given_up_at = NULL WHERE id = $1";
-        self.change(sqlx::query(again).bind(id.number()).bind(now.milliseconds()))
+        self.change_of(MAILS, sqlx::query(again).bind(id.number()).bind(now.milliseconds()))
+    }
+
+    fn discard(&self, id: MailId) -> Running<'_, bool> {
+        self.change_of(MAILS, sqlx::query("DELETE FROM mails WHERE id = $1").bind(id.number()))
     }
 
     fn forget_given_up(&self, time: Timestamp) -> Running<'_, u64> {

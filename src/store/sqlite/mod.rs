@@ -21,12 +21,12 @@ use futures::future::BoxFuture;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, Row as _};
 
-use super::{Store, StoreError, Unique};
+use super::{Changes, Store, StoreError, Unique};
 use crate::clock::Timestamp;
 use write::{Caches, Touches};
 
 /// What makes the schema of each version of the one before; the first begins with an empty database. None is ever changed.
-const MIGRATIONS: [&str; 2] = [include_str!("migration_1.sql"), include_str!("migration_2.sql")];
+const MIGRATIONS: [&str; 1] = [include_str!("migration_1.sql")];
 
 /// How many connections read a file at once.
 const READERS: u32 = 4;
@@ -36,6 +36,7 @@ pub struct SqliteStore {
     writer: SqlitePool,
     reader: SqlitePool,
     caches: Arc<Caches>,
+    changes: Changes,
     /// Held as long as the store is.
     _lock: Option<File>,
 }
@@ -81,7 +82,11 @@ pub enum OpenError {
 
 type Running<'store, T> = BoxFuture<'store, Result<T, StoreError>>;
 
-impl Store for SqliteStore {}
+impl Store for SqliteStore {
+    fn changes(&self) -> &Changes {
+        &self.changes
+    }
+}
 
 impl SqliteStore {
     /// Opens `sqlite:PATH`, makes it if it is not there, and brings its schema up to date; `sqlite::memory:` is a new
@@ -101,7 +106,13 @@ impl SqliteStore {
         // The database ends with its one connection.
         let forever = pool(1).idle_timeout(None).max_lifetime(None);
         let pool = forever.connect_with(options).await.map_err(damaged)?;
-        let store = Self { writer: pool.clone(), reader: pool, caches: Arc::default(), _lock: None };
+        let store = Self {
+            writer: pool.clone(),
+            reader: pool,
+            caches: Arc::default(),
+            changes: Changes::default(),
+            _lock: None,
+        };
         store.migrate(&path).await?;
         Ok(store)
     }
@@ -118,7 +129,7 @@ impl SqliteStore {
         let damaged = |reason| OpenError::Damaged { path: path.to_owned(), reason };
         let writer = pool(1).connect_with(options.clone()).await.map_err(damaged)?;
         let reader = pool(READERS).connect_lazy_with(options);
-        let store = Self { writer, reader, caches: Arc::default(), _lock: Some(lock) };
+        let store = Self { writer, reader, caches: Arc::default(), changes: Changes::default(), _lock: Some(lock) };
         store.migrate(path).await?;
         Ok(store)
     }

@@ -1,4 +1,4 @@
-//! Counters of failures, settings, roles, the audit log and stored documents, in SQL.
+//! Counters of failures, settings, the audit log and stored documents, in SQL.
 
 use sqlx::sqlite::SqliteRow;
 
@@ -7,9 +7,8 @@ use crate::clock::Timestamp;
 use crate::store::attempt::FailureCounters;
 use crate::store::audit::Audit;
 use crate::store::document::Documents;
-use crate::store::role::Roles;
 use crate::store::setting::StoredSettings;
-use crate::store::{Attempts, AuditEntry, AuditFilter, FailureRule, Role, StoredDocument};
+use crate::store::{Attempts, AuditEntry, AuditFilter, FailureRule, StoredDocument, Topic};
 
 impl FailureCounters for SqliteStore {
     fn attempts<'store>(&'store self, key: &'store str) -> Running<'store, Attempts> {
@@ -100,40 +99,10 @@ impl StoredSettings for SqliteStore {
     }
 }
 
-impl Roles for SqliteStore {
-    fn roles(&self) -> Running<'_, Vec<Role>> {
-        Box::pin(async move {
-            let rows = sqlx::query("SELECT * FROM roles ORDER BY name").fetch_all(&self.reader).await.map_err(failed)?;
-            let read = |row: &SqliteRow| {
-                Ok(Role {
-                    name: get(row, "name")?,
-                    description: get(row, "description")?,
-                    mandatory_two_factor: get(row, "mandatory_two_factor")?,
-                })
-            };
-            rows.iter().map(read).collect()
-        })
-    }
-
-    fn put_role(&self, role: Role) -> Running<'_, ()> {
-        Box::pin(async move {
-            let put = "INSERT INTO roles (name, description, mandatory_two_factor) VALUES ($1, $2, $3) \
-                 ON CONFLICT (name) DO UPDATE SET description = excluded.description, \
-                 mandatory_two_factor = excluded.mandatory_two_factor";
-            let put = sqlx::query(put).bind(role.name).bind(role.description).bind(role.mandatory_two_factor);
-            self.change(put).await.map(drop)
-        })
-    }
-
-    fn delete_role<'store>(&'store self, name: &'store str) -> Running<'store, bool> {
-        self.change(sqlx::query("DELETE FROM roles WHERE name = $1").bind(name))
-    }
-}
-
 impl Audit for SqliteStore {
     fn record(&self, entries: Vec<AuditEntry>) -> Running<'_, ()> {
         Box::pin(async move {
-            self.transaction(Touches::Nothing, move |connection| {
+            self.transaction(Touches::Topic(Topic::Audit), move |connection| {
                 Box::pin(async move {
                     for entry in entries {
                         sqlx::query(

@@ -13,8 +13,11 @@ use crate::user::UserId;
 impl Tokens for SqliteStore {
     fn insert_token(&self, token: LoginToken) -> Running<'_, ()> {
         Box::pin(async move {
-            let mut connection = self.writer.acquire().await.map_err(failed)?;
-            insert(&mut connection, &token).await
+            let hashed = token.hashed.clone();
+            self.transaction(Touches::Token(&hashed), |connection| {
+                Box::pin(async move { insert(connection, &token).await })
+            })
+            .await
         })
     }
 
@@ -42,7 +45,10 @@ impl Tokens for SqliteStore {
     }
 
     fn delete_token<'store>(&'store self, hashed: &'store HashedToken) -> Running<'store, bool> {
-        self.change_of(Touches::Token(hashed), sqlx::query("DELETE FROM tokens WHERE hashed = $1").bind(hashed.as_str()))
+        self.change_of(
+            Touches::Token(hashed),
+            sqlx::query("DELETE FROM tokens WHERE hashed = $1").bind(hashed.as_str()),
+        )
     }
 
     fn delete_session_tokens<'store>(
@@ -144,7 +150,9 @@ impl Tokens for SqliteStore {
     }
 
     fn delete_expired_tokens(&self, now: Timestamp) -> Running<'_, Vec<HashedToken>> {
-        self.remove_tokens(sqlx::query("DELETE FROM tokens WHERE expires_at <= $1 RETURNING hashed").bind(now.milliseconds()))
+        self.remove_tokens(
+            sqlx::query("DELETE FROM tokens WHERE expires_at <= $1 RETURNING hashed").bind(now.milliseconds()),
+        )
     }
 }
 

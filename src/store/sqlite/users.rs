@@ -97,7 +97,8 @@ impl Users for SqliteStore {
     }
 
     fn set_username<'store>(&'store self, id: &'store UserId, username: &'store str) -> Running<'store, bool> {
-        self.change_of(Touches::User(id), 
+        self.change_of(
+            Touches::User(id),
             sqlx::query("UPDATE users SET username = $2, username_folded = $3 WHERE id = $1")
                 .bind(id.as_str())
                 .bind(username)
@@ -108,28 +109,43 @@ impl Users for SqliteStore {
     fn set_profile<'store>(&'store self, id: &'store UserId, profile: Option<Object>) -> Running<'store, bool> {
         let text = profile.as_ref().map(object_text).transpose();
         Box::pin(async move {
-            self.change_of(Touches::User(id), sqlx::query("UPDATE users SET profile = $2 WHERE id = $1").bind(id.as_str()).bind(text?)).await
+            self.change_of(
+                Touches::User(id),
+                sqlx::query("UPDATE users SET profile = $2 WHERE id = $1").bind(id.as_str()).bind(text?),
+            )
+            .await
         })
     }
 
     fn set_fields<'store>(&'store self, id: &'store UserId, fields: Object) -> Running<'store, bool> {
         let text = object_text(&fields);
         Box::pin(async move {
-            self.change_of(Touches::User(id), sqlx::query("UPDATE users SET fields = $2 WHERE id = $1").bind(id.as_str()).bind(text?)).await
+            self.change_of(
+                Touches::User(id),
+                sqlx::query("UPDATE users SET fields = $2 WHERE id = $1").bind(id.as_str()).bind(text?),
+            )
+            .await
         })
     }
 
     fn set_roles<'store>(&'store self, id: &'store UserId, roles: Vec<String>) -> Running<'store, bool> {
         let text = serde_json::Value::from(roles).to_string();
-        self.change_of(Touches::User(id), sqlx::query("UPDATE users SET roles = $2 WHERE id = $1").bind(id.as_str()).bind(text))
+        self.change_of(
+            Touches::User(id),
+            sqlx::query("UPDATE users SET roles = $2 WHERE id = $1").bind(id.as_str()).bind(text),
+        )
     }
 
     fn set_active<'store>(&'store self, id: &'store UserId, is_active: bool) -> Running<'store, bool> {
-        self.change_of(Touches::User(id), sqlx::query("UPDATE users SET is_active = $2 WHERE id = $1").bind(id.as_str()).bind(is_active))
+        self.change_of(
+            Touches::User(id),
+            sqlx::query("UPDATE users SET is_active = $2 WHERE id = $1").bind(id.as_str()).bind(is_active),
+        )
     }
 
     fn set_password<'store>(&'store self, id: &'store UserId, hash: StoredHash) -> Running<'store, bool> {
-        self.change_of(Touches::User(id), 
+        self.change_of(
+            Touches::User(id),
             sqlx::query("UPDATE users SET password = $2, must_change_password = 0 WHERE id = $1")
                 .bind(id.as_str())
                 .bind(hash.as_str().to_owned()),
@@ -142,7 +158,8 @@ impl Users for SqliteStore {
         from: &'store StoredHash,
         to: StoredHash,
     ) -> Running<'store, bool> {
-        self.change_of(Touches::User(id), 
+        self.change_of(
+            Touches::User(id),
             sqlx::query("UPDATE users SET password = $3 WHERE id = $1 AND password = $2")
                 .bind(id.as_str())
                 .bind(from.as_str())
@@ -183,13 +200,15 @@ impl Users for SqliteStore {
     }
 
     fn remove_email<'store>(&'store self, id: &'store UserId, address: &'store str) -> Running<'store, bool> {
-        self.change_of(Touches::User(id), 
+        self.change_of(
+            Touches::User(id),
             sqlx::query("DELETE FROM emails WHERE user_id = $1 AND folded = $2").bind(id.as_str()).bind(fold(address)),
         )
     }
 
     fn verify_email<'store>(&'store self, id: &'store UserId, address: &'store str) -> Running<'store, bool> {
-        self.change_of(Touches::User(id), 
+        self.change_of(
+            Touches::User(id),
             sqlx::query("UPDATE emails SET is_verified = 1 WHERE user_id = $1 AND folded = $2")
                 .bind(id.as_str())
                 .bind(fold(address)),
@@ -197,7 +216,8 @@ impl Users for SqliteStore {
     }
 
     fn set_email_codes<'store>(&'store self, id: &'store UserId, are_on: bool) -> Running<'store, bool> {
-        self.change_of(Touches::User(id), 
+        self.change_of(
+            Touches::User(id),
             sqlx::query("UPDATE users SET has_email_codes = $2 WHERE id = $1 AND has_email_codes <> $2")
                 .bind(id.as_str())
                 .bind(are_on),
@@ -205,7 +225,8 @@ impl Users for SqliteStore {
     }
 
     fn begin_totp<'store>(&'store self, id: &'store UserId, secret: Sealed) -> Running<'store, bool> {
-        self.change_of(Touches::User(id), 
+        self.change_of(
+            Touches::User(id),
             sqlx::query("UPDATE users SET totp_pending = $2 WHERE id = $1 AND totp_secret IS NULL")
                 .bind(id.as_str())
                 .bind(secret.as_bytes().to_vec()),
@@ -245,7 +266,8 @@ impl Users for SqliteStore {
     }
 
     fn take_totp_step<'store>(&'store self, id: &'store UserId, step: i64) -> Running<'store, bool> {
-        self.change_of(Touches::User(id), 
+        self.change_of(
+            Touches::User(id),
             sqlx::query("UPDATE users SET totp_step = $2 WHERE id = $1 AND totp_step < $2 AND totp_secret IS NOT NULL")
                 .bind(id.as_str())
                 .bind(step),
@@ -277,7 +299,8 @@ impl Users for SqliteStore {
         from: &'store Sealed,
         to: Sealed,
     ) -> Running<'store, bool> {
-        self.change_of(Touches::User(id), 
+        self.change_of(
+            Touches::User(id),
             sqlx::query(
                 "UPDATE users SET totp_secret = CASE WHEN totp_secret = $2 THEN $3 ELSE totp_secret END, \
                  totp_pending = CASE WHEN totp_pending = $2 THEN $3 ELSE totp_pending END \

@@ -1,4 +1,4 @@
-//! Writes: through the one connection that may, and with what the caches must forget afterwards.
+//! Writes: through the one connection that may; then the caches forget what was touched, and who shows it live is told.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::cache::Cache;
 use super::{Running, SqliteStore, failed, get};
-use crate::store::{HashedToken, LoginToken, StoreError, User};
+use crate::store::{HashedToken, LoginToken, StoreError, Topic, User};
 use crate::user::UserId;
 
 pub(super) type Statement<'statement> = sqlx::query::Query<'statement, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
@@ -20,11 +20,13 @@ pub(super) struct Caches {
     pub(super) tokens: Cache<HashedToken, LoginToken>,
 }
 
-/// What a write touches of that which is cached.
+/// What a write touches.
 #[derive(Clone, Copy)]
 pub(super) enum Touches<'store> {
-    /// Nothing.
+    /// Nothing that is cached or shown live.
     Nothing,
+    /// Something that is shown live and not cached.
+    Topic(Topic),
     User(&'store UserId),
     Token(&'store HashedToken),
     /// Several tokens.
@@ -61,12 +63,18 @@ impl SqliteStore {
     }
 
     /// Removes tokens; gives those that were there.
-    pub(super) fn remove_tokens<'store>(&'store self, statement: Statement<'store>) -> Running<'store, Vec<HashedToken>> {
+    pub(super) fn remove_tokens<'store>(
+        &'store self,
+        statement: Statement<'store>,
+    ) -> Running<'store, Vec<HashedToken>> {
         Box::pin(async move {
             let writing = Writing::begin(self, Touches::Tokens);
             let rows = statement.fetch_all(&self.writer).await;
             writing.end();
-            rows.map_err(failed)?.iter().map(|row| Ok(HashedToken::from_base64(get::<String>(row, "hashed")?))).collect()
+            rows.map_err(failed)?
+                .iter()
+                .map(|row| Ok(HashedToken::from_base64(get::<String>(row, "hashed")?)))
+                .collect()
         })
     }
 
@@ -98,9 +106,9 @@ impl<'store> Writing<'store> {
     /// The write happened or failed: what it touches is read anew.
     fn end(mut self) {
         self.has_ended = true;
-        let caches = &self.store.caches;
+        let (caches, changes) = (&self.store.caches, &self.store.changes);
         match self.touches {
-            Touches::Nothing => {}
+            Touches::Nothing | Touches::Topic(_) => {}
             Touches::User(id) => caches.users.forget(id),
             Touches::Token(hashed) => caches.tokens.forget(hashed),
             Touches::Tokens => caches.tokens.forget_all(),
@@ -109,12 +117,27 @@ impl<'store> Writing<'store> {
                 caches.tokens.forget_all();
             }
         }
+        for topic in self.touches.topics() {
+            changes.tell(*topic);
+        }
+    }
+}
+
+impl Touches<'_> {
+    fn topics(&self) -> &[Topic] {
+        match self {
+            Self::Nothing => &[],
+            Self::Topic(topic) => std::slice::from_ref(topic),
+            Self::User(_) => &[Topic::Users],
+            Self::Token(_) | Self::Tokens => &[Topic::Tokens],
+            Self::Everything => &[Topic::Users, Topic::Tokens],
+        }
     }
 }
 
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
-        if self.has_ended || matches!(self.touches, Touches::Nothing) {
+        if self.has_ended || matches!(self.touches, Touches::Nothing | Touches::Topic(_)) {
             return;
         }
         let (caches, writer) = (Arc::clone(&self.store.caches), self.store.writer.clone());

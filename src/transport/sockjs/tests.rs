@@ -18,6 +18,7 @@ use super::registry::{XhrSession, XhrSessions};
 use super::response::{ResponseBody, response};
 use super::websocket::SockJsWebSocket;
 use super::xhr::{Kind, PollRequest, XhrTransport};
+use crate::clock::Timestamp;
 use crate::connection::Peer;
 use crate::limits::Limits;
 use crate::session::{Link, Outbox, Session};
@@ -31,7 +32,12 @@ fn pace(heartbeat: Duration, pong: Duration, absence: Duration) -> Pace {
 }
 
 fn session() -> Arc<Session> {
-    Session::new("id".to_owned(), Peer::default(), Outbox::new(Link::Driver, &Limits::default()))
+    Session::new(
+        "id".to_owned(),
+        Timestamp::from_milliseconds(0),
+        Peer::default(),
+        Outbox::new(Link::Driver, &Limits::default()),
+    )
 }
 
 /// Drives a transport until it receives something or breaks the session off.

@@ -3,13 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
-use super::{Bank, error, password_login, result, with_code};
-
-fn sha256(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02X}"))
-}
+use super::{Bank, error, password_login, result, sha256, with_code};
 
 #[tokio::test]
 async fn a_gated_call_is_asked_retried_and_trusted_for_a_while() {

@@ -1,9 +1,14 @@
 //! Accounts and the second factor, over real sockets: who logs in, who is asked, and what does not get through.
 
+mod admins;
 mod attacks;
 mod cached_reads;
+mod enrolment;
 mod factors;
+mod keys;
 mod login;
+mod other_dialects;
+mod policies;
 mod rest;
 mod store;
 
@@ -20,6 +25,7 @@ use bolide::prelude::*;
 use bolide::protocol::ejson::Object;
 use bolide::store::{EmailAddress, NewUser, SqliteStore, Totp, User};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use totp_rs::{Builder, Secret};
 
 use crate::client::Client;
@@ -82,9 +88,7 @@ impl Bank {
 
     /// The code of bob's authenticator app now.
     pub(crate) fn code(&self) -> String {
-        let seconds = u64::try_from(self.clock.now().milliseconds() / 1000).unwrap();
-        let totp = Builder::new().with_secret(Secret::new(Box::from(SECRET))).build_noncompliant();
-        totp.generate(seconds).to_string()
+        code_of(Secret::new(Box::from(SECRET)), &self.clock)
     }
 
     /// The mails that have arrived, once there are `count`.
@@ -106,6 +110,21 @@ impl Bank {
         let is_code = |word: &&str| word.len() == 7 && word.as_bytes()[3] == b'-';
         text.split_whitespace().find(is_code).unwrap().to_owned()
     }
+}
+
+/// The code of a secret, as users are shown it.
+pub(crate) fn totp_code(base32: &str, clock: &MovableClock) -> String {
+    code_of(Secret::try_from_base32(base32).unwrap(), clock)
+}
+
+fn code_of(secret: Secret, clock: &MovableClock) -> String {
+    let seconds = u64::try_from(clock.now().milliseconds() / 1000).unwrap();
+    Builder::new().with_secret(secret).build_noncompliant().generate(seconds).to_string()
+}
+
+/// What a client sends for a password as a second factor.
+pub(crate) fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02X}"))
 }
 
 async fn ok(_: SignedIn) -> MethodResult<&'static str> {

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use super::Bank;
 
 /// Posts a body; gives the status and the answer.
-async fn post(bank: &Bank, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
+pub(super) async fn post(bank: &Bank, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
     let mut stream = TcpStream::connect(bank.server.address).await.unwrap();
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();

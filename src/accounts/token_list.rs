@@ -1,0 +1,125 @@
+//! The clients that a user is logged in with, and the user's personal access tokens: shown live, and taken back one by one.
+
+use std::sync::{Arc, Weak};
+
+use bolide_protocol::DdpError;
+use bolide_protocol::ejson::Date;
+use futures::future::BoxFuture;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{AccountsCore, own_token};
+use crate::app::AppBuilder;
+use crate::clock::Timestamp;
+use crate::context::SignedIn;
+use crate::method::{MethodError, MethodResult, Parameters};
+use crate::public_name::public_name;
+use crate::publication::{Document, Subscription, When, follow};
+use crate::store::{HashedToken, LoginToken, TokenKind, Topic};
+use crate::two_factor::TwoFactor;
+use crate::user::UserId;
+
+const COLLECTION: &str = "tokens";
+
+pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+    let (shown, revoking) = (Arc::downgrade(core), Arc::clone(core));
+    builder.publish("account:tokens", async move |subscription: Subscription| show(shown, subscription).await).method(
+        "account:revokeToken",
+        TwoFactor::none(),
+        async move |me: SignedIn, parameters: Parameters| revoke(&revoking, me, parameters).await,
+    )
+}
+
+async fn show(core: Weak<AccountsCore>, subscription: Subscription) -> MethodResult<()> {
+    let user = subscription.user_id().cloned().ok_or_else(|| DdpError::new("not-authorized", "Not authorized"))?;
+    let own = subscription.connection().identity().credential.map(|own| HashedToken::from_base64(own.hashed));
+    let store = &core.upgrade().ok_or_else(DdpError::internal)?.store;
+    let when = When::Changed(vec![store.changes().subscribe(Topic::Tokens)]);
+    let read = move || -> BoxFuture<'static, MethodResult<Vec<Document>>> {
+        let (core, user, own) = (core.clone(), user.clone(), own.clone());
+        Box::pin(async move {
+            let core = core.upgrade().ok_or_else(DdpError::internal)?;
+            core.token_documents(&user, own.as_ref()).await
+        })
+    };
+    follow(subscription, when, Arc::new(read)).await
+}
+
+/// Ends a log-in of one's own. Tokens of integrations are removed by name, behind the gate.
+async fn revoke(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
+    let wanted: String = parameters.get(0)?;
+    let all = core.store.tokens_of(me.user()).await?;
+    let is_wanted = |token: &&LoginToken| {
+        matches!(token.kind, TokenKind::Session { .. }) && public_name(token.hashed.as_str()) == wanted
+    };
+    let unknown = || MethodError::new("error-token-does-not-exists", "The token does not exist");
+    let token = all.iter().find(is_wanted).ok_or_else(unknown)?;
+    core.store.delete_token(&token.hashed).await?;
+    let own = own_token(&me);
+    let spared = me.connection().filter(|_| own.as_ref() == Some(&token.hashed));
+    core.end_connections_but(std::slice::from_ref(&token.hashed), spared);
+    core.audit("sessions.revoked", Some(me.user()), me.connection(), json!({ "count": 1 })).await;
+    Ok(true)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownToken {
+    kind: &'static str,
+    created_at: Date,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Date>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<Date>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trusted_until: Option<Date>,
+    /// Whether the client that reads this is logged in with it.
+    current: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_token_part: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bypass_two_factor: Option<bool>,
+}
+
+impl AccountsCore {
+    async fn token_documents(&self, user: &UserId, own: Option<&HashedToken>) -> MethodResult<Vec<Document>> {
+        let now = self.now();
+        let all = self.store.tokens_of(user).await?;
+        let live = all.into_iter().filter(|token| token.expires_at().is_none_or(|end| now < end));
+        let document = |token: LoginToken| {
+            let name = public_name(token.hashed.as_str());
+            let is_current = own == Some(&token.hashed);
+            Ok(Document::new(COLLECTION, name, &shown(token, is_current, now))?)
+        };
+        live.map(document).collect()
+    }
+}
+
+fn shown(token: LoginToken, is_current: bool, now: Timestamp) -> ShownToken {
+    let expires_at = token.expires_at().map(Timestamp::to_date);
+    let (kind, name, last_token_part, bypass_two_factor) = match token.kind {
+        TokenKind::Session { .. } => ("session", None, None, None),
+        TokenKind::Personal { name, last_part, bypasses_two_factor } => {
+            ("personal", Some(name), Some(last_part), Some(bypasses_two_factor))
+        }
+    };
+    ShownToken {
+        kind,
+        created_at: token.created_at.to_date(),
+        expires_at,
+        last_used_at: token.last_used_at.map(Timestamp::to_date),
+        address: token.last_address,
+        user_agent: token.last_user_agent,
+        trusted_until: token.trust.map(|trust| trust.until).filter(|until| now <= *until).map(Timestamp::to_date),
+        current: is_current,
+        name,
+        last_token_part,
+        bypass_two_factor,
+    }
+}

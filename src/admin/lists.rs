@@ -1,0 +1,282 @@
+//! The documents that admins are shown, as they are now. None holds a secret: no hash, no token, no text of a mail.
+
+use bolide_protocol::Ejson;
+use bolide_protocol::ejson::{Date, Object};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::accounts::{AccountsCore, emails, factors};
+use crate::mail::{MailState, OutgoingMail};
+use crate::method::{MethodResult, MethodSummary};
+use crate::public_name::public_name;
+use crate::publication::Document;
+use crate::session::Session;
+use crate::settings::{Range, SettingDefinition, SettingKind};
+use crate::store::{AuditEntry, AuditFilter, User, UserFilter};
+
+use crate::user::UserId;
+
+#[derive(Serialize)]
+struct ShownSetting<'setting> {
+    value: Option<Value>,
+    default: &'setting Value,
+    group: &'setting str,
+    description: &'setting str,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minimum: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    maximum: Option<i64>,
+    public: bool,
+    readonly: bool,
+}
+
+pub(super) fn settings(core: &AccountsCore) -> MethodResult<Vec<Document>> {
+    let shown = |definition: &SettingDefinition| {
+        let range = match definition.kind() {
+            SettingKind::Integer(range) => Some(range),
+            SettingKind::Boolean | SettingKind::Text => None,
+        };
+        let setting = ShownSetting {
+            value: core.settings.value(definition.id()),
+            default: definition.default_value(),
+            group: definition.group(),
+            description: definition.description(),
+            kind: match definition.kind() {
+                SettingKind::Boolean => "boolean",
+                SettingKind::Integer(_) => "integer",
+                SettingKind::Text => "text",
+            },
+            minimum: range.map(|Range { from, .. }| from),
+            maximum: range.map(|Range { to, .. }| to),
+            public: definition.is_public(),
+            readonly: core.settings.is_fixed(definition.id()),
+        };
+        Ok(Document::new("settings", definition.id(), &setting)?)
+    };
+    core.settings.definitions().map(shown).collect()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownRole {
+    mandatory2fa: bool,
+    built_in: bool,
+}
+
+/// The roles that mean something to the server.
+const BUILT_IN_ROLES: [&str; 2] = ["admin", "user"];
+
+pub(super) fn roles(core: &AccountsCore) -> MethodResult<Vec<Document>> {
+    let mandatory = core.mandatory_roles();
+    let mut names: Vec<&str> = BUILT_IN_ROLES.into_iter().chain(mandatory.iter().map(String::as_str)).collect();
+    names.sort_unstable();
+    names.dedup();
+    let shown = |name: &str| {
+        let mandatory2fa = mandatory.iter().any(|mandatory| mandatory == name);
+        Ok(Document::new("roles", name, &ShownRole { mandatory2fa, built_in: BUILT_IN_ROLES.contains(&name) })?)
+    };
+    names.into_iter().map(shown).collect()
+}
+
+pub(super) async fn users(core: &AccountsCore, filter: UserFilter) -> MethodResult<Vec<Document>> {
+    let offset = filter.offset;
+    let page = core.store.users(filter).await?;
+    let total = Object::from_iter([("total".to_owned(), Ejson::from(page.total))]);
+    let places = (offset..).zip(&page.users);
+    let users =
+        places.map(|(place, user)| Document::of_object("adminUsers", user.id.as_str(), shown_user(user, place)));
+    Ok(users.chain([Document::of_object("counts", "adminUsers", total)]).collect())
+}
+
+fn shown_user(user: &User, place: u32) -> Object {
+    let roles = user.roles.iter().map(|role| Ejson::from(role.clone())).collect();
+    let mut shown = Object::from_iter([
+        ("emails".to_owned(), emails(user)),
+        ("roles".to_owned(), Ejson::Array(roles)),
+        ("active".to_owned(), Ejson::Bool(user.is_active)),
+        ("createdAt".to_owned(), Ejson::Date(user.created_at.to_date())),
+        ("twoFactor".to_owned(), Ejson::Object(factors(user))),
+        ("place".to_owned(), Ejson::from(place)),
+    ]);
+    if let Some(username) = &user.username {
+        shown.insert("username".into(), username.clone().into());
+    }
+    shown
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ShownMethod {
+    kind: &'static str,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verb: Option<&'static str>,
+    gated: bool,
+    on_demand: bool,
+    password_fallback: bool,
+    remember_me: bool,
+    second_factor_required: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_age_seconds: Option<u64>,
+    calls: u64,
+    errors: u64,
+    p50_milliseconds: f64,
+    p99_milliseconds: f64,
+}
+
+pub(super) fn methods(core: &AccountsCore) -> MethodResult<Vec<Document>> {
+    let shown = |summary: &MethodSummary| {
+        let verb = summary.kind.verb();
+        let id = format!("{} {}", verb.unwrap_or("method"), summary.name);
+        Ok(Document::new("methods", id, &shown_method(summary))?)
+    };
+    core.app().iter().flat_map(|app| app.summaries()).map(|summary| shown(&summary)).collect()
+}
+
+pub(super) fn shown_method(summary: &MethodSummary) -> ShownMethod {
+    let requirement = summary.policy.requirement();
+    let verb = summary.kind.verb();
+    ShownMethod {
+        kind: if verb.is_some() { "endpoint" } else { "method" },
+        name: summary.name.clone(),
+        verb,
+        gated: summary.policy.is_gated(),
+        on_demand: summary.policy.is_on_demand(),
+        password_fallback: requirement.is_some_and(|own| !own.is_password_fallback_disabled()),
+        remember_me: requirement.is_some_and(|own| !own.is_remember_me_disabled()),
+        second_factor_required: requirement.is_some_and(|own| own.is_second_factor_required()),
+        max_age_seconds: requirement.and_then(|own| own.maximum_age()).map(|age| age.as_secs()),
+        calls: summary.counts.calls,
+        errors: summary.counts.errors,
+        p50_milliseconds: summary.counts.median.as_secs_f64() * 1000.0,
+        p99_milliseconds: summary.counts.percentile_99.as_secs_f64() * 1000.0,
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownSession {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<UserId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<String>,
+    since: Date,
+    subscriptions: usize,
+}
+
+/// So many sessions are shown at most.
+const MOST_SESSIONS: usize = 1000;
+
+pub(super) async fn sessions(core: &AccountsCore) -> MethodResult<Vec<Document>> {
+    let sessions = core.app().map(|app| app.sessions.all()).unwrap_or_default();
+    let mut shown = Vec::with_capacity(sessions.len().min(MOST_SESSIONS));
+    for session in sessions.iter().take(MOST_SESSIONS) {
+        let document = Document::new("sessions", public_name(session.id()), &shown_session(core, session).await?)?;
+        shown.push(document);
+    }
+    Ok(shown)
+}
+
+async fn shown_session(core: &AccountsCore, session: &Session) -> MethodResult<ShownSession> {
+    let (peer, user_id) = (session.peer(), session.user());
+    let username = match &user_id {
+        Some(id) => core.store.user(id).await?.and_then(|user| user.username),
+        None => None,
+    };
+    let subscriptions = session.views().subscription_count();
+    Ok(ShownSession {
+        user_id,
+        username,
+        address: peer.address.clone(),
+        user_agent: peer.header("user-agent").map(crate::accounts::shortened),
+        since: session.opened_at().to_date(),
+        subscriptions,
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ShownEntry {
+    id: i64,
+    at: Date,
+    event: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<UserId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<UserId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<String>,
+    details: Value,
+}
+
+pub(super) async fn audit(core: &AccountsCore, filter: AuditFilter) -> MethodResult<Vec<Document>> {
+    let entries = audit_entries(core, filter).await?;
+    entries.iter().map(|entry| Ok(Document::new("audit", entry.id.to_string(), entry)?)).collect()
+}
+
+pub(super) async fn audit_entries(core: &AccountsCore, filter: AuditFilter) -> MethodResult<Vec<ShownEntry>> {
+    let mut shown = Vec::new();
+    for AuditEntry { id, at, event, user, actor, address, user_agent, details } in core.store.audit(filter).await? {
+        let username = match &user {
+            Some(id) => core.store.user(id).await?.and_then(|user| user.username),
+            None => None,
+        };
+        let details = serde_json::from_str(&details).unwrap_or_default();
+        shown.push(ShownEntry {
+            id,
+            at: at.to_date(),
+            event,
+            user_id: user,
+            username,
+            actor,
+            address,
+            user_agent,
+            details,
+        });
+    }
+    Ok(shown)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownMail<'mail> {
+    kind: &'static str,
+    to: &'mail [String],
+    created_at: Date,
+    state: &'static str,
+    failures: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<&'mail str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<Date>,
+}
+
+pub(super) async fn mails(core: &AccountsCore, limit: u32) -> MethodResult<Vec<Document>> {
+    let mails = core.mails.list(limit).await?;
+    mails.iter().map(|mail| Ok(Document::new("mails", mail.id.to_string(), &shown_mail(mail))?)).collect()
+}
+
+fn shown_mail(mail: &OutgoingMail) -> ShownMail<'_> {
+    let (state, next_attempt_at) = match mail.state {
+        MailState::Waiting(next) => ("waiting", Some(next.to_date())),
+        MailState::GivenUp(_) => ("failed", None),
+    };
+    ShownMail {
+        kind: mail.kind.as_str(),
+        to: &mail.to,
+        created_at: mail.added_at.to_date(),
+        state,
+        failures: mail.failures,
+        last_error: mail.last_error.as_deref(),
+        next_attempt_at,
+    }
+}

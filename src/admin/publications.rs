@@ -1,0 +1,145 @@
+//! The publications for admins. Each reads its documents again when the store tells of a change, or, where nothing tells,
+//! every two seconds; and each time it asks again whether the user still is an admin.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bolide_protocol::DdpError;
+use futures::future::BoxFuture;
+use serde::Deserialize;
+
+use super::lists;
+use crate::accounts::AccountsCore;
+use crate::app::AppBuilder;
+use crate::method::MethodResult;
+use crate::publication::{Document, Subscription, When, follow};
+use crate::store::{AuditFilter, Topic, UserFilter};
+
+/// How often is read what nothing tells of.
+const POLLING: Duration = Duration::from_secs(2);
+
+/// So many documents are sent at most.
+const MOST: u32 = 200;
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct UserQuery {
+    search: Option<String>,
+    role: Option<String>,
+    offset: u32,
+    limit: Option<u32>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AuditQuery {
+    user: Option<String>,
+    event: Option<String>,
+    before: Option<i64>,
+    limit: Option<u32>,
+}
+
+pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+    let core = Arc::downgrade(core);
+    let (settings, roles, methods, sessions) = (core.clone(), core.clone(), core.clone(), core.clone());
+    let (users, audit) = (core.clone(), core.clone());
+    builder
+        .publish("admin:settings", async move |subscription: Subscription| {
+            let read = |core: Arc<AccountsCore>| -> Reading { Box::pin(async move { lists::settings(&core) }) };
+            show(settings, subscription, Told::Settings, read).await
+        })
+        .publish("admin:roles", async move |subscription: Subscription| {
+            let read = |core: Arc<AccountsCore>| -> Reading { Box::pin(async move { lists::roles(&core) }) };
+            show(roles, subscription, Told::Settings, read).await
+        })
+        .publish("admin:methods", async move |subscription: Subscription| {
+            let read = |core: Arc<AccountsCore>| -> Reading { Box::pin(async move { lists::methods(&core) }) };
+            show(methods, subscription, Told::Nobody, read).await
+        })
+        .publish("admin:sessions", async move |subscription: Subscription| {
+            let read = |core: Arc<AccountsCore>| -> Reading { Box::pin(async move { lists::sessions(&core).await }) };
+            show(sessions, subscription, Told::Nobody, read).await
+        })
+        .publish("admin:mails", async move |subscription: Subscription| {
+            let read =
+                |core: Arc<AccountsCore>| -> Reading { Box::pin(async move { lists::mails(&core, MOST).await }) };
+            show(core, subscription, Told::Store(Topic::Mails), read).await
+        })
+        .publish("admin:users", async move |subscription: Subscription, query: Option<UserQuery>| {
+            let query = query.unwrap_or_default();
+            let limit = query.limit.unwrap_or(50).min(MOST);
+            let filter = UserFilter { search: query.search, role: query.role, offset: query.offset, limit };
+            let read = move |core: Arc<AccountsCore>| -> Reading {
+                let filter = filter.clone();
+                Box::pin(async move { lists::users(&core, filter).await })
+            };
+            show(users, subscription, Told::Store(Topic::Users), read).await
+        })
+        .publish("admin:audit", async move |subscription: Subscription, query: Option<AuditQuery>| {
+            let filter = query.unwrap_or_default().filter();
+            let read = move |core: Arc<AccountsCore>| -> Reading {
+                let filter = filter.clone();
+                Box::pin(async move { lists::audit(&core, filter).await })
+            };
+            show(audit, subscription, Told::Store(Topic::Audit), read).await
+        })
+}
+
+type Reading = BoxFuture<'static, MethodResult<Vec<Document>>>;
+
+/// Who tells that documents have changed.
+#[derive(Clone, Copy)]
+enum Told {
+    Settings,
+    Store(Topic),
+    Nobody,
+}
+
+impl Told {
+    /// Who is no admin any more sees nothing more, so a change of users is a change as well.
+    fn by(self, core: &AccountsCore) -> When {
+        let users = core.store.changes().subscribe(Topic::Users);
+        match self {
+            Self::Settings => When::Changed(vec![core.settings.subscribe(), users]),
+            Self::Store(topic) => When::Changed(vec![core.store.changes().subscribe(topic), users]),
+            Self::Nobody => When::Every(POLLING),
+        }
+    }
+}
+
+async fn show(
+    core: Weak<AccountsCore>,
+    subscription: Subscription,
+    told: Told,
+    read: impl Fn(Arc<AccountsCore>) -> Reading + Send + Sync + 'static,
+) -> MethodResult<()> {
+    let admin = subscription.user_id().cloned().ok_or_else(not_authorized)?;
+    let when = core.upgrade().map(|core| told.by(&core)).ok_or_else(DdpError::internal)?;
+    let read = Arc::new(read);
+    let read_as_admin = move || -> Reading {
+        let (core, admin, read) = (core.clone(), admin.clone(), Arc::clone(&read));
+        Box::pin(async move {
+            let core = core.upgrade().ok_or_else(DdpError::internal)?;
+            if !core.is_admin(&admin).await? {
+                return Err(not_authorized().into());
+            }
+            read(core).await
+        })
+    };
+    follow(subscription, when, Arc::new(read_as_admin)).await
+}
+
+fn not_authorized() -> DdpError {
+    DdpError::new("not-authorized", "Not authorized")
+}
+
+impl AuditQuery {
+    pub(super) fn filter(self) -> AuditFilter {
+        AuditFilter {
+            user: self.user.map(Into::into),
+            event: self.event.filter(|event| !event.is_empty()),
+            before: self.before,
+            limit: self.limit.unwrap_or(50).min(MOST),
+        }
+    }
+}

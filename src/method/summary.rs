@@ -1,0 +1,52 @@
+//! [`MethodSummary`]: a registered method or endpoint, for lists: its policy, and what was counted of it.
+
+use super::{Method, MethodCounts};
+use crate::two_factor::TwoFactor;
+
+/// A registered method or endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MethodSummary {
+    /// How it is called.
+    pub kind: MethodKind,
+    /// The method's name, or the endpoint's path below `/api/v1`.
+    pub name: String,
+    /// Its policy.
+    pub policy: TwoFactor,
+    /// How often it was called, and how long that took, as far as clients named it.
+    pub counts: MethodCounts,
+}
+
+/// How something is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MethodKind {
+    /// As a method over DDP, or by `method.call`.
+    Method,
+    /// As an endpoint that is read.
+    Get,
+    /// As an endpoint that is posted to.
+    Post,
+}
+
+impl MethodSummary {
+    pub(crate) fn new(method: &Method) -> Self {
+        Self {
+            kind: method.kind,
+            name: method.name.to_string(),
+            policy: method.policy,
+            counts: method.statistics.counts(),
+        }
+    }
+}
+
+impl MethodKind {
+    /// `POST` and the like; nothing for a method.
+    #[must_use]
+    pub const fn verb(self) -> Option<&'static str> {
+        match self {
+            Self::Method => None,
+            Self::Get => Some("GET"),
+            Self::Post => Some("POST"),
+        }
+    }
+}

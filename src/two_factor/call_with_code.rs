@@ -1,0 +1,47 @@
+//! `callWithTwoFactorRequired`: the documented way to call a gated method with a code, beside the last parameter. The
+//! method is called as if the client had named it itself: its own limits, policy and gate.
+
+use bolide_protocol::two_factor::TwoFactorCode;
+use bolide_protocol::{DdpError, RawJson};
+use serde::Deserialize;
+
+use crate::accounts::AccountsCore;
+use crate::context::Context;
+use crate::method::{MethodResult, Parameters, details};
+
+pub(super) const NAME: &str = "callWithTwoFactorRequired";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wanted {
+    #[serde(default)]
+    code: Option<String>,
+    ddp_method: String,
+    #[serde(default)]
+    method: Option<String>,
+    #[serde(default)]
+    params: Vec<bolide_protocol::Ejson>,
+}
+
+pub(super) async fn call_with_code(
+    _: &AccountsCore,
+    context: Context,
+    parameters: Parameters,
+) -> MethodResult<Option<RawJson>> {
+    if context.user_id().is_none() {
+        let details = details(&serde_json::json!({ "method": NAME }));
+        return Err(DdpError::new("error-invalid-user", "Invalid user").with_details(details).into());
+    }
+    let wanted: Wanted = parameters.get(0)?;
+    if wanted.ddp_method == NAME {
+        return Err(DdpError::match_failed().into());
+    }
+    let mut called = Parameters::from_values(&wanted.params)?;
+    let code = wanted.code.filter(|code| !code.is_empty() && context.is_gated(&wanted.ddp_method));
+    if let Some(code) = code {
+        // A method that nobody knows leaves the choice of the factor to the gate.
+        let method = wanted.method.filter(|method| !method.is_empty()).unwrap_or_else(|| "any".to_owned());
+        called.push_two_factor_code(&TwoFactorCode::new(code, method))?;
+    }
+    context.call_for_client(&wanted.ddp_method, called).await
+}

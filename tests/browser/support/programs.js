@@ -1,0 +1,52 @@
+// The programs under test: the conformance server, whose users are known, and `bolide serve`, which begins with none.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { startServer } from '../../js/server.js';
+
+/** The conformance server; its clock moves when a test says so. */
+export async function conformanceServer(visit, { flags = [] } = {}) {
+  const server = await startServer({ flags });
+  visit.endWith(server.stop);
+  const call = (method, ...params) => callOverRest(server.http, method, params);
+  return { url: server.http, call, passTime: (seconds) => call('advanceClock', seconds * 1000) };
+}
+
+/** `bolide serve` in an empty directory. Gives its address, and what it has said on standard output when it was ready. */
+export async function bolideServe(visit, { flags = [] } = {}) {
+  const directory = await mkdtemp(join(tmpdir(), 'bolide-'));
+  const server = spawn(program(), ['serve', '--listen', '127.0.0.1:0', '--data-dir', directory, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+  visit.endWith(async () => {
+    if (server.exitCode === null) await Promise.all([once(server, 'exit'), server.kill('SIGTERM')]);
+    await rm(directory, { recursive: true });
+  });
+  let said = '';
+  server.stdout.on('data', (text) => (said += text));
+  for await (const line of createInterface({ input: server.stderr })) {
+    const [, url] = /listening on (http:\/\/\S+)/.exec(line) ?? [];
+    if (url) {
+      server.stderr.resume();
+      return { url, said };
+    }
+  }
+  throw new Error('`bolide serve` ended before it was ready');
+}
+
+async function callOverRest(http, method, params) {
+  const message = JSON.stringify({ msg: 'method', id: '1', method, params });
+  const answer = await fetch(`${http}/api/v1/method.callAnon/${encodeURIComponent(method)}`, { method: 'POST', body: JSON.stringify({ message }) });
+  const { result, error } = JSON.parse((await answer.json()).message);
+  if (error) throw Object.assign(new Error(error.message), error);
+  return result;
+}
+
+function program() {
+  const path = process.env.BOLIDE;
+  if (!path || !existsSync(path)) throw new Error('Set BOLIDE to the path of the program `bolide` (build it with `cargo build --bin bolide`).');
+  return path;
+}
