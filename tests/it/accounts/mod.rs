@@ -6,11 +6,14 @@ mod cached_reads;
 mod enrolment;
 mod factors;
 mod keys;
+mod leaked_secrets;
 mod login;
 mod other_dialects;
 mod policies;
+mod replays;
 mod rest;
 mod store;
+mod wrong_types;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +21,7 @@ use std::time::Duration;
 use bolide::accounts::Accounts;
 use bolide::accounts::password::HashingCost;
 use bolide::chance::SystemChance;
-use bolide::clock::{Clock as _, MovableClock, Timestamp};
+use bolide::clock::{Clock, MovableClock, Timestamp};
 use bolide::keys::KeyRing;
 use bolide::mail::{Mail, MemoryMailer};
 use bolide::prelude::*;
@@ -44,6 +47,15 @@ pub(crate) struct Bank {
 impl Bank {
     pub(crate) async fn open() -> Self {
         let clock = MovableClock::default();
+        Self::open_with(clock.clone(), clock).await
+    }
+
+    /// With a clock that somebody else moves.
+    pub(crate) async fn open_at(clock: impl Clock) -> Self {
+        Self::open_with(clock, MovableClock::default()).await
+    }
+
+    async fn open_with(app_clock: impl Clock, clock: MovableClock) -> Self {
         let mailer = MemoryMailer::default();
         let store = SqliteStore::open("sqlite::memory:").await.unwrap();
         let keys = KeyRing::generate(&SystemChance);
@@ -56,7 +68,7 @@ impl Bank {
         }
         let gated = TwoFactor::required;
         let app = App::builder()
-            .clock(clock.clone())
+            .clock(app_clock)
             .accounts(accounts)
             .method("whoami", TwoFactor::none(), async |me: SignedIn| Ok(me.user().clone()))
             .method("gated", gated(), ok)
@@ -88,7 +100,7 @@ impl Bank {
 
     /// The code of bob's authenticator app now.
     pub(crate) fn code(&self) -> String {
-        code_of(Secret::new(Box::from(SECRET)), &self.clock)
+        code_at(self.clock.now())
     }
 
     /// The mails that have arrived, once there are `count`.
@@ -112,13 +124,18 @@ impl Bank {
     }
 }
 
-/// The code of a secret, as users are shown it.
-pub(crate) fn totp_code(base32: &str, clock: &MovableClock) -> String {
-    code_of(Secret::try_from_base32(base32).unwrap(), clock)
+/// The code of bob's authenticator app at a time.
+pub(crate) fn code_at(time: Timestamp) -> String {
+    code_of(Secret::new(Box::from(SECRET)), time)
 }
 
-fn code_of(secret: Secret, clock: &MovableClock) -> String {
-    let seconds = u64::try_from(clock.now().milliseconds() / 1000).unwrap();
+/// The code of a secret, as users are shown it.
+pub(crate) fn totp_code(base32: &str, clock: &MovableClock) -> String {
+    code_of(Secret::try_from_base32(base32).unwrap(), clock.now())
+}
+
+fn code_of(secret: Secret, time: Timestamp) -> String {
+    let seconds = u64::try_from(time.milliseconds() / 1000).unwrap();
     Builder::new().with_secret(secret).build_noncompliant().generate(seconds).to_string()
 }
 
