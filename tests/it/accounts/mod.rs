@@ -26,7 +26,9 @@ use bolide::keys::KeyRing;
 use bolide::mail::{Mail, MemoryMailer};
 use bolide::prelude::*;
 use bolide::protocol::ejson::Object;
+use bolide::rest::{Field, Route};
 use bolide::store::{EmailAddress, NewUser, SqliteStore, Totp, User};
+use bolide::{AppBuilder, TrustedProxy};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use totp_rs::{Builder, Secret};
@@ -47,15 +49,25 @@ pub(crate) struct Bank {
 impl Bank {
     pub(crate) async fn open() -> Self {
         let clock = MovableClock::default();
-        Self::open_with(clock.clone(), clock).await
+        Self::open_with(clock.clone(), clock, []).await
     }
 
     /// With a clock that somebody else moves.
     pub(crate) async fn open_at(clock: impl Clock) -> Self {
-        Self::open_with(clock, MovableClock::default()).await
+        Self::open_with(clock, MovableClock::default(), []).await
     }
 
-    async fn open_with(app_clock: impl Clock, clock: MovableClock) -> Self {
+    /// Behind proxies that are trusted.
+    pub(crate) async fn open_behind(proxies: impl IntoIterator<Item = TrustedProxy>) -> Self {
+        let clock = MovableClock::default();
+        Self::open_with(clock.clone(), clock, proxies).await
+    }
+
+    async fn open_with(
+        app_clock: impl Clock,
+        clock: MovableClock,
+        proxies: impl IntoIterator<Item = TrustedProxy>,
+    ) -> Self {
         let mailer = MemoryMailer::default();
         let store = SqliteStore::open("sqlite::memory:").await.unwrap();
         let keys = KeyRing::generate(&SystemChance);
@@ -77,9 +89,11 @@ impl Bank {
             .method("noPassword", gated().disable_password_fallback(), ok)
             .method("fresh", gated().max_age(Duration::from_mins(1)), ok)
             .method("outer", gated(), async |me: SignedIn| me.call::<String>("strict", &()).await)
-            .post("gated", gated(), async |_: SignedIn, _: Value| Ok(json!({ "ok": true })))
-            .build()
-            .unwrap();
+            .method("address", TwoFactor::none(), address)
+            .method("item", TwoFactor::none(), item)
+            .get(Route::new("items/:id").takes([Field::number("count").optional()]), TwoFactor::none(), item)
+            .post("gated", gated(), async |_: SignedIn, _: Value| Ok(json!({ "ok": true })));
+        let app = proxies.into_iter().fold(app, AppBuilder::trusted_proxy).build().unwrap();
         // Tests make more requests in a minute than one address may.
         app.accounts().unwrap().set("API_Enable_Rate_Limiter", false.into()).await.unwrap();
         let server = Server::start(app.clone()).await;
@@ -142,6 +156,20 @@ fn code_of(secret: Secret, time: Timestamp) -> String {
 /// What a client sends for a password as a second factor.
 pub(crate) fn sha256(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02X}"))
+}
+
+#[derive(serde::Deserialize)]
+struct Item {
+    id: String,
+    count: Option<f64>,
+}
+
+async fn item(_: Context, item: Item) -> MethodResult<String> {
+    Ok(format!("{} {}", item.id, item.count.unwrap_or_default()))
+}
+
+async fn address(context: Context) -> MethodResult<Option<String>> {
+    Ok(context.connection().and_then(bolide::Connection::client_address))
 }
 
 async fn ok(_: SignedIn) -> MethodResult<&'static str> {
