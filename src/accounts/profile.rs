@@ -72,8 +72,7 @@ impl ProfileChange {
     /// Without what is so already.
     fn against(mut self, user: &User) -> Self {
         self.username = self.username.filter(|new| user.username.as_ref() != Some(new));
-        self.address =
-            self.address.filter(|new| !user.emails.first().is_some_and(|own| fold(&own.address) == fold(new)));
+        self.address = self.address.filter(|new| user.emails.first().is_none_or(|own| fold(&own.address) != fold(new)));
         self
     }
 

@@ -107,6 +107,7 @@ fn shown_user(user: &User, place: u32) -> Object {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of the list")]
 pub(super) struct ShownMethod {
     kind: &'static str,
     name: String,

@@ -34,8 +34,8 @@ async fn send_code(core: &Arc<AccountsCore>, context: Context, fields: Value) ->
 }
 
 async fn verify_challenge(core: &Arc<AccountsCore>, context: Context, fields: Value) -> MethodResult<Value> {
-    let (id, code) = (text(&fields, "challengeId"), text(&fields, "code"));
-    let login = core.answer_challenge(id, code, context.connection()).await?;
+    let (id, shown) = (text(&fields, "challengeId"), text(&fields, "code"));
+    let login = core.answer_challenge(id, shown, context.connection()).await?;
     Ok(json!({ "loginToken": login.token, "userId": login.id }))
 }
 

@@ -85,7 +85,7 @@ impl Api {
         {
             return Err(forbidden());
         }
-        self.count(number, endpoint, peer.address.as_deref(), &identity, counted)?;
+        self.count(number, endpoint, peer.address.as_deref(), &identity, counted).map_err(|refusal| *refusal)?;
         let limits = &self.app.limits;
         let body = body::read(body, limits.request_bytes, limits.connect_timeout).await?;
         let path = if endpoint.route.path.contains('{') { path_values(&mut head).await? } else { Vec::new() };
@@ -109,7 +109,7 @@ impl Api {
         address: Option<&str>,
         identity: &Identity,
         counted: &mut Vec<Counted>,
-    ) -> Result<(), Answer> {
+    ) -> Result<(), Box<Answer>> {
         let settings = &self.accounts.settings;
         if !endpoint.has_limits() || !settings.get(&settings::REST_RATE_LIMIT) {
             return Ok(());
@@ -132,7 +132,7 @@ impl Api {
         match counted.iter().position(Counted::is_too_many) {
             Some(refused) => {
                 counted.swap(0, refused);
-                Err(counted[0].refuse())
+                Err(Box::new(counted[0].refuse()))
             }
             None => Ok(()),
         }

@@ -1,4 +1,4 @@
-//! `/api/docs.json`: all endpoints of an app, those of the application's own too, as OpenAPI 3.1.
+//! `/api/docs.json`: all endpoints of an app, those of the application's own too, as `OpenAPI` 3.1.
 
 use std::sync::Arc;
 

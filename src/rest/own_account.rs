@@ -29,7 +29,7 @@ macro_rules! endpoint {
 pub(super) use endpoint;
 
 /// How often somebody who is not signed in may have a mail sent, or try a code.
-pub(super) const FEW: (u32, Duration) = (5, Duration::from_secs(60));
+pub(super) const FEW: (u32, Duration) = (5, Duration::from_mins(1));
 
 pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
     let open = TwoFactor::none();
