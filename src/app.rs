@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 #[cfg(feature = "accounts")]
 use crate::accounts::{Accounts, AccountsCore, AccountsHandle};
-use crate::bus::{Bus, BusEvent, LocalBus};
+use crate::bus::{Bus, BusEvent, BusMember, LocalBus};
 use crate::chance::{Chance, Generator, SystemChance};
 use crate::clock::{Clock, SystemClock};
 use crate::collection::{Collection, CollectionCore};
@@ -332,6 +332,15 @@ impl AppBuilder {
         })
     }
 
+    /// Registers a stream, or gives the one of its name that the app has registered itself.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn stream_unless_there(self, stream: Stream) -> (Self, Stream) {
+        match self.streams.iter().find(|own| own.name() == stream.name()).map(Arc::clone) {
+            Some(own) => (self, Stream::of(own)),
+            None => (self.stream(&stream), stream),
+        }
+    }
+
     /// Lets a collection share its changes with other nodes. Without it, a collection works on this node alone.
     pub fn collection<T: Serialize + DeserializeOwned>(mut self, collection: &Collection<T>) -> Self {
         self.collections.push(Arc::clone(collection.core()));
@@ -562,7 +571,20 @@ impl AppBuilder {
         }
         let proxies = Proxies::new(self.forwarded_count, self.trusted_proxies)?;
         add_built_in(&mut self.publications)?;
-        join_bus(&*self.bus, self.collections, self.streams, self.types.clone());
+        let member = join_bus(
+            &*self.bus,
+            self.collections,
+            self.streams,
+            self.types.clone(),
+            #[cfg(feature = "accounts")]
+            accounts.as_ref().map(Arc::downgrade),
+        );
+        #[cfg(feature = "accounts")]
+        if let Some(accounts) = &accounts {
+            accounts.join_bus(member);
+        }
+        #[cfg(not(feature = "accounts"))]
+        drop(member);
         let state = AppState {
             methods: self.methods,
             publications: self.publications,
@@ -673,8 +695,14 @@ impl AppState {
     }
 }
 
-/// Connects collections and streams with those of the same name on other nodes.
-fn join_bus(bus: &dyn Bus, collections: Vec<Arc<CollectionCore>>, streams: Vec<Arc<StreamCore>>, types: CustomTypes) {
+/// Connects collections and streams with those of the same name on other nodes, and accounts with accounts.
+fn join_bus(
+    bus: &dyn Bus,
+    collections: Vec<Arc<CollectionCore>>,
+    streams: Vec<Arc<StreamCore>>,
+    types: CustomTypes,
+    #[cfg(feature = "accounts")] accounts: Option<Weak<AccountsCore>>,
+) -> BusMember {
     // They know the bus, so the bus does not keep them alive.
     let by_collection: HashMap<String, Weak<CollectionCore>> =
         collections.iter().map(|core| (core.name().to_owned(), Arc::downgrade(core))).collect();
@@ -698,6 +726,16 @@ fn join_bus(bus: &dyn Bus, collections: Vec<Arc<CollectionCore>>, streams: Vec<A
                 core.deliver(event, args);
             }
         }
+        BusEvent::TokensEnded { .. }
+        | BusEvent::UserSignedOut { .. }
+        | BusEvent::UserChanged { .. }
+        | BusEvent::SettingChanged { .. } =>
+        {
+            #[cfg(feature = "accounts")]
+            if let Some(accounts) = accounts.as_ref().and_then(Weak::upgrade) {
+                accounts.hear(event);
+            }
+        }
     }));
     for core in collections {
         core.attach(member.clone());
@@ -705,6 +743,7 @@ fn join_bus(bus: &dyn Bus, collections: Vec<Arc<CollectionCore>>, streams: Vec<A
     for core in streams {
         core.attach(member.clone());
     }
+    member
 }
 
 async fn listen(address: &str) -> Result<TcpListener, Error> {

@@ -11,6 +11,8 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "accounts")]
+use crate::accounts::AccountsCore;
 use crate::app::App;
 use crate::chance::{Chance, Generator};
 use crate::connection::Connection;
@@ -42,6 +44,11 @@ impl Context {
     #[must_use]
     pub fn app(&self) -> App {
         App::from_state(Arc::clone(&self.invocation.app))
+    }
+
+    #[cfg(feature = "accounts")]
+    pub(crate) fn accounts(&self) -> Option<&Arc<AccountsCore>> {
+        self.invocation.app.accounts.as_ref()
     }
 
     /// The name under which the method was called.

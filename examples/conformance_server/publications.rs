@@ -17,11 +17,9 @@ pub(crate) fn register(app: AppBuilder) -> AppBuilder {
     let feed = Audience::default();
     let scripts = Scripts::default();
     let messages = Stream::new("room-messages").allow_read(|_, _| true);
-    let notices = Stream::new("notify-user").allow_read(|_, _| true);
     let app = app
         .collection(&items)
         .stream(&messages)
-        .stream(&notices)
         .strategy("noMerge", Strategy::NoMerge)
         .strategy("noMergeMulti", Strategy::NoMergeMulti)
         .strategy("noMergeNoHistory", Strategy::NoMergeNoHistory)

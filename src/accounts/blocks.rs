@@ -9,15 +9,16 @@ use std::time::Duration;
 use bolide_protocol::DdpError;
 
 use super::AccountsCore;
+use crate::connection::Connection;
 use crate::settings;
-use crate::store::{FailureRule, StoreError, fold};
+use crate::store::{FailureRule, StoreError, User, fold};
 use crate::user::UserId;
 
 /// Whose failures are counted together.
 #[derive(Clone, Debug)]
 pub(crate) struct Suspect {
-    /// The name or address as typed.
-    pub(crate) name: String,
+    /// The name or address as typed; nothing if none was.
+    pub(crate) name: Option<String>,
     pub(crate) user: Option<UserId>,
     pub(crate) address: Option<String>,
 }
@@ -31,10 +32,18 @@ pub(crate) enum Block {
 }
 
 impl Suspect {
-    fn name_key(&self) -> String {
+    pub(crate) fn new(name: Option<&str>, user: Option<&User>, connection: Option<&Connection>) -> Self {
+        Self {
+            name: name.map(str::to_owned),
+            user: user.map(|user| user.id.clone()),
+            address: connection.and_then(Connection::client_address),
+        }
+    }
+
+    fn name_key(&self) -> Option<String> {
         // A counter has a name of bounded length.
-        let folded: String = fold(&self.name).chars().take(100).collect();
-        format!("login:name:{folded}")
+        let folded: String = fold(self.name.as_deref()?).chars().take(100).collect();
+        Some(format!("login:name:{folded}"))
     }
 
     fn user_key(&self) -> Option<String> {
@@ -47,7 +56,8 @@ impl Suspect {
 
     /// Attempts with the same key go one after another.
     pub(crate) fn lock_key(&self) -> String {
-        self.user_key().unwrap_or_else(|| self.name_key())
+        let key = self.user_key().or_else(|| self.name_key()).or_else(|| self.address_key());
+        key.unwrap_or_default()
     }
 }
 
@@ -64,7 +74,9 @@ impl AccountsCore {
         if !self.counts_users() {
             return Ok(None);
         }
-        if self.store.attempts(&suspect.name_key()).await?.is_blocked(self.now()) {
+        if let Some(key) = suspect.name_key()
+            && self.store.attempts(&key).await?.is_blocked(self.now())
+        {
             let told = DdpError::new("error-login-blocked-for-user", "Login has been temporarily blocked For User");
             return Ok(Some(Block::Open(told)));
         }
@@ -81,8 +93,7 @@ impl AccountsCore {
         let now = self.now();
         if self.counts_users() {
             let rule = self.rule(&settings::ATTEMPTS_UNTIL_BLOCK_BY_USER, &settings::MINUTES_TO_UNBLOCK_USER);
-            self.store.count_failure(&suspect.name_key(), rule, now).await?;
-            if let Some(key) = suspect.user_key() {
+            for key in [suspect.name_key(), suspect.user_key()].into_iter().flatten() {
                 self.store.count_failure(&key, rule, now).await?;
             }
         }
@@ -100,11 +111,10 @@ impl AccountsCore {
     /// A log-in succeeded: the user's failures are forgotten. Those of the address are not, or anybody with an account
     /// could wipe them out.
     pub(crate) async fn forget_failed_logins(&self, suspect: &Suspect) -> Result<(), StoreError> {
-        self.store.forget_failures(&suspect.name_key()).await?;
-        match suspect.user_key() {
-            Some(key) => self.store.forget_failures(&key).await,
-            None => Ok(()),
+        for key in [suspect.name_key(), suspect.user_key()].into_iter().flatten() {
+            self.store.forget_failures(&key).await?;
         }
+        Ok(())
     }
 
     fn counts_users(&self) -> bool {

@@ -4,15 +4,17 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use bolide_protocol::ejson::Date;
 use bolide_protocol::two_factor::TwoFactorMethod;
 use http::HeaderMap;
 
-use super::{AccountsHandle, LoginSecret};
+use super::{AccountsCore, AccountsHandle, LoginAttempt, LoginResult, LoginSecret};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::connection::{Connection, Peer};
 use crate::identity::Identity;
 use crate::method::MethodResult;
+use crate::store::User;
 use crate::transport::peer;
 use crate::two_factor::Begun;
 use crate::user::UserId;
@@ -89,6 +91,30 @@ impl AccountsHandle {
             }),
             Begun::Challenged { id, method } => ExternalLogin::Challenged(LoginChallenge { id, method }),
         })
+    }
+}
+
+impl AccountsCore {
+    /// The application's hooks may refuse whom it has recognized.
+    pub(crate) async fn validate_external(
+        &self,
+        user: &User,
+        kind: &'static str,
+        connection: Option<&Connection>,
+    ) -> MethodResult<()> {
+        let attempt = LoginAttempt::allowed(kind.into(), "login", user.clone(), connection);
+        let outcome = self.hooks.validate_login(attempt).await;
+        if outcome.is_err() {
+            self.audit("login.refused", Some(&user.id), connection, serde_json::json!({ "type": kind })).await;
+        }
+        outcome
+    }
+}
+
+impl LoginResult {
+    /// When the log-in ends; nothing for one that never does.
+    fn expires_at(&self) -> Option<Timestamp> {
+        self.token_expires.and_then(Date::milliseconds).map(Timestamp::from_milliseconds)
     }
 }
 

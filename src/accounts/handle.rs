@@ -12,7 +12,7 @@ use super::password::Password;
 use super::{AccountsCore, names};
 use crate::method::{MethodError, MethodResult};
 use crate::settings::Settings;
-use crate::store::{EmailAddress, LinkPurpose, NewUser, Store, StoreError, StoredHash, Totp, User};
+use crate::store::{EmailAddress, LinkPurpose, NewUser, Store, StoreError, User};
 use crate::user::UserId;
 
 /// The accounts of a running app, from [`App::accounts`](crate::App::accounts). Cheap to clone.
@@ -49,10 +49,11 @@ impl AccountsHandle {
         found.ok_or_else(|| MethodError::new("error-invalid-user", "Invalid user"))
     }
 
-    /// Adds a user, as an operator does: nothing is asked, no mail is sent, and the addresses are taken as verified.
+    /// Adds a user, as an operator does: nothing is asked, no mail is sent, and the addresses are taken as verified. The
+    /// hooks for new users run, without options.
     ///
     /// # Errors
-    /// 403 when the name or an address is taken, 400 when there cannot be such a name.
+    /// 403 when the name or an address is taken, 400 when there cannot be such a name, and those of the hooks.
     pub async fn add_user(
         &self,
         username: &str,
@@ -63,23 +64,17 @@ impl AccountsHandle {
         let core = &self.0;
         let verified = |address: &String| Ok(EmailAddress { address: names::address(address)?, is_verified: true });
         let password = match password {
-            Some(plain) => Some(StoredHash::new(core.hasher.hash(&Password::from_plain(plain)).await?.as_str())),
+            Some(plain) => Some(core.hash_password(&Password::from_plain(plain)).await?),
             None => None,
         };
         let user = User {
-            id: UserId::from(core.random_id()),
             username: Some(names::username(username)?),
             emails: addresses.iter().map(verified).collect::<Result<_, DdpError>>()?,
-            profile: None,
             roles: roles.to_vec(),
-            fields: Object::default(),
-            created_at: core.now(),
-            is_active: true,
             password,
-            must_change_password: false,
-            totp: Totp::Off,
-            has_email_codes: false,
+            ..User::new(UserId::from(core.random_id()), core.now())
         };
+        let user = core.hooks.new_user(&Object::default(), user).await?;
         let new = NewUser { user: user.clone(), backup_codes: Vec::new(), tokens: Vec::new() };
         core.store.insert_user(new).await.map_err(|error| match error {
             StoreError::Taken(what) => MethodError::new(403, format!("{what} is taken")),
@@ -87,6 +82,42 @@ impl AccountsHandle {
         })?;
         core.audit("user.created", Some(&user.id), None, serde_json::json!({ "by": "operator" })).await;
         Ok(user)
+    }
+
+    /// Lets a user log in, or not any more; then all of its log-ins end, those of integrations too.
+    ///
+    /// # Errors
+    /// `error-invalid-user` when there is no such user.
+    pub async fn set_active(&self, name: &str, is_active: bool) -> MethodResult<()> {
+        let (core, user) = (&self.0, self.find(name).await?);
+        core.store.set_active(&user.id, is_active).await?;
+        if !is_active {
+            core.store.delete_all_tokens(&user.id).await?;
+            core.end_connections_of(&user.id);
+        }
+        core.user_changed(&user.id).await;
+        let event = if is_active { "user.activated" } else { "user.deactivated" };
+        core.audit(event, Some(&user.id), None, serde_json::json!({ "by": "operator" })).await;
+        Ok(())
+    }
+
+    /// Removes a user with all that belongs to it. Its log-ins end.
+    ///
+    /// # Errors
+    /// `error-invalid-user` when there is no such user.
+    pub async fn remove_user(&self, name: &str) -> MethodResult<()> {
+        let (core, user) = (&self.0, self.find(name).await?);
+        core.store.delete_user(&user.id).await?;
+        core.end_connections_of(&user.id);
+        core.user_changed(&user.id).await;
+        core.audit("user.removed", Some(&user.id), None, serde_json::json!({ "by": "operator" })).await;
+        Ok(())
+    }
+
+    /// Tells the user's clients, on every node, that something of the user has changed: for an application that has
+    /// written to the [store](Self::store) itself.
+    pub async fn user_changed(&self, user: &UserId) {
+        self.0.user_changed(user).await;
     }
 
     /// Gives a user a new password. Its log-ins end.
@@ -113,7 +144,7 @@ impl AccountsHandle {
     /// `error-invalid-user` when there is no such user.
     pub async fn issue_token(&self, name: &str) -> MethodResult<String> {
         let user = self.find(name).await?;
-        Ok(self.0.new_login(&Recognized { user, kind: "resume" }, None).await?.token)
+        Ok(self.0.new_login(&Recognized { user, kind: "resume".into() }, None).await?.token)
     }
 
     /// A link with which a user chooses a password, once.

@@ -6,8 +6,10 @@ use bolide_protocol::ejson::Object;
 use bolide_protocol::{DdpError, Ejson};
 use serde_json::{Value, json};
 
-use super::login::{Recognized, Selector, wrong_credentials};
+use super::blocks::Suspect;
+use super::login::{Selector, wrong_credentials};
 use super::password::Password;
+use super::permissions::USER;
 use super::token::LoginSecret;
 use super::{AccountsCore, login::LoginResult, names};
 use crate::app::AppBuilder;
@@ -16,9 +18,7 @@ use crate::context::{Context, SignedIn};
 use crate::identity::Identity;
 use crate::method::{MethodError, MethodResult, Parameters};
 use crate::settings;
-use crate::store::{
-    EmailAddress, HashedToken, LinkPurpose, NewUser, StoreError, StoredHash, TokenKind, Totp, Unique, User,
-};
+use crate::store::{EmailAddress, HashedToken, LinkPurpose, NewUser, StoreError, StoredHash, TokenKind, Unique, User};
 use crate::two_factor::TwoFactor;
 use crate::user::UserId;
 
@@ -62,25 +62,28 @@ async fn logout(core: &AccountsCore, context: Context, _: Parameters) -> MethodR
 
 async fn create_user(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<LoginResult> {
     let options: Ejson = one(&parameters)?;
-    let user = core.sign_up(&options, context.connection()).await?;
-    let recognized = Recognized { user, kind: "password" };
-    let login = core.new_login(&recognized, context.connection()).await?;
-    core.associate(&context, &login).await?;
-    Ok(login)
+    let options = options.as_object().ok_or_else(DdpError::match_failed)?;
+    let user = core.sign_up(options, context.connection()).await?;
+    core.log_in_after(&context, user, "createUser").await
 }
 
 async fn change_password(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<Value> {
     let id = context.user_id().ok_or_else(|| MethodError::new(401, "Must be logged in"))?;
     let old = Password::from_ejson(&parameters.get(0)?)?;
-    let new = Password::from_ejson(&parameters.get(1)?)?;
+    let new = new_password(&parameters.get(1)?)?;
     let user = core.store.user(&id).await?.ok_or_else(wrong_credentials)?;
-    core.prove_password(&user, &old, context.connection()).await?;
-    core.set_password(&user, &new, own_token(&context).as_ref(), context.connection()).await?;
+    let proven = core.prove_password(&user, &old, context.connection()).await?;
+    let hash = core.hash_password(&new).await?;
+    // Who has reset it meanwhile knows better than who knows the old one.
+    if !core.store.exchange_password(&id, &proven, hash).await? {
+        return Err(wrong_credentials().into());
+    }
+    core.end_after_new_password(&id, own_token(&context).as_ref(), context.connection()).await?;
     Ok(json!({ "passwordChanged": true }))
 }
 
 /// Answers the same whether there is such a user or not.
-async fn forgot_password(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<()> {
+async fn forgot_password(core: &Arc<AccountsCore>, context: Context, parameters: Parameters) -> MethodResult<()> {
     let options: Ejson = one(&parameters)?;
     let options = options.as_object().filter(|options| options.len() == 1).ok_or_else(DdpError::match_failed)?;
     let address = options.get("email").and_then(Ejson::as_str).filter(|text| text.len() <= 1000);
@@ -88,16 +91,19 @@ async fn forgot_password(core: &AccountsCore, context: Context, parameters: Para
     let Some(user) = core.store.user_by_address(address).await? else { return Ok(()) };
     let own = user.emails.iter().find(|email| crate::store::fold(&email.address) == crate::store::fold(address));
     let Some(own) = own.map(|email| email.address.clone()) else { return Ok(()) };
-    if core.may_send_mail(&user.id).await? {
-        core.send_link(&user, LinkPurpose::ResetPassword, &own).await?;
-        core.audit("password.reset-requested", Some(&user.id), context.connection(), json!({})).await;
-    }
+    let (sender, connection) = (Arc::clone(core), context.connection().cloned());
+    // In the background, or the time to the answer would tell that there is such a user.
+    core.in_background(async move {
+        if let Err(error) = sender.send_reset_link(&user, &own, connection.as_ref()).await {
+            tracing::error!(%error, "a link to reset a password cannot be sent");
+        }
+    });
     Ok(())
 }
 
 async fn reset_password(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<LoginResult> {
     let token: String = parameters.get(0)?;
-    let password = Password::from_ejson(&parameters.get(1)?)?;
+    let password = new_password(&parameters.get(1)?)?;
     let purposes = [LinkPurpose::ResetPassword, LinkPurpose::EnrollAccount];
     let ended = || MethodError::new(403, "Token expired");
     let link = core.find_link(&token, &purposes).await?.ok_or_else(ended)?;
@@ -106,13 +112,15 @@ async fn reset_password(core: &AccountsCore, context: Context, parameters: Param
     if link.address.as_ref().is_some_and(|address| !has_address(address)) {
         return Err(MethodError::new(403, "Token has invalid email address"));
     }
+    // The link is used up only when nothing can go wrong any more.
+    let hash = core.hash_password(&password).await?;
     core.take_link(&link, "Token expired").await?;
-    core.set_password(&user, &password, None, context.connection()).await?;
+    core.store_password(&user.id, hash, None, context.connection()).await?;
     if let Some(address) = &link.address {
         core.store.verify_email(&user.id, address).await?;
         core.user_changed(&user.id).await;
     }
-    core.log_in_by_link(&context, user, "The password was changed").await
+    core.log_in_by_link(&context, &user.id, "resetPassword", "The password was changed").await
 }
 
 async fn verify_email(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<LoginResult> {
@@ -127,7 +135,7 @@ async fn verify_email(core: &AccountsCore, context: Context, parameters: Paramet
     }
     core.user_changed(&user.id).await;
     core.audit("email.verified", Some(&user.id), context.connection(), json!({})).await;
-    core.log_in_by_link(&context, user, "The address was verified").await
+    core.log_in_by_link(&context, &user.id, "verifyEmail", "The address was verified").await
 }
 
 async fn send_verification_email(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
@@ -156,7 +164,10 @@ async fn get_new_token(core: &AccountsCore, context: Context, _: Parameters) -> 
     token.created_at = current.created_at;
     core.store.insert_token(token).await?;
     let token_expires = Some(expires_at.to_date());
-    Ok(LoginResult { id: user, token: secret.expose().to_owned(), token_expires, kind: None })
+    let login = LoginResult { id: user, token: secret.expose().to_owned(), token_expires, kind: None };
+    // From now on it is the connection's own: `removeOtherTokens`, which clients call next, spares it.
+    core.associate(&context, &login).await?;
+    Ok(login)
 }
 
 async fn remove_other_tokens(core: &AccountsCore, context: Context, _: Parameters) -> MethodResult<()> {
@@ -178,82 +189,80 @@ async fn set_username(core: &AccountsCore, me: SignedIn, parameters: Parameters)
 }
 
 impl AccountsCore {
-    /// Makes a user of what somebody has said who signs up, if that is allowed.
-    pub(crate) async fn sign_up(&self, options: &Ejson, connection: Option<&Connection>) -> MethodResult<User> {
+    /// Makes a user of what `createUser` was given, if everybody may, and stores it.
+    pub(crate) async fn sign_up(&self, options: &Object, connection: Option<&Connection>) -> MethodResult<User> {
         if !self.settings.get(&settings::SIGN_UP) {
             return Err(MethodError::new(403, "Signups forbidden"));
         }
-        let user = self.new_user(options.as_object().ok_or_else(DdpError::match_failed)?).await?;
-        self.audit("user.created", Some(&user.id), connection, json!({})).await;
-        Ok(user)
-    }
-
-    /// Makes a user of what `createUser` was given.
-    async fn new_user(&self, options: &Object) -> MethodResult<User> {
-        let text = |key: &str| match options.get(key) {
-            None | Some(Ejson::Null) => Ok(None),
-            Some(value) => value.as_str().map(|text| Some(text.to_owned())).ok_or_else(DdpError::match_failed),
-        };
-        let username =
-            text("username")?.filter(|text| !text.is_empty()).map(|text| names::username(&text)).transpose()?;
-        let address = text("email")?.filter(|text| !text.is_empty()).map(|text| names::address(&text)).transpose()?;
-        if username.is_none() && address.is_none() {
-            return Err(MethodError::new(400, "Need to set a username or email"));
-        }
-        let password = match options.get("password") {
-            None | Some(Ejson::Null) => None,
-            Some(password) => {
-                let hash = self.hasher.hash(&Password::from_ejson(password)?).await?;
-                Some(StoredHash::new(hash.as_str()))
-            }
-        };
-        let profile = match options.get("profile") {
-            None | Some(Ejson::Null) => None,
-            Some(profile) => Some(profile.as_object().ok_or_else(DdpError::match_failed)?.clone()),
-        };
-        let emails = address.into_iter().map(|address| EmailAddress { address, is_verified: false }).collect();
-        let opts_in =
-            [&settings::TWO_FACTOR_ENABLED, &settings::EMAIL_CODES_ENABLED, &settings::EMAIL_CODES_AUTO_OPT_IN];
-        let user = User {
-            id: UserId::from(self.random_id()),
-            username,
-            emails,
-            profile,
-            roles: vec!["user".into()],
-            fields: Object::default(),
-            created_at: self.now(),
-            is_active: true,
-            password,
-            must_change_password: false,
-            totp: Totp::Off,
-            has_email_codes: opts_in.into_iter().all(|setting| self.settings.get(setting)),
-        };
+        let user = self.hooks.new_user(options, self.read_new_user(options).await?).await?;
         let new = NewUser { user: user.clone(), backup_codes: Vec::new(), tokens: Vec::new() };
         self.store.insert_user(new).await.map_err(|error| match error {
             StoreError::Taken(Unique::Username | Unique::Address) => wrong_credentials().into(),
             other => MethodError::from(other),
         })?;
+        self.audit("user.created", Some(&user.id), connection, json!({})).await;
         Ok(user)
     }
 
-    /// Compares with the user's password; failures count as failed log-ins.
+    async fn read_new_user(&self, options: &Object) -> MethodResult<User> {
+        let text = |key: &str| match options.get(key) {
+            None | Some(Ejson::Null) => Ok(None),
+            Some(value) => {
+                let text = value.as_str().ok_or_else(DdpError::match_failed)?;
+                Ok::<_, DdpError>(Some(text).filter(|text| !text.is_empty()))
+            }
+        };
+        let username = text("username")?.map(names::username).transpose()?;
+        let address = text("email")?.map(names::address).transpose()?;
+        if username.is_none() && address.is_none() {
+            return Err(MethodError::new(400, "Need to set a username or email"));
+        }
+        let profile = match options.get("profile") {
+            None | Some(Ejson::Null) => None,
+            Some(profile) => Some(profile.as_object().ok_or_else(DdpError::match_failed)?.clone()),
+        };
+        let password = match options.get("password") {
+            None | Some(Ejson::Null) => None,
+            Some(password) if password.as_str() == Some("") => None,
+            Some(password) => Some(self.hash_password(&new_password(password)?).await?),
+        };
+        let opts_in =
+            [&settings::TWO_FACTOR_ENABLED, &settings::EMAIL_CODES_ENABLED, &settings::EMAIL_CODES_AUTO_OPT_IN];
+        Ok(User {
+            username,
+            emails: address.into_iter().map(|address| EmailAddress { address, is_verified: false }).collect(),
+            profile,
+            roles: vec![USER.into()],
+            password,
+            has_email_codes: opts_in.into_iter().all(|setting| self.settings.get(setting)),
+            ..User::new(UserId::from(self.random_id()), self.now())
+        })
+    }
+
+    /// Compares with the user's password, and gives its hash; failures count as failed log-ins.
     pub(crate) async fn prove_password(
         &self,
         user: &User,
         password: &Password,
         connection: Option<&Connection>,
-    ) -> MethodResult<()> {
-        let suspect = super::blocks::Suspect {
-            name: user.id.to_string(),
-            user: Some(user.id.clone()),
-            address: connection.and_then(Connection::client_address),
-        };
+    ) -> MethodResult<StoredHash> {
+        let suspect = Suspect::new(Some(user.id.as_str()), Some(user), connection);
         let _one_at_a_time = self.locks.lock(&suspect.lock_key()).await;
-        if self.find_block(&suspect).await?.is_some() || !self.verify_password(Some(user), password).await? {
-            self.count_failed_login(&suspect).await?;
-            return Err(wrong_credentials().into());
+        // Who was before this one may have changed the hash.
+        let user = self.store.user(&user.id).await?;
+        let is_blocked = self.find_block(&suspect).await?.is_some();
+        match self.verify_password(user.as_ref(), password).await? {
+            Some(hash) if !is_blocked => Ok(hash),
+            _ => {
+                self.count_failed_login(&suspect).await?;
+                Err(wrong_credentials().into())
+            }
         }
-        Ok(())
+    }
+
+    /// The hash of a new password.
+    pub(crate) async fn hash_password(&self, password: &Password) -> MethodResult<StoredHash> {
+        Ok(StoredHash::new(self.hasher.hash(password).await?.as_str()))
     }
 
     /// Sets a new password. The other log-ins end, what was trusted is not any more, and links to reset it do not count.
@@ -264,35 +273,72 @@ impl AccountsCore {
         kept: Option<&HashedToken>,
         connection: Option<&Connection>,
     ) -> MethodResult<()> {
-        let hash = self.hasher.hash(password).await?;
-        self.store.set_password(&user.id, StoredHash::new(hash.as_str())).await?;
-        self.store.delete_links(&user.id, LinkPurpose::ResetPassword).await?;
-        self.store.delete_links(&user.id, LinkPurpose::EnrollAccount).await?;
-        let ended = self.store.delete_session_tokens(&user.id, kept).await?;
-        self.store.distrust_tokens(&user.id).await?;
+        let hash = self.hash_password(password).await?;
+        self.store_password(&user.id, hash, kept, connection).await
+    }
+
+    async fn store_password(
+        &self,
+        user: &UserId,
+        hash: StoredHash,
+        kept: Option<&HashedToken>,
+        connection: Option<&Connection>,
+    ) -> MethodResult<()> {
+        self.store.set_password(user, hash).await?;
+        self.end_after_new_password(user, kept, connection).await
+    }
+
+    /// What a new password ends, once it is stored.
+    async fn end_after_new_password(
+        &self,
+        user: &UserId,
+        kept: Option<&HashedToken>,
+        connection: Option<&Connection>,
+    ) -> MethodResult<()> {
+        self.store.delete_links(user, LinkPurpose::ResetPassword).await?;
+        self.store.delete_links(user, LinkPurpose::EnrollAccount).await?;
+        let ended = self.store.delete_session_tokens(user, kept).await?;
+        self.store.distrust_tokens(user).await?;
         self.end_connections_but(&ended, connection);
-        self.audit("password.changed", Some(&user.id), connection, json!({})).await;
+        self.user_changed(user).await;
+        self.audit("password.changed", Some(user), connection, json!({})).await;
         Ok(())
     }
 
-    /// Logs in who came by a link, unless that takes a second factor too.
-    async fn log_in_by_link(&self, context: &Context, user: User, done: &str) -> MethodResult<LoginResult> {
-        if !user.is_active {
-            return Err(wrong_credentials().into());
+    async fn send_reset_link(&self, user: &User, address: &str, connection: Option<&Connection>) -> MethodResult<()> {
+        if !self.may_send_mail(&user.id).await? {
+            return Ok(());
         }
+        self.send_link(user, LinkPurpose::ResetPassword, address).await?;
+        self.audit("password.reset-requested", Some(&user.id), connection, json!({})).await;
+        Ok(())
+    }
+
+    /// Logs in who came by a link, as the user is now, unless that takes a second factor too.
+    async fn log_in_by_link(
+        &self,
+        context: &Context,
+        id: &UserId,
+        method: &'static str,
+        done: &str,
+    ) -> MethodResult<LoginResult> {
+        let user = self.store.user(id).await?.filter(|user| user.is_active).ok_or_else(wrong_credentials)?;
         if self.has_second_factor(&user) {
             let reason = format!("{done}, but user not logged in because 2FA is enabled");
             return Err(MethodError::new("2fa-enabled", reason));
         }
-        let login = self.new_login(&Recognized { user, kind: "password" }, context.connection()).await?;
-        self.associate(context, &login).await?;
-        Ok(login)
+        self.log_in_after(context, user, method).await
     }
 }
 
 /// The one parameter of a method.
 fn one(parameters: &Parameters) -> Result<Ejson, DdpError> {
     parameters.get(0)
+}
+
+/// A password to be set. An empty one could never be shown.
+fn new_password(value: &Ejson) -> Result<Password, DdpError> {
+    Password::from_ejson(value).and_then(|new| if new.is_empty() { Err(DdpError::match_failed()) } else { Ok(new) })
 }
 
 /// The token that the connection has logged in with.

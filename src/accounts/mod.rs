@@ -1,23 +1,34 @@
 //! Accounts: who users are, and how they prove it. One pipeline for every log-in, whichever door it comes through.
 //!
 //! - [`Accounts`]: what an app is given;
+//! - `core`: the same while the app runs;
 //! - `login`: the pipeline, from what the client shows to the token that it is given;
+//! - `hooks`: where the application has a say;
 //! - `external`: log-ins by other services;
 //! - `methods`: the account methods of Meteor;
 //! - `profile`: the change of one's own profile;
 //! - `password`: hashes;
 //! - `blocks`: what many failures lead to;
-//! - `publication`: the user's own document.
+//! - `permissions`: what roles let users do;
+//! - `import`: users of a Meteor or Rocket.Chat server;
+//! - `publication`, `notifications`: the user's own document, and word of its changes;
+//! - `events`: what the other nodes are told.
 
 mod blocks;
+mod core;
+mod events;
 mod external;
 mod handle;
+mod hooks;
+mod import;
 mod links;
 mod locks;
 mod login;
 mod methods;
 mod names;
+mod notifications;
 pub mod password;
+pub(crate) mod permissions;
 mod profile;
 mod publication;
 mod token;
@@ -25,42 +36,35 @@ mod token_list;
 mod token_use;
 mod user_document;
 
-use std::collections::HashSet;
-use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::sync::Arc;
 
-use bolide_protocol::{DdpError, random};
-use tokio_util::sync::CancellationToken;
+use bolide_protocol::ejson::Object;
 
-use crate::app::{AppBuilder, AppState};
-use crate::chance::{Chance, Generator};
-use crate::clock::{Clock, Timestamp};
-use crate::connection::Connection;
+use crate::chance::Chance;
 use crate::keys::KeyRing;
-use crate::mail::{LogMailer, LoggedText, MailContent, MailQueue, Mailer, Site, Templates};
-use crate::session::{Request, Session};
+use crate::mail::{LogMailer, LoggedText, MailKind, Mailer, Site, TemplateError, Templates};
+use crate::method::MethodResult;
 use crate::settings::{SettingDefinition, SettingError, Settings};
-use crate::store::{AuditEntry, HashedToken, NewUser, Store, StoreError, User};
-use crate::transport::Goodbye;
-use crate::two_factor::EnrolmentRule;
+use crate::store::{NewUser, Store, StoreError, User};
 use crate::user::UserId;
 
 pub use external::{ExternalLogin, LoginChallenge, LoginGrant, Visitor};
 pub use handle::AccountsHandle;
+pub use hooks::LoginAttempt;
+pub use import::{ImportError, Imported};
+pub use login::LoginRequest;
 pub use token::LoginSecret;
 
+pub(crate) use self::core::{AccountsCore, shortened};
 pub(crate) use login::{Dialect, LoginCode, LoginResult, Recognized, Selector};
 pub(crate) use methods::{own_token, selector_of};
 pub(crate) use profile::ProfileChange;
 pub(crate) use user_document::{emails, factors};
 
-use locks::KeyedLocks;
+use hooks::Hooks;
+use login::OwnHandler;
 use password::{HashingCost, PasswordHasher};
-use publication::Watchers;
-use token_use::TokenUses;
-
-/// How often log-ins and codes that have ended are swept away.
-const SWEEP: Duration = Duration::from_mins(10);
+use permissions::Permissions;
 
 /// Users, log-in, the second factor and settings, to be given to [`AppBuilder::accounts`].
 ///
@@ -86,7 +90,12 @@ pub struct Accounts {
     settings: Settings,
     site: Site,
     mailer: Arc<dyn Mailer>,
+    templates: Templates,
     cost: HashingCost,
+    permissions: Permissions,
+    handlers: Vec<OwnHandler>,
+    hooks: Hooks,
+    published_fields: Vec<String>,
 }
 
 /// Why there are no accounts.
@@ -120,16 +129,35 @@ impl Accounts {
         keys: KeyRing,
         own: impl IntoIterator<Item = SettingDefinition>,
     ) -> Result<Self, AccountsError> {
+        Self::open_shared(Arc::new(store), keys, own).await
+    }
+
+    /// The same in a store that several apps of this process share, as the nodes of a cluster share a database. They
+    /// need the same keys, and a [bus](crate::AppBuilder::bus) between them.
+    ///
+    /// # Errors
+    /// [`AccountsError`].
+    pub async fn open_shared(
+        store: Arc<dyn Store>,
+        keys: KeyRing,
+        own: impl IntoIterator<Item = SettingDefinition>,
+    ) -> Result<Self, AccountsError> {
         let environment =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let settings = Settings::new(own, environment, store.settings().await?)?;
+        let site = Site { name: "Bolide".into(), root_url: "http://localhost:3000".into() };
         Ok(Self {
-            store: Arc::new(store),
+            store,
             keys,
             settings,
-            site: Site { name: "Bolide".into(), root_url: "http://localhost:3000".into() },
+            templates: Templates::new(site.clone()),
+            site,
             mailer: Arc::new(LogMailer::new(LoggedText::Withheld)),
             cost: HashingCost::default(),
+            permissions: Permissions::default(),
+            handlers: Vec::new(),
+            hooks: Hooks::default(),
+            published_fields: Vec::new(),
         })
     }
 
@@ -142,6 +170,172 @@ impl Accounts {
     /// Says how mail is sent. Without it, mails are named in the log and lost.
     pub fn mailer(mut self, mailer: impl Mailer + 'static) -> Self {
         self.mailer = Arc::new(mailer);
+        self
+    }
+
+    /// Puts other words in the place of one kind of mail; without HTML, it is sent as text alone.
+    /// [`Templates`] tells what they may name.
+    ///
+    /// ```
+    /// use bolide::accounts::Accounts;
+    /// use bolide::mail::MailKind;
+    ///
+    /// fn in_german(accounts: Accounts) -> Result<Accounts, bolide::mail::TemplateError> {
+    ///     let text = "Hallo {{ name }}, hier wählst du ein neues Passwort: {{ link }}";
+    ///     accounts.mail_template(MailKind::ResetPassword, "Neues Passwort für {{ site }}", text, None)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// A template that is not well-formed, or names what there is not.
+    pub fn mail_template(
+        mut self,
+        kind: MailKind,
+        subject: &str,
+        text: &str,
+        html: Option<&str>,
+    ) -> Result<Self, TemplateError> {
+        self.templates.replace(kind, subject, text, html)?;
+        Ok(self)
+    }
+
+    /// Adds a way to log in: `handler` is asked about options of `login` that show neither a resume token nor a password.
+    /// It answers `None` for what is not its own, the user's id for somebody whom it recognizes, or an error that fails
+    /// the log-in. Handlers are asked in the order in which they were added.
+    ///
+    /// Whoever it names must still be active and not blocked, pass the hooks, and show a second factor if there is one.
+    /// Failures count as failed log-ins of the address, and of the name in `user`, `username` or `email` if there is one.
+    ///
+    /// ```
+    /// # use bolide::chance::SystemChance;
+    /// # use bolide::keys::KeyRing;
+    /// # use bolide::store::SqliteStore;
+    /// use bolide::accounts::{Accounts, LoginRequest};
+    /// use bolide::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = SqliteStore::open("sqlite::memory:").await?;
+    /// # let keys = KeyRing::generate(&SystemChance);
+    /// // A client logs in with `login({ badge: "…" })`.
+    /// let accounts = Accounts::open(store, keys).await?.login_handler("badge", async |request: LoginRequest| {
+    ///     let Some(badge) = request.text("badge") else { return Ok(None) };
+    ///     if badge != "0815" {
+    ///         return Err(MethodError::new(403, "This badge opens nothing"));
+    ///     }
+    ///     Ok(Some(request.accounts().find("ada").await?.id))
+    /// });
+    /// # let app = App::builder().accounts(accounts).build()?;
+    /// # app.accounts().unwrap().add_user("ada", &[], &[], None).await.unwrap();
+    /// # let login: Ejson = app.call(&Caller::anonymous(), "login", &[[("badge", "0815")].into_iter().collect::<std::collections::HashMap<_, _>>()]).await?;
+    /// # assert_eq!(login.get("type").and_then(Ejson::as_str), Some("badge"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn login_handler<Running>(
+        mut self,
+        kind: &str,
+        handler: impl Fn(LoginRequest) -> Running + Send + Sync + 'static,
+    ) -> Self
+    where
+        Running: Future<Output = MethodResult<Option<UserId>>> + Send + 'static,
+    {
+        self.handlers.push(OwnHandler { kind: kind.into(), run: Box::new(move |request| Box::pin(handler(request))) });
+        self
+    }
+
+    /// Adds a hook that may refuse a log-in, as Meteor's `validateLoginAttempt`: with an error that the client is told,
+    /// or with `false` (403, `Login forbidden`). It runs for every log-in, whatever the door, before a second factor is
+    /// asked for; also for those that fail already, which it cannot let succeed. A refusal counts as a failed log-in.
+    ///
+    /// ```
+    /// use bolide::accounts::{Accounts, LoginAttempt};
+    /// use bolide::prelude::*;
+    ///
+    /// fn only_with_verified_address(accounts: Accounts) -> Accounts {
+    ///     accounts.validate_login(async |attempt: LoginAttempt| {
+    ///         let Some(user) = attempt.user().filter(|_| attempt.is_allowed()) else { return Ok(true) };
+    ///         if user.verified_addresses().next().is_none() {
+    ///             return Err(MethodError::new("error-unverified", "Follow the link in our mail first"));
+    ///         }
+    ///         Ok(true)
+    ///     })
+    /// }
+    /// ```
+    pub fn validate_login<Running>(mut self, hook: impl Fn(LoginAttempt) -> Running + Send + Sync + 'static) -> Self
+    where
+        Running: Future<Output = MethodResult<bool>> + Send + 'static,
+    {
+        self.hooks.add_login(hook);
+        self
+    }
+
+    /// Adds a hook that makes a new user of what `createUser` was given: it may add fields, roles, a profile. The
+    /// options come from outside: nothing of them is checked.
+    ///
+    /// ```
+    /// use bolide::accounts::Accounts;
+    /// use bolide::prelude::*;
+    /// use bolide::protocol::ejson::Object;
+    /// use bolide::store::User;
+    ///
+    /// fn with_company(accounts: Accounts) -> Accounts {
+    ///     accounts.publish_user_fields(["company"]).on_create_user(async |options: Object, mut user: User| {
+    ///         let company = options.get("company").and_then(Ejson::as_str).filter(|name| name.len() < 100);
+    ///         let company = company.ok_or_else(|| MethodError::new("error-company", "Say for whom you work"))?;
+    ///         user.fields.insert("company".into(), company.into());
+    ///         Ok(user)
+    ///     })
+    /// }
+    /// ```
+    pub fn on_create_user<Running>(mut self, hook: impl Fn(Object, User) -> Running + Send + Sync + 'static) -> Self
+    where
+        Running: Future<Output = MethodResult<User>> + Send + 'static,
+    {
+        self.hooks.add_create_user(hook);
+        self
+    }
+
+    /// Adds a hook that may refuse a new user: with an error that the client is told, or with `false` (403, `User
+    /// validation failed`).
+    ///
+    /// ```
+    /// use bolide::accounts::Accounts;
+    /// use bolide::store::User;
+    ///
+    /// fn only_our_own(accounts: Accounts) -> Accounts {
+    ///     accounts.validate_new_user(async |user: User| {
+    ///         Ok(user.emails.iter().all(|email| email.address.ends_with("@example.com")))
+    ///     })
+    /// }
+    /// ```
+    pub fn validate_new_user<Running>(mut self, hook: impl Fn(User) -> Running + Send + Sync + 'static) -> Self
+    where
+        Running: Future<Output = MethodResult<bool>> + Send + 'static,
+    {
+        self.hooks.add_new_user(hook);
+        self
+    }
+
+    /// Lets users see these further fields of their own document, beside `name`, `language` and `settings`. Other fields
+    /// stay on the server.
+    pub fn publish_user_fields<Name: Into<String>>(mut self, names: impl IntoIterator<Item = Name>) -> Self {
+        self.published_fields.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Says which roles give a permission, in place of those that do by default. Admins have every permission.
+    /// Handlers ask with [`SignedIn::require_permission`](crate::SignedIn::require_permission).
+    ///
+    /// ```
+    /// use bolide::accounts::Accounts;
+    ///
+    /// fn with_cashiers(accounts: Accounts) -> Accounts {
+    ///     accounts.permission("refund-orders", &["cashier"]).permission("create-personal-access-tokens", &["bot"])
+    /// }
+    /// ```
+    pub fn permission(mut self, permission: &str, roles: &[&str]) -> Self {
+        self.permissions.set(permission, roles);
         self
     }
 
@@ -184,226 +378,4 @@ impl std::fmt::Debug for Accounts {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Accounts").field("site", &self.site).finish_non_exhaustive()
     }
-}
-
-/// The accounts of an app that runs.
-pub(crate) struct AccountsCore {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) keys: KeyRing,
-    pub(crate) settings: Settings,
-    pub(crate) site: Site,
-    pub(crate) hasher: PasswordHasher,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) chance: Arc<dyn Chance>,
-    pub(crate) locks: KeyedLocks,
-    templates: Templates,
-    pub(crate) mails: MailQueue,
-    mailer: Arc<dyn Mailer>,
-    watchers: Watchers,
-    token_uses: TokenUses,
-    pub(crate) enrolment: EnrolmentRule,
-    app: OnceLock<Weak<AppState>>,
-}
-
-impl AccountsCore {
-    pub(crate) fn new(accounts: Accounts, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Arc<Self> {
-        let outgoing: Arc<dyn Store> = Arc::clone(&accounts.store);
-        Arc::new(Self {
-            hasher: PasswordHasher::new(Arc::clone(&chance)).with_cost(accounts.cost),
-            templates: Templates::new(accounts.site.clone()),
-            mails: MailQueue::new(outgoing, Arc::clone(&clock)),
-            mailer: accounts.mailer,
-            store: accounts.store,
-            keys: accounts.keys,
-            settings: accounts.settings,
-            site: accounts.site,
-            clock,
-            chance,
-            locks: KeyedLocks::default(),
-            watchers: Watchers::default(),
-            token_uses: TokenUses::default(),
-            enrolment: EnrolmentRule::default(),
-            app: OnceLock::new(),
-        })
-    }
-
-    /// Registers the methods and publications that the app has not registered itself.
-    pub(crate) fn register(self: &Arc<Self>, builder: AppBuilder) -> AppBuilder {
-        let builder = methods::register(self, builder);
-        let builder = profile::register(self, builder);
-        let builder = crate::two_factor::register(self, builder);
-        let builder = crate::settings::register(self, builder);
-        let builder = crate::admin::register(self, builder);
-        let builder = crate::rest::register(self, builder);
-        let builder = token_list::register(self, builder);
-        publication::register(self, builder)
-    }
-
-    /// Starts what runs beside the calls, until the app stops.
-    pub(crate) fn attach(self: &Arc<Self>, app: &Arc<AppState>) {
-        if self.app.set(Arc::downgrade(app)).is_err() {
-            return;
-        }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            tracing::warn!("the app was built outside of a tokio runtime: no mail is sent, and nothing is swept");
-            return;
-        };
-        let (core, stopped) = (Arc::clone(self), app.stopping.clone());
-        runtime.spawn(async move { core.mails.work(Arc::clone(&core.mailer), stopped).await });
-        let (core, stopped) = (Arc::downgrade(self), app.stopping.clone());
-        runtime.spawn(sweep_regularly(core, stopped));
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    pub(crate) fn random_id(&self) -> String {
-        random::id(&mut Generator(&*self.chance))
-    }
-
-    /// Queues a mail. That it cannot be queued is logged, and fails nothing.
-    pub(crate) async fn mail(&self, content: &MailContent, to: Vec<String>, expires_at: Option<Timestamp>) -> bool {
-        if to.is_empty() {
-            return false;
-        }
-        let mail = match self.templates.render(content, to, expires_at) {
-            Ok(mail) => mail,
-            Err(error) => {
-                tracing::error!(%error, "a mail cannot be written");
-                return false;
-            }
-        };
-        match self.mails.enqueue(&mail).await {
-            Ok(_) => true,
-            Err(error) => {
-                tracing::error!(%error, kind = %content.kind(), "a mail cannot be queued");
-                false
-            }
-        }
-    }
-
-    /// The user changed: whoever watches it is told.
-    pub(crate) async fn user_changed(&self, user: &UserId) {
-        self.watchers.user_changed(self, user).await;
-    }
-
-    /// The app, as long as it runs.
-    pub(crate) fn app(&self) -> Option<Arc<AppState>> {
-        self.app.get().and_then(Weak::upgrade)
-    }
-
-    /// Ends all connections of a user, whatever they have logged in with.
-    pub(crate) fn end_connections_of(&self, user: &UserId) {
-        let Some(app) = self.app() else { return };
-        let is_meant = |session: &Session| session.user().as_ref() == Some(user);
-        app.sessions.request_where(is_meant, || Request::Close(Goodbye::normal()));
-    }
-
-    /// Ends the connections of users who must set up a second factor first, or of one of them: what they have subscribed
-    /// to ends with it.
-    pub(crate) async fn end_restricted_sessions(&self, only: Option<&UserId>) -> Result<(), StoreError> {
-        if !self.roles_demand_factor() {
-            return Ok(());
-        }
-        let Some(app) = self.app() else { return Ok(()) };
-        let users: HashSet<UserId> = app.sessions.all().iter().filter_map(|session| session.user()).collect();
-        for id in users.iter().filter(|id| only.is_none_or(|only| only == *id)) {
-            if self.store.user(id).await?.is_some_and(|user| self.must_enrol(&user)) {
-                self.end_connections_of(id);
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends the connections that have logged in with these tokens.
-    pub(crate) fn end_connections(&self, tokens: &[HashedToken]) {
-        self.end_connections_but(tokens, None);
-    }
-
-    /// The same, but lets one connection be.
-    pub(crate) fn end_connections_but(&self, tokens: &[HashedToken], spared: Option<&Connection>) {
-        let Some(app) = self.app() else { return };
-        if tokens.is_empty() {
-            return;
-        }
-        let spared = spared.map(Connection::id);
-        app.sessions.request_where(
-            |session| {
-                let credential = session.identity().credential;
-                let is_ended =
-                    credential.is_some_and(|shown| tokens.iter().any(|token| token.as_str() == &*shown.hashed));
-                is_ended && Some(session.id()) != spared
-            },
-            || Request::Close(Goodbye::normal()),
-        );
-    }
-
-    /// Writes down what happened. That it cannot be written down is logged, and fails nothing.
-    pub(crate) async fn audit(
-        &self,
-        event: &str,
-        user: Option<&UserId>,
-        connection: Option<&Connection>,
-        details: serde_json::Value,
-    ) {
-        let peer = connection.map(Connection::peer);
-        let entry = AuditEntry {
-            id: 0,
-            at: self.now(),
-            event: event.to_owned(),
-            user: user.cloned(),
-            actor: connection.and_then(|connection| connection.identity().user),
-            address: peer.as_ref().and_then(|peer| peer.address.clone()),
-            user_agent: peer.as_ref().and_then(|peer| peer.header("user-agent").map(shortened)),
-            details: details.to_string(),
-        };
-        tracing::info!(target: "bolide::audit", event, user = user.map(UserId::as_str), address = entry.address, "{}", entry.details);
-        if let Err(error) = self.store.record(vec![entry]).await {
-            tracing::error!(%error, "the audit log cannot be written");
-        }
-    }
-
-    /// What a user sees of itself, as JSON.
-    pub(crate) async fn own_document(&self, id: &UserId) -> Result<serde_json::Value, crate::MethodError> {
-        let user = self.existing_user(id).await?;
-        let mut document = serde_json::to_value(self.own_fields(&user))?;
-        document["_id"] = id.as_str().into();
-        Ok(document)
-    }
-
-    /// The user with this id, who must be there.
-    pub(crate) async fn existing_user(&self, id: &UserId) -> Result<User, crate::MethodError> {
-        let user = self.store.user(id).await?;
-        Ok(user.ok_or_else(|| DdpError::new("error-invalid-user", "Invalid user"))?)
-    }
-
-    async fn sweep(&self) -> Result<(), StoreError> {
-        let now = self.now();
-        let ended = self.store.delete_expired_tokens(now).await?;
-        self.end_connections(&ended);
-        self.store.delete_expired_codes(now).await?;
-        let days = u64::try_from(self.settings.get(&crate::settings::AUDIT_DAYS)).unwrap_or(365);
-        let before = |age: Duration| {
-            Timestamp::from_milliseconds(now.milliseconds() - age.as_millis().try_into().unwrap_or(i64::MAX))
-        };
-        self.store
-            .delete_audit(before(Duration::from_hours(24).saturating_mul(days.try_into().unwrap_or(u32::MAX))))
-            .await?;
-        self.store.delete_old_failures(before(Duration::from_hours(48)), now).await
-    }
-}
-
-async fn sweep_regularly(core: Weak<AccountsCore>, stopped: CancellationToken) {
-    while stopped.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_some() {
-        let Some(core) = core.upgrade() else { return };
-        if let Err(error) = core.sweep().await {
-            tracing::error!(%error, "what has ended cannot be swept away");
-        }
-    }
-}
-
-/// What a client says of itself, cut to what is worth keeping.
-pub(crate) fn shortened(text: &str) -> String {
-    text.chars().take(200).collect()
 }

@@ -10,7 +10,13 @@ const LONGEST_ADDRESS: usize = 254;
 pub(crate) fn username(text: &str) -> Result<String, DdpError> {
     let name: String = text.trim().nfc().collect();
     let is_possible = !name.is_empty() && name.chars().count() <= LONGEST_NAME && !name.contains('@');
-    if is_possible && name.chars().all(is_visible) { Ok(name) } else { Err(DdpError::match_failed()) }
+    let is_readable = name.chars().all(is_visible) && !mixes_alphabets(&name);
+    if is_possible && is_readable { Ok(name) } else { Err(DdpError::match_failed()) }
+}
+
+/// Whether a name or address of another server can be kept as it is.
+pub(crate) fn imported(text: &str) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= LONGEST_ADDRESS && text.chars().all(is_visible)
 }
 
 /// An address: something, an at sign, something.
@@ -29,6 +35,23 @@ fn is_visible(character: char) -> bool {
     !character.is_control() && !is_formatting
 }
 
+/// Whether letters of alphabets that look alike stand side by side: a Cyrillic `а` among Latin letters is there to
+/// deceive. Scripts that nobody confuses may stand beside each other.
+fn mixes_alphabets(name: &str) -> bool {
+    let alphabet = |character| match character {
+        'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}' => Some("Latin"),
+        '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}' => Some("Greek"),
+        '\u{400}'..='\u{52f}' | '\u{1c80}'..='\u{1c8f}' | '\u{2de0}'..='\u{2dff}' | '\u{a640}'..='\u{a69f}' => {
+            Some("Cyrillic")
+        }
+        '\u{530}'..='\u{58f}' => Some("Armenian"),
+        '\u{13a0}'..='\u{13ff}' | '\u{ab70}'..='\u{abbf}' => Some("Cherokee"),
+        _ => None,
+    };
+    let mut alphabets = name.chars().filter_map(alphabet);
+    alphabets.next().is_some_and(|first| alphabets.any(|other| other != first))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +62,16 @@ mod tests {
             assert!(username(wrong).is_err(), "{wrong:?}");
         }
         assert_eq!(username(" Ada ").unwrap(), "Ada");
+    }
+
+    #[test]
+    fn letters_that_look_like_others_do_not_stand_among_them() {
+        for wrong in ["\u{430}lice", "ali\u{441}e", "\u{391}da", "\u{13aa}da"] {
+            assert!(username(wrong).is_err(), "{wrong:?}");
+        }
+        for right in ["Зоя", "Ζωή", "田中taro", "Łukasz", "añb-c_1.2", "🦀crab"] {
+            assert!(username(right).is_ok(), "{right:?}");
+        }
     }
 
     #[test]

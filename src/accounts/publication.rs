@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use bolide_protocol::ejson::Object;
+use futures::FutureExt as _;
 use parking_lot::Mutex;
 
 use super::AccountsCore;
 use crate::app::AppBuilder;
-use crate::publication::{Document, Shown, Subscription};
-use crate::store::User;
+use crate::method::MethodResult;
+use crate::publication::{Subscription, send_difference};
 use crate::user::UserId;
 
 const COLLECTION: &str = "users";
@@ -20,66 +22,84 @@ pub(crate) struct Watchers {
 }
 
 struct Watcher {
+    user: UserId,
     subscription: Subscription,
-    /// Held while a change is sent, so that changes stay in order.
-    shown: tokio::sync::Mutex<Shown>,
+    /// What the session was sent. Held while the user is read and sent, so that the latest is sent last.
+    shown: tokio::sync::Mutex<Option<Object>>,
 }
 
 pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
     let core: Weak<AccountsCore> = Arc::downgrade(core);
     builder.publish_universal(async move |subscription: Subscription| {
         let (Some(core), Some(user)) = (core.upgrade(), subscription.user_id().cloned()) else { return Ok(()) };
-        let Some(found) = core.store.user(&user).await? else { return Ok(()) };
-        let mut shown = Shown::default();
-        shown.show(&subscription, vec![core.own_user_document(&found)]).await?;
-        subscription.ready();
-        let watcher = Arc::new(Watcher { subscription, shown: tokio::sync::Mutex::new(shown) });
-        core.watchers.add(&user, &watcher);
-        // It may have changed since it was read.
-        if let Some(now) = core.store.user(&user).await? {
-            watcher.show(core.own_user_document(&now)).await;
-        }
+        let watcher = Arc::new(Watcher { user, subscription, shown: tokio::sync::Mutex::default() });
+        // Before the first look: from then on, no change is missed.
+        watch(&core, &watcher);
+        watcher.refresh(&core).await?;
+        watcher.subscription.ready();
         Ok(())
     })
 }
 
+/// Has the watcher told of changes, until its subscription ends.
+fn watch(core: &Arc<AccountsCore>, watcher: &Arc<Watcher>) {
+    core.watchers.add(watcher);
+    let (core, weak, user) = (Arc::downgrade(core), Arc::downgrade(watcher), watcher.user.clone());
+    watcher.subscription.on_stop(move || {
+        if let Some(core) = core.upgrade() {
+            core.watchers.remove(&user, &weak);
+        }
+    });
+}
+
 impl Watchers {
-    fn add(&self, user: &UserId, watcher: &Arc<Watcher>) {
+    fn add(&self, watcher: &Arc<Watcher>) {
+        self.by_user.lock().entry(watcher.user.clone()).or_default().push(Arc::clone(watcher));
+    }
+
+    fn remove(&self, user: &UserId, watcher: &Weak<Watcher>) {
         let mut by_user = self.by_user.lock();
-        let watchers = by_user.entry(user.clone()).or_default();
-        watchers.retain(|watcher| watcher.subscription.is_active());
-        watchers.push(Arc::clone(watcher));
+        let Some(watchers) = by_user.get_mut(user) else { return };
+        // What leaves is dropped after the lock: dropping a subscription takes locks of its own.
+        let (gone, left) = std::mem::take(watchers).into_iter().partition(|own| Arc::as_ptr(own) == watcher.as_ptr());
+        *watchers = left;
+        if watchers.is_empty() {
+            by_user.remove(user);
+        }
+        drop(by_user);
+        drop::<Vec<_>>(gone);
     }
 
     pub(super) async fn user_changed(&self, core: &AccountsCore, user: &UserId) {
-        let watchers = {
-            let mut by_user = self.by_user.lock();
-            let Some(watchers) = by_user.get_mut(user) else { return };
-            watchers.retain(|watcher| watcher.subscription.is_active());
-            let active = watchers.clone();
-            if active.is_empty() {
-                by_user.remove(user);
-            }
-            active
-        };
+        let watchers = self.by_user.lock().get(user).cloned().unwrap_or_default();
         for watcher in watchers {
-            let Ok(Some(found)) = core.store.user(user).await else { continue };
-            watcher.show(core.own_user_document(&found)).await;
+            if let Err(error) = watcher.refresh(core).await {
+                tracing::error!(%error, "a user's document cannot be sent");
+            }
         }
     }
 }
 
 impl Watcher {
-    async fn show(&self, document: Document) {
+    /// Reads the user, and sends what is other than what was sent before.
+    async fn refresh(&self, core: &AccountsCore) -> MethodResult<()> {
         let mut shown = self.shown.lock().await;
-        if let Err(error) = shown.show(&self.subscription, vec![document]).await {
-            tracing::error!(%error, "a user's document cannot be sent");
+        let now = core.store.user(&self.user).await?.map(|user| core.own_fields(&user));
+        // Sending waits for a slow client, after it has sent: whoever changed the user does not.
+        match (&*shown, &now) {
+            (None, Some(fields)) => {
+                self.subscription.added(COLLECTION, self.user.as_str(), fields).now_or_never().transpose()?;
+            }
+            (Some(before), Some(now)) => {
+                let sending = send_difference(&self.subscription, COLLECTION, self.user.as_str(), before, now);
+                sending.now_or_never().transpose()?;
+            }
+            (Some(_), None) => {
+                self.subscription.removed(COLLECTION, self.user.as_str()).now_or_never().transpose()?;
+            }
+            (None, None) => {}
         }
-    }
-}
-
-impl AccountsCore {
-    fn own_user_document(&self, user: &User) -> Document {
-        Document::of_object(COLLECTION, user.id.as_str(), self.own_fields(user))
+        *shown = now;
+        Ok(())
     }
 }

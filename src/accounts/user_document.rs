@@ -6,13 +6,18 @@ use bolide_protocol::ejson::Object;
 use super::AccountsCore;
 use crate::store::{Totp, User};
 
+/// The further fields that users see of themselves, beside those that the application names.
+const PUBLISHED: [&str; 3] = ["name", "language", "settings"];
+
 impl AccountsCore {
     /// The fields of the user's own document in the collection `users`. Nothing of how the user logs in, but whether
     /// there are second factors, and whether one is missing that must be there.
     pub(crate) fn own_fields(&self, user: &User) -> Object {
-        let mut fields = user.fields.clone();
-        // What an import has brought of other services is how the user logs in.
-        fields.shift_remove("services");
+        let is_published = |name: &String| {
+            PUBLISHED.contains(&name.as_str()) || (self.published_fields.contains(name) && name != "services")
+        };
+        let published = user.fields.iter().filter(|(name, _)| is_published(name));
+        let mut fields: Object = published.map(|(name, value)| (name.clone(), value.clone())).collect();
         if let Some(username) = &user.username {
             fields.insert("username".into(), username.clone().into());
         }
@@ -25,6 +30,9 @@ impl AccountsCore {
         let mut factors = factors(user);
         factors.insert("required".into(), Ejson::Bool(self.must_enrol(user)));
         fields.insert("twoFactor".into(), Ejson::Object(factors));
+        if user.must_change_password {
+            fields.insert("requirePasswordChange".into(), Ejson::Bool(true));
+        }
         fields
     }
 }

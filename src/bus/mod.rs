@@ -9,6 +9,8 @@ use std::sync::Arc;
 use bolide_protocol::RawJson;
 use serde::{Deserialize, Serialize};
 
+use crate::user::UserId;
+
 pub use local::LocalBus;
 
 /// Something that happened on one node and matters to the others.
@@ -39,6 +41,26 @@ pub enum BusEvent {
         event: String,
         /// A list.
         args: RawJson,
+    },
+    /// Login tokens have ended, and with them the connections that have shown them.
+    TokensEnded {
+        /// Their hashes.
+        hashed: Vec<String>,
+    },
+    /// All connections on which a user has logged in end.
+    UserSignedOut {
+        /// The user.
+        user: UserId,
+    },
+    /// Something of a user has changed in the store, or the user is gone.
+    UserChanged {
+        /// The user.
+        user: UserId,
+    },
+    /// A setting has another value in the store.
+    SettingChanged {
+        /// The setting.
+        id: String,
     },
 }
 

@@ -71,6 +71,11 @@ impl Templates {
         templates
     }
 
+    /// The same words for another site.
+    pub(crate) fn for_site(self, site: Site) -> Self {
+        Self { site, ..self }
+    }
+
     /// Puts other words in the place of one kind of mail; without HTML, it is sent as text alone. It is tried out at once.
     ///
     /// # Errors

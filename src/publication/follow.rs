@@ -120,7 +120,8 @@ impl Shown {
     }
 }
 
-async fn send_difference(
+/// Sends how a document is other than it was.
+pub(crate) async fn send_difference(
     subscription: &Subscription,
     collection: &str,
     id: &str,

@@ -27,7 +27,7 @@ mod views;
 pub(crate) use built_in::add as add_built_in;
 pub(crate) use fields::{FieldMap, Fields, Hasher, SharedChange};
 #[cfg(feature = "accounts")]
-pub(crate) use follow::{Document, Shown, When, follow};
+pub(crate) use follow::{Document, When, follow, send_difference};
 pub(crate) use frames::added_frame;
 pub(crate) use merge_box::{Handle, Handles};
 pub(crate) use registry::{Publication, PublicationRegistry};

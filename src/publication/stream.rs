@@ -121,6 +121,11 @@ impl Stream {
         self.core.listeners.lock().get(event).map_or(0, IndexMap::len)
     }
 
+    #[cfg(feature = "accounts")]
+    pub(crate) fn of(core: Arc<StreamCore>) -> Self {
+        Self { core }
+    }
+
     pub(crate) fn core(&self) -> &Arc<StreamCore> {
         &self.core
     }

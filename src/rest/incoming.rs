@@ -15,15 +15,16 @@ use serde_json::{Map, Value};
 use super::answer::{Answer, failure, forbidden, invalid, success, unauthorized};
 use super::limits::{Caller, Counted, RequestLimits, Rule};
 use super::route::{Endpoint, Mistake, Target};
-use super::{body, cors, identity, login, method_call, permission};
+use super::{body, cors, identity, login, method_call};
 use crate::accounts::AccountsCore;
 use crate::app::AppState;
 use crate::connection::Connection;
 use crate::context::CallRandom;
 use crate::identity::Identity;
-use crate::method::{Method, MethodError, Parameters, sanitize};
+use crate::method::{Method, MethodError, MethodResult, Parameters, sanitize};
 use crate::settings;
 use crate::transport::peer;
+use crate::user::UserId;
 
 /// What all endpoints share.
 pub(super) struct Api {
@@ -81,7 +82,7 @@ impl Api {
             return Err(unauthorized());
         }
         if let (Some(permission), Some(user)) = (endpoint.route.permission, &identity.user)
-            && !permission::may(&self.accounts, user, permission).await.map_err(|error| self.failed(error, endpoint))?
+            && !self.may(user, permission).await.map_err(|error| self.failed(error, endpoint))?
         {
             return Err(forbidden());
         }
@@ -136,6 +137,11 @@ impl Api {
             }
             None => Ok(()),
         }
+    }
+
+    async fn may(&self, user: &UserId, permission: &str) -> MethodResult<bool> {
+        let user = self.accounts.store.user(user).await?;
+        Ok(user.is_some_and(|user| self.accounts.permissions.has(&user, permission)))
     }
 
     fn failed(&self, error: MethodError, endpoint: &Endpoint) -> Answer {

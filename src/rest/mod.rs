@@ -2,7 +2,7 @@
 //!
 //! - [`Route`]: where an endpoint is, and what it takes;
 //! - here: the routes of an app;
-//! - `incoming`: what is checked before an endpoint runs, with `identity`, `permission`, `limits` and `body`;
+//! - `incoming`: what is checked before an endpoint runs, with `identity`, `limits` and `body`;
 //! - `method_call`: any method, as a DDP message in a body;
 //! - `login`, `own_account`, `users`, `settings`, `challenges`: the endpoints that every app with accounts has;
 //! - `answer` and `cors`: what goes out;
@@ -19,7 +19,6 @@ mod login;
 mod method_call;
 mod openapi;
 mod own_account;
-mod permission;
 mod route;
 mod settings;
 mod users;

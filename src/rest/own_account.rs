@@ -183,7 +183,8 @@ async fn sign_up(core: &Arc<AccountsCore>, context: Context, fields: Value) -> M
     }
     let options = json!({ "username": fields["username"], "email": fields["email"], "password": fields["pass"] });
     let options = Ejson::from_typed(&options).map_err(|_| DdpError::match_failed())?;
-    let user = core.sign_up(&options, context.connection()).await?;
+    let options = options.as_object().ok_or_else(DdpError::match_failed)?;
+    let user = core.sign_up(options, context.connection()).await?;
     if let Some(name) = fields["name"].as_str().filter(|name| !name.is_empty()) {
         let mut own = user.fields;
         own.insert("name".into(), name.into());

@@ -8,24 +8,25 @@ use serde_json::{Value, json};
 use super::own_account::endpoint;
 use super::route::{Field, Route, Verb};
 use crate::accounts::AccountsCore;
+use crate::accounts::permissions::{EDIT_PRIVILEGED_SETTING, VIEW_PRIVILEGED_SETTING};
 use crate::app::AppBuilder;
 use crate::context::{Context, SignedIn};
 use crate::method::{MethodError, MethodResult};
 use crate::two_factor::TwoFactor;
 
-const SEE: &str = "view-privileged-setting";
-const EDIT: &str = "edit-privileged-setting";
-
 pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
     let (open, gated) = (TwoFactor::none(), TwoFactor::required());
     let public = Route::new("settings.public").summary("The settings that everybody may read");
     let public = public.gives([Field::list("settings"), Field::number("count"), Field::number("total")]);
-    let all = Route::new("settings").summary("All settings").permission(SEE);
+    let all = Route::new("settings").summary("All settings").permission(VIEW_PRIVILEGED_SETTING);
     let all = all.gives([Field::list("settings"), Field::number("count"), Field::number("total")]);
-    let one = Route::new("settings/:_id").summary("One setting").permission(SEE);
+    let one = Route::new("settings/:_id").summary("One setting").permission(VIEW_PRIVILEGED_SETTING);
     let one = one.gives([Field::text("_id"), Field::any("value")]);
-    let change = Route::new("settings/:_id").summary("Changes a setting").permission(EDIT).takes([Field::any("value")]);
-    let several = Route::new("settings").summary("Changes settings, all or none").permission(EDIT);
+    let change = Route::new("settings/:_id")
+        .summary("Changes a setting")
+        .permission(EDIT_PRIVILEGED_SETTING)
+        .takes([Field::any("value")]);
+    let several = Route::new("settings").summary("Changes settings, all or none").permission(EDIT_PRIVILEGED_SETTING);
     let several = several.takes([Field::list("settings").about("Objects of _id and value")]);
     let builder = endpoint!(core, builder, Get public, open, Context, public_settings);
     let builder = endpoint!(core, builder, Get all, open, SignedIn, all_settings);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::own_account::{endpoint, iso};
-use super::permission::may;
 use super::route::{Field, Route, Verb};
 use crate::accounts::{AccountsCore, Selector};
 use crate::app::AppBuilder;
@@ -15,8 +14,8 @@ use crate::settings::TWO_FACTOR_ENABLED;
 use crate::store::{User, UserFilter};
 use crate::two_factor::TwoFactor;
 
-const SEE_USERS: &str = "view-full-other-user-info";
-const RESET_TOTP: &str = "edit-other-user-totp";
+const VIEW_USERS: &str = "view-full-other-user-info";
+const EDIT_OTHER_USER_TOTP: &str = "edit-other-user-totp";
 
 /// How many users a page has, unless the request says so, and at most.
 const PAGE: u32 = 50;
@@ -25,7 +24,7 @@ const LONGEST_PAGE: u32 = 500;
 pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
     let list = Route::new("users.list")
         .summary("A page of all users")
-        .permission(SEE_USERS)
+        .permission(VIEW_USERS)
         .takes([
             Field::number("count").optional().about("How many; 50 unless said, 500 at most"),
             Field::number("offset").optional().about("How many to leave out"),
@@ -34,7 +33,7 @@ pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
         .gives([Field::list("users"), Field::number("count"), Field::number("offset"), Field::number("total")]);
     let info = Route::new("users.info")
         .summary("One user")
-        .permission(SEE_USERS)
+        .permission(VIEW_USERS)
         .takes([Field::text("userId").optional(), Field::text("username").optional().about("Instead of userId")])
         .gives([Field::object("user")]);
     let reset = Route::new("users.resetTOTP")
@@ -79,7 +78,7 @@ async fn reset_totp(core: &Arc<AccountsCore>, caller: SignedIn, fields: Value) -
     let target = match &wanted {
         None => Some(core.existing_user(caller.user()).await?),
         // Only who may do it learns whether there is such a user.
-        Some(_) if !may(core, caller.user(), RESET_TOTP).await? => {
+        Some(_) if !caller.has_permission(EDIT_OTHER_USER_TOTP).await? => {
             return Err(MethodError::new("error-not-allowed", "Not allowed"));
         }
         Some(_) if !core.settings.get(&TWO_FACTOR_ENABLED) => {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{MANDATORY_ROLES, SettingDefinition, SettingError};
 use crate::accounts::AccountsCore;
+use crate::accounts::permissions::{EDIT_PRIVILEGED_SETTING, VIEW_PRIVILEGED_SETTING};
 use crate::app::AppBuilder;
 use crate::connection::Connection;
 use crate::context::{Context, SignedIn};
@@ -26,16 +27,16 @@ pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
             Ok(public.list_settings(SettingDefinition::is_public))
         })
         .method_unless_there("private-settings/get", TwoFactor::none(), async move |me: SignedIn, _: Parameters| {
-            private.require_admin(me.user(), "private-settings/get").await?;
+            require(&me, VIEW_PRIVILEGED_SETTING).await?;
             Ok(private.list_settings(|_| true))
         })
         .method_unless_there("saveSetting", gated, async move |me: SignedIn, parameters: Parameters| {
-            one.require_admin(me.user(), "saveSetting").await?;
+            require(&me, EDIT_PRIVILEGED_SETTING).await?;
             one.change_setting(&parameters.get::<String>(0)?, parameters.get(1)?, me.connection()).await?;
             Ok(true)
         })
         .method_unless_there("saveSettings", gated, async move |me: SignedIn, changes: Vec<Change>| {
-            many.require_admin(me.user(), "saveSettings").await?;
+            require(&me, EDIT_PRIVILEGED_SETTING).await?;
             for change in &changes {
                 many.settings.check(&change.id, change.value.clone()).map_err(DdpError::from)?;
             }
@@ -109,8 +110,13 @@ impl AccountsCore {
         connection: Option<&Connection>,
     ) -> MethodResult<()> {
         let value = self.settings.check(id, value).map_err(DdpError::from)?;
-        self.store.put_setting(id, &value.to_string(), self.now()).await?;
-        self.settings.apply(id, &value);
+        {
+            // What is written last counts last.
+            let _one_at_a_time = self.lock_settings().await;
+            self.store.put_setting(id, &value.to_string(), self.now()).await?;
+            self.settings.apply(id, &value);
+        }
+        self.setting_changed(id);
         if id == MANDATORY_ROLES.id() {
             self.end_restricted_sessions(None).await?;
         }
@@ -127,9 +133,18 @@ impl AccountsCore {
         if self.is_admin(user).await? {
             return Ok(());
         }
-        let refusal = DdpError::new("error-action-not-allowed", "Not allowed");
-        Err(refusal.with_details(details(&json!({ "method": method }))).into())
+        Err(not_allowed(method))
     }
+}
+
+async fn require(me: &SignedIn, permission: &str) -> MethodResult<()> {
+    if me.has_permission(permission).await? { Ok(()) } else { Err(not_allowed(me.method_name())) }
+}
+
+/// In Rocket.Chat's words for settings.
+fn not_allowed(method: &str) -> MethodError {
+    let refusal = DdpError::new("error-action-not-allowed", "Not allowed");
+    refusal.with_details(details(&json!({ "method": method }))).into()
 }
 
 impl From<SettingError> for DdpError {

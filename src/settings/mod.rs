@@ -76,22 +76,30 @@ impl Settings {
             }
         }
         let fixed = fixed_by(environment, &definitions)?;
-        let mut values = fixed.clone();
+        let settings = Self {
+            definitions: Arc::new(definitions),
+            values: Arc::default(),
+            revision: Arc::default(),
+            changed: Arc::default(),
+            fixed: Arc::new(fixed),
+        };
+        settings.replace_stored(stored);
+        Ok(settings)
+    }
+
+    /// Takes what the store remembers now, in place of what it did. What the environment fixes stays.
+    pub(crate) fn replace_stored(&self, stored: impl IntoIterator<Item = (String, String)>) {
+        let mut values = HashMap::clone(&self.fixed);
         for (id, json) in stored {
-            let value = serde_json::from_str(&json).ok().and_then(|value| definitions.get(&id)?.check(value).ok());
+            let value = serde_json::from_str(&json).ok().and_then(|value| self.definitions.get(&id)?.check(value).ok());
             if let Some(value) = value {
                 values.entry(id).or_insert(value);
             } else {
                 tracing::warn!(%id, "a stored setting is unknown or does not fit; its default counts");
             }
         }
-        Ok(Self {
-            definitions: Arc::new(definitions),
-            values: Arc::new(ArcSwap::from_pointee(values)),
-            revision: Arc::new(AtomicU64::new(1)),
-            changed: Arc::default(),
-            fixed: Arc::new(fixed),
-        })
+        self.values.store(Arc::new(values));
+        self.tell();
     }
 
     /// The value of a setting.
@@ -153,6 +161,10 @@ impl Settings {
             values.insert(id.to_owned(), value.clone());
             values
         });
+        self.tell();
+    }
+
+    fn tell(&self) {
         self.revision.fetch_add(1, Ordering::AcqRel);
         self.changed.send_replace(());
     }

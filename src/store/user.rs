@@ -147,6 +147,15 @@ pub trait Users {
     /// Replaces the password, and forgets that it must be changed.
     fn set_password<'store>(&'store self, id: &'store UserId, hash: StoredHash) -> StoreFuture<'store, bool>;
 
+    /// Replaces the password whose hash is `from`, and forgets that it must be changed; `false` if it has changed
+    /// meanwhile.
+    fn exchange_password<'store>(
+        &'store self,
+        id: &'store UserId,
+        from: &'store StoredHash,
+        to: StoredHash,
+    ) -> StoreFuture<'store, bool>;
+
     /// Replaces a hash by another one of the same password; `false` if the password has changed meanwhile.
     fn replace_password<'store>(
         &'store self,
@@ -217,6 +226,25 @@ pub trait Users {
 }
 
 impl User {
+    /// An active user without a name, a password or anything else.
+    #[must_use]
+    pub fn new(id: UserId, created_at: Timestamp) -> Self {
+        Self {
+            id,
+            username: None,
+            emails: Vec::new(),
+            profile: None,
+            roles: Vec::new(),
+            fields: Object::default(),
+            created_at,
+            is_active: true,
+            password: None,
+            must_change_password: false,
+            totp: Totp::Off,
+            has_email_codes: false,
+        }
+    }
+
     /// The addresses that are verified.
     pub fn verified_addresses(&self) -> impl Iterator<Item = &str> {
         self.emails.iter().filter(|email| email.is_verified).map(|email| email.address.as_str())

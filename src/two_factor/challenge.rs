@@ -40,9 +40,10 @@ impl AccountsCore {
         connection: Option<&Connection>,
     ) -> MethodResult<Begun> {
         let user = self.store.user(id).await?.filter(|user| user.is_active).ok_or_else(no_such_user)?;
+        self.validate_external(&user, kind, connection).await?;
         let Some(method) = self.challenged_factor(&user) else {
             self.audit("login.succeeded", Some(&user.id), connection, json!({ "type": kind })).await;
-            return Ok(Begun::LoggedIn(self.new_login(&Recognized { user, kind }, connection).await?));
+            return Ok(Begun::LoggedIn(self.new_login(&Recognized { user, kind: kind.into() }, connection).await?));
         };
         let id = random::hex_string(&mut Generator(&*self.chance), 64);
         let now = self.now();
@@ -100,7 +101,7 @@ impl AccountsCore {
         }
         self.store.forget_failures(&user_key).await?;
         self.audit("two-factor.passed", Some(&user.id), connection, details()).await;
-        let login = self.new_login(&Recognized { user, kind: "challenge" }, connection).await?;
+        let login = self.new_login(&Recognized { user, kind: "challenge".into() }, connection).await?;
         if let (Some(token), Some(connection)) =
             (self.store.token(&LoginSecret::from(login.token.clone()).hashed()).await?, connection)
         {

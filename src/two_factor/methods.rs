@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::call_with_code::call_with_code;
 use super::{TwoFactor, meteor};
+use crate::accounts::permissions::CREATE_PERSONAL_ACCESS_TOKENS;
 use crate::accounts::{AccountsCore, LoginSecret, own_token};
 use crate::app::AppBuilder;
 use crate::connection::Connection;
@@ -140,6 +141,7 @@ async fn send_email_code(core: &AccountsCore, context: Context, parameters: Para
 }
 
 async fn generate_token(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<String> {
+    me.require_permission(CREATE_PERSONAL_ACCESS_TOKENS).await?;
     let (name, wants_bypass) = token_options(&parameters)?;
     if wants_bypass && !core.settings.get(&TOKENS_MAY_BYPASS) {
         return Err(MethodError::new("error-not-allowed", "Tokens that bypass the second factor are not allowed"));
@@ -174,6 +176,7 @@ async fn generate_token(core: &AccountsCore, me: SignedIn, parameters: Parameter
 }
 
 async fn regenerate_token(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<String> {
+    me.require_permission(CREATE_PERSONAL_ACCESS_TOKENS).await?;
     let (name, _) = token_options(&parameters)?;
     let secret = LoginSecret::generate(&*core.chance);
     let replaced =
@@ -185,6 +188,7 @@ async fn regenerate_token(core: &AccountsCore, me: SignedIn, parameters: Paramet
 }
 
 async fn remove_token(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<()> {
+    me.require_permission(CREATE_PERSONAL_ACCESS_TOKENS).await?;
     let (name, _) = token_options(&parameters)?;
     let removed = core.store.delete_personal_token(me.user(), &name).await?.ok_or_else(no_such_token)?;
     core.end_connections(&[removed]);

@@ -31,7 +31,7 @@ pub(crate) use enrolment::EnrolmentRule;
 #[cfg(feature = "accounts")]
 pub(crate) use methods::register;
 #[cfg(feature = "accounts")]
-pub(crate) use totp::totp_owner;
+pub(crate) use totp::{backup_code_hash, totp_owner};
 
 pub use bolide_protocol::two_factor::{TwoFactorCode, TwoFactorMethod};
 pub use gate::{ClosedGate, Errand, ErrandKind, Gate, GateFuture, GatedCall};

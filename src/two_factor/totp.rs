@@ -6,9 +6,10 @@ use zeroize::Zeroizing;
 
 use crate::accounts::AccountsCore;
 use crate::chance::{Chance, Generator};
+use crate::keys::KeyRing;
 use crate::method::MethodResult;
 use crate::settings::TOTP_MAX_DELTA;
-use crate::store::{BackupCodes, Sealed, Totp, User};
+use crate::store::{BackupCodes, KeyedHash, Sealed, Totp, User};
 use crate::user::UserId;
 
 const STEP_SECONDS: u64 = 30;
@@ -81,10 +82,15 @@ impl AccountsCore {
     pub(crate) fn new_backup_codes(&self, user: &UserId) -> (Vec<String>, BackupCodes) {
         let draw = |_| random::id_of_length(&mut Generator(&*self.chance), BACKUP_CODE_LENGTH);
         let codes: Vec<String> = (0..BACKUP_CODES).map(draw).collect();
-        let hash = |code: &String| self.keys.hash("backup-code", user.as_str(), &sha256_hex(code));
+        let hash = |code: &String| backup_code_hash(&self.keys, user, &sha256_hex(code));
         let stored = BackupCodes(codes.iter().map(hash).collect());
         (codes, stored)
     }
+}
+
+/// What is stored of a backup code, by its SHA-256 in hexadecimal.
+pub(crate) fn backup_code_hash(keys: &KeyRing, user: &UserId, sha256: &str) -> KeyedHash {
+    keys.hash("backup-code", user.as_str(), sha256)
 }
 
 /// Rocket.Chat stores backup codes so: hashed once more, imported ones can be checked like our own.

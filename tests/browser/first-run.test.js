@@ -25,7 +25,7 @@ browserTest('the first admin sets a password, protects the account, and changes 
   const account = await scan(page.getByAltText('The QR code for your authenticator app'));
   assert.equal(account.issuer, 'Bolide');
   await page.getByLabel('Code', { exact: true }).fill(await codeAt(Date.now(), account));
-  await press(page, 'Turn on');
+  await press(page, 'Turn on the app');
   await page.getByRole('heading', { name: 'Keep these backup codes' }).waitFor();
   assert.equal(
     await page
@@ -44,6 +44,19 @@ browserTest('the first admin sets a password, protects the account, and changes 
   await hears(page, '1 setting saved.');
   await goTo(page, 'Audit log');
   await page.getByText('setting.changed').waitFor();
+});
+
+browserTest('as long as nobody has chosen the password, each start prints a link that works', async (visit) => {
+  const first = await bolideServe(visit);
+  await first.stop();
+  const second = await bolideServe(visit, { directory: first.directory });
+  const page = await visit.open(second.said.match(/http\S+/)[0]);
+  await page.getByLabel('New password').fill('a long way down');
+  await press(page, 'Set the password');
+  await sees(page, 'Second factors');
+  await second.stop();
+  const third = await bolideServe(visit, { directory: first.directory });
+  assert.equal(third.said, '');
 });
 
 browserTest('the link of the first run works once', async (visit) => {

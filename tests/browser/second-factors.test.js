@@ -12,7 +12,7 @@ async function enrol(page, server) {
   await press(page, 'Set up an authenticator app');
   const account = await scan(page.getByAltText('The QR code for your authenticator app'));
   await page.getByLabel('Code', { exact: true }).fill(await nextCode(server, account));
-  await press(page, 'Turn on');
+  await press(page, 'Turn on the app');
   await page.getByRole('heading', { name: 'Keep these backup codes' }).waitFor();
   return account;
 }
@@ -36,10 +36,10 @@ browserTest('an app is set up by its QR code or its key, and only with a right c
   assert.equal(await page.locator('code.secret').innerText(), account.secret);
   assert.match(account.label, /alice/);
   await page.getByLabel('Code', { exact: true }).fill(await wrongCode(server, account));
-  await press(page, 'Turn on');
+  await press(page, 'Turn on the app');
   await page.getByRole('alert').getByText('That code was wrong.').waitFor();
   await page.getByLabel('Code', { exact: true }).fill(await nextCode(server, account));
-  await press(page, 'Turn on');
+  await press(page, 'Turn on the app');
   await page.getByRole('heading', { name: 'Keep these backup codes' }).waitFor();
 });
 
@@ -94,10 +94,10 @@ browserTest('the app is turned off with a code of it, and pages elsewhere show s
   const server = await conformanceServer(visit);
   const page = await openAsBob(visit, server, '/account/two-factor');
   const elsewhere = await openAsBob(visit, server, '/account/two-factor');
-  await press(page, 'Turn off');
+  await press(page, 'Turn off the app');
   const dialog = page.getByRole('dialog', { name: 'Turn off the authenticator app' });
   await dialog.getByRole('textbox').fill(await nextCode(server, BOB));
-  await dialog.getByRole('button', { name: 'Turn off' }).click();
+  await dialog.getByRole('button', { name: 'Turn off the app' }).click();
   await hears(page, 'The authenticator app is turned off.');
   await elsewhere.getByRole('button', { name: 'Set up an authenticator app' }).waitFor();
 });
@@ -114,9 +114,9 @@ browserTest('codes by e-mail are turned on with a verified address, and off with
   const mails = await mailbox(visit);
   const server = await conformanceServer(visit, { flags: ['--smtp', mails.url] });
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/two-factor');
-  await press(page, 'Turn on');
+  await press(page, 'Turn on codes by e-mail');
   await hears(page, 'Codes by e-mail are on. Your other clients were signed out.');
-  await press(page, 'Turn off');
+  await press(page, 'Turn off codes by e-mail');
   await question(page).getByText('alice@example.com').waitFor();
   await answer(page, await mails.nextCode('alice@example.com'));
   await hears(page, 'Codes by e-mail are off.');

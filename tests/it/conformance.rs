@@ -14,14 +14,14 @@ async fn the_conversations_hold_in_the_process() {
     let mailbox = mailbox().await;
     let app = application_with_users(&mailbox.url()).await;
     let options = options("in-process", mailbox).server("transport", "memory");
-    expect_success(&play(&InProcess::new(app), &options).await, 500);
+    expect_success(&play(&InProcess::new(app), &options).await, 950);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_conversations_hold_over_websocket() {
     let mailbox = mailbox().await;
     let server = Server::start(application_with_users(&mailbox.url()).await).await;
-    expect_success(&play(&web_socket(&server), &options("websocket", mailbox)).await, 590);
+    expect_success(&play(&web_socket(&server), &options("websocket", mailbox)).await, 1050);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,7 +30,7 @@ async fn the_conversations_hold_over_sockjs() {
     let server = Server::start(application_with_users(&mailbox.url()).await).await;
     let sockjs = SockJs::new(&format!("ws://{}/sockjs", server.address)).expect("an address");
     let options = options("sockjs", mailbox).server("transport", "sockjs");
-    expect_success(&play(&sockjs, &options).await, 550);
+    expect_success(&play(&sockjs, &options).await, 1000);
 }
 
 #[tokio::test(flavor = "multi_thread")]

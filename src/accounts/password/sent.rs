@@ -57,6 +57,11 @@ impl Password {
         hexadecimal.iter().all(u8::is_ascii_hexdigit).then_some(Self(hexadecimal))
     }
 
+    /// Whether it is the empty text, or the digest of it.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self.0 == *Self::from_plain("").0
+    }
+
     /// What is hashed: the digest in lower-case hexadecimal.
     pub(super) fn digest(&self) -> &[u8] {
         self.0.as_slice()

@@ -5,6 +5,9 @@ mod call;
 mod conformance;
 mod connection;
 mod data;
+mod documents;
+mod environment;
+mod import;
 mod key;
 mod latencies;
 mod login;
@@ -20,7 +23,7 @@ mod user;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// A Meteor-compatible DDP server in which every method carries a two-factor policy.
 #[derive(Debug, Parser)]
@@ -62,11 +65,11 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Serve(arguments) => serve::report(serve::run(arguments).await),
-        Command::User(command) => serve::report(user::run(command).await),
-        Command::Token(command) => serve::report(token::run(command).await),
-        Command::Key(command) => serve::report(key::run(command).await),
-        Command::Methods(arguments) => serve::report(methods::run(arguments).await),
+        Command::Serve(arguments) => serve::report(checked(serve::run(arguments)).await),
+        Command::User(command) => serve::report(checked(user::run(command)).await),
+        Command::Token(command) => serve::report(checked(token::run(command)).await),
+        Command::Key(command) => serve::report(checked(key::run(command)).await),
+        Command::Methods(arguments) => serve::report(checked(methods::run(arguments)).await),
         Command::Call(arguments) => output::finish(call::run(arguments)).await,
         Command::Subscribe(arguments) => output::finish(subscribe::run(arguments)).await,
         Command::Login(arguments) => output::finish(login::run(arguments)).await,
@@ -74,4 +77,10 @@ async fn main() -> ExitCode {
         Command::Bench(arguments) => output::finish(bench::run(arguments)).await,
         Command::Conformance(arguments) => conformance::run(arguments).await,
     }
+}
+
+/// Runs a command of an operator, unless the environment says what nobody reads.
+async fn checked(command: impl Future<Output = serve::Outcome>) -> serve::Outcome {
+    environment::check(&Arguments::command())?;
+    command.await
 }

@@ -9,7 +9,8 @@ use bolide::accounts::{Accounts, AccountsHandle};
 use bolide::clock::SystemClock;
 use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
 use bolide::rate_limit::RateLimitRule;
-use bolide::{App, AppBuilder, Error, TrustedProxy, shutdown_signal};
+use bolide::store::{User, UserFilter};
+use bolide::{App, AppBuilder, TrustedProxy, shutdown_signal};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -76,7 +77,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     if let Some(accounts) = app.accounts() {
         welcome_first_admin(&accounts).await?;
     }
-    tracing::info!("listening on http://{}", listener.local_addr()?);
+    // With port 0, nobody else knows where.
+    writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
     app.serve_on(listener, shutdown_signal()).await;
     Ok(())
 }
@@ -90,9 +92,13 @@ pub(crate) fn report(outcome: Outcome) -> ExitCode {
 }
 
 impl Arguments {
-    async fn listen(&self) -> Result<TcpListener, Error> {
-        let failed = |reason| Error::Listen { address: self.listen.clone(), reason };
-        TcpListener::bind(&self.listen).await.map_err(failed)
+    async fn listen(&self) -> Result<TcpListener, String> {
+        let address = &self.listen;
+        TcpListener::bind(address).await.map_err(|reason| {
+            format!(
+                "cannot listen on {address}: {reason}; choose another address with --listen, such as 127.0.0.1:3001"
+            )
+        })
     }
 
     fn with_mailer(&self, accounts: Accounts) -> Result<Accounts, Box<dyn std::error::Error>> {
@@ -105,6 +111,11 @@ impl Arguments {
     }
 }
 
+/// Whether it is the admin that an earlier start made, and whom nobody has signed in as.
+fn is_waiting(user: &User) -> bool {
+    user.username.as_deref() == Some("admin") && user.password.is_none()
+}
+
 /// Where a browser on this machine finds a server that listens on an address.
 fn root_url(address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
@@ -114,17 +125,40 @@ fn root_url(address: SocketAddr) -> String {
     }
 }
 
-/// A server without users gets an admin, and whoever started it a link to choose the password with, once.
+/// A server without users gets an admin, and whoever started it a link to choose the password with, once. As long as nobody
+/// has chosen it, each start prints another.
 async fn welcome_first_admin(accounts: &AccountsHandle) -> Outcome {
-    let filter = bolide::store::UserFilter { limit: 1, ..Default::default() };
-    if accounts.store().users(filter).await?.total > 0 {
-        return Ok(());
+    let filter = UserFilter { limit: 1, ..Default::default() };
+    let page = accounts.store().users(filter).await?;
+    match page.users.first() {
+        None => {
+            let added = accounts.add_user("admin", &[], &["admin".to_owned()], None).await;
+            added.map_err(|error| error.to_string())?;
+        }
+        Some(only) if page.total == 1 && is_waiting(only) => {}
+        Some(_) => return Ok(()),
     }
-    accounts.add_user("admin", &[], &["admin".to_owned()], None).await.map_err(|error| error.to_string())?;
     let link = accounts.password_link("admin").await.map_err(|error| error.to_string())?;
     let mut output = std::io::stdout().lock();
+    let token = link.rsplit('/').next().unwrap_or_default();
     writeln!(output, "There is a user `admin` now. Choose its password behind this link, once, within 30 days:")?;
     writeln!(output, "  {link}")?;
+    writeln!(output, "or on the command line:")?;
+    writeln!(output, "  bolide call URL resetPassword '\"{token}\"' '\"PASSWORD\"'")?;
     output.flush()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_lead_to_the_address_that_is_listened_on() {
+        let root = |address: &str| root_url(address.parse().unwrap());
+        assert_eq!(root("127.0.0.1:8000"), "http://127.0.0.1:8000");
+        assert_eq!(root("[::1]:8000"), "http://[::1]:8000");
+        assert_eq!(root("0.0.0.0:3000"), "http://localhost:3000");
+        assert_eq!(root("[::]:3000"), "http://localhost:3000");
+    }
 }

@@ -37,6 +37,15 @@ pub(crate) enum Command {
         #[command(flatten)]
         data: DataArguments,
     },
+    /// Takes over users from a file that `mongoexport` has made of the collection `users` of Meteor or Rocket.Chat, with
+    /// their passwords, tokens, authenticator apps and backup codes. Lines that cannot be read are reported, the others
+    /// go in; who is there already stays.
+    Import {
+        /// The file: one document a line, or a JSON array; `-` is standard input
+        file: std::path::PathBuf,
+        #[command(flatten)]
+        data: DataArguments,
+    },
     /// Takes all second factors of a user away; its log-ins and tokens end.
     #[command(name = "reset-2fa")]
     ResetTwoFactor {
@@ -58,6 +67,10 @@ pub(crate) async fn run(command: Command) -> Outcome {
         Command::SetPassword { name, data } => {
             let (_app, accounts) = data.operate().await?;
             accounts.set_password(&name, &read_password()?).await.map_err(|error| error.to_string())?;
+        }
+        Command::Import { file, data } => {
+            let (_app, accounts) = data.operate().await?;
+            super::import::run(&file, &accounts).await?;
         }
         Command::ResetTwoFactor { name, data } => {
             let (_app, accounts) = data.operate().await?;

@@ -22,6 +22,7 @@ export function liveList(
   let state = 'loading';
 
   const refresh = watch(signal, collection, (documents) => {
+    if (state === 'loading') return; // what is there may be of another subscription
     const shown = documents.filter(select).sort(order);
     rows.show(shown);
     frame.hidden = shown.length === 0;

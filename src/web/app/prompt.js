@@ -18,7 +18,6 @@ const PURPOSES = {
   'admin:logOut': 'to log a user out',
   'admin:resetSecondFactors': 'to reset the second factors of a user',
   'admin:setRole': 'to change a role',
-  'admin:removeRole': 'to remove a role',
   'admin:retryMail': 'to send a mail again',
   'admin:discardMail': 'to discard a mail',
 };

@@ -17,7 +17,7 @@ export async function signIn(page, user, password, { stay = false } = {}) {
 export async function openAs(visit, server, user, password, path = '/account', options = {}) {
   const page = await visit.open(`${server.url}/#${path}`, options);
   await signIn(page, user, password);
-  await page.getByRole('navigation').getByRole('link', { name: 'Profile' }).waitFor({ state: 'attached' });
+  await page.getByRole('button', { name: 'Sign out', exact: true }).waitFor();
   return page;
 }
 

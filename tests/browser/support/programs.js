@@ -17,24 +17,28 @@ export async function conformanceServer(visit, { flags = [] } = {}) {
   return { url: server.http, call, passTime: (seconds) => call('advanceClock', seconds * 1000) };
 }
 
-/** `bolide serve` in an empty directory. Gives its address, and what it has said on standard output when it was ready. */
-export async function bolideServe(visit, { flags = [] } = {}) {
-  const directory = await mkdtemp(join(tmpdir(), 'bolide-'));
-  const server = spawn(program(), ['serve', '--listen', '127.0.0.1:0', '--data-dir', directory, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
-  visit.endWith(async () => {
-    if (server.exitCode === null) await Promise.all([once(server, 'exit'), server.kill('SIGTERM')]);
-    await rm(directory, { recursive: true });
-  });
+/** `bolide serve`, by default in an empty directory. `said` is what it has said on standard output when it was ready. */
+export async function bolideServe(visit, { directory } = {}) {
+  directory ??= await emptyDirectory(visit);
+  const server = spawn(program(), ['serve', '--listen', '127.0.0.1:0', '--data-dir', directory], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const exit = once(server, 'exit');
+  const stop = () => (server.kill('SIGTERM'), exit);
+  visit.endWith(stop);
   let said = '';
   server.stdout.on('data', (text) => (said += text));
   for await (const line of createInterface({ input: server.stderr })) {
     const [, url] = /listening on (http:\/\/\S+)/.exec(line) ?? [];
-    if (url) {
-      server.stderr.resume();
-      return { url, said };
-    }
+    if (!url) continue;
+    server.stderr.resume();
+    return { url, said, directory, stop };
   }
   throw new Error('`bolide serve` ended before it was ready');
+}
+
+async function emptyDirectory(visit) {
+  const directory = await mkdtemp(join(tmpdir(), 'bolide-'));
+  visit.endWith(() => rm(directory, { recursive: true }));
+  return directory;
 }
 
 async function callOverRest(http, method, params) {

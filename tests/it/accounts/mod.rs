@@ -1,17 +1,27 @@
 //! Accounts and the second factor, over real sockets: who logs in, who is asked, and what does not get through.
 
+#![expect(clippy::unwrap_used, reason = "what a test prepares works, or the test fails")]
+
 mod admins;
 mod attacks;
 mod cached_reads;
 mod enrolment;
 mod factors;
+pub(crate) mod import;
+mod input;
 mod keys;
 mod leaked_secrets;
 mod login;
+mod mail;
+mod nodes;
 mod other_dialects;
+mod own_document;
+mod permissions;
+mod pipeline;
 mod policies;
 mod replays;
 mod rest;
+mod revocation;
 mod store;
 mod wrong_types;
 
@@ -48,24 +58,30 @@ pub(crate) struct Bank {
 
 impl Bank {
     pub(crate) async fn open() -> Self {
+        Self::open_with(|accounts| accounts).await
+    }
+
+    /// The same with accounts of the test's own making.
+    pub(crate) async fn open_with(make: impl FnOnce(Accounts) -> Accounts) -> Self {
         let clock = MovableClock::default();
-        Self::open_with(clock.clone(), clock, []).await
+        Self::build(clock.clone(), clock, make, []).await
     }
 
     /// With a clock that somebody else moves.
     pub(crate) async fn open_at(clock: impl Clock) -> Self {
-        Self::open_with(clock, MovableClock::default(), []).await
+        Self::build(clock, MovableClock::default(), |accounts| accounts, []).await
     }
 
     /// Behind proxies that are trusted.
     pub(crate) async fn open_behind(proxies: impl IntoIterator<Item = TrustedProxy>) -> Self {
         let clock = MovableClock::default();
-        Self::open_with(clock.clone(), clock, proxies).await
+        Self::build(clock.clone(), clock, |accounts| accounts, proxies).await
     }
 
-    async fn open_with(
+    async fn build(
         app_clock: impl Clock,
         clock: MovableClock,
+        make: impl FnOnce(Accounts) -> Accounts,
         proxies: impl IntoIterator<Item = TrustedProxy>,
     ) -> Self {
         let mailer = MemoryMailer::default();
@@ -78,6 +94,7 @@ impl Bank {
         {
             add(&accounts, name, totp, has_email_codes).await;
         }
+        let accounts = make(accounts);
         let gated = TwoFactor::required;
         let app = App::builder()
             .clock(app_clock)
@@ -176,7 +193,7 @@ async fn ok(_: SignedIn) -> MethodResult<&'static str> {
     Ok("ok")
 }
 
-async fn add(accounts: &Accounts, name: &str, has_totp: bool, has_email_codes: bool) {
+pub(crate) async fn add(accounts: &Accounts, name: &str, has_totp: bool, has_email_codes: bool) {
     let id = UserId::from(format!("user-{name}"));
     let chance = SystemChance;
     let totp = if has_totp { Totp::On(accounts.seal_totp_secret(&id, SECRET, &chance)) } else { Totp::Off };

@@ -34,7 +34,7 @@ class AuthenticatorPanel {
     this.element.replaceChildren(
       section({ title: 'Authenticator app', state: hasApp ? badge('on', 'good') : badge('off'), about: ABOUT }, this.#content(view)),
     );
-    if (!isFirst) this.element.querySelector('input, h3, button')?.focus();
+    if (!isFirst) (this.element.querySelector('input') ?? this.element.querySelector('h3, button')).focus();
   }
 
   #view() {
@@ -60,7 +60,7 @@ class AuthenticatorPanel {
             'div',
             { class: 'buttons' },
             action('Make new backup codes', () => this.#regenerate()),
-            action('Turn off', turnOff, { class: 'danger-quiet' }),
+            action('Turn off the app', turnOff, { class: 'danger-quiet' }),
           ),
         );
     }
@@ -127,7 +127,7 @@ function enrolment({ svg, secret }, { confirm, cancel }) {
       {},
       element('h3', {}, '2. Type the code that it shows'),
       form(
-        { button: 'Turn on', submit: ({ code }) => confirm(code.trim()), others: [action('Cancel', cancel, { class: 'quiet' })] },
+        { button: 'Turn on the app', submit: ({ code }) => confirm(code.trim()), others: [action('Cancel', cancel, { class: 'quiet' })] },
         field({ label: 'Code', name: 'code', class: 'code', inputmode: 'numeric', autocomplete: 'one-time-code', maxlength: 10, required: true }),
       ),
     ),
@@ -136,7 +136,7 @@ function enrolment({ svg, secret }, { confirm, cancel }) {
 
 async function turnOff() {
   const text = 'You are then asked for your password alone, or for codes by e-mail if they are on. Backup codes are gone.';
-  await askForOwnCode({ title: 'Turn off the authenticator app', text, button: 'Turn off', kind: 'danger' }, async (code) => {
+  await askForOwnCode({ title: 'Turn off the authenticator app', text, button: 'Turn off the app', kind: 'danger' }, async (code) => {
     if (!(await client.call('2fa:disable', code))) throw wrongCode();
     say('The authenticator app is turned off.');
   });

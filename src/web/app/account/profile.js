@@ -20,7 +20,7 @@ function nameSection() {
     say('Your username was changed.');
   };
   return section(
-    { title: 'Username' },
+    { title: 'Name' },
     form(
       { button: 'Change the username', kind: '', submit },
       field({

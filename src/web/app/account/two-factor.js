@@ -39,8 +39,8 @@ function emailCodes({ emails = [], twoFactor }) {
       state: isOn ? badge('on', 'good') : badge('off'),
       about: 'A code is sent to your verified addresses when one is needed. An authenticator app is safer, and is asked for first.',
     },
-    isOn && action('Turn off', disable),
-    !isOn && canBeOn && action('Turn on', enable),
+    isOn && action('Turn off codes by e-mail', disable),
+    !isOn && canBeOn && action('Turn on codes by e-mail', enable),
     !isOn && !canBeOn && element('p', { class: 'note' }, 'First ', element('a', { href: '#/account' }, 'verify your addresses'), '.'),
   );
 }

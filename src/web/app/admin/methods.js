@@ -63,10 +63,10 @@ function methodRow(method) {
     {},
     element('th', { scope: 'row' }, kind === 'endpoint' && element('span', { class: 'verb' }, `${verb} `), element('code', {}, name)),
     element('td', { class: 'policy' }, policy(method)),
-    number((calls ?? 0).toLocaleString('en')),
-    number((errors ?? 0).toLocaleString('en')),
-    number(milliseconds(p50Milliseconds)),
-    number(milliseconds(p99Milliseconds)),
+    number(calls.toLocaleString('en')),
+    number(errors.toLocaleString('en')),
+    number(calls > 0 ? milliseconds(p50Milliseconds) : '–'),
+    number(calls > 0 ? milliseconds(p99Milliseconds) : '–'),
   );
 }
 
@@ -82,6 +82,5 @@ function policy({ gated, passwordFallback, rememberMe, secondFactorRequired, max
 }
 
 function milliseconds(value) {
-  if (value === null || value === undefined) return '–';
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 }

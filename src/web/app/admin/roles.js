@@ -1,9 +1,8 @@
-// Roles, and which of them demand a second factor.
+// Which roles demand a second factor. A role is a name; users are given roles on the page of users.
 
 import { client } from '../client.js';
-import { confirm } from '../dialogs.js';
 import { element } from '../element.js';
-import { action, checkbox, field, form } from '../form.js';
+import { action, field, form } from '../form.js';
 import { liveList } from '../live-list.js';
 import { subscribe } from '../live.js';
 import { say } from '../messages.js';
@@ -12,57 +11,50 @@ import { badge, section } from '../section.js';
 
 export function rolesPage({ signal }) {
   const subscription = subscribe(signal, 'admin:roles');
-  const list = liveList(signal, {
-    subscription,
-    collection: 'roles',
-    order: (one, other) => one._id.localeCompare(other._id),
-    row: roleRow,
-    empty: 'There are no roles.',
-  });
+  const order = (one, other) => one._id.localeCompare(other._id);
+  const list = liveList(signal, { subscription, collection: 'roles', order, row: roleRow, empty: 'There are no roles.' });
   return element(
     'div',
     {},
     element('p', { class: 'lead' }, 'Users of a role that demands a second factor can do nothing before they have set one up.'),
     list.element,
-    section({ title: 'New role' }, newRoleForm()),
+    section(
+      { title: 'Another role', about: 'For a role of your application’s own. It is listed here as long as it demands a second factor.' },
+      form(
+        { button: 'Demand a second factor', submit: demandOfAnother },
+        field({
+          label: 'Name of the role',
+          name: 'name',
+          autocomplete: 'off',
+          autocapitalize: 'off',
+          spellcheck: 'false',
+          maxlength: 100,
+          required: true,
+        }),
+      ),
+    ),
   );
 }
 
-function roleRow({ _id: name, description, mandatory2fa }) {
-  const set = async (isMandatory) => {
-    await client.call('admin:setRole', name, { mandatory2fa: isMandatory });
-    say(isMandatory ? `The role ${name} demands a second factor now.` : `The role ${name} demands no second factor any more.`);
-  };
+function roleRow({ _id: name, mandatory2fa, builtIn }) {
   return row({
     title: name,
     badges: [mandatory2fa && badge('second factor demanded', 'good')],
-    facts: [description],
+    facts: [builtIn && 'built in'],
     actions: [
       mandatory2fa
-        ? action('Demand none', () => set(false), { 'aria-label': `Demand no second factor of ${name}` })
-        : action('Demand a second factor', () => set(true), { 'aria-label': `Demand a second factor of ${name}` }),
-      name !== 'admin' && action('Remove', () => remove(name), { class: 'danger-quiet', 'aria-label': `Remove ${name}` }),
+        ? action('Demand none', () => demand(name, false), { 'aria-label': `Demand no second factor of ${name}` })
+        : action('Demand a second factor', () => demand(name, true), { 'aria-label': `Demand a second factor of ${name}` }),
     ],
   });
 }
 
-function newRoleForm() {
-  const submit = async ({ name, description, mandatory2fa }, made) => {
-    await client.call('admin:setRole', name.trim(), { mandatory2fa, ...(description && { description }) });
-    made.reset();
-    say(`There is a role ${name.trim()} now.`);
-  };
-  return form(
-    { button: 'Add the role', submit },
-    field({ label: 'Name', name: 'name', autocomplete: 'off', autocapitalize: 'off', maxlength: 100, required: true }),
-    field({ label: 'What it is for', name: 'description', autocomplete: 'off' }),
-    checkbox({ label: 'Demand a second factor', name: 'mandatory2fa' }),
-  );
+async function demandOfAnother({ name }, made) {
+  await demand(name.trim(), true);
+  made.reset();
 }
 
-async function remove(name) {
-  const isSure = await confirm({ title: `Remove the role ${name}?`, text: 'Users who have it lose it.', button: 'Remove' });
-  if (!isSure) return;
-  await client.call('admin:removeRole', name);
-  say(`The role ${name} is gone.`);
+async function demand(name, isDemanded) {
+  await client.call('admin:setRole', name, { mandatory2fa: isDemanded });
+  say(isDemanded ? `The role ${name} demands a second factor now.` : `The role ${name} demands no second factor any more.`);
 }

@@ -4,7 +4,6 @@ import { element } from '../element.js';
 import { liveList } from '../live-list.js';
 import { subscribe, watch } from '../live.js';
 import { row } from '../row.js';
-import { badge } from '../section.js';
 import { clientName, count, time } from '../text.js';
 
 export function sessionsPage({ signal }) {
@@ -25,11 +24,10 @@ export function sessionsPage({ signal }) {
   return element('div', {}, lead, list.element);
 }
 
-function sessionRow({ userId, username, address, userAgent, since, transport, subscriptions = 0 }) {
+function sessionRow({ userId, username, address, userAgent, since, subscriptions }) {
   return row({
     title: username ?? userId ?? 'Nobody signed in',
     tooltip: userAgent,
-    badges: [transport && badge(transport)],
     facts: [clientName(userAgent), address, ['since ', time(since)], count(subscriptions, 'subscription')],
   });
 }

@@ -3,10 +3,11 @@
 import { client } from '../client.js';
 import { confirm, showDialog } from '../dialogs.js';
 import { element } from '../element.js';
-import { action, checkbox, form } from '../form.js';
+import { action, checkbox, field, form } from '../form.js';
 import { watch } from '../live.js';
 import { say } from '../messages.js';
 import { factsLine } from '../row.js';
+import { Rows } from '../rows.js';
 
 export function nameOf({ username, emails = [], _id }) {
   return username ?? emails[0]?.address ?? _id;
@@ -17,8 +18,9 @@ export async function showUser(id) {
   const ended = new AbortController();
   const body = element('div');
   const user = () => client.collection('adminUsers').get(id);
-  watch(ended.signal, 'adminUsers', () => user() && body.replaceChildren(...content(user())));
-  const close = element('form', { method: 'dialog', class: 'buttons' }, element('button', { class: 'quiet' }, 'Close'));
+  const rows = new Rows(body, content);
+  watch(ended.signal, 'adminUsers', () => user() && rows.show([user()]));
+  const close = element('form', { method: 'dialog', class: 'buttons divided' }, element('button', { class: 'quiet' }, 'Close'));
   await showDialog({ title: nameOf(user()) }, body, close);
   ended.abort();
 }
@@ -26,7 +28,7 @@ export async function showUser(id) {
 function content(user) {
   const address = ({ address, verified }) => `${address} (${verified ? 'verified' : 'not verified'})`;
   const facts = factsLine([['id ', element('code', {}, user._id)], ...(user.emails ?? []).map(address)]);
-  return [facts, rolesForm(user), measures(user)];
+  return element('div', {}, facts, rolesForm(user), measures(user));
 }
 
 function rolesForm(user) {
@@ -37,16 +39,14 @@ function rolesForm(user) {
       .map(({ _id }) => _id),
     ...user.roles,
   ]);
-  const boxes = [...names].sort().map((name) => checkbox({ label: name, name, checked: user.roles.includes(name) }));
-  const submit = async (values) => {
-    await client.call(
-      'admin:setRoles',
-      user._id,
-      Object.keys(values).filter((name) => values[name]),
-    );
+  const boxes = [...names].sort().map((name) => checkbox({ label: name, name: `role ${name}`, value: name, checked: user.roles.includes(name) }));
+  const another = field({ label: 'Another role', name: 'another', autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', maxlength: 100 });
+  const submit = async ({ another, ...ticked }) => {
+    const roles = [...names].filter((name) => ticked[`role ${name}`]);
+    await client.call('admin:setRoles', user._id, another.trim() ? [...roles, another.trim()] : roles);
     say(`The roles of ${nameOf(user)} were changed.`);
   };
-  return form({ button: 'Change the roles', kind: '', submit }, element('fieldset', {}, element('legend', {}, 'Roles'), boxes));
+  return form({ button: 'Change the roles', kind: '', submit }, element('fieldset', {}, element('legend', {}, 'Roles'), boxes, another));
 }
 
 function measures(user) {
@@ -55,7 +55,7 @@ function measures(user) {
   const hasFactor = user.twoFactor.totp || user.twoFactor.email;
   return element(
     'div',
-    { class: 'buttons' },
+    { class: 'buttons divided' },
     action('Log out everywhere', () => logOut(user._id, name)),
     hasFactor && action('Reset second factors', () => resetFactors(user._id, name), { class: 'danger-quiet' }),
     isActive ? action('Deactivate', () => deactivate(user._id, name), { class: 'danger-quiet' }) : action('Activate', () => activate(user._id, name)),

@@ -7,6 +7,7 @@ import { liveList } from '../live-list.js';
 import { subscribe, watch } from '../live.js';
 import { row } from '../row.js';
 import { badge } from '../section.js';
+import { switcher } from '../switcher.js';
 import { count, time } from '../text.js';
 import { nameOf, showUser } from './user-dialog.js';
 
@@ -15,24 +16,19 @@ const PAUSE_MS = 250;
 
 export function usersPage({ signal }) {
   subscribe(signal, 'admin:roles');
-  const shown = element('div');
   const wanted = { search: '', role: '', offset: 0 };
-  let controller = new AbortController();
-  const show = () => {
-    controller.abort();
-    controller = new AbortController();
-    shown.replaceChildren(userList(AbortSignal.any([signal, controller.signal]), wanted, (offset) => goTo(offset)));
+  const lists = switcher(signal);
+  const change = (changes) => {
+    Object.assign(wanted, changes);
+    lists.show((signal) => userList(signal, wanted, (offset) => change({ offset })));
   };
-  const goTo = (offset) => {
-    wanted.offset = offset;
-    show();
-  };
-  const filter = (change) => {
-    Object.assign(wanted, change);
-    goTo(0);
-  };
-  show();
-  return element('div', {}, filters(signal, filter), shown);
+  change({});
+  return element(
+    'div',
+    {},
+    filters(signal, (changes) => change({ ...changes, offset: 0 })),
+    lists.element,
+  );
 }
 
 function filters(signal, filter) {
@@ -75,7 +71,7 @@ function userList(signal, { search, role, offset }, goTo) {
     before.hidden = offset === 0;
     after.hidden = offset + PAGE >= number;
   });
-  return element('div', {}, list.element, element('div', { class: 'pager' }, total, before, after));
+  return { element: element('div', {}, list.element, element('div', { class: 'pager' }, total, before, after)), ready: subscription.ready };
 }
 
 function userRow(user) {

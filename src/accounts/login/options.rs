@@ -1,0 +1,76 @@
+//! What clients write into the options of `login`, read strictly: a text is a text, and no object is a selector.
+
+use bolide_protocol::ejson::Object;
+use bolide_protocol::{DdpError, Ejson};
+
+use super::{Dialect, LoginCode};
+use crate::accounts::password::Password;
+use crate::user::UserId;
+
+/// No name or address is longer, in bytes.
+const LONGEST_SELECTOR: usize = 1000;
+
+/// Who a password is for.
+pub(crate) enum Selector {
+    Id(UserId),
+    Username(String),
+    Address(String),
+}
+
+impl Selector {
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Id(id) => id.as_str(),
+            Self::Username(text) | Self::Address(text) => text,
+        }
+    }
+
+    /// `{id}`, `{username}` or `{email}`, with a text that is not empty.
+    pub(crate) fn read(value: Option<&Ejson>) -> Result<Self, DdpError> {
+        let object = value.and_then(Ejson::as_object).filter(|object| object.len() == 1);
+        let (key, value) = object.and_then(|object| object.first()).ok_or_else(DdpError::match_failed)?;
+        let text = value.as_str().filter(|text| !text.is_empty() && text.len() <= LONGEST_SELECTOR);
+        let text = text.ok_or_else(DdpError::match_failed)?.to_owned();
+        match key.as_str() {
+            "id" => Ok(Self::Id(text.into())),
+            "username" => Ok(Self::Username(text)),
+            "email" => Ok(Self::Address(text)),
+            _ => Err(DdpError::match_failed()),
+        }
+    }
+}
+
+/// `{user, password, code?}` and nothing else.
+pub(super) fn password_options(options: &Object) -> Result<(Selector, Password, Option<String>), DdpError> {
+    if options.keys().any(|key| !matches!(key.as_str(), "user" | "password" | "code")) {
+        return Err(DdpError::match_failed());
+    }
+    let selector = Selector::read(options.get("user"))?;
+    let password = Password::from_ejson(options.get("password").unwrap_or(&Ejson::Null))?;
+    Ok((selector, password, optional_code(options.get("code"))?))
+}
+
+/// `{login, code}`; without a code it is the log-in itself.
+pub(super) fn unwrap_totp(wrapped: &Ejson) -> Result<(&Object, Option<LoginCode>), DdpError> {
+    let login = wrapped.get("login").and_then(Ejson::as_object).ok_or_else(DdpError::match_failed)?;
+    if login.contains_key("totp") {
+        return Err(DdpError::match_failed());
+    }
+    let code = optional_code(wrapped.get("code"))?;
+    Ok((login, code.map(|code| LoginCode { code, dialect: Dialect::RocketChat })))
+}
+
+/// As JavaScript has it, for what a client leaves out in many ways.
+pub(super) fn is_truthy(value: &Ejson) -> bool {
+    !(value.is_null() || value.as_bool() == Some(false) || value.as_str() == Some(""))
+}
+
+fn optional_code(code: Option<&Ejson>) -> Result<Option<String>, DdpError> {
+    match code {
+        None | Some(Ejson::Null) => Ok(None),
+        Some(code) => {
+            let code = code.as_str().ok_or_else(DdpError::match_failed)?;
+            Ok(Some(code.to_owned()).filter(|code| !code.is_empty()))
+        }
+    }
+}

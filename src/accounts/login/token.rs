@@ -1,0 +1,99 @@
+//! The end of the pipeline: a token is made, and the connection signed in with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bolide_protocol::ejson::Date;
+
+use super::{LoginResult, Recognized, result, wrong_credentials};
+use crate::accounts::token::LoginSecret;
+use crate::accounts::{AccountsCore, shortened};
+use crate::clock::Timestamp;
+use crate::connection::Connection;
+use crate::context::Context;
+use crate::identity::{Credential, Identity};
+use crate::method::MethodResult;
+use crate::settings::LOGIN_EXPIRATION;
+use crate::store::{LoginToken, TokenKind, Totp, User};
+use crate::user::UserId;
+
+impl AccountsCore {
+    /// A token for somebody who was recognized.
+    pub(crate) async fn new_login(
+        &self,
+        recognized: &Recognized,
+        connection: Option<&Connection>,
+    ) -> MethodResult<LoginResult> {
+        let secret = LoginSecret::generate(&*self.chance);
+        let token = self.new_session_token(&recognized.user.id, &secret, connection);
+        self.store.insert_token(token.clone()).await?;
+        self.confirm(&recognized.user, &token).await?;
+        Ok(result(&recognized.user, &secret, &token, Some(recognized.kind.clone())))
+    }
+
+    /// Takes a token back if the user has changed since what was shown was checked: a new password, a new factor or a
+    /// deactivation ends the log-ins that it finds, and this one may have come too late to be found.
+    async fn confirm(&self, checked: &User, token: &LoginToken) -> MethodResult<()> {
+        if self.store.user(&checked.id).await?.is_some_and(|now| may_log_in_alike(checked, &now)) {
+            return Ok(());
+        }
+        self.store.delete_token(&token.hashed).await?;
+        Err(wrong_credentials().into())
+    }
+
+    pub(crate) fn new_session_token(
+        &self,
+        user: &UserId,
+        secret: &LoginSecret,
+        connection: Option<&Connection>,
+    ) -> LoginToken {
+        let peer = connection.map(Connection::peer);
+        let now = self.now();
+        LoginToken {
+            hashed: secret.hashed(),
+            user: user.clone(),
+            kind: TokenKind::Session { expires_at: now.plus(self.login_lifetime()) },
+            created_at: now,
+            trust: None,
+            last_used_at: Some(now),
+            last_address: peer.as_ref().and_then(|peer| peer.address.clone()),
+            last_user_agent: peer.as_ref().and_then(|peer| peer.header("user-agent").map(shortened)),
+        }
+    }
+
+    /// How long a log-in lasts.
+    pub(crate) fn login_lifetime(&self) -> Duration {
+        let days = u64::try_from(self.settings.get(&LOGIN_EXPIRATION)).unwrap_or(90);
+        Duration::from_secs(days.saturating_mul(86_400))
+    }
+
+    /// Signs the connection in, and makes sure that the token was not taken away meanwhile, nor the user.
+    pub(crate) async fn associate(&self, context: &Context, login: &LoginResult) -> MethodResult<()> {
+        let hashed = LoginSecret::from(login.token.clone()).hashed();
+        let expires_at = login.token_expires.and_then(Date::milliseconds).map(Timestamp::from_milliseconds);
+        let credential = Credential { hashed: Arc::from(hashed.as_str()), expires_at };
+        let identity = Identity { user: Some(login.id.clone()), credential: Some(credential) };
+        context.sign_in(identity).await?;
+        let is_there = self.store.token(&hashed).await?.is_some();
+        if !is_there || !self.store.user(&login.id).await?.is_some_and(|user| user.is_active) {
+            self.end_connections(&[hashed]);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn note_use(&self, token: &LoginToken, connection: Option<&Connection>) -> MethodResult<()> {
+        let peer = connection.map(Connection::peer);
+        let address = peer.as_ref().and_then(|peer| peer.address.clone());
+        let user_agent = peer.as_ref().and_then(|peer| peer.header("user-agent").map(shortened));
+        Ok(self.store.touch_token(&token.hashed, self.now(), address, user_agent).await?)
+    }
+}
+
+/// Whether what a log-in depends on is as it was.
+fn may_log_in_alike(then: &User, now: &User) -> bool {
+    let has_totp = |user: &User| matches!(user.totp, Totp::On(_));
+    now.is_active
+        && now.password == then.password
+        && has_totp(now) == has_totp(then)
+        && now.has_email_codes == then.has_email_codes
+}

@@ -1,0 +1,177 @@
+//! [`Documents`]: the documents of a file that `mongoexport` has written, one after another, however large the file is:
+//! one a line, or as one JSON array.
+
+use std::io::{self, BufRead};
+
+/// `MongoDB` keeps no document of more than 16 MiB; as extended JSON it is a few times as long.
+const LONGEST: usize = 64 << 20;
+
+/// One document as text, or why it cannot be had. What comes after it may be fine.
+pub(crate) type Document = Result<String, String>;
+
+/// The documents of a file, with the numbers of the lines on which they begin.
+pub(crate) struct Documents<Input> {
+    input: Input,
+    form: Form,
+    line: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Form {
+    /// Nothing was read yet.
+    Unknown,
+    Lines,
+    Array,
+}
+
+impl<Input: BufRead> Documents<Input> {
+    pub(crate) const fn new(input: Input) -> Self {
+        Self { input, form: Form::Unknown, line: 1 }
+    }
+
+    /// The next document; nothing at the end.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) fn next(&mut self) -> io::Result<Option<(u64, Document)>> {
+        if matches!(self.form, Form::Unknown) {
+            self.skip(|byte| byte.is_ascii_whitespace())?;
+            self.form = if self.peek()? == Some(b'[') { Form::Array } else { Form::Lines };
+            self.skip(|byte| byte == b'[')?;
+        }
+        match self.form {
+            Form::Array => self.next_element(),
+            Form::Lines | Form::Unknown => self.next_line(),
+        }
+    }
+
+    fn next_line(&mut self) -> io::Result<Option<(u64, Document)>> {
+        self.skip(|byte| byte.is_ascii_whitespace())?;
+        let line = self.line;
+        let mut text = Text::default();
+        while let Some(byte) = self.take()? {
+            if byte == b'\n' {
+                break;
+            }
+            text.push(byte);
+        }
+        Ok(text.is_there().then(|| (line, text.finish())))
+    }
+
+    /// Cuts out what stands between two commas, or a comma and the end, outside of all braces and texts.
+    fn next_element(&mut self) -> io::Result<Option<(u64, Document)>> {
+        self.skip(|byte| byte.is_ascii_whitespace() || byte == b',')?;
+        let line = self.line;
+        let mut text = Text::default();
+        let (mut depth, mut in_text, mut is_escaped) = (0_usize, false, false);
+        while let Some(byte) = self.peek()? {
+            match byte {
+                _ if is_escaped => is_escaped = false,
+                b'\\' if in_text => is_escaped = true,
+                b'"' => in_text = !in_text,
+                _ if in_text => {}
+                b',' | b']' if depth == 0 => break,
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                _ => {}
+            }
+            self.take()?;
+            text.push(byte);
+        }
+        Ok(text.is_there().then(|| (line, text.finish())))
+    }
+
+    fn skip(&mut self, is_skipped: impl Fn(u8) -> bool) -> io::Result<()> {
+        while self.peek()?.is_some_and(&is_skipped) {
+            self.take()?;
+        }
+        Ok(())
+    }
+
+    fn peek(&mut self) -> io::Result<Option<u8>> {
+        Ok(self.input.fill_buf()?.first().copied())
+    }
+
+    fn take(&mut self) -> io::Result<Option<u8>> {
+        let Some(byte) = self.peek()? else { return Ok(None) };
+        self.input.consume(1);
+        self.line += u64::from(byte == b'\n');
+        Ok(Some(byte))
+    }
+}
+
+/// The text of one document, of which no more is kept than may be.
+#[derive(Default)]
+struct Text {
+    bytes: Vec<u8>,
+    is_too_long: bool,
+}
+
+impl Text {
+    fn push(&mut self, byte: u8) {
+        if self.bytes.len() == LONGEST {
+            self.is_too_long = true;
+            return;
+        }
+        self.bytes.push(byte);
+    }
+
+    const fn is_there(&self) -> bool {
+        !self.bytes.is_empty()
+    }
+
+    fn finish(self) -> Document {
+        if self.is_too_long {
+            return Err(format!("it is longer than {LONGEST} bytes"));
+        }
+        String::from_utf8(self.bytes).map_err(|_| "it is no UTF-8".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(file: &str) -> Vec<(u64, Document)> {
+        let mut documents = Documents::new(file.as_bytes());
+        std::iter::from_fn(|| documents.next().unwrap()).collect()
+    }
+
+    fn found(line: u64, text: &str) -> (u64, Document) {
+        (line, Ok(text.to_owned()))
+    }
+
+    #[test]
+    fn a_document_a_line_is_read_line_by_line_and_a_broken_one_takes_no_other_along() {
+        let file = "{\"a\":1}\r\n\n{\"a\":\n  {\"a\":3}";
+        assert_eq!(read(file), [found(1, "{\"a\":1}\r"), found(3, "{\"a\":"), found(4, "{\"a\":3}")]);
+    }
+
+    #[test]
+    fn an_array_is_cut_where_its_elements_end() {
+        let file = "\n[ {\"a\":[1,{\"b\":\"],}\\\"\"}]},\n{\"a\":\n2} , 5 ]\n";
+        assert_eq!(read(file), [found(2, "{\"a\":[1,{\"b\":\"],}\\\"\"}]}"), found(3, "{\"a\":\n2} "), found(4, "5 ")]);
+    }
+
+    #[test]
+    fn an_empty_file_or_array_has_none() {
+        for file in ["", "  \n", "[]", " [ ] "] {
+            assert_eq!(read(file), [], "{file:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_reported() {
+        let mut documents = Documents::new(&b"\xff\xfe\n{}"[..]);
+        assert!(documents.next().unwrap().unwrap().1.is_err());
+        assert_eq!(documents.next().unwrap(), Some(found(2, "{}")));
+    }
+
+    #[test]
+    fn too_long_a_line_is_reported_and_the_next_is_read() {
+        let file = format!("{}\n{{}}", "x".repeat(LONGEST + 1));
+        let all = read(&file);
+        assert!(all[0].1.is_err());
+        assert_eq!(all[1], found(2, "{}"));
+    }
+}
