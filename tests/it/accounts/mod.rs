@@ -18,7 +18,6 @@ mod permissions;
 mod pipeline;
 mod rest;
 mod revocation;
-mod store;
 
 use std::sync::Arc;
 use std::time::Duration;
