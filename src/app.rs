@@ -75,6 +75,8 @@ pub struct AppBuilder {
     accounts: Option<Accounts>,
     #[cfg(feature = "accounts")]
     endpoints: Vec<Endpoint>,
+    #[cfg(feature = "accounts")]
+    web_pages: bool,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     types: CustomTypes,
@@ -105,6 +107,8 @@ pub(crate) struct AppState {
     pub(crate) accounts: Option<Arc<AccountsCore>>,
     #[cfg(feature = "accounts")]
     pub(crate) endpoints: Vec<Endpoint>,
+    #[cfg(feature = "accounts")]
+    pub(crate) web_pages: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chance: Arc<dyn Chance>,
     pub(crate) types: CustomTypes,
@@ -207,7 +211,7 @@ impl App {
     pub fn router(&self) -> Router {
         let router = crate::transport::http::router(&self.state);
         #[cfg(feature = "accounts")]
-        let router = router.merge(crate::rest::router(&self.state));
+        let router = router.merge(crate::rest::router(&self.state)).merge(crate::web::router(&self.state));
         router
     }
 
@@ -265,6 +269,8 @@ impl AppBuilder {
             accounts: None,
             #[cfg(feature = "accounts")]
             endpoints: Vec::new(),
+            #[cfg(feature = "accounts")]
+            web_pages: false,
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
             types: CustomTypes::default(),
@@ -351,6 +357,14 @@ impl AppBuilder {
     #[cfg(feature = "accounts")]
     pub fn accounts(mut self, accounts: Accounts) -> Self {
         self.accounts = Some(accounts);
+        self
+    }
+
+    /// Serves the web pages at `/`: an account page for users and a panel for admins, with `bolide.js` for pages of the
+    /// application's own. Without it `/` is free. The setting `Web_Pages_Enabled` turns the pages off at run time.
+    #[cfg(feature = "accounts")]
+    pub const fn web_pages(mut self) -> Self {
+        self.web_pages = true;
         self
     }
 
@@ -503,6 +517,10 @@ impl AppBuilder {
         if !prefix.is_empty() && (!prefix.starts_with('/') || prefix.ends_with('/')) {
             self.mistakes.push(BuildError::PathPrefix(prefix.clone()));
         }
+        #[cfg(feature = "accounts")]
+        if self.web_pages && accounts.is_none() {
+            self.mistakes.push(BuildError::WebPagesWithoutAccounts);
+        }
         if let Some(mistake) = self.mistakes.into_iter().next() {
             return Err(mistake.into());
         }
@@ -530,6 +548,8 @@ impl AppBuilder {
             accounts: accounts.clone(),
             #[cfg(feature = "accounts")]
             endpoints: self.endpoints,
+            #[cfg(feature = "accounts")]
+            web_pages: self.web_pages,
             clock: self.clock,
             chance: self.chance,
             types: self.types,
@@ -688,7 +708,7 @@ async fn listen(address: &str) -> Result<TcpListener, Error> {
     TcpListener::bind(parsed).await.map_err(failed)
 }
 
-/// Ready when the process is asked to end (SIGINT or SIGTERM), for [`App::serve_on`].
+/// Ready when the process is asked to end, by SIGINT or SIGTERM: for [`App::serve_on`].
 pub async fn shutdown_signal() {
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {

@@ -38,4 +38,9 @@ pub enum BuildError {
     /// A path prefix that is no path.
     #[error("the path prefix `{0}` must be empty, or begin with `/` and not end with one")]
     PathPrefix(String),
+    /// Web pages without accounts.
+    #[error(
+        "the web pages are about accounts, and the app has none; call `accounts` as well, or leave `web_pages` out"
+    )]
+    WebPagesWithoutAccounts,
 }

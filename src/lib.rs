@@ -64,6 +64,8 @@ pub mod store;
 mod transport;
 pub mod two_factor;
 mod user;
+#[cfg(feature = "accounts")]
+mod web;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -5,15 +5,11 @@ use std::sync::Arc;
 use bolide::AppBuilder;
 use bolide::accounts::Accounts;
 use bolide::chance::SystemChance;
-use bolide::clock::{MovableClock, Timestamp};
-use bolide::keys::KeyRing;
-use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
+use bolide::clock::Timestamp;
 use bolide::prelude::*;
 use bolide::protocol::ejson::Object;
-use bolide::store::{EmailAddress, NewUser, SqliteStore, StoreError, Totp, User};
+use bolide::store::{EmailAddress, NewUser, StoreError, Totp, User};
 use serde_json::Value;
-
-use super::arguments::Arguments;
 
 /// A user, as the contract has it.
 struct Fixture {
@@ -54,23 +50,12 @@ impl Fixture {
     }
 }
 
-pub(crate) async fn open(arguments: &Arguments, clock: &MovableClock) -> anyhow::Result<Accounts> {
-    let store = SqliteStore::open(&arguments.database).await?;
-    let keys = match arguments.database.strip_prefix("sqlite:") {
-        Some(path) if path != ":memory:" => KeyRing::open_file(format!("{path}.key").as_ref(), &SystemChance)?,
-        _ => KeyRing::generate(&SystemChance),
-    };
-    let sender: Sender = "Conformance <no-reply@example.com>".parse()?;
-    let accounts = Accounts::open(store, keys).await?;
-    let accounts = match (&arguments.smtp, &arguments.mail_dir) {
-        (Some(url), _) => accounts.mailer(SmtpMailer::new(url, sender)?),
-        (None, Some(directory)) => accounts.mailer(FileMailer::new(directory, sender, Arc::new(clock.clone()))),
-        (None, None) => accounts.mailer(LogMailer::new(LoggedText::Withheld)),
-    };
+/// Adds the users. A database that was used before has them.
+pub(crate) async fn add_users(accounts: &Accounts) -> anyhow::Result<()> {
     for fixture in &USERS {
-        add(&accounts, fixture).await?;
+        add(accounts, fixture).await?;
     }
-    Ok(accounts)
+    Ok(())
 }
 
 pub(crate) fn register(app: AppBuilder) -> AppBuilder {
@@ -117,7 +102,6 @@ async fn add(accounts: &Accounts, fixture: &Fixture) -> anyhow::Result<()> {
         has_email_codes: fixture.has_email_codes,
     };
     match accounts.add_user(NewUser { user, backup_codes: Vec::new(), tokens: Vec::new() }).await {
-        // A database that was used before has them.
         Ok(()) | Err(StoreError::Taken(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }

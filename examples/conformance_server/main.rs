@@ -3,6 +3,7 @@
 
 mod accounts;
 mod arguments;
+mod backing;
 mod methods;
 mod publications;
 mod script;
@@ -29,9 +30,11 @@ async fn main() -> anyhow::Result<()> {
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
         .init();
     let clock = MovableClock::default();
-    let accounts = accounts::open(&arguments, &clock).await?;
+    let accounts = backing::open(&arguments, &clock).await?;
+    accounts::add_users(&accounts).await?;
     let mut app = App::builder()
         .accounts(accounts)
+        .web_pages()
         .clock(clock.clone())
         .forwarded_count(arguments.forwarded_count)
         .heartbeat(Heartbeat { interval: arguments.heartbeat_interval(), timeout: arguments.heartbeat_timeout() });

@@ -156,6 +156,28 @@ impl AccountsHandle {
         self.0.make_link(&user, LinkPurpose::EnrollAccount, None).await
     }
 
+    /// Seals the secrets of authenticator apps anew, with the current key, where they are sealed with an older one; gives
+    /// how many.
+    ///
+    /// # Errors
+    /// When a secret can be opened with none of the keys, or the store fails.
+    pub async fn reseal_secrets(&self) -> MethodResult<u64> {
+        let core = &self.0;
+        let mut count = 0;
+        for (user, sealed) in core.store.totp_secrets().await? {
+            if core.keys.is_current(&sealed) {
+                continue;
+            }
+            let owner = crate::two_factor::totp_owner(&user);
+            let unreadable = || MethodError::internal(format!("none of the keys opens the secret of the user {user}"));
+            let secret = core.keys.open(&sealed, &owner).ok_or_else(unreadable)?;
+            let anew = core.keys.seal(&secret, &owner, &*core.chance);
+            count += u64::from(core.store.reseal_totp(&user, &sealed, anew).await?);
+        }
+        core.audit("keys.rotated", None, None, serde_json::json!({ "secrets": count })).await;
+        Ok(count)
+    }
+
     /// Gives a setting a value. It counts at once.
     ///
     /// # Errors

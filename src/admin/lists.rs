@@ -225,6 +225,7 @@ pub(super) async fn audit(core: &AccountsCore, filter: AuditFilter) -> MethodRes
 }
 
 pub(super) async fn audit_entries(core: &AccountsCore, filter: AuditFilter) -> MethodResult<Vec<ShownEntry>> {
+    let filter = AuditFilter { user: meant_user(core, filter.user).await?, ..filter };
     let mut shown = Vec::new();
     for AuditEntry { id, at, event, user, actor, address, user_agent, details } in core.store.audit(filter).await? {
         let username = match &user {
@@ -245,6 +246,16 @@ pub(super) async fn audit_entries(core: &AccountsCore, filter: AuditFilter) -> M
         });
     }
     Ok(shown)
+}
+
+/// The user whom an admin names by id, username or address. An id counts even if its user is gone.
+async fn meant_user(core: &AccountsCore, named: Option<UserId>) -> MethodResult<Option<UserId>> {
+    let Some(named) = named else { return Ok(None) };
+    if core.store.user(&named).await?.is_some() {
+        return Ok(Some(named));
+    }
+    let found = core.find_user(&crate::accounts::selector_of(named.as_str())).await?;
+    Ok(Some(found.map_or(named, |user| user.id)))
 }
 
 #[derive(Serialize)]

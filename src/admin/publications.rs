@@ -136,7 +136,7 @@ fn not_authorized() -> DdpError {
 impl AuditQuery {
     pub(super) fn filter(self) -> AuditFilter {
         AuditFilter {
-            user: self.user.map(Into::into),
+            user: self.user.filter(|user| !user.is_empty()).map(Into::into),
             event: self.event.filter(|event| !event.is_empty()),
             before: self.before,
             limit: self.limit.unwrap_or(50).min(MOST),

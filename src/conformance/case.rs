@@ -50,6 +50,8 @@ pub enum Level {
     Ddp,
     /// Meteor, where DDP leaves a choice.
     Meteor,
+    /// Rocket.Chat, where it adds to Meteor: the second factor and REST.
+    RocketChat,
     /// Bolide, where it has a rule of its own.
     Bolide,
 }
@@ -61,8 +63,9 @@ impl FromStr for Level {
         match text {
             "ddp" => Ok(Self::Ddp),
             "meteor" => Ok(Self::Meteor),
+            "rocketchat" => Ok(Self::RocketChat),
             "bolide" => Ok(Self::Bolide),
-            other => Err(format!("`{other}` is no level: they are ddp, meteor and bolide")),
+            other => Err(format!("`{other}` is no level: they are ddp, meteor, rocketchat and bolide")),
         }
     }
 }
@@ -72,6 +75,7 @@ impl fmt::Display for Level {
         formatter.write_str(match self {
             Self::Ddp => "ddp",
             Self::Meteor => "meteor",
+            Self::RocketChat => "rocketchat",
             Self::Bolide => "bolide",
         })
     }

@@ -1,5 +1,9 @@
 //! The way to an app of the same process, without a socket.
 
+use axum::body::{Body, to_bytes};
+use http::{Request, Response};
+use tower_service::Service as _;
+
 use super::step::Opening;
 use super::transport::{Connection, Received, Transport, TransportError};
 use crate::{App, FromServer, MemoryConnection};
@@ -21,6 +25,13 @@ impl Transport for InProcess {
 
     async fn open(&self, _: &Opening) -> Result<InProcessConnection, TransportError> {
         Ok(InProcessConnection(End::Open(self.0.connect())))
+    }
+
+    async fn request(&self, request: Request<String>) -> Result<Response<String>, TransportError> {
+        let Ok(answer) = self.0.router().call(request.map(Body::from)).await;
+        let (head, body) = answer.into_parts();
+        let body = to_bytes(body, usize::MAX).await.map_err(|error| TransportError(error.to_string()))?;
+        Ok(Response::from_parts(head, String::from_utf8_lossy(&body).into_owned()))
     }
 }
 

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use http::{Request, Response};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
+use super::http::{shown_answer, shown_request};
 use super::step::{Binary, Opening};
 use super::transport::{Connection, Received, Transport};
 
@@ -57,6 +59,21 @@ impl<'run, T: Transport> Lines<'run, T> {
         self.note(&format!("{on}   (opened)"));
         self.open.insert(on.to_owned(), Line { connection, is_asked_at_the_end: false });
         Ok(())
+    }
+
+    /// Sends an HTTP request, past the connections.
+    pub(crate) async fn request(
+        &mut self,
+        request: Request<String>,
+        limit: Instant,
+    ) -> Result<Response<String>, Problem> {
+        self.note(&format!("http → {}", shown_request(&request)));
+        let answer = timeout_at(limit, self.transport.request(request))
+            .await
+            .map_err(|_| Problem("the server does not answer the request".into()))?
+            .map_err(|error| Problem(error.to_string()))?;
+        self.note(&format!("http ← {}", shown_answer(&answer)));
+        Ok(answer)
     }
 
     pub(crate) async fn send_text(&mut self, on: &str, text: String) -> Result<(), Problem> {

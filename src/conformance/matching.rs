@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-use super::memory::Memory;
+use super::computed::Computed;
+use super::memory::{Memory, check_sent};
 use super::placeholder::{ID_LENGTH, Placeholder, is_id};
 
 /// Where a message is not as expected.
@@ -26,11 +27,11 @@ impl fmt::Display for Mismatch {
 }
 
 impl Mismatch {
-    fn new(reason: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
         Self { path: String::new(), reason: reason.into() }
     }
 
-    fn under(self, step: impl fmt::Display) -> Self {
+    pub(crate) fn under(self, step: impl fmt::Display) -> Self {
         Self { path: format!("{step}{}", self.path), ..self }
     }
 }
@@ -43,11 +44,15 @@ pub(crate) fn matches(expected: &Value, actual: &Value, memory: &mut Memory<'_>)
         Value::String(text) => match_text(text, actual, memory),
         Value::Object(members) => match Form::read(members).map_err(Mismatch::new)? {
             Form::Error(error) => matches(&error, actual, memory),
+            Form::Json(inner) => match_json(inner, actual, memory),
+            Form::Contains(part) => match_part(part, actual, memory),
+            Form::Computed(_) => equal(&memory.fill(expected).map_err(Mismatch::new)?, actual),
             Form::Members { open } => match_members(members, open, actual, memory),
         },
-        Value::Array(items) => match unordered(items) {
-            Some(items) => match_unordered(items, actual, memory),
-            None => match_items(items, actual, memory),
+        Value::Array(items) => match ArrayForm::read(items) {
+            ArrayForm::Unordered(items) => match_unordered(items, actual, memory),
+            ArrayForm::Some(items) => match_some(items, actual, memory),
+            ArrayForm::Ordered(items) => match_items(items, actual, memory),
         },
         Value::Number(number) if is_same_number(number, actual) => Ok(()),
         other => equal(other, actual),
@@ -60,9 +65,12 @@ pub(crate) fn check_expected(expected: &Value) -> Result<(), String> {
         Value::String(text) => Placeholder::read(text).map(drop),
         Value::Object(members) => match Form::read(members)? {
             Form::Error(error) => check_expected(&error),
+            Form::Json(inner) => check_expected(inner),
+            Form::Contains(text) => check_sent(text),
+            Form::Computed(computed) => check_sent(computed.argument()),
             Form::Members { .. } => members.values().try_for_each(check_expected),
         },
-        Value::Array(items) => unordered(items).unwrap_or(items).iter().try_for_each(check_expected),
+        Value::Array(items) => ArrayForm::read(items).items().iter().try_for_each(check_expected),
         _ => Ok(()),
     }
 }
@@ -105,6 +113,20 @@ fn match_text(text: &str, actual: &Value, memory: &mut Memory<'_>) -> Matched {
     }
 }
 
+fn match_json(expected: &Value, actual: &Value, memory: &mut Memory<'_>) -> Matched {
+    let text = actual.as_str().ok_or_else(|| Mismatch::new(format!("expected a text of JSON, received {actual}")))?;
+    let inner = serde_json::from_str(text).map_err(|error| Mismatch::new(format!("{actual} is no JSON: {error}")))?;
+    matches(expected, &inner, memory).map_err(|mismatch| mismatch.under("<json>"))
+}
+
+fn match_part(part: &Value, actual: &Value, memory: &mut Memory<'_>) -> Matched {
+    let part = memory.fill(part).map_err(Mismatch::new)?;
+    match (part.as_str(), actual.as_str()) {
+        (Some(part), Some(actual)) if actual.contains(part) => Ok(()),
+        _ => Err(Mismatch::new(format!("expected a text with {part} in it, received {actual}"))),
+    }
+}
+
 fn match_members(expected: &Map<String, Value>, open: bool, actual: &Value, memory: &mut Memory<'_>) -> Matched {
     let Value::Object(actual) = actual else {
         return Err(Mismatch::new(format!("expected an object, received {actual}")));
@@ -142,6 +164,17 @@ fn match_unordered(expected: &[Value], actual: &Value, memory: &mut Memory<'_>) 
         waiting.swap_remove(taken);
     }
     Ok(())
+}
+
+fn match_some(expected: &[Value], actual: &Value, memory: &mut Memory<'_>) -> Matched {
+    let Value::Array(items) = actual else {
+        return Err(Mismatch::new(format!("expected an array, received {actual}")));
+    };
+    let mut is_there = |expected: &&Value| items.iter().any(|item| matches_alone(expected, item, &mut *memory));
+    match expected.iter().find(|expected| !is_there(expected)) {
+        None => Ok(()),
+        Some(missing) => Err(Mismatch::new(format!("{missing} is not among {actual}"))),
+    }
 }
 
 /// Compares, and remembers nothing if they do not match.
@@ -185,10 +218,12 @@ fn equal(expected: &Value, actual: &Value) -> Matched {
 
 const MORE: &str = "<more>";
 const ERROR: &str = "<error>";
+const CONTAINS: &str = "<contains>";
 const UNORDERED: &str = "<unordered>";
+const SOME: &str = "<some>";
 
 /// What an expected object means.
-enum Form {
+enum Form<'form> {
     /// Its members.
     Members {
         /// Whether there may be others.
@@ -196,15 +231,29 @@ enum Form {
     },
     /// `{"<error>": […]}`: the error that is written out here.
     Error(Value),
+    /// `{"<json>": …}`: a text that holds JSON like this.
+    Json(&'form Value),
+    /// `{"<contains>": …}`: a text with this in it.
+    Contains(&'form Value),
+    /// Exactly this value.
+    Computed(Computed<'form>),
 }
 
-impl Form {
-    fn read(members: &Map<String, Value>) -> Result<Self, String> {
+impl<'form> Form<'form> {
+    fn read(members: &'form Map<String, Value>) -> Result<Self, String> {
         if let Some(parts) = members.get(ERROR) {
             if members.len() > 1 {
                 return Err(format!("`{ERROR}` stands alone in its object"));
             }
             return written_out(parts).map(Self::Error);
+        }
+        if let Some(text) = members.get(CONTAINS) {
+            return Ok(Self::Contains(text));
+        }
+        match Computed::read(members)? {
+            Some(Computed::Json(inner)) => return Ok(Self::Json(inner)),
+            Some(computed) => return Ok(Self::Computed(computed)),
+            None => {}
         }
         match members.get(MORE) {
             None => Ok(Self::Members { open: false }),
@@ -237,9 +286,28 @@ fn written_out(parts: &Value) -> Result<Value, String> {
     Ok(error)
 }
 
-fn unordered(items: &[Value]) -> Option<&[Value]> {
-    match items.split_first() {
-        Some((Value::String(first), rest)) if first == UNORDERED => Some(rest),
-        _ => None,
+/// What an expected array means.
+enum ArrayForm<'form> {
+    /// These elements in this order.
+    Ordered(&'form [Value]),
+    /// `["<unordered>", …]`: these elements in any order.
+    Unordered(&'form [Value]),
+    /// `["<some>", …]`: these elements, and perhaps others.
+    Some(&'form [Value]),
+}
+
+impl<'form> ArrayForm<'form> {
+    fn read(items: &'form [Value]) -> Self {
+        match items.split_first() {
+            Some((Value::String(first), rest)) if first == UNORDERED => Self::Unordered(rest),
+            Some((Value::String(first), rest)) if first == SOME => Self::Some(rest),
+            _ => Self::Ordered(items),
+        }
+    }
+
+    const fn items(&self) -> &'form [Value] {
+        match self {
+            Self::Ordered(items) | Self::Unordered(items) | Self::Some(items) => items,
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value};
 
+use super::computed::Computed;
 use super::placeholder::Placeholder;
 
 /// Makes strings that never were before: in this run by counting, in all runs by the salt.
@@ -71,11 +72,17 @@ impl<'run> Memory<'run> {
         match message {
             Value::String(text) => self.fill_text(text),
             Value::Array(items) => items.iter().map(|item| self.fill(item)).collect(),
-            Value::Object(members) => members
-                .iter()
-                .map(|(key, value)| Ok((key.clone(), self.fill(value)?)))
-                .collect::<Result<Map<_, _>, String>>()
-                .map(Value::Object),
+            Value::Object(members) => match Computed::read(members)? {
+                Some(computed) => {
+                    let argument = self.fill(computed.argument())?;
+                    computed.value(&argument)
+                }
+                None => members
+                    .iter()
+                    .map(|(key, value)| Ok((key.clone(), self.fill(value)?)))
+                    .collect::<Result<Map<_, _>, String>>()
+                    .map(Value::Object),
+            },
             other => Ok(other.clone()),
         }
     }
@@ -104,7 +111,10 @@ pub(crate) fn check_sent(message: &Value) -> Result<(), String> {
             _ => Ok(()),
         },
         Value::Array(items) => items.iter().try_for_each(check_sent),
-        Value::Object(members) => members.values().try_for_each(check_sent),
+        Value::Object(members) => match Computed::read(members)? {
+            Some(computed) => check_sent(computed.argument()),
+            None => members.values().try_for_each(check_sent),
+        },
         _ => Ok(()),
     }
 }

@@ -17,17 +17,20 @@
 //!
 //! - [`Case`] and [`Step`]: what a file says, with errors that name the place;
 //! - [`book`]: the cases that Bolide brings, or those of a directory;
-//! - `placeholder`, `memory`, `matching`: the strings such as `<id>` that stand for something;
+//! - `placeholder`, `computed`, `memory`, `matching`: the strings such as `<id>` that stand for something;
 //! - [`Transport`] and [`Connection`]: the way to a server, [`WebSocket`] being one;
-//! - `lines`: the connections of a case;
+//! - `lines`: the connections of a case; `http`: its requests; [`Mailbox`]: where its mail is read;
 //! - `player`: one case, step by step;
 //! - [`run`] with [`Options`]: which cases, how many at once;
 //! - [`Report`]: what passed, and why the rest did not.
 
 pub mod book;
 mod case;
+mod computed;
+mod http;
 mod in_process;
 mod lines;
+mod mailbox;
 mod matching;
 mod memory;
 mod placeholder;
@@ -42,10 +45,12 @@ mod transport;
 mod websocket;
 
 pub use case::{Case, CaseError, Chapter, Level};
+pub use http::{Exchange, HttpAnswer, HttpRequest};
 pub use in_process::{InProcess, InProcessConnection};
+pub use mailbox::Mailbox;
 pub use report::{Counts, Failure, Outcome, Report, Verdict};
 pub use runner::{Options, run};
 pub use sockjs::{SockJs, SockJsConnection};
-pub use step::{Action, Binary, Call, CloseCode, Opening, Step};
+pub use step::{Action, Binary, Call, CloseCode, ExpectedMail, Opening, Step};
 pub use transport::{Connection, Received, Transport, TransportError};
 pub use websocket::{WebSocket, WebSocketConnection};

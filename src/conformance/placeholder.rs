@@ -29,6 +29,7 @@ pub(crate) enum Kind {
     Object,
     Array,
     Id,
+    Secret,
 }
 
 impl Placeholder {
@@ -73,6 +74,7 @@ impl Kind {
             "object" => Some(Self::Object),
             "array" => Some(Self::Array),
             "id" => Some(Self::Id),
+            "secret" => Some(Self::Secret),
             _ => None,
         }
     }
@@ -87,6 +89,7 @@ impl Kind {
             Self::Object => value.is_object(),
             Self::Array => value.is_array(),
             Self::Id => value.as_str().is_some_and(is_id),
+            Self::Secret => value.as_str().is_some_and(is_secret),
         }
     }
 }
@@ -94,6 +97,11 @@ impl Kind {
 /// Whether `text` looks like what Meteor's `Random.id()` gives.
 pub(crate) fn is_id(text: &str) -> bool {
     text.len() == ID_LENGTH && text.chars().all(is_of_id)
+}
+
+/// Whether `text` looks like what Meteor's `Random.secret()` gives.
+fn is_secret(text: &str) -> bool {
+    text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// How many characters an id has.

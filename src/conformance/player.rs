@@ -3,27 +3,32 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::case::Case;
+use super::http::Exchange;
 use super::lines::{Heard, Lines, Problem, shortened, shown};
+use super::mailbox::Mailbox;
 use super::matching::{matches, matches_alone, text_matches};
 use super::memory::{FreshValues, Memory};
 use super::report::Failure;
-use super::step::{Action, Call, CloseCode, Opening, Step};
+use super::step::{Action, Call, CloseCode, ExpectedMail, Opening, Step};
 use super::transport::Transport;
 
+/// What all cases of a run share.
+pub(crate) struct Company<'run> {
+    pub(crate) fresh_values: &'run FreshValues,
+    pub(crate) mailbox: Option<&'run Mailbox>,
+    pub(crate) patience: Duration,
+}
+
 /// Plays `case` against the server behind `transport`.
-pub(crate) async fn play<T: Transport>(
-    transport: &T,
-    case: &Case,
-    fresh_values: &FreshValues,
-    patience: Duration,
-) -> Result<(), Failure> {
+pub(crate) async fn play<T: Transport>(transport: &T, case: &Case, company: &Company<'_>) -> Result<(), Failure> {
     let mut player = Player {
-        lines: Lines::new(transport, !case.shows_pings, patience),
-        memory: Memory::new(fresh_values),
-        patience,
+        lines: Lines::new(transport, !case.shows_pings, company.patience),
+        memory: Memory::new(company.fresh_values),
+        mailbox: company.mailbox,
+        patience: company.patience,
     };
     let ended = player.play_to_the_end(&case.steps).await;
     let transcript = player.lines.say_goodbye().await;
@@ -33,6 +38,7 @@ pub(crate) async fn play<T: Transport>(
 struct Player<'run, T: Transport> {
     lines: Lines<'run, T>,
     memory: Memory<'run>,
+    mailbox: Option<&'run Mailbox>,
     patience: Duration,
 }
 
@@ -90,6 +96,8 @@ impl<T: Transport> Player<'_, T> {
                 sleep(*time).await;
                 Ok(())
             }
+            Action::Http(exchange) => self.exchange(exchange, patience).await,
+            Action::Mail(mail) => self.expect_mail(mail, patience).await,
             Action::Repeat(..) => unreachable!("play_step plays these"),
         }
     }
@@ -215,6 +223,26 @@ impl<T: Transport> Player<'_, T> {
                 Heard::Nothing => return Err(still_open()),
             }
         }
+    }
+
+    async fn exchange(&mut self, exchange: &Exchange, patience: Duration) -> Result<(), Problem> {
+        let request = exchange.request.fill(&mut self.memory)?;
+        let answer = self.lines.request(request, Instant::now() + patience).await?;
+        exchange.answer.matches(&answer, &mut self.memory).map_err(|mismatch| {
+            let expected = serde_json::to_string(&exchange.answer.body).unwrap_or_default();
+            Problem(format!("{}\n{mismatch}", unlike(&expected, answer.body())))
+        })
+    }
+
+    async fn expect_mail(&mut self, expected: &ExpectedMail, patience: Duration) -> Result<(), Problem> {
+        let mailbox = self.mailbox.ok_or_else(|| Problem("the runner takes no mail".into()))?;
+        let to = self.memory.fill(&expected.to)?;
+        let address = to.as_str().ok_or_else(|| Problem(format!("{to} is no address")))?;
+        let mail = timeout(patience, mailbox.next(address)).await;
+        let mail = mail.map_err(|_| Problem(format!("expected a mail to {address}\nnone has come")))?;
+        matches(&expected.content, &mail, &mut self.memory).map_err(|mismatch| {
+            Problem(format!("{}\n{mismatch}", unlike(&expected.content.to_string(), &mail.to_string())))
+        })
     }
 
     /// Whatever the server says beyond what was expected fails the case.

@@ -7,8 +7,9 @@ use futures::{StreamExt, stream};
 use serde_json::Value;
 
 use super::case::{Case, Chapter, Level};
+use super::mailbox::Mailbox;
 use super::memory::FreshValues;
-use super::player::play;
+use super::player::{Company, play};
 use super::report::{Outcome, Report, Verdict};
 use super::transport::Transport;
 
@@ -23,6 +24,7 @@ pub struct Options {
     patience: Duration,
     parallel: usize,
     server: BTreeMap<String, Value>,
+    mailbox: Option<Mailbox>,
 }
 
 impl Options {
@@ -42,6 +44,7 @@ impl Options {
                 ("transport".to_owned(), "websocket".into()),
                 ("httpForwardedCount".to_owned(), 0.into()),
             ]),
+            mailbox: None,
         }
     }
 
@@ -90,6 +93,12 @@ impl Options {
         self
     }
 
+    /// States that the server sends its mail to this mailbox.
+    #[must_use]
+    pub fn mailbox(self, mailbox: Mailbox) -> Self {
+        Self { mailbox: Some(mailbox), ..self.server("mail", true) }
+    }
+
     fn selects(&self, chapter: &Chapter, case: &Case) -> bool {
         let name = case.name.to_lowercase();
         let in_chapter = self.chapters.is_empty() || self.chapters.contains(&chapter.name);
@@ -111,6 +120,7 @@ impl Options {
 /// Plays the selected cases against the server behind `transport`.
 pub async fn run<T: Transport>(transport: &T, book: &[Chapter], options: &Options) -> Report {
     let fresh_values = &FreshValues::new(&options.salt);
+    let company = &Company { fresh_values, mailbox: options.mailbox.as_ref(), patience: options.patience };
     let selected: Vec<(usize, &Chapter, &Case)> = book
         .iter()
         .flat_map(|chapter| chapter.cases.iter().map(move |case| (chapter, case)))
@@ -121,7 +131,7 @@ pub async fn run<T: Transport>(transport: &T, book: &[Chapter], options: &Option
     let (alone, together): (Vec<_>, Vec<_>) = selected.into_iter().partition(|(_, _, case)| case.alone);
 
     let run_one = async |(place, chapter, case): (usize, &Chapter, &Case)| {
-        (place, run_case(transport, chapter, case, fresh_values, options).await)
+        (place, run_case(transport, chapter, case, company, options).await)
     };
     let mut outcomes: Vec<(usize, Outcome)> =
         stream::iter(together).map(run_one).buffer_unordered(options.parallel).collect().await;
@@ -136,12 +146,12 @@ async fn run_case<T: Transport>(
     transport: &T,
     chapter: &Chapter,
     case: &Case,
-    fresh_values: &FreshValues,
+    company: &Company<'_>,
     options: &Options,
 ) -> Outcome {
     let verdict = match options.reason_to_skip(case) {
         Some(reason) => Verdict::Skipped(reason),
-        None => match play(transport, case, fresh_values, options.patience).await {
+        None => match play(transport, case, company).await {
             Ok(()) => Verdict::Passed,
             Err(failure) => Verdict::Failed(failure),
         },

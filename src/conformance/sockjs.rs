@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bolide_protocol::sockjs::{Frame, Payload};
+use http::{Request, Response};
 
 use super::step::Opening;
 use super::transport::{Connection, Received, Transport, TransportError};
@@ -47,6 +48,10 @@ impl Transport for SockJs {
             }
             other => Err(TransportError(format!("{}: expected the frame `o`, not {other:?}", self.address))),
         }
+    }
+
+    async fn request(&self, request: Request<String>) -> Result<Response<String>, TransportError> {
+        WebSocket::new(&self.address)?.request(request).await
     }
 }
 

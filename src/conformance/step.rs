@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::http::{Exchange, HttpAnswer, HttpRequest};
 use super::matching::check_expected;
 use super::memory::check_sent;
 
@@ -55,6 +56,10 @@ pub enum Action {
     Drop,
     /// Lets time pass.
     Wait(Duration),
+    /// Sends an HTTP request and expects its answer.
+    Http(Box<Exchange>),
+    /// Expects a mail.
+    Mail(ExpectedMail),
     /// Plays steps several times.
     Repeat(u32, Vec<Step>),
 }
@@ -91,6 +96,15 @@ pub struct Call {
     pub data: Vec<Value>,
     /// The members of the `result` message beside `msg` and `id`.
     pub answer: Option<(String, Value)>,
+}
+
+/// A mail that is expected.
+#[derive(Debug, Clone)]
+pub struct ExpectedMail {
+    /// The address that it goes to.
+    pub to: Value,
+    /// What it is like.
+    pub content: Value,
 }
 
 /// How a connection is expected to end.
@@ -148,6 +162,9 @@ struct WrittenStep {
     close: Option<u16>,
     drop: Option<True>,
     wait: Option<u64>,
+    http: Option<HttpRequest>,
+    answer: Option<HttpAnswer>,
+    mail: Option<Map<String, Value>>,
     repeat: Option<u32>,
     steps: Option<Vec<Value>>,
 }
@@ -192,6 +209,7 @@ impl WrittenStep {
     fn action(mut self) -> Result<Action, String> {
         let call = self.take_call()?;
         let repeat = self.take_repeat()?;
+        let exchange = self.take_exchange()?;
         let opening = self.open.map(|opening| match opening {
             WrittenOpening::Plain(True) => Opening::default(),
             WrittenOpening::With(opening) => opening,
@@ -214,6 +232,8 @@ impl WrittenStep {
             self.close.map(Action::Close),
             self.drop.map(|True| Action::Drop),
             self.wait.map(Duration::from_millis).map(Action::Wait),
+            exchange.map(Box::new).map(Action::Http),
+            self.mail.map(expected_mail).transpose()?.map(Action::Mail),
             repeat.map(|(times, steps)| Action::Repeat(times, steps)),
         ];
         let mut given = actions.into_iter().flatten();
@@ -245,6 +265,14 @@ impl WrittenStep {
         Ok(Some(Call { method: method.clone(), params: params.to_vec(), data: data.unwrap_or_default(), answer }))
     }
 
+    fn take_exchange(&mut self) -> Result<Option<Exchange>, String> {
+        match (self.http.take(), self.answer.take()) {
+            (None, None) => Ok(None),
+            (Some(request), Some(answer)) => Ok(Some(Exchange { request, answer })),
+            _ => Err("`http` and `answer` belong together".into()),
+        }
+    }
+
     fn take_repeat(&mut self) -> Result<Option<(u32, Vec<Step>)>, String> {
         match (self.repeat.take(), self.steps.take()) {
             (None, None) => Ok(None),
@@ -264,6 +292,13 @@ fn close_code(code: &Value) -> Result<CloseCode, String> {
         .ok_or_else(|| format!("{code} is no close code"))
 }
 
+/// A mail may have more about it than what is expected.
+fn expected_mail(mut content: Map<String, Value>) -> Result<ExpectedMail, String> {
+    let to = content.remove("to").ok_or("`mail` says whom it is `to`")?;
+    content.insert("<more>".into(), true.into());
+    Ok(ExpectedMail { to, content: content.into() })
+}
+
 fn check_placeholders(action: &Action) -> Result<(), String> {
     match action {
         Action::Send(messages) => messages.iter().try_for_each(check_sent),
@@ -275,6 +310,8 @@ fn check_placeholders(action: &Action) -> Result<(), String> {
         Action::Expect(messages) => messages.iter().try_for_each(check_expected),
         Action::ExpectUnordered(lists) => lists.iter().flatten().try_for_each(check_expected),
         Action::SkipTo(message) => check_expected(message),
+        Action::Http(exchange) => exchange.check(),
+        Action::Mail(mail) => check_sent(&mail.to).and_then(|()| check_expected(&mail.content)),
         _ => Ok(()),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::future::Future;
 
+use http::{Request, Response};
+
 use super::step::Opening;
 
 /// A way to a server.
@@ -11,6 +13,12 @@ pub trait Transport: Sync {
 
     /// Opens a connection.
     fn open(&self, opening: &Opening) -> impl Future<Output = Result<Self::Connection, TransportError>> + Send;
+
+    /// Sends an HTTP request to the same server; its address is a path with a query.
+    fn request(
+        &self,
+        request: Request<String>,
+    ) -> impl Future<Output = Result<Response<String>, TransportError>> + Send;
 }
 
 /// One connection to a server. To drop it cuts it: without a farewell.
@@ -43,5 +51,5 @@ pub enum Received {
 
 /// A connection could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot open a connection: {0}")]
+#[error("cannot reach the server: {0}")]
 pub struct TransportError(pub String);

@@ -1,6 +1,7 @@
 //! The raw WebSocket, as most clients outside of browsers use it.
 
 use futures::{SinkExt, StreamExt};
+use http::{Request as HttpRequest, Response};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -10,6 +11,7 @@ use tokio_tungstenite::tungstenite::http::uri::{PathAndQuery, Uri};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
+use super::http::exchange;
 use super::step::Opening;
 use super::transport::{Connection, Received, Transport, TransportError};
 
@@ -65,6 +67,11 @@ impl Transport for WebSocket {
             .await
             .map_err(|error| failed(&self.address, &error))?;
         Ok(WebSocketConnection { socket })
+    }
+
+    async fn request(&self, request: HttpRequest<String>) -> Result<Response<String>, TransportError> {
+        let authority = self.address.authority().ok_or_else(|| failed(&self.address, &"the address has no host"))?;
+        exchange(authority, request).await.map_err(|reason| failed(authority, &reason))
     }
 }
 

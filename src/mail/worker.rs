@@ -36,19 +36,22 @@ pub(super) struct Worker<'queue> {
 
 impl Worker<'_> {
     pub(super) async fn run(&self, woken: &Notify, poll: Duration, stopped: &CancellationToken) {
+        // Only deliveries: they stand still while the store is waited for, and must not keep it from others meanwhile.
         let mut sending = FuturesUnordered::new();
         let mut tidying = interval(TIDYING);
         while !stopped.is_cancelled() {
             sending.extend(self.claim(AT_ONCE - sending.len()).await.into_iter().map(|queued| self.send(queued)));
             tokio::select! {
                 () = stopped.cancelled() => {}
-                Some(()) = sending.next(), if !sending.is_empty() => {}
+                Some((queued, outcome)) = sending.next(), if !sending.is_empty() => self.note(&queued, outcome).await,
                 () = woken.notified() => {}
                 () = sleep(poll) => {}
                 _ = tidying.tick() => self.forget_old().await,
             }
         }
-        while sending.next().await.is_some() {}
+        while let Some((queued, outcome)) = sending.next().await {
+            self.note(&queued, outcome).await;
+        }
     }
 
     /// Mails to send now, at most as many as there is room for.
@@ -64,10 +67,16 @@ impl Worker<'_> {
         })
     }
 
-    async fn send(&self, queued: QueuedMail) {
-        let outcome = match self.deliver(&queued).await {
+    async fn send(&self, queued: QueuedMail) -> (QueuedMail, Result<(), MailError>) {
+        let outcome = self.deliver(&queued).await;
+        (queued, outcome)
+    }
+
+    /// Stores what became of a mail.
+    async fn note(&self, queued: &QueuedMail, outcome: Result<(), MailError>) {
+        let outcome = match outcome {
             Ok(()) => self.outgoing.sent(queued.id).await,
-            Err(error) => self.keep(&queued, &error).await,
+            Err(error) => self.keep(queued, &error).await,
         };
         if let Err(error) = outcome {
             tracing::error!(mail = %queued.id, %error, "what became of a mail cannot be stored; it may be sent once more");

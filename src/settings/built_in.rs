@@ -6,6 +6,7 @@ const ACCOUNTS: &str = "Accounts";
 const TWO_FACTOR: &str = "Accounts: two-factor authentication";
 const FAILED_LOGINS: &str = "Accounts: failed log-ins";
 const REST: &str = "REST";
+const WEB: &str = "Web pages";
 
 const fn up_to(to: i64) -> Range {
     Range { from: 0, to }
@@ -246,6 +247,14 @@ pub const REST_RATE_LIMIT_WINDOW: Setting<i64> = Setting::integer(
     from_one_to(86_400_000),
 );
 
+/// Whether the web pages are served.
+pub const WEB_PAGES: Setting<bool> = Setting::boolean(
+    "Web_Pages_Enabled",
+    WEB,
+    "Serve the account page and this panel. Off, both are gone at once; `bolide call URL saveSetting` brings them back.",
+    true,
+);
+
 pub(crate) fn all() -> Vec<SettingDefinition> {
     let booleans = [
         TWO_FACTOR_ENABLED,
@@ -262,6 +271,7 @@ pub(crate) fn all() -> Vec<SettingDefinition> {
         METHOD_CALL_ERRORS_WITH_200,
         METHOD_CALL_PATH_MUST_MATCH,
         REST_RATE_LIMIT,
+        WEB_PAGES,
     ];
     let integers = [
         TOTP_MAX_DELTA,

@@ -83,7 +83,15 @@ impl SmtpSink {
     /// # Errors
     /// There is none.
     pub async fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    /// Listens at an address.
+    ///
+    /// # Errors
+    /// It is taken.
+    pub async fn start_at(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let state = watch::Sender::new(State::default());
         let listening = tokio::spawn(listen(listener, state.clone())).abort_handle();
@@ -124,19 +132,21 @@ impl SmtpSink {
     /// # Panics
     /// None comes within ten seconds.
     pub async fn wait_for(&self, address: &str) -> ReceivedMail {
-        let mut changes = self.state.subscribe();
-        let found = timeout(PATIENCE, async {
-            loop {
-                if let Some(mail) = self.take(address) {
-                    return mail;
-                }
-                drop(changes.changed().await);
-            }
-        });
-        let Ok(mail) = found.await else {
+        let Ok(mail) = timeout(PATIENCE, self.next_for(address)).await else {
             panic!("no mail to {address} within {PATIENCE:?}; these have come: {:?}", self.received());
         };
         mail
+    }
+
+    /// Takes the oldest mail to this address out of the sink; waits for as long as it takes.
+    pub async fn next_for(&self, address: &str) -> ReceivedMail {
+        let mut changes = self.state.subscribe();
+        loop {
+            if let Some(mail) = self.take(address) {
+                return mail;
+            }
+            drop(changes.changed().await);
+        }
     }
 
     /// Waits until a mail was offered this often, taken or not.

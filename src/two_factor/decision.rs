@@ -133,6 +133,86 @@ mod tests {
         assert_eq!(prefer(user(false, true, true), Totp), Ask(Email));
     }
 
+    /// The facts sheet's steps in their order: the first row that applies decides.
+    fn by_the_sheet(requirement: Requirement, facts: Facts) -> Decision {
+        let token = facts.token;
+        let may_be_excused = token.is_known && !requirement.is_second_factor_required();
+        let has_factor = facts.has_totp || facts.has_email;
+        let rows = [
+            (!facts.is_enabled, Admit),
+            (may_be_excused && token.bypasses, Admit),
+            (may_be_excused && token.is_in_grace && !has_factor, Admit),
+            (may_be_excused && !requirement.is_remember_me_disabled() && token.is_trusted, Admit),
+            (facts.preferred == Some(Totp) && facts.has_totp, Ask(Totp)),
+            (facts.preferred == Some(Email) && facts.has_email, Ask(Email)),
+            (facts.has_totp, Ask(Totp)),
+            (facts.has_email, Ask(Email)),
+            (requirement.is_second_factor_required(), Ask(Password)),
+            (
+                !requirement.is_password_fallback_disabled() && facts.allows_password && facts.has_password,
+                Ask(Password),
+            ),
+        ];
+        rows.into_iter().find(|(applies, _)| *applies).map_or(Admit, |(_, decision)| decision)
+    }
+
+    fn requirement(bits: u32) -> Requirement {
+        let mut requirement = TwoFactor::required();
+        if bits & 1 != 0 {
+            requirement = requirement.disable_password_fallback();
+        }
+        if bits & 2 != 0 {
+            requirement = requirement.disable_remember_me();
+        }
+        if bits & 4 != 0 {
+            requirement = requirement.require_second_factor();
+        }
+        requirement
+    }
+
+    fn facts(bits: u32, preferred: Option<TwoFactorMethod>) -> Facts {
+        let is = |bit: u32| bits >> bit & 1 == 1;
+        let token = TokenFacts { is_known: is(5), bypasses: is(6), is_trusted: is(7), is_in_grace: is(8) };
+        Facts {
+            is_enabled: is(0),
+            has_totp: is(1),
+            has_email: is(2),
+            has_password: is(3),
+            allows_password: is(4),
+            token,
+            preferred,
+        }
+    }
+
+    #[test]
+    fn the_whole_matrix_is_decided_as_the_steps_say() {
+        let mut asked = 0;
+        for policy in 0..8 {
+            for bits in 0..512 {
+                for preferred in [None, Some(Totp), Some(Email), Some(Password)] {
+                    let (requirement, facts) = (requirement(policy), facts(bits, preferred));
+                    let decision = decide(requirement, facts);
+                    assert_eq!(decision, by_the_sheet(requirement, facts), "{requirement:?} {facts:?}");
+                    asked += usize::from(decision != Admit);
+                }
+            }
+        }
+        assert!(asked > 4000, "only {asked} of 16384 were asked");
+    }
+
+    #[test]
+    fn no_token_excuses_from_what_requires_a_second_factor_nor_does_an_unknown_one_from_anything() {
+        for bits in (0..512).filter(|bits| bits & 1 == 1) {
+            let strict = decide(requirement(4), facts(bits, None));
+            assert_ne!(strict, Admit, "{bits:b}");
+            let unknown = facts(bits & !(1 << 5), None);
+            let without = Facts { token: TokenFacts::default(), ..unknown };
+            for policy in 0..8 {
+                assert_eq!(decide(requirement(policy), unknown), decide(requirement(policy), without), "{bits:b}");
+            }
+        }
+    }
+
     #[test]
     fn nobody_is_asked_when_it_is_turned_off() {
         let off = Facts { is_enabled: false, ..user(true, true, true) };

@@ -1,6 +1,7 @@
 //! [`TwoFactor`]: what a method demands before it runs. An argument of every registration, so that no method can be
 //! without one.
 
+use std::fmt;
 use std::time::Duration;
 
 /// The two-factor policy of a method.
@@ -66,6 +67,26 @@ impl TwoFactor {
     #[must_use]
     pub const fn is_gated(&self) -> bool {
         matches!(self, Self::Required(_))
+    }
+}
+
+/// In words, for lists.
+impl fmt::Display for TwoFactor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Required(requirement) = self else { return formatter.write_str("open") };
+        formatter.write_str("second factor")?;
+        let options = [
+            (requirement.second_factor_required, ", excuses nobody"),
+            (requirement.remember_me_disabled, ", asks every time"),
+            (requirement.password_fallback_disabled, ", no password instead"),
+        ];
+        for (_, words) in options.into_iter().filter(|(is_set, _)| *is_set) {
+            formatter.write_str(words)?;
+        }
+        match requirement.max_age {
+            Some(age) => write!(formatter, ", trusts for {} s at most", age.as_secs()),
+            None => Ok(()),
+        }
     }
 }
 

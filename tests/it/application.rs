@@ -1,8 +1,16 @@
 //! The application of `examples/conformance_server`, in this process.
 
+use bolide::accounts::Accounts;
+use bolide::accounts::password::HashingCost;
+use bolide::chance::SystemChance;
 use bolide::clock::MovableClock;
+use bolide::keys::KeyRing;
+use bolide::mail::SmtpMailer;
+use bolide::store::SqliteStore;
 use bolide::{App, AppBuilder};
 
+#[path = "../../examples/conformance_server/accounts.rs"]
+mod accounts;
 #[path = "../../examples/conformance_server/methods.rs"]
 mod methods;
 #[path = "../../examples/conformance_server/publications.rs"]
@@ -10,12 +18,24 @@ mod publications;
 #[path = "../../examples/conformance_server/script.rs"]
 mod script;
 
-/// The application as its own program builds it.
+/// The application as its own program builds it, but without accounts.
 pub(crate) fn application() -> App {
     register(App::builder()).build().expect("the application fits together")
 }
 
-/// Adds all methods and publications of the application.
+/// The application with its users, which sends its mail to `smtp_url`. Its hashes are cheap: many log in.
+pub(crate) async fn application_with_users(smtp_url: &str) -> App {
+    let store = SqliteStore::open("sqlite::memory:").await.expect("a store");
+    let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.expect("accounts");
+    let sender = "Conformance <no-reply@example.com>".parse().expect("a sender");
+    let accounts = accounts
+        .mailer(SmtpMailer::new(smtp_url, sender).expect("a mail server"))
+        .hashing_cost(HashingCost::new(8, 1, 1).expect("a cost"));
+    accounts::add_users(&accounts).await.expect("new users");
+    accounts::register(register(App::builder().accounts(accounts))).build().expect("the application fits together")
+}
+
+/// Adds all methods and publications of the application that need no accounts.
 pub(crate) fn register(app: AppBuilder) -> AppBuilder {
     let clock = MovableClock::default();
     publications::register(methods::register(app.clock(clock.clone()), clock))

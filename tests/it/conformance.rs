@@ -1,33 +1,36 @@
 //! The conversations in `protocol/conformance`, held with the application in the process and over sockets.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use bolide::conformance::{InProcess, Level, Options, Report, SockJs, Transport, WebSocket, book, run};
+use bolide::conformance::{InProcess, Level, Mailbox, Options, Report, SockJs, Transport, WebSocket, book, run};
 use bolide::{App, Heartbeat};
 
-use crate::application::{application, register};
+use crate::application::{application_with_users, register};
 use crate::server::Server;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_conversations_hold_in_the_process() {
-    let options = Options::new("in-process").level(Level::Bolide).server("transport", "memory");
-    let report = play(&InProcess::new(application()), &options).await;
-    expect_success(&report, 500);
+    let mailbox = mailbox().await;
+    let app = application_with_users(&mailbox.url()).await;
+    let options = options("in-process", mailbox).server("transport", "memory");
+    expect_success(&play(&InProcess::new(app), &options).await, 950);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_conversations_hold_over_websocket() {
-    let server = Server::start(application()).await;
-    let report = play(&web_socket(&server), &Options::new("websocket").level(Level::Bolide)).await;
-    expect_success(&report, 590);
+    let mailbox = mailbox().await;
+    let server = Server::start(application_with_users(&mailbox.url()).await).await;
+    expect_success(&play(&web_socket(&server), &options("websocket", mailbox)).await, 1050);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_conversations_hold_over_sockjs() {
-    let server = Server::start(application()).await;
+    let mailbox = mailbox().await;
+    let server = Server::start(application_with_users(&mailbox.url()).await).await;
     let sockjs = SockJs::new(&format!("ws://{}/sockjs", server.address)).expect("an address");
-    let options = Options::new("sockjs").level(Level::Bolide).server("transport", "sockjs");
-    expect_success(&play(&sockjs, &options).await, 550);
+    let options = options("sockjs", mailbox).server("transport", "sockjs");
+    expect_success(&play(&sockjs, &options).await, 1000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,6 +46,14 @@ async fn the_conversations_about_heartbeats_and_proxies_hold() {
         .server("heartbeatTimeoutMs", 400)
         .server("httpForwardedCount", 1);
     expect_success(&play(&web_socket(&server), &options).await, 30);
+}
+
+async fn mailbox() -> Mailbox {
+    Mailbox::open(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port")
+}
+
+fn options(salt: &str, mailbox: Mailbox) -> Options {
+    Options::new(salt).level(Level::Bolide).mailbox(mailbox)
 }
 
 fn web_socket(server: &Server) -> WebSocket {

@@ -106,7 +106,7 @@ async fn a_server_that_is_not_there_fails() {
     drop(listener);
     let report = hold_against(address, Options::new("test").name(SESSION)).await;
     let (_, failure) = report.failures().next().unwrap();
-    assert!(failure.reason.starts_with("cannot open a connection: "), "{}", failure.reason);
+    assert!(failure.reason.starts_with("cannot reach the server: "), "{}", failure.reason);
 }
 
 fn without(kept: &[&str]) -> Vec<&'static str> {

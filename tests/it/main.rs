@@ -41,4 +41,5 @@ mod streams;
 mod subscriber;
 mod user_changes;
 mod waiting;
+mod web_pages;
 mod windows;

@@ -2,12 +2,13 @@
 //! failed, and with 2 if they could not be played.
 
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use bolide::chance::{Chance as _, SystemChance};
-use bolide::conformance::{Level, Options, Report, SockJs, WebSocket, book, run as play};
+use bolide::conformance::{Level, Mailbox, Options, Report, SockJs, WebSocket, book, run as play};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -23,7 +24,7 @@ pub(crate) struct Arguments {
     name: Vec<String>,
 
     /// Whose promises to hold the server against: `ddp` is what every server must keep, `meteor` is Meteor's choice
-    /// where DDP leaves one, `bolide` has our own rules as well.
+    /// where DDP leaves one and its accounts, `rocketchat` the second factor and REST, `bolide` has our own rules as well.
     #[arg(long, default_value_t = Level::Ddp)]
     level: Level,
 
@@ -34,6 +35,11 @@ pub(crate) struct Arguments {
     /// How long to wait for an expected message, in milliseconds.
     #[arg(long, default_value_t = 5000)]
     patience_ms: u64,
+
+    /// Takes the server's mail at this address, such as `127.0.0.1:2525`, for the cases that read mail. The server must
+    /// have been told to send it there: `--smtp smtp://127.0.0.1:2525`.
+    #[arg(long, value_name = "ADDRESS")]
+    smtp: Option<SocketAddr>,
 
     /// Plays the cases in this directory instead of those in the program.
     #[arg(long)]
@@ -57,7 +63,7 @@ async fn play_all(arguments: Arguments) -> Result<Report, Box<dyn std::error::Er
         Some(directory) => book::from_directory(directory)?,
         None => book::embedded()?,
     };
-    let options = options(&arguments);
+    let options = options(&arguments).await?;
     let report = if arguments.url.trim_end_matches('/').ends_with("/sockjs") {
         play(&SockJs::new(&arguments.url)?, &chapters, &options.server("transport", "sockjs")).await
     } else {
@@ -67,7 +73,7 @@ async fn play_all(arguments: Arguments) -> Result<Report, Box<dyn std::error::Er
     Ok(report)
 }
 
-fn options(arguments: &Arguments) -> Options {
+async fn options(arguments: &Arguments) -> Result<Options, String> {
     let mut salt = [0; 8];
     SystemChance.fill(&mut salt);
     let mut options = Options::new(&format!("{:016x}", u64::from_le_bytes(salt)))
@@ -80,5 +86,9 @@ fn options(arguments: &Arguments) -> Options {
     for name in &arguments.name {
         options = options.name(name);
     }
-    options
+    if let Some(address) = arguments.smtp {
+        let opened = Mailbox::open(address).await;
+        options = options.mailbox(opened.map_err(|error| format!("cannot take mail at {address}: {error}"))?);
+    }
+    Ok(options)
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use bolide::App;
 use bolide::accounts::{Accounts, AccountsHandle};
 use bolide::chance::SystemChance;
-use bolide::keys::KeyRing;
-use bolide::store::SqliteStore;
+use bolide::keys::{KeyError, KeyRing};
+use bolide::store::{OpenError, SqliteStore};
 
 /// Where a server keeps its data.
 #[derive(Debug, clap::Args)]
@@ -23,13 +23,26 @@ pub(crate) struct DataArguments {
 impl DataArguments {
     /// Opens the database, or makes it.
     pub(crate) async fn open(&self) -> Result<Accounts, Box<dyn std::error::Error>> {
+        Ok(Accounts::open(self.store().await?, self.keys()?).await?)
+    }
+
+    /// The database alone. No other process has it meanwhile.
+    pub(crate) async fn store(&self) -> Result<SqliteStore, OpenError> {
         let database = self.data_dir.join("bolide.db");
-        let store = SqliteStore::open(&format!("sqlite:{}", database.display())).await?;
-        let keys = match &self.keys {
-            Some(text) => KeyRing::parse(text)?,
-            None => KeyRing::open_file(&self.data_dir.join("bolide.key"), &SystemChance)?,
-        };
-        Ok(Accounts::open(store, keys).await?)
+        SqliteStore::open(&format!("sqlite:{}", database.display())).await
+    }
+
+    /// The keys, from where they are.
+    pub(crate) fn keys(&self) -> Result<KeyRing, KeyError> {
+        match (&self.keys, self.key_file()) {
+            (None, Some(file)) => KeyRing::open_file(&file, &SystemChance),
+            (text, _) => KeyRing::parse(text.as_deref().unwrap_or_default()),
+        }
+    }
+
+    /// The file of the keys; nothing where they come in a variable.
+    pub(crate) fn key_file(&self) -> Option<PathBuf> {
+        self.keys.is_none().then(|| self.data_dir.join("bolide.key"))
     }
 
     /// The accounts of an app that serves nobody: for commands of an operator.

@@ -8,8 +8,10 @@ mod data;
 mod documents;
 mod environment;
 mod import;
+mod key;
 mod latencies;
 mod login;
+mod methods;
 mod output;
 mod progress;
 mod prompt;
@@ -41,6 +43,11 @@ enum Command {
     /// Makes login tokens for a server that is stopped.
     #[command(subcommand)]
     Token(token::Command),
+    /// Changes the keys that seal secrets, of a server that is stopped.
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Lists the methods and endpoints of `bolide serve`, each with its two-factor policy.
+    Methods(methods::Arguments),
     /// Calls a method of any DDP server and prints its result.
     Call(call::Arguments),
     /// Follows a publication of any DDP server: a table on a terminal, else one JSON object per line.
@@ -61,6 +68,8 @@ async fn main() -> ExitCode {
         Command::Serve(arguments) => serve::report(checked(serve::run(arguments)).await),
         Command::User(command) => serve::report(checked(user::run(command)).await),
         Command::Token(command) => serve::report(checked(token::run(command)).await),
+        Command::Key(command) => serve::report(checked(key::run(command)).await),
+        Command::Methods(arguments) => serve::report(checked(methods::run(arguments)).await),
         Command::Call(arguments) => output::finish(call::run(arguments)).await,
         Command::Subscribe(arguments) => output::finish(subscribe::run(arguments)).await,
         Command::Login(arguments) => output::finish(login::run(arguments)).await,

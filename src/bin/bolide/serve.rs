@@ -1,13 +1,15 @@
 //! `bolide serve`: accounts, settings and REST on an embedded database, with no configuration at all.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use bolide::accounts::{Accounts, AccountsHandle};
 use bolide::clock::SystemClock;
 use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
-use bolide::{App, rate_limit::RateLimitRule};
+use bolide::store::{User, UserFilter};
+use bolide::{App, rate_limit::RateLimitRule, shutdown_signal};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -25,9 +27,9 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     data: DataArguments,
 
-    /// Where users reach this server; links in mails begin so
-    #[arg(long, env = "BOLIDE_ROOT_URL", default_value = "http://localhost:3000")]
-    root_url: String,
+    /// Where users reach this server; links in mails begin so. Without it: the address that it listens on
+    #[arg(long, env = "BOLIDE_ROOT_URL")]
+    root_url: Option<String>,
 
     /// How the site is called in mails and in authenticator apps
     #[arg(long, env = "BOLIDE_SITE_NAME", default_value = "Bolide")]
@@ -56,27 +58,23 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")))
         .init();
-    let accounts = arguments.data.open().await?.site(&arguments.site_name, &arguments.root_url);
+    let listener = arguments.listen().await?;
+    let root_url = arguments.root_url.clone().unwrap_or(root_url(listener.local_addr()?));
+    let accounts = arguments.data.open().await?.site(&arguments.site_name, &root_url);
     let accounts = arguments.with_mailer(accounts)?;
     let app = App::builder()
         .accounts(accounts)
+        .web_pages()
         .forwarded_count(arguments.forwarded_count)
         .rate_limit(RateLimitRule::account_methods())
         .build()?;
     if let Some(accounts) = app.accounts() {
         welcome_first_admin(&accounts).await?;
     }
-    announce_and_serve(&app, &arguments.listen).await
-}
-
-/// Says where the server is once it can be reached: with port 0, nobody else knows.
-async fn announce_and_serve(app: &App, address: &str) -> Outcome {
-    let listener = TcpListener::bind(address).await.map_err(|reason| {
-        format!("cannot listen on {address}: {reason}; choose another address with --listen, such as 127.0.0.1:3001")
-    })?;
-    let mut ended = Box::pin(bolide::shutdown_signal());
+    let mut ended = Box::pin(shutdown_signal());
     // From now on a signal is heard: whoever reads the line may send one at once.
     let _not_yet = futures::poll!(&mut ended);
+    // With port 0, nobody else knows where.
     writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
     app.serve_on(listener, ended).await;
     Ok(())
@@ -91,6 +89,15 @@ pub(crate) fn report(outcome: Outcome) -> ExitCode {
 }
 
 impl Arguments {
+    async fn listen(&self) -> Result<TcpListener, String> {
+        let address = &self.listen;
+        TcpListener::bind(address).await.map_err(|reason| {
+            format!(
+                "cannot listen on {address}: {reason}; choose another address with --listen, such as 127.0.0.1:3001"
+            )
+        })
+    }
+
     fn with_mailer(&self, accounts: Accounts) -> Result<Accounts, Box<dyn std::error::Error>> {
         let sender: Sender = self.mail_from.parse()?;
         Ok(match (&self.mail_url, &self.mail_dir) {
@@ -101,20 +108,54 @@ impl Arguments {
     }
 }
 
-/// A server without users gets an admin, and whoever started it a token to choose the password with, once.
-async fn welcome_first_admin(accounts: &AccountsHandle) -> Outcome {
-    let filter = bolide::store::UserFilter { limit: 1, ..Default::default() };
-    if accounts.store().users(filter).await?.total > 0 {
-        return Ok(());
+/// Whether it is the admin that an earlier start made, and whom nobody has signed in as.
+fn is_waiting(user: &User) -> bool {
+    user.username.as_deref() == Some("admin") && user.password.is_none()
+}
+
+/// Where a browser on this machine finds a server that listens on an address.
+fn root_url(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("http://localhost:{}", address.port())
+    } else {
+        format!("http://{address}")
     }
-    accounts.add_user("admin", &[], &["admin".to_owned()], None).await.map_err(|error| error.to_string())?;
+}
+
+/// A server without users gets an admin, and whoever started it a link to choose the password with, once. As long as nobody
+/// has chosen it, each start prints another.
+async fn welcome_first_admin(accounts: &AccountsHandle) -> Outcome {
+    let filter = UserFilter { limit: 1, ..Default::default() };
+    let page = accounts.store().users(filter).await?;
+    match page.users.first() {
+        None => {
+            let added = accounts.add_user("admin", &[], &["admin".to_owned()], None).await;
+            added.map_err(|error| error.to_string())?;
+        }
+        Some(only) if page.total == 1 && is_waiting(only) => {}
+        Some(_) => return Ok(()),
+    }
     let link = accounts.password_link("admin").await.map_err(|error| error.to_string())?;
-    let token = link.rsplit('/').next().unwrap_or_default();
     let mut output = std::io::stdout().lock();
-    writeln!(output, "There is a user `admin` now. Choose its password, once, within 30 days:")?;
+    let token = link.rsplit('/').next().unwrap_or_default();
+    writeln!(output, "There is a user `admin` now. Choose its password behind this link, once, within 30 days:")?;
     writeln!(output, "  {link}")?;
     writeln!(output, "or on the command line:")?;
     writeln!(output, "  bolide call URL resetPassword '\"{token}\"' '\"PASSWORD\"'")?;
     output.flush()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_lead_to_the_address_that_is_listened_on() {
+        let root = |address: &str| root_url(address.parse().unwrap());
+        assert_eq!(root("127.0.0.1:8000"), "http://127.0.0.1:8000");
+        assert_eq!(root("[::1]:8000"), "http://[::1]:8000");
+        assert_eq!(root("0.0.0.0:3000"), "http://localhost:3000");
+        assert_eq!(root("[::]:3000"), "http://localhost:3000");
+    }
 }

@@ -14,7 +14,7 @@ fn mistake_in(step: &str) -> String {
 #[test]
 fn the_cases_that_bolide_brings_can_all_be_read() {
     let chapters = book::embedded().unwrap();
-    assert!(chapters.iter().flat_map(|chapter| &chapter.cases).count() > 220);
+    assert!(chapters.iter().flat_map(|chapter| &chapter.cases).count() > 1000);
 }
 
 #[test]
@@ -68,6 +68,19 @@ fn a_mistake_names_file_case_and_step() {
     assert!(mistake_in(r#"{"repeat": 2}"#).contains("belong together"));
     assert!(mistake_in(r#"{"expectClose": "soon"}"#).contains("is no close code"));
     assert!(mistake_in(r#"{"open": {"pth": "/"}}"#).contains("step 2"));
+    let http = r#""http": {"method": "GET", "path": "/"}"#;
+    assert!(mistake_in(&format!("{{{http}}}")).contains("`http` and `answer` belong together"));
+    assert!(
+        mistake_in(&format!(r#"{{{http}, "answer": {{"status": 200, "body": 1, "text": ""}}}}"#))
+            .contains("one of them")
+    );
+    assert!(
+        mistake_in(&format!(r#"{{{http}, "answer": {{"status": 200, "body": "<typo:x>"}}}}"#))
+            .contains("no placeholder")
+    );
+    assert!(mistake_in(r#"{"mail": {"subject": "x"}}"#).contains("whom it is `to`"));
+    assert!(mistake_in(r#"{"send": {"<join>": ["<id>"]}}"#).contains("can be expected, but not sent"));
+    assert!(mistake_in(r#"{"send": {"<join>": [], "a": 1}}"#).contains("`<join>` stands alone"));
 }
 
 #[test]

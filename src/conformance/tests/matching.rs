@@ -59,6 +59,23 @@ fn arrays_have_the_expected_length_and_order() {
 }
 
 #[test]
+fn an_array_may_have_elements_beside_some() {
+    let expected = json!(["<some>", {"<more>": true, "a": 1}, "b"]);
+    assert_matches(&expected, &json!(["c", "b", {"a": 1, "d": 2}]));
+    assert_matches(&json!(["<some>"]), &json!([]));
+    assert_differs(&expected, &json!(["c", {"a": 1}]), r#""b" is not among ["c",{"a":1}]"#);
+    assert_differs(&expected, &json!({"a": 1}), r#"expected an array, received {"a":1}"#);
+}
+
+#[test]
+fn a_secret_has_43_characters_that_need_no_escape() {
+    assert_matches(&json!("<secret>"), &json!("YQ3P2Ljz-xTg9tnJ0jcHLkvb8SfJ3qkq2o_8tUj2hZs"));
+    for wrong in [json!("short"), json!("YQ3P2Ljz+xTg9tnJ0jcHLkvb8SfJ3qkq2o/8tUj2hZs"), json!(43)] {
+        assert!(mismatch(&json!("<secret>"), &wrong).is_some(), "{wrong}");
+    }
+}
+
+#[test]
 fn an_unordered_array_has_the_expected_elements() {
     let expected = json!(["<unordered>", "a", "b", "b"]);
     assert_matches(&expected, &json!(["b", "a", "b"]));

@@ -3,4 +3,6 @@
 mod files;
 mod matching;
 mod playing;
+#[cfg(feature = "accounts")]
+mod requests;
 mod server;

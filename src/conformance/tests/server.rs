@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use http::{Request, Response};
 use serde_json::{Value, json};
 
 use crate::conformance::{Connection, Opening, Received, Transport, TransportError};
@@ -13,8 +14,12 @@ type Answer = Box<dyn Fn(&Value) -> Vec<Received> + Send + Sync>;
 /// What connections of the server have seen, in order.
 pub(super) type Seen = Arc<Mutex<Vec<Value>>>;
 
+/// Answers a request.
+type HttpAnswer = Box<dyn Fn(&Request<String>) -> Response<String> + Send + Sync>;
+
 pub(super) struct Server {
     answer: Arc<Answer>,
+    answer_http: HttpAnswer,
     pub(super) seen: Seen,
 }
 
@@ -32,7 +37,13 @@ impl Server {
             Some("ping") => vec![text(&json!({"msg": "pong", "id": message["id"]}))],
             _ => answer(message),
         };
-        Self { answer: Arc::new(Box::new(with_basics)), seen: Seen::default() }
+        let answer_http = Box::new(|_: &_| Response::new(String::new()));
+        Self { answer: Arc::new(Box::new(with_basics)), answer_http, seen: Seen::default() }
+    }
+
+    /// Answers requests by `answer`.
+    pub(super) fn http(answer: impl Fn(&Request<String>) -> Response<String> + Send + Sync + 'static) -> Self {
+        Self { answer_http: Box::new(answer), ..Self::new(|_| Vec::new()) }
     }
 }
 
@@ -46,6 +57,10 @@ impl Transport for Server {
     async fn open(&self, _: &Opening) -> Result<ServerConnection, TransportError> {
         let (answer, seen) = (Arc::clone(&self.answer), Arc::clone(&self.seen));
         Ok(ServerConnection { answer, seen, waiting: VecDeque::new() })
+    }
+
+    async fn request(&self, request: Request<String>) -> Result<Response<String>, TransportError> {
+        Ok((self.answer_http)(&request))
     }
 }
 

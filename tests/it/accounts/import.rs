@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bolide::accounts::{ImportError, Imported};
+use bolide::clock::Clock as _;
 use bolide::protocol::ejson::Date;
 use bolide::store::{TokenKind, Totp, Unique};
 use serde_json::json;
@@ -21,7 +22,7 @@ const ADAS_SECRET: &[u8] = b"12345678901234567890123456789012";
 const BOBS_SECRET: &[u8] = b"12345678901234567890";
 
 fn code(bank: &Bank, secret: &[u8]) -> String {
-    super::code_of(Secret::new(Box::from(secret)), &bank.clock)
+    super::code_of(Secret::new(Box::from(secret)), bank.clock.now())
 }
 
 async fn bank_with_imported_users() -> (Bank, Vec<Result<Imported, ImportError>>) {

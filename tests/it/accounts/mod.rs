@@ -9,6 +9,8 @@ mod enrolment;
 mod factors;
 pub(crate) mod import;
 mod input;
+mod keys;
+mod leaked_secrets;
 mod login;
 mod mail;
 mod nodes;
@@ -16,8 +18,11 @@ mod other_dialects;
 mod own_document;
 mod permissions;
 mod pipeline;
+mod policies;
+mod replays;
 mod rest;
 mod revocation;
+mod wrong_types;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +30,7 @@ use std::time::Duration;
 use bolide::accounts::Accounts;
 use bolide::accounts::password::HashingCost;
 use bolide::chance::SystemChance;
-use bolide::clock::{Clock as _, MovableClock, Timestamp};
+use bolide::clock::{Clock, MovableClock, Timestamp};
 use bolide::keys::KeyRing;
 use bolide::mail::{Mail, MemoryMailer};
 use bolide::prelude::*;
@@ -56,6 +61,15 @@ impl Bank {
     /// The same with accounts of the test's own making.
     pub(crate) async fn open_with(make: impl FnOnce(Accounts) -> Accounts) -> Self {
         let clock = MovableClock::default();
+        Self::build(clock.clone(), clock, make).await
+    }
+
+    /// With a clock that somebody else moves.
+    pub(crate) async fn open_at(clock: impl Clock) -> Self {
+        Self::build(clock, MovableClock::default(), |accounts| accounts).await
+    }
+
+    async fn build(app_clock: impl Clock, clock: MovableClock, make: impl FnOnce(Accounts) -> Accounts) -> Self {
         let mailer = MemoryMailer::default();
         let store = SqliteStore::open("sqlite::memory:").await.unwrap();
         let keys = KeyRing::generate(&SystemChance);
@@ -69,7 +83,7 @@ impl Bank {
         let accounts = make(accounts);
         let gated = TwoFactor::required;
         let app = App::builder()
-            .clock(clock.clone())
+            .clock(app_clock)
             .accounts(accounts)
             .method("whoami", TwoFactor::none(), async |me: SignedIn| Ok(me.user().clone()))
             .method("gated", gated(), ok)
@@ -99,7 +113,7 @@ impl Bank {
 
     /// The code of bob's authenticator app now.
     pub(crate) fn code(&self) -> String {
-        code_of(Secret::new(Box::from(SECRET)), &self.clock)
+        code_at(self.clock.now())
     }
 
     /// The mails that have arrived, once there are `count`.
@@ -123,13 +137,18 @@ impl Bank {
     }
 }
 
-/// The code of a secret, as users are shown it.
-pub(crate) fn totp_code(base32: &str, clock: &MovableClock) -> String {
-    code_of(Secret::try_from_base32(base32).unwrap(), clock)
+/// The code of bob's authenticator app at a time.
+pub(crate) fn code_at(time: Timestamp) -> String {
+    code_of(Secret::new(Box::from(SECRET)), time)
 }
 
-fn code_of(secret: Secret, clock: &MovableClock) -> String {
-    let seconds = u64::try_from(clock.now().milliseconds() / 1000).unwrap();
+/// The code of a secret, as users are shown it.
+pub(crate) fn totp_code(base32: &str, clock: &MovableClock) -> String {
+    code_of(Secret::try_from_base32(base32).unwrap(), clock.now())
+}
+
+fn code_of(secret: Secret, time: Timestamp) -> String {
+    let seconds = u64::try_from(time.milliseconds() / 1000).unwrap();
     Builder::new().with_secret(secret).build_noncompliant().generate(seconds).to_string()
 }
 

@@ -8,6 +8,7 @@ use bolide::mail::{
     EnqueueError, Mail, MailError, MailKind, MailQueue, MailState, Mailer, MemoryMailer, MemoryOutgoing, OutgoingMail,
     SmtpMailer,
 };
+use bolide::store::SqliteStore;
 use bolide::testing::{SinkBehaviour, SmtpSink};
 use futures::future::BoxFuture;
 use tokio::task::JoinHandle;
@@ -253,6 +254,22 @@ async fn no_more_mails_wait_than_may() {
 
     assert!(matches!(refused, EnqueueError::Full(2)));
     assert!(refused.to_string().contains("`MAIL_URL`"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_never_keeps_a_store_with_one_connection_from_itself() {
+    let store = Arc::new(SqliteStore::open("sqlite::memory:").await.expect("a store"));
+    let queue = MailQueue::new(store, Arc::new(MovableClock::default())).polling_every(Duration::from_millis(1));
+    let mailer = MemoryMailer::default();
+    let working = Working::start(&queue, Arc::new(mailer.clone()));
+
+    for number in 0..100 {
+        queue.enqueue(&code_for(&format!("user-{number}@example.com"))).await.expect("room in the queue");
+    }
+
+    until_empty(&queue).await;
+    assert_eq!(mailer.sent().len(), 100);
+    working.end().await;
 }
 
 #[tokio::test]

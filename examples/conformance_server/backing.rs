@@ -1,0 +1,27 @@
+//! The store, the keys and the mail of the conformance server, as its flags say.
+
+use std::sync::Arc;
+
+use bolide::accounts::Accounts;
+use bolide::chance::SystemChance;
+use bolide::clock::MovableClock;
+use bolide::keys::KeyRing;
+use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
+use bolide::store::SqliteStore;
+
+use super::arguments::Arguments;
+
+pub(crate) async fn open(arguments: &Arguments, clock: &MovableClock) -> anyhow::Result<Accounts> {
+    let store = SqliteStore::open(&arguments.database).await?;
+    let keys = match arguments.database.strip_prefix("sqlite:") {
+        Some(path) if path != ":memory:" => KeyRing::open_file(format!("{path}.key").as_ref(), &SystemChance)?,
+        _ => KeyRing::generate(&SystemChance),
+    };
+    let sender: Sender = "Conformance <no-reply@example.com>".parse()?;
+    let accounts = Accounts::open(store, keys).await?;
+    Ok(match (&arguments.smtp, &arguments.mail_dir) {
+        (Some(url), _) => accounts.mailer(SmtpMailer::new(url, sender)?),
+        (None, Some(directory)) => accounts.mailer(FileMailer::new(directory, sender, Arc::new(clock.clone()))),
+        (None, None) => accounts.mailer(LogMailer::new(LoggedText::Withheld)),
+    })
+}

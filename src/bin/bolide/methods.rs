@@ -1,0 +1,30 @@
+//! `bolide methods`: every method and endpoint that `bolide serve` has, each with its two-factor policy.
+
+use std::io::Write as _;
+
+use bolide::App;
+use bolide::accounts::Accounts;
+use bolide::chance::SystemChance;
+use bolide::keys::KeyRing;
+use bolide::store::SqliteStore;
+
+use super::serve::Outcome;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Only those that may ask for a second factor
+    #[arg(long)]
+    gated: bool,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Outcome {
+    let store = SqliteStore::open("sqlite::memory:").await?;
+    let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await?;
+    let app = App::builder().accounts(accounts).build()?;
+    let mut output = std::io::stdout().lock();
+    for method in app.methods().into_iter().filter(|method| !arguments.gated || method.policy.is_gated()) {
+        let verb = method.kind.verb().unwrap_or("method");
+        writeln!(output, "{verb}\t{}\t{}", method.name, method.policy)?;
+    }
+    Ok(())
+}

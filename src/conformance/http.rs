@@ -1,0 +1,183 @@
+//! `http` steps: a request to the server, and the answer that it is to give.
+
+use std::collections::BTreeMap;
+
+use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use http::uri::Authority;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+use super::matching::{Mismatch, check_expected, matches};
+use super::memory::{Memory, check_sent};
+
+/// The longest answer that is read, in bytes.
+const ANSWER_BYTES: usize = 64 << 20;
+
+/// A request, and what is expected of its answer.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// What is sent.
+    pub request: HttpRequest,
+    /// What is expected.
+    pub answer: HttpAnswer,
+}
+
+/// A request.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpRequest {
+    /// `GET`, `POST` and so on.
+    pub method: String,
+    /// The path with its query, a text after its placeholders are replaced.
+    pub path: Value,
+    /// Further headers; a list is a header that is there several times.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Value>,
+    /// A body of JSON.
+    pub body: Option<Value>,
+    /// A body as it stands.
+    pub text: Option<String>,
+}
+
+/// An answer, as far as it is looked at.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpAnswer {
+    /// The status.
+    pub status: u16,
+    /// Headers that must be there, by their names in lower case.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Value>,
+    /// The body, read as JSON.
+    pub body: Option<Value>,
+    /// The body, as it stands.
+    pub text: Option<String>,
+}
+
+impl Exchange {
+    /// Whether all placeholders can be understood.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let (request, answer) = (&self.request, &self.answer);
+        if (request.body.is_some() && request.text.is_some()) || (answer.body.is_some() && answer.text.is_some()) {
+            return Err("`body` is JSON and `text` is not: it has one of them".into());
+        }
+        check_sent(&request.path)?;
+        request.headers.values().chain(&request.body).try_for_each(check_sent)?;
+        answer.headers.values().chain(&answer.body).try_for_each(check_expected)
+    }
+}
+
+impl HttpRequest {
+    /// The request with its placeholders replaced.
+    pub(super) fn fill(&self, memory: &mut Memory<'_>) -> Result<Request<String>, String> {
+        let Value::String(path) = memory.fill(&self.path)? else {
+            return Err("the path is no text".into());
+        };
+        let mut request = Request::builder().method(self.method.as_str()).uri(path);
+        if self.body.is_some() && !self.headers.keys().any(|name| name.eq_ignore_ascii_case("content-type")) {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        for (name, value) in &self.headers {
+            for value in one_or_many(memory.fill(value)?) {
+                request = request.header(name, header_value(&value)?);
+            }
+        }
+        let body = match (&self.body, &self.text) {
+            (Some(body), _) => memory.fill(body)?.to_string(),
+            (None, Some(text)) => text.clone(),
+            (None, None) => String::new(),
+        };
+        request.body(body).map_err(|error| error.to_string())
+    }
+}
+
+impl HttpAnswer {
+    /// Compares, and remembers what is to be remembered.
+    pub(super) fn matches(&self, answer: &Response<String>, memory: &mut Memory<'_>) -> Result<(), Mismatch> {
+        if answer.status() != self.status {
+            let reason = format!("expected {}, received {}", self.status, answer.status().as_u16());
+            return Err(Mismatch::new(reason).under("status"));
+        }
+        for (name, expected) in &self.headers {
+            let place = format!("headers.{name}");
+            let found = answer.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+            let found = found.ok_or_else(|| Mismatch::new("the header is missing").under(&place))?;
+            matches(expected, &found.into(), memory).map_err(|mismatch| mismatch.under(&place))?;
+        }
+        if let Some(expected) = &self.body {
+            let body = serde_json::from_str(answer.body())
+                .map_err(|error| Mismatch::new(format!("it is no JSON: {error}")).under("body"))?;
+            matches(expected, &body, memory).map_err(|mismatch| mismatch.under("body"))?;
+        }
+        match &self.text {
+            Some(expected) if expected != answer.body() => {
+                Err(Mismatch::new("the text has to be the same").under("body"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Sends a request to the server at `authority`, on a connection of its own.
+pub(super) async fn exchange(authority: &Authority, mut request: Request<String>) -> Result<Response<String>, String> {
+    let address = match authority.port() {
+        Some(_) => authority.to_string(),
+        None => format!("{authority}:80"),
+    };
+    let host = HeaderValue::from_str(authority.as_str()).map_err(as_text)?;
+    request.headers_mut().entry(HOST).or_insert(host);
+    let stream = TcpStream::connect(address).await.map_err(as_text)?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(as_text)?;
+    let answered = async {
+        let answer = sender.send_request(request.map(|body| Full::new(Bytes::from(body)))).await.map_err(as_text)?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES).collect().await.map_err(as_text)?.to_bytes();
+        Ok(Response::from_parts(head, String::from_utf8_lossy(&body).into_owned()))
+    };
+    tokio::pin!(answered);
+    tokio::select! {
+        answer = &mut answered => answer,
+        // The server may close when it has answered.
+        _ = connection => answered.await,
+    }
+}
+
+/// A request as a failure shows it.
+pub(super) fn shown_request(request: &Request<String>) -> String {
+    let headers: Vec<String> = request.headers().iter().map(shown_header).collect();
+    format!("{} {} {} {}", request.method(), request.uri(), headers.join(" "), request.body())
+}
+
+/// An answer as a failure shows it.
+pub(super) fn shown_answer(answer: &Response<String>) -> String {
+    format!("{} {}", answer.status().as_u16(), answer.body())
+}
+
+fn shown_header((name, value): (&HeaderName, &HeaderValue)) -> String {
+    format!("[{name}: {}]", String::from_utf8_lossy(value.as_bytes()))
+}
+
+fn one_or_many(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(values) => values,
+        one => vec![one],
+    }
+}
+
+fn header_value(value: &Value) -> Result<HeaderValue, String> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    HeaderValue::from_bytes(text.as_bytes()).map_err(as_text)
+}
+
+fn as_text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

@@ -1,0 +1,42 @@
+// Backup codes: shown once when they are made, and counted afterwards.
+
+import { client, currentUser, isAdmin } from '../client.js';
+import { element } from '../element.js';
+import { action } from '../form.js';
+import { complain } from '../messages.js';
+import { go } from '../address.js';
+import { copyButton, downloadButton, printButton } from '../secret.js';
+
+/** The codes, to be taken along; `done` is called when they were. */
+export function newBackupCodes(codes, done) {
+  const text = `${codes.join('\n')}\n`;
+  return element(
+    'div',
+    { class: 'printed' },
+    element('h3', { tabindex: '-1' }, 'Keep these backup codes'),
+    element('p', { class: 'about' }, 'Each lets you in once, without the app. They are not shown again.'),
+    element(
+      'ul',
+      { class: 'codes' },
+      codes.map((code) => element('li', {}, element('code', {}, code))),
+    ),
+    element('div', { class: 'buttons' }, copyButton(text), downloadButton(text, `backup codes of ${location.host}.txt`), printButton()),
+    element(
+      'div',
+      { class: 'buttons' },
+      action('I have kept them', done, { class: 'primary' }),
+      isAdmin(currentUser()) && action('Go to the admin panel', () => go('/admin/settings')),
+    ),
+  );
+}
+
+export function backupCodesLeft() {
+  const left = element('p', { class: 'note' }, ' ');
+  client.call('2fa:checkCodesRemaining').then(({ remaining }) => (left.textContent = sentence(remaining)), complain);
+  return left;
+}
+
+function sentence(remaining) {
+  if (remaining === 0) return 'You have no backup codes left. Make new ones.';
+  return `You have ${remaining} backup ${remaining === 1 ? 'code' : 'codes'} left.`;
+}

@@ -1,0 +1,33 @@
+// A dialog that asks for a code of the user's own app, for methods that take one as a parameter.
+
+import { showDialog } from '../dialogs.js';
+import { element } from '../element.js';
+import { action, field, form } from '../form.js';
+
+/** Calls `use(code)` until it succeeds or the user gives up. */
+export async function askForOwnCode({ title, text, button, kind }, use) {
+  const close = (made) => made.closest('dialog').close();
+  const cancel = action('Cancel', () => close(cancel), { class: 'quiet' });
+  const submit = async ({ code }, made) => {
+    await use(code.trim());
+    close(made);
+  };
+  await showDialog(
+    { title },
+    element('p', {}, text),
+    form(
+      { button, kind, submit, others: [cancel] },
+      field({
+        label: 'Code of your app, or a backup code',
+        name: 'code',
+        class: 'code',
+        autocomplete: 'one-time-code',
+        autocapitalize: 'off',
+        spellcheck: 'false',
+        maxlength: 40,
+        required: true,
+        autofocus: true,
+      }),
+    ),
+  );
+}

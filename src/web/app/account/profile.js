@@ -1,0 +1,89 @@
+// The user's name, addresses and password.
+
+import { passwordDigest } from '../../bolide.js';
+import { client, currentUser } from '../client.js';
+import { element } from '../element.js';
+import { action, field, form } from '../form.js';
+import { watch } from '../live.js';
+import { say } from '../messages.js';
+import { row } from '../row.js';
+import { Rows } from '../rows.js';
+import { badge, section } from '../section.js';
+
+export function profilePage({ signal }) {
+  return element('div', {}, nameSection(), emailSection(signal), passwordSection());
+}
+
+function nameSection() {
+  const submit = async ({ username }) => {
+    await client.call('saveUserProfile', { username: username.trim() }, {});
+    say('Your username was changed.');
+  };
+  return section(
+    { title: 'Name' },
+    form(
+      { button: 'Change the username', kind: '', submit },
+      field({
+        label: 'Username',
+        name: 'username',
+        value: currentUser().username ?? '',
+        autocomplete: 'username',
+        autocapitalize: 'off',
+        spellcheck: 'false',
+        required: true,
+      }),
+    ),
+  );
+}
+
+function emailSection(signal) {
+  const list = element('ul', { class: 'rows' });
+  const rows = new Rows(list, addressRow);
+  watch(signal, 'users', () => {
+    const addresses = currentUser()?.emails ?? [];
+    list.hidden = addresses.length === 0;
+    rows.show(addresses.map((email) => ({ _id: email.address, ...email })));
+  });
+  const submit = async ({ email }, made) => {
+    await client.call('saveUserProfile', { email: email.trim() }, {});
+    made.reset();
+    say('Your address was changed. A mail is on its way to verify it.');
+  };
+  return section(
+    { title: 'E-mail', about: 'Mails for a forgotten password and for codes go to your verified addresses.' },
+    list,
+    form(
+      { button: 'Change the address', kind: '', submit },
+      field({ label: 'New e-mail address', name: 'email', type: 'email', autocomplete: 'email', required: true }),
+    ),
+  );
+}
+
+function addressRow({ address, verified }) {
+  const verify = async () => {
+    const isSent = await client.call('sendVerificationEmail', address);
+    say(isSent ? `A mail is on its way to ${address}.` : 'No mail was sent: there were many lately. Try again later.');
+  };
+  return row({
+    title: address,
+    badges: [verified ? badge('verified', 'good') : badge('not verified', 'bad')],
+    actions: [!verified && action('Send a mail to verify it', verify)],
+  });
+}
+
+function passwordSection() {
+  const submit = async ({ old, password }, made) => {
+    await client.call('changePassword', await passwordDigest(old), await passwordDigest(password));
+    made.reset();
+    say('Your password was changed, and your other clients were signed out.');
+  };
+  return section(
+    { title: 'Password', about: 'A new password signs you out everywhere else.' },
+    form(
+      { button: 'Change the password', kind: '', submit },
+      element('input', { autocomplete: 'username', value: currentUser().username ?? '', hidden: true }), // for password managers
+      field({ label: 'Current password', name: 'old', type: 'password', autocomplete: 'current-password', required: true }),
+      field({ label: 'New password', name: 'password', type: 'password', autocomplete: 'new-password', required: true }),
+    ),
+  );
+}

@@ -1,0 +1,38 @@
+// Creating an account, if the admins let everybody.
+
+import { passwordDigest } from '../../bolide.js';
+import { client } from '../client.js';
+import { element } from '../element.js';
+import { field, form } from '../form.js';
+import { watchPublicSetting } from '../live.js';
+import { go } from '../address.js';
+
+export function signUpPage({ signal }) {
+  const closed = element('p', { class: 'lead' }, 'New accounts are made by admins here. Ask one.');
+  const open = form(
+    { button: 'Create the account', submit: signUp },
+    field({
+      label: 'Username',
+      name: 'username',
+      autocomplete: 'username',
+      autocapitalize: 'off',
+      spellcheck: 'false',
+      required: true,
+      'data-focus': true,
+    }),
+    field({ label: 'E-mail address', name: 'email', type: 'email', autocomplete: 'email', hint: 'For a forgotten password, and for codes.' }),
+    field({ label: 'Password', name: 'password', type: 'password', autocomplete: 'new-password', required: true }),
+  );
+  watchPublicSetting(signal, 'Accounts_Registration_Enabled', (isOpen) => {
+    open.hidden = isOpen === false;
+    closed.hidden = !open.hidden;
+  });
+  return element('div', {}, open, closed, element('p', { class: 'aside' }, 'Have an account? ', element('a', { href: '#/sign-in' }, 'Sign in')));
+}
+
+async function signUp({ username, email, password }) {
+  const address = email.trim() ? { email: email.trim() } : {};
+  await client.loginBy('createUser', { username: username.trim(), ...address, password: await passwordDigest(password) });
+  if (address.email) await client.call('sendVerificationEmail', address.email);
+  go('/account/two-factor');
+}

@@ -1,0 +1,23 @@
+// The user's second factors: an authenticator app with its backup codes, and codes by e-mail.
+
+import { currentUser, hasSecondFactor } from '../client.js';
+import { element } from '../element.js';
+import { publicSetting, watch } from '../live.js';
+import { authenticatorSection } from './authenticator.js';
+import { emailCodesSection } from './email-codes.js';
+
+export function twoFactorPage({ signal }) {
+  const lead = element('p', { class: 'lead' });
+  const update = () => (lead.textContent = introduction(currentUser()));
+  watch(signal, 'users', update);
+  watch(signal, 'publicSettings', update);
+  return element('div', {}, lead, authenticatorSection(signal), emailCodesSection(signal));
+}
+
+function introduction(user) {
+  if (!user) return '';
+  if (publicSetting('Accounts_TwoFactorAuthentication_Enabled') === false) return 'An admin has turned second factors off: nobody is asked for one.';
+  if (user.twoFactor?.required) return 'Your role demands a second factor. Set one up, and the rest is open to you.';
+  if (!hasSecondFactor(user)) return 'Your account is protected by its password alone. With a second factor, a stolen password is not enough.';
+  return 'Your account is protected by a second factor. You are asked for it when you sign in, and before what matters.';
+}

@@ -1,0 +1,97 @@
+// Every method and endpoint: its two-factor policy, how often it was called, how often that failed, and how long it took.
+
+import { element } from '../element.js';
+import { checkbox, choice, field } from '../form.js';
+import { liveList } from '../live-list.js';
+import { subscribe } from '../live.js';
+import { badge } from '../section.js';
+
+const COLUMNS = ['Name', 'Policy', 'Calls', 'Errors', 'Median', '99 %'];
+
+const byName = (one, other) => one.name.localeCompare(other.name) || one._id.localeCompare(other._id);
+const most = (field) => (one, other) => other[field] - one[field] || byName(one, other);
+const ORDERS = { name: byName, calls: most('calls'), errors: most('errors'), time: most('p99Milliseconds') };
+const ORDER_NAMES = [
+  ['name', 'by name'],
+  ['calls', 'most calls first'],
+  ['errors', 'most errors first'],
+  ['time', 'slowest first'],
+];
+
+export function methodsPage({ signal }) {
+  const filter = { text: '', isGated: false, order: 'name' };
+  const body = element('tbody');
+  const table = element(
+    'table',
+    {},
+    element(
+      'thead',
+      {},
+      element(
+        'tr',
+        {},
+        COLUMNS.map((name, i) => element('th', { scope: 'col', class: i > 1 && 'number' }, name)),
+      ),
+    ),
+    body,
+  );
+  const frame = element('div', { class: 'scroll', role: 'region', 'aria-label': 'Methods and endpoints', tabindex: '0' }, table);
+  const subscription = subscribe(signal, 'admin:methods');
+  const list = liveList(signal, {
+    subscription,
+    collection: 'methods',
+    select: ({ name, gated }) => name.toLowerCase().includes(filter.text) && (gated || !filter.isGated),
+    order: (one, other) => ORDERS[filter.order](one, other),
+    row: methodRow,
+    empty: 'There is no such method.',
+    container: body,
+    frame,
+  });
+  const change = (changes) => {
+    Object.assign(filter, changes);
+    list.refresh();
+  };
+  return element(
+    'div',
+    {},
+    element('p', { class: 'lead' }, 'Times and counts are of this server since it was started.'),
+    element(
+      'div',
+      { class: 'filters', role: 'search' },
+      field({ label: 'Name', type: 'search', autocomplete: 'off', oninput: ({ target }) => change({ text: target.value.trim().toLowerCase() }) }),
+      choice({ label: 'Order', options: ORDER_NAMES, onchange: ({ target }) => change({ order: target.value }) }),
+      checkbox({ label: 'Only those that ask for a second factor', onchange: ({ target }) => change({ isGated: target.checked }) }),
+    ),
+    list.element,
+  );
+}
+
+function methodRow(method) {
+  const { kind, name, verb, calls, errors, p50Milliseconds, p99Milliseconds } = method;
+  const number = (value) => element('td', { class: 'number' }, value);
+  return element(
+    'tr',
+    {},
+    element('th', { scope: 'row' }, kind === 'endpoint' && element('span', { class: 'verb' }, `${verb} `), element('code', {}, name)),
+    element('td', { class: 'policy' }, policy(method)),
+    number(calls.toLocaleString('en')),
+    number(errors.toLocaleString('en')),
+    number(calls > 0 ? milliseconds(p50Milliseconds) : '–'),
+    number(calls > 0 ? milliseconds(p99Milliseconds) : '–'),
+  );
+}
+
+function policy({ gated, passwordFallback, rememberMe, secondFactorRequired, maxAgeSeconds }) {
+  if (!gated) return element('span', { class: 'faint' }, 'open');
+  return element('div', { class: 'badges' }, [
+    badge('second factor', 'good'),
+    rememberMe === false && badge('every time'),
+    passwordFallback === false && badge('not by password'),
+    secondFactorRequired && badge('of trusted clients too'),
+    maxAgeSeconds && badge(`not older than ${maxAgeSeconds} s`),
+  ]);
+}
+
+function milliseconds(value) {
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+}

@@ -1,0 +1,33 @@
+// Who is connected now.
+
+import { element } from '../element.js';
+import { liveList } from '../live-list.js';
+import { subscribe, watch } from '../live.js';
+import { row } from '../row.js';
+import { clientName, count, time } from '../text.js';
+
+export function sessionsPage({ signal }) {
+  const lead = element('p', { class: 'lead' });
+  const subscription = subscribe(signal, 'admin:sessions');
+  watch(
+    signal,
+    'sessions',
+    ({ length }) => (lead.textContent = `${count(length, 'connection')} ${length === 1 ? 'is' : 'are'} open on this server.`),
+  );
+  const list = liveList(signal, {
+    subscription,
+    collection: 'sessions',
+    order: (one, other) => other.since - one.since,
+    row: sessionRow,
+    empty: 'Nobody is connected.',
+  });
+  return element('div', {}, lead, list.element);
+}
+
+function sessionRow({ userId, username, address, userAgent, since, subscriptions }) {
+  return row({
+    title: username ?? userId ?? 'Nobody signed in',
+    tooltip: userAgent,
+    facts: [clientName(userAgent), address, ['since ', time(since)], count(subscriptions, 'subscription')],
+  });
+}

@@ -1,0 +1,76 @@
+// What is around every page: who is signed in, the navigation, and whether there is a connection.
+
+import { client, currentUser, hasSecondFactor, isAdmin } from './client.js';
+import { element } from './element.js';
+import { action } from './form.js';
+import { shownPath } from './router.js';
+import { routes } from './routes.js';
+
+/** How long a connection may be lost before it is worth a word. */
+const PATIENCE_MS = 1000;
+
+const part = (id) => document.getElementById(id);
+let late;
+
+export function startFrame() {
+  client.on('status', showConnection);
+  part('sign-out').replaceWith(action('Sign out', () => client.logout(), { class: 'quiet' }));
+  part('menu').addEventListener('click', () => setMenu(part('menu').getAttribute('aria-expanded') !== 'true'));
+  part('skip').addEventListener('click', () => part('main').focus());
+  addEventListener('keydown', ({ key }) => key === 'Escape' && setMenu(false));
+}
+
+/** Shows the frame for the user and page as they are now. */
+export function showFrame() {
+  const user = currentUser();
+  document.body.classList.toggle('signed-out', !user);
+  part('who').hidden = !user;
+  part('navigation').hidden = !user;
+  setMenu(false);
+  if (!user) return;
+  part('name').textContent = nameOf(user);
+  part('navigation').replaceChildren(...navigation(user), ...advice(user));
+}
+
+function nameOf({ username, emails, _id }) {
+  return username ?? emails?.[0]?.address ?? _id;
+}
+
+function navigation(user) {
+  const groups = ['Account', ...(isAdmin(user) ? ['Administration'] : [])];
+  return groups.map((group) => {
+    const id = `group-${group}`;
+    const links = routes.filter((route) => route.group === group).map(link);
+    return element('div', { class: 'group' }, element('h2', { id }, group), element('ul', { 'aria-labelledby': id }, links));
+  });
+}
+
+function link({ path, title }) {
+  const current = path === shownPath() && 'page';
+  return element('li', {}, element('a', { href: `#${path}`, 'aria-current': current }, title));
+}
+
+function advice(user) {
+  if (hasSecondFactor(user) || shownPath() === '/account/two-factor') return [];
+  return [
+    element(
+      'p',
+      { class: 'advice' },
+      'Your account has no second factor: whoever learns your password has it all. ',
+      element('a', { href: '#/account/two-factor' }, 'Set one up'),
+    ),
+  ];
+}
+
+function setMenu(isOpen) {
+  part('menu').setAttribute('aria-expanded', String(isOpen));
+  part('navigation').classList.toggle('open', isOpen);
+}
+
+function showConnection(status) {
+  clearTimeout(late);
+  const text = { connecting: 'Connecting …', waiting: 'No connection. Trying again …' }[status] ?? '';
+  const show = () => (part('connection').textContent = text);
+  if (text) late = setTimeout(show, PATIENCE_MS);
+  else show();
+}

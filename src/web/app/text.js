@@ -1,0 +1,71 @@
+// Times and clients as people read them.
+
+import { element } from './element.js';
+
+const RELATIVE = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+const ABSOLUTE = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
+const UNITS = [
+  ['year', 31_536_000],
+  ['month', 2_592_000],
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+];
+const REFRESH_MS = 30_000;
+
+/** A time as seen from now, which is kept right; the tooltip is the time itself. */
+export function time(date) {
+  if (!date) return 'never';
+  return element('time', { datetime: date.toISOString(), title: ABSOLUTE.format(date) }, relative(date));
+}
+
+/** A time of today, for what is over soon. */
+export function clockTime(date) {
+  return new Intl.DateTimeFormat('en', { timeStyle: 'short' }).format(date);
+}
+
+/** A time of the log, where seconds count. */
+export function exactTime(date) {
+  const text = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'medium' }).format(date);
+  return element('time', { datetime: date.toISOString(), class: 'exact' }, text);
+}
+
+setInterval(() => {
+  for (const shown of document.querySelectorAll('time:not(.exact)')) shown.textContent = relative(new Date(shown.dateTime));
+}, REFRESH_MS);
+
+function relative(date) {
+  const seconds = (date - Date.now()) / 1000;
+  const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? [];
+  return unit ? RELATIVE.format(Math.round(seconds / length), unit) : 'just now';
+}
+
+const BROWSERS = [
+  [/Edg\//, 'Edge'],
+  [/OPR\//, 'Opera'],
+  [/Firefox\//, 'Firefox'],
+  [/Chrom(e|ium)\//, 'Chrome'],
+  [/Safari\//, 'Safari'],
+];
+const SYSTEMS = [
+  [/iPhone|iPad/, 'iOS'],
+  [/Android/, 'Android'],
+  [/Windows/, 'Windows'],
+  [/Mac OS X/, 'macOS'],
+  [/CrOS/, 'ChromeOS'],
+  [/Linux/, 'Linux'],
+];
+
+/** `Firefox on Linux`; what is no browser is shown by the name that it gives itself. */
+export function clientName(userAgent) {
+  if (!userAgent) return 'Unknown client';
+  const named = (list) => list.find(([pattern]) => pattern.test(userAgent))?.[1];
+  const [browser, system] = [named(BROWSERS), named(SYSTEMS)];
+  if (!browser) return userAgent.split(/[ /]/)[0];
+  return system ? `${browser} on ${system}` : browser;
+}
+
+/** `3 users`, `1 user`. */
+export function count(number, thing) {
+  return `${number.toLocaleString('en')} ${thing}${number === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,160 @@
+//! The web pages: an account page for users, a panel for admins, and `bolide.js`, the client that both are made with.
+//!
+//! Everything beside this file is served as it lies here: no build step, no framework. `rust-embed` puts it into the
+//! program, with a hash of each file for its `ETag`; a debug build reads the files anew at each request, so that a page can
+//! be worked on without compiling. [`AppBuilder::web_pages`](crate::AppBuilder::web_pages) mounts them.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::routing::get;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, LOCATION, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use rust_embed::{Embed, EmbeddedFile};
+
+use crate::accounts::AccountsCore;
+use crate::app::AppState;
+use crate::settings::WEB_PAGES;
+
+const INDEX: &str = "index.html";
+
+/// What every answer says. Scripts and styles come from here alone, and no text becomes markup: `trusted-types` turns off
+/// what could make it so. `'self'` covers the WebSocket to the same host.
+const HEADERS: [(HeaderName, &str); 4] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+         trusted-types 'none'",
+    ),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (REFERRER_POLICY, "no-referrer"),
+    // Kept, but asked for again each time, so that a new version is seen at once.
+    (CACHE_CONTROL, "no-cache"),
+];
+
+#[derive(Embed)]
+#[folder = "src/web"]
+#[include = "*.html"]
+#[include = "*.css"]
+#[include = "*.js"]
+#[include = "*.d.ts"]
+#[include = "*.svg"]
+struct Files;
+
+/// The routes, below the app's path prefix: one for each file, so that no other path is taken.
+pub(crate) fn router(app: &Arc<AppState>) -> Router {
+    let Some(accounts) = app.accounts.as_ref().filter(|_| app.web_pages) else { return Router::new() };
+    let prefix = &app.path_prefix;
+    let mut router = Router::new().route(&format!("{prefix}/"), page(accounts, INDEX.to_owned()));
+    for path in Files::iter().filter(|path| path != INDEX) {
+        router = router.route(&format!("{prefix}/{path}"), page(accounts, path.into_owned()));
+    }
+    if prefix.is_empty() {
+        return router;
+    }
+    // The page's addresses are relative, so it has to be a directory's.
+    let directory = format!("{prefix}/");
+    router.route(prefix, get(move || std::future::ready(redirect(&directory))))
+}
+
+fn page(accounts: &Arc<AccountsCore>, path: String) -> axum::routing::MethodRouter {
+    let accounts = Arc::clone(accounts);
+    get(move |request: Request| {
+        let is_served = is_client(&path) || accounts.settings.get(&WEB_PAGES);
+        let file = Files::get(&path).filter(|_| is_served);
+        std::future::ready(file.map_or_else(not_found, |file| answer(&path, file, request.headers())))
+    })
+}
+
+/// Whether a file is of `bolide.js`, which pages of an application's own may need.
+fn is_client(path: &str) -> bool {
+    path.starts_with("bolide.") || path.starts_with("bolide/")
+}
+
+fn answer(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response<Body> {
+    let tag = entity_tag(&file);
+    let is_known =
+        asked.get(IF_NONE_MATCH).and_then(|known| known.to_str().ok()).is_some_and(|known| matches(known, &tag));
+    let mut response = if is_known {
+        with_status(StatusCode::NOT_MODIFIED, Body::empty())
+    } else {
+        with_status(StatusCode::OK, Body::from(file.data.into_owned()))
+    };
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(path)));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(ETAG, tag);
+    }
+    response
+}
+
+fn not_found() -> Response<Body> {
+    let mut response = with_status(StatusCode::NOT_FOUND, Body::from("Not found"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+fn redirect(to: &str) -> Response<Body> {
+    let mut response = with_status(StatusCode::PERMANENT_REDIRECT, Body::empty());
+    if let Ok(to) = HeaderValue::from_str(to) {
+        response.headers_mut().insert(LOCATION, to);
+    }
+    response
+}
+
+fn with_status(status: StatusCode, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().extend(HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    response
+}
+
+/// The hash of the content, in quotes.
+fn entity_tag(file: &EmbeddedFile) -> String {
+    let mut tag = String::from("\"");
+    for byte in file.metadata.sha256_hash() {
+        // A `String` takes everything.
+        let _taken = write!(tag, "{byte:02x}");
+    }
+    tag + "\""
+}
+
+/// Whether `If-None-Match` names the tag. Proxies that compress make it a weak one.
+fn matches(known: &str, tag: &str) -> bool {
+    known.split(',').map(str::trim).any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+}
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "text/plain; charset=utf-8",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_known_among_others_and_when_it_was_made_weak() {
+        assert!(matches("\"b\", W/\"a\"", "\"a\""));
+        assert!(!matches("\"b\"", "\"a\""));
+    }
+
+    #[test]
+    fn nothing_but_the_pages_is_served() {
+        assert!(Files::get("mod.rs").is_none());
+        assert!(Files::get(INDEX).is_some());
+        assert!(Files::get("bolide/connection.js").is_some());
+    }
+}

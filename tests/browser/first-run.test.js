@@ -1,0 +1,71 @@
+// The way of somebody who has never seen Bolide: one command, one link, a protected account, a protected method called.
+
+import assert from 'node:assert/strict';
+import { codeAt, scan } from './support/authenticator.js';
+import { browserTest } from './support/browser.js';
+import { answer, goTo, hears, press, question, sees } from './support/pages.js';
+import { bolideServe } from './support/programs.js';
+
+const STEP_MS = 30_000;
+
+browserTest('the first admin sets a password, protects the account, and changes a setting', async (visit) => {
+  const { url, said } = await bolideServe(visit);
+  const links = said.match(/http\S+/g);
+  assert.equal(links.length, 1, said);
+  assert.ok(links[0].startsWith(`${url}/#/enroll-account/`), said);
+
+  const page = await visit.open(links[0]);
+  await sees(page, 'Welcome');
+  assert.equal(page.url(), `${url}/#/enroll-account`);
+  await page.getByLabel('New password').fill('a long way down');
+  await press(page, 'Set the password');
+
+  await sees(page, 'Second factors');
+  await press(page, 'Set up an authenticator app');
+  const account = await scan(page.getByAltText('The QR code for your authenticator app'));
+  assert.equal(account.issuer, 'Bolide');
+  await page.getByLabel('Code', { exact: true }).fill(await codeAt(Date.now(), account));
+  await press(page, 'Turn on the app');
+  await page.getByRole('heading', { name: 'Keep these backup codes' }).waitFor();
+  assert.equal(
+    await page
+      .getByRole('listitem')
+      .filter({ has: page.locator('code') })
+      .count(),
+    12,
+  );
+
+  await press(page, 'Go to the admin panel');
+  await sees(page, 'Settings');
+  await page.getByRole('switch', { name: 'Let everybody create an account.' }).uncheck();
+  await press(page, 'Save');
+  await question(page).getByText('Type the code that your authenticator app shows, or a backup code, to change settings.').waitFor();
+  await answer(page, await codeAt(Date.now() + STEP_MS, account));
+  await hears(page, '1 setting saved.');
+  await goTo(page, 'Audit log');
+  await page.getByText('setting.changed').waitFor();
+});
+
+browserTest('as long as nobody has chosen the password, each start prints a link that works', async (visit) => {
+  const first = await bolideServe(visit);
+  await first.stop();
+  const second = await bolideServe(visit, { directory: first.directory });
+  const page = await visit.open(second.said.match(/http\S+/)[0]);
+  await page.getByLabel('New password').fill('a long way down');
+  await press(page, 'Set the password');
+  await sees(page, 'Second factors');
+  await second.stop();
+  const third = await bolideServe(visit, { directory: first.directory });
+  assert.equal(third.said, '');
+});
+
+browserTest('the link of the first run works once', async (visit) => {
+  const { said } = await bolideServe(visit);
+  const [link] = said.match(/http\S+/);
+  for (const outcome of ['Second factors', 'Token expired.']) {
+    const page = await visit.open(link);
+    await page.getByLabel('New password').fill('a long way down');
+    await press(page, 'Set the password');
+    await page.getByText(outcome).first().waitFor();
+  }
+});

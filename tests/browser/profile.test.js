@@ -1,0 +1,46 @@
+// The user's name, address and password.
+
+import { browserTest } from './support/browser.js';
+import { mailbox } from './support/mailbox.js';
+import { answer, hears, openAs, press, sees, signIn } from './support/pages.js';
+import { conformanceServer } from './support/programs.js';
+
+browserTest('a changed username is seen on every page of the user', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openAs(visit, server, 'alice', 'correct horse');
+  const elsewhere = await openAs(visit, server, 'alice', 'correct horse');
+  await page.getByLabel('Username').fill('alicia');
+  await press(page, 'Change the username');
+  await hears(page, 'Your username was changed.');
+  await elsewhere.getByRole('banner').getByText('alicia').waitFor();
+});
+
+browserTest('a new address asks who it is, and is verified by a link', async (visit) => {
+  const mails = await mailbox(visit);
+  const server = await conformanceServer(visit, { flags: ['--smtp', mails.url] });
+  const page = await openAs(visit, server, 'alice', 'correct horse');
+  await page.getByLabel('New e-mail address').fill('alice@example.net');
+  await press(page, 'Change the address');
+  await answer(page, 'correct horse');
+  await page.getByText('alice@example.net').waitFor();
+  await page.getByText('not verified').waitFor();
+  await press(page, 'Send a mail to verify it');
+  await visit.open(`${server.url}/${await mails.nextLink('alice@example.net')}`);
+  await page.getByText('verified', { exact: true }).waitFor();
+});
+
+browserTest('a new password ends the other sessions, and counts', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openAs(visit, server, 'alice', 'correct horse');
+  const elsewhere = await openAs(visit, server, 'alice', 'correct horse');
+  await page.getByLabel('Current password').fill('wrong');
+  await page.getByLabel('New password').fill('a better horse');
+  await press(page, 'Change the password');
+  await page.getByRole('alert').getByText('Something went wrong. Please check your credentials.').waitFor();
+  await page.getByLabel('Current password').fill('correct horse');
+  await press(page, 'Change the password');
+  await hears(page, 'Your password was changed, and your other clients were signed out.');
+  await sees(elsewhere, 'Sign in');
+  await signIn(elsewhere, 'alice', 'a better horse');
+  await sees(elsewhere, 'Profile');
+});

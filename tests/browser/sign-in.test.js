@@ -1,0 +1,150 @@
+// Signing in and out, with and without a second factor; accounts that are made, forgotten and found again.
+
+import assert from 'node:assert/strict';
+import { BOB, nextCode, wrongCode } from './support/authenticator.js';
+import { browserTest } from './support/browser.js';
+import { mailbox } from './support/mailbox.js';
+import { answer, hears, openAs, press, question, sees, signIn } from './support/pages.js';
+import { conformanceServer } from './support/programs.js';
+
+browserTest('a wrong password is told from a right one', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await visit.open(server.url);
+  await signIn(page, 'alice', 'wrong');
+  await page.getByRole('alert').getByText('Something went wrong. Please check your credentials.').waitFor();
+  await signIn(page, 'alice@example.com', 'correct horse');
+  await sees(page, 'Profile');
+  await press(page, 'Sign out');
+  await sees(page, 'Sign in');
+});
+
+browserTest('a page that one may not see yet is shown after signing in', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openAs(visit, server, 'alice', 'correct horse', '/account/tokens');
+  await sees(page, 'Access tokens');
+  await page.goto(`${server.url}/#/admin/users`);
+  await sees(page, 'Not found');
+});
+
+browserTest('one is signed in after a reload, and in another tab only if one wanted to stay', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openAs(visit, server, 'alice', 'correct horse');
+  await page.reload();
+  await sees(page, 'Profile');
+  const beside = await visit.openBeside(page, server.url);
+  await signIn(beside, 'alice', 'correct horse', { stay: true });
+  await sees(beside, 'Profile');
+  await sees(await visit.openBeside(page, server.url), 'Profile');
+});
+
+browserTest('signing out takes the token from the browser, and makes it worthless', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openAs(visit, server, 'alice', 'correct horse');
+  const token = await page.evaluate(() => sessionStorage.getItem('bolide.token'));
+  await press(page, 'Sign out');
+  await sees(page, 'Sign in');
+  assert.equal(await page.evaluate(() => sessionStorage.length + localStorage.length), 0);
+  const login = await fetch(`${server.url}/api/v1/login`, { method: 'POST', body: JSON.stringify({ resume: token }) });
+  assert.equal(login.status, 401);
+});
+
+browserTest('an authenticator app is asked for, until its code is right', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await visit.open(server.url);
+  await signIn(page, 'bob', 'battery staple');
+  await answer(page, await wrongCode(server, BOB));
+  await question(page).getByRole('alert').getByText('That was wrong. Try again.').waitFor();
+  await answer(page, await nextCode(server, BOB));
+  await sees(page, 'Profile');
+});
+
+browserTest('giving up the question for a code leaves one where one was', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await visit.open(server.url);
+  await signIn(page, 'bob', 'battery staple');
+  await question(page).getByRole('button', { name: 'Cancel' }).click();
+  await sees(page, 'Sign in');
+  assert.equal(await page.getByRole('alert').count(), 0);
+  assert.equal(await page.getByLabel('Username or e-mail address').inputValue(), 'bob');
+});
+
+browserTest('a code comes by mail, and another one if that was asked for', async (visit) => {
+  const mails = await mailbox(visit);
+  const server = await conformanceServer(visit, { flags: ['--smtp', mails.url] });
+  const page = await visit.open(server.url);
+  await signIn(page, 'emma', 'envelope please');
+  await question(page).waitFor();
+  const first = await mails.nextCode('emma@example.com');
+  await press(page, 'Send another code');
+  await question(page).getByText('Sent').waitFor();
+  const second = await mails.nextCode('emma@example.com');
+  assert.notEqual(first, second);
+  await answer(page, second);
+  await sees(page, 'Profile');
+});
+
+browserTest('whoever signs up is signed in, and verifies the address by a link', async (visit) => {
+  const mails = await mailbox(visit);
+  const server = await conformanceServer(visit, { flags: ['--smtp', mails.url] });
+  const page = await visit.open(server.url);
+  await page.getByRole('link', { name: 'Create an account' }).click();
+  await page.getByLabel('Username').fill('nora');
+  await page.getByLabel('E-mail address').fill('nora@example.com');
+  await page.getByLabel('Password', { exact: true }).fill('never seen before');
+  await press(page, 'Create the account');
+  await sees(page, 'Second factors');
+  const link = await mails.nextLink('nora@example.com');
+  const elsewhere = await visit.open(`${server.url}/${link}`);
+  await elsewhere.getByText('Your address is verified.').waitFor();
+  assert.equal(new URL(elsewhere.url()).hash, '#/verify-email');
+  await page.getByRole('link', { name: 'Profile' }).click();
+  await page.getByText('verified', { exact: true }).waitFor();
+});
+
+browserTest('a forgotten password is replaced by a link, once', async (visit) => {
+  const mails = await mailbox(visit);
+  const server = await conformanceServer(visit, { flags: ['--smtp', mails.url] });
+  const page = await visit.open(server.url);
+  await page.getByRole('link', { name: 'Forgot your password?' }).click();
+  await page.getByLabel('E-mail address').fill('alice@example.com');
+  await press(page, 'Send the link');
+  await hears(page, 'If there is an account with this address, a mail is on its way.');
+
+  const link = await mails.nextLink('alice@example.com');
+  await page.goto(`${server.url}/${link}`);
+  await page.getByLabel('New password').fill('a better horse');
+  assert.equal(new URL(page.url()).hash, '#/reset-password');
+  await press(page, 'Set the password');
+  await sees(page, 'Second factors');
+
+  const late = await visit.open(`${server.url}/${link}`);
+  await late.getByLabel('New password').fill('somebody else');
+  await press(late, 'Set the password');
+  await late.getByRole('alert').getByText('Token expired.').waitFor();
+});
+
+browserTest('who has a second factor signs in with it after a link has set the password', async (visit) => {
+  const mails = await mailbox(visit);
+  const server = await conformanceServer(visit, { flags: ['--smtp', mails.url] });
+  const page = await visit.open(`${server.url}/#/forgot-password`);
+  await page.getByLabel('E-mail address').fill('bob@example.com');
+  await press(page, 'Send the link');
+  await page.goto(`${server.url}/${await mails.nextLink('bob@example.com')}`);
+  await page.getByLabel('New password').fill('a better battery');
+  await press(page, 'Set the password');
+  await hears(page, 'Your password was changed. Sign in with it.');
+  await signIn(page, 'bob', 'a better battery');
+  await answer(page, await nextCode(server, BOB));
+  await sees(page, 'Profile');
+});
+
+browserTest('a page finds back to its session when the connection was lost', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openAs(visit, server, 'alice', 'correct horse');
+  await page.context().setOffline(true);
+  await page.evaluate(() => dispatchEvent(new Event('offline')));
+  await page.context().setOffline(false);
+  await page.getByRole('link', { name: 'Second factors' }).click();
+  await sees(page, 'Second factors');
+  assert.equal(await page.getByText('alice', { exact: true }).count(), 1);
+});

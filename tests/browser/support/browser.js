@@ -1,0 +1,78 @@
+// Chromium, driven by Playwright. Every page is watched: what it complains of fails its test.
+
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+
+const PROGRAM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const PATIENCE_MS = 10_000;
+
+let browser;
+
+before(async () => {
+  if (!existsSync(PROGRAM)) throw new Error(`${PROGRAM} is not there; install Chromium (apt-get install chromium), or name it in CHROMIUM.`);
+  browser = await chromium.launch({ executablePath: PROGRAM, args: flags() });
+});
+
+after(() => browser?.close());
+
+function flags() {
+  // Pages that a test makes up come from no address, and would not be let to the server on this machine.
+  const own = ['--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets'];
+  // Whoever runs tests as root, as in containers, cannot have the sandbox.
+  return process.getuid() === 0 ? [...own, '--no-sandbox'] : own;
+}
+
+/** A test with browsers of its own: `check(visit)` opens them, and none of their pages may have complained in the end. */
+export function browserTest(name, check) {
+  test(name, async () => {
+    const visit = new Visit();
+    try {
+      await check(visit);
+      assert.deepEqual(visit.complaints, []);
+    } finally {
+      await visit.end();
+    }
+  });
+}
+
+class Visit {
+  /** Errors and warnings of the console, exceptions, and violations of the Content-Security-Policy. */
+  complaints = [];
+  #ends = [];
+
+  /** A browser that knows nothing yet, such as another person's, with one page at `address`. */
+  async open(address, options = {}) {
+    const context = await browser.newContext({ viewport: { width: 1200, height: 850 }, ...options });
+    this.endWith(() => context.close());
+    context.setDefaultTimeout(PATIENCE_MS);
+    context.on('page', (page) => this.#watch(page));
+    const page = await context.newPage();
+    await page.goto(address);
+    return page;
+  }
+
+  /** Another page of the same browser. */
+  async openBeside(page, address) {
+    const other = await page.context().newPage();
+    await other.goto(address);
+    return other;
+  }
+
+  /** What is to be stopped when the test is over; gives it back. */
+  endWith(end) {
+    this.#ends.unshift(end);
+  }
+
+  async end() {
+    for (const end of this.#ends) await end();
+  }
+
+  #watch(page) {
+    page.on('pageerror', (error) => this.complaints.push(`exception: ${error.stack}`));
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) this.complaints.push(`${message.type()}: ${message.text()}`);
+    });
+  }
+}

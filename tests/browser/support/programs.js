@@ -1,0 +1,56 @@
+// The programs under test: the conformance server, whose users are known, and `bolide serve`, which begins with none.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { startServer } from '../../js/server.js';
+
+/** The conformance server; its clock moves when a test says so. */
+export async function conformanceServer(visit, { flags = [] } = {}) {
+  const server = await startServer({ flags });
+  visit.endWith(server.stop);
+  const call = (method, ...params) => callOverRest(server.http, method, params);
+  return { url: server.http, call, passTime: (seconds) => call('advanceClock', seconds * 1000) };
+}
+
+/** `bolide serve`, by default in an empty directory. `said` is what it has said on standard output when it was ready. */
+export async function bolideServe(visit, { directory } = {}) {
+  directory ??= await emptyDirectory(visit);
+  const server = spawn(program(), ['serve', '--listen', '127.0.0.1:0', '--data-dir', directory], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const exit = once(server, 'exit');
+  const stop = () => (server.kill('SIGTERM'), exit);
+  visit.endWith(stop);
+  let said = '';
+  server.stdout.on('data', (text) => (said += text));
+  for await (const line of createInterface({ input: server.stderr })) {
+    const [, url] = /listening on (http:\/\/\S+)/.exec(line) ?? [];
+    if (!url) continue;
+    server.stderr.resume();
+    return { url, said, directory, stop };
+  }
+  throw new Error('`bolide serve` ended before it was ready');
+}
+
+async function emptyDirectory(visit) {
+  const directory = await mkdtemp(join(tmpdir(), 'bolide-'));
+  visit.endWith(() => rm(directory, { recursive: true }));
+  return directory;
+}
+
+async function callOverRest(http, method, params) {
+  const message = JSON.stringify({ msg: 'method', id: '1', method, params });
+  const answer = await fetch(`${http}/api/v1/method.callAnon/${encodeURIComponent(method)}`, { method: 'POST', body: JSON.stringify({ message }) });
+  const { result, error } = JSON.parse((await answer.json()).message);
+  if (error) throw Object.assign(new Error(error.message), error);
+  return result;
+}
+
+function program() {
+  const path = process.env.BOLIDE;
+  if (!path || !existsSync(path)) throw new Error('Set BOLIDE to the path of the program `bolide` (build it with `cargo build --bin bolide`).');
+  return path;
+}

@@ -1,0 +1,132 @@
+// Personal access tokens and signed-in clients: what is made, shown, and revoked. Methods here ask for a second factor.
+
+import assert from 'node:assert/strict';
+import { BOB, nextCode, wrongCode } from './support/authenticator.js';
+import { browserTest } from './support/browser.js';
+import { answer, confirm, hears, openAs, press, question, sees, signIn } from './support/pages.js';
+import { conformanceServer } from './support/programs.js';
+
+async function openAsBob(visit, server, path) {
+  const page = await visit.open(`${server.url}/#${path}`);
+  await signIn(page, 'bob', 'battery staple');
+  await answer(page, await nextCode(server, BOB));
+  await page.getByRole('navigation').getByRole('link', { name: 'Profile' }).waitFor();
+  return page;
+}
+
+async function makeToken(page, name) {
+  await page.getByLabel('Name').fill(name);
+  await press(page, 'Make a token');
+}
+
+/** The status of a call over REST in somebody's name. */
+async function statusWith(server, token, userId, endpoint = 'gated') {
+  const headers = { 'x-auth-token': token, 'x-user-id': userId };
+  return (await fetch(`${server.url}/api/v1/${endpoint}`, { method: 'POST', headers })).status;
+}
+
+browserTest('a call that needs a second factor asks, again after a wrong code, and goes on after a right one', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openAsBob(visit, server, '/account/tokens');
+  await makeToken(page, 'backup script');
+  await question(page).getByText('to make a token').waitFor();
+  await answer(page, await wrongCode(server, BOB));
+  await question(page).getByText('That was wrong. Try again.').waitFor();
+  await answer(page, await nextCode(server, BOB));
+  await page.getByRole('heading', { name: 'The token “backup script”' }).waitFor();
+});
+
+browserTest('who has shown a second factor is not asked again for a while', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openAsBob(visit, server, '/account/tokens');
+  await makeToken(page, 'first');
+  await answer(page, await nextCode(server, BOB));
+  await page.getByRole('heading', { name: 'The token “first”' }).waitFor();
+  await makeToken(page, 'second');
+  await page.getByRole('heading', { name: 'The token “second”' }).waitFor();
+  await server.passTime(301);
+  await makeToken(page, 'third');
+  await question(page).waitFor();
+});
+
+browserTest('giving up a question does nothing, and the form is as it was', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openAsBob(visit, server, '/account/tokens');
+  await makeToken(page, 'never mind');
+  await question(page).waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByText('You have no tokens.').waitFor();
+  assert.equal(await page.getByLabel('Name').inputValue(), 'never mind');
+});
+
+browserTest('users without a second factor are asked for their password', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openAs(visit, server, 'alice', 'correct horse', '/account/tokens');
+  await makeToken(page, 'laptop');
+  await question(page).getByText('You have no second factor yet. Type your password to make a token.').waitFor();
+  await answer(page, 'correct horse');
+  await page.getByRole('heading', { name: 'The token “laptop”' }).waitFor();
+});
+
+browserTest('a token is shown once, and works over REST until it is made anew or revoked', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openAs(visit, server, 'alice', 'correct horse', '/account/tokens');
+  await makeToken(page, 'laptop');
+  await answer(page, 'correct horse');
+  const first = await page.locator('code.secret').innerText();
+  assert.equal(await statusWith(server, first, 'user-alice'), 400); // asked for a second factor
+  await press(page, 'I have kept it');
+  assert.ok(!(await page.content()).includes(first));
+  await page.reload();
+  await page.getByText('laptop').waitFor();
+  assert.ok(!(await page.content()).includes(first));
+
+  await press(page, 'Regenerate laptop');
+  await confirm(page, 'Make it anew');
+  await page.getByRole('heading', { name: 'The token “laptop”' }).waitFor();
+  const second = await page.locator('code.secret').innerText();
+  assert.equal(await statusWith(server, first, 'user-alice'), 401);
+  assert.equal(await statusWith(server, second, 'user-alice'), 400);
+
+  await press(page, 'Revoke laptop');
+  await confirm(page, 'Revoke');
+  await page.getByText('You have no tokens.').waitFor();
+  assert.equal(await statusWith(server, second, 'user-alice'), 401);
+});
+
+browserTest('a token that is never asked is made only by somebody who was warned', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openAs(visit, server, 'alice', 'correct horse', '/account/tokens');
+  await page.getByLabel('Never ask for a second factor').check();
+  await page.getByText('Whoever has such a token can do everything that you can').waitFor();
+  await makeToken(page, 'robot');
+  await confirm(page, 'Make it anyway');
+  await answer(page, 'correct horse');
+  const token = await page.locator('code.secret').innerText();
+  assert.equal(await statusWith(server, token, 'user-alice'), 200);
+  await page.getByText('never asked for a second factor').waitFor();
+});
+
+browserTest('the clients of a user are listed as they come and go', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openAs(visit, server, 'alice', 'correct horse', '/account/clients');
+  await page.getByText('this one').waitFor();
+  const phone = await openAs(visit, server, 'alice', 'correct horse', '/account/clients', {
+    userAgent: 'Mozilla/5.0 (Android 15; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0',
+  });
+  await page.getByText('Firefox on Android').waitFor();
+  await press(page, 'Sign out Firefox on Android');
+  await hears(page, 'Firefox on Android was signed out.');
+  await sees(phone, 'Sign in');
+  assert.equal(await page.getByText('Firefox on Android', { exact: true }).count(), 0);
+});
+
+browserTest('all other clients are signed out at once', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openAs(visit, server, 'alice', 'correct horse', '/account/clients');
+  const others = [await openAs(visit, server, 'alice', 'correct horse'), await openAs(visit, server, 'alice', 'correct horse')];
+  await press(page, 'Sign out all others');
+  await confirm(page, 'Sign them out');
+  for (const other of others) await sees(other, 'Sign in');
+  await sees(page, 'Signed-in clients');
+});

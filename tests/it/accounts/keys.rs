@@ -1,0 +1,110 @@
+//! `bolide key` and `bolide methods`, as an operator runs them.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use bolide::accounts::Accounts;
+use bolide::chance::SystemChance;
+use bolide::clock::Timestamp;
+use bolide::keys::KeyRing;
+use bolide::store::{NewUser, SqliteStore, Totp, User};
+
+use super::SECRET;
+
+struct Directory(PathBuf);
+
+impl Directory {
+    /// A server's data with one user, who has an authenticator app.
+    async fn with_a_secret(name: &str) -> Self {
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let own = Self(directory);
+        let keys = KeyRing::open_file(&own.0.join("bolide.key"), &SystemChance).unwrap();
+        let accounts = Accounts::open(own.store().await, keys).await.unwrap();
+        let user = User::new("a".into(), Timestamp::from_milliseconds(1_000));
+        let totp = Totp::On(accounts.seal_totp_secret(&user.id, SECRET, &SystemChance));
+        let user = User { username: Some("ada".into()), totp, ..user };
+        accounts.add_user(NewUser { user, backup_codes: Vec::new(), tokens: Vec::new() }).await.unwrap();
+        own
+    }
+
+    async fn store(&self) -> SqliteStore {
+        SqliteStore::open(&format!("sqlite:{}", self.0.join("bolide.db").display())).await.unwrap()
+    }
+
+    fn bolide(&self, arguments: &[&str], keys: Option<&str>) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bolide"));
+        command.args(arguments).arg("--data-dir").arg(&self.0).env_remove("BOLIDE_KEYS");
+        if let Some(keys) = keys {
+            command.env("BOLIDE_KEYS", keys);
+        }
+        command.output().unwrap()
+    }
+
+    /// Whether the one secret is sealed with the current key of a ring, and can be opened.
+    async fn is_sealed_with(&self, keys: &KeyRing) -> bool {
+        use bolide::store::user::Users as _;
+        let secrets = self.store().await.totp_secrets().await.unwrap();
+        let (_, sealed) = &secrets[0];
+        keys.is_current(sealed) && keys.open(sealed, "totp:a").is_some_and(|secret| *secret == SECRET)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[tokio::test]
+async fn secrets_are_sealed_anew_and_the_old_key_stays() {
+    let data = Directory::with_a_secret("rotate").await;
+    let path = data.0.join("bolide.key");
+    let old = std::fs::read_to_string(&path).unwrap();
+    let output = data.bolide(&["key", "rotate"], None);
+    assert_eq!(text(&output.stdout), "sealed 1 secrets anew\n", "{}", text(&output.stderr));
+    let new = std::fs::read_to_string(&path).unwrap();
+    assert!(new.ends_with(&old) && new.lines().count() == 2);
+    assert!(data.is_sealed_with(&KeyRing::parse(&new).unwrap()).await);
+}
+
+#[tokio::test]
+async fn keys_of_a_variable_are_changed_by_whoever_sets_it() {
+    let data = Directory::with_a_secret("variable").await;
+    let old = std::fs::read_to_string(data.0.join("bolide.key")).unwrap();
+    let refused = data.bolide(&["key", "rotate"], Some(&old));
+    assert!(!refused.status.success() && text(&refused.stderr).contains("bolide key next"));
+    let next = text(&data.bolide(&["key", "next"], Some(&old)).stdout);
+    assert!(next.ends_with(&old) && !data.is_sealed_with(&KeyRing::parse(&next).unwrap()).await);
+    assert!(data.bolide(&["key", "reseal"], Some(&next)).status.success());
+    assert!(data.is_sealed_with(&KeyRing::parse(&next).unwrap()).await);
+}
+
+#[tokio::test]
+async fn keys_are_not_changed_under_a_server_that_runs() {
+    let data = Directory::with_a_secret("running").await;
+    let before = std::fs::read_to_string(data.0.join("bolide.key")).unwrap();
+    let _server = data.store().await;
+    let refused = data.bolide(&["key", "rotate"], None);
+    assert!(!refused.status.success() && text(&refused.stderr).contains("used by another process"));
+    assert_eq!(std::fs::read_to_string(data.0.join("bolide.key")).unwrap(), before);
+}
+
+#[test]
+fn methods_and_endpoints_are_listed_with_their_policies() {
+    let listed = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_bolide")).args(arguments).output().unwrap();
+        text(&output.stdout)
+    };
+    let all = listed(&["methods"]);
+    assert!(
+        all.contains("method\tlogin\topen\n")
+            && all.contains("POST\tusers.2fa.disableEmail\tsecond factor, asks every time\n")
+    );
+    let gated = listed(&["methods", "--gated"]);
+    assert!(gated.contains("personalAccessTokens:generateToken") && !gated.contains("\topen\n"));
+}

@@ -1,0 +1,118 @@
+//! Neither the log, at whatever level, nor anything that is published holds a password, a code, a token or a secret.
+
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::{Bank, password_login, result, sha256, totp_code, with_code};
+use crate::subscriber::Subscriber;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'log> MakeWriter<'log> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'log self) -> Self {
+        self.clone()
+    }
+}
+
+/// All that happens to users; gives every secret that was part of it.
+async fn live_through_it_all(bank: &Bank) -> Vec<String> {
+    let mut secrets = vec!["alice's password".to_owned(), sha256("alice's password").to_lowercase()];
+    let mut client = bank.connect().await;
+    let login = client.ask("login", password_login("alice", "alice's password")).await;
+    secrets.push(result(&login)["token"].as_str().unwrap().to_owned());
+    client.ask("login", password_login("alice", "a wrong password")).await;
+    secrets.push("a wrong password".to_owned());
+    result(&client.ask("gated", with_code(&sha256("alice's password"), "password")).await);
+    let token = client.ask("personalAccessTokens:generateToken", json!([{ "tokenName": "ci" }])).await;
+    secrets.push(result(&token).as_str().unwrap().to_owned());
+    let enrolment = result(&client.ask("2fa:enable", json!([])).await).clone();
+    let secret = enrolment["secret"].as_str().unwrap().to_owned();
+    let code = totp_code(&secret, &bank.clock);
+    let codes = client.ask("2fa:validateTempToken", json!([code])).await;
+    secrets.extend(result(&codes)["codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned()));
+    secrets.extend([secret, code]);
+    let mut emma = bank.log_in("emma").await;
+    emma.ask("gated", json!([])).await;
+    let mailed = bank.mailed_code(1).await;
+    emma.ask("gated", with_code("987654", "email")).await;
+    result(&emma.ask("gated", with_code(&mailed, "email")).await);
+    secrets.extend(["987654".to_owned(), mailed.replace('-', ""), mailed]);
+    emma.ask("forgotPassword", json!([{ "email": "emma@example.com" }])).await;
+    let link = bank.mails(2).await.pop().unwrap().text;
+    let token = link.split("#/reset-password/").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    emma.ask("resetPassword", json!([token, "another password"])).await;
+    secrets.extend([token, "another password".to_owned()]);
+    secrets
+}
+
+fn assert_hidden(text: &str, secrets: &[String], place: &str) {
+    for secret in secrets {
+        assert!(!text.contains(secret.as_str()), "{place} holds {secret}");
+    }
+}
+
+#[tokio::test]
+async fn the_log_holds_no_secret_at_any_level() {
+    let log = Log::default();
+    // What libraries say of bytes on sockets would hold anything.
+    let filter = EnvFilter::new("trace,tungstenite=debug,tokio_tungstenite=debug,hyper=debug,mio=debug");
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_env_filter(filter).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let bank = Bank::open().await;
+    let secrets = live_through_it_all(&bank).await;
+    let text = String::from_utf8_lossy(&log.0.lock()).into_owned();
+    assert!(text.contains("two-factor.passed"), "the log holds what happened");
+    assert_hidden(&text, &secrets, "the log");
+}
+
+#[tokio::test]
+async fn nothing_that_is_published_holds_a_secret() {
+    let bank = Bank::open().await;
+    let secrets = live_through_it_all(&bank).await;
+    bank.app
+        .accounts()
+        .unwrap()
+        .set("Accounts_TwoFactorAuthentication_Enforce_Password_Fallback", false.into())
+        .await
+        .unwrap();
+    for name in ["admin", "alice"] {
+        let mut subscriber = Subscriber::connect(&bank.app).await;
+        let token = bank.app.accounts().unwrap().issue_token(name).await.unwrap();
+        result(&subscriber.call("login", json!([{ "resume": token }])).await);
+        subscriber.subscribe("account:tokens", json!([])).await;
+        subscriber.subscribe("settings:public", json!([])).await;
+        if name == "admin" {
+            for publication in ["settings", "roles", "methods", "sessions", "mails", "users", "audit"] {
+                subscriber.subscribe(&format!("admin:{publication}"), json!([])).await;
+            }
+        }
+        let shown: Vec<Value> = ["users", "tokens", "settings", "sessions", "mails", "adminUsers", "audit", "methods"]
+            .into_iter()
+            .flat_map(|collection| subscriber.documents(collection).into_values())
+            .collect();
+        let text = json!(shown).to_string();
+        assert_hidden(&text, &secrets, name);
+        for forbidden in ["$argon2", "$2b$", "services", "hashed", "fingerprint"] {
+            assert!(!text.contains(forbidden), "{name} is shown {forbidden}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! No method and no endpoint loses its policy unnoticed: each that comes with accounts is named here.
+
+use std::collections::BTreeMap;
+
+use bolide::MethodSummary;
+use bolide::accounts::Accounts;
+use bolide::chance::SystemChance;
+use bolide::keys::KeyRing;
+use bolide::prelude::*;
+use bolide::store::SqliteStore;
+
+/// What asks for a second factor, and how.
+const GATED: &[(&str, &str)] = &[
+    ("POST users.2fa.disableEmail", "second factor, asks every time"),
+    ("POST users.enableTotp", "second factor"),
+    ("POST users.generatePersonalAccessToken", "second factor"),
+    ("POST users.regeneratePersonalAccessToken", "second factor"),
+    ("POST users.removePersonalAccessToken", "second factor"),
+    ("POST users.validateTotp", "second factor"),
+    ("method 2fa:disable-email", "second factor, asks every time"),
+    ("method admin:discardMail", "second factor"),
+    ("method admin:logOut", "second factor"),
+    ("method admin:resetSecondFactors", "second factor, asks every time"),
+    ("method admin:retryMail", "second factor"),
+    ("method admin:setActive", "second factor"),
+    ("method admin:setRole", "second factor"),
+    ("method admin:setRoles", "second factor"),
+    ("method disableUser2fa", "second factor, asks every time"),
+    ("method personalAccessTokens:generateToken", "second factor"),
+    ("method personalAccessTokens:regenerateToken", "second factor"),
+    ("method personalAccessTokens:removeToken", "second factor"),
+    ("method saveSetting", "second factor"),
+    ("method saveSettings", "second factor"),
+];
+
+/// What does not: log-in and what asks in its own words, what only reads, and what takes rights away.
+const OPEN: &[&str] = &[
+    "GET me",
+    "GET settings.public",
+    "GET users.getPersonalAccessTokens",
+    "GET users.totpCodesRemaining",
+    "POST users.2fa.enableEmail",
+    "POST users.2fa.sendEmailCode",
+    "POST users.disableTotp",
+    "POST users.regenerateTotpCodes",
+    "method 2fa:checkCodesRemaining",
+    "method 2fa:disable",
+    "method 2fa:enable",
+    "method 2fa:enable-email",
+    "method 2fa:regenerateCodes",
+    "method 2fa:validateTempToken",
+    "method account:revokeToken",
+    "method admin:auditPage",
+    "method admin:methods",
+    "method callWithTwoFactorRequired",
+    "method changePassword",
+    "method createUser",
+    "method enableUser2fa",
+    "method forgotPassword",
+    "method generate2faActivationQrCode",
+    "method getNewToken",
+    "method has2faEnabled",
+    "method login",
+    "method logout",
+    "method logoutOtherClients",
+    "method private-settings/get",
+    "method public-settings/get",
+    "method removeOtherTokens",
+    "method resetPassword",
+    "method sendEmailCode",
+    "method sendVerificationEmail",
+    "method setUsername",
+    "method verifyEmail",
+];
+
+#[tokio::test]
+async fn every_method_and_endpoint_has_the_policy_that_is_written_down_here() {
+    let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+    let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.unwrap();
+    let app = App::builder().accounts(accounts).build().unwrap();
+    let name = |method: &MethodSummary| format!("{} {}", method.kind.verb().unwrap_or("method"), method.name);
+    let found: BTreeMap<String, String> =
+        app.methods().iter().map(|method| (name(method), method.policy.to_string())).collect();
+    let open = OPEN.iter().map(|name| (*name, "open"));
+    let expected: BTreeMap<String, String> =
+        GATED.iter().copied().chain(open).map(|(name, policy)| (name.to_owned(), policy.to_owned())).collect();
+    assert_eq!(found, expected);
+}

@@ -1,0 +1,111 @@
+//! A code counts once: on another connection, for another factor, at another time, and whoever is faster.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use bolide::clock::{Clock, Timestamp};
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+use super::{Bank, code_at, error, password_login, result, totp_code, with_code};
+
+#[tokio::test]
+async fn a_code_that_was_shown_is_worth_nothing_on_another_connection_nor_at_log_in() {
+    let bank = Bank::open().await;
+    let (mut first, mut second) = (bank.log_in("bob").await, bank.log_in("bob").await);
+    let code = bank.code();
+    result(&first.ask("noRemember", with_code(&code, "totp")).await);
+    for client in [&mut first, &mut second] {
+        assert_eq!(error(&client.ask("noRemember", with_code(&code, "totp")).await), "totp-invalid");
+    }
+    let login = json!([{ "totp": { "login": password_login("bob", "bob's password")[0], "code": code } }]);
+    assert_eq!(error(&bank.connect().await.ask("login", login).await), "totp-invalid");
+    // Nor is the code of the step before, which clocks that are late would show.
+    bank.clock.advance(Duration::from_secs(30));
+    assert_eq!(error(&second.ask("noRemember", with_code(&code, "totp")).await), "totp-invalid");
+    result(&second.ask("noRemember", with_code(&bank.code(), "totp")).await);
+}
+
+#[tokio::test]
+async fn of_twenty_log_ins_at_once_with_one_code_exactly_one_passes() {
+    let bank = Bank::open().await;
+    let code = bank.code();
+    let login = json!([{ "totp": { "login": password_login("bob", "bob's password")[0], "code": code } }]);
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        clients.push(bank.connect().await);
+    }
+    let answers = join_all(clients.iter_mut().map(|client| client.ask("login", login.clone()))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.get("error").is_none()).count(), 1);
+}
+
+#[tokio::test]
+async fn of_many_calls_at_once_with_one_backup_code_or_mailed_code_exactly_one_passes() {
+    let bank = Bank::open().await;
+    let backup = enrol(&bank, "alice").await.remove(0);
+    bank.log_in("emma").await.ask("noRemember", json!([])).await;
+    let mailed = bank.mailed_code(1).await;
+    for (name, code, method) in [("alice", backup, "totp"), ("emma", mailed, "email")] {
+        let mut clients = Vec::new();
+        for _ in 0..8 {
+            clients.push(bank.log_in(name).await);
+        }
+        let calls = clients.iter_mut().map(|client| client.ask("noRemember", with_code(&code, method)));
+        let passed = join_all(calls).await.iter().filter(|answer| answer.get("error").is_none()).count();
+        assert_eq!(passed, 1, "{name}");
+    }
+}
+
+/// Gives a user an authenticator app; the backup codes.
+async fn enrol(bank: &Bank, name: &str) -> Vec<String> {
+    let mut client = bank.log_in(name).await;
+    let enrolment = result(&client.ask("2fa:enable", json!([])).await).clone();
+    let code = totp_code(enrolment["secret"].as_str().unwrap(), &bank.clock);
+    let codes = client.ask("2fa:validateTempToken", json!([code])).await;
+    result(&codes)["codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_code_that_took_an_app_into_use_is_used_up() {
+    let bank = Bank::open().await;
+    let mut alice = bank.log_in("alice").await;
+    let enrolment = result(&alice.ask("2fa:enable", json!([])).await).clone();
+    let code = totp_code(enrolment["secret"].as_str().unwrap(), &bank.clock);
+    result(&alice.ask("2fa:validateTempToken", json!([code])).await);
+    assert_eq!(error(&alice.ask("gated", with_code(&code, "totp")).await), "totp-invalid");
+}
+
+/// A clock that somebody sets.
+#[derive(Clone)]
+struct SetClock(Arc<AtomicI64>);
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_milliseconds(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_makes_no_code_count_again() {
+    const MINUTE: i64 = 60_000;
+    let clock = SetClock(Arc::new(AtomicI64::new(1_700_000_000_000)));
+    let bank = Bank::open_at(clock.clone()).await;
+    let mut bob = bank.log_in("bob").await;
+    let code = |clock: &SetClock| code_at(clock.now());
+    let used = code(&clock);
+    result(&bob.ask("noRemember", with_code(&used, "totp")).await);
+    clock.0.fetch_sub(10 * MINUTE, Ordering::SeqCst);
+    for wrong in [used.clone(), code(&clock)] {
+        assert_eq!(error(&bob.ask("noRemember", with_code(&wrong, "totp")).await), "totp-invalid");
+    }
+    clock.0.fetch_add(11 * MINUTE, Ordering::SeqCst);
+    result(&bob.ask("noRemember", with_code(&code(&clock), "totp")).await);
+    // Set ahead, what was trusted is not, and a mailed code has ended.
+    let mut emma = bank.log_in("emma").await;
+    let asked: Value = emma.ask("noRemember", json!([])).await;
+    assert_eq!(error(&asked), "totp-required");
+    let mailed = bank.mailed_code(1).await;
+    clock.0.fetch_add(120 * MINUTE, Ordering::SeqCst);
+    assert_eq!(error(&emma.ask("noRemember", with_code(&mailed, "email")).await), "totp-invalid");
+}
