@@ -167,6 +167,8 @@ async fn what_happened_is_listed_and_paged_and_holds_no_secrets() {
     };
     let shown = admin.documents("audit");
     assert_eq!(events(&shown), ["two-factor.asked", "two-factor.failed", "two-factor.passed"]);
+    admin.unsubscribe("admin:audit").await;
+    admin.nosub("admin:audit").await;
     admin.subscribe("admin:audit", json!([{ "user": "bob", "event": "two-factor." }])).await;
     assert_eq!(admin.documents("audit").len(), 3, "a name means the user as well");
     let text = format!("{shown:?}");
