@@ -25,6 +25,7 @@
 //! - [`publication`] and [`collection`]: what clients subscribe to, and documents that can be watched;
 //! - [`two_factor`]: the policy of a method, and the gate that the dispatcher asks;
 //! - [`Context`] and [`SignedIn`]: what a handler is given;
+//! - `accounts`, `settings`, `mail` and `store` (feature `accounts`): users and what they prove, with REST and web pages;
 //! - `client` (feature `client`): a client for any DDP server, with a prompt for the second factor;
 //! - [`rate_limit`], [`Limits`], [`clock`], [`chance`] and [`bus`]: what bounds a server, and what it takes from outside.
 
@@ -54,7 +55,7 @@ mod public_name;
 pub mod publication;
 pub mod rate_limit;
 #[cfg(feature = "accounts")]
-mod rest;
+pub mod rest;
 mod server;
 mod session;
 #[cfg(feature = "accounts")]
@@ -83,6 +84,7 @@ pub use limits::{Heartbeat, Limits};
 pub use method::{MethodError, MethodResult, MethodSummary};
 pub use publication::{Audience, Strategy, Stream, Subscription};
 pub use transport::memory::{FromServer, MemoryConnection};
+pub use transport::proxies::{InvalidProxy, TrustedProxy};
 pub use two_factor::TwoFactor;
 pub use user::UserId;
 

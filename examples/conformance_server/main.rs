@@ -42,6 +42,7 @@ async fn main() -> anyhow::Result<()> {
         app = app.rate_limit(rule);
     }
     let app = accounts::register(publications::register(methods::register(app, clock))).build()?;
+    accounts::limit_requests(&app, arguments.rate_limits).await?;
     let listener = TcpListener::bind(&arguments.listen).await?;
     // Whoever reads the announcement may end this program at once.
     let ended = ended()?;

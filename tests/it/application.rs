@@ -37,8 +37,10 @@ pub(crate) async fn application_with_users_at(clock: MovableClock, smtp_url: &st
         .mailer(SmtpMailer::new(smtp_url, sender).expect("a mail server"))
         .hashing_cost(HashingCost::new(8, 1, 1).expect("a cost"));
     accounts::add_users(&accounts).await.expect("new users");
-    let app = register_at(App::builder().accounts(accounts), clock);
-    accounts::register(app).build().expect("the application fits together")
+    let app = accounts::register(register_at(App::builder().accounts(accounts), clock));
+    let app = app.build().expect("the application fits together");
+    accounts::limit_requests(&app, false).await.expect("a setting");
+    app
 }
 
 /// Adds all methods and publications of the application that need no accounts.

@@ -1,11 +1,12 @@
-// Codes by e-mail: on or off.
+// Codes by e-mail: on or off. They need verified addresses.
 
 import { client, currentUser } from '../client.js';
 import { element } from '../element.js';
 import { action } from '../form.js';
 import { publicSetting, watch } from '../live.js';
-import { say } from '../messages.js';
 import { badge, section } from '../section.js';
+import { say } from '../messages.js';
+import { verifyButton } from './verify-button.js';
 
 const ABOUT = 'A code is sent to your verified addresses when one is needed. An authenticator app is safer, and is asked for first.';
 
@@ -29,11 +30,12 @@ function emailCodes(user) {
 }
 
 function whileOff({ emails = [] }) {
-  if (publicSetting('Accounts_TwoFactorAuthentication_By_Email_Enabled') === false)
-    return element('p', { class: 'note' }, 'An admin has turned codes by e-mail off.');
-  const canBeOn = emails.length > 0 && emails.every(({ verified }) => verified);
-  if (canBeOn) return action('Turn on codes by e-mail', enable);
-  return element('p', { class: 'note' }, 'First ', element('a', { href: '#/account' }, 'verify your addresses'), '.');
+  const note = (text) => element('p', { class: 'note' }, text);
+  if (publicSetting('Accounts_TwoFactorAuthentication_By_Email_Enabled') === false) return note('An admin has turned codes by e-mail off.');
+  if (emails.length === 0) return note('You have no address. Add one to your profile.');
+  const unverified = emails.filter(({ verified }) => !verified);
+  if (unverified.length === 0) return action('Turn on codes by e-mail', enable);
+  return [note('First verify that your mails reach you.'), element('div', { class: 'buttons' }, unverified.map(verifyButton))];
 }
 
 async function enable() {
