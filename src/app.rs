@@ -27,16 +27,17 @@ use crate::context::CallRandom;
 use crate::error::{BuildError, Error};
 use crate::limits::{Heartbeat, Limits};
 use crate::method::{
-    Invocation, Method, MethodHandler, MethodKind, MethodRegistry, MethodSummary, Parameters, RunningMethod, sanitize,
+    Invocation, Method, MethodHandler, MethodRegistry, MethodSummary, Parameters, RunningMethod, sanitize,
 };
 use crate::publication::{
     Hasher, PublicationHandler, PublicationRegistry, Strategy, Stream, StreamCore, Subscription, add_built_in,
 };
 use crate::rate_limit::{RateLimitRule, RateLimiter};
 #[cfg(feature = "accounts")]
-use crate::rest::{Endpoint, Verb};
+use crate::rest::{Endpoint, Route, Verb};
 use crate::session::{Link, Outbox, Session, Sessions, drive};
 use crate::transport::memory::{self, MemoryConnection};
+use crate::transport::proxies::{Proxies, TrustedProxy};
 use crate::transport::sockjs::XhrSessions;
 #[cfg(feature = "accounts")]
 use crate::two_factor::AccountsGate;
@@ -74,7 +75,7 @@ pub struct AppBuilder {
     #[cfg(feature = "accounts")]
     accounts: Option<Accounts>,
     #[cfg(feature = "accounts")]
-    endpoints: Vec<Endpoint>,
+    endpoints: Vec<Arc<Endpoint>>,
     #[cfg(feature = "accounts")]
     web_pages: bool,
     clock: Arc<dyn Clock>,
@@ -87,6 +88,7 @@ pub struct AppBuilder {
     path_prefix: String,
     sockjs: bool,
     forwarded_count: usize,
+    trusted_proxies: Vec<TrustedProxy>,
     mistakes: Vec<BuildError>,
 }
 
@@ -106,7 +108,7 @@ pub(crate) struct AppState {
     #[cfg(feature = "accounts")]
     pub(crate) accounts: Option<Arc<AccountsCore>>,
     #[cfg(feature = "accounts")]
-    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) endpoints: Vec<Arc<Endpoint>>,
     #[cfg(feature = "accounts")]
     pub(crate) web_pages: bool,
     pub(crate) clock: Arc<dyn Clock>,
@@ -119,7 +121,7 @@ pub(crate) struct AppState {
     pub(crate) path_prefix: String,
     /// Nothing if SockJS is turned off.
     pub(crate) sockjs: Option<XhrSessions>,
-    pub(crate) forwarded_count: usize,
+    pub(crate) proxies: Proxies,
     pub(crate) sessions: Sessions,
     pub(crate) stopping: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -250,6 +252,11 @@ impl App {
         crate::server::shut_down(&self.state).await;
     }
 
+    #[cfg(feature = "accounts")]
+    pub(crate) fn proxies(&self) -> &Proxies {
+        &self.state.proxies
+    }
+
     pub(crate) fn from_state(state: Arc<AppState>) -> Self {
         Self { state }
     }
@@ -281,6 +288,7 @@ impl AppBuilder {
             path_prefix: String::new(),
             sockjs: true,
             forwarded_count: 0,
+            trusted_proxies: Vec::new(),
             mistakes: Vec::new(),
         }
     }
@@ -368,9 +376,10 @@ impl AppBuilder {
         self
     }
 
-    /// Registers a REST endpoint that is read: its path below `/api/v1`, such as `items/:id`, its policy, its handler.
-    /// The handler's parameter is an object of what the path, the query and the body say; its result is answered with
-    /// `success: true` beside its members. An app without [accounts](Self::accounts) serves no REST.
+    /// Registers a REST endpoint that is read: its [`Route`](crate::rest::Route), mostly a path below `/api/v1` such as
+    /// `items/:id`, its policy, its handler. The handler's parameter is an object of what the body, the query and the
+    /// path say; its result is answered with `success: true` beside its members. An app without
+    /// [accounts](Self::accounts) serves no REST.
     ///
     /// ```
     /// use bolide::prelude::*;
@@ -383,40 +392,62 @@ impl AppBuilder {
     ///     Ok(wanted.id)
     /// }
     ///
-    /// let app = App::builder().get("items/:id", TwoFactor::none(), item);
+    /// // The same function may be a method and an endpoint.
+    /// let app = App::builder()
+    ///     .method("item", TwoFactor::none(), item)
+    ///     .get("items/:id", TwoFactor::none(), item);
     /// ```
     #[cfg(feature = "accounts")]
-    pub fn get<Signature>(self, path: &str, policy: impl Policy, handler: impl MethodHandler<Signature>) -> Self {
-        self.endpoint(Verb::Get, path, policy.into_two_factor(), handler)
+    pub fn get<Signature>(
+        self,
+        route: impl Into<Route>,
+        policy: impl Policy,
+        handler: impl MethodHandler<Signature>,
+    ) -> Self {
+        self.endpoint(Verb::Get, route.into(), policy.into_two_factor(), handler)
     }
 
     /// Registers a REST endpoint that is posted to; see [`get`](Self::get).
     #[cfg(feature = "accounts")]
-    pub fn post<Signature>(self, path: &str, policy: impl Policy, handler: impl MethodHandler<Signature>) -> Self {
-        self.endpoint(Verb::Post, path, policy.into_two_factor(), handler)
+    pub fn post<Signature>(
+        self,
+        route: impl Into<Route>,
+        policy: impl Policy,
+        handler: impl MethodHandler<Signature>,
+    ) -> Self {
+        self.endpoint(Verb::Post, route.into(), policy.into_two_factor(), handler)
     }
 
     #[cfg(feature = "accounts")]
     fn endpoint<Signature>(
         mut self,
         verb: Verb,
-        path: &str,
+        route: Route,
         policy: TwoFactor,
         handler: impl MethodHandler<Signature>,
     ) -> Self {
-        let segment = |segment: &str| match segment.strip_prefix(':') {
-            Some(name) => format!("{{{name}}}"),
-            None => segment.to_owned(),
-        };
-        let path = path.trim_matches('/').split('/').map(segment).collect::<Vec<_>>().join("/");
-        if self.endpoints.iter().any(|other| other.verb == verb && other.path == path) {
+        if self.endpoints.iter().any(|other| other.is_at(verb, &route)) {
+            self.mistakes.push(BuildError::DuplicateEndpoint(route.path().to_owned()));
             return self;
         }
-        match Method::new(&path, policy, handler) {
-            Ok(method) => self.endpoints.push(Endpoint { verb, path, method: Arc::new(method) }),
+        match Method::new(route.path(), verb.method_kind(), policy, handler) {
+            Ok(method) => self.endpoints.push(Arc::new(Endpoint::method(verb, route, Arc::new(method)))),
             Err(mistake) => self.mistakes.push(mistake),
         }
         self
+    }
+
+    /// Registers an endpoint that the app may have registered itself already.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn endpoint_unless_there<Signature>(
+        self,
+        verb: Verb,
+        route: Route,
+        policy: impl Policy,
+        handler: impl MethodHandler<Signature>,
+    ) -> Self {
+        let is_there = self.endpoints.iter().any(|other| other.is_at(verb, &route));
+        if is_there { self } else { self.endpoint(verb, route, policy.into_two_factor(), handler) }
     }
 
     /// Registers a method that the app may have registered itself already.
@@ -486,6 +517,20 @@ impl AppBuilder {
         self
     }
 
+    /// Believes a proxy, or a network of proxies, when it says in `x-forwarded-for` for whom it forwards. The client's
+    /// address is the last one there that is not trusted. Default: none, the header is not believed.
+    ///
+    /// ```
+    /// use bolide::App;
+    ///
+    /// let app = App::builder().trusted_proxy("10.0.0.0/8".parse()?).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn trusted_proxy(mut self, proxy: TrustedProxy) -> Self {
+        self.trusted_proxies.push(proxy);
+        self
+    }
+
     /// Takes the time from elsewhere.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -524,6 +569,7 @@ impl AppBuilder {
         if let Some(mistake) = self.mistakes.into_iter().next() {
             return Err(mistake.into());
         }
+        let proxies = Proxies::new(self.forwarded_count, self.trusted_proxies)?;
         add_built_in(&mut self.publications)?;
         let member = join_bus(
             &*self.bus,
@@ -559,7 +605,7 @@ impl AppBuilder {
             connection_hooks: self.connection_hooks,
             path_prefix: self.path_prefix,
             sockjs: self.sockjs.then(XhrSessions::default),
-            forwarded_count: self.forwarded_count,
+            proxies,
             sessions: Sessions::default(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -625,15 +671,16 @@ impl AppState {
             parent: None,
             is_clients_choice: true,
             admitted: AtomicBool::new(false),
+            shown: Mutex::default(),
         });
         let outcome = RunningMethod::start(&invocation, parameters).await;
         outcome.map_err(|error| sanitize(error, "method", &method.name, &self.random_id()))
     }
 
     pub(crate) fn summaries(&self) -> Vec<MethodSummary> {
-        let methods = self.methods.iter().map(|method| MethodSummary::new(MethodKind::Method, method));
+        let methods = self.methods.iter().map(MethodSummary::new);
         #[cfg(feature = "accounts")]
-        let methods = methods.chain(self.endpoints.iter().map(Endpoint::summary));
+        let methods = methods.chain(self.endpoints.iter().filter_map(|endpoint| endpoint.summary()));
         let mut summaries: Vec<_> = methods.collect();
         summaries.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
         summaries

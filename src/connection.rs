@@ -1,7 +1,7 @@
 //! [`Connection`]: what a handler sees of the client's connection.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -21,9 +21,9 @@ enum Kind {
 
 /// The connection of an HTTP request. It ends with the last handle.
 pub(crate) struct RequestConnection {
-    id: Box<str>,
+    /// Made when somebody asks.
+    id: OnceLock<Box<str>>,
     peer: Arc<Peer>,
-    #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "requests come with accounts"))]
     identity: Identity,
     on_close: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
 }
@@ -52,9 +52,9 @@ impl Connection {
     }
 
     #[cfg(feature = "accounts")]
-    pub(crate) fn request(id: String, peer: Peer, identity: Identity) -> Self {
+    pub(crate) fn request(peer: Peer, identity: Identity) -> Self {
         let connection =
-            RequestConnection { id: id.into(), peer: Arc::new(peer), identity, on_close: Mutex::default() };
+            RequestConnection { id: OnceLock::new(), peer: Arc::new(peer), identity, on_close: Mutex::default() };
         Self(Kind::Request(Arc::new(connection)))
     }
 
@@ -87,11 +87,11 @@ impl Connection {
     pub fn id(&self) -> &str {
         match &self.0 {
             Kind::Session(session) => session.id(),
-            Kind::Request(request) => &request.id,
+            Kind::Request(request) => request.id.get_or_init(|| request.make_id()),
         }
     }
 
-    /// The client's address. Behind proxies it is what `forwarded_count` of them say.
+    /// The client's address. Behind proxies it is what those say that are counted or trusted.
     #[must_use]
     pub fn client_address(&self) -> Option<String> {
         self.peer().address.clone()
@@ -124,6 +124,28 @@ impl Peer {
     #[cfg(feature = "accounts")]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl RequestConnection {
+    /// The same for all requests of one token, or else of one address: what is counted per connection is counted so.
+    /// Who knows it has neither the token nor its hash.
+    #[cfg(feature = "accounts")]
+    fn make_id(&self) -> Box<str> {
+        use crate::accounts::LoginSecret;
+
+        match (&self.identity.credential, &self.peer.address) {
+            (Some(credential), _) => {
+                format!("rest:{}", LoginSecret::from(credential.hashed.to_string()).hashed().as_str()).into()
+            }
+            (None, Some(address)) => format!("rest:{address}").into(),
+            (None, None) => "rest".into(),
+        }
+    }
+
+    #[cfg(not(feature = "accounts"))]
+    fn make_id(&self) -> Box<str> {
+        format!("rest:{:?}", self.identity.user).into()
     }
 }
 

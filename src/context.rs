@@ -17,7 +17,8 @@ use crate::app::App;
 use crate::chance::{Chance, Generator};
 use crate::connection::Connection;
 use crate::identity::Identity;
-use crate::method::{Invocation, MethodError, MethodResult, Parameters};
+use crate::method::{Admitted, Invocation, MethodError, MethodResult, Parameters};
+use crate::two_factor::TwoFactorCode;
 use crate::user::UserId;
 
 /// The circumstances of a call. Cheap to clone.
@@ -153,7 +154,7 @@ impl Context {
     /// Whether there is a gated method of this name.
     #[cfg(feature = "accounts")]
     pub(crate) fn is_gated(&self, method: &str) -> bool {
-        self.invocation.app.methods.find(method).is_some_and(|method| method.policy.is_gated())
+        self.invocation.app.methods.find(method).is_some_and(|method| method.policy.requirement().is_some())
     }
 
     /// Calls a method that the client named, as if it had called it itself: limits and the gate apply.
@@ -176,6 +177,7 @@ impl Context {
             parent: Some(Arc::clone(&self.invocation)),
             is_clients_choice: nested.is_clients_choice,
             admitted: AtomicBool::new(nested.is_admitted),
+            shown: Mutex::default(),
         });
         invocation.run(parameters).await
     }
@@ -207,6 +209,31 @@ impl SignedIn {
     #[must_use]
     pub fn user(&self) -> &UserId {
         &self.user
+    }
+
+    /// Asks the gate now, in a method whose policy is [`on_demand`](crate::two_factor::Requirement::on_demand). The code
+    /// is the one in `found`, or else the one that was shown with the call. Who was admitted once is not asked again in
+    /// the same call.
+    ///
+    /// ```
+    /// use bolide::prelude::*;
+    ///
+    /// async fn transfer(me: SignedIn, amount: f64) -> MethodResult<&'static str> {
+    ///     if amount > 1000.0 {
+    ///         let _admitted = me.demand_two_factor(None).await?;
+    ///     }
+    ///     Ok("done")
+    /// }
+    ///
+    /// let app = App::builder().method("transfer", TwoFactor::required().on_demand(), transfer).build()?;
+    /// # Ok::<(), bolide::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What the gate says; the handler passes it on, and the client repeats the call with a code. An internal error in a
+    /// method whose policy does not say that it may ask.
+    pub async fn demand_two_factor(&self, found: Option<TwoFactorCode>) -> MethodResult<Admitted> {
+        self.context.invocation.demand(found).await
     }
 }
 

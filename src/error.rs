@@ -26,6 +26,9 @@ pub enum BuildError {
     /// Two methods of one name.
     #[error("there are two methods named `{0}`; each name can be registered once")]
     DuplicateMethod(String),
+    /// Two REST endpoints at one path.
+    #[error("there are two endpoints at `{0}`; each path can be registered once for each verb")]
+    DuplicateEndpoint(String),
     /// Two publications of one name.
     #[error("there are two publications named `{0}`; each name can be registered once")]
     DuplicatePublication(String),
@@ -38,6 +41,13 @@ pub enum BuildError {
     /// A path prefix that is no path.
     #[error("the path prefix `{0}` must be empty, or begin with `/` and not end with one")]
     PathPrefix(String),
+    /// Proxies are both counted and named.
+    #[error(
+        "say either through how many proxies clients come (HTTP_FORWARDED_COUNT, `--forwarded-count`, \
+         `AppBuilder::forwarded_count`) or which ones are trusted (`--trusted-proxy`, `AppBuilder::trusted_proxy`), and \
+         not both"
+    )]
+    TwoProxyRules,
     /// Web pages without accounts.
     #[error(
         "the web pages are about accounts, and the app has none; call `accounts` as well, or leave `web_pages` out"

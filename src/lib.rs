@@ -55,7 +55,7 @@ mod public_name;
 pub mod publication;
 pub mod rate_limit;
 #[cfg(feature = "accounts")]
-mod rest;
+pub mod rest;
 mod server;
 mod session;
 #[cfg(feature = "accounts")]
@@ -84,6 +84,7 @@ pub use limits::{Heartbeat, Limits};
 pub use method::{MethodError, MethodResult, MethodSummary};
 pub use publication::{Audience, Strategy, Stream, Subscription};
 pub use transport::memory::{FromServer, MemoryConnection};
+pub use transport::proxies::{InvalidProxy, TrustedProxy};
 pub use two_factor::TwoFactor;
 pub use user::UserId;
 

@@ -14,6 +14,8 @@ use std::time::Duration;
 pub struct Limits {
     /// The longest message that a client may send. A longer one closes the connection with 1009. Default: 1 MiB.
     pub message_bytes: usize,
+    /// The longest body that a REST request may have. A longer one is answered 413. Default: 1 MiB.
+    pub request_bytes: usize,
     /// How many messages of a session may wait for their turn. One more closes the connection with 1008.
     /// Default: 2 000.
     pub queued_messages: usize,
@@ -33,7 +35,7 @@ pub struct Limits {
     /// While this many bytes wait for a client, or half of the messages that may, nothing more is read from it and
     /// publications wait. Default: 256 KiB.
     pub outbox_high_water: usize,
-    /// How long a socket may be open without a session. Default: 45 s.
+    /// How long a socket may be open without a session, and how long the body of a request may take. Default: 45 s.
     pub connect_timeout: Duration,
     /// How long a client may take for the closing handshake. Default: 5 s.
     pub close_timeout: Duration,
@@ -57,6 +59,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message_bytes: 1 << 20,
+            request_bytes: 1 << 20,
             queued_messages: 2_000,
             queued_bytes: 16 << 20,
             running_calls: 1_000,

@@ -18,6 +18,7 @@ Measures Bolide's conformance server beside a bare tokio-tungstenite server.
 
 Scenarios (all, if none is named):
     one-outstanding    32 connections, one call under way on each
+    rest               32 HTTP connections, one method.call under way on each
     pipelined          8 connections, 16 calls under way on each
     open               sessions opened and closed
     idle               memory of 10 000 idle sessions

@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, accept_async_with_config};
 
 use crate::Failure;
+use crate::http_floor;
 
 const READ_BUFFER: usize = 4 * 1024;
 const WRITE_BUFFER: usize = 16 * 1024;
@@ -31,10 +32,12 @@ pub(crate) enum Variant {
     DefaultBuffers,
     /// As plain, but all messages that wait for a subscriber share one write.
     SharedWrites,
+    /// No WebSocket at all, but HTTP.
+    Http,
 }
 
 impl Variant {
-    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::DefaultBuffers, Self::SharedWrites];
+    pub(crate) const ALL: [Self; 4] = [Self::Plain, Self::DefaultBuffers, Self::SharedWrites, Self::Http];
 
     /// What it is called on the command line and in the table.
     pub(crate) fn name(self) -> &'static str {
@@ -42,6 +45,7 @@ impl Variant {
             Self::Plain => "floor",
             Self::DefaultBuffers => "floor-defaults",
             Self::SharedWrites => "floor-shared",
+            Self::Http => "floor-http",
         }
     }
 
@@ -49,7 +53,9 @@ impl Variant {
         let default = WebSocketConfig::default();
         match self {
             Self::DefaultBuffers => default,
-            Self::Plain | Self::SharedWrites => default.read_buffer_size(READ_BUFFER).write_buffer_size(WRITE_BUFFER),
+            Self::Plain | Self::SharedWrites | Self::Http => {
+                default.read_buffer_size(READ_BUFFER).write_buffer_size(WRITE_BUFFER)
+            }
         }
     }
 
@@ -61,6 +67,9 @@ impl Variant {
 
 /// Serves until the process is ended.
 pub(crate) fn serve(variant: Variant) -> Result<(), Failure> {
+    if variant == Variant::Http {
+        return http_floor::serve();
+    }
     tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(accept(variant))
 }
 

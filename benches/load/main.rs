@@ -6,10 +6,11 @@
 //! One program in three roles, each a process of its own. This one compares: it starts the servers
 //! on one core and a load generator on another, and judges what that reports. The load generator
 //! busy-polls its sockets, because one that sleeps adds the cost of waking it to the server's bill;
-//! it checks every answer. The floor is a bare tokio-tungstenite server.
+//! it checks every answer. The floor is a bare tokio-tungstenite server, and for REST a bare axum handler.
 //!
 //! In reading order: [`arguments`], [`comparison`], [`table`]; then [`generator`] and [`scenario`]
-//! with its modules, on [`session`], [`websocket`], [`measurement`] and [`child`]; and [`floor`].
+//! with its modules, on [`session`], [`websocket`], [`http`], [`measurement`] and [`child`]; and [`floor`] with
+//! [`http_floor`].
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command-line program")]
 #![expect(
@@ -24,6 +25,8 @@ mod child;
 mod comparison;
 mod floor;
 mod generator;
+mod http;
+mod http_floor;
 mod measurement;
 mod scenario;
 mod session;

@@ -5,6 +5,7 @@ mod fan_out;
 mod idle;
 mod initial;
 mod open;
+mod rest;
 mod shared_documents;
 
 use std::error::Error;
@@ -66,6 +67,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         floors: &[Variant::Plain],
         budgets: &[Budget::CpuTimesFloor(1.35)],
         method: Method::InSlices(calls::pipelined),
+    },
+    Scenario {
+        name: "rest",
+        unit: "request",
+        floors: &[Variant::Http],
+        budgets: &[Budget::CpuTimesFloor(1.3)],
+        method: Method::InSlices(rest::rest),
     },
     Scenario {
         name: "open",

@@ -71,6 +71,13 @@ pub(crate) fn register(app: AppBuilder) -> AppBuilder {
         })
 }
 
+/// Whether REST requests are counted, too.
+pub(crate) async fn limit_requests(app: &App, are_limited: bool) -> anyhow::Result<()> {
+    let Some(accounts) = app.accounts() else { return Ok(()) };
+    let set = accounts.set("API_Enable_Rate_Limiter", are_limited.into()).await;
+    set.map_err(|error| anyhow::anyhow!("{error}"))
+}
+
 async fn gated_endpoint(_: SignedIn, _: Value) -> MethodResult<Value> {
     Ok(serde_json::json!({ "ok": true }))
 }

@@ -14,7 +14,8 @@ use super::notifications::Notifications;
 use super::password::PasswordHasher;
 use super::permissions::Permissions;
 use super::publication::Watchers;
-use super::{Accounts, AccountsHandle, methods, notifications, publication, token_list};
+use super::token_use::TokenUses;
+use super::{Accounts, AccountsHandle, methods, notifications, profile, publication, token_list};
 use crate::app::{AppBuilder, AppState};
 use crate::chance::{Chance, Generator};
 use crate::clock::{Clock, Timestamp};
@@ -43,6 +44,7 @@ pub(crate) struct AccountsCore {
     pub(super) handlers: Vec<OwnHandler>,
     pub(super) hooks: Hooks,
     pub(super) watchers: Watchers,
+    pub(super) token_uses: TokenUses,
     pub(super) events: Events,
     pub(super) notifications: Notifications,
     pub(super) published_fields: Vec<String>,
@@ -75,6 +77,7 @@ impl AccountsCore {
             chance,
             locks: KeyedLocks::default(),
             watchers: Watchers::default(),
+            token_uses: TokenUses::default(),
             enrolment: EnrolmentRule::default(),
             app: OnceLock::new(),
         })
@@ -83,6 +86,7 @@ impl AccountsCore {
     /// Registers the methods and publications that the app has not registered itself.
     pub(crate) fn register(self: &Arc<Self>, builder: AppBuilder) -> AppBuilder {
         let builder = methods::register(self, builder);
+        let builder = profile::register(self, builder);
         let builder = crate::two_factor::register(self, builder);
         let builder = crate::settings::register(self, builder);
         let builder = crate::admin::register(self, builder);

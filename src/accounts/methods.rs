@@ -61,13 +61,9 @@ async fn logout(core: &AccountsCore, context: Context, _: Parameters) -> MethodR
 }
 
 async fn create_user(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<LoginResult> {
-    if !core.settings.get(&settings::SIGN_UP) {
-        return Err(MethodError::new(403, "Signups forbidden"));
-    }
     let options: Ejson = one(&parameters)?;
     let options = options.as_object().ok_or_else(DdpError::match_failed)?;
-    let user = core.sign_up(options).await?;
-    core.audit("user.created", Some(&user.id), context.connection(), json!({})).await;
+    let user = core.sign_up(options, context.connection()).await?;
     core.log_in_after(&context, user, "createUser").await
 }
 
@@ -193,14 +189,18 @@ async fn set_username(core: &AccountsCore, me: SignedIn, parameters: Parameters)
 }
 
 impl AccountsCore {
-    /// Makes a user of what `createUser` was given, and stores it.
-    async fn sign_up(&self, options: &Object) -> MethodResult<User> {
+    /// Makes a user of what `createUser` was given, if everybody may, and stores it.
+    pub(crate) async fn sign_up(&self, options: &Object, connection: Option<&Connection>) -> MethodResult<User> {
+        if !self.settings.get(&settings::SIGN_UP) {
+            return Err(MethodError::new(403, "Signups forbidden"));
+        }
         let user = self.hooks.new_user(options, self.read_new_user(options).await?).await?;
         let new = NewUser { user: user.clone(), backup_codes: Vec::new(), tokens: Vec::new() };
         self.store.insert_user(new).await.map_err(|error| match error {
             StoreError::Taken(Unique::Username | Unique::Address) => wrong_credentials().into(),
             other => MethodError::from(other),
         })?;
+        self.audit("user.created", Some(&user.id), connection, json!({})).await;
         Ok(user)
     }
 

@@ -4,7 +4,9 @@
 //! - `core`: the same while the app runs;
 //! - `login`: the pipeline, from what the client shows to the token that it is given;
 //! - `hooks`: where the application has a say;
+//! - `external`: log-ins by other services;
 //! - `methods`: the account methods of Meteor;
+//! - `profile`: the change of one's own profile;
 //! - `password`: hashes;
 //! - `blocks`: what many failures lead to;
 //! - `permissions`: what roles let users do;
@@ -15,6 +17,7 @@
 mod blocks;
 mod core;
 mod events;
+mod external;
 mod handle;
 mod hooks;
 mod import;
@@ -26,9 +29,11 @@ mod names;
 mod notifications;
 pub mod password;
 pub(crate) mod permissions;
+mod profile;
 mod publication;
 mod token;
 mod token_list;
+mod token_use;
 mod user_document;
 
 use std::sync::Arc;
@@ -43,6 +48,7 @@ use crate::settings::{SettingDefinition, SettingError, Settings};
 use crate::store::{NewUser, Store, StoreError, User};
 use crate::user::UserId;
 
+pub use external::{ExternalLogin, LoginChallenge, LoginGrant, Visitor};
 pub use handle::AccountsHandle;
 pub use hooks::LoginAttempt;
 pub use import::{ImportError, Imported};
@@ -50,8 +56,9 @@ pub use login::LoginRequest;
 pub use token::LoginSecret;
 
 pub(crate) use self::core::{AccountsCore, shortened};
-pub(crate) use login::{Dialect, LoginCode, LoginResult};
+pub(crate) use login::{Dialect, LoginCode, LoginResult, Recognized, Selector};
 pub(crate) use methods::{own_token, selector_of};
+pub(crate) use profile::ProfileChange;
 pub(crate) use user_document::{emails, factors};
 
 use hooks::Hooks;

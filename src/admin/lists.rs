@@ -13,7 +13,7 @@ use crate::publication::Document;
 use crate::session::Session;
 use crate::settings::{Range, SettingDefinition, SettingKind};
 use crate::store::{AuditEntry, AuditFilter, User, UserFilter};
-use crate::two_factor::TwoFactor;
+
 use crate::user::UserId;
 
 #[derive(Serialize)]
@@ -107,12 +107,14 @@ fn shown_user(user: &User, place: u32) -> Object {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of the list")]
 pub(super) struct ShownMethod {
     kind: &'static str,
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     verb: Option<&'static str>,
     gated: bool,
+    on_demand: bool,
     password_fallback: bool,
     remember_me: bool,
     second_factor_required: bool,
@@ -134,16 +136,14 @@ pub(super) fn methods(core: &AccountsCore) -> MethodResult<Vec<Document>> {
 }
 
 pub(super) fn shown_method(summary: &MethodSummary) -> ShownMethod {
-    let requirement = match summary.policy {
-        TwoFactor::None => None,
-        TwoFactor::Required(requirement) => Some(requirement),
-    };
+    let requirement = summary.policy.requirement();
     let verb = summary.kind.verb();
     ShownMethod {
         kind: if verb.is_some() { "endpoint" } else { "method" },
         name: summary.name.clone(),
         verb,
         gated: summary.policy.is_gated(),
+        on_demand: summary.policy.is_on_demand(),
         password_fallback: requirement.is_some_and(|own| !own.is_password_fallback_disabled()),
         remember_me: requirement.is_some_and(|own| !own.is_remember_me_disabled()),
         second_factor_required: requirement.is_some_and(|own| own.is_second_factor_required()),

@@ -13,7 +13,7 @@ use bolide_protocol::two_factor::TwoFactorCode;
 use parking_lot::Mutex;
 
 use super::error::invalid_user;
-use super::{HandlerFuture, Method, MethodError, Parameters};
+use super::{HandlerFuture, Method, MethodError, MethodKind, Parameters};
 use crate::app::AppState;
 use crate::connection::Connection;
 use crate::context::{CallRandom, Context};
@@ -40,7 +40,14 @@ pub(crate) struct Invocation {
     pub(crate) is_clients_choice: bool,
     /// Whether the gate has admitted this call or one that it was made from.
     pub(crate) admitted: AtomicBool,
+    /// The code that came with a call whose handler may demand one.
+    pub(crate) shown: Mutex<Option<TwoFactorCode>>,
 }
+
+/// The gate has admitted a call. What may not be done without takes one of these, and nobody else makes them.
+#[must_use = "without using it, nothing shows that the gate was asked"]
+#[derive(Debug)]
+pub struct Admitted(());
 
 impl Invocation {
     /// The call that the client made: this one, or the one that it was made from.
@@ -78,7 +85,30 @@ impl Invocation {
         match self.method.policy {
             TwoFactor::None => start(self, parameters),
             TwoFactor::Required(requirement) => Box::pin(self.run_gated(requirement, parameters)),
+            TwoFactor::OnDemand(_) => self.run_before_a_demand(parameters),
         }
+    }
+
+    /// The code is kept: its turn comes if the handler demands one.
+    fn run_before_a_demand(self: Arc<Self>, mut parameters: Parameters) -> HandlerFuture {
+        *self.shown.lock() = parameters.take_two_factor_code();
+        start(self, parameters)
+    }
+
+    /// Asks the gate in the midst of a call. A code that the handler has found somewhere comes before the one that was
+    /// shown with the call.
+    pub(crate) async fn demand(&self, found: Option<TwoFactorCode>) -> Result<Admitted, MethodError> {
+        let Some(requirement) = self.method.policy.requirement() else {
+            let reason =
+                format!("the method `{}` demands a second factor without saying so in its policy", self.method.name);
+            return Err(MethodError::internal(reason));
+        };
+        if !self.admitted.load(Ordering::Acquire) {
+            let code = found.or_else(|| self.shown.lock().take());
+            self.ask_gate(requirement, code.as_ref()).await?;
+            self.admitted.store(true, Ordering::Release);
+        }
+        Ok(Admitted(()))
     }
 
     async fn run_gated(self: Arc<Self>, requirement: Requirement, mut parameters: Parameters) -> MethodOutcome {
@@ -108,10 +138,10 @@ impl Invocation {
         Ok(self.app.gate.check_user(Errand::method(&user, &self.method.name)).await?)
     }
 
-    /// Calls that the application or another method makes are not counted.
+    /// Calls that the application or another method makes are not counted; REST endpoints have limits of their own.
     fn count(&self) -> Result<(), MethodError> {
         let Some(connection) = self.connection.as_ref().filter(|_| self.is_from_client()) else { return Ok(()) };
-        if self.app.rate_limiter.is_empty() {
+        if self.app.rate_limiter.is_empty() || self.method.kind != MethodKind::Method {
             return Ok(());
         }
         let user = self.user.lock();

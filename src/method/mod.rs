@@ -18,6 +18,7 @@ pub(crate) use error::{details, sanitize};
 pub(crate) use registry::{Method, MethodRegistry};
 pub(crate) use statistics::MethodStatistics;
 
+pub use dispatcher::Admitted;
 pub use error::{MethodError, MethodResult};
 pub use handler::{
     AnyParameters, Blocking, BlockingHandler, BlockingSignature, CallerArgument, CallerKind, HandlerFuture,

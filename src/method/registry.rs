@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{CallerKind, HandlerFuture, MethodHandler, MethodStatistics, Parameters};
+use super::{CallerKind, HandlerFuture, MethodHandler, MethodKind, MethodStatistics, Parameters};
 use crate::context::Context;
 use crate::error::BuildError;
 use crate::two_factor::TwoFactor;
@@ -16,6 +16,7 @@ pub(crate) struct MethodRegistry {
 /// A registered method.
 pub(crate) struct Method {
     pub(crate) name: Box<str>,
+    pub(crate) kind: MethodKind,
     pub(crate) policy: TwoFactor,
     pub(crate) declared: Option<usize>,
     pub(crate) statistics: MethodStatistics,
@@ -34,7 +35,7 @@ impl MethodRegistry {
         if self.methods.contains_key(name) {
             return Err(BuildError::DuplicateMethod(name.to_owned()));
         }
-        self.methods.insert(name.into(), Arc::new(Method::new(name, policy, handler)?));
+        self.methods.insert(name.into(), Arc::new(Method::new(name, MethodKind::Method, policy, handler)?));
         Ok(())
     }
 
@@ -55,6 +56,7 @@ impl Method {
     /// A gated method that anybody could call.
     pub(crate) fn new<Signature>(
         name: &str,
+        kind: MethodKind,
         policy: TwoFactor,
         handler: impl MethodHandler<Signature>,
     ) -> Result<Self, BuildError> {
@@ -62,11 +64,12 @@ impl Method {
             (H::CALLER, H::DECLARED)
         }
         let (caller, declared) = described(&handler);
-        if policy.is_gated() && caller == CallerKind::Anyone {
+        if policy.requirement().is_some() && caller == CallerKind::Anyone {
             return Err(BuildError::AnonymousGatedMethod(name.to_owned()));
         }
         let handler = Box::new(move |context, parameters| handler.call(context, parameters));
-        Ok(Self { name: name.into(), policy, declared, statistics: MethodStatistics::default(), caller, handler })
+        let statistics = MethodStatistics::default();
+        Ok(Self { name: name.into(), kind, policy, declared, statistics, caller, handler })
     }
 
     /// Whether somebody must be signed in.

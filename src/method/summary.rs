@@ -29,8 +29,13 @@ pub enum MethodKind {
 }
 
 impl MethodSummary {
-    pub(crate) fn new(kind: MethodKind, method: &Method) -> Self {
-        Self { kind, name: method.name.to_string(), policy: method.policy, counts: method.statistics.counts() }
+    pub(crate) fn new(method: &Method) -> Self {
+        Self {
+            kind: method.kind,
+            name: method.name.to_string(),
+            policy: method.policy,
+            counts: method.statistics.counts(),
+        }
     }
 }
 

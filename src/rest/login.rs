@@ -1,18 +1,40 @@
 //! `login` and `logout`: the one pipeline, in HTTP's words.
 
-use bolide_protocol::DdpError;
 use bolide_protocol::ejson::Object;
 use bolide_protocol::error::ErrorCode;
+use bolide_protocol::{DdpError, Ejson};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Incoming, answer, code, ejson, failure, unauthorized};
+use super::answer::{Answer, answer, code, failure, unauthorized};
+use super::incoming::Incoming;
+use super::route::{Endpoint, Field, Route, Target};
 use crate::accounts::{Dialect, LoginCode, LoginResult};
 use crate::method::{MethodResult, sanitize};
 use crate::store::HashedToken;
 
 /// The members that make a body a log-in by password; any other goes to the pipeline as it is.
 const PASSWORD_MEMBERS: [&str; 5] = ["user", "username", "email", "password", "code"];
+
+pub(super) fn endpoints() -> [Endpoint; 2] {
+    let login = Route::new("login")
+        .summary("Logs in with a password, a token, or whatever else the method `login` takes")
+        .takes([
+            Field::any("user")
+                .optional()
+                .about("A username, or an address; or an object as the method `login` takes it"),
+            Field::text("username").optional().about("A username, instead of `user`"),
+            Field::text("email").optional().about("An address, instead of `user`"),
+            Field::any("password").optional().about("The password, or its digest"),
+            Field::text("code").optional().about("The code of a second factor; or in the header x-2fa-code"),
+            Field::text("resume").optional().about("A login token, instead of a password"),
+        ])
+        .gives([Field::text("status"), Field::object("data").about("userId, authToken, and the user as me")]);
+    let logout = Route::new("logout")
+        .summary("Ends the log-in whose token the request shows")
+        .gives([Field::text("status"), Field::object("data")]);
+    [Endpoint::special(login, Target::Login), Endpoint::special(logout, Target::Logout)]
+}
 
 pub(super) async fn login(incoming: Incoming) -> Answer {
     let body = match incoming.object() {
@@ -68,7 +90,7 @@ fn options(incoming: &Incoming, body: &Map<String, Value>) -> Result<(Object, Op
 }
 
 async fn welcome(incoming: &Incoming, login: LoginResult) -> Answer {
-    let me = match incoming.accounts.own_document(&login.id).await {
+    let me = match super::own_account::me(&incoming.accounts, &login.id).await {
         Ok(me) => me,
         Err(error) => return failure(&sanitize(error, "request", "login", &incoming.app.random_id())),
     };
@@ -95,4 +117,12 @@ fn refused(error: &DdpError) -> Answer {
         body.insert("details".into(), details);
     }
     answer(StatusCode::UNAUTHORIZED, &Value::Object(body))
+}
+
+/// A body as EJSON, for what reads it like a method's options.
+fn ejson(value: &Map<String, Value>) -> Result<Object, DdpError> {
+    match Ejson::from_typed(value) {
+        Ok(Ejson::Object(object)) => Ok(object),
+        _ => Err(DdpError::match_failed()),
+    }
 }

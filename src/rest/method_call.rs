@@ -1,63 +1,104 @@
 //! `method.call`: a DDP message in a body, and the answer in another. The message says which method; the path is a label.
 
-use bolide_protocol::{ClientMessage, DdpError, ServerMessage};
+use std::borrow::Cow;
+
+use bolide_protocol::{ClientMessage, ServerMessage};
 use bytestring::ByteString;
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
-use super::{Answer, Incoming, answer, invalid, unauthorized};
+use super::answer::{Answer, invalid, written};
+use super::incoming::Incoming;
+use super::route::{Endpoint, Field, Route, Target};
 use crate::context::CallRandom;
 use crate::method::Parameters;
 use crate::settings::{METHOD_CALL_ERRORS_WITH_200, METHOD_CALL_PATH_MUST_MATCH};
 
-pub(super) async fn signed_in(incoming: Incoming) -> Answer {
-    if incoming.identity.user.is_none() {
-        return unauthorized();
-    }
-    call(incoming).await
+/// The body, there and back.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Call<'body> {
+    #[serde(borrow)]
+    message: Cow<'body, str>,
 }
 
-pub(super) async fn anonymous(incoming: Incoming) -> Answer {
-    call(incoming).await
+#[derive(Serialize)]
+struct CallAnswer<'frame> {
+    message: &'frame str,
+    success: bool,
 }
 
-async fn call(incoming: Incoming) -> Answer {
-    let body = match incoming.object() {
-        Ok(body) => body,
+pub(super) fn endpoints() -> [Endpoint; 2] {
+    let route = |path: &str, summary: &str| {
+        Route::new(path)
+            .summary(summary)
+            .takes(
+                [Field::text("message").about("A DDP message, {msg: \"method\", id, method, params}, as EJSON text")],
+            )
+            .gives([Field::text("message").about("The DDP message that answers it, as EJSON text")])
+    };
+    [
+        Endpoint::special(
+            route("method.call/{*method}", "Calls any method; the message names it, and the path is a label"),
+            Target::MethodCall,
+        ),
+        Endpoint::special(
+            route("method.callAnon/{*method}", "Calls a method that needs nobody to be signed in"),
+            Target::AnonymousMethodCall,
+        ),
+    ]
+}
+
+pub(super) async fn call(incoming: Incoming) -> Answer {
+    let text = match message(&incoming) {
+        Ok(text) => ByteString::from(text),
         Err(refusal) => return *refusal,
     };
-    let Some(message) = body.get("message").and_then(Value::as_str).filter(|_| body.len() == 1) else {
-        return invalid("The body must be {\"message\": \"…\"}, and nothing else");
-    };
-    let Ok(ClientMessage::Method(call)) = ClientMessage::parse(&ByteString::from(message), &incoming.app.types) else {
+    let Ok(ClientMessage::Method(call)) = ClientMessage::parse(&text, &incoming.app.types) else {
         return invalid("The message must be a DDP method call");
     };
-    if !names(&incoming.path, &call.method) {
-        tracing::warn!(path = incoming.path, method = call.method, "the path of a method.call names another method");
-        if incoming.accounts.settings.get(&METHOD_CALL_PATH_MUST_MATCH) {
+    let settings = &incoming.accounts.settings;
+    let path = incoming.uri.path();
+    if !names(path, &call.method) {
+        tracing::warn!(path, method = call.method, "the path of a method.call names another method");
+        if settings.get(&METHOD_CALL_PATH_MUST_MATCH) {
             return invalid("The path names another method than the message");
         }
     }
     let outcome = match incoming.app.methods.find(&call.method) {
         Some(method) => {
             let parameters = Parameters::from_message(call.params.as_ref(), &incoming.app.types);
-            let (connection, user) = (Some(incoming.connection.clone()), incoming.identity.user.clone());
+            let (connection, user) = (Some(incoming.connection), incoming.identity.user);
             incoming.app.run(method, connection, user, CallRandom::new(call.random_seed), parameters).await
         }
-        None => Err(DdpError::method_not_found(&call.method)),
+        None => Err(bolide_protocol::DdpError::method_not_found(&call.method)),
     };
-    let is_good = outcome.is_ok();
+    let success = outcome.is_ok() || settings.get(&METHOD_CALL_ERRORS_WITH_200);
     let frame = ServerMessage::Result { id: call.id, outcome }.to_frame();
-    let status_is_200 = is_good || incoming.accounts.settings.get(&METHOD_CALL_ERRORS_WITH_200);
-    let status = if status_is_200 { StatusCode::OK } else { StatusCode::BAD_REQUEST };
-    answer(status, &json!({ "message": frame, "success": status_is_200 }))
+    let status = if success { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    written(status, serde_json::to_string(&CallAnswer { message: &frame, success }).unwrap_or_default())
+}
+
+/// The message in the body, and nothing else in there.
+fn message(incoming: &Incoming) -> Result<String, Box<Answer>> {
+    // What most clients send is read without a detour.
+    if let Ok(call) = serde_json::from_slice::<Call<'_>>(&incoming.body)
+        && super::body::is_json(&incoming.headers)
+    {
+        return Ok(call.message.into_owned());
+    }
+    let body = incoming.object()?;
+    match body.get("message").and_then(serde_json::Value::as_str) {
+        Some(message) if body.len() == 1 => Ok(message.to_owned()),
+        _ => Err(Box::new(invalid("The body must be {\"message\": \"…\"}, and nothing else"))),
+    }
 }
 
 /// Whether a path is the label of this method: percent-encoded, with `:` where the name has `/`.
 fn names(path: &str, method: &str) -> bool {
     let label =
         path.split_once("method.call").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, label)| label);
-    decoded(label).replace('/', ":") == method.replace('/', ":")
+    label == method || decoded(label).replace('/', ":") == method.replace('/', ":")
 }
 
 fn decoded(label: &str) -> String {

@@ -247,6 +247,31 @@ pub const REST_RATE_LIMIT_WINDOW: Setting<i64> = Setting::integer(
     from_one_to(86_400_000),
 );
 
+/// How many REST requests a window allows to one user.
+pub const REST_RATE_LIMIT_USER_CALLS: Setting<i64> = Setting::integer(
+    "API_Enable_Rate_Limiter_Limit_Calls_User",
+    REST,
+    "How often a user may call REST endpoints in a window, all of them together and from all addresses.",
+    600,
+    from_one_to(1_000_000),
+);
+
+/// Whether web pages of other sites may use REST.
+pub const CORS_ENABLED: Setting<bool> = Setting::boolean(
+    "API_Enable_CORS",
+    REST,
+    "Let web pages of other sites use REST; API_CORS_Origin says which.",
+    false,
+);
+
+/// Which web pages of other sites may use REST.
+pub const CORS_ORIGINS: Setting<String> = Setting::text(
+    "API_CORS_Origin",
+    REST,
+    "Sites whose pages may use REST, such as https://example.com, with commas between them; * stands for all.",
+    "*",
+);
+
 /// Whether the web pages are served.
 pub const WEB_PAGES: Setting<bool> = Setting::boolean(
     "Web_Pages_Enabled",
@@ -271,6 +296,7 @@ pub(crate) fn all() -> Vec<SettingDefinition> {
         METHOD_CALL_ERRORS_WITH_200,
         METHOD_CALL_PATH_MUST_MATCH,
         REST_RATE_LIMIT,
+        CORS_ENABLED,
         WEB_PAGES,
     ];
     let integers = [
@@ -286,8 +312,9 @@ pub(crate) fn all() -> Vec<SettingDefinition> {
         AUDIT_DAYS,
         REST_RATE_LIMIT_CALLS,
         REST_RATE_LIMIT_WINDOW,
+        REST_RATE_LIMIT_USER_CALLS,
     ];
-    let texts = [MANDATORY_ROLES, ADDRESSES_NEVER_BLOCKED];
+    let texts = [MANDATORY_ROLES, ADDRESSES_NEVER_BLOCKED, CORS_ORIGINS];
     let booleans = booleans.iter().map(Setting::definition);
     let integers = integers.iter().map(Setting::definition);
     let texts = texts.iter().map(Setting::definition);

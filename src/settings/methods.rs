@@ -98,6 +98,10 @@ impl AccountsCore {
         self.list_settings(SettingDefinition::is_public)
     }
 
+    pub(crate) fn all_settings(&self) -> Vec<Value> {
+        self.list_settings(|_| true)
+    }
+
     /// Changes a setting, on disk first; it counts at once.
     pub(crate) async fn change_setting(
         &self,

@@ -84,7 +84,7 @@ pub(super) fn websocket(app: &Arc<AppState>, mut request: Request, framing: Fram
         return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
     };
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
-    let peer = peer::describe(address, request.headers(), app.forwarded_count);
+    let peer = peer::describe(address, request.headers(), &app.proxies);
     app.tasks.spawn(serve(Arc::clone(app), upgrade, peer, framing));
     switching_protocols(&accept)
 }

@@ -9,6 +9,7 @@ pub(crate) mod framing;
 pub(crate) mod http;
 pub(crate) mod memory;
 pub(crate) mod peer;
+pub(crate) mod proxies;
 pub(crate) mod sockjs;
 pub(crate) mod websocket;
 

@@ -129,9 +129,7 @@ impl AccountsCore {
             .await;
             return Err(refusal("totp-required", "TOTP Required", &details));
         };
-        let user_key = format!("factor:user:{}", user.id);
-        let address_key =
-            question.connection.and_then(Connection::client_address).map(|own| format!("factor:address:{own}"));
+        let (user_key, address_key) = factor_keys(&user.id, question.connection);
         let _one_at_a_time = self.locks.lock(&user_key).await;
         if self.is_over_budget(&user_key, address_key.as_deref()).await? {
             self.audit(
@@ -194,11 +192,11 @@ impl AccountsCore {
         self.settings.get(&settings::TWO_FACTOR_ENABLED) && (self.has_totp(user) || self.has_email_codes(user))
     }
 
-    fn has_totp(&self, user: &User) -> bool {
+    pub(super) fn has_totp(&self, user: &User) -> bool {
         self.settings.get(&settings::TOTP_ENABLED) && matches!(user.totp, Totp::On(_))
     }
 
-    fn has_email_codes(&self, user: &User) -> bool {
+    pub(super) fn has_email_codes(&self, user: &User) -> bool {
         let is_foreign = user.password.is_none() && user.fields.contains_key("services");
         self.settings.get(&settings::EMAIL_CODES_ENABLED)
             && user.has_email_codes
@@ -234,9 +232,18 @@ impl AccountsCore {
     }
 
     async fn remember(&self, question: &Question<'_>) -> MethodResult<()> {
+        match (&question.token, question.connection) {
+            (Some(token), Some(connection)) if !question.requirement.is_remember_me_disabled() => {
+                self.trust(token, connection).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Marks a token: with it, this client has shown a second factor.
+    pub(super) async fn trust(&self, token: &LoginToken, connection: &Connection) -> MethodResult<()> {
         let remember = self.remember_for();
-        let (Some(token), Some(connection)) = (&question.token, question.connection) else { return Ok(()) };
-        if question.requirement.is_remember_me_disabled() || remember.is_zero() {
+        if remember.is_zero() {
             return Ok(());
         }
         let Some(fingerprint) = self.fingerprints(token, connection).into_iter().next() else { return Ok(()) };
@@ -245,7 +252,7 @@ impl AccountsCore {
         Ok(())
     }
 
-    async fn is_over_budget(&self, user_key: &str, address_key: Option<&str>) -> MethodResult<bool> {
+    pub(super) async fn is_over_budget(&self, user_key: &str, address_key: Option<&str>) -> MethodResult<bool> {
         let now = self.now();
         if self.store.attempts(user_key).await?.is_blocked(now) {
             return Ok(true);
@@ -257,7 +264,7 @@ impl AccountsCore {
     }
 
     /// Counts a wrong code; says whether it was the last that is listened to.
-    async fn count_wrong_code(
+    pub(super) async fn count_wrong_code(
         &self,
         user: &User,
         method: TwoFactorMethod,
@@ -285,8 +292,7 @@ impl AccountsCore {
         code: &str,
         connection: Option<&Connection>,
     ) -> MethodResult<bool> {
-        let user_key = format!("factor:user:{}", user.id);
-        let address_key = connection.and_then(Connection::client_address).map(|own| format!("factor:address:{own}"));
+        let (user_key, address_key) = factor_keys(&user.id, connection);
         let _one_at_a_time = self.locks.lock(&user_key).await;
         if self.is_over_budget(&user_key, address_key.as_deref()).await? {
             let details = json!({ "method": "totp", "codeGenerated": false, "availableMethods": ["totp"] });
@@ -301,7 +307,7 @@ impl AccountsCore {
         Ok(false)
     }
 
-    async fn verify(&self, user: &User, method: TwoFactorMethod, code: &str) -> MethodResult<bool> {
+    pub(super) async fn verify(&self, user: &User, method: TwoFactorMethod, code: &str) -> MethodResult<bool> {
         match method {
             TwoFactorMethod::Totp => self.verify_totp(user, code).await,
             TwoFactorMethod::Email => {
@@ -340,7 +346,7 @@ impl AccountsCore {
         Ok(details)
     }
 
-    async fn send_code_unless_live(
+    pub(super) async fn send_code_unless_live(
         &self,
         user: &User,
         connection: Option<&Connection>,
@@ -413,6 +419,12 @@ fn header_code(connection: &Connection, is_wanted: bool) -> Option<(Option<Strin
         return None;
     }
     Some((shown.code.clone(), shown.method.clone()))
+}
+
+/// Under which names wrong codes are counted: for the user, and for the address.
+pub(super) fn factor_keys(user: &UserId, connection: Option<&Connection>) -> (String, Option<String>) {
+    let address = connection.and_then(Connection::client_address);
+    (format!("factor:user:{user}"), address.map(|own| format!("factor:address:{own}")))
 }
 
 fn plain_details(method: TwoFactorMethod, facts: Facts) -> Value {

@@ -4,6 +4,8 @@
 #[cfg(feature = "accounts")]
 mod call_with_code;
 #[cfg(feature = "accounts")]
+mod challenge;
+#[cfg(feature = "accounts")]
 mod check;
 #[cfg(feature = "accounts")]
 mod decision;
@@ -16,8 +18,12 @@ mod meteor;
 mod methods;
 mod policy;
 #[cfg(feature = "accounts")]
+mod reset;
+#[cfg(feature = "accounts")]
 mod totp;
 
+#[cfg(feature = "accounts")]
+pub(crate) use challenge::Begun;
 #[cfg(feature = "accounts")]
 pub(crate) use check::AccountsGate;
 #[cfg(feature = "accounts")]

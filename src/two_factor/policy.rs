@@ -15,6 +15,10 @@ use std::time::Duration;
 /// let strict: TwoFactor = TwoFactor::required().disable_remember_me().require_second_factor().into();
 /// let fresh: TwoFactor = TwoFactor::required().max_age(Duration::from_secs(60)).into();
 /// assert!(!open.is_gated() && usual.is_gated() && strict.is_gated() && fresh.is_gated());
+///
+/// // Only some calls of the method: its handler says which, by `SignedIn::demand_two_factor`.
+/// let sometimes: TwoFactor = TwoFactor::required().on_demand();
+/// assert!(!sometimes.is_gated() && sometimes.requirement().is_some());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TwoFactor {
@@ -22,6 +26,9 @@ pub enum TwoFactor {
     None,
     /// The method is gated: it runs when the gate admits the caller.
     Required(Requirement),
+    /// The method runs, and its handler demands a second factor for what needs one:
+    /// [`SignedIn::demand_two_factor`](crate::SignedIn::demand_two_factor).
+    OnDemand(Requirement),
 }
 
 /// How a gated method is gated. Each option makes the gate stricter.
@@ -63,18 +70,33 @@ impl TwoFactor {
         }
     }
 
-    /// Whether the gate is asked at all.
+    /// Whether the gate is asked before every call.
     #[must_use]
     pub const fn is_gated(&self) -> bool {
         matches!(self, Self::Required(_))
+    }
+
+    /// Whether the handler says which calls the gate is asked for.
+    #[must_use]
+    pub const fn is_on_demand(&self) -> bool {
+        matches!(self, Self::OnDemand(_))
+    }
+
+    /// What the gate demands, before every call or when the handler says so.
+    #[must_use]
+    pub const fn requirement(&self) -> Option<Requirement> {
+        match self {
+            Self::None => None,
+            Self::Required(requirement) | Self::OnDemand(requirement) => Some(*requirement),
+        }
     }
 }
 
 /// In words, for lists.
 impl fmt::Display for TwoFactor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Required(requirement) = self else { return formatter.write_str("open") };
-        formatter.write_str("second factor")?;
+        let Some(requirement) = self.requirement() else { return formatter.write_str("open") };
+        formatter.write_str(if self.is_on_demand() { "second factor for some calls" } else { "second factor" })?;
         let options = [
             (requirement.second_factor_required, ", excuses nobody"),
             (requirement.remember_me_disabled, ", asks every time"),
@@ -135,6 +157,13 @@ impl Requirement {
     pub const fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
         self
+    }
+
+    /// Not every call is asked, but those for which the handler
+    /// [demands](crate::SignedIn::demand_two_factor) it: a method that changes harmless things and others.
+    #[must_use]
+    pub const fn on_demand(self) -> TwoFactor {
+        TwoFactor::OnDemand(self)
     }
 
     /// Whether users who have no other factor are not asked for their password.

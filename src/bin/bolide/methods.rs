@@ -22,7 +22,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await?;
     let app = App::builder().accounts(accounts).build()?;
     let mut output = std::io::stdout().lock();
-    for method in app.methods().into_iter().filter(|method| !arguments.gated || method.policy.is_gated()) {
+    for method in app.methods().into_iter().filter(|method| !arguments.gated || method.policy.requirement().is_some()) {
         let verb = method.kind.verb().unwrap_or("method");
         writeln!(output, "{verb}\t{}\t{}", method.name, method.policy)?;
     }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use bolide::accounts::{Accounts, AccountsHandle};
 use bolide::clock::SystemClock;
 use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
+use bolide::rate_limit::RateLimitRule;
 use bolide::store::{User, UserFilter};
-use bolide::{App, rate_limit::RateLimitRule, shutdown_signal};
+use bolide::{App, AppBuilder, TrustedProxy, shutdown_signal};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -47,9 +48,14 @@ pub(crate) struct Arguments {
     #[arg(long, env = "MAIL_FROM", default_value = "Bolide <no-reply@localhost>")]
     mail_from: String,
 
-    /// Through how many proxies clients come
+    /// Through how many proxies clients come, as Meteor counts them
     #[arg(long, env = "HTTP_FORWARDED_COUNT", default_value_t = 0)]
     forwarded_count: usize,
+
+    /// A proxy that is believed when it says for whom it forwards, as an address or a network such as 10.0.0.0/8; repeat
+    /// it, or separate several by commas
+    #[arg(long, value_name = "CIDR", env = "BOLIDE_TRUSTED_PROXIES", value_delimiter = ',')]
+    trusted_proxy: Vec<TrustedProxy>,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
@@ -66,8 +72,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         .accounts(accounts)
         .web_pages()
         .forwarded_count(arguments.forwarded_count)
-        .rate_limit(RateLimitRule::account_methods())
-        .build()?;
+        .rate_limit(RateLimitRule::account_methods());
+    let app = arguments.trusted_proxy.iter().copied().fold(app, AppBuilder::trusted_proxy).build()?;
     if let Some(accounts) = app.accounts() {
         welcome_first_admin(&accounts).await?;
     }

@@ -157,6 +157,7 @@ impl Driver {
             parent: None,
             is_clients_choice: true,
             admitted: AtomicBool::new(false),
+            shown: Mutex::default(),
         });
         let parameters = Parameters::from_message(call.params.as_ref(), &self.app.types);
         let method = RunningMethod::start(&invocation, parameters);

@@ -69,7 +69,7 @@ fn attach(app: &Arc<AppState>, sessions: &XhrSessions, id: &str, mut poll: PollR
 fn start(app: &Arc<AppState>, transport: XhrTransport, request: &Request) {
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let address = address.map(|ConnectInfo(address)| *address);
-    let peer = peer::describe(address, request.headers(), app.forwarded_count);
+    let peer = peer::describe(address, request.headers(), &app.proxies);
     let session = app.new_session(peer, Link::Driver);
     app.tasks.spawn(drive(Arc::clone(app), session, Box::new(transport)));
 }

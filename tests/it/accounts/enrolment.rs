@@ -86,12 +86,11 @@ async fn nobody_must_set_up_what_the_settings_do_not_allow() {
 async fn it_holds_over_rest_as_well() {
     let bank = Bank::open().await;
     demand(&bank, "admin").await;
-    let token = bank.app.accounts().unwrap().issue_token("admin").await.unwrap();
-    let headers = [("x-auth-token", token.as_str()), ("x-user-id", "user-admin")];
+    let token = bank.token("admin").await;
     let message = json!({ "msg": "method", "id": "1", "method": "whoami", "params": [] }).to_string();
-    let body = json!({ "message": message }).to_string();
-    let (status, answer) = super::rest::post(&bank, "method.call/whoami", &headers, &body).await;
-    assert!(status == 400 && answer["message"].as_str().unwrap().contains(REFUSAL), "{answer}");
-    let (status, answer) = super::rest::post(&bank, "gated", &headers, "").await;
-    assert_eq!((status, &answer["errorType"]), (400, &json!(REFUSAL)));
+    let body = json!({ "message": message });
+    let reply = bank.post("method.call/whoami").by("admin", &token).json(&body).send().await;
+    assert!(reply.status == 400 && reply.body["message"].as_str().unwrap().contains(REFUSAL), "{reply:?}");
+    let reply = bank.post("gated").by("admin", &token).send().await;
+    assert_eq!((reply.status, reply.error()), (400, &json!(REFUSAL)));
 }

@@ -36,7 +36,9 @@ use bolide::keys::KeyRing;
 use bolide::mail::{Mail, MemoryMailer};
 use bolide::prelude::*;
 use bolide::protocol::ejson::Object;
+use bolide::rest::{Field, Route};
 use bolide::store::{EmailAddress, NewUser, SqliteStore, Totp, User};
+use bolide::{AppBuilder, TrustedProxy};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use totp_rs::{Builder, Secret};
@@ -62,15 +64,26 @@ impl Bank {
     /// The same with accounts of the test's own making.
     pub(crate) async fn open_with(make: impl FnOnce(Accounts) -> Accounts) -> Self {
         let clock = MovableClock::default();
-        Self::build(clock.clone(), clock, make).await
+        Self::build(clock.clone(), clock, make, []).await
     }
 
     /// With a clock that somebody else moves.
     pub(crate) async fn open_at(clock: impl Clock) -> Self {
-        Self::build(clock, MovableClock::default(), |accounts| accounts).await
+        Self::build(clock, MovableClock::default(), |accounts| accounts, []).await
     }
 
-    async fn build(app_clock: impl Clock, clock: MovableClock, make: impl FnOnce(Accounts) -> Accounts) -> Self {
+    /// Behind proxies that are trusted.
+    pub(crate) async fn open_behind(proxies: impl IntoIterator<Item = TrustedProxy>) -> Self {
+        let clock = MovableClock::default();
+        Self::build(clock.clone(), clock, |accounts| accounts, proxies).await
+    }
+
+    async fn build(
+        app_clock: impl Clock,
+        clock: MovableClock,
+        make: impl FnOnce(Accounts) -> Accounts,
+        proxies: impl IntoIterator<Item = TrustedProxy>,
+    ) -> Self {
         let mailer = MemoryMailer::default();
         let store = SqliteStore::open("sqlite::memory:").await.unwrap();
         let keys = KeyRing::generate(&SystemChance);
@@ -93,9 +106,13 @@ impl Bank {
             .method("noPassword", gated().disable_password_fallback(), ok)
             .method("fresh", gated().max_age(Duration::from_mins(1)), ok)
             .method("outer", gated(), async |me: SignedIn| me.call::<String>("strict", &()).await)
-            .post("gated", gated(), async |_: SignedIn, _: Value| Ok(json!({ "ok": true })))
-            .build()
-            .unwrap();
+            .method("address", TwoFactor::none(), address)
+            .method("item", TwoFactor::none(), item)
+            .get(Route::new("items/:id").takes([Field::number("count").optional()]), TwoFactor::none(), item)
+            .post("gated", gated(), async |_: SignedIn, _: Value| Ok(json!({ "ok": true })));
+        let app = proxies.into_iter().fold(app, AppBuilder::trusted_proxy).build().unwrap();
+        // Tests make more requests in a minute than one address may.
+        app.accounts().unwrap().set("API_Enable_Rate_Limiter", false.into()).await.unwrap();
         let server = Server::start(app.clone()).await;
         Self { server, app, clock, mailer }
     }
@@ -156,6 +173,20 @@ fn code_of(secret: Secret, time: Timestamp) -> String {
 /// What a client sends for a password as a second factor.
 pub(crate) fn sha256(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02X}"))
+}
+
+#[derive(serde::Deserialize)]
+struct Item {
+    id: String,
+    count: Option<f64>,
+}
+
+async fn item(_: Context, item: Item) -> MethodResult<String> {
+    Ok(format!("{} {}", item.id, item.count.unwrap_or_default()))
+}
+
+async fn address(context: Context) -> MethodResult<Option<String>> {
+    Ok(context.connection().and_then(bolide::Connection::client_address))
 }
 
 async fn ok(_: SignedIn) -> MethodResult<&'static str> {

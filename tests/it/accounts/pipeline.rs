@@ -9,7 +9,6 @@ use bolide::store::User;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use super::rest::post;
 use super::{Bank, error, password_login, result};
 
 /// Logs in with `{badge: USERNAME}`; the badge `stolen` fails.
@@ -34,8 +33,8 @@ async fn an_own_handler_logs_in_over_ddp_and_rest_and_what_nobody_knows_is_400()
     let answer = client.ask("login", badge("alice")).await;
     assert_eq!((&result(&answer)["id"], &result(&answer)["type"]), (&json!("user-alice"), &json!("badge")));
     assert_eq!(result(&client.ask("whoami", json!([])).await), "user-alice");
-    let (status, body) = post(&bank, "login", &[], r#"{"badge":"alice"}"#).await;
-    assert_eq!((status, &body["data"]["userId"]), (200, &json!("user-alice")));
+    let reply = bank.post("login").text(r#"{"badge":"alice"}"#).send().await;
+    assert_eq!((reply.status, &reply.body["data"]["userId"]), (200, &json!("user-alice")));
     let unknown = client.ask("login", json!([{ "card": "alice" }])).await;
     assert_eq!(
         (error(&unknown), &unknown["error"]["reason"]),

@@ -11,11 +11,15 @@ use bolide::store::SqliteStore;
 
 /// What asks for a second factor, and how.
 const GATED: &[(&str, &str)] = &[
+    ("POST settings", "second factor, asks every time"),
+    ("POST settings/{_id}", "second factor"),
     ("POST users.2fa.disableEmail", "second factor, asks every time"),
     ("POST users.enableTotp", "second factor"),
     ("POST users.generatePersonalAccessToken", "second factor"),
     ("POST users.regeneratePersonalAccessToken", "second factor"),
     ("POST users.removePersonalAccessToken", "second factor"),
+    ("POST users.resetTOTP", "second factor, asks every time"),
+    ("POST users.updateOwnBasicInfo", "second factor for some calls, excuses nobody"),
     ("POST users.validateTotp", "second factor"),
     ("method 2fa:disable-email", "second factor, asks every time"),
     ("method admin:discardMail", "second factor"),
@@ -31,18 +35,29 @@ const GATED: &[(&str, &str)] = &[
     ("method personalAccessTokens:removeToken", "second factor"),
     ("method saveSetting", "second factor"),
     ("method saveSettings", "second factor"),
+    ("method saveUserProfile", "second factor for some calls, excuses nobody"),
 ];
 
 /// What does not: log-in and what asks in its own words, what only reads, and what takes rights away.
 const OPEN: &[&str] = &[
     "GET me",
+    "GET settings",
     "GET settings.public",
+    "GET settings/{_id}",
     "GET users.getPersonalAccessTokens",
+    "GET users.info",
+    "GET users.list",
     "GET users.totpCodesRemaining",
+    "POST twoFactorChallenges.sendEmailCode",
+    "POST twoFactorChallenges.verifyChallenge",
     "POST users.2fa.enableEmail",
     "POST users.2fa.sendEmailCode",
     "POST users.disableTotp",
+    "POST users.forgotPassword",
+    "POST users.logoutOtherClients",
     "POST users.regenerateTotpCodes",
+    "POST users.register",
+    "POST users.removeOtherTokens",
     "method 2fa:checkCodesRemaining",
     "method 2fa:disable",
     "method 2fa:enable",

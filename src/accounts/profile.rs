@@ -1,0 +1,182 @@
+//! The change of one's own profile, over DDP (`saveUserProfile`) and REST (`users.updateOwnBasicInfo`). Names are changed
+//! at once; another address or password is a way to take an account over, so it needs a second factor.
+
+use std::sync::Arc;
+
+use bolide_protocol::{DdpError, Ejson};
+use serde_json::{Value, json};
+
+use super::methods::own_token;
+use super::password::Password;
+use super::{AccountsCore, names};
+use crate::app::AppBuilder;
+use crate::context::SignedIn;
+use crate::method::{Admitted, MethodError, MethodResult, Parameters};
+use crate::store::{EmailAddress, LinkPurpose, StoreError, User, fold};
+use crate::two_factor::{TwoFactor, TwoFactorCode};
+
+/// What somebody wants to change. What is not there stays.
+pub(crate) struct ProfileChange {
+    username: Option<String>,
+    name: Option<String>,
+    address: Option<String>,
+    password: Option<Password>,
+    /// The present password, which stands for a second factor where there is no other.
+    shown: Option<TwoFactorCode>,
+}
+
+pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+    let core = Arc::clone(core);
+    builder.method_unless_there(
+        "saveUserProfile",
+        ProfileChange::policy(),
+        async move |me: SignedIn, given: Parameters| {
+            let settings: Value = given.get(0)?;
+            core.change_profile(&me, ProfileChange::read(&settings, "realname")?).await?;
+            Ok(true)
+        },
+    )
+}
+
+impl ProfileChange {
+    /// Neither a trusted client nor a token that bypasses the second factor is excused.
+    pub(crate) const fn policy() -> TwoFactor {
+        TwoFactor::required().require_second_factor().on_demand()
+    }
+
+    /// What `users.updateOwnBasicInfo` is given as `data`.
+    ///
+    /// # Errors
+    /// 400 for a value of another type, or one that there cannot be.
+    pub(crate) fn from_basic_info(data: &Value) -> MethodResult<Self> {
+        let shown = text(data, "currentPassword")?.map(|digest| TwoFactorCode::new(digest, "password"));
+        Ok(Self { shown, ..Self::read(data, "name")? })
+    }
+
+    fn read(given: &Value, name: &str) -> MethodResult<Self> {
+        if !given.is_object() {
+            return Err(DdpError::match_failed().into());
+        }
+        let password = given.get("newPassword").filter(|value| !value.is_null() && value.as_str() != Some(""));
+        let password =
+            password.map(|value| Ejson::from_typed(value).map_err(|_| DdpError::match_failed())).transpose()?;
+        Ok(Self {
+            username: text(given, "username")?.map(|text| names::username(&text)).transpose()?,
+            name: text(given, name)?.map(|text| shown_name(&text)).transpose()?,
+            address: text(given, "email")?.map(|text| names::address(&text)).transpose()?,
+            password: password.map(|value| Password::from_ejson(&value)).transpose()?,
+            shown: None,
+        })
+    }
+
+    /// Without what is so already.
+    fn against(mut self, user: &User) -> Self {
+        self.username = self.username.filter(|new| user.username.as_ref() != Some(new));
+        self.address = self.address.filter(|new| user.emails.first().is_none_or(|own| fold(&own.address) != fold(new)));
+        self
+    }
+
+    const fn needs_two_factor(&self) -> bool {
+        self.address.is_some() || self.password.is_some()
+    }
+}
+
+impl AccountsCore {
+    /// Changes a user's own profile.
+    ///
+    /// # Errors
+    /// What the gate says about another address or password; `error-field-unavailable` for a name or address that
+    /// somebody has.
+    pub(crate) async fn change_profile(&self, me: &SignedIn, change: ProfileChange) -> MethodResult<()> {
+        let user = self.existing_user(me.user()).await?;
+        let mut change = change.against(&user);
+        let admitted = if change.needs_two_factor() {
+            // The password is no code of an app or a mail: it does not count against who has one of these.
+            let shown = change.shown.take().filter(|_| !self.has_second_factor(&user));
+            Some(me.demand_two_factor(shown).await?)
+        } else {
+            None
+        };
+        self.refuse_what_is_taken(&user, &change).await?;
+        if let Some(username) = &change.username {
+            self.store.set_username(&user.id, username).await.map_err(|error| taken(error, username))?;
+        }
+        if let Some(name) = change.name {
+            let mut fields = user.fields.clone();
+            fields.insert("name".into(), name.into());
+            self.store.set_fields(&user.id, fields).await?;
+        }
+        if let (Some(address), Some(admitted)) = (&change.address, &admitted) {
+            self.change_address(me, &user, address, admitted).await?;
+        }
+        if let (Some(password), Some(_)) = (&change.password, &admitted) {
+            self.set_password(&user, password, own_token(me).as_ref(), me.connection()).await?;
+        }
+        self.user_changed(&user.id).await;
+        Ok(())
+    }
+
+    /// The new address stands in the place of the first one, and has yet to be verified. What was sent to the old one
+    /// does not count any more, and no client is trusted.
+    async fn change_address(&self, me: &SignedIn, user: &User, new: &str, _: &Admitted) -> MethodResult<()> {
+        let email = EmailAddress { address: new.to_owned(), is_verified: false };
+        self.store.add_email(&user.id, email).await.map_err(|error| taken(error, new))?;
+        let old = user.emails.first().map(|email| email.address.as_str());
+        if let Some(old) = old {
+            self.store.remove_email(&user.id, old).await?;
+        }
+        self.store.delete_email_code(&user.id).await?;
+        self.store.delete_links(&user.id, LinkPurpose::ResetPassword).await?;
+        self.store.distrust_tokens(&user.id).await?;
+        self.audit("email.changed", Some(&user.id), me.connection(), json!({ "from": old, "to": new })).await;
+        let is_known = user.emails.iter().any(|own| own.is_verified && fold(&own.address) == fold(new));
+        if !is_known && self.may_send_mail(&user.id).await? {
+            self.send_link(user, LinkPurpose::VerifyEmail, new).await?;
+        }
+        Ok(())
+    }
+
+    /// All that is wanted can be had, or nothing is changed.
+    async fn refuse_what_is_taken(&self, user: &User, change: &ProfileChange) -> MethodResult<()> {
+        if let Some(name) = &change.username
+            && self.store.user_by_username(name).await?.is_some_and(|owner| owner.id != user.id)
+        {
+            return Err(unavailable(name));
+        }
+        if let Some(address) = &change.address
+            && self.store.user_by_address(address).await?.is_some_and(|owner| owner.id != user.id)
+        {
+            return Err(unavailable(address));
+        }
+        Ok(())
+    }
+}
+
+/// A text that is not empty.
+fn text(given: &Value, name: &str) -> Result<Option<String>, DdpError> {
+    match given.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
+        Some(_) => Err(DdpError::match_failed()),
+    }
+}
+
+fn shown_name(text: &str) -> Result<String, DdpError> {
+    let name = text.trim();
+    if name.chars().count() <= 200 && !name.chars().any(char::is_control) {
+        Ok(name.to_owned())
+    } else {
+        Err(DdpError::match_failed())
+    }
+}
+
+fn taken(error: StoreError, name: &str) -> MethodError {
+    match error {
+        StoreError::Taken(_) => unavailable(name),
+        other => other.into(),
+    }
+}
+
+fn unavailable(name: &str) -> MethodError {
+    MethodError::new("error-field-unavailable", format!("{name} is already in use"))
+}

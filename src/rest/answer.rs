@@ -1,0 +1,89 @@
+//! Answers: Rocket.Chat's bodies and statuses, and the headers that every answer has.
+
+use axum::body::Body;
+use bolide_protocol::error::ErrorCode;
+use bolide_protocol::{DdpError, RawJson};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use http::{HeaderValue, Response, StatusCode};
+use serde_json::{Map, Value, json};
+
+/// An answer.
+pub(super) type Answer = Response<Body>;
+
+pub(super) fn answer(status: StatusCode, body: &Value) -> Answer {
+    written(status, body.to_string())
+}
+
+/// An answer of JSON that is written already. Browsers neither keep it, nor take it for anything else, nor show it in a
+/// frame.
+pub(super) fn written(status: StatusCode, json: String) -> Answer {
+    let mut answer = Response::new(Body::from(json));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.reserve(5);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    answer
+}
+
+/// A result with `success: true` beside its members.
+pub(super) fn success(result: Option<&RawJson>) -> Answer {
+    let value = result.and_then(|raw| serde_json::from_str(raw.get()).ok());
+    let mut body = match value {
+        Some(Value::Object(object)) => object,
+        None | Some(Value::Null) => Map::new(),
+        Some(other) => Map::from_iter([("result".to_owned(), other)]),
+    };
+    body.insert("success".into(), true.into());
+    answer(StatusCode::OK, &Value::Object(body))
+}
+
+/// An error in Rocket.Chat's form.
+pub(super) fn failure(error: &DdpError) -> Answer {
+    let mut body = Map::new();
+    body.insert("success".into(), false.into());
+    body.insert("error".into(), error.message().into());
+    body.insert("errorType".into(), code(&error.error));
+    if let Some(details) = error.details.as_ref().and_then(|raw| serde_json::from_str(raw.get()).ok()) {
+        body.insert("details".into(), details);
+    }
+    answer(status_of(error), &Value::Object(body))
+}
+
+fn status_of(error: &DdpError) -> StatusCode {
+    if error.error == ErrorCode::from(500) {
+        return StatusCode::INTERNAL_SERVER_ERROR;
+    }
+    if error.error == ErrorCode::from("too-many-requests") {
+        return StatusCode::TOO_MANY_REQUESTS;
+    }
+    StatusCode::BAD_REQUEST
+}
+
+pub(super) fn code(error: &ErrorCode) -> Value {
+    serde_json::to_value(error).unwrap_or(Value::Null)
+}
+
+/// Nobody is signed in where somebody must be.
+pub(super) fn unauthorized() -> Answer {
+    let body = json!({ "status": "error", "message": "You must be logged in to do this.", "success": false });
+    answer(StatusCode::UNAUTHORIZED, &body)
+}
+
+/// Who is signed in lacks a permission.
+pub(super) fn forbidden() -> Answer {
+    let sentence = "User does not have the permissions required for this action [error-unauthorized]";
+    refusal(StatusCode::FORBIDDEN, sentence, "error-unauthorized")
+}
+
+/// A request that cannot be read.
+pub(super) fn invalid(sentence: &str) -> Answer {
+    refusal(StatusCode::BAD_REQUEST, &format!("{sentence} [invalid-params]"), "invalid-params")
+}
+
+pub(super) fn refusal(status: StatusCode, sentence: &str, code: &str) -> Answer {
+    answer(status, &json!({ "success": false, "error": sentence, "errorType": code }))
+}

@@ -1,0 +1,32 @@
+//! Who a request comes from: `x-auth-token` and `x-user-id` must both be right, or nobody is signed in.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use crate::accounts::{AccountsCore, LoginSecret};
+use crate::connection::Peer;
+use crate::identity::{Credential, Identity};
+use crate::method::MethodResult;
+use crate::transport::peer::single;
+use crate::user::UserId;
+
+pub(super) async fn identify(accounts: &Arc<AccountsCore>, headers: &HeaderMap, peer: &Peer) -> MethodResult<Identity> {
+    let (Some(token), Some(user)) = (single(headers, "x-auth-token"), single(headers, "x-user-id")) else {
+        return Ok(Identity::default());
+    };
+    let hashed = LoginSecret::from(token.to_owned()).hashed();
+    let Some(found) = accounts.store.token(&hashed).await? else { return Ok(Identity::default()) };
+    let now = accounts.now();
+    let has_ended = found.expires_at().is_some_and(|end| end <= now);
+    if has_ended || found.user.as_str() != user || !is_active(accounts, &found.user).await? {
+        return Ok(Identity::default());
+    }
+    accounts.note_use_beside(&found, peer);
+    let credential = Credential { hashed: Arc::from(found.hashed.as_str()), expires_at: found.expires_at() };
+    Ok(Identity { user: Some(found.user), credential: Some(credential) })
+}
+
+async fn is_active(accounts: &AccountsCore, user: &UserId) -> MethodResult<bool> {
+    Ok(accounts.store.user(user).await?.is_some_and(|owner| owner.is_active))
+}

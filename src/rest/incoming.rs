@@ -1,0 +1,222 @@
+//! [`Incoming`]: a request that passed what comes before its handler, in Rocket.Chat's order: who is it (401), may they
+//! (403), not too often (429), can it be read (400). The second factor comes after that, by way of the dispatcher.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, FromRequestParts as _, RawPathParams, Request};
+use bolide_protocol::DdpError;
+use http::header::ORIGIN;
+use http::{HeaderMap, Uri};
+use serde_json::{Map, Value};
+
+use super::answer::{Answer, failure, forbidden, invalid, success, unauthorized};
+use super::limits::{Caller, Counted, RequestLimits, Rule};
+use super::route::{Endpoint, Mistake, Target};
+use super::{body, cors, identity, login, method_call};
+use crate::accounts::AccountsCore;
+use crate::app::AppState;
+use crate::connection::Connection;
+use crate::context::CallRandom;
+use crate::identity::Identity;
+use crate::method::{Method, MethodError, MethodResult, Parameters, sanitize};
+use crate::settings;
+use crate::transport::peer;
+use crate::user::UserId;
+
+/// What all endpoints share.
+pub(super) struct Api {
+    pub(super) app: Arc<AppState>,
+    pub(super) accounts: Arc<AccountsCore>,
+    pub(super) endpoints: Vec<Arc<Endpoint>>,
+    pub(super) limits: RequestLimits,
+}
+
+/// A request of which everything was read.
+pub(super) struct Incoming {
+    pub(super) app: Arc<AppState>,
+    pub(super) accounts: Arc<AccountsCore>,
+    pub(super) headers: HeaderMap,
+    pub(super) uri: Uri,
+    pub(super) connection: Connection,
+    pub(super) identity: Identity,
+    pub(super) body: Bytes,
+}
+
+impl Api {
+    /// Answers a request to the endpoint of this number.
+    pub(super) async fn serve(&self, number: usize, request: Request) -> Answer {
+        let Some(endpoint) = self.endpoints.get(number) else { return unauthorized() };
+        let origin = request.headers().get(ORIGIN).cloned();
+        let mut counted = Vec::new();
+        let mut answer = match self.admit(number, endpoint, request, &mut counted).await {
+            Ok((incoming, path)) => incoming.answer(endpoint, path).await,
+            Err(refusal) => refusal,
+        };
+        if let Some(first) = counted.first() {
+            first.tell(answer.headers_mut());
+        }
+        cors::allow(&self.accounts.settings, origin.as_ref(), answer.headers_mut());
+        answer
+    }
+
+    async fn admit(
+        &self,
+        number: usize,
+        endpoint: &Endpoint,
+        request: Request,
+        counted: &mut Vec<Counted>,
+    ) -> Result<(Incoming, Vec<(String, String)>), Answer> {
+        let (mut head, body) = request.into_parts();
+        let socket = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
+        let peer = peer::describe(socket, &head.headers, &self.app.proxies);
+        let identity = match endpoint.target {
+            Target::Login => Identity::default(),
+            _ => identity::identify(&self.accounts, &head.headers, &peer)
+                .await
+                .map_err(|error| self.failed(error, endpoint))?,
+        };
+        if endpoint.is_for_users() && identity.user.is_none() {
+            return Err(unauthorized());
+        }
+        if let (Some(permission), Some(user)) = (endpoint.route.permission, &identity.user)
+            && !self.may(user, permission).await.map_err(|error| self.failed(error, endpoint))?
+        {
+            return Err(forbidden());
+        }
+        self.count(number, endpoint, peer.address.as_deref(), &identity, counted).map_err(|refusal| *refusal)?;
+        let limits = &self.app.limits;
+        let body = body::read(body, limits.request_bytes, limits.connect_timeout).await?;
+        let path = if endpoint.route.path.contains('{') { path_values(&mut head).await? } else { Vec::new() };
+        let incoming = Incoming {
+            app: Arc::clone(&self.app),
+            accounts: Arc::clone(&self.accounts),
+            headers: head.headers,
+            uri: head.uri,
+            connection: Connection::request(peer, identity.clone()),
+            identity,
+            body,
+        };
+        Ok((incoming, path))
+    }
+
+    /// Counts for the address and the route, then for the user. The first in `counted` is what the client is told of.
+    fn count(
+        &self,
+        number: usize,
+        endpoint: &Endpoint,
+        address: Option<&str>,
+        identity: &Identity,
+        counted: &mut Vec<Counted>,
+    ) -> Result<(), Box<Answer>> {
+        let settings = &self.accounts.settings;
+        if !endpoint.has_limits() || !settings.get(&settings::REST_RATE_LIMIT) {
+            return Ok(());
+        }
+        let now = self.accounts.now();
+        let usual = |calls| Rule {
+            calls: u32::try_from(settings.get(calls)).unwrap_or(u32::MAX),
+            window: Duration::from_millis(settings.get(&settings::REST_RATE_LIMIT_WINDOW).try_into().unwrap_or(60_000)),
+        };
+        let own = endpoint.route.limit.map(|(calls, window)| Rule { calls, window });
+        let rule = own.unwrap_or_else(|| usual(&settings::REST_RATE_LIMIT_CALLS));
+        counted.push(self.limits.count(Caller::At(number, address.map(Into::into)), rule, now));
+        if let Some(user) = &identity.user {
+            counted.push(self.limits.count(
+                Caller::User(user.clone()),
+                usual(&settings::REST_RATE_LIMIT_USER_CALLS),
+                now,
+            ));
+        }
+        match counted.iter().position(Counted::is_too_many) {
+            Some(refused) => {
+                counted.swap(0, refused);
+                Err(Box::new(counted[0].refuse()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn may(&self, user: &UserId, permission: &str) -> MethodResult<bool> {
+        let user = self.accounts.store.user(user).await?;
+        Ok(user.is_some_and(|user| self.accounts.permissions.has(&user, permission)))
+    }
+
+    fn failed(&self, error: MethodError, endpoint: &Endpoint) -> Answer {
+        failure(&sanitize(error, "request", &endpoint.route.path, &self.app.random_id()))
+    }
+}
+
+impl Incoming {
+    async fn answer(self, endpoint: &Endpoint, path: Vec<(String, String)>) -> Answer {
+        match &endpoint.target {
+            Target::Method(method) => self.run(endpoint, method, path).await,
+            Target::Login => login::login(self).await,
+            Target::Logout => login::logout(self).await,
+            Target::MethodCall | Target::AnonymousMethodCall => method_call::call(self).await,
+        }
+    }
+
+    /// Runs an endpoint: what the path, the query and the body say is its one parameter.
+    async fn run(self, endpoint: &Endpoint, method: &Arc<Method>, path: Vec<(String, String)>) -> Answer {
+        let fields = match self.fields(endpoint, path) {
+            Ok(fields) => fields,
+            Err(refusal) => return *refusal,
+        };
+        let Ok(parameters) = Parameters::from_values(&[Value::Object(fields)]) else {
+            return failure(&DdpError::match_failed());
+        };
+        let (connection, user) = (Some(self.connection), self.identity.user);
+        match self.app.run(method, connection, user, CallRandom::new(None), parameters).await {
+            Ok(result) => success(result.as_ref()),
+            Err(error) => failure(&error),
+        }
+    }
+
+    fn fields(&self, endpoint: &Endpoint, path: Vec<(String, String)>) -> Result<Map<String, Value>, Box<Answer>> {
+        let mut fields = self.object()?;
+        let query = self.uri.query().map(|query| body::form(query.as_bytes())).unwrap_or_default();
+        let takes = &endpoint.route.takes;
+        for (name, value) in query {
+            let field = takes.iter().find(|field| field.name == name);
+            let value = match (field, value) {
+                (Some(field), Value::String(text)) => field.read_text(text),
+                (_, value) => value,
+            };
+            fields.insert(name, value);
+        }
+        fields.extend(path.into_iter().map(|(name, value)| (name, Value::String(value))));
+        match takes.iter().find_map(|field| field.mistake(&fields)) {
+            Some(mistake) => Err(Box::new(mistaken(&mistake))),
+            None => Ok(fields),
+        }
+    }
+
+    /// The body as an object; an empty one has no members.
+    pub(super) fn object(&self) -> Result<Map<String, Value>, Box<Answer>> {
+        body::object(&self.headers, &self.body)
+    }
+
+    /// The value of a header; one that is empty, is there twice or is no text counts as missing.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        peer::single(&self.headers, name).filter(|value| !value.is_empty())
+    }
+}
+
+fn mistaken(mistake: &Mistake) -> Answer {
+    match mistake {
+        Mistake::Missing(name) => {
+            let sentence = format!("The required \"{name}\" param is missing.");
+            failure(&DdpError::new("error-parameter-required", sentence))
+        }
+        Mistake::Wrong { name, kind } => invalid(&format!("must be {}: {name}", kind.name())),
+    }
+}
+
+async fn path_values(head: &mut http::request::Parts) -> Result<Vec<(String, String)>, Answer> {
+    let values = RawPathParams::from_request_parts(head, &()).await;
+    let values = values.map_err(|_| invalid("The path is not UTF-8"))?;
+    Ok(values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}

@@ -1,0 +1,144 @@
+//! How often an endpoint may be used: counted for each address and route, and for each user, in fixed windows. Told in
+//! Rocket.Chat's headers, and refused with 429.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use parking_lot::Mutex;
+
+use super::answer::{Answer, refusal};
+use crate::clock::Timestamp;
+use crate::user::UserId;
+
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// So many counters are kept. Whoever comes on top of that shares one with all others who do.
+const COUNTERS: usize = 50_000;
+
+/// So many calls in each window.
+#[derive(Clone, Copy)]
+pub(super) struct Rule {
+    pub(super) calls: u32,
+    pub(super) window: Duration,
+}
+
+/// Whose calls are counted together.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) enum Caller {
+    /// One address at one route, which is named by its number.
+    At(usize, Option<Box<str>>),
+    User(UserId),
+    /// Those for whom there was no counter left.
+    Others,
+}
+
+#[derive(Default)]
+pub(super) struct RequestLimits {
+    counters: Mutex<HashMap<Caller, Counter>>,
+}
+
+struct Counter {
+    calls: u32,
+    ends: Timestamp,
+}
+
+/// What was counted, for the headers.
+#[derive(Clone, Copy)]
+pub(super) struct Counted {
+    rule: Rule,
+    calls: u32,
+    ends: Timestamp,
+    now: Timestamp,
+}
+
+impl RequestLimits {
+    /// Counts a call, also one that is refused.
+    pub(super) fn count(&self, caller: Caller, rule: Rule, now: Timestamp) -> Counted {
+        let mut counters = self.counters.lock();
+        if counters.len() >= COUNTERS && !counters.contains_key(&caller) {
+            counters.retain(|_, counter| now < counter.ends);
+        }
+        let caller =
+            if counters.len() >= COUNTERS && !counters.contains_key(&caller) { Caller::Others } else { caller };
+        let ends = now.plus(rule.window);
+        let counter = counters.entry(caller).or_insert(Counter { calls: 0, ends });
+        // A clock that was set back, and a window that was made shorter, do not make anybody wait longer.
+        if counter.ends <= now || ends < counter.ends {
+            *counter = Counter { calls: 0, ends };
+        }
+        counter.calls = counter.calls.saturating_add(1);
+        Counted { rule, calls: counter.calls, ends: counter.ends, now }
+    }
+}
+
+impl Counted {
+    pub(super) const fn is_too_many(&self) -> bool {
+        self.calls > self.rule.calls
+    }
+
+    /// 429, with the time to wait.
+    pub(super) fn refuse(&self) -> Answer {
+        let seconds = self.seconds_left();
+        let sentence = format!(
+            "Error, too many requests. Please slow down. You must wait {seconds} seconds before trying this endpoint \
+             again. [error-too-many-requests]"
+        );
+        let mut answer = refusal(StatusCode::TOO_MANY_REQUESTS, &sentence, "error-too-many-requests");
+        answer.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(seconds));
+        answer
+    }
+
+    /// Tells what is left.
+    pub(super) fn tell(&self, headers: &mut HeaderMap) {
+        headers.insert(LIMIT, HeaderValue::from(self.rule.calls));
+        headers.insert(REMAINING, HeaderValue::from(self.rule.calls.saturating_sub(self.calls)));
+        headers.insert(RESET, HeaderValue::from(self.ends.milliseconds()));
+    }
+
+    fn seconds_left(&self) -> u64 {
+        u64::try_from(self.ends.milliseconds() - self.now.milliseconds()).unwrap_or(0).div_ceil(1000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: Rule = Rule { calls: 2, window: Duration::from_secs(60) };
+
+    fn at(milliseconds: i64) -> Timestamp {
+        Timestamp::from_milliseconds(milliseconds)
+    }
+
+    #[test]
+    fn each_caller_has_so_many_calls_in_a_window() {
+        let limits = RequestLimits::default();
+        let caller = |address: &str| Caller::At(0, Some(address.into()));
+        let count = |address, time| limits.count(caller(address), RULE, at(time)).is_too_many();
+        assert_eq!([count("a", 0), count("a", 1), count("a", 2), count("b", 2)], [false, false, true, false]);
+        assert!(count("a", 59_999));
+        assert!(!count("a", 60_000));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_nobody_wait_longer() {
+        let limits = RequestLimits::default();
+        let count = |time| limits.count(Caller::User("u".into()), RULE, at(time)).is_too_many();
+        assert_eq!([count(1_000_000), count(1_000_000), count(1_000_000)], [false, false, true]);
+        assert!(!count(0));
+    }
+
+    #[test]
+    fn counters_are_bounded() {
+        let limits = RequestLimits::default();
+        for number in 0..COUNTERS + 10 {
+            limits.count(Caller::At(number, None), RULE, at(0));
+        }
+        assert!(limits.counters.lock().len() <= COUNTERS + 1);
+        assert!(limits.count(Caller::At(usize::MAX, None), RULE, at(1)).is_too_many());
+        assert!(!limits.count(Caller::At(usize::MAX, None), RULE, at(60_000)).is_too_many());
+    }
+}

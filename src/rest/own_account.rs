@@ -1,0 +1,247 @@
+//! What users do with their own account over REST. Each endpoint has its policy and calls the method of DDP.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bolide_protocol::ejson::Date;
+use bolide_protocol::{DdpError, Ejson};
+use serde_json::{Value, json};
+
+use super::route::{Field, Route, Verb};
+use crate::accounts::{AccountsCore, ProfileChange, own_token};
+use crate::app::AppBuilder;
+use crate::context::{Context, SignedIn};
+use crate::method::{MethodError, MethodResult};
+use crate::store::{LoginToken, TokenKind, Totp, User};
+use crate::two_factor::{Policy, TwoFactor};
+use crate::user::UserId;
+
+/// An endpoint and what it does, with the accounts at hand.
+macro_rules! endpoint {
+    ($core:expr, $builder:expr, $verb:ident $route:expr, $policy:expr, $caller:ty, $function:path) => {{
+        let core = Arc::clone($core);
+        $builder.endpoint_unless_there(Verb::$verb, $route, $policy, move |caller: $caller, fields: Value| {
+            let core = Arc::clone(&core);
+            async move { $function(&core, caller, fields).await }
+        })
+    }};
+}
+pub(super) use endpoint;
+
+/// How often somebody who is not signed in may have a mail sent, or try a code.
+pub(super) const FEW: (u32, Duration) = (5, Duration::from_mins(1));
+
+pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+    let open = TwoFactor::none();
+    let me_route = Route::new("me").summary("Who is signed in").gives([
+        Field::text("_id"),
+        Field::text("username").optional(),
+        Field::list("emails"),
+        Field::list("roles"),
+        Field::object("settings"),
+    ]);
+    let register = Route::new("users.register").summary("Signs up").limit(FEW.0, FEW.1).takes([
+        Field::text("username"),
+        Field::text("email"),
+        Field::text("pass").about("The password"),
+        Field::text("name").optional().about("How the user is called"),
+    ]);
+    let forgot = Route::new("users.forgotPassword")
+        .summary("Mails a link to choose a new password; says the same whether there is such a user or not")
+        .limit(FEW.0, FEW.1)
+        .takes([Field::text("email")]);
+    let update = Route::new("users.updateOwnBasicInfo")
+        .summary("Changes one's own profile; another address or password needs a second factor")
+        .takes([
+            Field::object("data").about("name, username, email, newPassword, and currentPassword as SHA-256 in hex"),
+            Field::object("customFields").optional(),
+        ])
+        .gives([Field::object("user")]);
+    let other_tokens = || Route::new("users.removeOtherTokens").summary("Ends one's other log-ins");
+    let builder = endpoint!(core, builder, Get me_route, open, SignedIn, own);
+    let builder = endpoint!(core, builder, Post register.gives([Field::object("user")]), open, Context, sign_up);
+    let builder = endpoint!(core, builder, Post forgot, open, Context, forgot_password);
+    let builder = endpoint!(core, builder, Post update, ProfileChange::policy(), SignedIn, update_own);
+    let builder = endpoint!(core, builder, Post other_tokens(), open, SignedIn, remove_other_tokens);
+    let clients = Route::new("users.logoutOtherClients").summary("Ends one's other log-ins");
+    let clients = clients.gives([Field::text("tokenExpires").about("When one's own log-in ends")]);
+    let builder = endpoint!(core, builder, Post clients, open, SignedIn, log_out_other_clients);
+    register_personal_tokens(core, register_factors(builder))
+}
+
+/// The second factors: each endpoint is the method of DDP by another name.
+fn register_factors(builder: AppBuilder) -> AppBuilder {
+    let (open, gated) = (TwoFactor::none(), TwoFactor::required());
+    let code = || Field::text("code").about("A code of the authenticator app, or a backup code");
+    let send = Route::new("users.2fa.sendEmailCode")
+        .summary("Mails another code; says the same whether there is such a user or not")
+        .limit(FEW.0, FEW.1)
+        .takes([Field::text("emailOrUsername")]);
+    let builder = builder.endpoint_unless_there(Verb::Post, send, open, async |context: Context, fields: Value| {
+        context.call::<Value>("sendEmailCode", &(&fields["emailOrUsername"],)).await.map(nothing)
+    });
+    let route = |path: &str, summary: &str| Route::new(path).summary(summary);
+    let builder =
+        forwarded(builder, route("users.2fa.enableEmail", "Turns codes by mail on"), open, "2fa:enable-email");
+    let builder = forwarded(
+        builder,
+        route("users.2fa.disableEmail", "Turns codes by mail off"),
+        gated.disable_remember_me(),
+        "2fa:disable-email",
+    );
+    let enable = route("users.enableTotp", "Begins to set up an authenticator app");
+    let enable = enable.gives([Field::text("secret"), Field::text("url").about("What a QR code shows")]);
+    let builder = forwarded(builder, enable, gated, "2fa:enable");
+    let validate = route("users.validateTotp", "Shows the first code of the app, which is asked for from now on");
+    let validate = validate.takes([code()]).gives([Field::list("codes").about("The backup codes")]);
+    let builder = builder.endpoint_unless_there(Verb::Post, validate, gated, async |me: SignedIn, fields: Value| {
+        me.call::<Value>("2fa:validateTempToken", &(&fields["code"],)).await
+    });
+    let disable =
+        route("users.disableTotp", "Ends the use of the app").takes([code()]).gives([Field::boolean("disabled")]);
+    let builder = builder.endpoint_unless_there(Verb::Post, disable, open, async |me: SignedIn, fields: Value| {
+        let disabled: bool = me.call("2fa:disable", &(&fields["code"],)).await?;
+        Ok(json!({ "disabled": disabled }))
+    });
+    let regenerate = route("users.regenerateTotpCodes", "Makes new backup codes").takes([code()]);
+    let regenerate = regenerate.gives([Field::list("codes").optional().about("Missing if the code was wrong")]);
+    let builder = builder.endpoint_unless_there(Verb::Post, regenerate, open, async |me: SignedIn, fields: Value| {
+        me.call::<Value>("2fa:regenerateCodes", &(&fields["code"],)).await
+    });
+    let remaining =
+        route("users.totpCodesRemaining", "How many backup codes are left").gives([Field::number("remaining")]);
+    builder.endpoint_unless_there(Verb::Get, remaining, open, async |me: SignedIn, _: Value| {
+        me.call::<Value>("2fa:checkCodesRemaining", &()).await
+    })
+}
+
+fn register_personal_tokens(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+    let gated = TwoFactor::required();
+    let name = || Field::text("tokenName");
+    let route =
+        |action: &str, summary: &str| Route::new(&format!("users.{action}PersonalAccessToken")).summary(summary);
+    let generate = route("generate", "Makes a token for an integration").gives([Field::text("token")]);
+    let generate = generate.takes([name(), Field::boolean("bypassTwoFactor").optional()]);
+    let builder = builder.endpoint_unless_there(Verb::Post, generate, gated, async |me: SignedIn, fields: Value| {
+        let token: String = me.call("personalAccessTokens:generateToken", &(fields,)).await?;
+        Ok(json!({ "token": token }))
+    });
+    let regenerate =
+        route("regenerate", "Replaces the token of this name").takes([name()]).gives([Field::text("token")]);
+    let builder = builder.endpoint_unless_there(Verb::Post, regenerate, gated, async |me: SignedIn, fields: Value| {
+        let token: String = me.call("personalAccessTokens:regenerateToken", &(fields,)).await?;
+        Ok(json!({ "token": token }))
+    });
+    let remove = route("remove", "Removes the token of this name").takes([name()]);
+    let builder = builder.endpoint_unless_there(Verb::Post, remove, gated, async |me: SignedIn, fields: Value| {
+        me.call::<Value>("personalAccessTokens:removeToken", &(fields,)).await.map(nothing)
+    });
+    let list = Route::new("users.getPersonalAccessTokens").summary("One's tokens for integrations");
+    let list = list.gives([Field::list("tokens").about("name, createdAt, lastTokenPart, bypassTwoFactor, lastUsedAt")]);
+    endpoint!(core, builder, Get list, TwoFactor::none(), SignedIn, personal_tokens)
+}
+
+/// An endpoint that is a method without parameters and without a result.
+fn forwarded(builder: AppBuilder, route: Route, policy: impl Policy, method: &'static str) -> AppBuilder {
+    builder.endpoint_unless_there(Verb::Post, route, policy, async move |me: SignedIn, _: Value| {
+        let result = me.call::<Value>(method, &()).await?;
+        Ok(if result.is_object() { result } else { json!({}) })
+    })
+}
+
+async fn own(core: &Arc<AccountsCore>, caller: SignedIn, _: Value) -> MethodResult<Value> {
+    me(core, caller.user()).await
+}
+
+/// What users see of themselves, with what Rocket.Chat's clients read beside it.
+pub(super) async fn me(core: &AccountsCore, id: &UserId) -> MethodResult<Value> {
+    let user = core.existing_user(id).await?;
+    let mut document = core.own_document(id).await?;
+    document["active"] = user.is_active.into();
+    document["createdAt"] = iso(user.created_at.milliseconds()).into();
+    document["requirePasswordChange"] = user.must_change_password.into();
+    document["settings"] = json!({ "preferences": {} });
+    document["services"] = services(&user);
+    if let Some(address) = user.verified_addresses().next() {
+        document["email"] = address.into();
+    }
+    Ok(document)
+}
+
+/// Which ways to log in there are, and nothing of how they are checked.
+fn services(user: &User) -> Value {
+    json!({
+        "password": { "exists": user.password.is_some() },
+        "totp": { "enabled": matches!(user.totp, Totp::On(_)) },
+        "email2fa": { "enabled": user.has_email_codes },
+    })
+}
+
+async fn sign_up(core: &Arc<AccountsCore>, context: Context, fields: Value) -> MethodResult<Value> {
+    if context.user_id().is_some() {
+        return Err(MethodError::new("error-not-allowed", "Logged in users can not register again."));
+    }
+    let options = json!({ "username": fields["username"], "email": fields["email"], "password": fields["pass"] });
+    let options = Ejson::from_typed(&options).map_err(|_| DdpError::match_failed())?;
+    let options = options.as_object().ok_or_else(DdpError::match_failed)?;
+    let user = core.sign_up(options, context.connection()).await?;
+    if let Some(name) = fields["name"].as_str().filter(|name| !name.is_empty()) {
+        let mut own = user.fields;
+        own.insert("name".into(), name.into());
+        core.store.set_fields(&user.id, own).await?;
+    }
+    Ok(json!({ "user": me(core, &user.id).await? }))
+}
+
+async fn forgot_password(_: &Arc<AccountsCore>, context: Context, fields: Value) -> MethodResult<Value> {
+    context.call::<Value>("forgotPassword", &(json!({ "email": fields["email"] }),)).await.map(nothing)
+}
+
+async fn update_own(core: &Arc<AccountsCore>, caller: SignedIn, fields: Value) -> MethodResult<Value> {
+    let change = ProfileChange::from_basic_info(&fields["data"])?;
+    core.change_profile(&caller, change).await?;
+    Ok(json!({ "user": me(core, caller.user()).await? }))
+}
+
+async fn remove_other_tokens(_: &Arc<AccountsCore>, caller: SignedIn, _: Value) -> MethodResult<Value> {
+    caller.call::<Value>("removeOtherTokens", &()).await.map(nothing)
+}
+
+async fn log_out_other_clients(core: &Arc<AccountsCore>, caller: SignedIn, _: Value) -> MethodResult<Value> {
+    caller.call::<Value>("removeOtherTokens", &()).await?;
+    let own = match own_token(&caller) {
+        Some(hashed) => core.store.token(&hashed).await?,
+        None => None,
+    };
+    let expires = own.and_then(|token| token.expires_at()).map(|end| iso(end.milliseconds()));
+    Ok(json!({ "tokenExpires": expires.unwrap_or_default() }))
+}
+
+async fn personal_tokens(core: &Arc<AccountsCore>, caller: SignedIn, _: Value) -> MethodResult<Value> {
+    let all = core.store.tokens_of(caller.user()).await?;
+    Ok(json!({ "tokens": all.iter().filter_map(personal_token).collect::<Vec<_>>() }))
+}
+
+fn personal_token(token: &LoginToken) -> Option<Value> {
+    let TokenKind::Personal { name, last_part, bypasses_two_factor } = &token.kind else { return None };
+    let mut entry = json!({
+        "name": name,
+        "createdAt": iso(token.created_at.milliseconds()),
+        "lastTokenPart": last_part,
+        "bypassTwoFactor": bypasses_two_factor,
+    });
+    if let Some(at) = token.last_used_at {
+        entry["lastUsedAt"] = iso(at.milliseconds()).into();
+        entry["lastAddress"] = token.last_address.clone().into();
+    }
+    Some(entry)
+}
+
+pub(super) fn iso(milliseconds: i64) -> String {
+    Date::from_milliseconds(milliseconds).to_iso_string().unwrap_or_default()
+}
+
+/// Nothing but that it succeeded.
+pub(super) fn nothing(_: Value) -> Value {
+    json!({})
+}

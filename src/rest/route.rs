@@ -1,0 +1,354 @@
+//! [`Route`]: where an endpoint is, who may use it how often, and what it takes and gives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::method::{Method, MethodKind, MethodSummary};
+
+/// Where an endpoint is: its path below `/api/v1`, and what is checked before its handler runs. Mostly a path is enough.
+///
+/// ```
+/// use std::time::Duration;
+/// use bolide::prelude::*;
+/// use bolide::rest::{Field, Route};
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// struct Order { id: String, amount: f64 }
+///
+/// async fn order(_: SignedIn, order: Order) -> MethodResult<f64> {
+///     Ok(order.amount)
+/// }
+///
+/// let route = Route::new("items/:id/order")
+///     .summary("Orders an item")
+///     .takes([Field::number("amount").about("How many")])
+///     .limit(5, Duration::from_secs(60));
+/// let app = App::builder().post(route, TwoFactor::required(), order).build()?;
+/// # Ok::<(), bolide::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    pub(super) path: String,
+    pub(super) summary: Option<String>,
+    pub(super) permission: Option<&'static str>,
+    pub(super) limit: Option<(u32, Duration)>,
+    pub(super) takes: Vec<Field>,
+    pub(super) gives: Vec<Field>,
+}
+
+/// A member of what an endpoint takes, or of what it gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    pub(super) name: &'static str,
+    pub(super) kind: FieldKind,
+    pub(super) is_required: bool,
+    pub(super) about: &'static str,
+}
+
+/// The type of a member, as in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FieldKind {
+    /// Any value.
+    Any,
+    /// A string.
+    Text,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// An array.
+    List,
+    /// An object.
+    Object,
+}
+
+/// What is done with a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Get,
+    Post,
+}
+
+impl Verb {
+    pub(crate) const fn method_kind(self) -> MethodKind {
+        match self {
+            Self::Get => MethodKind::Get,
+            Self::Post => MethodKind::Post,
+        }
+    }
+}
+
+/// Something that answers at a path.
+pub(crate) struct Endpoint {
+    pub(crate) verb: Verb,
+    pub(crate) route: Route,
+    pub(super) target: Target,
+}
+
+/// What answers.
+pub(super) enum Target {
+    /// A method of the application's or of our own, by way of the gate.
+    Method(Arc<Method>),
+    Login,
+    Logout,
+    MethodCall,
+    AnonymousMethodCall,
+}
+
+impl Route {
+    /// An endpoint at this path below `/api/v1`; `:name` stands for one part that is given to the handler as `name`.
+    #[must_use]
+    pub fn new(path: &str) -> Self {
+        let segment = |segment: &str| match segment.strip_prefix(':') {
+            Some(name) => format!("{{{name}}}"),
+            None => segment.to_owned(),
+        };
+        let path = path.trim_matches('/').split('/').map(segment).collect::<Vec<_>>().join("/");
+        Self { path, summary: None, permission: None, limit: None, takes: Vec::new(), gives: Vec::new() }
+    }
+
+    /// What it does, in a line, for `/api/docs.json`.
+    #[must_use]
+    pub fn summary(mut self, summary: impl Into<String>) -> Self {
+        self.summary = Some(summary.into());
+        self
+    }
+
+    /// Only who has this permission may use it; others are answered 403, before a second factor is asked for.
+    #[must_use]
+    pub const fn permission(mut self, permission: &'static str) -> Self {
+        self.permission = Some(permission);
+        self
+    }
+
+    /// How often an address may use it in a time, where that is not what the settings say for all.
+    #[must_use]
+    pub const fn limit(mut self, calls: u32, window: Duration) -> Self {
+        self.limit = Some((calls, window));
+        self
+    }
+
+    /// What it takes, in the body or in the query. What is missing or of another type is answered 400, before a second
+    /// factor is asked for; what is not named here is let through.
+    #[must_use]
+    pub fn takes(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
+        self.takes.extend(fields);
+        self
+    }
+
+    /// What it gives beside `success`, for `/api/docs.json`.
+    #[must_use]
+    pub fn gives(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
+        self.gives.extend(fields);
+        self
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The names of the parts of the path that change.
+    pub(super) fn path_names(&self) -> impl Iterator<Item = &str> {
+        self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+    }
+}
+
+impl From<&str> for Route {
+    fn from(path: &str) -> Self {
+        Self::new(path)
+    }
+}
+
+impl Field {
+    const fn new(name: &'static str, kind: FieldKind) -> Self {
+        Self { name, kind, is_required: true, about: "" }
+    }
+
+    /// A member of any type.
+    #[must_use]
+    pub const fn any(name: &'static str) -> Self {
+        Self::new(name, FieldKind::Any)
+    }
+
+    /// A string.
+    #[must_use]
+    pub const fn text(name: &'static str) -> Self {
+        Self::new(name, FieldKind::Text)
+    }
+
+    /// A number.
+    #[must_use]
+    pub const fn number(name: &'static str) -> Self {
+        Self::new(name, FieldKind::Number)
+    }
+
+    /// `true` or `false`.
+    #[must_use]
+    pub const fn boolean(name: &'static str) -> Self {
+        Self::new(name, FieldKind::Boolean)
+    }
+
+    /// An array.
+    #[must_use]
+    pub const fn list(name: &'static str) -> Self {
+        Self::new(name, FieldKind::List)
+    }
+
+    /// An object.
+    #[must_use]
+    pub const fn object(name: &'static str) -> Self {
+        Self::new(name, FieldKind::Object)
+    }
+
+    /// It may be missing, or null.
+    #[must_use]
+    pub const fn optional(mut self) -> Self {
+        self.is_required = false;
+        self
+    }
+
+    /// What it is.
+    #[must_use]
+    pub const fn about(mut self, about: &'static str) -> Self {
+        self.about = about;
+        self
+    }
+
+    /// Says what is wrong with this member, as Rocket.Chat's validator does.
+    pub(super) fn mistake(&self, fields: &Map<String, Value>) -> Option<Mistake> {
+        let Self { name, kind, is_required, .. } = *self;
+        let is_empty = |value: &Value| value.is_null() || (kind == FieldKind::Text && value.as_str() == Some(""));
+        let is_there = fields.get(name).is_some_and(|value| !is_empty(value));
+        match fields.get(name) {
+            _ if !is_there && is_required && kind != FieldKind::Any => Some(Mistake::Missing(name)),
+            None if is_required => Some(Mistake::Missing(name)),
+            Some(value) if is_there && !kind.fits(value) => Some(Mistake::Wrong { name, kind }),
+            _ => None,
+        }
+    }
+
+    /// The value that a text in a query or a path stands for.
+    pub(super) fn read_text(&self, text: String) -> Value {
+        let read = match self.kind {
+            FieldKind::Number => text.parse::<serde_json::Number>().ok().map(Value::Number),
+            FieldKind::Boolean => text.parse::<bool>().ok().map(Value::Bool),
+            FieldKind::Any | FieldKind::Text | FieldKind::List | FieldKind::Object => None,
+        };
+        read.unwrap_or(Value::String(text))
+    }
+}
+
+/// What is wrong with what an endpoint was given.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Mistake {
+    Missing(&'static str),
+    Wrong { name: &'static str, kind: FieldKind },
+}
+
+impl FieldKind {
+    fn fits(self, value: &Value) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Text => value.is_string(),
+            Self::Number => value.is_number(),
+            Self::Boolean => value.is_boolean(),
+            Self::List => value.is_array(),
+            Self::Object => value.is_object(),
+        }
+    }
+
+    /// The name of the type in JSON Schema.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Any => "anything",
+            Self::Text => "string",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::List => "array",
+            Self::Object => "object",
+        }
+    }
+}
+
+impl Endpoint {
+    pub(crate) const fn method(verb: Verb, route: Route, method: Arc<Method>) -> Self {
+        Self { verb, route, target: Target::Method(method) }
+    }
+
+    pub(super) const fn special(route: Route, target: Target) -> Self {
+        Self { verb: Verb::Post, route, target }
+    }
+
+    /// For lists; nothing for those that are no methods.
+    pub(crate) fn summary(&self) -> Option<MethodSummary> {
+        match &self.target {
+            Target::Method(method) => Some(MethodSummary::new(method)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_at(&self, verb: Verb, route: &Route) -> bool {
+        self.verb == verb && self.route.path == route.path
+    }
+
+    /// Whether somebody must be signed in.
+    pub(super) fn is_for_users(&self) -> bool {
+        match &self.target {
+            Target::Method(method) => method.is_for_users() || self.route.permission.is_some(),
+            Target::MethodCall | Target::Logout => true,
+            Target::Login | Target::AnonymousMethodCall => false,
+        }
+    }
+
+    /// A `method.call` is counted by the rules of its method.
+    pub(super) const fn has_limits(&self) -> bool {
+        !matches!(self.target, Target::MethodCall | Target::AnonymousMethodCall)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn mistake(field: &Field, body: Value) -> Option<Mistake> {
+        let Value::Object(body) = body else { panic!("no object") };
+        field.mistake(&body)
+    }
+
+    #[test]
+    fn a_colon_marks_the_part_of_a_path_that_changes() {
+        let route = Route::new("/items/:id/order/");
+        assert_eq!(route.path, "items/{id}/order");
+        assert_eq!(route.path_names().collect::<Vec<_>>(), ["id"]);
+    }
+
+    #[test]
+    fn what_is_missing_or_of_another_type_is_a_mistake() {
+        let name = Field::text("name");
+        assert_eq!(mistake(&name, json!({})), Some(Mistake::Missing("name")));
+        assert_eq!(mistake(&name, json!({ "name": null })), Some(Mistake::Missing("name")));
+        assert_eq!(mistake(&name, json!({ "name": "" })), Some(Mistake::Missing("name")));
+        let wrong = Some(Mistake::Wrong { name: "name", kind: FieldKind::Text });
+        assert_eq!(mistake(&name, json!({ "name": { "$ne": "" } })), wrong);
+        assert_eq!(mistake(&name, json!({ "name": "a" })), None);
+        assert_eq!(mistake(&name.clone().optional(), json!({})), None);
+        assert_eq!(mistake(&name.optional(), json!({ "name": 1 })), wrong);
+        assert!(mistake(&Field::object("more").optional(), json!({ "more": "" })).is_some());
+        assert_eq!(mistake(&Field::any("value"), json!({ "value": null })), None);
+        assert_eq!(mistake(&Field::any("value"), json!({})), Some(Mistake::Missing("value")));
+    }
+
+    #[test]
+    fn a_text_in_a_query_is_read_as_what_is_wanted() {
+        assert_eq!(Field::number("count").read_text("5".into()), json!(5));
+        assert_eq!(Field::boolean("all").read_text("true".into()), json!(true));
+        assert_eq!(Field::number("count").read_text("many".into()), json!("many"));
+        assert_eq!(Field::text("name").read_text("5".into()), json!("5"));
+    }
+}

@@ -1,0 +1,75 @@
+//! Settings over REST: those that everybody may read, and all of them for admins.
+
+use std::sync::Arc;
+
+use bolide_protocol::DdpError;
+use serde_json::{Value, json};
+
+use super::own_account::endpoint;
+use super::route::{Field, Route, Verb};
+use crate::accounts::AccountsCore;
+use crate::accounts::permissions::{EDIT_PRIVILEGED_SETTING, VIEW_PRIVILEGED_SETTING};
+use crate::app::AppBuilder;
+use crate::context::{Context, SignedIn};
+use crate::method::{MethodError, MethodResult};
+use crate::two_factor::TwoFactor;
+
+pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+    let (open, gated) = (TwoFactor::none(), TwoFactor::required());
+    let public = Route::new("settings.public").summary("The settings that everybody may read");
+    let public = public.gives([Field::list("settings"), Field::number("count"), Field::number("total")]);
+    let all = Route::new("settings").summary("All settings").permission(VIEW_PRIVILEGED_SETTING);
+    let all = all.gives([Field::list("settings"), Field::number("count"), Field::number("total")]);
+    let one = Route::new("settings/:_id").summary("One setting").permission(VIEW_PRIVILEGED_SETTING);
+    let one = one.gives([Field::text("_id"), Field::any("value")]);
+    let change = Route::new("settings/:_id")
+        .summary("Changes a setting")
+        .permission(EDIT_PRIVILEGED_SETTING)
+        .takes([Field::any("value")]);
+    let several = Route::new("settings").summary("Changes settings, all or none").permission(EDIT_PRIVILEGED_SETTING);
+    let several = several.takes([Field::list("settings").about("Objects of _id and value")]);
+    let builder = endpoint!(core, builder, Get public, open, Context, public_settings);
+    let builder = endpoint!(core, builder, Get all, open, SignedIn, all_settings);
+    let builder = endpoint!(core, builder, Get one, open, SignedIn, one_setting);
+    let builder = endpoint!(core, builder, Post change, gated, SignedIn, change_one);
+    endpoint!(core, builder, Post several, gated.disable_remember_me(), SignedIn, change_several)
+}
+
+async fn public_settings(core: &Arc<AccountsCore>, _: Context, _: Value) -> MethodResult<Value> {
+    Ok(listed(&core.public_settings()))
+}
+
+async fn all_settings(core: &Arc<AccountsCore>, _: SignedIn, _: Value) -> MethodResult<Value> {
+    Ok(listed(&core.all_settings()))
+}
+
+async fn one_setting(core: &Arc<AccountsCore>, _: SignedIn, fields: Value) -> MethodResult<Value> {
+    let id = fields["_id"].as_str().unwrap_or_default();
+    let unknown = || MethodError::new("error-invalid-setting", "Invalid setting");
+    Ok(json!({ "_id": id, "value": core.settings.value(id).ok_or_else(unknown)? }))
+}
+
+async fn change_one(core: &Arc<AccountsCore>, me: SignedIn, fields: Value) -> MethodResult<Value> {
+    let id = fields["_id"].as_str().unwrap_or_default();
+    core.change_setting(id, fields["value"].clone(), me.connection()).await?;
+    Ok(json!({}))
+}
+
+async fn change_several(core: &Arc<AccountsCore>, me: SignedIn, fields: Value) -> MethodResult<Value> {
+    let changes = fields["settings"].as_array().ok_or_else(DdpError::match_failed)?;
+    let read = |change: &Value| {
+        let id = change["_id"].as_str().ok_or_else(DdpError::match_failed)?;
+        let value = change.get("value").ok_or_else(DdpError::match_failed)?.clone();
+        core.settings.check(id, value.clone()).map_err(DdpError::from)?;
+        Ok((id.to_owned(), value))
+    };
+    let changes = changes.iter().map(read).collect::<Result<Vec<_>, DdpError>>()?;
+    for (id, value) in changes {
+        core.change_setting(&id, value, me.connection()).await?;
+    }
+    Ok(json!({}))
+}
+
+fn listed(settings: &[Value]) -> Value {
+    json!({ "settings": settings, "count": settings.len(), "offset": 0, "total": settings.len() })
+}

@@ -1,0 +1,208 @@
+//! [`Proxies`]: what stands between clients and this server, and so where a client's address is read.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+
+use http::HeaderMap;
+use ipnet::IpNet;
+
+use crate::error::BuildError;
+
+/// A proxy, or a network of proxies, that is believed when it says for whom it forwards.
+///
+/// ```
+/// use bolide::TrustedProxy;
+///
+/// let network: TrustedProxy = "10.0.0.0/8".parse()?;
+/// let one: TrustedProxy = "2001:db8::7".parse()?;
+/// assert!("everybody".parse::<TrustedProxy>().is_err());
+/// # Ok::<(), bolide::InvalidProxy>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrustedProxy(IpNet);
+
+/// A text that is neither an address nor a network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is neither an address such as 192.0.2.7 nor a network such as 10.0.0.0/8")]
+pub struct InvalidProxy(String);
+
+/// How the address of a client is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Proxies {
+    /// Clients connect themselves; what they say of their address is not believed.
+    None,
+    /// Meteor's rule since 3.2.2: as many addresses as there are proxies, or nothing. A client that sends a hop of its
+    /// own is then not believed.
+    Counted(NonZeroUsize),
+    /// The addresses in `x-forwarded-for` are followed from right to left, as long as who added them is trusted.
+    Trusted(Vec<TrustedProxy>),
+}
+
+impl Proxies {
+    /// # Errors
+    /// Both rules at once.
+    pub(crate) fn new(forwarded_count: usize, trusted: Vec<TrustedProxy>) -> Result<Self, BuildError> {
+        match (NonZeroUsize::new(forwarded_count), trusted.is_empty()) {
+            (None, true) => Ok(Self::None),
+            (Some(count), true) => Ok(Self::Counted(count)),
+            (None, false) => Ok(Self::Trusted(trusted)),
+            (Some(_), false) => Err(BuildError::TwoProxyRules),
+        }
+    }
+
+    /// The client's address; nothing where proxies were announced and did not say it.
+    pub(crate) fn client_address(&self, socket: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+        let socket = socket.map(|socket| socket.ip());
+        match self {
+            Self::None => socket,
+            Self::Counted(count) => counted(headers, count.get()),
+            Self::Trusted(networks) => socket.map(|socket| followed(networks, socket, headers)),
+        }
+    }
+}
+
+fn counted(headers: &HeaderMap, count: usize) -> Option<IpAddr> {
+    let hops: Vec<&str> = hops(headers).filter(|hop| !hop.is_empty()).collect();
+    if hops.len() == count { address(hops.first()?) } else { None }
+}
+
+/// Who is not trusted is the client, and so is whoever stands before something that is no address.
+fn followed(networks: &[TrustedProxy], socket: IpAddr, headers: &HeaderMap) -> IpAddr {
+    let is_trusted = |address: IpAddr| networks.iter().any(|network| network.contains(address));
+    let mut nearest = socket.to_canonical();
+    if !is_trusted(nearest) {
+        return nearest;
+    }
+    let hops: Vec<&str> = hops(headers).collect();
+    for hop in hops.into_iter().rev() {
+        let Some(address) = address(hop) else { break };
+        nearest = address;
+        if !is_trusted(nearest) {
+            break;
+        }
+    }
+    nearest
+}
+
+/// The addresses in the order in which they were added; what is no text stands for one that is none.
+fn hops(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all("x-forwarded-for").iter();
+    lines.flat_map(|line| line.to_str().unwrap_or("?").split(',')).map(str::trim)
+}
+
+/// `192.0.2.7`, `192.0.2.7:80`, `2001:db8::7`, `[2001:db8::7]` or `[2001:db8::7]:80`.
+fn address(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
+    bare.parse::<IpAddr>().ok().or_else(with_port).map(|address| address.to_canonical())
+}
+
+impl TrustedProxy {
+    fn contains(&self, address: IpAddr) -> bool {
+        self.0.contains(&address)
+    }
+}
+
+impl FromStr for TrustedProxy {
+    type Err = InvalidProxy;
+
+    fn from_str(text: &str) -> Result<Self, InvalidProxy> {
+        let text = text.trim();
+        let network = text.parse::<IpNet>().ok();
+        let network = network.or_else(|| text.parse::<IpAddr>().ok().map(|address| address.to_canonical().into()));
+        network.map(Self).ok_or_else(|| InvalidProxy(text.to_owned()))
+    }
+}
+
+impl fmt::Display for TrustedProxy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[&[u8]]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append("x-forwarded-for", http::HeaderValue::from_bytes(line).unwrap());
+        }
+        headers
+    }
+
+    fn found(proxies: &Proxies, socket: &str, lines: &[&[u8]]) -> Option<String> {
+        let socket = SocketAddr::new(socket.parse().unwrap(), 5);
+        proxies.client_address(Some(socket), &headers(lines)).map(|address| address.to_string())
+    }
+
+    fn count(proxies: usize) -> Proxies {
+        Proxies::new(proxies, Vec::new()).unwrap()
+    }
+
+    fn trust(networks: &[&str]) -> Proxies {
+        Proxies::new(0, networks.iter().map(|network| network.parse().unwrap()).collect()).unwrap()
+    }
+
+    #[test]
+    fn without_proxies_the_header_is_not_believed() {
+        assert_eq!(found(&count(0), "127.0.0.1", &[b"6.6.6.6"]).as_deref(), Some("127.0.0.1"));
+    }
+
+    #[test]
+    fn behind_as_many_proxies_as_announced_the_first_address_counts() {
+        assert_eq!(found(&count(2), "127.0.0.1", &[b"1.1.1.1, 2.2.2.2"]).as_deref(), Some("1.1.1.1"));
+    }
+
+    #[test]
+    fn a_hop_too_many_or_too_few_leaves_no_address() {
+        assert_eq!(found(&count(1), "127.0.0.1", &[b"6.6.6.6, 1.1.1.1"]), None);
+        assert_eq!(found(&count(2), "127.0.0.1", &[b"1.1.1.1"]), None);
+        assert_eq!(found(&count(1), "127.0.0.1", &[]), None);
+    }
+
+    #[test]
+    fn hops_are_followed_as_long_as_they_are_trusted() {
+        let inside = trust(&["10.0.0.0/8", "192.0.2.7"]);
+        for (lines, client) in [
+            (&[b"1.1.1.1".as_slice()][..], "1.1.1.1"),
+            (&[b"1.1.1.1, 10.0.0.2, 192.0.2.7"], "1.1.1.1"),
+            (&[b"1.1.1.1", b"10.0.0.2"], "1.1.1.1"),
+            (&[b"1.1.1.1:4711, [2001:db8::1]:80"], "2001:db8::1"),
+            (&[b"::ffff:1.1.1.1"], "1.1.1.1"),
+            (&[b"10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+            (&[], "10.0.0.1"),
+        ] {
+            assert_eq!(found(&inside, "10.0.0.1", lines).as_deref(), Some(client), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_adds_itself_changes_nothing() {
+        let inside = trust(&["10.0.0.0/8"]);
+        assert_eq!(found(&inside, "10.0.0.1", &[b"6.6.6.6, 1.1.1.1"]).as_deref(), Some("1.1.1.1"));
+        assert_eq!(found(&inside, "10.0.0.1", &[b"10.0.0.9, 1.1.1.1"]).as_deref(), Some("1.1.1.1"));
+        assert_eq!(found(&inside, "1.1.1.1", &[b"6.6.6.6"]).as_deref(), Some("1.1.1.1"));
+        assert_eq!(found(&inside, "::ffff:1.1.1.1", &[b"10.0.0.1"]).as_deref(), Some("1.1.1.1"));
+    }
+
+    #[test]
+    fn what_is_no_address_ends_the_walk() {
+        let inside = trust(&["10.0.0.0/8"]);
+        for wrong in
+            [&b"unknown"[..], b"", b",", b"1.1.1.1, \xff\xfe", b"6.6.6.6 1.1.1.1", b"1.1.1.1, 256.1.1.1", b"[10.0.0.2"]
+        {
+            assert_eq!(found(&inside, "10.0.0.1", &[wrong]).as_deref(), Some("10.0.0.1"), "{wrong:?}");
+        }
+        assert_eq!(found(&inside, "10.0.0.1", &[b"junk, 10.0.0.2"]).as_deref(), Some("10.0.0.2"));
+    }
+
+    #[test]
+    fn both_rules_at_once_are_refused_by_name() {
+        let refused = Proxies::new(1, vec!["10.0.0.0/8".parse().unwrap()]).unwrap_err().to_string();
+        assert!(refused.contains("--trusted-proxy") && refused.contains("HTTP_FORWARDED_COUNT"), "{refused}");
+    }
+}

@@ -1,0 +1,129 @@
+//! The same over HTTP: what is answered, in which order it is checked, and what does not get through.
+
+mod addresses;
+mod calls;
+mod challenges;
+mod cors;
+mod description;
+mod input;
+mod limits;
+mod order;
+mod own_account;
+mod profile;
+mod settings;
+mod tokens;
+mod users;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::Bank;
+
+/// An answer over HTTP.
+#[derive(Debug)]
+pub(in crate::accounts) struct Reply {
+    pub(in crate::accounts) status: u16,
+    /// The status line and the headers, in lower case.
+    pub(super) head: String,
+    /// Null if it is no JSON.
+    pub(in crate::accounts) body: Value,
+}
+
+/// A request under way to be made.
+pub(in crate::accounts) struct Call<'bank> {
+    bank: &'bank Bank,
+    head: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    /// The value of a header; nothing if there is none.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
+    /// The code of the error.
+    pub(in crate::accounts) fn error(&self) -> &Value {
+        &self.body["errorType"]
+    }
+}
+
+impl Bank {
+    pub(in crate::accounts) fn get(&self, path: &str) -> Call<'_> {
+        self.call("GET", &format!("/api/v1/{path}"))
+    }
+
+    pub(in crate::accounts) fn post(&self, path: &str) -> Call<'_> {
+        self.call("POST", &format!("/api/v1/{path}"))
+    }
+
+    pub(super) fn call(&self, verb: &str, path: &str) -> Call<'_> {
+        let head = format!("{verb} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n").into_bytes();
+        Call { bank: self, head, body: Vec::new() }
+    }
+
+    /// A login token for a user, without a log-in.
+    pub(in crate::accounts) async fn token(&self, name: &str) -> String {
+        self.app.accounts().unwrap().issue_token(name).await.unwrap()
+    }
+
+    /// Changes a setting.
+    pub(super) async fn set(&self, setting: &str, value: impl Into<Value>) {
+        self.app.accounts().unwrap().set(setting, value.into()).await.unwrap();
+    }
+}
+
+impl Call<'_> {
+    pub(super) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.head.extend_from_slice(name.as_bytes());
+        self.head.extend_from_slice(b": ");
+        self.head.extend_from_slice(value.as_ref());
+        self.head.extend_from_slice(b"\r\n");
+        self
+    }
+
+    /// Signed with a token of this user.
+    pub(in crate::accounts) fn by(self, name: &str, token: &str) -> Self {
+        self.header("x-auth-token", token).header("x-user-id", format!("user-{name}"))
+    }
+
+    /// With a code of a second factor.
+    pub(super) fn code(self, code: &str, method: &str) -> Self {
+        self.header("x-2fa-code", code).header("x-2fa-method", method)
+    }
+
+    pub(in crate::accounts) fn json(self, body: &Value) -> Self {
+        self.header("content-type", "application/json").text(&body.to_string())
+    }
+
+    pub(super) fn text(mut self, body: &str) -> Self {
+        self.body = body.as_bytes().to_vec();
+        self
+    }
+
+    pub(in crate::accounts) async fn send(self) -> Reply {
+        let length = self.body.len();
+        self.send_with_length(length).await
+    }
+
+    /// Says that the body has this length, and sends what there is of it.
+    pub(super) async fn send_with_length(self, length: usize) -> Reply {
+        let mut stream = TcpStream::connect(self.bank.server.address).await.unwrap();
+        let mut bytes = self.head;
+        bytes.extend_from_slice(format!("content-length: {length}\r\n\r\n").as_bytes());
+        let is_whole = length == self.body.len();
+        bytes.extend_from_slice(&self.body);
+        stream.write_all(&bytes).await.unwrap();
+        if !is_whole {
+            stream.shutdown().await.unwrap();
+        }
+        let mut answer = Vec::new();
+        // A server that has refused may close while it is still being sent to.
+        let _closed = stream.read_to_end(&mut answer).await;
+        let answer = String::from_utf8(answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        Reply { status, head: head.to_lowercase(), body: serde_json::from_str(body).unwrap_or_default() }
+    }
+}

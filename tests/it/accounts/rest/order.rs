@@ -1,0 +1,39 @@
+//! What is checked comes in Rocket.Chat's order: who is it, may they, not too often, can it be read, the second factor.
+
+use serde_json::json;
+
+use crate::accounts::{Bank, sha256};
+
+#[tokio::test]
+async fn each_check_comes_before_the_next() {
+    let bank = Bank::open().await;
+    let (alice, admin) = (bank.token("alice").await, bank.token("admin").await);
+    let change = || bank.post("settings/Audit_Log_Days");
+    assert_eq!(change().text("no JSON").send().await.status, 401);
+    let reply = change().by("alice", &alice).text("no JSON").send().await;
+    assert_eq!((reply.status, reply.error()), (403, &json!("error-unauthorized")));
+    let reply = change().by("admin", &admin).text("no JSON").send().await;
+    assert_eq!((reply.status, reply.error()), (400, &json!("invalid-params")));
+    let reply = change().by("admin", &admin).json(&json!({})).send().await;
+    assert_eq!((reply.status, reply.error()), (400, &json!("error-parameter-required")));
+    let reply = change().by("admin", &admin).json(&json!({ "value": "many" })).send().await;
+    assert_eq!((reply.status, reply.error()), (400, &json!("totp-required")));
+    let shown = change().by("admin", &admin).code(&sha256("admin's password"), "password");
+    let reply = shown.json(&json!({ "value": "many" })).send().await;
+    assert_eq!((reply.status, reply.error()), (400, &json!("error-invalid-setting-value")));
+    let reply = change().by("admin", &admin).json(&json!({ "value": 30 })).send().await;
+    assert_eq!((reply.status, reply.body), (200, json!({ "success": true })));
+}
+
+#[tokio::test]
+async fn too_many_requests_are_refused_before_the_body_is_read_and_after_the_permission() {
+    let bank = Bank::open().await;
+    let (alice, admin) = (bank.token("alice").await, bank.token("admin").await);
+    bank.set("API_Enable_Rate_Limiter", true).await;
+    bank.set("API_Enable_Rate_Limiter_Limit_Calls_Default", 1).await;
+    let change = || bank.post("settings/Audit_Log_Days");
+    assert_eq!(change().by("admin", &admin).text("no JSON").send().await.status, 400);
+    assert_eq!(change().by("admin", &admin).text("no JSON").send().await.status, 429);
+    assert_eq!(change().by("alice", &alice).text("no JSON").send().await.status, 403);
+    assert_eq!(change().text("no JSON").send().await.status, 401);
+}
