@@ -81,6 +81,13 @@ impl AccountsCore {
         Ok(())
     }
 
+    /// The settings say something else about who must set up a factor: sessions end, and users see it in their documents.
+    pub(crate) async fn enrolment_changed(&self) -> Result<(), StoreError> {
+        self.end_restricted_sessions(None).await?;
+        self.watchers.everybody_changed(self).await;
+        Ok(())
+    }
+
     /// Has a setting changed on the other nodes, too.
     pub(crate) fn setting_changed(&self, id: &str) {
         self.tell_others(&BusEvent::SettingChanged { id: id.to_owned() });
@@ -137,7 +144,7 @@ impl AccountsCore {
         let outcome = async {
             let _one_at_a_time = self.lock_settings().await;
             self.settings.replace_stored(self.store.settings().await?);
-            self.end_restricted_sessions(None).await
+            self.enrolment_changed().await
         };
         if let Err(error) = outcome.await {
             tracing::error!(%error, "the settings that another node has changed cannot be read");

@@ -72,10 +72,20 @@ impl Watchers {
 
     pub(super) async fn user_changed(&self, core: &AccountsCore, user: &UserId) {
         let watchers = self.by_user.lock().get(user).cloned().unwrap_or_default();
-        for watcher in watchers {
-            if let Err(error) = watcher.refresh(core).await {
-                tracing::error!(%error, "a user's document cannot be sent");
-            }
+        refresh_all(core, watchers).await;
+    }
+
+    /// Something changed that every user's document may show.
+    pub(super) async fn everybody_changed(&self, core: &AccountsCore) {
+        let watchers = self.by_user.lock().values().flatten().cloned().collect();
+        refresh_all(core, watchers).await;
+    }
+}
+
+async fn refresh_all(core: &AccountsCore, watchers: Vec<Arc<Watcher>>) {
+    for watcher in watchers {
+        if let Err(error) = watcher.refresh(core).await {
+            tracing::error!(%error, "a user's document cannot be sent");
         }
     }
 }
