@@ -53,7 +53,9 @@ impl Variant {
         let default = WebSocketConfig::default();
         match self {
             Self::DefaultBuffers => default,
-            Self::Plain | Self::SharedWrites | Self::Http => default.read_buffer_size(READ_BUFFER).write_buffer_size(WRITE_BUFFER),
+            Self::Plain | Self::SharedWrites | Self::Http => {
+                default.read_buffer_size(READ_BUFFER).write_buffer_size(WRITE_BUFFER)
+            }
         }
     }
 
