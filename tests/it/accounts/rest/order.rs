@@ -44,7 +44,7 @@ async fn a_path_that_means_two_things_or_nothing_is_refused_when_the_app_is_buil
     let refusal = |paths: &[&str]| {
         let endpoint = async |_: Context, _: serde_json::Value| Ok(1);
         let app = paths.iter().fold(App::builder(), |app, path| app.post(*path, TwoFactor::none(), endpoint));
-        app.build().unwrap_err().to_string()
+        app.build().expect_err(&paths.join(" ")).to_string()
     };
     for paths in [
         &["a", "a"][..],
