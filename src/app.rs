@@ -426,10 +426,6 @@ impl AppBuilder {
         policy: TwoFactor,
         handler: impl MethodHandler<Signature>,
     ) -> Self {
-        if self.endpoints.iter().any(|other| other.is_at(verb, &route)) {
-            self.mistakes.push(BuildError::DuplicateEndpoint(route.path().to_owned()));
-            return self;
-        }
         match Method::new(route.path(), verb.method_kind(), policy, handler) {
             Ok(method) => self.endpoints.push(Arc::new(Endpoint::method(verb, route, Arc::new(method)))),
             Err(mistake) => self.mistakes.push(mistake),
@@ -569,6 +565,8 @@ impl AppBuilder {
         if let Some(mistake) = self.mistakes.into_iter().next() {
             return Err(mistake.into());
         }
+        #[cfg(feature = "accounts")]
+        crate::rest::check(&self.endpoints)?;
         let proxies = Proxies::new(self.forwarded_count, self.trusted_proxies)?;
         add_built_in(&mut self.publications)?;
         let member = join_bus(

@@ -29,6 +29,17 @@ pub enum BuildError {
     /// Two REST endpoints at one path.
     #[error("there are two endpoints at `{0}`; each path can be registered once for each verb")]
     DuplicateEndpoint(String),
+    /// A REST endpoint at a path that cannot be, or not beside the others.
+    #[error(
+        "there can be no endpoint at `{path}`: {reason}; a path is made of parts such as `items` and `:id`, and one that \
+         changes has the same name in all paths"
+    )]
+    Endpoint {
+        /// The path.
+        path: String,
+        /// Why.
+        reason: String,
+    },
     /// Two publications of one name.
     #[error("there are two publications named `{0}`; each name can be registered once")]
     DuplicatePublication(String),

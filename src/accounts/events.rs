@@ -153,10 +153,11 @@ impl AccountsCore {
 
     fn end_sessions_with(&self, tokens: &[String], spared: Option<&Connection>) {
         let spared = spared.map(Connection::id);
+        // A sweep ends many, and there are many sessions.
+        let ended: HashSet<&str> = tokens.iter().map(String::as_str).collect();
         self.end_sessions(|session| {
             let credential = session.identity().credential;
-            let is_ended = credential.is_some_and(|shown| tokens.iter().any(|token| **token == *shown.hashed));
-            is_ended && Some(session.id()) != spared
+            credential.is_some_and(|shown| ended.contains(&*shown.hashed)) && Some(session.id()) != spared
         });
     }
 

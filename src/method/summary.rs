@@ -18,7 +18,7 @@ pub struct MethodSummary {
 }
 
 /// How something is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MethodKind {
     /// As a method over DDP, or by `method.call`.
     Method,

@@ -21,15 +21,19 @@ enum Content {
 }
 
 /// Reads a whole body of at most so many bytes.
-pub(super) async fn read(body: Body, bytes: usize, patience: Duration) -> Result<Bytes, Answer> {
+pub(super) async fn read(body: Body, bytes: usize, patience: Duration) -> Result<Bytes, Box<Answer>> {
     match tokio::time::timeout(patience, Limited::new(body, bytes).collect()).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             let sentence = format!("The body is longer than {bytes} bytes [error-body-too-long]");
-            Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, &sentence, "error-body-too-long"))
+            Err(Box::new(refusal(StatusCode::PAYLOAD_TOO_LARGE, &sentence, "error-body-too-long")))
         }
-        Ok(Err(_)) => Err(invalid("The body broke off")),
-        Err(_) => Err(refusal(StatusCode::REQUEST_TIMEOUT, "The body did not come [error-timeout]", "error-timeout")),
+        Ok(Err(_)) => Err(Box::new(invalid("The body broke off"))),
+        Err(_) => Err(Box::new(refusal(
+            StatusCode::REQUEST_TIMEOUT,
+            "The body did not come [error-timeout]",
+            "error-timeout",
+        ))),
     }
 }
 

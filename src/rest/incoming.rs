@@ -5,20 +5,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, FromRequestParts as _, RawPathParams, Request};
 use bolide_protocol::DdpError;
 use http::header::ORIGIN;
+use http::request::Parts;
 use http::{HeaderMap, Uri};
 use serde_json::{Map, Value};
 
 use super::answer::{Answer, failure, forbidden, invalid, success, unauthorized};
-use super::limits::{Caller, Counted, RequestLimits, Rule};
+use super::limits::{Counted, Counter, RequestLimits, Rule};
 use super::route::{Endpoint, Mistake, Target};
 use super::{body, cors, identity, login, method_call};
 use crate::accounts::AccountsCore;
 use crate::app::AppState;
-use crate::connection::Connection;
+use crate::connection::{Connection, Peer};
 use crate::context::CallRandom;
 use crate::identity::Identity;
 use crate::method::{Method, MethodError, MethodResult, Parameters, sanitize};
@@ -34,6 +35,12 @@ pub(super) struct Api {
     pub(super) limits: RequestLimits,
 }
 
+/// Who sends a request, and from where.
+struct Caller {
+    peer: Peer,
+    identity: Identity,
+}
+
 /// A request of which everything was read.
 pub(super) struct Incoming {
     pub(super) app: Arc<AppState>,
@@ -43,77 +50,60 @@ pub(super) struct Incoming {
     pub(super) connection: Connection,
     pub(super) identity: Identity,
     pub(super) body: Bytes,
+    /// What the parts of the path are that change.
+    path: Vec<(String, String)>,
 }
 
 impl Api {
     /// Answers a request to the endpoint of this number.
     pub(super) async fn serve(&self, number: usize, request: Request) -> Answer {
-        let Some(endpoint) = self.endpoints.get(number) else { return unauthorized() };
         let origin = request.headers().get(ORIGIN).cloned();
-        let mut counted = Vec::new();
-        let mut answer = match self.admit(number, endpoint, request, &mut counted).await {
-            Ok((incoming, path)) => incoming.answer(endpoint, path).await,
-            Err(refusal) => refusal,
-        };
-        if let Some(first) = counted.first() {
-            first.tell(answer.headers_mut());
-        }
+        let mut answer = self.answer(number, request).await.unwrap_or_else(|refusal| *refusal);
         cors::allow(&self.accounts.settings, origin.as_ref(), answer.headers_mut());
         answer
     }
 
-    async fn admit(
-        &self,
-        number: usize,
-        endpoint: &Endpoint,
-        request: Request,
-        counted: &mut Vec<Counted>,
-    ) -> Result<(Incoming, Vec<(String, String)>), Answer> {
-        let (mut head, body) = request.into_parts();
+    async fn answer(&self, number: usize, request: Request) -> Result<Answer, Box<Answer>> {
+        let endpoint = self.endpoints.get(number).ok_or_else(|| Box::new(unauthorized()))?;
+        let (head, body) = request.into_parts();
+        let caller = self.recognize(endpoint, &head).await?;
+        let counted = self.count(number, endpoint, &caller)?;
+        let mut answer = match self.read(endpoint, head, body, caller).await {
+            Ok(incoming) => incoming.answer(endpoint).await,
+            Err(refusal) => *refusal,
+        };
+        if let Some(counted) = counted {
+            counted.tell(answer.headers_mut());
+        }
+        Ok(answer)
+    }
+
+    /// Who is it, and may they.
+    async fn recognize(&self, endpoint: &Endpoint, head: &Parts) -> Result<Caller, Box<Answer>> {
         let socket = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
         let peer = peer::describe(socket, &head.headers, &self.app.proxies);
+        // Who logs in is nobody yet, whatever an old token says.
         let identity = match endpoint.target {
-            Target::Login => Identity::default(),
-            _ => identity::identify(&self.accounts, &head.headers, &peer)
-                .await
-                .map_err(|error| self.failed(error, endpoint))?,
+            Target::Login => Ok(Identity::default()),
+            _ => identity::identify(&self.accounts, &head.headers, &peer).await,
         };
+        let identity = identity.map_err(|error| self.failed(error, endpoint))?;
         if endpoint.is_for_users() && identity.user.is_none() {
-            return Err(unauthorized());
+            return Err(Box::new(unauthorized()));
         }
         if let (Some(permission), Some(user)) = (endpoint.route.permission, &identity.user)
             && !self.may(user, permission).await.map_err(|error| self.failed(error, endpoint))?
         {
-            return Err(forbidden());
+            return Err(Box::new(forbidden()));
         }
-        self.count(number, endpoint, peer.address.as_deref(), &identity, counted).map_err(|refusal| *refusal)?;
-        let limits = &self.app.limits;
-        let body = body::read(body, limits.request_bytes, limits.connect_timeout).await?;
-        let path = if endpoint.route.path.contains('{') { path_values(&mut head).await? } else { Vec::new() };
-        let incoming = Incoming {
-            app: Arc::clone(&self.app),
-            accounts: Arc::clone(&self.accounts),
-            headers: head.headers,
-            uri: head.uri,
-            connection: Connection::request(peer, identity.clone()),
-            identity,
-            body,
-        };
-        Ok((incoming, path))
+        Ok(Caller { peer, identity })
     }
 
-    /// Counts for the address and the route, then for the user. The first in `counted` is what the client is told of.
-    fn count(
-        &self,
-        number: usize,
-        endpoint: &Endpoint,
-        address: Option<&str>,
-        identity: &Identity,
-        counted: &mut Vec<Counted>,
-    ) -> Result<(), Box<Answer>> {
+    /// Not too often: counts for the address and the route, then for the user. Gives what the client is told of.
+    fn count(&self, number: usize, endpoint: &Endpoint, caller: &Caller) -> Result<Option<Counted>, Box<Answer>> {
         let settings = &self.accounts.settings;
         if !endpoint.has_limits() || !settings.get(&settings::REST_RATE_LIMIT) {
-            return Ok(());
+            return Ok(None);
         }
         let now = self.accounts.now();
         let usual = |calls| Rule {
@@ -122,21 +112,39 @@ impl Api {
         };
         let own = endpoint.route.limit.map(|(calls, window)| Rule { calls, window });
         let rule = own.unwrap_or_else(|| usual(&settings::REST_RATE_LIMIT_CALLS));
-        counted.push(self.limits.count(Caller::At(number, address.map(Into::into)), rule, now));
-        if let Some(user) = &identity.user {
-            counted.push(self.limits.count(
-                Caller::User(user.clone()),
-                usual(&settings::REST_RATE_LIMIT_USER_CALLS),
-                now,
-            ));
+        let address = caller.peer.address.as_deref().map(Into::into);
+        let of_address = self.limits.count(Counter::At(number, address), rule, now);
+        let of_user = caller
+            .identity
+            .user
+            .clone()
+            .map(|user| self.limits.count(Counter::User(user), usual(&settings::REST_RATE_LIMIT_USER_CALLS), now));
+        match [Some(of_address), of_user].into_iter().flatten().find(Counted::is_too_many) {
+            Some(refused) => Err(Box::new(refused.refuse())),
+            None => Ok(Some(of_address)),
         }
-        match counted.iter().position(Counted::is_too_many) {
-            Some(refused) => {
-                counted.swap(0, refused);
-                Err(Box::new(counted[0].refuse()))
-            }
-            None => Ok(()),
-        }
+    }
+
+    async fn read(
+        &self,
+        endpoint: &Endpoint,
+        mut head: Parts,
+        body: Body,
+        Caller { peer, identity }: Caller,
+    ) -> Result<Incoming, Box<Answer>> {
+        let limits = &self.app.limits;
+        let body = body::read(body, limits.request_bytes, limits.connect_timeout).await?;
+        let path = if endpoint.has_path_values() { path_values(&mut head).await? } else { Vec::new() };
+        Ok(Incoming {
+            app: Arc::clone(&self.app),
+            accounts: Arc::clone(&self.accounts),
+            headers: head.headers,
+            uri: head.uri,
+            connection: Connection::request(peer, identity.clone()),
+            identity,
+            body,
+            path,
+        })
     }
 
     async fn may(&self, user: &UserId, permission: &str) -> MethodResult<bool> {
@@ -144,15 +152,15 @@ impl Api {
         Ok(user.is_some_and(|user| self.accounts.permissions.has(&user, permission)))
     }
 
-    fn failed(&self, error: MethodError, endpoint: &Endpoint) -> Answer {
-        failure(&sanitize(error, "request", &endpoint.route.path, &self.app.random_id()))
+    fn failed(&self, error: MethodError, endpoint: &Endpoint) -> Box<Answer> {
+        Box::new(failure(&sanitize(error, "request", &endpoint.route.path, &self.app.random_id())))
     }
 }
 
 impl Incoming {
-    async fn answer(self, endpoint: &Endpoint, path: Vec<(String, String)>) -> Answer {
+    async fn answer(self, endpoint: &Endpoint) -> Answer {
         match &endpoint.target {
-            Target::Method(method) => self.run(endpoint, method, path).await,
+            Target::Method(method) => self.run(endpoint, method).await,
             Target::Login => login::login(self).await,
             Target::Logout => login::logout(self).await,
             Target::MethodCall | Target::AnonymousMethodCall => method_call::call(self).await,
@@ -160,8 +168,8 @@ impl Incoming {
     }
 
     /// Runs an endpoint: what the path, the query and the body say is its one parameter.
-    async fn run(self, endpoint: &Endpoint, method: &Arc<Method>, path: Vec<(String, String)>) -> Answer {
-        let fields = match self.fields(endpoint, path) {
+    async fn run(self, endpoint: &Endpoint, method: &Arc<Method>) -> Answer {
+        let fields = match self.fields(endpoint) {
             Ok(fields) => fields,
             Err(refusal) => return *refusal,
         };
@@ -175,7 +183,7 @@ impl Incoming {
         }
     }
 
-    fn fields(&self, endpoint: &Endpoint, path: Vec<(String, String)>) -> Result<Map<String, Value>, Box<Answer>> {
+    fn fields(&self, endpoint: &Endpoint) -> Result<Map<String, Value>, Box<Answer>> {
         let mut fields = self.object()?;
         let query = self.uri.query().map(|query| body::form(query.as_bytes())).unwrap_or_default();
         let takes = &endpoint.route.takes;
@@ -187,7 +195,7 @@ impl Incoming {
             };
             fields.insert(name, value);
         }
-        fields.extend(path.into_iter().map(|(name, value)| (name, Value::String(value))));
+        fields.extend(self.path.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
         match takes.iter().find_map(|field| field.mistake(&fields)) {
             Some(mistake) => Err(Box::new(mistaken(&mistake))),
             None => Ok(fields),
@@ -215,8 +223,8 @@ fn mistaken(mistake: &Mistake) -> Answer {
     }
 }
 
-async fn path_values(head: &mut http::request::Parts) -> Result<Vec<(String, String)>, Answer> {
+async fn path_values(head: &mut Parts) -> Result<Vec<(String, String)>, Box<Answer>> {
     let values = RawPathParams::from_request_parts(head, &()).await;
-    let values = values.map_err(|_| invalid("The path is not UTF-8"))?;
+    let values = values.map_err(|_| Box::new(invalid("The path is not UTF-8")))?;
     Ok(values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }

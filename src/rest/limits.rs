@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use parking_lot::Mutex;
 
@@ -27,7 +28,7 @@ pub(super) struct Rule {
 
 /// Whose calls are counted together.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) enum Caller {
+pub(super) enum Counter {
     /// One address at one route, which is named by its number.
     At(usize, Option<Box<str>>),
     User(UserId),
@@ -37,10 +38,10 @@ pub(super) enum Caller {
 
 #[derive(Default)]
 pub(super) struct RequestLimits {
-    counters: Mutex<HashMap<Caller, Counter>>,
+    counters: Mutex<HashMap<Counter, Window>>,
 }
 
-struct Counter {
+struct Window {
     calls: u32,
     ends: Timestamp,
 }
@@ -56,21 +57,20 @@ pub(super) struct Counted {
 
 impl RequestLimits {
     /// Counts a call, also one that is refused.
-    pub(super) fn count(&self, caller: Caller, rule: Rule, now: Timestamp) -> Counted {
+    pub(super) fn count(&self, of: Counter, rule: Rule, now: Timestamp) -> Counted {
         let mut counters = self.counters.lock();
-        if counters.len() >= COUNTERS && !counters.contains_key(&caller) {
-            counters.retain(|_, counter| now < counter.ends);
+        if counters.len() >= COUNTERS && !counters.contains_key(&of) {
+            counters.retain(|_, window| now < window.ends);
         }
-        let caller =
-            if counters.len() >= COUNTERS && !counters.contains_key(&caller) { Caller::Others } else { caller };
+        let of = if counters.len() >= COUNTERS && !counters.contains_key(&of) { Counter::Others } else { of };
         let ends = now.plus(rule.window);
-        let counter = counters.entry(caller).or_insert(Counter { calls: 0, ends });
+        let window = counters.entry(of).or_insert(Window { calls: 0, ends });
         // A clock that was set back, and a window that was made shorter, do not make anybody wait longer.
-        if counter.ends <= now || ends < counter.ends {
-            *counter = Counter { calls: 0, ends };
+        if window.ends <= now || ends < window.ends {
+            *window = Window { calls: 0, ends };
         }
-        counter.calls = counter.calls.saturating_add(1);
-        Counted { rule, calls: counter.calls, ends: counter.ends, now }
+        window.calls = window.calls.saturating_add(1);
+        Counted { rule, calls: window.calls, ends: window.ends, now }
     }
 }
 
@@ -87,7 +87,8 @@ impl Counted {
              again. [error-too-many-requests]"
         );
         let mut answer = refusal(StatusCode::TOO_MANY_REQUESTS, &sentence, "error-too-many-requests");
-        answer.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(seconds));
+        self.tell(answer.headers_mut());
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         answer
     }
 
@@ -116,7 +117,7 @@ mod tests {
     #[test]
     fn each_caller_has_so_many_calls_in_a_window() {
         let limits = RequestLimits::default();
-        let caller = |address: &str| Caller::At(0, Some(address.into()));
+        let caller = |address: &str| Counter::At(0, Some(address.into()));
         let count = |address, time| limits.count(caller(address), RULE, at(time)).is_too_many();
         assert_eq!([count("a", 0), count("a", 1), count("a", 2), count("b", 2)], [false, false, true, false]);
         assert!(count("a", 59_999));
@@ -126,7 +127,7 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_makes_nobody_wait_longer() {
         let limits = RequestLimits::default();
-        let count = |time| limits.count(Caller::User("u".into()), RULE, at(time)).is_too_many();
+        let count = |time| limits.count(Counter::User("u".into()), RULE, at(time)).is_too_many();
         assert_eq!([count(1_000_000), count(1_000_000), count(1_000_000)], [false, false, true]);
         assert!(!count(0));
     }
@@ -135,10 +136,10 @@ mod tests {
     fn counters_are_bounded() {
         let limits = RequestLimits::default();
         for number in 0..COUNTERS + 10 {
-            limits.count(Caller::At(number, None), RULE, at(0));
+            limits.count(Counter::At(number, None), RULE, at(0));
         }
         assert!(limits.counters.lock().len() <= COUNTERS + 1);
-        assert!(limits.count(Caller::At(usize::MAX, None), RULE, at(1)).is_too_many());
-        assert!(!limits.count(Caller::At(usize::MAX, None), RULE, at(60_000)).is_too_many());
+        assert!(limits.count(Counter::At(usize::MAX, None), RULE, at(1)).is_too_many());
+        assert!(!limits.count(Counter::At(usize::MAX, None), RULE, at(60_000)).is_too_many());
     }
 }

@@ -23,6 +23,7 @@ mod route;
 mod settings;
 mod users;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::Router;
@@ -34,6 +35,7 @@ use serde_json::json;
 
 use crate::accounts::AccountsCore;
 use crate::app::{AppBuilder, AppState};
+use crate::error::BuildError;
 use answer::{Answer, answer, refusal, written};
 use incoming::Api;
 use limits::RequestLimits;
@@ -41,6 +43,12 @@ use limits::RequestLimits;
 pub(crate) use route::{Endpoint, Verb};
 
 pub use route::{Field, FieldKind, Route};
+
+/// The version of the server, below `v1` too.
+const INFO: &str = "info";
+
+/// Whatever is no endpoint.
+const UNKNOWN: &str = "{*unknown}";
 
 /// Registers the endpoints that the app has not registered itself.
 pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
@@ -50,13 +58,40 @@ pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
     challenges::register(core, builder)
 }
 
+/// Makes sure that each path of the app's means one thing, as the router wants it.
+///
+/// # Errors
+/// [`BuildError::DuplicateEndpoint`] and [`BuildError::Endpoint`].
+pub(crate) fn check(endpoints: &[Arc<Endpoint>]) -> Result<(), BuildError> {
+    let (mut router, mut seen) = (matchit::Router::new(), HashSet::new());
+    for path in [INFO, UNKNOWN] {
+        // The first ones of a router cannot stand in each other's way.
+        let _added = router.insert(path, ());
+    }
+    let built_in = built_in();
+    for endpoint in built_in.iter().chain(endpoints) {
+        let path = endpoint.route.path();
+        if !seen.insert((endpoint.verb.method_kind(), path)) {
+            return Err(BuildError::DuplicateEndpoint(path.to_owned()));
+        }
+        let is_new = seen.iter().filter(|(_, other)| *other == path).count() == 1;
+        if is_new && let Err(reason) = router.insert(path, ()) {
+            return Err(BuildError::Endpoint { path: path.to_owned(), reason: reason.to_string() });
+        }
+    }
+    Ok(())
+}
+
+/// The endpoints that are no methods.
+fn built_in() -> Vec<Arc<Endpoint>> {
+    login::endpoints().into_iter().chain(method_call::endpoints()).map(Arc::new).collect()
+}
+
 /// The routes, below the app's path prefix. An app without accounts has none.
 pub(crate) fn router(app: &Arc<AppState>) -> Router {
     let Some(accounts) = &app.accounts else { return Router::new() };
     let root = format!("{}/api", app.path_prefix);
-    let endpoints: Vec<Endpoint> = login::endpoints().into_iter().chain(method_call::endpoints()).collect();
-    let endpoints: Vec<Arc<Endpoint>> =
-        endpoints.into_iter().map(Arc::new).chain(app.endpoints.iter().cloned()).collect();
+    let endpoints: Vec<Arc<Endpoint>> = built_in().into_iter().chain(app.endpoints.iter().cloned()).collect();
     let description = openapi::describe(&root, &endpoints);
     let api = Arc::new(Api {
         app: Arc::clone(app),
@@ -78,9 +113,9 @@ pub(crate) fn router(app: &Arc<AppState>) -> Router {
     let version = || answer(StatusCode::OK, &json!({ "version": env!("CARGO_PKG_VERSION"), "success": true }));
     let mut router = Router::new()
         .route(&format!("{root}/info"), around(accounts).get(async move || version()))
-        .route(&format!("{root}/v1/info"), around(accounts).get(async move || version()))
+        .route(&format!("{root}/v1/{INFO}"), around(accounts).get(async move || version()))
         .route(&format!("{root}/docs.json"), get(async move || written(StatusCode::OK, description)))
-        .route(&format!("{root}/v1/{{*unknown}}"), any(async || unknown()));
+        .route(&format!("{root}/v1/{UNKNOWN}"), any(async || unknown()));
     for (path, route) in by_path {
         router = router.route(&format!("{root}/v1/{path}"), route);
     }

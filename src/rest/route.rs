@@ -304,6 +304,11 @@ impl Endpoint {
         }
     }
 
+    /// Whether parts of the path change, and mean something.
+    pub(super) fn has_path_values(&self) -> bool {
+        matches!(self.target, Target::Method(_)) && self.route.path.contains('{')
+    }
+
     /// A `method.call` is counted by the rules of its method.
     pub(super) const fn has_limits(&self) -> bool {
         !matches!(self.target, Target::MethodCall | Target::AnonymousMethodCall)

@@ -1,5 +1,6 @@
 //! What is checked comes in Rocket.Chat's order: who is it, may they, not too often, can it be read, the second factor.
 
+use bolide::prelude::*;
 use serde_json::json;
 
 use crate::accounts::{Bank, sha256};
@@ -36,4 +37,27 @@ async fn too_many_requests_are_refused_before_the_body_is_read_and_after_the_per
     assert_eq!(change().by("admin", &admin).text("no JSON").send().await.status, 429);
     assert_eq!(change().by("alice", &alice).text("no JSON").send().await.status, 403);
     assert_eq!(change().text("no JSON").send().await.status, 401);
+}
+
+#[tokio::test]
+async fn a_path_that_means_two_things_or_nothing_is_refused_when_the_app_is_built() {
+    let refusal = |paths: &[&str]| {
+        let endpoint = async |_: Context, _: serde_json::Value| Ok(1);
+        let app = paths.iter().fold(App::builder(), |app, path| app.post(*path, TwoFactor::none(), endpoint));
+        app.build().unwrap_err().to_string()
+    };
+    for paths in [
+        &["a", "a"][..],
+        &["login"],
+        &["method.call/:name"],
+        &["a/:id", "a/:name"],
+        &["info"],
+        &["*x"],
+        &["a/{b"],
+        &["a/{*b}/c"],
+    ] {
+        assert!(refusal(paths).contains(paths[paths.len() - 1].split(':').next().unwrap()), "{paths:?}");
+    }
+    let both = App::builder().get("a/:id", TwoFactor::none(), async |_: Context, _: serde_json::Value| Ok(1));
+    assert!(both.post("a/:id", TwoFactor::none(), async |_: Context, _: serde_json::Value| Ok(1)).build().is_ok());
 }
