@@ -55,7 +55,7 @@ browserTest('several changes are saved with one question; defaults are one press
   await press(page, 'Save');
   await answer(page, 'admin password');
   await hears(page, '2 settings saved.');
-  await press(page, 'Set Accounts_TwoFactorAuthentication_RememberFor to the default');
+  await press(page, 'Set to the default: Accounts_TwoFactorAuthentication_RememberFor');
   assert.equal(await page.getByLabel(REMEMBER).inputValue(), '300');
   await press(page, 'Save'); // the answer before is remembered
   await hears(page, '1 setting saved.');

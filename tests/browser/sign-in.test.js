@@ -5,7 +5,7 @@ import { BOB, nextCode, wrongCode } from './support/authenticator.js';
 import { browserTest } from './support/browser.js';
 import { mailbox } from './support/mailbox.js';
 import { answer, goTo, hears, openAs, press, question, sees, signIn } from './support/pages.js';
-import { conformanceServer } from './support/programs.js';
+import { conformanceServer, post } from './support/programs.js';
 
 browserTest('a wrong password is told from a right one', async (visit) => {
   const server = await conformanceServer(visit);
@@ -44,7 +44,7 @@ browserTest('signing out takes the token from the browser, and makes it worthles
   await press(page, 'Sign out');
   await sees(page, 'Sign in');
   assert.equal(await page.evaluate(() => sessionStorage.length + localStorage.length), 0);
-  const login = await fetch(`${server.url}/api/v1/login`, { method: 'POST', body: JSON.stringify({ resume: token }) });
+  const login = await post(server.url, 'login', { resume: token });
   assert.equal(login.status, 401);
 });
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { BOB, nextCode, wrongCode } from './support/authenticator.js';
 import { browserTest } from './support/browser.js';
 import { answer, confirm, hears, openAs, press, question, sees, signIn } from './support/pages.js';
-import { conformanceServer } from './support/programs.js';
+import { conformanceServer, post } from './support/programs.js';
 
 async function openAsBob(visit, server, path) {
   const page = await visit.open(`${server.url}/#${path}`);
@@ -21,8 +21,8 @@ async function makeToken(page, name) {
 
 /** The status of a call over REST in somebody's name. */
 async function statusWith(server, token, userId, endpoint = 'gated') {
-  const headers = { 'x-auth-token': token, 'x-user-id': userId };
-  return (await fetch(`${server.url}/api/v1/${endpoint}`, { method: 'POST', headers })).status;
+  const answer = await post(server.url, endpoint, {}, { 'x-auth-token': token, 'x-user-id': userId });
+  return answer.status;
 }
 
 browserTest('a call that needs a second factor asks, again after a wrong code, and goes on after a right one', async (visit) => {

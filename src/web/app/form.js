@@ -83,7 +83,6 @@ function withPeeking(input) {
   peek.addEventListener('click', () => {
     const isShown = input.type === 'text';
     input.type = isShown ? 'password' : 'text';
-    peek.textContent = isShown ? 'Show' : 'Hide';
     peek.setAttribute('aria-pressed', String(!isShown));
   });
   return element('div', { class: 'password' }, input, peek);

@@ -39,9 +39,18 @@ async function emptyDirectory(visit) {
   return directory;
 }
 
+/** What a REST endpoint answers. */
+export function post(http, endpoint, body, headers = {}) {
+  return fetch(`${http}/api/v1/${endpoint}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  });
+}
+
 async function callOverRest(http, method, params) {
   const message = JSON.stringify({ msg: 'method', id: '1', method, params });
-  const answer = await fetch(`${http}/api/v1/method.callAnon/${encodeURIComponent(method)}`, { method: 'POST', body: JSON.stringify({ message }) });
+  const answer = await post(http, `method.callAnon/${encodeURIComponent(method)}`, { message });
   const { result, error } = JSON.parse((await answer.json()).message);
   if (error) throw Object.assign(new Error(error.message), error);
   return result;

@@ -35,7 +35,14 @@ function whileOff({ emails = [] }) {
   if (emails.length === 0) return note('You have no address. Add one to your profile.');
   const unverified = emails.filter(({ verified }) => !verified);
   if (unverified.length === 0) return action('Turn on codes by e-mail', enable);
-  return [note('First verify that your mails reach you.'), element('div', { class: 'buttons' }, unverified.map(verifyButton))];
+  return [
+    note('First verify that your mails reach you.'),
+    element(
+      'div',
+      { class: 'buttons' },
+      unverified.map(({ address }) => verifyButton(address)),
+    ),
+  ];
 }
 
 async function enable() {

@@ -64,7 +64,7 @@ function addressRow({ address, verified }) {
   return row({
     title: address,
     badges: [verified ? badge('verified', 'good') : badge('not verified', 'bad')],
-    actions: [!verified && verifyButton({ address })],
+    actions: [!verified && verifyButton(address, 'Verify')],
   });
 }
 

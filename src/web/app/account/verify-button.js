@@ -4,9 +4,10 @@ import { client } from '../client.js';
 import { action } from '../form.js';
 import { say } from '../messages.js';
 
-export function verifyButton({ address }) {
-  return action(`Send a mail to verify ${address}`, async () => {
+export function verifyButton(address, label = `Verify ${address}`) {
+  const send = async () => {
     const isSent = await client.call('sendVerificationEmail', address);
     say(isSent ? `A mail is on its way to ${address}.` : 'No mail was sent: there were many lately. Try again later.');
-  });
+  };
+  return action(label, send, { 'aria-label': `Verify ${address}` });
 }

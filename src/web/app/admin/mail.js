@@ -41,8 +41,8 @@ function mailRow({ _id, to, subject, createdAt, state, failures, lastError, next
     ],
     problem: lastError,
     actions: [
-      action('Send now', () => retry(_id), { 'aria-label': `Send “${subject}” now` }),
-      action('Discard', () => discard(_id, subject), { class: 'danger-quiet', 'aria-label': `Discard “${subject}”` }),
+      action('Send now', () => retry(_id), { 'aria-label': `Send now: “${subject}”` }),
+      action('Discard', () => discard(_id, subject), { class: 'danger-quiet', 'aria-label': `Discard: “${subject}”` }),
     ],
   });
 }

@@ -43,7 +43,7 @@ function roleRow({ _id: name, mandatory2fa, builtIn }) {
     facts: [builtIn && 'built in'],
     actions: [
       mandatory2fa
-        ? action('Demand none', () => demand(name, false), { 'aria-label': `Demand no second factor of ${name}` })
+        ? action('Demand no second factor', () => demand(name, false), { 'aria-label': `Demand no second factor of ${name}` })
         : action('Demand a second factor', () => demand(name, true), { 'aria-label': `Demand a second factor of ${name}` }),
     ],
   });

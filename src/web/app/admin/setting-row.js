@@ -21,7 +21,7 @@ export class SettingRow {
     this.#input = inputFor(setting, { id, 'aria-describedby': this.#state.id, oninput: () => this.#changed() });
     this.#reset = action('Set to the default', () => this.#setTo(this.#setting.default), {
       class: 'quiet small',
-      'aria-label': `Set ${setting._id} to the default`,
+      'aria-label': `Set to the default: ${setting._id}`,
     });
     this.element = element(
       'div',
