@@ -1,6 +1,6 @@
 //! Calls methods of a DDP server, one after the other and many at once.
 //!
-//! Run `cargo run --example quickstart`, and then `cargo run --example client_call`.
+//! Run `cargo run --example quickstart`, and then `cargo run --example client_call`. It takes another server's URL, too.
 
 #![expect(clippy::print_stdout, reason = "it is a command-line program")]
 
@@ -9,7 +9,8 @@ use futures::future::try_join_all;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let client = Client::connect("ws://127.0.0.1:3000").await?;
+    let url = std::env::args().nth(1).unwrap_or_else(|| "ws://127.0.0.1:3000".to_owned());
+    let client = Client::connect(&url).await?;
 
     let sum: f64 = client.call("add", &(2, 3)).await?;
     println!("2 + 3 = {sum}");

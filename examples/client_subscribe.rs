@@ -9,7 +9,8 @@ use bolide::client::{Change, Client};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let client = Client::connect("ws://127.0.0.1:3000").await?;
+    let url = std::env::args().nth(1).unwrap_or_else(|| "ws://127.0.0.1:3000".to_owned());
+    let client = Client::connect(&url).await?;
     let mut items = client.subscribe("items", &())?;
     items.ready().await?;
     println!("there are {} items", client.documents("items").len());

@@ -1,6 +1,8 @@
 //! Signs in and calls a method that asks for a second factor.
 //!
-//! `cargo run --example client_two_factor -- ws://127.0.0.1:3000 USER PASSWORD METHOD`
+//! Run `cargo run --example conformance_server`, and then
+//! `cargo run --example client_two_factor -- ws://127.0.0.1:3000 alice 'correct horse' gated`. It asks for a code; alice has
+//! no second factor, so hers is the password.
 
 #![expect(clippy::print_stdout, reason = "it is a command-line program")]
 
@@ -35,7 +37,7 @@ async fn main() -> anyhow::Result<()> {
     println!("signed in as {}", account.user_id());
 
     let result: Ejson = client.call(method, &()).await?;
-    println!("{result:?}");
+    println!("{}", result.to_plain_json());
     client.close().await;
     Ok(())
 }

@@ -25,6 +25,7 @@
 //! - [`publication`] and [`collection`]: what clients subscribe to, and documents that can be watched;
 //! - [`two_factor`]: the policy of a method, and the gate that the dispatcher asks;
 //! - [`Context`] and [`SignedIn`]: what a handler is given;
+//! - `accounts`, `settings`, `mail` and `store` (feature `accounts`): users and what they prove, with REST and web pages;
 //! - `client` (feature `client`): a client for any DDP server, with a prompt for the second factor;
 //! - [`rate_limit`], [`Limits`], [`clock`], [`chance`] and [`bus`]: what bounds a server, and what it takes from outside.
 

@@ -44,8 +44,10 @@ async fn main() -> anyhow::Result<()> {
     let app = accounts::register(publications::register(methods::register(app, clock))).build()?;
     accounts::limit_requests(&app, arguments.rate_limits).await?;
     let listener = TcpListener::bind(&arguments.listen).await?;
+    // Whoever reads the announcement may end this program at once.
+    let ended = ended()?;
     announce(&listener)?;
-    app.serve_on(listener, ended()).await;
+    app.serve_on(listener, ended).await;
     Ok(())
 }
 
@@ -56,11 +58,14 @@ fn announce(listener: &TcpListener) -> std::io::Result<()> {
     output.flush()
 }
 
-async fn ended() {
+/// SIGINT or SIGTERM, from now on.
+fn ended() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }

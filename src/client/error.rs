@@ -29,6 +29,9 @@ pub enum CallError {
     /// The server did not understand the message, with the reason that it gives.
     #[error("the server refuses the message: {0}")]
     Refused(String),
+    /// The server's answer is not what DDP says, for this reason.
+    #[error("the server's answer is not understood: {0}")]
+    Answer(String),
     /// There are too many subscriptions; see [`ClientLimits`](super::ClientLimits).
     #[error("there are {0} subscriptions already, which is the limit of this client")]
     TooManySubscriptions(usize),
@@ -101,4 +104,7 @@ pub enum ConnectError {
     /// The server sent more documents than the client keeps; see [`ClientLimits`](super::ClientLimits).
     #[error("the server sent more than {0} documents, which is the limit of this client")]
     TooManyDocuments(usize),
+    /// The server sent a message that is larger than the client takes; see [`ClientLimits`](super::ClientLimits).
+    #[error("the server sent a message of more than {0} bytes, which is the limit of this client")]
+    MessageTooLarge(usize),
 }

@@ -19,7 +19,12 @@ use super::two_factor::{Dialect, Proof, sha256};
 /// let again = Login::resume("a token of an earlier login, or a personal access token");
 /// ```
 #[derive(Clone)]
-pub struct Login(Value);
+pub struct Login {
+    /// What the server's `login` method is given when no code is shown.
+    options: Value,
+    /// A code that is shown before it is asked for.
+    code: Option<String>,
+}
 
 impl Login {
     /// By password. A `user` with an `@` in it is an e-mail address, any other a user name. The password leaves the client
@@ -28,20 +33,20 @@ impl Login {
     pub fn password(user: &str, password: &str) -> Self {
         let selector = if user.contains('@') { "email" } else { "username" };
         let digest = json!({ "digest": sha256(password), "algorithm": "sha-256" });
-        Self(json!({ "user": { selector: user }, "password": digest }))
+        Self::new(json!({ "user": { selector: user }, "password": digest }))
     }
 
     /// By the token of an earlier login, or by a personal access token.
     #[must_use]
     pub fn resume(token: &str) -> Self {
-        Self(json!({ "resume": token }))
+        Self::new(json!({ "resume": token }))
     }
 
     /// By a token that came by mail (Meteor's passwordless login). `user` is as for [`password`](Self::password).
     #[must_use]
     pub fn token(user: &str, token: &str) -> Self {
         let selector = if user.contains('@') { "email" } else { "username" };
-        Self(json!({ "selector": { selector: user }, "token": token }))
+        Self::new(json!({ "selector": { selector: user }, "token": token }))
     }
 
     /// Any other object that the server's `login` method takes.
@@ -51,28 +56,35 @@ impl Login {
     pub fn options(options: &impl Serialize) -> Result<Self, serde_json::Error> {
         let options = serde_json::to_value(options)?;
         if options.is_object() {
-            return Ok(Self(options));
+            return Ok(Self::new(options));
         }
         Err(serde::ser::Error::custom("the options of a login are an object"))
     }
 
-    /// The same login with a code, for whoever asks for it before the server does: `{totp: {login, code}}`.
+    /// The same login with a code, for whoever asks for it before the server does: `{totp: {login, code}}`. It is shown
+    /// once; if it is wrong, the prompt of the client is asked for another.
     #[must_use]
     pub fn with_code(self, code: &str) -> Self {
-        Self(json!({ "totp": { "login": self.0, "code": code } }))
+        Self { code: Some(code.to_owned()), ..self }
     }
 
-    /// The parameters of the method `login`.
-    pub(super) fn params(&self, code: Option<&Proof>) -> Result<RawJson, EncodeError> {
-        let login = &self.0;
-        let options = match code {
-            None => login.clone(),
-            Some(Proof { code, dialect: Dialect::Meteor }) => with_member(login.clone(), code.code()),
-            Some(Proof { code, dialect: Dialect::RocketChat }) => {
+    fn new(options: Value) -> Self {
+        Self { options, code: None }
+    }
+
+    /// The parameters of the next attempt, and whether they show a code. No code is shown in two attempts.
+    pub(super) fn next_attempt(&mut self, proof: Option<&Proof>) -> (Result<RawJson, EncodeError>, bool) {
+        let (login, code) = (&self.options, self.code.take());
+        let shows_code = proof.is_some() || code.is_some();
+        let options = match (proof, code) {
+            (None, None) => login.clone(),
+            (None, Some(code)) => json!({ "totp": { "login": login, "code": code } }),
+            (Some(Proof { code, dialect: Dialect::Meteor }), _) => with_member(login.clone(), code.code()),
+            (Some(Proof { code, dialect: Dialect::RocketChat }), _) => {
                 json!({ "totp": { "login": login, "code": code.code() } })
             }
         };
-        ejson::to_raw(&[options])
+        (ejson::to_raw(&[options]), shows_code)
     }
 }
 

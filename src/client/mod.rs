@@ -49,6 +49,8 @@ mod status;
 mod stream;
 mod subscription;
 mod task;
+#[cfg(all(test, feature = "conformance"))]
+mod tests;
 mod two_factor;
 
 use std::sync::Arc;
@@ -114,10 +116,10 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError::Server`] when the server refuses, and whatever hinders a call.
-    pub async fn login(&self, login: Login) -> Result<Account, CallError> {
+    pub async fn login(&self, mut login: Login) -> Result<Account, CallError> {
         let handle = &*self.0;
         let outcome = prove(handle.prompter.as_ref(), &Subject::Login, |code| {
-            let (params, carries_code) = (login.params(code.as_ref()), code.is_some());
+            let (params, carries_code) = login.next_attempt(code.as_ref());
             async move {
                 let params = params.map_err(CallError::Parameters)?;
                 // To sign in twice does no harm.

@@ -14,7 +14,7 @@ pub struct ClientLimits {
     pub changes: usize,
     /// How many documents of the server are kept; a server that sends more is left for good.
     pub documents: usize,
-    /// The largest message from the server, in bytes.
+    /// The largest message from the server, in bytes; a server that sends a larger one is left for good.
     pub message_size: usize,
 }
 

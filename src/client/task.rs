@@ -12,7 +12,7 @@ use futures::{Sink as _, SinkExt as _, Stream as _};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::builder::Destination;
 use super::error::ConnectError;
@@ -122,6 +122,7 @@ impl Task<'_> {
                 .has_heartbeats()
                 .then(|| HeartbeatTimer::new(self.destination.options.heartbeat))
                 .flatten(),
+            message_size: self.destination.options.limits.message_size,
             needs_flush: false,
         };
         let end = poll_fn(|context| carrier.poll(context)).await;
@@ -148,6 +149,8 @@ struct Carrier<'client> {
     shared: &'client Shared,
     socket: Socket,
     heartbeat: Option<HeartbeatTimer>,
+    /// The largest message that the server may send.
+    message_size: usize,
     needs_flush: bool,
 }
 
@@ -174,6 +177,7 @@ impl Carrier<'_> {
             let message = match Pin::new(&mut self.socket).poll_next(context) {
                 Poll::Pending => return None,
                 Poll::Ready(Some(Ok(message))) => message,
+                Poll::Ready(Some(Err(Error::Capacity(_)))) => return Some(self.too_large()),
                 Poll::Ready(_) => return Some(End::Lost),
             };
             if let Some(heartbeat) = &mut self.heartbeat {
@@ -188,6 +192,11 @@ impl Carrier<'_> {
         }
         context.waker().wake_by_ref();
         None
+    }
+
+    /// Another connection would bring the same message again.
+    fn too_large(&self) -> End {
+        End::GivenUp(ConnectError::MessageTooLarge(self.message_size))
     }
 
     fn write(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ()>> {

@@ -216,14 +216,14 @@ fn equal(expected: &Value, actual: &Value) -> Matched {
     Err(Mismatch::new(format!("expected {expected}, received {actual}")))
 }
 
-const MORE: &str = "<more>";
+pub(crate) const MORE: &str = "<more>";
 const ERROR: &str = "<error>";
 const CONTAINS: &str = "<contains>";
 const UNORDERED: &str = "<unordered>";
 const SOME: &str = "<some>";
 
 /// What an expected object means.
-enum Form<'form> {
+pub(crate) enum Form<'form> {
     /// Its members.
     Members {
         /// Whether there may be others.
@@ -240,7 +240,7 @@ enum Form<'form> {
 }
 
 impl<'form> Form<'form> {
-    fn read(members: &'form Map<String, Value>) -> Result<Self, String> {
+    pub(crate) fn read(members: &'form Map<String, Value>) -> Result<Self, String> {
         if let Some(parts) = members.get(ERROR) {
             if members.len() > 1 {
                 return Err(format!("`{ERROR}` stands alone in its object"));
@@ -287,7 +287,7 @@ fn written_out(parts: &Value) -> Result<Value, String> {
 }
 
 /// What an expected array means.
-enum ArrayForm<'form> {
+pub(crate) enum ArrayForm<'form> {
     /// These elements in this order.
     Ordered(&'form [Value]),
     /// `["<unordered>", …]`: these elements in any order.
@@ -297,7 +297,7 @@ enum ArrayForm<'form> {
 }
 
 impl<'form> ArrayForm<'form> {
-    fn read(items: &'form [Value]) -> Self {
+    pub(crate) fn read(items: &'form [Value]) -> Self {
         match items.split_first() {
             Some((Value::String(first), rest)) if first == UNORDERED => Self::Unordered(rest),
             Some((Value::String(first), rest)) if first == SOME => Self::Some(rest),
@@ -305,7 +305,7 @@ impl<'form> ArrayForm<'form> {
         }
     }
 
-    const fn items(&self) -> &'form [Value] {
+    pub(crate) const fn items(&self) -> &'form [Value] {
         match self {
             Self::Ordered(items) | Self::Unordered(items) | Self::Some(items) => items,
         }

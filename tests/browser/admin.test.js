@@ -75,6 +75,17 @@ browserTest('a user is logged out everywhere', async (visit) => {
   await sees(user, 'Sign in');
 });
 
+browserTest('what was open on a page goes with it', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openPanel(visit, server, '/admin/users');
+  const dialog = await manage(page, 'alice');
+  await dialog.getByRole('button', { name: 'Log out everywhere' }).click();
+  await question(page).waitFor();
+  await page.goto(`${server.url}/#/account`);
+  await sees(page, 'Profile');
+  assert.equal(await page.getByRole('dialog').count(), 0);
+});
+
 browserTest('users are found by name, address and role, and new ones appear', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openPanel(visit, server, '/admin/users');
@@ -126,6 +137,11 @@ browserTest('a role that demands a second factor leads its users to set one up, 
   await user.getByText('Your role demands a second factor.').waitFor();
   await user.getByRole('link', { name: 'Access tokens' }).click();
   await sees(user, 'Second factors');
+  await dialog.getByRole('button', { name: 'Close' }).click();
+  await goTo(page, 'Roles');
+  await press(page, 'Demand no second factor of teller');
+  await page.getByText('teller', { exact: true }).waitFor({ state: 'detached' });
+  await goTo(user, 'Access tokens');
 });
 
 browserTest('every method and endpoint is listed with its policy, and calls are counted', async (visit) => {
@@ -140,6 +156,8 @@ browserTest('every method and endpoint is listed with its policy, and calls are 
   await assert.rejects(server.call('failWith', 'no', 'reason'));
   await row('add').getByRole('cell', { name: '3', exact: true }).waitFor();
   await row('failWith').getByRole('cell', { name: '1', exact: true }).nth(1).waitFor();
+  await page.getByLabel('Order').selectOption('most calls first');
+  await page.getByRole('row').nth(1).getByRole('rowheader', { name: 'add', exact: true }).waitFor();
   await page.getByLabel('Only those that ask for a second factor').check();
   await row('add').waitFor({ state: 'detached' });
 });
@@ -169,9 +187,13 @@ browserTest('the audit log shows what happens, filtered, and what happened befor
   await page.getByText('user.created').nth(49).waitFor();
   await press(page, 'Show older');
   await page.getByText('user.created').nth(59).waitFor();
+  await page.getByLabel('Event').fill('');
+  await page.getByLabel('User').fill('alice');
+  await page.getByText('user.created').first().waitFor({ state: 'detached' });
+  await page.getByText('login.failed', { exact: true }).waitFor();
 });
 
-browserTest('a mail that was refused is shown with the reason, and sent again', async (visit) => {
+browserTest('a mail that was refused is shown with the reason, and sent again or discarded', async (visit) => {
   const mails = await mailbox(visit);
   const server = await conformanceServer(visit, { flags: ['--smtp', mails.url] });
   mails.refuse(true);
@@ -183,6 +205,13 @@ browserTest('a mail that was refused is shown with the reason, and sent again', 
   await page.getByRole('button', { name: /^Send “.*” now$/ }).click();
   await answer(page, 'admin password');
   await mails.next('alice@example.com');
+  await page.getByText('Every mail was sent.').waitFor();
+
+  mails.refuse(true);
+  await server.call('forgotPassword', { email: 'bob@example.com' });
+  await page.getByText('No such user').waitFor();
+  await page.getByRole('button', { name: /^Discard/ }).click();
+  await confirm(page, 'Discard');
   await page.getByText('Every mail was sent.').waitFor();
 });
 

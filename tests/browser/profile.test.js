@@ -24,7 +24,7 @@ browserTest('a new address asks who it is, and is verified by a link', async (vi
   await answer(page, 'correct horse');
   await page.getByText('alice@example.net').waitFor();
   await page.getByText('not verified').waitFor();
-  await press(page, 'Send a mail to verify it');
+  await press(page, 'Send a mail to verify alice@example.net');
   await visit.open(`${server.url}/${await mails.nextLink('alice@example.net')}`);
   await page.getByText('verified', { exact: true }).waitFor();
 });

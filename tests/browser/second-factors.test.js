@@ -58,6 +58,10 @@ browserTest('backup codes are shown once, can be taken along, and each lets in o
   await hears(page, 'Copied.');
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), `${codes.join('\n')}\n`);
 
+  await page.emulateMedia({ media: 'print' });
+  assert.match(await page.locator('body').innerText(), /^Keep these backup codes\s/);
+  await page.emulateMedia({ media: 'screen' });
+
   await press(page, 'I have kept them');
   await page.getByText('You have 12 backup codes left.').waitFor();
   assert.ok(!(await page.content()).includes(codes[0]));

@@ -83,6 +83,16 @@ browserTest('what an environment variable fixes cannot be changed, and the page 
   await page.getByText('Fixed by the environment variable BOLIDE_SETTING_Accounts_LoginExpiration.').waitFor();
 });
 
+browserTest('factors that admins turn off are not offered any more', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openAs(visit, server, 'alice', 'correct horse', '/account/two-factor');
+  await page.getByRole('button', { name: 'Set up an authenticator app' }).waitFor();
+  await server.call('setSetting', 'Accounts_TwoFactorAuthentication_By_TOTP_Enabled', false);
+  await server.call('setSetting', 'Accounts_TwoFactorAuthentication_By_Email_Enabled', false);
+  await page.getByText('An admin has turned authenticator apps off.').waitFor();
+  await page.getByText('An admin has turned codes by e-mail off.').waitFor();
+});
+
 browserTest('settings are found by their words and ids', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openSettings(visit, server);

@@ -25,6 +25,11 @@ pub(crate) fn application() -> App {
 
 /// The application with its users, which sends its mail to `smtp_url`. Its hashes are cheap: many log in.
 pub(crate) async fn application_with_users(smtp_url: &str) -> App {
+    application_with_users_at(MovableClock::default(), smtp_url).await
+}
+
+/// The same by a clock of the test's own.
+pub(crate) async fn application_with_users_at(clock: MovableClock, smtp_url: &str) -> App {
     let store = SqliteStore::open("sqlite::memory:").await.expect("a store");
     let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.expect("accounts");
     let sender = "Conformance <no-reply@example.com>".parse().expect("a sender");
@@ -32,7 +37,7 @@ pub(crate) async fn application_with_users(smtp_url: &str) -> App {
         .mailer(SmtpMailer::new(smtp_url, sender).expect("a mail server"))
         .hashing_cost(HashingCost::new(8, 1, 1).expect("a cost"));
     accounts::add_users(&accounts).await.expect("new users");
-    let app = accounts::register(register(App::builder().accounts(accounts)));
+    let app = accounts::register(register_at(App::builder().accounts(accounts), clock));
     let app = app.build().expect("the application fits together");
     accounts::limit_requests(&app, false).await.expect("a setting");
     app
@@ -40,6 +45,9 @@ pub(crate) async fn application_with_users(smtp_url: &str) -> App {
 
 /// Adds all methods and publications of the application that need no accounts.
 pub(crate) fn register(app: AppBuilder) -> AppBuilder {
-    let clock = MovableClock::default();
+    register_at(app, MovableClock::default())
+}
+
+fn register_at(app: AppBuilder, clock: MovableClock) -> AppBuilder {
     publications::register(methods::register(app.clock(clock.clone()), clock))
 }

@@ -95,9 +95,9 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, limit: Option<usi
 }
 
 /// How often each call has run, by its number.
-type Runs = Arc<Mutex<Vec<usize>>>;
+pub(crate) type Runs = Arc<Mutex<Vec<usize>>>;
 
-async fn counting_server(runs: &Runs) -> Server {
+pub(crate) async fn counting_server(runs: &Runs) -> Server {
     let runs = Arc::clone(runs);
     let count = async move |_: Context, number: usize| {
         let mut runs = runs.lock();
@@ -127,12 +127,22 @@ async fn connect(url: &str) -> Client {
     }
 }
 
-/// Calls and a subscription over a connection with a fault; then what has run and what the client has must agree with
-/// what it was told.
-async fn hold_a_conversation(server: &Server, runs: &Runs, fault: Fault, first: usize) {
-    const CALLS: usize = 12;
+async fn hold_a_conversation_through(server: &Server, runs: &Runs, fault: Fault, first: usize) {
     let proxy = Proxy::start(server.address, vec![fault]).await;
-    let client = connect(&proxy.url()).await;
+    hold_a_conversation(server, &proxy.url(), runs, fault, first).await;
+}
+
+/// Calls and a subscription at `url`, on the way to which there is a fault; then what has run and what the client has must
+/// agree with what it was told.
+pub(crate) async fn hold_a_conversation(
+    server: &Server,
+    url: &str,
+    runs: &Runs,
+    fault: impl std::fmt::Debug,
+    first: usize,
+) {
+    const CALLS: usize = 12;
+    let client = connect(url).await;
     let items = client.subscribe("items", &()).expect("a subscription");
     let calls = (first..first + CALLS).map(|number| client.call::<usize>("count", &(number,)).into_future());
     let changes = async {
@@ -165,7 +175,7 @@ async fn wherever_the_way_to_the_client_is_cut_no_call_is_lost_and_none_runs_twi
     let server = counting_server(&runs).await;
     for (round, cut_after) in (130..1700).step_by(53).enumerate() {
         let fault = Fault { cut_after_to_client: Some(cut_after), ..Fault::default() };
-        hold_a_conversation(&server, &runs, fault, round * 100).await;
+        hold_a_conversation_through(&server, &runs, fault, round * 100).await;
     }
 }
 
@@ -175,7 +185,7 @@ async fn wherever_the_way_to_the_server_is_cut_no_call_is_lost_and_none_runs_twi
     let server = counting_server(&runs).await;
     for (round, cut_after) in (180..1400).step_by(41).enumerate() {
         let fault = Fault { cut_after_to_server: Some(cut_after), ..Fault::default() };
-        hold_a_conversation(&server, &runs, fault, round * 100).await;
+        hold_a_conversation_through(&server, &runs, fault, round * 100).await;
     }
 }
 
@@ -183,7 +193,7 @@ async fn wherever_the_way_to_the_server_is_cut_no_call_is_lost_and_none_runs_twi
 async fn bytes_that_come_one_by_one_are_as_good_as_others() {
     let runs = Runs::default();
     let server = counting_server(&runs).await;
-    hold_a_conversation(&server, &runs, Fault { chunk: Some(1), ..Fault::default() }, 0).await;
+    hold_a_conversation_through(&server, &runs, Fault { chunk: Some(1), ..Fault::default() }, 0).await;
     assert_eq!(*runs.lock(), [1; 12]);
 }
 

@@ -36,7 +36,7 @@ impl Porter {
         Self { method, book: Arc::default() }
     }
 
-    fn codes(&self) -> Vec<String> {
+    pub(crate) fn codes(&self) -> Vec<String> {
         self.book.lock().codes.clone()
     }
 

@@ -21,25 +21,25 @@ use crate::server::Server;
 use crate::waiting::SOON;
 
 /// A user with a configuration directory of their own.
-struct User {
+pub(crate) struct User {
     directory: PathBuf,
 }
 
 impl User {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("a directory");
         Self { directory }
     }
 
-    fn bolide(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn bolide(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bolide"));
         command.args(arguments).env("XDG_CONFIG_HOME", &self.directory).env_remove("BOLIDE_TOKEN");
         command
     }
 
     /// Runs a command without a terminal.
-    async fn run(&self, arguments: &[&str], input: &str) -> Output {
+    pub(crate) async fn run(&self, arguments: &[&str], input: &str) -> Output {
         let mut command = self.bolide(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let input = input.to_owned();
@@ -62,23 +62,23 @@ impl Drop for User {
     }
 }
 
-fn printed(output: &Output) -> String {
+pub(crate) fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn complaint(output: &Output) -> String {
+pub(crate) fn complaint(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A person at a terminal, on which a command runs.
-struct Terminal {
+pub(crate) struct Terminal {
     keyboard: File,
     shown: Arc<Mutex<String>>,
     process: std::process::Child,
 }
 
 impl Terminal {
-    fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
         grantpt(&controller).and_then(|()| unlockpt(&controller)).expect("a pseudo-terminal");
         let name = ptsname(&controller, Vec::new()).expect("a name");
@@ -98,7 +98,7 @@ impl Terminal {
         Self { keyboard, shown, process }
     }
 
-    async fn sees(&self, text: &str) {
+    pub(crate) async fn sees(&self, text: &str) {
         let since = Instant::now();
         while !self.shown.lock().contains(text) {
             assert!(since.elapsed() < SOON, "`{text}` is not in: {}", self.shown.lock());
@@ -107,13 +107,13 @@ impl Terminal {
     }
 
     /// Types once the screen says so, and forgets what it showed until then.
-    async fn types(&mut self, when: &str, text: &str) {
+    pub(crate) async fn types(&mut self, when: &str, text: &str) {
         self.sees(when).await;
         self.shown.lock().clear();
         self.keyboard.write_all(text.as_bytes()).expect("a keyboard");
     }
 
-    async fn ends(mut self) -> (ExitStatus, String) {
+    pub(crate) async fn ends(mut self) -> (ExitStatus, String) {
         let since = Instant::now();
         loop {
             if let Some(status) = self.process.try_wait().expect("a process") {
@@ -132,7 +132,11 @@ fn open_device(name: &CStr) -> File {
 }
 
 async fn gated_server(method: &'static str) -> Server {
-    Server::start(register(App::builder(), &Porter::new(method)).build().expect("the app fits together")).await
+    server_with(&Porter::new(method)).await
+}
+
+async fn server_with(porter: &Porter) -> Server {
+    Server::start(register(App::builder(), porter).build().expect("the app fits together")).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,6 +203,50 @@ async fn a_script_gives_codes_by_option_or_by_command() {
     assert_eq!(by_command.status.code(), Some(0), "{}", complaint(&by_command));
     let wrong = user.run(&[&transfer[..], &["--code", "000000"]].concat(), "").await;
     assert_eq!(wrong.status.code(), Some(4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_prints_a_code_again_is_asked_until_it_prints_another() {
+    let (porter, user) = (Porter::new("totp"), User::new("again"));
+    let server = server_with(&porter).await;
+    let printed_before = user.directory.join("printed");
+    let command = format!(
+        "echo >> {0}; if [ $(wc -l < {0}) -lt 3 ]; then echo 000000; else echo 123456; fi",
+        printed_before.display()
+    );
+    let call = ["call", &server.url(), "transferFunds", "{}", "--token", "a token", "--code-command", &command];
+    let output = user.run(&call, "").await;
+    assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+    assert_eq!(porter.codes(), ["000000", "123456"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_was_wrong_is_not_shown_again() {
+    let user = User::new("once");
+    for option in [["--code", "000000"], ["--code-command", "echo 000000"]] {
+        let porter = Porter::new("email");
+        let server = server_with(&porter).await;
+        let call = ["call", &server.url(), "transferFunds", "{}", "--token", "a token"];
+        let output = user.run(&[&call[..], &option].concat(), "").await;
+        assert_eq!(output.status.code(), Some(4), "{}", complaint(&output));
+        assert_eq!(porter.codes(), ["000000"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_a_server_says_changes_the_terminal() {
+    let (server, user) = (Server::start(application()).await, User::new("escapes"));
+    let (url, escape) = (server.url(), "\\u001b]0;owned\\u0007\\u009b2J");
+    let steps = format!(r#"[["added", "c{escape}", "id{escape}", {{"name{escape}": "value{escape}"}}], ["ready"]]"#);
+    for command in [
+        &["subscribe", "--once", &url, "script", &steps][..],
+        &["call", &url, "echo", &format!(r#"{{"a{escape}": "b{escape}"}}"#)],
+        &["call", &url, "failWith", &format!(r#""error{escape}""#), &format!(r#""reason{escape}""#), "{}"],
+    ] {
+        let (_, shown) = Terminal::start(user.bolide(command)).ends().await;
+        assert!(shown.contains("owned"), "{shown}");
+        assert!(!shown.contains("\x1b]") && !shown.contains('\u{7}') && !shown.contains('\u{9b}'), "{shown:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

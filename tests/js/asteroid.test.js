@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { createClass } from 'asteroid';
 import WebSocket from 'ws';
+import { keepsPromisesAboutAccounts } from './account-promises.js';
 import { keepsPromisesAboutMethods, keepsPromisesAboutPublications, patience, plainJson, until, withClient } from './promises.js';
 import { Store } from './store.js';
 
@@ -25,6 +26,18 @@ class Client {
     return this.asteroid.call(method, ...params);
   }
 
+  logIn({ username, password }) {
+    return this.asteroid.loginWithPassword({ username, password });
+  }
+
+  resume(token) {
+    return this.asteroid.login({ resume: token });
+  }
+
+  logOut() {
+    return this.asteroid.logout();
+  }
+
   async subscribe(name, ...params) {
     const subscription = this.asteroid.subscribe(name, ...params);
     await new Promise((resolve, reject) => subscription.on('ready', resolve).on('error', reject));
@@ -44,7 +57,9 @@ class Client {
     return new Promise((resolve) => this.asteroid.once(event, resolve));
   }
 
-  close() {
+  async close() {
+    // Or the next one signs in with the token that it finds.
+    if (this.asteroid.loggedIn) await this.logOut();
     this.asteroid.disconnect();
   }
 
@@ -57,6 +72,7 @@ class Client {
 
 keepsPromisesAboutMethods(Client.connect, plainJson);
 keepsPromisesAboutPublications(Client.connect, plainJson);
+keepsPromisesAboutAccounts(Client.connect, plainJson);
 
 describe('asteroid', patience, () =>
   withClient(Client.connect, (promise) => {

@@ -37,6 +37,18 @@ export class Client {
     return this.ddp.call(method, ...params);
   }
 
+  logIn({ username, password }) {
+    return this.ddp.loginWithPassword({ user: username, password });
+  }
+
+  resume(token) {
+    return this.ddp.loginWithToken(token);
+  }
+
+  logOut() {
+    return this.ddp.logout();
+  }
+
   async subscribe(name, ...params) {
     const subscription = this.ddp.subscribe(name, ...params);
     await subscription.ready;

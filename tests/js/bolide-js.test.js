@@ -5,11 +5,13 @@ import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { DdpError } from '../../src/web/bolide.js';
 import { Client, withFake } from './bolide-js.js';
+import { keepsPromisesAboutAccounts } from './account-promises.js';
 import { failure, keepsPromisesAboutMethods, keepsPromisesAboutPublications, knowsEjson, patience, until, withClient } from './promises.js';
 import { startServer } from './server.js';
 
 keepsPromisesAboutMethods(Client.connect, knowsEjson);
 keepsPromisesAboutPublications(Client.connect, knowsEjson);
+keepsPromisesAboutAccounts(Client.connect, knowsEjson);
 
 describe('documents', patience, () =>
   withClient(Client.connect, (promise) => {

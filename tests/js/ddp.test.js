@@ -1,8 +1,10 @@
-// `ddp`, the oldest DDP client for Node. It tells `result` from `updated`, and observes collections.
+// `ddp`, the oldest DDP client for Node, and `ddp-login`. It tells `result` from `updated`, and observes collections.
 
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import DDPClient from 'ddp';
+import login from 'ddp-login';
+import { keepsPromisesAboutAccounts } from './account-promises.js';
 import { keepsPromisesAboutMethods, keepsPromisesAboutPublications, knowsEjson, patience, until, withClient } from './promises.js';
 
 class Client {
@@ -20,6 +22,18 @@ class Client {
 
   call(method, ...params) {
     return answerOf((done) => this.ddp.call(method, params, done));
+  }
+
+  logIn({ username, password }) {
+    return answerOf((done) => login.loginWithUsername(this.ddp, username, password, {}, done));
+  }
+
+  resume(token) {
+    return answerOf((done) => login.loginWithToken(this.ddp, token, done));
+  }
+
+  logOut() {
+    return this.call('logout');
   }
 
   async subscribe(name, ...params) {
@@ -45,6 +59,9 @@ class Client {
   }
 
   close() {
+    // Or it comes back, if the server has closed the connection a moment ago: a token that is gone takes its connections along.
+    this.ddp.autoReconnect = false;
+    clearTimeout(this.ddp.reconnectTimeout);
     this.ddp.close();
   }
 
@@ -57,6 +74,7 @@ class Client {
 
 keepsPromisesAboutMethods(Client.connect, knowsEjson);
 keepsPromisesAboutPublications(Client.connect, knowsEjson);
+keepsPromisesAboutAccounts(Client.connect, knowsEjson);
 
 describe('ddp', patience, () =>
   withClient(Client.connect, (promise) => {

@@ -5,6 +5,7 @@ import { describe } from 'node:test';
 import { DDPSDK } from '@rocket.chat/ddp-client';
 import { TimeoutControl } from '@rocket.chat/ddp-client/dist/TimeoutControl.js';
 import WebSocket from 'ws';
+import { keepsPromisesAboutAccounts, sha256 } from './account-promises.js';
 import { keepsPromisesAboutMethods, keepsPromisesAboutPublications, patience, plainJson, until, withClient } from './promises.js';
 import { Store } from './store.js';
 
@@ -24,6 +25,18 @@ class Client {
 
   call(method, ...params) {
     return this.sdk.call(method, ...params);
+  }
+
+  async logIn({ username, password }) {
+    await this.sdk.account.loginWithPassword(username, await sha256(password));
+  }
+
+  resume(token) {
+    return this.sdk.account.loginWithToken(token);
+  }
+
+  logOut() {
+    return this.sdk.account.logout();
   }
 
   async subscribe(name, ...params) {
@@ -60,6 +73,7 @@ class Client {
 
 keepsPromisesAboutMethods(Client.connect, plainJson);
 keepsPromisesAboutPublications(Client.connect, plainJson);
+keepsPromisesAboutAccounts(Client.connect, plainJson);
 
 describe('@rocket.chat/ddp-client', patience, () =>
   withClient(Client.connect, (promise) => {

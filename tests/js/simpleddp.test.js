@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import SimpleDDP from 'simpleddp';
 import { ddpSubscription } from 'simpleddp/lib/classes/ddpSubscription.js';
+import { simpleDDPLogin } from 'simpleddp-plugin-login';
 import WebSocket from 'ws';
+import { keepsPromisesAboutAccounts } from './account-promises.js';
 import { keepsPromisesAboutMethods, keepsPromisesAboutPublications, knowsEjson, patience, until, withClient } from './promises.js';
 import { startServer } from './server.js';
 
@@ -18,7 +20,7 @@ ddpSubscription.prototype.start = function (args) {
 
 class Client {
   constructor(endpoint) {
-    this.ddp = new SimpleDDP({ endpoint, SocketConstructor: WebSocket, reconnectInterval: 20 });
+    this.ddp = new SimpleDDP({ endpoint, SocketConstructor: WebSocket, reconnectInterval: 20 }, [simpleDDPLogin]);
   }
 
   static async connect(server) {
@@ -29,6 +31,18 @@ class Client {
 
   call(method, ...params) {
     return this.ddp.call(method, ...params);
+  }
+
+  logIn({ username, password }) {
+    return this.ddp.login({ user: { username }, password });
+  }
+
+  resume(token) {
+    return this.ddp.login({ resume: token });
+  }
+
+  logOut() {
+    return this.ddp.logout();
   }
 
   async subscribe(name, ...params) {
@@ -60,6 +74,7 @@ class Client {
 
 keepsPromisesAboutMethods(Client.connect, knowsEjson);
 keepsPromisesAboutPublications(Client.connect, knowsEjson);
+keepsPromisesAboutAccounts(Client.connect, knowsEjson);
 
 describe('simpleddp', patience, () =>
   withClient(Client.connect, (promise) => {

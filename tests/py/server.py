@@ -54,6 +54,7 @@ class Server(Program):
         ready = re.fullmatch(r"listening on http://(\S+)\n", self.first_line())
         if not ready:
             self.stop()
+        self.http = f"http://{ready[1]}"
         self.url = f"ws://{ready[1]}/websocket"
 
 

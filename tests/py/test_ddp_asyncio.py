@@ -10,6 +10,7 @@ import unittest
 collections.Mapping = collections.abc.Mapping  # which the client uses, and Python 3.10 dropped
 sys.modules.setdefault("aiohttp", types.ModuleType("aiohttp"))  # which its file upload imports without requiring it
 
+from authenticator import code_at  # noqa: E402
 from ddp_asyncio import DDPClient  # noqa: E402
 from ddp_asyncio.exceptions import RemoteMethodError, SubscriptionError  # noqa: E402
 from server import Server  # noqa: E402
@@ -68,6 +69,27 @@ class DdpAsyncio(unittest.IsolatedAsyncioTestCase):
         await self.client.call("setUserId", "user-alice")
         with self.assertRaisesRegex(RemoteMethodError, r"\[totp-required\]$"):
             await self.client.call("transferFunds", {"to": "bob", "amount": 5})
+
+    async def test_who_signs_in_is_somebody_until_they_sign_out(self):
+        login = await self.client.call("login", {"user": {"username": "alice"}, "password": "correct horse"})
+        self.assertEqual((login["id"], login["type"]), ("user-alice", "password"))
+        self.assertEqual(await self.client.call("whoami"), "user-alice")
+        self.assertEqual(self.client.get_collection("users")["user-alice"].username, "alice")
+        second = await self.connected(self.server)
+        self.assertEqual((await second.call("login", {"resume": login["token"]}))["type"], "resume")
+        await second.call("logout")
+        with self.assertRaisesRegex(RemoteMethodError, r"Please log in again\. \[403\]$"):
+            await second.call("login", {"resume": login["token"]})
+        self.assertEqual(len(second.get_collection("users")), 0)
+
+    async def test_a_wrong_password_and_a_missing_code_say_so(self):
+        with self.assertRaisesRegex(RemoteMethodError, r"\[403\]$"):
+            await self.client.call("login", {"user": {"username": "alice"}, "password": "wrong"})
+        login = {"user": {"username": "bob"}, "password": "battery staple"}
+        with self.assertRaisesRegex(RemoteMethodError, r"^TOTP Required \[totp-required\]$"):
+            await self.client.call("login", login)
+        code = code_at("bob", await self.client.call("advanceClock", 30_000))
+        self.assertEqual((await self.client.call("login", {"totp": {"login": login, "code": code}}))["id"], "user-bob")
 
     async def test_a_publications_documents_are_there_when_it_is_ready(self):
         await self.subscribe("tick", 3)

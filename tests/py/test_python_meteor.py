@@ -6,6 +6,7 @@ import warnings
 from datetime import datetime, timezone
 from queue import Queue
 
+from authenticator import code_at
 from DDPClient import DDPClient
 from MeteorClient import MeteorClient
 from server import Server
@@ -45,6 +46,14 @@ class Client:
         if error:
             raise AssertionError(f"{method} failed: {error}")
         return result
+
+    def log_in(self, user, password, token=None):
+        answers = Queue()
+        self.meteor.login(user, password.encode(), token, lambda *answer: answers.put(answer))
+        error, login = answers.get(timeout=PATIENCE)
+        if error:
+            raise AssertionError(f"the login failed: {error}")
+        return login
 
     def subscribe(self, name, *params):
         """The reason why the subscription failed, or None."""
@@ -110,6 +119,31 @@ class PythonMeteor(unittest.TestCase):
         error, _ = self.client.answer("transferFunds", {"to": "bob", "amount": 5})
         self.assertEqual(error["error"], "totp-required")
         self.assertIsInstance(error["details"]["method"], str)
+
+    def test_who_signs_in_is_somebody_until_they_sign_out(self):
+        login = self.client.log_in("alice@example.com", "correct horse")
+        self.assertEqual((login["id"], login["type"]), ("user-alice", "password"))
+        self.assertEqual(login["tokenExpires"].tzinfo, timezone.utc)
+        self.assertEqual(self.client.call("whoami"), "user-alice")
+        self.assertEqual(self.client.documents("users")["user-alice"]["username"], "alice")
+        second = self.connected(self.server)
+        self.assertEqual(second.log_in("alice", "not needed", login["token"])["type"], "resume")
+        signed_out = Queue()
+        second.meteor.logout(lambda *answer: signed_out.put(answer))
+        self.assertEqual(signed_out.get(timeout=PATIENCE), (None, None))
+        self.assertEqual(second.documents("users"), {})
+        self.assertEqual(second.answer("login", {"resume": login["token"]})[0]["error"], 403)
+
+    def test_a_wrong_password_fails_with_the_number_403(self):
+        with self.assertRaisesRegex(AssertionError, "'error': 403"):
+            self.client.log_in("alice", "wrong")
+
+    def test_a_login_asks_for_the_code_of_an_authenticator_app(self):
+        login = {"user": {"username": "bob"}, "password": "battery staple"}
+        error, _ = self.client.answer("login", login)
+        self.assertEqual((error["error"], error["details"]["method"]), ("totp-required", "totp"))
+        code = code_at("bob", self.client.call("advanceClock", 30_000))
+        self.assertEqual(self.client.call("login", {"totp": {"login": login, "code": code}})["id"], "user-bob")
 
     def test_a_publications_documents_are_there_when_it_is_ready(self):
         self.assertIsNone(self.client.subscribe("tick", 3))

@@ -114,7 +114,7 @@ impl AccountsCore {
             Ok((user, token)) => {
                 let attempt = LoginAttempt::allowed("resume".into(), "login", user.clone(), connection);
                 self.hooks.validate_login(attempt).await?;
-                self.note_use(&token, connection).await?;
+                self.note_use(&token, connection).await;
                 Ok(result(&user, &secret, &token, Some("resume".into())))
             }
             Err(refusal) => {

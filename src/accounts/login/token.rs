@@ -81,11 +81,14 @@ impl AccountsCore {
         Ok(())
     }
 
-    pub(super) async fn note_use(&self, token: &LoginToken, connection: Option<&Connection>) -> MethodResult<()> {
+    /// Notes that a token was used. That it cannot be noted, since the disk is full, keeps nobody out.
+    pub(super) async fn note_use(&self, token: &LoginToken, connection: Option<&Connection>) {
         let peer = connection.map(Connection::peer);
         let address = peer.as_ref().and_then(|peer| peer.address.clone());
         let user_agent = peer.as_ref().and_then(|peer| peer.header("user-agent").map(shortened));
-        Ok(self.store.touch_token(&token.hashed, self.now(), address, user_agent).await?)
+        if let Err(error) = self.store.touch_token(&token.hashed, self.now(), address, user_agent).await {
+            tracing::error!(%error, "the use of a token cannot be noted");
+        }
     }
 }
 

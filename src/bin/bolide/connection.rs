@@ -19,7 +19,8 @@ pub(crate) struct Connection {
     #[arg(long, conflicts_with = "code_command")]
     code: Option<String>,
 
-    /// A command that prints a code whenever one is asked for, such as `oathtool --totp -b SECRET`.
+    /// A command that prints a code whenever one is asked for, such as `oathtool --totp -b SECRET`. A code is shown once:
+    /// if the command prints an authenticator's code again, the next one is waited for.
     #[arg(long)]
     code_command: Option<String>,
 
@@ -34,6 +35,10 @@ pub(crate) struct Identity {
     /// Signs in with this token instead of the one that `bolide login` has kept.
     #[arg(long, env = "BOLIDE_TOKEN", hide_env_values = true)]
     token: Option<String>,
+
+    /// Whose token it is. Only REST has to be told.
+    #[arg(long, env = "BOLIDE_USER_ID")]
+    user_id: Option<String>,
 
     /// Does not sign in, even if `bolide login` has kept a token.
     #[arg(long, conflicts_with = "token")]
@@ -51,10 +56,9 @@ impl Connection {
             code
         });
         let Some(identity) = identity.filter(|identity| !identity.anonymous) else { return Ok(client) };
-        if identity.token.is_some() {
-            return Err(Failure::Usage(
-                "over REST a token alone is not enough; sign in with `bolide login`".to_owned(),
-            ));
+        if let Some(token) = &identity.token {
+            let no_user = || Failure::Usage("over REST a token needs its user's id beside it: --user-id".to_owned());
+            return Ok(client.signed_in(identity.user_id.as_ref().ok_or_else(no_user)?, token));
         }
         let kept = tokens::find(&self.url).map_err(|error| Failure::Usage(error.to_string()))?;
         Ok(match kept {
@@ -101,8 +105,8 @@ impl Connection {
 
     fn code_source(&self) -> CodeSource {
         match (&self.code, &self.code_command) {
-            (Some(code), _) => CodeSource::Given(code.clone()),
-            (None, Some(command)) => CodeSource::Command(command.clone()),
+            (Some(code), _) => CodeSource::given(code),
+            (None, Some(command)) => CodeSource::command(command),
             (None, None) => CodeSource::Terminal,
         }
     }

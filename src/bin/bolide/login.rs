@@ -5,7 +5,7 @@ use std::io::BufRead as _;
 use bolide::client::Login;
 
 use crate::connection::{Connection, Identity};
-use crate::output::{EXIT_CODES, Failure, print_line};
+use crate::output::{EXIT_CODES, Failure, harmless, print_line};
 use crate::progress::Progress;
 use crate::prompt::{Typing, ask};
 use crate::tokens::{self, Kept};
@@ -60,7 +60,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let kept = kept?;
     let user_id = kept.user_id.clone();
     let file = tokens::keep(&connection.url, kept).map_err(|error| Failure::Usage(error.to_string()))?;
-    print_line(&format!("signed in as {} ({}); the token is in {}", user, user_id, file.display()));
+    print_line(&format!("signed in as {user} ({}); the token is in {}", harmless(&user_id), file.display()));
     Ok(())
 }
 

@@ -48,7 +48,13 @@ impl Failure {
             Self::Call(CallError::TwoFactorCanceled(_)) => 4,
             Self::Call(CallError::Server(error)) if is_second_factor(error) => 4,
             Self::Load(_)
-            | Self::Call(CallError::Server(_) | CallError::Refused(_) | CallError::Result(_) | CallError::Http(_)) => 1,
+            | Self::Call(
+                CallError::Server(_)
+                | CallError::Refused(_)
+                | CallError::Answer(_)
+                | CallError::Result(_)
+                | CallError::Http(_),
+            ) => 1,
             Self::Call(_) => 3,
             Self::Timeout => 5,
             Self::Interrupted => 130,
@@ -93,10 +99,15 @@ fn complain(failure: &Failure) {
     let mut errors = io::stderr().lock();
     let name = painted(errors.is_terminal(), Paint::Red, "bolide");
     // Standard error may be closed; the exit code says it as well.
-    let _closed = writeln!(errors, "{name}: {}", failure.message());
+    let _closed = writeln!(errors, "{name}: {}", harmless(&failure.message()));
     if let Failure::Call(CallError::Server(DdpError { details: Some(details), .. })) = failure {
-        let _closed = writeln!(errors, "  details: {}", details.get());
+        let _closed = writeln!(errors, "  details: {}", harmless(details.get()));
     }
+}
+
+/// A server's text as a terminal may show it: nothing in it moves the cursor or changes how the terminal behaves.
+pub(crate) fn harmless(text: &str) -> String {
+    text.chars().map(|shown| if shown.is_control() { '\u{fffd}' } else { shown }).collect()
 }
 
 /// Prints a line. A reader that has gone away is no failure of ours.
@@ -110,7 +121,11 @@ pub(crate) fn for_reader(json: &str) -> String {
     let indent = if is_terminal { Indent::Spaces(2) } else { Indent::None };
     let printed = Ejson::parse(json, &CustomTypes::default()).map(|value| value.to_indented_string(indent));
     let printed = printed.unwrap_or_else(|_| json.to_owned());
-    if is_terminal { paint_json(&printed) } else { printed }
+    if !is_terminal {
+        return printed;
+    }
+    let lines: Vec<String> = printed.lines().map(harmless).collect();
+    paint_json(&lines.join("\n"))
 }
 
 #[derive(Clone, Copy)]

@@ -3,18 +3,35 @@
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
 use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bolide::client::{Challenge, Subject, TwoFactorMethod};
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep};
+
+use crate::output::harmless;
+
+/// How long a command may go on printing a code that was refused: longer than an authenticator app shows one.
+const FRESH_CODE_PATIENCE: Duration = Duration::from_secs(60);
+const FRESH_CODE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Where codes of the second factor come from.
 #[derive(Clone, Debug)]
 pub(crate) enum CodeSource {
-    /// One code, for the first challenge.
-    Given(String),
+    /// One code, for the first challenge; after that there is none.
+    Given(Arc<Mutex<Option<String>>>),
     /// A command that prints a code whenever one is asked for.
-    Command(String),
+    Command(CodeCommand),
     /// The person at the terminal.
     Terminal,
+}
+
+/// A command that prints codes, and the one that it printed last: a code is never shown twice.
+#[derive(Clone, Debug)]
+pub(crate) struct CodeCommand {
+    command: String,
+    last: Arc<Mutex<Option<String>>>,
 }
 
 /// Whether what is typed can be seen.
@@ -25,11 +42,19 @@ pub(crate) enum Typing {
 }
 
 impl CodeSource {
+    pub(crate) fn given(code: &str) -> Self {
+        Self::Given(Arc::new(Mutex::new(Some(code.to_owned()))))
+    }
+
+    pub(crate) fn command(command: &str) -> Self {
+        Self::Command(CodeCommand { command: command.to_owned(), last: Arc::default() })
+    }
+
     /// The code for a challenge; nothing cancels.
     pub(crate) async fn answer(self, challenge: Challenge) -> Option<String> {
         match self {
-            Self::Given(code) => (!challenge.is_repeated()).then_some(code),
-            Self::Command(command) => code_of_command(&command).await,
+            Self::Given(code) => code.lock().take(),
+            Self::Command(command) => command.fresh_code(challenge.method()).await,
             Self::Terminal => {
                 let typing = match challenge.method() {
                     TwoFactorMethod::Password => Typing::Hidden,
@@ -41,13 +66,32 @@ impl CodeSource {
     }
 }
 
-async fn code_of_command(command: &str) -> Option<String> {
-    let (shell, argument) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
-    let mut process = std::process::Command::new(shell);
-    process.arg(argument).arg(command).stdin(Stdio::null()).stderr(Stdio::inherit());
-    let output = tokio::task::spawn_blocking(move || process.output()).await.ok()?.ok()?;
-    let code = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-    (output.status.success() && !code.is_empty()).then_some(code)
+impl CodeCommand {
+    /// A code that was not shown before. An authenticator's next one may take half a minute.
+    async fn fresh_code(&self, method: TwoFactorMethod) -> Option<String> {
+        let give_up = Instant::now() + FRESH_CODE_PATIENCE;
+        loop {
+            let code = self.run().await?;
+            let is_fresh = self.last.lock().replace(code.clone()).is_none_or(|last| last != code);
+            if is_fresh {
+                return Some(code);
+            }
+            if method != TwoFactorMethod::Totp || Instant::now() > give_up {
+                return None;
+            }
+            sleep(FRESH_CODE_INTERVAL).await;
+        }
+    }
+
+    /// What the command prints, if it goes well.
+    async fn run(&self) -> Option<String> {
+        let (shell, argument) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
+        let mut process = std::process::Command::new(shell);
+        process.arg(argument).arg(&self.command).stdin(Stdio::null()).stderr(Stdio::inherit());
+        let output = tokio::task::spawn_blocking(move || process.output()).await.ok()?.ok()?;
+        let code = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+        (output.status.success() && !code.is_empty()).then_some(code)
+    }
 }
 
 fn question(challenge: &Challenge) -> String {
@@ -55,7 +99,7 @@ fn question(challenge: &Challenge) -> String {
         Subject::Method(method) => format!("`{method}` asks"),
         _ => "The login asks".to_owned(),
     };
-    let whose = challenge.email_or_username().map(|whose| format!(" sent to {whose}")).unwrap_or_default();
+    let whose = challenge.email_or_username().map(|whose| format!(" sent to {}", harmless(whose))).unwrap_or_default();
     let how = match challenge.method() {
         TwoFactorMethod::Totp => "for a code of your authenticator app, or a backup code".to_owned(),
         TwoFactorMethod::Email => format!("for the code{whose}"),

@@ -77,9 +77,12 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     if let Some(accounts) = app.accounts() {
         welcome_first_admin(&accounts).await?;
     }
+    let mut ended = Box::pin(shutdown_signal());
+    // From now on a signal is heard: whoever reads the line may send one at once.
+    let _not_yet = futures::poll!(&mut ended);
     // With port 0, nobody else knows where.
     writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
-    app.serve_on(listener, shutdown_signal()).await;
+    app.serve_on(listener, ended).await;
     Ok(())
 }
 
@@ -140,11 +143,8 @@ async fn welcome_first_admin(accounts: &AccountsHandle) -> Outcome {
     }
     let link = accounts.password_link("admin").await.map_err(|error| error.to_string())?;
     let mut output = std::io::stdout().lock();
-    let token = link.rsplit('/').next().unwrap_or_default();
     writeln!(output, "There is a user `admin` now. Choose its password behind this link, once, within 30 days:")?;
     writeln!(output, "  {link}")?;
-    writeln!(output, "or on the command line:")?;
-    writeln!(output, "  bolide call URL resetPassword '\"{token}\"' '\"PASSWORD\"'")?;
     output.flush()?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use bolide::client::{Change, Client, Document, Subscription};
 use serde_json::{Value, json};
 
 use crate::connection::{Connection, Identity, parameters};
-use crate::output::{EXIT_CODES, Failure, Paint, painted, print_line};
+use crate::output::{EXIT_CODES, Failure, Paint, harmless, painted, print_line};
 use crate::progress::Progress;
 
 /// Wider values are cut.
@@ -140,7 +140,7 @@ fn table(client: &Client) -> String {
     let height = terminal_height().saturating_sub(1);
     for collection in client.collections() {
         let documents = client.documents(&collection);
-        let heading = format!("{collection} ({})", documents.len());
+        let heading = format!("{} ({})", harmless(&collection), documents.len());
         text.push_str(&painted(true, Paint::Bold, &heading));
         text.push('\n');
         for row in rows(&documents) {
@@ -152,32 +152,31 @@ fn table(client: &Client) -> String {
 }
 
 fn rows(documents: &[Document]) -> Vec<String> {
-    let mut widths = BTreeMap::from([("_id", 3)]);
-    for (name, value) in documents.iter().flat_map(Document::fields) {
+    let ids: Vec<String> = documents.iter().map(|document| harmless(&document.id().to_wire())).collect();
+    let longest_id = ids.iter().map(|id| id.chars().count()).max();
+    let mut widths = BTreeMap::from([("_id", longest_id.unwrap_or_default().max(3))]);
+    for (name, value) in documents.iter().flat_map(Document::fields).filter(|(name, _)| *name != "_id") {
         let width = cell(value.get()).chars().count().max(name.chars().count());
         let known = widths.entry(name).or_default();
         *known = width.max(*known);
     }
-    let longest_id = documents.iter().map(|document| document.id().to_wire().chars().count()).max();
-    widths.insert("_id", longest_id.unwrap_or(3).max(3));
     let line = |value: &dyn Fn(&str) -> String| {
         let cells = widths.iter().map(|(name, width)| format!("{:width$}", value(name)));
         cells.collect::<Vec<_>>().join("  ")
     };
-    let heading = painted(true, Paint::Blue, &line(&|name| name.to_owned()));
-    let documents = documents.iter().map(|document| {
+    let heading = painted(true, Paint::Blue, &line(&harmless));
+    let documents = documents.iter().zip(&ids).map(|(document, id)| {
         line(&|name| match name {
-            "_id" => document.id().to_wire().into_owned(),
+            "_id" => id.clone(),
             _ => document.fields().get(name).map(|value| cell(value.get())).unwrap_or_default(),
         })
     });
     std::iter::once(heading).chain(documents).collect()
 }
 
-/// A value in one cell: texts without quotes, and nothing that could move the cursor.
+/// A value in one cell, cut if it is wide; texts are without quotes.
 fn cell(json: &str) -> String {
-    let text = serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned());
-    let shown: String = text.chars().map(|shown| if shown.is_control() { '\u{fffd}' } else { shown }).collect();
+    let shown = harmless(&serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned()));
     match shown.char_indices().nth(COLUMN_WIDTH) {
         Some((end, _)) => format!("{}…", &shown[..end]),
         None => shown,

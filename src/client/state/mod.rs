@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use bolide_protocol::error::ErrorCode;
-use bolide_protocol::message::ConnectRequest;
+use bolide_protocol::message::{ConnectRequest, InvalidServerMessage};
 use bolide_protocol::version::Version;
 use bolide_protocol::{ClientMessage, DdpError, RawJson, ServerMessage};
 use bytestring::ByteString;
@@ -336,11 +336,28 @@ impl State {
         }
         match message {
             Ok(message) => self.take(message),
-            Err(reason) => {
-                tracing::debug!(%reason, "a message of the server is not understood, and ignored");
-                Ok(())
-            }
+            Err(reason) => self.take_invalid(frame, &reason),
         }
+    }
+
+    /// A message that is not understood. If it is an answer, there will be no other: whoever waits for it is told.
+    fn take_invalid(&mut self, frame: &str, reason: &InvalidServerMessage) -> Result<(), Trouble> {
+        tracing::debug!(%reason, "a message of the server is not understood");
+        let id = RawJson::parse(frame).ok().as_ref().and_then(id_of);
+        match (reason, id) {
+            (InvalidServerMessage::Member { kind: "nosub", .. }, Some(id)) => {
+                self.subscription_ended(id, Some(DdpError::new(400, reason.to_string())));
+            }
+            (InvalidServerMessage::Member { kind: "result", .. }, Some(id)) => {
+                let Some(pending) = self.calls.take(id) else { return Ok(()) };
+                if pending.is_own() {
+                    return self.signed_in_again(Some(DdpError::new(400, reason.to_string())));
+                }
+                pending.answer(Err(CallError::Answer(reason.to_string())));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn count_message(&mut self) {

@@ -158,7 +158,8 @@ impl Users for SqliteStore {
         from: &'store StoredHash,
         to: StoredHash,
     ) -> Running<'store, bool> {
-        self.change(
+        self.change_of(
+            Touches::User(id),
             sqlx::query("UPDATE users SET password = $3, must_change_password = 0 WHERE id = $1 AND password = $2")
                 .bind(id.as_str())
                 .bind(from.as_str())

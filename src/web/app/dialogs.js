@@ -17,6 +17,11 @@ export function showDialog({ title, role }, ...content) {
   });
 }
 
+/** Closes what is open, as if its user had given up: it belongs to a page that is left. */
+export function closeDialogs() {
+  for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close('');
+}
+
 /** Asks whether to go on; true if so. */
 export async function confirm({ title, text, button }) {
   const buttons = element(

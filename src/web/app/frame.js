@@ -2,7 +2,7 @@
 
 import { client, currentUser, hasSecondFactor, isAdmin } from './client.js';
 import { element } from './element.js';
-import { action } from './form.js';
+import { complain } from './messages.js';
 import { shownPath } from './router.js';
 import { routes } from './routes.js';
 
@@ -14,7 +14,7 @@ let late;
 
 export function startFrame() {
   client.on('status', showConnection);
-  part('sign-out').replaceWith(action('Sign out', () => client.logout(), { class: 'quiet' }));
+  part('sign-out').addEventListener('click', () => client.logout().catch(complain));
   part('menu').addEventListener('click', () => setMenu(part('menu').getAttribute('aria-expanded') !== 'true'));
   part('skip').addEventListener('click', () => part('main').focus());
   addEventListener('keydown', ({ key }) => key === 'Escape' && setMenu(false));
@@ -26,10 +26,13 @@ export function showFrame() {
   document.body.classList.toggle('signed-out', !user);
   part('who').hidden = !user;
   part('navigation').hidden = !user;
-  setMenu(false);
   if (!user) return;
   part('name').textContent = nameOf(user);
+  const key = JSON.stringify([shownPath(), isAdmin(user), hasSecondFactor(user)]);
+  if (part('navigation').dataset.key === key) return; // whoever is at a link of it stays there
+  part('navigation').dataset.key = key;
   part('navigation').replaceChildren(...navigation(user), ...advice(user));
+  setMenu(false);
 }
 
 function nameOf({ username, emails, _id }) {

@@ -30,7 +30,12 @@ export function watch(signal, collection, show) {
   return showNow;
 }
 
+/** The value of a public setting; undefined as long as it is not known. */
+export function publicSetting(id) {
+  return client.collection('publicSettings').get(id)?.value;
+}
+
 /** Calls `show(value)` with a public setting, now and whenever an admin changes it. */
 export function watchPublicSetting(signal, id, show) {
-  watch(signal, 'publicSettings', () => show(client.collection('publicSettings').get(id)?.value));
+  watch(signal, 'publicSettings', () => show(publicSetting(id)));
 }

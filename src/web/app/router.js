@@ -2,6 +2,7 @@
 
 import { currentPath } from './address.js';
 import { currentUser, isAdmin } from './client.js';
+import { closeDialogs } from './dialogs.js';
 import { element } from './element.js';
 import { clearComplaints } from './messages.js';
 import { routes } from './routes.js';
@@ -16,6 +17,7 @@ export function showPage() {
   shown.controller.abort();
   shown = { key, path: route.path, controller: new AbortController() };
   clearComplaints();
+  closeDialogs();
   render(route, argument);
 }
 

@@ -17,22 +17,20 @@ export async function conformanceServer(visit, { flags = [] } = {}) {
   return { url: server.http, call, passTime: (seconds) => call('advanceClock', seconds * 1000) };
 }
 
-/** `bolide serve`, by default in an empty directory. `said` is what it has said on standard output when it was ready. */
+/** `bolide serve`, by default in an empty directory. `links` are those that it has printed when it was ready. */
 export async function bolideServe(visit, { directory } = {}) {
   directory ??= await emptyDirectory(visit);
-  const server = spawn(program(), ['serve', '--listen', '127.0.0.1:0', '--data-dir', directory], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const server = spawn(program(), ['serve', '--listen', '127.0.0.1:0', '--data-dir', directory], { stdio: ['ignore', 'pipe', 'ignore'] });
   const exit = once(server, 'exit');
   const stop = () => (server.kill('SIGTERM'), exit);
   visit.endWith(stop);
-  let said = '';
-  server.stdout.on('data', (text) => (said += text));
-  for await (const line of createInterface({ input: server.stderr })) {
-    const [, url] = /listening on (http:\/\/\S+)/.exec(line) ?? [];
-    if (!url) continue;
-    server.stderr.resume();
-    return { url, said, directory, stop };
+  const links = [];
+  for await (const line of createInterface({ input: server.stdout })) {
+    const [, url] = /^listening on (http:\S+)$/.exec(line) ?? [];
+    if (url) return { url, links, directory, stop };
+    links.push(...(line.match(/http\S+/g) ?? []));
   }
-  throw new Error('`bolide serve` ended before it was ready');
+  throw new Error('`bolide serve` ended before it was ready; run it by hand to see why');
 }
 
 async function emptyDirectory(visit) {

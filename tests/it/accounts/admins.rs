@@ -167,6 +167,11 @@ async fn what_happened_is_listed_and_paged_and_holds_no_secrets() {
     };
     let shown = admin.documents("audit");
     assert_eq!(events(&shown), ["two-factor.asked", "two-factor.failed", "two-factor.passed"]);
+    // A name means the user as well.
+    admin.unsubscribe("admin:audit").await;
+    assert!(admin.nosub("admin:audit").await.is_null());
+    admin.subscribe("admin:audit", json!([{ "user": "bob", "event": "two-factor." }])).await;
+    assert_eq!(admin.documents("audit").len(), 3);
     let text = format!("{shown:?}");
     assert!(!text.contains(&code) && !text.contains("123450"), "{text}");
     let page = admin.call("admin:auditPage", json!([{ "user": "user-bob", "limit": 2 }])).await;

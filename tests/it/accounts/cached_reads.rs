@@ -7,7 +7,7 @@ use std::time::Duration;
 use bolide::clock::Timestamp;
 use bolide::store::token::Tokens as _;
 use bolide::store::user::Users as _;
-use bolide::store::{HashedToken, LoginToken, SqliteStore, TokenKind};
+use bolide::store::{HashedToken, LoginToken, SqliteStore, StoredHash, TokenKind};
 
 use super::store::{NOW, user};
 
@@ -59,6 +59,18 @@ async fn what_was_written_is_seen_by_whoever_reads_afterwards() {
         reader.await.unwrap();
     }
     std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[tokio::test]
+async fn a_password_that_was_exchanged_is_the_one_that_is_read() {
+    let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+    store.insert_user(user("a", "ada")).await.unwrap();
+    let id = "a".into();
+    store.set_password(&id, StoredHash::new("old")).await.unwrap();
+    let old = store.user(&id).await.unwrap().unwrap().password.unwrap();
+    assert!(store.exchange_password(&id, &old, StoredHash::new("new")).await.unwrap());
+    let read = store.user(&id).await.unwrap().unwrap().password.unwrap();
+    assert_eq!(read.as_str(), "new");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

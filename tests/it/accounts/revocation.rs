@@ -108,6 +108,7 @@ async fn the_old_password_is_worth_nothing_once_another_is_set() {
     result(&client.ask("changePassword", json!(["alice's password", "new"])).await);
     thief.wait_for_end().await;
     assert_eq!(error(&client.ask("changePassword", json!(["alice's password", "newer"])).await), 403);
+    result(&bank.connect().await.ask("login", password_login("alice", "new")).await);
     // The store itself refuses who has proven what is not the password any more.
     let accounts = bank.app.accounts().unwrap();
     let now = accounts.find("alice").await.unwrap().password.unwrap();

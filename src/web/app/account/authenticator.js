@@ -3,7 +3,7 @@
 import { client, currentUser } from '../client.js';
 import { element } from '../element.js';
 import { action, field, form } from '../form.js';
-import { watch } from '../live.js';
+import { publicSetting, watch } from '../live.js';
 import { say } from '../messages.js';
 import { copyButton, secretText } from '../secret.js';
 import { badge, section } from '../section.js';
@@ -15,10 +15,11 @@ const ABOUT = 'An app on your phone, such as Aegis, 1Password or Google Authenti
 export function authenticatorSection(signal) {
   const panel = new AuthenticatorPanel();
   watch(signal, 'users', () => panel.update());
+  watch(signal, 'publicSettings', () => panel.update());
   return panel.element;
 }
 
-/** Shows one of four things: that there is no app, how to set one up, the new backup codes, or what can be done with an app. */
+/** Shows that there is no app, that there may be none, how to set one up, its new backup codes, or what can be done with it. */
 class AuthenticatorPanel {
   element = element('div');
   #shown;
@@ -34,17 +35,20 @@ class AuthenticatorPanel {
     this.element.replaceChildren(
       section({ title: 'Authenticator app', state: hasApp ? badge('on', 'good') : badge('off'), about: ABOUT }, this.#content(view)),
     );
-    if (!isFirst) (this.element.querySelector('input') ?? this.element.querySelector('h3, button')).focus();
+    if (!isFirst) (this.element.querySelector('input') ?? this.element.querySelector('h3, button'))?.focus();
   }
 
   #view() {
     if (this.#codes) return 'codes';
     if (currentUser()?.twoFactor?.totp) return 'on';
+    if (publicSetting('Accounts_TwoFactorAuthentication_By_TOTP_Enabled') === false) return 'forbidden';
     return this.#enrolment ? 'enrolment' : 'off';
   }
 
   #content(view) {
     switch (view) {
+      case 'forbidden':
+        return element('p', { class: 'note' }, 'An admin has turned authenticator apps off.');
       case 'off':
         return action('Set up an authenticator app', () => this.#enrol(), { class: 'primary' });
       case 'enrolment':

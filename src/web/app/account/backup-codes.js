@@ -14,7 +14,11 @@ export function newBackupCodes(codes, done) {
     'div',
     { class: 'printed' },
     element('h3', { tabindex: '-1' }, 'Keep these backup codes'),
-    element('p', { class: 'about' }, 'Each lets you in once, without the app. They are not shown again.'),
+    element(
+      'p',
+      { class: 'about' },
+      `Each lets ${currentUser().username ?? 'you'} in at ${location.host} once, without the app. They are not shown again.`,
+    ),
     element(
       'ul',
       { class: 'codes' },

@@ -3,12 +3,13 @@
 import { passwordDigest } from '../../bolide.js';
 import { client, currentUser } from '../client.js';
 import { element } from '../element.js';
-import { action, field, form } from '../form.js';
+import { field, form } from '../form.js';
 import { watch } from '../live.js';
 import { say } from '../messages.js';
 import { row } from '../row.js';
 import { Rows } from '../rows.js';
 import { badge, section } from '../section.js';
+import { verifyButton } from './verify-button.js';
 
 export function profilePage({ signal }) {
   return element('div', {}, nameSection(), emailSection(signal), passwordSection());
@@ -60,14 +61,10 @@ function emailSection(signal) {
 }
 
 function addressRow({ address, verified }) {
-  const verify = async () => {
-    const isSent = await client.call('sendVerificationEmail', address);
-    say(isSent ? `A mail is on its way to ${address}.` : 'No mail was sent: there were many lately. Try again later.');
-  };
   return row({
     title: address,
     badges: [verified ? badge('verified', 'good') : badge('not verified', 'bad')],
-    actions: [!verified && action('Send a mail to verify it', verify)],
+    actions: [!verified && verifyButton({ address })],
   });
 }
 

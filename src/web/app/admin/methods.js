@@ -1,15 +1,25 @@
 // Every method and endpoint: its two-factor policy, how often it was called, how often that failed, and how long it took.
 
 import { element } from '../element.js';
-import { checkbox, field } from '../form.js';
+import { checkbox, choice, field } from '../form.js';
 import { liveList } from '../live-list.js';
 import { subscribe } from '../live.js';
 import { badge } from '../section.js';
 
 const COLUMNS = ['Name', 'Policy', 'Calls', 'Errors', 'Median', '99 %'];
 
+const byName = (one, other) => one.name.localeCompare(other.name) || one._id.localeCompare(other._id);
+const most = (field) => (one, other) => other[field] - one[field] || byName(one, other);
+const ORDERS = { name: byName, calls: most('calls'), errors: most('errors'), time: most('p99Milliseconds') };
+const ORDER_NAMES = [
+  ['name', 'by name'],
+  ['calls', 'most calls first'],
+  ['errors', 'most errors first'],
+  ['time', 'slowest first'],
+];
+
 export function methodsPage({ signal }) {
-  const filter = { text: '', isGated: false };
+  const filter = { text: '', isGated: false, order: 'name' };
   const body = element('tbody');
   const table = element(
     'table',
@@ -31,7 +41,7 @@ export function methodsPage({ signal }) {
     subscription,
     collection: 'methods',
     select: ({ name, gated }) => name.toLowerCase().includes(filter.text) && (gated || !filter.isGated),
-    order: (one, other) => one.kind.localeCompare(other.kind) * -1 || one.name.localeCompare(other.name),
+    order: (one, other) => ORDERS[filter.order](one, other),
     row: methodRow,
     empty: 'There is no such method.',
     container: body,
@@ -49,6 +59,7 @@ export function methodsPage({ signal }) {
       'div',
       { class: 'filters', role: 'search' },
       field({ label: 'Name', type: 'search', autocomplete: 'off', oninput: ({ target }) => change({ text: target.value.trim().toLowerCase() }) }),
+      choice({ label: 'Order', options: ORDER_NAMES, onchange: ({ target }) => change({ order: target.value }) }),
       checkbox({ label: 'Only those that ask for a second factor', onchange: ({ target }) => change({ isGated: target.checked }) }),
     ),
     list.element,

@@ -1,0 +1,118 @@
+//! What the commands do.
+
+use bolide::clock::{Clock as _, SystemClock};
+use bolide::protocol::ejson::Date;
+use serde_json::{Value, json};
+
+use super::{Data, bolide, complaint, run};
+use crate::accounts::import::users;
+use crate::client::Client;
+
+fn login(name: &str, password: &str) -> Value {
+    json!([{ "user": { "username": name }, "password": password }])
+}
+
+#[tokio::test]
+async fn the_first_start_makes_an_admin_and_prints_a_link_once() {
+    let data = Data::new("first-start");
+    let server = data.serve();
+    let link = server.greeting.split_whitespace().find(|word| word.starts_with("http://localhost:3000/#/"));
+    let token = link.expect("a link").rsplit('/').next().unwrap().to_owned();
+    let mut client = Client::connect(server.address).await;
+    let reset = client.ask("resetPassword", json!([token, "long and secret"])).await;
+    assert!(reset.get("error").is_none(), "{reset}");
+    let settings = client.ask("private-settings/get", json!([])).await;
+    assert!(settings["result"].is_array(), "{settings}");
+    assert!(client.ask("resetPassword", json!([token, "another"])).await.get("error").is_some());
+    client.leave().await;
+    assert!(server.terminate());
+    let server = data.serve();
+    assert_eq!(server.greeting, "");
+    let mut client = Client::connect(server.address).await;
+    assert!(client.ask("login", login("admin", "long and secret")).await.get("error").is_none());
+}
+
+#[tokio::test]
+async fn users_are_added_listed_given_passwords_and_tokens() {
+    let data = Data::new("users");
+    data.succeed(&["user", "add", "ada", "--email", "ada@example.com", "--role", "cashier"], "first password\n");
+    data.succeed(&["user", "add", "bob"], "bob's password\n");
+    assert_eq!(data.succeed(&["user", "list"], ""), "ada\tada@example.com\tcashier\t\nbob\t\t\t\n");
+    assert_eq!(data.succeed(&["user", "list", "EXAMPLE"], "").lines().count(), 1);
+    let again = data.run(&["user", "add", "ADA"], "x\n");
+    assert!(!again.status.success() && complaint(&again).contains("is taken"), "{}", complaint(&again));
+    data.succeed(&["user", "set-password", "ada@example.com"], "second password\n");
+    let nobody = data.run(&["user", "set-password", "nobody"], "x\n");
+    assert!(!nobody.status.success() && complaint(&nobody).contains("Invalid user"), "{}", complaint(&nobody));
+    let empty = data.run(&["user", "set-password", "ada"], "\n");
+    assert!(!empty.status.success() && complaint(&empty).contains("standard input"), "{}", complaint(&empty));
+    let token = data.succeed(&["token", "issue", "bob"], "");
+    let server = data.serve();
+    let mut client = Client::connect(server.address).await;
+    assert_eq!(client.ask("login", login("ada", "first password")).await["error"]["error"], 403);
+    assert!(client.ask("login", login("ada", "second password")).await.get("error").is_none());
+    let resumed = client.ask("login", json!([{ "resume": token.trim() }])).await;
+    assert_eq!(resumed["result"]["type"], "resume");
+}
+
+#[tokio::test]
+async fn an_import_reports_lines_that_it_cannot_read_and_takes_the_others() {
+    let data = Data::new("import");
+    let now = Date::from_milliseconds(SystemClock.now().milliseconds());
+    let file = data.directory.join("users.json");
+    super::write(&file, users(now).as_bytes());
+    let file = file.to_str().unwrap();
+    let first = data.run(&["user", "import", file], "");
+    assert_eq!(String::from_utf8_lossy(&first.stdout), "4 imported, 0 already there, 5 refused\n");
+    assert_eq!(first.status.code(), Some(1));
+    let reported = complaint(&first);
+    for (line, reason) in [
+        (3, "it is no JSON"),
+        (5, "`services.password` must be a bcrypt or argon2id hash"),
+        (6, "the username is taken by another user"),
+        (7, "`_id` must be"),
+        (8, "`the document` must be an object"),
+    ] {
+        assert!(reported.contains(&format!("line {line}: {reason}")), "{line}: {reported}");
+    }
+    let again = data.run(&["user", "import", file], "");
+    assert_eq!(String::from_utf8_lossy(&again.stdout), "0 imported, 4 already there, 5 refused\n");
+    let listed = data.succeed(&["user", "list"], "");
+    assert!(listed.contains("ada.lovelace\tAda@example.com,ada@example.org\tuser,admin\ttotp,email"), "{listed}");
+    data.succeed(&["user", "reset-2fa", "ada.lovelace"], "");
+    let server = data.serve();
+    let mut client = Client::connect(server.address).await;
+    let password = "correct horse battery staple";
+    assert!(client.ask("login", login("ada.lovelace", password)).await.get("error").is_none());
+    assert_eq!(client.ask("login", login("bob@work", password)).await["error"]["error"], "totp-required");
+    let old = json!([{ "resume": "bob's token from before they were hashed" }]);
+    assert_eq!(client.ask("login", old).await["result"]["id"], "meteorBob23456789");
+}
+
+#[test]
+fn an_array_is_imported_from_standard_input() {
+    let data = Data::new("import-array");
+    let array = r#"[{"_id":"a","username":"ada"},
+        {"_id":"b", "username": "bob",
+         "active": false}]"#;
+    assert_eq!(data.succeed(&["user", "import", "-"], array), "2 imported, 0 already there, 0 refused\n");
+    let nowhere = data.run(&["user", "import", "no such file"], "");
+    assert!(complaint(&nowhere).contains("the file no such file cannot be read"), "{}", complaint(&nowhere));
+}
+
+#[test]
+fn help_names_every_flag_its_variable_and_its_default() {
+    let help = String::from_utf8(run(bolide(&["serve", "--help"]), "").stdout).unwrap();
+    for expected in [
+        "--listen",
+        "BOLIDE_LISTEN",
+        "[default: 127.0.0.1:3000]",
+        "--data-dir",
+        "BOLIDE_DATA_DIR",
+        "[default: .]",
+        "MAIL_URL",
+        "HTTP_FORWARDED_COUNT",
+    ] {
+        assert!(help.contains(expected), "{expected}: {help}");
+    }
+}

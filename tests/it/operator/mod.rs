@@ -1,0 +1,132 @@
+//! `bolide serve`, `bolide user` and `bolide token` as an operator runs them: processes, files, the environment.
+
+#![expect(clippy::unwrap_used, reason = "what a test prepares works, or the test fails")]
+
+mod commands;
+mod crashes;
+mod refusals;
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+/// A data directory of its own.
+struct Data {
+    directory: PathBuf,
+}
+
+impl Data {
+    fn new(name: &str) -> Self {
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        Self { directory }
+    }
+
+    fn database(&self) -> PathBuf {
+        self.directory.join("bolide.db")
+    }
+
+    fn bolide(&self, arguments: &[&str]) -> Command {
+        let mut command = bolide(arguments);
+        command.env("BOLIDE_DATA_DIR", &self.directory);
+        command
+    }
+
+    /// Runs a command to its end, with this on standard input.
+    fn run(&self, arguments: &[&str], input: &str) -> Output {
+        run(self.bolide(arguments), input)
+    }
+
+    /// The same; it ends well, and says this.
+    fn succeed(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.run(arguments, input);
+        assert!(output.status.success(), "{arguments:?}: {}", complaint(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn serve(&self) -> Serving {
+        Serving::start(self.bolide(&["serve", "--listen", "127.0.0.1:0"]))
+    }
+}
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.directory).ok();
+    }
+}
+
+/// The program, without what the tests' own environment says.
+fn bolide(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bolide"));
+    command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null());
+    for name in ["BOLIDE_TOKEN", "BOLIDE_DATA_DIR", "BOLIDE_LISTEN", "MAIL_URL", "MAIL_FROM", "HTTP_FORWARDED_COUNT"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(mut command: Command, input: &str) -> Output {
+    let mut process =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
+    // A program that refuses its arguments reads nothing.
+    let _closed = process.stdin.take().unwrap().write_all(input.as_bytes());
+    process.wait_with_output().unwrap()
+}
+
+fn complaint(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A server that runs until it is dropped or killed.
+struct Serving {
+    process: Child,
+    address: SocketAddr,
+    /// What it said before it could be reached.
+    greeting: String,
+}
+
+impl Serving {
+    fn start(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("the program");
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let (mut greeting, mut address) = (String::new(), None);
+        for line in lines.map_while(Result::ok) {
+            address = line.strip_prefix("listening on http://").and_then(|address| address.parse().ok());
+            if address.is_some() {
+                break;
+            }
+            greeting.push_str(&line);
+            greeting.push('\n');
+        }
+        let Some(address) = address else {
+            panic!("it ended with {:?} before it listened", process.wait());
+        };
+        Self { process, address, greeting }
+    }
+
+    /// `kill -9`: it has no time for a last word.
+    fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Asks it to end, as an init system does; says whether it ended well.
+    fn terminate(mut self) -> bool {
+        let id = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        self.process.wait().unwrap().success()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ended = self.process.kill();
+        let _ended = self.process.wait();
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).unwrap();
+}

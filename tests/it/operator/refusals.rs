@@ -1,0 +1,127 @@
+//! What an operator does wrong, and the sentence that says so.
+
+use std::process::Output;
+
+use bolide::store::SqliteStore;
+
+use super::{Data, bolide, complaint, run};
+use crate::waiting::until;
+
+#[track_caller]
+fn refused(output: &Output, sentence: &str) {
+    assert!(!output.status.success());
+    assert!(complaint(output).contains(sentence), "`{sentence}` is not in: {}", complaint(output));
+    assert!(!complaint(output).contains("panicked"), "{}", complaint(output));
+}
+
+/// A database file without tables, whose schema has this number.
+fn database_of_version(version: u32) -> Vec<u8> {
+    let mut page = vec![0; 4096];
+    page[..16].copy_from_slice(b"SQLite format 3\0");
+    // A page of 4096 bytes; versions, reserved bytes and fractions as they must be.
+    page[16..24].copy_from_slice(&[0x10, 0, 1, 1, 0, 64, 32, 32]);
+    // One page, schema format 4, UTF-8.
+    page[28..32].copy_from_slice(&1_u32.to_be_bytes());
+    page[44..48].copy_from_slice(&4_u32.to_be_bytes());
+    page[56..60].copy_from_slice(&1_u32.to_be_bytes());
+    page[60..64].copy_from_slice(&version.to_be_bytes());
+    // An empty leaf of a table, whose cells begin at the end of the page.
+    page[100] = 0x0d;
+    page[105..107].copy_from_slice(&[0x10, 0]);
+    page
+}
+
+#[test]
+fn a_database_that_another_process_has_is_not_opened_twice() {
+    let data = Data::new("in-use");
+    let server = data.serve();
+    refused(&data.run(&["user", "list"], ""), "is used by another process");
+    refused(&data.run(&["serve", "--listen", "127.0.0.1:0"], ""), "is used by another process");
+    server.kill();
+    data.succeed(&["user", "list"], "");
+}
+
+#[test]
+fn a_file_that_is_no_database_is_left_as_it_is() {
+    let data = Data::new("corrupt");
+    for bytes in [vec![7; 8192], b"not a database at all".to_vec()] {
+        super::write(&data.database(), &bytes);
+        refused(&data.run(&["serve", "--listen", "127.0.0.1:0"], ""), "cannot be read");
+        assert_eq!(std::fs::read(data.database()).unwrap(), bytes);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_refused() {
+    let data = Data::new("damaged");
+    data.succeed(&["user", "add", "ada"], "x\n");
+    // Who closes it last moves what is still in the log into the file.
+    drop(SqliteStore::open(&format!("sqlite:{}", data.database().display())).await.unwrap());
+    until(|| !data.directory.join("bolide.db-wal").exists()).await;
+    let mut bytes = std::fs::read(data.database()).unwrap();
+    assert!(bytes.len() > 4096, "the file has its pages");
+    bytes[4096..].fill(0xff);
+    super::write(&data.database(), &bytes);
+    refused(&data.run(&["user", "list"], ""), "cannot be read");
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_refused() {
+    let data = Data::new("newer");
+    super::write(&data.database(), &database_of_version(0));
+    data.succeed(&["user", "list"], "");
+    let data = Data::new("newer-still");
+    super::write(&data.database(), &database_of_version(99));
+    refused(&data.run(&["user", "list"], ""), "was written by a newer version (schema 99");
+}
+
+#[test]
+fn a_directory_that_is_not_there_or_takes_no_files_is_named() {
+    // Not even the superuser makes files in these.
+    for directory in ["/no/such/directory", "/proc", "/dev/null"] {
+        let mut command = bolide(&["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
+        command.arg(directory);
+        let output = run(command, "");
+        refused(&output, "cannot be opened");
+        refused(&output, directory);
+    }
+}
+
+#[test]
+fn a_key_file_that_others_can_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let data = Data::new("exposed");
+    data.succeed(&["user", "list"], "");
+    let key = data.directory.join("bolide.key");
+    assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    refused(&data.run(&["user", "list"], ""), "chmod 600");
+}
+
+#[test]
+fn unknown_flags_and_values_that_do_not_fit_are_refused() {
+    let data = Data::new("flags");
+    refused(&data.run(&["serve", "--lisen", "127.0.0.1:0"], ""), "unexpected argument '--lisen'");
+    refused(&data.run(&["serve", "--forwarded-count", "many"], ""), "invalid value 'many'");
+    refused(&data.run(&["serve", "--listen", "nowhere at all"], ""), "cannot listen on nowhere at all");
+    refused(&data.run(&["serve", "--listen", "127.0.0.1:0", "--mail-from", "nobody"], ""), "nobody");
+    refused(&data.run(&["user", "promote", "ada"], ""), "unrecognized subcommand");
+}
+
+#[test]
+fn variables_that_nobody_reads_or_whose_value_does_not_fit_are_refused() {
+    let data = Data::new("variables");
+    for (name, value, sentence) in [
+        ("BOLIDE_LISEN", "127.0.0.1:0", "the environment variable BOLIDE_LISEN is unknown; there are BOLIDE_"),
+        ("BOLIDE_SETTING_NoSuchThing", "1", "there is no setting `NoSuchThing`"),
+        ("BOLIDE_SETTING_Accounts_Registration_Enabled", "perhaps", "must be true or false"),
+        ("BOLIDE_LISTEN", "nowhere", "cannot listen on nowhere"),
+        ("BOLIDE_KEYS", "no keys", "no keys can be read"),
+        ("HTTP_FORWARDED_COUNT", "many", "invalid value 'many'"),
+        ("MAIL_URL", "no address", "`MAIL_URL`, must look like `smtp://"),
+    ] {
+        let mut command = data.bolide(&["serve"]);
+        command.env(name, value);
+        refused(&run(command, ""), sentence);
+    }
+}
