@@ -108,7 +108,7 @@ impl Counted {
 mod tests {
     use super::*;
 
-    const RULE: Rule = Rule { calls: 2, window: Duration::from_secs(60) };
+    const RULE: Rule = Rule { calls: 2, window: Duration::from_mins(1) };
 
     fn at(milliseconds: i64) -> Timestamp {
         Timestamp::from_milliseconds(milliseconds)

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::accounts::{AccountsCore, own_token};
 use crate::context::{Context, SignedIn};
 use crate::method::{MethodError, MethodResult, Parameters};
-use crate::store::{Totp, User};
+use crate::store::{BackupCodes, Sealed, Totp, User};
 
 /// Begins enrolment: a secret, the address that apps read, and a picture of that.
 pub(super) async fn generate_qr_code(
@@ -39,8 +39,8 @@ pub(super) async fn enable(core: &AccountsCore, context: Context, parameters: Pa
             "The user does not have a secret generated. You may have to call the function generateSvgCode first.";
         return Err(MethodError::new(500, reason));
     };
-    let code: String = shown.chars().filter(|character| character.is_alphanumeric()).collect();
-    if core.confirm_totp(&user, pending, &code, &context, false).await?.is_none() {
+    let digits: String = shown.chars().filter(|character| character.is_alphanumeric()).collect();
+    if core.confirm_totp(&user, pending, &digits, &context, false).await?.is_none() {
         return Err(MethodError::new("invalid-2fa-code", "Invalid 2FA code"));
     }
     Ok(())
@@ -74,14 +74,14 @@ impl AccountsCore {
     pub(super) async fn confirm_totp(
         &self,
         user: &User,
-        pending: &crate::store::Sealed,
+        pending: &Sealed,
         code: &str,
         context: &Context,
         with_backup_codes: bool,
     ) -> MethodResult<Option<Vec<String>>> {
         let Some(step) = self.matching_step(user, pending, code) else { return Ok(None) };
         let (codes, stored) =
-            if with_backup_codes { self.new_backup_codes(&user.id) } else { (Vec::new(), Default::default()) };
+            if with_backup_codes { self.new_backup_codes(&user.id) } else { (Vec::new(), BackupCodes::default()) };
         if !self.store.confirm_totp(&user.id, pending, step, stored).await? {
             return Ok(None);
         }

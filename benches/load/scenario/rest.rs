@@ -109,6 +109,7 @@ impl Caller {
 fn check(body: &[u8], number: usize) -> Result<(), Failure> {
     let answer: Answer = serde_json::from_slice(body)?;
     let frame: Value = serde_json::from_str(&answer.message)?;
-    let is_right = answer.success && frame["id"] == number.to_string() && frame["result"]["number"] == number;
+    let is_right =
+        answer.success && frame["id"].as_str() == Some(&*number.to_string()) && frame["result"]["number"] == number;
     if is_right { Ok(()) } else { Err(format!("unexpected answer: {}", String::from_utf8_lossy(body)).into()) }
 }

@@ -55,7 +55,7 @@ async fn an_app_is_set_up_in_meteors_words() {
     assert_eq!(result(&alice.ask("has2faEnabled", json!([])).await), &json!(true));
     assert_eq!(error(&alice.ask("generate2faActivationQrCode", json!([])).await), "2fa-activated");
     // Logging in takes a code, in Meteor's words too.
-    bank.clock.advance(std::time::Duration::from_secs(60));
+    bank.clock.advance(std::time::Duration::from_mins(1));
     let mut login = password_login("alice", "alice's password");
     login[0]["code"] = "000000".into();
     assert_eq!(error(&bank.connect().await.ask("login", login.clone()).await), "invalid-2fa-code");

@@ -26,7 +26,7 @@ async fn a_login_is_challenged_with_401_and_an_endpoint_with_400() {
     let token = passed.body["data"]["authToken"].as_str().unwrap();
     let asked = bank.post("gated").by("bob", token).send().await;
     assert_eq!((asked.status, asked.error()), (400, &json!("totp-required")));
-    bank.clock.advance(Duration::from_secs(60));
+    bank.clock.advance(Duration::from_mins(1));
     let passed = bank.post("gated").by("bob", token).code(&bank.code(), "totp").send().await;
     assert_eq!((passed.status, passed.body), (200, json!({ "ok": true, "success": true })));
 }
@@ -99,7 +99,7 @@ async fn a_code_reaches_the_method_by_parameter_or_by_headers() {
     let call =
         |params: &Value| bank.post("method.call/noRemember").by("bob", &token).json(&message("noRemember", params));
     assert_eq!(call(&with_code).send().await.status, 200);
-    bank.clock.advance(Duration::from_secs(60));
+    bank.clock.advance(Duration::from_mins(1));
     assert_eq!(call(&json!([])).code(&bank.code(), "totp").send().await.status, 200);
 }
 

@@ -125,7 +125,7 @@ async fn of_a_code_in_the_parameters_and_one_in_the_headers_the_first_counts_onc
     // Eight wrong codes were counted, and not sixteen: ten would be too many.
     assert_eq!(call(&bank.code()).code("wrong!", "totp").send().await.status, 200);
     let both = json!({ "user": "bob", "password": "bob's password", "code": "wrong!" });
-    bank.clock.advance(std::time::Duration::from_secs(60));
+    bank.clock.advance(std::time::Duration::from_mins(1));
     let reply = bank.post("login").json(&both).header("x-2fa-code", bank.code()).send().await;
     assert_eq!((reply.status, &reply.body["error"]), (401, &json!("totp-invalid")));
 }

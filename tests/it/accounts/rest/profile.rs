@@ -39,7 +39,7 @@ async fn another_address_needs_a_second_factor_and_has_yet_to_be_verified() {
     let bank = Bank::open().await;
     let token = bank.token("bob").await;
     assert_eq!(bank.post("gated").by("bob", &token).code(&bank.code(), "totp").send().await.status, 200);
-    bank.clock.advance(std::time::Duration::from_secs(60));
+    bank.clock.advance(std::time::Duration::from_mins(1));
     let data = json!({ "email": "robert@example.com", "name": "Robert" });
     let asked = bank.update("bob", &token, data.clone()).await;
     assert_eq!((asked.status, asked.error()), (400, &json!("totp-required")), "a trusted client is asked as well");
