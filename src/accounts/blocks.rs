@@ -46,8 +46,13 @@ impl Suspect {
         Some(format!("login:name:{folded}"))
     }
 
+    /// For a name that nobody has there is a counter of its own, or the time that it takes to write one more would tell
+    /// which names somebody has.
     fn user_key(&self) -> Option<String> {
-        Some(format!("login:user:{}", self.user.as_ref()?))
+        match &self.user {
+            Some(user) => Some(format!("login:user:{user}")),
+            None => Some(format!("login:nobody:{}", self.name_key()?)),
+        }
     }
 
     fn address_key(&self) -> Option<String> {
@@ -56,8 +61,7 @@ impl Suspect {
 
     /// Attempts with the same key go one after another.
     pub(crate) fn lock_key(&self) -> String {
-        let key = self.user_key().or_else(|| self.name_key()).or_else(|| self.address_key());
-        key.unwrap_or_default()
+        self.user_key().or_else(|| self.address_key()).unwrap_or_default()
     }
 }
 

@@ -81,6 +81,13 @@ impl AccountsCore {
         Ok(())
     }
 
+    /// The settings say something else about who must set up a factor: sessions end, and users see it in their documents.
+    pub(crate) async fn enrolment_changed(&self) -> Result<(), StoreError> {
+        self.end_restricted_sessions(None).await?;
+        self.watchers.everybody_changed(self).await;
+        Ok(())
+    }
+
     /// Has a setting changed on the other nodes, too.
     pub(crate) fn setting_changed(&self, id: &str) {
         self.tell_others(&BusEvent::SettingChanged { id: id.to_owned() });
@@ -137,7 +144,7 @@ impl AccountsCore {
         let outcome = async {
             let _one_at_a_time = self.lock_settings().await;
             self.settings.replace_stored(self.store.settings().await?);
-            self.end_restricted_sessions(None).await
+            self.enrolment_changed().await
         };
         if let Err(error) = outcome.await {
             tracing::error!(%error, "the settings that another node has changed cannot be read");
@@ -146,10 +153,11 @@ impl AccountsCore {
 
     fn end_sessions_with(&self, tokens: &[String], spared: Option<&Connection>) {
         let spared = spared.map(Connection::id);
+        // A sweep ends many, and there are many sessions.
+        let ended: HashSet<&str> = tokens.iter().map(String::as_str).collect();
         self.end_sessions(|session| {
             let credential = session.identity().credential;
-            let is_ended = credential.is_some_and(|shown| tokens.iter().any(|token| **token == *shown.hashed));
-            is_ended && Some(session.id()) != spared
+            credential.is_some_and(|shown| ended.contains(&*shown.hashed)) && Some(session.id()) != spared
         });
     }
 

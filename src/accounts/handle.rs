@@ -141,9 +141,12 @@ impl AccountsHandle {
     /// A login token for a user, without a log-in.
     ///
     /// # Errors
-    /// `error-invalid-user` when there is no such user.
+    /// `error-invalid-user` when there is no such user, `error-user-is-not-activated` when it may not log in.
     pub async fn issue_token(&self, name: &str) -> MethodResult<String> {
         let user = self.find(name).await?;
+        if !user.is_active {
+            return Err(MethodError::new("error-user-is-not-activated", "User is not activated"));
+        }
         Ok(self.0.new_login(&Recognized { user, kind: "resume".into() }, None).await?.token)
     }
 

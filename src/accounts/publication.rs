@@ -72,10 +72,20 @@ impl Watchers {
 
     pub(super) async fn user_changed(&self, core: &AccountsCore, user: &UserId) {
         let watchers = self.by_user.lock().get(user).cloned().unwrap_or_default();
-        for watcher in watchers {
-            if let Err(error) = watcher.refresh(core).await {
-                tracing::error!(%error, "a user's document cannot be sent");
-            }
+        refresh_all(core, watchers).await;
+    }
+
+    /// Something changed that every user's document may show.
+    pub(super) async fn everybody_changed(&self, core: &AccountsCore) {
+        let watchers = self.by_user.lock().values().flatten().cloned().collect();
+        refresh_all(core, watchers).await;
+    }
+}
+
+async fn refresh_all(core: &AccountsCore, watchers: Vec<Arc<Watcher>>) {
+    for watcher in watchers {
+        if let Err(error) = watcher.refresh(core).await {
+            tracing::error!(%error, "a user's document cannot be sent");
         }
     }
 }
@@ -101,5 +111,44 @@ impl Watcher {
         }
         *shown = now;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::accounts::Accounts;
+    use crate::chance::SystemChance;
+    use crate::keys::KeyRing;
+    use crate::store::SqliteStore;
+    use crate::{App, FromServer, MemoryConnection};
+
+    /// Sends a message, and waits for an answer of this kind.
+    async fn ask(client: &mut MemoryConnection, message: &str, answer: &str) {
+        client.send(message.to_owned()).await;
+        loop {
+            let Some(FromServer::Frame(frame)) = client.receive().await else { panic!("the server is gone") };
+            if frame.contains(&format!(r#""msg":"{answer}""#)) {
+                return;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn who_logs_out_is_watched_no_more() {
+        let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+        let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.unwrap();
+        let app = App::builder().accounts(accounts).build().unwrap();
+        let accounts = app.accounts().unwrap();
+        accounts.add_user("ada", &[], &[], None).await.unwrap();
+        let token = accounts.issue_token("ada").await.unwrap();
+        let mut client = app.connect();
+        ask(&mut client, r#"{"msg":"connect","version":"1","support":["1"]}"#, "connected").await;
+        let login = format!(r#"{{"msg":"method","id":"1","method":"login","params":[{{"resume":"{token}"}}]}}"#);
+        ask(&mut client, &login, "result").await;
+        assert_eq!(accounts.core().watchers.by_user.lock().len(), 1);
+
+        ask(&mut client, r#"{"msg":"method","id":"2","method":"logout","params":[]}"#, "result").await;
+
+        assert!(accounts.core().watchers.by_user.lock().is_empty());
     }
 }

@@ -104,7 +104,8 @@ impl Client {
     }
 
     /// A call, which is made when it is awaited. `params` is a tuple, an array, a `Vec`, or `()` for none. The result is
-    /// read as `Output`; [`Ejson`](crate::protocol::Ejson) takes any.
+    /// read as `Output`; [`Ejson`](crate::protocol::Ejson) takes any. Subscribed documents that the method changed have
+    /// changed here, too, when the result is there.
     ///
     /// When the server asks for a second factor, the prompt of the client is asked and the call made again, see
     /// [`ClientBuilder::two_factor`].

@@ -57,6 +57,8 @@ const FILES: &[(&str, &str)] = files![
     "rest-method-call.json",
     "rest-two-factor.json",
     "rest-endpoints.json",
+    "rest-own-account.json",
+    "rest-admin.json",
 ];
 
 /// The cases that Bolide brings.

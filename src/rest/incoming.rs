@@ -87,12 +87,12 @@ impl Api {
             Target::Login => Ok(Identity::default()),
             _ => identity::identify(&self.accounts, &head.headers, &peer).await,
         };
-        let identity = identity.map_err(|error| self.failed(error, endpoint))?;
+        let identity = identity.map_err(|error| Box::new(self.failed(error, endpoint)))?;
         if endpoint.is_for_users() && identity.user.is_none() {
             return Err(Box::new(unauthorized()));
         }
         if let (Some(permission), Some(user)) = (endpoint.route.permission, &identity.user)
-            && !self.may(user, permission).await.map_err(|error| self.failed(error, endpoint))?
+            && !self.may(user, permission).await.map_err(|error| Box::new(self.failed(error, endpoint)))?
         {
             return Err(Box::new(forbidden()));
         }
@@ -152,8 +152,8 @@ impl Api {
         Ok(user.is_some_and(|user| self.accounts.permissions.has(&user, permission)))
     }
 
-    fn failed(&self, error: MethodError, endpoint: &Endpoint) -> Box<Answer> {
-        Box::new(failure(&sanitize(error, "request", &endpoint.route.path, &self.app.random_id())))
+    fn failed(&self, error: MethodError, endpoint: &Endpoint) -> Answer {
+        failure(&sanitize(error, "request", &endpoint.route.path, &self.app.random_id()))
     }
 }
 

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{MANDATORY_ROLES, SettingDefinition, SettingError};
+use super::{EMAIL_CODES_ENABLED, MANDATORY_ROLES, SettingDefinition, SettingError, TOTP_ENABLED, TWO_FACTOR_ENABLED};
 use crate::accounts::AccountsCore;
 use crate::accounts::permissions::{EDIT_PRIVILEGED_SETTING, VIEW_PRIVILEGED_SETTING};
 use crate::app::AppBuilder;
@@ -117,8 +117,8 @@ impl AccountsCore {
             self.settings.apply(id, &value);
         }
         self.setting_changed(id);
-        if id == MANDATORY_ROLES.id() {
-            self.end_restricted_sessions(None).await?;
+        if bears_on_enrolment(id) {
+            self.enrolment_changed().await?;
         }
         let user = connection.and_then(|connection| connection.identity().user);
         self.audit("setting.changed", user.as_ref(), connection, json!({ "id": id, "value": value })).await;
@@ -145,6 +145,12 @@ async fn require(me: &SignedIn, permission: &str) -> MethodResult<()> {
 fn not_allowed(method: &str) -> MethodError {
     let refusal = DdpError::new("error-action-not-allowed", "Not allowed");
     refusal.with_details(details(&json!({ "method": method }))).into()
+}
+
+/// Whether a setting has a say in who must set up a second factor.
+fn bears_on_enrolment(id: &str) -> bool {
+    let factors = [TWO_FACTOR_ENABLED, TOTP_ENABLED, EMAIL_CODES_ENABLED];
+    id == MANDATORY_ROLES.id() || factors.iter().any(|setting| setting.id() == id)
 }
 
 impl From<SettingError> for DdpError {

@@ -89,6 +89,21 @@ async fn a_subscription_gives_what_there_is_and_then_what_changes() {
 }
 
 #[tokio::test]
+async fn what_a_call_changed_has_changed_here_when_it_returns() {
+    let server = Server::start(application()).await;
+    let client = connect(&server).await;
+    let items = client.subscribe("items", &()).expect("a subscription");
+    soon(items.ready()).await.expect("documents");
+    for number in 0..50 {
+        let id: String =
+            soon(client.call("insertItem", &(json!({"number": number}),)).into_future()).await.expect("an id");
+        assert!(client.document("items", id.as_str()).is_some());
+        soon(client.call::<Value>("removeItem", &(&id,)).into_future()).await.expect("a removal");
+        assert!(client.document("items", id.as_str()).is_none());
+    }
+}
+
+#[tokio::test]
 async fn documents_go_with_the_last_subscription_to_them() {
     let server = Server::start(application()).await;
     let client = connect(&server).await;

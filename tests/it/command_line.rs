@@ -12,8 +12,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bolide::App;
+use bolide::client::Client;
 use parking_lot::Mutex;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use serde_json::{Value, json};
 
 use crate::application::application;
 use crate::client_two_factor::{Porter, register};
@@ -168,8 +170,7 @@ async fn the_exit_code_says_what_went_wrong() {
 async fn a_publication_is_one_line_per_document_for_programs() {
     let (server, user) = (Server::start(application()).await, User::new("lines"));
     let output = user.run(&["subscribe", "--once", &server.url(), "tick", "2"], "").await;
-    let lines: Vec<serde_json::Value> =
-        printed(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let lines: Vec<Value> = printed(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines.len(), 2);
     assert_eq!((&lines[1]["id"], &lines[1]["fields"]["name"]), (&"doc1".into(), &"item number 1".into()));
     let refused = user.run(&["subscribe", &server.url(), "noSuchThing"], "").await;
@@ -203,6 +204,19 @@ async fn a_script_gives_codes_by_option_or_by_command() {
     assert_eq!(by_command.status.code(), Some(0), "{}", complaint(&by_command));
     let wrong = user.run(&[&transfer[..], &["--code", "000000"]].concat(), "").await;
     assert_eq!(wrong.status.code(), Some(4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_terminal_is_told_how_to_give_a_code() {
+    let (server, user) = (gated_server("totp").await, User::new("nowhere"));
+    // In a session of its own it has no terminal, wherever the tests run.
+    let mut command = Command::new("setsid");
+    command.args(["--wait", env!("CARGO_BIN_EXE_bolide"), "call", &server.url(), "transferFunds", "{}"]);
+    command.args(["--token", "a token"]).env("XDG_CONFIG_HOME", &user.directory).stdin(Stdio::null());
+    let output =
+        tokio::task::spawn_blocking(move || command.output().expect("the program")).await.expect("it ends well");
+    assert_eq!(output.status.code(), Some(4));
+    assert!(complaint(&output).contains("use --code or --code-command"), "{}", complaint(&output));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -292,6 +306,24 @@ async fn on_a_terminal_a_publication_is_a_table() {
     let (status, shown) = terminal.ends().await;
     assert!(status.success(), "{shown}");
     assert!(shown.contains("ticks (2)") && shown.contains("item number 1"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publication_is_followed_until_one_has_seen_enough() {
+    let (server, user) = (Server::start(application()).await, User::new("live"));
+    let url = server.url();
+    let writer = Client::connect(&url).await.expect("a session");
+    for lines in [&[][..], &["--json"]] {
+        let item = json!({"_id": "tea", "name": "a kettle"});
+        writer.call::<Value>("insertItem", &(item,)).await.expect("an item");
+        let mut terminal = Terminal::start(user.bolide(&[&["subscribe", &url, "items"], lines].concat()));
+        terminal.sees("a kettle").await;
+        let change = json!({"set": {"name": "a teapot"}, "unset": []});
+        writer.call::<Value>("updateItem", &("tea", change)).await.expect("a change");
+        terminal.sees("a teapot").await;
+        terminal.process.kill().expect("a process");
+        writer.call::<Value>("removeItem", &("tea",)).await.expect("a removal");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,6 +40,7 @@ mod shutdown;
 mod slow_clients;
 mod sockets;
 mod sockjs;
+mod stores;
 mod streams;
 mod subscriber;
 mod user_changes;

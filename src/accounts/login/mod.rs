@@ -174,7 +174,7 @@ impl AccountsCore {
             if code.is_some() {
                 self.count_failed_login(&suspect).await?;
             }
-            return Err(self.explain(refusal, |error| LoginAttempt::failed(kind, Some(user), error, connection)).await);
+            return Err(refusal);
         }
         self.forget_failed_logins(&suspect).await?;
         self.audit("login.succeeded", Some(&user.id), connection, json!({ "type": kind })).await;
@@ -210,14 +210,6 @@ impl AccountsCore {
         self.audit("login.blocked", attempt.suspect.user.as_ref(), attempt.connection, json!({})).await;
         let attempt = LoginAttempt::failed(attempt.kind.clone(), None, told, attempt.connection);
         self.hooks.explain_failure(attempt).await
-    }
-
-    /// Shows the hooks an error that is for the client.
-    async fn explain(&self, error: MethodError, attempt: impl FnOnce(DdpError) -> LoginAttempt) -> MethodError {
-        match error.for_client().cloned() {
-            Some(told) => self.hooks.explain_failure(attempt(told)).await,
-            None => error,
-        }
     }
 
     /// The hash that the password was held against, if it is right. It takes as long for somebody who is not there.

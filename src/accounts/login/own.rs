@@ -69,7 +69,12 @@ impl AccountsCore {
         let unrecognized = || MethodError::new(400, "Unrecognized options for login request");
         let Some(accounts) = self.handle().filter(|_| !self.handlers.is_empty()) else { return Err(unrecognized()) };
         let mut attempt = Attempt { kind: "own".into(), connection, code, suspect: suspect(options, connection) };
-        let _one_at_a_time = self.locks.lock(&attempt.suspect.lock_key()).await;
+        // Those who show no name do not wait for each other: a handler may ask a slow server, and an address be shared.
+        let key = attempt.suspect.name.is_some().then(|| attempt.suspect.lock_key());
+        let _one_at_a_time = match &key {
+            Some(key) => Some(self.locks.lock(key).await),
+            None => None,
+        };
         if let Some(Block::Open(refusal)) = self.find_block(&attempt.suspect).await? {
             return Err(self.refuse_blocked(&attempt, refusal).await);
         }

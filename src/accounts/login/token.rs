@@ -17,6 +17,9 @@ use crate::settings::LOGIN_EXPIRATION;
 use crate::store::{LoginToken, TokenKind, Totp, User};
 use crate::user::UserId;
 
+/// What happened within this time is noted once.
+const A_MOMENT: Duration = Duration::from_mins(1);
+
 impl AccountsCore {
     /// A token for somebody who was recognized.
     pub(crate) async fn new_login(
@@ -81,11 +84,16 @@ impl AccountsCore {
         Ok(())
     }
 
-    /// Notes that a token was used. That it cannot be noted, since the disk is full, keeps nobody out.
+    /// Notes that a token was used, unless the same client has used it a moment ago: after a restart all clients come
+    /// back at once. That it cannot be noted, since the disk is full, keeps nobody out.
     pub(super) async fn note_use(&self, token: &LoginToken, connection: Option<&Connection>) {
         let peer = connection.map(Connection::peer);
         let address = peer.as_ref().and_then(|peer| peer.address.clone());
         let user_agent = peer.as_ref().and_then(|peer| peer.header("user-agent").map(shortened));
+        let is_same_client = token.last_address == address && token.last_user_agent == user_agent;
+        if is_same_client && token.last_used_at.is_some_and(|last| self.now() < last.plus(A_MOMENT)) {
+            return;
+        }
         if let Err(error) = self.store.touch_token(&token.hashed, self.now(), address, user_agent).await {
             tracing::error!(%error, "the use of a token cannot be noted");
         }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::output::harmless;
 
 /// How long a command may go on printing a code that was refused: longer than an authenticator app shows one.
-const FRESH_CODE_PATIENCE: Duration = Duration::from_secs(60);
+const FRESH_CODE_PATIENCE: Duration = Duration::from_mins(1);
 const FRESH_CODE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Where codes of the second factor come from.
@@ -60,10 +60,16 @@ impl CodeSource {
                     TwoFactorMethod::Password => Typing::Hidden,
                     TwoFactorMethod::Totp | TwoFactorMethod::Email => Typing::Shown,
                 };
-                ask(question(&challenge), typing).await.ok().flatten()
+                ask(question(&challenge), typing).await.unwrap_or_else(|_| no_terminal())
             }
         }
     }
+}
+
+fn no_terminal() -> Option<String> {
+    // Standard error may be closed; the exit code says it as well.
+    let _closed = writeln!(io::stderr(), "there is no terminal to ask for the code; use --code or --code-command");
+    None
 }
 
 impl CodeCommand {

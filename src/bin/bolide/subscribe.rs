@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use bolide::client::{Change, Client, Document, Subscription};
+use futures::FutureExt as _;
 use serde_json::{Value, json};
 
 use crate::connection::{Connection, Identity, parameters};
@@ -63,7 +64,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
 
 /// What shows changes as they come.
 trait Show {
-    fn change(&mut self, client: &Client, change: &Change);
+    /// One change.
+    fn change(&mut self, change: &Change);
+
+    /// For now no other waits.
+    fn settle(&mut self, client: &Client);
 }
 
 async fn follow(client: &Client, subscription: Subscription, show: &mut impl Show) -> Result<(), Failure> {
@@ -71,7 +76,13 @@ async fn follow(client: &Client, subscription: Subscription, show: &mut impl Sho
     loop {
         tokio::select! {
             change = changes.next() => match change {
-                Some(change) => show.change(client, &change),
+                Some(change) => {
+                    show.change(&change);
+                    while let Some(Some(change)) = changes.next().now_or_never() {
+                        show.change(&change);
+                    }
+                    show.settle(client);
+                }
                 None => return subscription.ready().await.map_err(Failure::from),
             },
             stopped = subscription.stopped() => return stopped.map_err(Failure::from),
@@ -83,9 +94,11 @@ async fn follow(client: &Client, subscription: Subscription, show: &mut impl Sho
 struct Lines;
 
 impl Show for Lines {
-    fn change(&mut self, _: &Client, change: &Change) {
+    fn change(&mut self, change: &Change) {
         print_line(&as_json(change).to_string());
     }
+
+    fn settle(&mut self, _: &Client) {}
 }
 
 fn print_documents(client: &Client) {
@@ -123,13 +136,16 @@ struct Screen {
 }
 
 impl Show for Screen {
-    fn change(&mut self, client: &Client, _: &Change) {
+    fn change(&mut self, _: &Change) {}
+
+    fn settle(&mut self, client: &Client) {
         let table = table(client);
         let mut output = io::stdout().lock();
         if self.lines > 0 {
             let _closed = write!(output, "\x1b[{}A\x1b[J", self.lines);
         }
-        let _closed = writeln!(output, "{table}");
+        // Lines that are too long are cut at the margin: wrapped ones would take more room than was counted.
+        let _closed = writeln!(output, "\x1b[?7l{table}\x1b[?7h");
         self.lines = table.lines().count();
     }
 }

@@ -389,7 +389,8 @@ impl State {
             }
             ServerMessage::Result { id, outcome } => return self.take_result(&id, outcome),
             ServerMessage::Error { reason, offending_message } => self.take_error(&reason, offending_message.as_ref()),
-            // A result is enough to know that a call is over, and all data that it wrote has come by then.
+            // A result is enough to know that a call is over. Bolide and Meteor send `updated`, and all data that the call
+            // wrote, before it; Rocket.Chat's streamer says `updated` after it, and has no such data.
             ServerMessage::Ping { .. }
             | ServerMessage::Updated { .. }
             | ServerMessage::Pong { .. }

@@ -10,7 +10,7 @@ let ids = 0;
 export function form({ button, submit, kind = 'primary', others = [] }, ...fields) {
   const problem = element('p', { class: 'problem', role: 'alert' });
   const send = element('button', { class: kind }, button);
-  const made = element('form', {}, ...fields, problem, element('div', { class: 'buttons' }, send, ...others));
+  const made = element('form', { method: 'post' }, ...fields, problem, element('div', { class: 'buttons' }, send, ...others));
   made.addEventListener('submit', async (event) => {
     event.preventDefault();
     if (isBusy(send)) return;

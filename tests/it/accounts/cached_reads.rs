@@ -7,9 +7,14 @@ use std::time::Duration;
 use bolide::clock::Timestamp;
 use bolide::store::token::Tokens as _;
 use bolide::store::user::Users as _;
-use bolide::store::{HashedToken, LoginToken, SqliteStore, StoredHash, TokenKind};
+use bolide::store::{HashedToken, LoginToken, NewUser, SqliteStore, StoredHash, TokenKind, User};
 
-use super::store::{NOW, user};
+const NOW: Timestamp = Timestamp::from_milliseconds(1_000);
+
+fn user(id: &str, username: &str) -> NewUser {
+    let user = User { username: Some(username.into()), ..User::new(id.into(), NOW) };
+    NewUser { user, backup_codes: Vec::new(), tokens: Vec::new() }
+}
 
 fn token(hashed: &HashedToken) -> LoginToken {
     LoginToken {

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{Bank, error, result, totp_code};
+use crate::subscriber::Subscriber;
 
 const REFUSAL: &str = "error-two-factor-enrolment-required";
 
@@ -53,6 +54,21 @@ async fn a_session_that_is_open_ends_when_its_role_begins_to_demand_a_factor() {
     demand(&bank, "admin").await;
     assert_eq!(admin.close_code().await, 1000);
     assert_eq!(result(&alice.ask("whoami", json!([])).await), "user-alice");
+}
+
+#[tokio::test]
+async fn a_user_sees_at_once_that_no_factor_is_demanded_any_more() {
+    let bank = Bank::open().await;
+    demand(&bank, "admin").await;
+    let mut admin = Subscriber::connect(&bank.app).await;
+    let token = bank.app.accounts().unwrap().issue_token("admin").await.unwrap();
+    result(&admin.call("login", json!([{ "resume": token }])).await);
+    let is_required = |admin: &Subscriber| admin.documents("users")["user-admin"]["twoFactor"]["required"].clone();
+    assert_eq!(is_required(&admin), true);
+    demand(&bank, "").await;
+    while is_required(&admin) != false {
+        admin.next().await;
+    }
 }
 
 #[tokio::test]

@@ -5,11 +5,11 @@ use std::process::{Command, Output};
 
 use bolide::accounts::Accounts;
 use bolide::chance::SystemChance;
+use bolide::clock::Timestamp;
 use bolide::keys::KeyRing;
-use bolide::store::{NewUser, SqliteStore, Totp};
+use bolide::store::{NewUser, SqliteStore, Totp, User};
 
 use super::SECRET;
-use super::store::user;
 
 struct Directory(PathBuf);
 
@@ -21,8 +21,9 @@ impl Directory {
         let own = Self(directory);
         let keys = KeyRing::open_file(&own.0.join("bolide.key"), &SystemChance).unwrap();
         let accounts = Accounts::open(own.store().await, keys).await.unwrap();
-        let NewUser { mut user, .. } = user("a", "ada");
-        user.totp = Totp::On(accounts.seal_totp_secret(&user.id, SECRET, &SystemChance));
+        let user = User::new("a".into(), Timestamp::from_milliseconds(1_000));
+        let totp = Totp::On(accounts.seal_totp_secret(&user.id, SECRET, &SystemChance));
+        let user = User { username: Some("ada".into()), totp, ..user };
         accounts.add_user(NewUser { user, backup_codes: Vec::new(), tokens: Vec::new() }).await.unwrap();
         own
     }

@@ -22,7 +22,6 @@ mod policies;
 mod replays;
 mod rest;
 mod revocation;
-mod store;
 mod wrong_types;
 
 use std::sync::Arc;

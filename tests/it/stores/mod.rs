@@ -1,0 +1,113 @@
+//! What every store promises, whichever database is behind it. Another one gets a line in `every_store`.
+
+#![expect(clippy::unwrap_used, reason = "what a test prepares works, or the test fails")]
+
+mod once;
+mod others;
+mod tokens;
+mod users;
+
+use std::sync::Arc;
+
+use bolide::clock::Timestamp;
+use bolide::prelude::Ejson;
+use bolide::store::{
+    EmailAddress, HashedToken, KeyedHash, LoginToken, NewUser, Sealed, SqliteStore, Store, StoredHash, TokenKind, Totp,
+    User,
+};
+use serde_json::json;
+
+/// Keeps the same promises in each store.
+macro_rules! every_store {
+    ($($promise:ident),* $(,)?) => {
+        mod in_memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $promise() {
+                super::$promise(crate::stores::memory().await).await;
+            })*
+        }
+
+        mod in_a_file {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $promise() {
+                let file = crate::stores::File::new(concat!(module_path!(), "::", stringify!($promise)));
+                super::$promise(file.open().await).await;
+            })*
+        }
+    };
+}
+use every_store;
+
+async fn memory() -> Arc<dyn Store> {
+    Arc::new(SqliteStore::open("sqlite::memory:").await.unwrap())
+}
+
+/// A database file, until it is dropped.
+struct File(std::path::PathBuf);
+
+impl File {
+    fn new(name: &str) -> Self {
+        let directory = format!("store-{}-{}", name.replace("::", "-"), std::process::id());
+        let directory = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(directory);
+        std::fs::create_dir_all(&directory).unwrap();
+        Self(directory)
+    }
+
+    async fn open(&self) -> Arc<dyn Store> {
+        Arc::new(SqliteStore::open(&format!("sqlite:{}", self.0.join("a.db").display())).await.unwrap())
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+const fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_milliseconds(seconds * 1000)
+}
+
+/// A user with everything that a user can have.
+fn ada() -> NewUser {
+    let object = |value| Ejson::from_typed(&value).unwrap().as_object().unwrap().clone();
+    let email = |address: &str, is_verified| EmailAddress { address: address.into(), is_verified };
+    let user = User {
+        username: Some("Ada".into()),
+        emails: vec![email("Ada@example.com", true), email("second@example.com", false)],
+        profile: Some(object(json!({ "born": { "$date": -1000 }, "$a": [1, null] }))),
+        roles: vec!["user".into(), "cashier".into()],
+        fields: object(json!({ "name": "Ada 100% Lovelace", "nested": { "a": 1.5 } })),
+        is_active: false,
+        password: Some(StoredHash::new("a hash")),
+        must_change_password: true,
+        totp: Totp::On(Sealed::new(*b"sealed")),
+        has_email_codes: true,
+        ..User::new("a".into(), at(1))
+    };
+    let tokens = vec![session("one", "a", at(100)), personal("two", "a", "ci")];
+    NewUser { user, backup_codes: vec![KeyedHash::new("backup 1"), KeyedHash::new("backup 2")], tokens }
+}
+
+fn plain(id: &str, username: &str) -> NewUser {
+    let user = User { username: Some(username.into()), ..User::new(id.into(), at(1)) };
+    NewUser { user, backup_codes: Vec::new(), tokens: Vec::new() }
+}
+
+fn session(hashed: &str, user: &str, expires_at: Timestamp) -> LoginToken {
+    LoginToken {
+        hashed: HashedToken::from_base64(hashed),
+        user: user.into(),
+        kind: TokenKind::Session { expires_at },
+        created_at: at(1),
+        trust: None,
+        last_used_at: None,
+        last_address: Some("192.0.2.1".into()),
+        last_user_agent: None,
+    }
+}
+
+fn personal(hashed: &str, user: &str, name: &str) -> LoginToken {
+    let kind = TokenKind::Personal { name: name.into(), last_part: "abcdef".into(), bypasses_two_factor: true };
+    LoginToken { kind, ..session(hashed, user, at(0)) }
+}

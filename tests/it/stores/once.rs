@@ -1,0 +1,135 @@
+//! What is shown once: codes, links, challenges, steps. Of many who consume the same thing at once, exactly one does.
+
+use std::sync::Arc;
+
+use bolide::store::{Challenge, KeyedHash, Link, LinkPurpose, Store};
+use bolide::store::{FailureRule, StoredHash};
+use futures::future::join_all;
+
+use super::{ada, at, every_store};
+
+every_store!(
+    of_twenty_who_consume_the_same_thing_exactly_one_does,
+    of_twenty_who_count_a_failure_each_is_counted,
+    a_code_counts_until_it_ends_and_only_the_latest,
+    wrong_codes_end_the_code,
+    a_link_ends_those_before_it_of_the_same_purpose,
+    what_has_ended_is_swept_away,
+);
+
+fn hash(text: &str) -> KeyedHash {
+    KeyedHash::new(text)
+}
+
+/// Runs the same twenty times at once; says how many were told that they were the one.
+async fn winners<Attempt, Running>(store: &Arc<dyn Store>, attempt: Attempt) -> usize
+where
+    Attempt: Fn(Arc<dyn Store>) -> Running,
+    Running: Future<Output = bool> + Send + 'static,
+{
+    let tasks = (0..20).map(|_| tokio::spawn(attempt(Arc::clone(store))));
+    join_all(tasks).await.into_iter().filter(|won| *won.as_ref().unwrap()).count()
+}
+
+async fn of_twenty_who_consume_the_same_thing_exactly_one_does(store: Arc<dyn Store>) {
+    store.insert_user(ada()).await.unwrap();
+    let fresh = async |store: Arc<dyn Store>| {
+        store.put_email_code_unless_live(&"a".into(), hash("code"), at(1), at(9)).await.unwrap()
+    };
+    assert_eq!(winners(&store, fresh).await, 1);
+    let code = async |store: Arc<dyn Store>| store.take_email_code(&"a".into(), &[hash("code")], at(2)).await.unwrap();
+    assert_eq!(winners(&store, code).await, 1);
+    let step = async |store: Arc<dyn Store>| store.take_totp_step(&"a".into(), 7).await.unwrap();
+    assert_eq!(winners(&store, step).await, 1);
+    let backup = async |store: Arc<dyn Store>| store.take_backup_code(&"a".into(), &[hash("backup 1")]).await.unwrap();
+    assert_eq!(winners(&store, backup).await, 1);
+    store.put_link(link("link", LinkPurpose::ResetPassword, None)).await.unwrap();
+    let link = async |store: Arc<dyn Store>| store.take_link(&hash("link")).await.unwrap();
+    assert_eq!(winners(&store, link).await, 1);
+    store.put_challenge(challenge()).await.unwrap();
+    let challenge = async |store: Arc<dyn Store>| store.take_challenge(&hash("challenge")).await.unwrap();
+    assert_eq!(winners(&store, challenge).await, 1);
+    let password = async |store: Arc<dyn Store>| {
+        let (old, new) = (StoredHash::new("a hash"), StoredHash::new("another"));
+        store.exchange_password(&"a".into(), &old, new).await.unwrap()
+    };
+    assert_eq!(winners(&store, password).await, 1);
+}
+
+async fn of_twenty_who_count_a_failure_each_is_counted(store: Arc<dyn Store>) {
+    let count = async |store: Arc<dyn Store>| store.count_failure("key", rule(100), at(1)).await.is_ok();
+    assert_eq!(winners(&store, count).await, 20);
+    assert_eq!(store.attempts("key").await.unwrap().failures, 20);
+}
+
+fn rule(limit: u32) -> FailureRule {
+    let hour = std::time::Duration::from_hours(1);
+    FailureRule { limit, first_block: hour, longest_block: hour, forgotten_after: hour }
+}
+
+async fn a_code_counts_until_it_ends_and_only_the_latest(store: Arc<dyn Store>) {
+    store.insert_user(ada()).await.unwrap();
+    let id = &"a".into();
+    store.put_email_code(id, hash("first"), at(1), at(10)).await.unwrap();
+    assert!(!store.put_email_code_unless_live(id, hash("late"), at(2), at(20)).await.unwrap());
+    store.put_email_code(id, hash("second"), at(2), at(20)).await.unwrap();
+    assert_eq!(store.email_code(id, at(3)).await.unwrap().unwrap().expires_at, at(20));
+    assert!(!store.take_email_code(id, &[hash("first")], at(3)).await.unwrap());
+    assert!(!store.take_email_code(id, &[hash("second")], at(20)).await.unwrap());
+    assert_eq!(store.email_code(id, at(20)).await.unwrap(), None);
+    assert!(store.put_email_code_unless_live(id, hash("third"), at(20), at(30)).await.unwrap());
+    assert!(store.take_email_code(id, &[hash("under another key"), hash("third")], at(21)).await.unwrap());
+}
+
+async fn wrong_codes_end_the_code(store: Arc<dyn Store>) {
+    store.insert_user(ada()).await.unwrap();
+    let id = &"a".into();
+    assert_eq!(store.fail_email_code(id, 2, at(1)).await.unwrap(), None);
+    store.put_email_code(id, hash("code"), at(1), at(10)).await.unwrap();
+    assert_eq!(store.fail_email_code(id, 2, at(1)).await.unwrap(), Some(1));
+    assert_eq!(store.fail_email_code(id, 2, at(1)).await.unwrap(), Some(2));
+    assert!(!store.take_email_code(id, &[hash("code")], at(2)).await.unwrap());
+}
+
+async fn a_link_ends_those_before_it_of_the_same_purpose(store: Arc<dyn Store>) {
+    store.insert_user(ada()).await.unwrap();
+    let verify = |text: &str, address: &str| link(text, LinkPurpose::VerifyEmail, Some(address));
+    for link in [
+        link("reset 1", LinkPurpose::ResetPassword, None),
+        link("enroll", LinkPurpose::EnrollAccount, None),
+        verify("one", "one@example.com"),
+        verify("two", "two@example.com"),
+        link("reset 2", LinkPurpose::ResetPassword, Some("ada@example.com")),
+        verify("one again", "one@example.com"),
+    ] {
+        store.put_link(link).await.unwrap();
+    }
+    let is_there = async |text: &str| store.link(&[hash("other key"), hash(text)]).await.unwrap().is_some();
+    assert!(is_there("enroll").await && is_there("two").await && is_there("one again").await);
+    assert!(!is_there("reset 1").await && !is_there("one").await);
+    let expected = link("reset 2", LinkPurpose::ResetPassword, Some("ada@example.com"));
+    assert_eq!(store.link(&[hash("reset 2")]).await.unwrap(), Some(expected));
+    store.delete_links(&"a".into(), LinkPurpose::ResetPassword).await.unwrap();
+    assert!(!is_there("reset 2").await && is_there("enroll").await);
+}
+
+async fn what_has_ended_is_swept_away(store: Arc<dyn Store>) {
+    store.insert_user(ada()).await.unwrap();
+    store.put_link(link("link", LinkPurpose::ResetPassword, None)).await.unwrap();
+    store.put_challenge(challenge()).await.unwrap();
+    store.delete_expired_codes(at(8)).await.unwrap();
+    assert_eq!(store.challenge(&[hash("challenge")]).await.unwrap(), Some(challenge()));
+    store.delete_expired_codes(at(9)).await.unwrap();
+    assert_eq!(store.link(&[hash("link")]).await.unwrap(), None);
+    assert_eq!(store.challenge(&[hash("challenge")]).await.unwrap(), None);
+}
+
+fn link(text: &str, purpose: LinkPurpose, address: Option<&str>) -> Link {
+    let address = address.map(str::to_owned);
+    Link { hash: hash(text), user: "a".into(), purpose, address, created_at: at(1), expires_at: at(9) }
+}
+
+fn challenge() -> Challenge {
+    let method = "email".to_owned();
+    Challenge { hash: hash("challenge"), user: "a".into(), method, created_at: at(1), expires_at: at(9) }
+}

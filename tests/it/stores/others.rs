@@ -1,0 +1,135 @@
+//! Counters of failures, settings, the audit log, stored documents, mails that wait; and what a file keeps.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bolide::mail::{Mail, MailError, MailKind, MailState, NextAttempt};
+use bolide::store::{AuditEntry, AuditFilter, FailureRule, OpenError, SqliteStore, Store, StoredDocument};
+use futures::future::join_all;
+
+use super::{File, ada, at, every_store};
+
+every_store!(
+    failures_block_for_longer_and_longer_and_are_forgotten,
+    settings_are_kept_until_they_are_set_back,
+    the_audit_log_is_filtered_and_paged_back,
+    documents_are_inserted_replaced_and_removed_once,
+    a_mail_is_handed_to_one_worker_and_again_if_that_one_dies,
+);
+
+async fn failures_block_for_longer_and_longer_and_are_forgotten(store: Arc<dyn Store>) {
+    let seconds = Duration::from_secs;
+    let rule =
+        FailureRule { limit: 2, first_block: seconds(10), longest_block: seconds(15), forgotten_after: seconds(100) };
+    assert_eq!(store.count_failure("key", rule, at(0)).await.unwrap().blocked_until, None);
+    assert_eq!(store.count_failure("key", rule, at(0)).await.unwrap().blocked_until, Some(at(10)));
+    let blocked = store.count_failure("key", rule, at(9)).await.unwrap();
+    assert_eq!((blocked.failures, blocked.blocked_until), (2, Some(at(10))), "a block does not grow while it lasts");
+    assert_eq!(store.count_failure("key", rule, at(10)).await.unwrap().blocked_until, Some(at(25)));
+    assert_eq!(store.attempts("another").await.unwrap().failures, 0);
+    assert_eq!(store.count_failure("key", rule, at(200)).await.unwrap().failures, 1);
+    store.delete_old_failures(at(200), at(300)).await.unwrap();
+    assert_eq!(store.attempts("key").await.unwrap().failures, 1);
+    store.forget_failures("key").await.unwrap();
+    assert_eq!(store.attempts("key").await.unwrap().failures, 0);
+}
+
+async fn settings_are_kept_until_they_are_set_back(store: Arc<dyn Store>) {
+    store.put_setting("a", "1", at(1)).await.unwrap();
+    store.put_setting("b", "\"x\"", at(1)).await.unwrap();
+    store.put_setting("a", "2", at(2)).await.unwrap();
+    let mut all = store.settings().await.unwrap();
+    all.sort();
+    assert_eq!(all, [("a".into(), "2".into()), ("b".into(), "\"x\"".into())]);
+    store.delete_setting("a").await.unwrap();
+    assert_eq!(store.settings().await.unwrap(), [("b".into(), "\"x\"".into())]);
+}
+
+async fn the_audit_log_is_filtered_and_paged_back(store: Arc<dyn Store>) {
+    let entry = |number: i64, event: &str, user: Option<&str>| AuditEntry {
+        id: 0,
+        at: at(number),
+        event: event.into(),
+        user: user.map(Into::into),
+        actor: None,
+        address: Some("192.0.2.1".into()),
+        user_agent: None,
+        details: "{}".into(),
+    };
+    let entries =
+        [(1, "login.failed", Some("a")), (2, "login.blocked", Some("b")), (3, "logout", Some("a")), (4, "x%", None)];
+    store.record(entries.map(|(number, event, user)| entry(number, event, user)).to_vec()).await.unwrap();
+    let list = async |filter: AuditFilter| {
+        let found = store.audit(AuditFilter { limit: filter.limit.max(1), ..filter }).await.unwrap();
+        found.iter().map(|entry| entry.at.milliseconds() / 1000).collect::<Vec<_>>()
+    };
+    let all = || AuditFilter { limit: 10, ..AuditFilter::default() };
+    assert_eq!(list(all()).await, [4, 3, 2, 1]);
+    assert_eq!(list(AuditFilter { user: Some("a".into()), ..all() }).await, [3, 1]);
+    assert_eq!(list(AuditFilter { event: Some("login.".into()), ..all() }).await, [2, 1]);
+    assert_eq!(list(AuditFilter { event: Some("%".into()), ..all() }).await, [] as [i64; 0]);
+    let latest = store.audit(AuditFilter { limit: 2, ..AuditFilter::default() }).await.unwrap();
+    assert_eq!(list(AuditFilter { before: Some(latest[1].id), ..all() }).await, [2, 1]);
+    assert_eq!(store.delete_audit(at(3)).await.unwrap(), 2);
+    assert_eq!(list(all()).await, [4, 3]);
+}
+
+async fn documents_are_inserted_replaced_and_removed_once(store: Arc<dyn Store>) {
+    let document = |fields: &str| StoredDocument { id: "1".into(), fields: fields.into() };
+    assert!(!store.replace_document("items", document("{}")).await.unwrap());
+    assert!(store.insert_document("items", document("{}")).await.unwrap());
+    assert!(!store.insert_document("items", document("{\"late\":1}")).await.unwrap());
+    assert!(store.insert_document("others", document("{}")).await.unwrap());
+    assert!(store.replace_document("items", document("{\"a\":1}")).await.unwrap());
+    let all = store.documents("items").await.unwrap();
+    assert_eq!((all.len(), all[0].fields.as_str()), (1, "{\"a\":1}"));
+    assert!(store.delete_document("items", "1").await.unwrap());
+    assert!(!store.delete_document("items", "1").await.unwrap());
+    assert_eq!(store.documents("others").await.unwrap().len(), 1);
+}
+
+async fn a_mail_is_handed_to_one_worker_and_again_if_that_one_dies(store: Arc<dyn Store>) {
+    let mail = Mail {
+        to: vec!["ada@example.com".into()],
+        subject: "Hello".into(),
+        text: "Text".into(),
+        html: Some("<p>Text</p>".into()),
+        kind: MailKind::Test,
+        expires_at: Some(at(1000)),
+    };
+    let id = store.add(&mail, at(1)).await.unwrap();
+    let claims = (0..20).map(|_| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.claim(at(1), at(60), 10).await.unwrap() })
+    });
+    let claimed: Vec<_> = join_all(claims).await.into_iter().flat_map(Result::unwrap).collect();
+    assert_eq!(claimed.len(), 1);
+    assert_eq!((claimed[0].id, &claimed[0].mail), (id, &mail));
+    assert!(store.claim(at(59), at(100), 10).await.unwrap().is_empty());
+    assert_eq!(store.claim(at(60), at(100), 10).await.unwrap().len(), 1);
+    let refused = MailError::Permanent("550 no such user".into());
+    store.failed(id, &refused, NextAttempt::Never, at(61)).await.unwrap();
+    assert!(store.claim(at(500), at(600), 10).await.unwrap().is_empty());
+    let listed = store.list(10).await.unwrap();
+    assert_eq!((listed[0].failures, listed[0].state), (1, MailState::GivenUp(at(61))));
+    assert!(store.retry(id, at(62)).await.unwrap());
+    assert_eq!(store.count_waiting().await.unwrap(), 1);
+    store.sent(id).await.unwrap();
+    assert!(store.list(10).await.unwrap().is_empty());
+    assert!(!store.retry(id, at(63)).await.unwrap());
+    assert!(!store.discard(id).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_file_keeps_everything_and_is_held_by_one_store_at_a_time() {
+    let file = File::new("kept");
+    let address = format!("sqlite:{}", file.0.join("a.db").display());
+    let store = file.open().await;
+    store.insert_user(ada()).await.unwrap();
+    store.put_setting("a", "1", at(1)).await.unwrap();
+    assert!(matches!(SqliteStore::open(&address).await, Err(OpenError::InUse(_))));
+    drop(store);
+    let store = file.open().await;
+    assert_eq!(store.user(&"a".into()).await.unwrap(), Some(ada().user));
+    assert_eq!(store.settings().await.unwrap().len(), 1);
+}

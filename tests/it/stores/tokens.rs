@@ -1,0 +1,87 @@
+//! Login tokens.
+
+use std::sync::Arc;
+
+use bolide::store::{Fingerprint, HashedToken, LoginToken, Store, StoreError, TokenKind, Trust, Unique};
+
+use super::{ada, at, every_store, personal, plain, session};
+
+every_store!(
+    a_token_comes_back_as_it_was_and_is_there_once,
+    log_ins_are_removed_but_for_one_and_those_of_integrations,
+    a_personal_token_is_removed_and_replaced_by_its_name,
+    trust_is_noted_and_forgotten,
+    log_ins_that_have_ended_are_swept_away,
+);
+
+fn hashed(text: &str) -> HashedToken {
+    HashedToken::from_base64(text)
+}
+
+async fn a_token_comes_back_as_it_was_and_is_there_once(store: Arc<dyn Store>) {
+    store.insert_user(plain("a", "ada")).await.unwrap();
+    store.insert_user(plain("b", "bob")).await.unwrap();
+    let trust = Trust { since: at(2), until: at(3), fingerprint: Fingerprint(vec![1, 2]) };
+    let token = LoginToken { trust: Some(trust), last_used_at: Some(at(4)), ..session("one", "a", at(100)) };
+    store.insert_token(token.clone()).await.unwrap();
+    assert_eq!(store.token(&hashed("one")).await.unwrap(), Some(token));
+    assert!(matches!(store.insert_token(session("one", "b", at(9))).await, Err(StoreError::Taken(Unique::Token))));
+    store.insert_token(personal("two", "a", "ci")).await.unwrap();
+    assert!(matches!(store.insert_token(personal("three", "a", "ci")).await, Err(StoreError::Taken(Unique::Token))));
+    store.insert_token(personal("three", "b", "ci")).await.unwrap();
+    assert!(store.insert_token(session("four", "nobody", at(9))).await.is_err());
+    store.touch_token(&hashed("two"), at(5), None, Some("curl".into())).await.unwrap();
+    let touched = store.token(&hashed("two")).await.unwrap().unwrap();
+    assert_eq!(
+        (touched.last_used_at, touched.last_address, touched.last_user_agent.as_deref()),
+        (Some(at(5)), None, Some("curl"))
+    );
+    assert!(store.delete_token(&hashed("one")).await.unwrap());
+    assert!(!store.delete_token(&hashed("one")).await.unwrap());
+}
+
+async fn log_ins_are_removed_but_for_one_and_those_of_integrations(store: Arc<dyn Store>) {
+    store.insert_user(ada()).await.unwrap();
+    store.insert_user(plain("b", "bob")).await.unwrap();
+    for token in [session("three", "a", at(9)), session("four", "a", at(9)), session("five", "b", at(9))] {
+        store.insert_token(token).await.unwrap();
+    }
+    let id = &"a".into();
+    let mut removed = store.delete_session_tokens(id, Some(&hashed("three"))).await.unwrap();
+    removed.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    assert_eq!(removed, [hashed("four"), hashed("one")]);
+    assert_eq!(store.delete_session_tokens(id, None).await.unwrap(), [hashed("three")]);
+    assert_eq!(store.delete_all_tokens(id).await.unwrap(), [hashed("two")]);
+    assert!(store.token(&hashed("five")).await.unwrap().is_some());
+}
+
+async fn a_personal_token_is_removed_and_replaced_by_its_name(store: Arc<dyn Store>) {
+    store.insert_user(ada()).await.unwrap();
+    let id = &"a".into();
+    let replaced = store.replace_personal_token(id, "ci", hashed("new"), "xyz".into(), at(7)).await.unwrap();
+    assert_eq!(replaced, Some(hashed("two")));
+    let token = store.token(&hashed("new")).await.unwrap().unwrap();
+    let kind = TokenKind::Personal { name: "ci".into(), last_part: "xyz".into(), bypasses_two_factor: true };
+    assert_eq!((token.kind, token.created_at), (kind, at(7)));
+    assert_eq!(store.token(&hashed("two")).await.unwrap(), None);
+    assert_eq!(store.replace_personal_token(id, "no", hashed("x"), "y".into(), at(7)).await.unwrap(), None);
+    assert_eq!(store.delete_personal_token(id, "ci").await.unwrap(), Some(hashed("new")));
+    assert_eq!(store.delete_personal_token(id, "ci").await.unwrap(), None);
+}
+
+async fn trust_is_noted_and_forgotten(store: Arc<dyn Store>) {
+    store.insert_user(ada()).await.unwrap();
+    let trust = Trust { since: at(2), until: at(3), fingerprint: Fingerprint(vec![1, 2]) };
+    assert!(store.trust_token(&hashed("one"), trust.clone()).await.unwrap());
+    assert!(!store.trust_token(&hashed("nowhere"), trust.clone()).await.unwrap());
+    assert_eq!(store.token(&hashed("one")).await.unwrap().unwrap().trust, Some(trust));
+    store.distrust_tokens(&"a".into()).await.unwrap();
+    assert_eq!(store.token(&hashed("one")).await.unwrap().unwrap().trust, None);
+}
+
+async fn log_ins_that_have_ended_are_swept_away(store: Arc<dyn Store>) {
+    store.insert_user(ada()).await.unwrap();
+    assert_eq!(store.delete_expired_tokens(at(99)).await.unwrap(), []);
+    assert_eq!(store.delete_expired_tokens(at(100)).await.unwrap(), [hashed("one")]);
+    assert_eq!(store.tokens_of(&"a".into()).await.unwrap().len(), 1, "the one of an integration never ends");
+}

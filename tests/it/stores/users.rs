@@ -1,0 +1,202 @@
+//! Users.
+
+use std::sync::Arc;
+
+use bolide::store::{
+    BackupCodes, EmailAddress, KeyedHash, NewUser, Sealed, Store, StoreError, StoredHash, Totp, Unique, User,
+    UserFilter,
+};
+
+use super::{ada, at, every_store, plain, session};
+
+every_store!(
+    a_user_comes_back_with_all_that_belongs_to_it,
+    names_addresses_and_ids_are_taken_whatever_their_case_and_a_refused_user_leaves_nothing,
+    each_change_changes_what_it_says_and_tells_whether_there_was_such_a_user,
+    a_hash_is_exchanged_only_if_it_is_the_one_that_was_compared,
+    addresses_keep_their_order_and_belong_to_one_user,
+    an_authenticator_app_is_confirmed_by_the_secret_that_is_pending,
+    backup_codes_are_replaced_as_a_whole,
+    lists_are_searched_literally_and_paged_in_order,
+    a_removed_user_takes_along_what_belongs_to_it,
+);
+
+async fn a_user_comes_back_with_all_that_belongs_to_it(store: Arc<dyn Store>) {
+    let new = ada();
+    store.insert_user(new.clone()).await.unwrap();
+    let stored = store.user(&"a".into()).await.unwrap().unwrap();
+    assert_eq!(stored, new.user);
+    assert_eq!(store.user_by_username("aDA").await.unwrap().as_ref(), Some(&stored));
+    assert_eq!(store.user_by_address("SECOND@example.com").await.unwrap().as_ref(), Some(&stored));
+    assert_eq!(store.tokens_of(&"a".into()).await.unwrap().len(), 2);
+    assert_eq!(store.backup_codes_left(&"a".into()).await.unwrap(), 2);
+    let pending = NewUser {
+        user: User { totp: Totp::Pending(Sealed::new(*b"pending")), ..plain("b", "bob").user },
+        ..plain("b", "bob")
+    };
+    store.insert_user(pending.clone()).await.unwrap();
+    assert_eq!(store.user(&"b".into()).await.unwrap(), Some(pending.user));
+    assert_eq!(store.user(&"nobody".into()).await.unwrap(), None);
+}
+
+async fn names_addresses_and_ids_are_taken_whatever_their_case_and_a_refused_user_leaves_nothing(
+    store: Arc<dyn Store>,
+) {
+    store.insert_user(ada()).await.unwrap();
+    let mut same_address = plain("b", "bob");
+    same_address.user.emails = vec![EmailAddress { address: "ADA@EXAMPLE.com".into(), is_verified: false }];
+    let mut same_token = plain("b", "bob");
+    same_token.tokens = vec![session("fresh", "b", at(9)), session("one", "b", at(9))];
+    for (refused, expected) in [
+        (plain("b", "ADA"), Unique::Username),
+        (plain("b", "\u{ff41}da"), Unique::Username),
+        (same_address, Unique::Address),
+        (same_token, Unique::Token),
+        (plain("a", "another"), Unique::UserId),
+    ] {
+        let Err(StoreError::Taken(what)) = store.insert_user(refused).await else { panic!("{expected} is taken") };
+        assert_eq!(what, expected);
+        assert_eq!(store.user(&"b".into()).await.unwrap(), None);
+    }
+    assert_eq!(store.token(&session("fresh", "b", at(9)).hashed).await.unwrap(), None);
+    store.insert_user(plain("b", "bob")).await.unwrap();
+    assert!(matches!(store.set_username(&"b".into(), "ada").await, Err(StoreError::Taken(Unique::Username))));
+    assert!(store.set_username(&"a".into(), "ADA").await.unwrap(), "one's own name in another case is free");
+}
+
+async fn each_change_changes_what_it_says_and_tells_whether_there_was_such_a_user(store: Arc<dyn Store>) {
+    store.insert_user(ada()).await.unwrap();
+    let mut expected = ada().user;
+    let (id, nobody) = (&"a".into(), &"nobody".into());
+    let other = plain("x", "x").user.fields;
+    assert!(store.set_username(id, "Grace").await.unwrap());
+    expected.username = Some("Grace".into());
+    assert!(store.set_profile(id, None).await.unwrap());
+    expected.profile = None;
+    assert!(store.set_fields(id, other.clone()).await.unwrap());
+    expected.fields = other.clone();
+    assert!(store.set_roles(id, vec!["admin".into()]).await.unwrap());
+    expected.roles = vec!["admin".into()];
+    assert!(store.set_active(id, true).await.unwrap());
+    expected.is_active = true;
+    assert!(store.set_password(id, StoredHash::new("new")).await.unwrap());
+    (expected.password, expected.must_change_password) = (Some(StoredHash::new("new")), false);
+    assert!(store.set_email_codes(id, false).await.unwrap());
+    assert!(!store.set_email_codes(id, false).await.unwrap(), "they were off already");
+    expected.has_email_codes = false;
+    assert_eq!(store.user(id).await.unwrap(), Some(expected));
+    assert!(!store.set_username(nobody, "x").await.unwrap());
+    assert!(!store.set_profile(nobody, None).await.unwrap());
+    assert!(!store.set_fields(nobody, other).await.unwrap());
+    assert!(!store.set_roles(nobody, vec![]).await.unwrap());
+    assert!(!store.set_active(nobody, true).await.unwrap());
+    assert!(!store.set_password(nobody, StoredHash::new("x")).await.unwrap());
+    assert!(!store.set_email_codes(nobody, true).await.unwrap());
+}
+
+async fn a_hash_is_exchanged_only_if_it_is_the_one_that_was_compared(store: Arc<dyn Store>) {
+    store.insert_user(ada()).await.unwrap();
+    let (id, old, new) = (&"a".into(), &StoredHash::new("a hash"), StoredHash::new("same password"));
+    assert!(store.replace_password(id, old, new.clone()).await.unwrap());
+    assert!(!store.replace_password(id, old, StoredHash::new("late")).await.unwrap());
+    let user = store.user(id).await.unwrap().unwrap();
+    assert_eq!((user.password, user.must_change_password), (Some(new.clone()), true));
+    assert!(!store.exchange_password(id, old, StoredHash::new("late")).await.unwrap());
+    assert!(store.exchange_password(id, &new, StoredHash::new("another password")).await.unwrap());
+    let user = store.user(id).await.unwrap().unwrap();
+    assert_eq!((user.password, user.must_change_password), (Some(StoredHash::new("another password")), false));
+}
+
+async fn addresses_keep_their_order_and_belong_to_one_user(store: Arc<dyn Store>) {
+    let email = |address: &str, is_verified| EmailAddress { address: address.into(), is_verified };
+    store.insert_user(ada()).await.unwrap();
+    store.insert_user(plain("b", "bob")).await.unwrap();
+    let (id, other) = (&"a".into(), &"b".into());
+    assert!(store.add_email(id, email("third@example.com", false)).await.unwrap());
+    assert!(store.add_email(id, email("ADA@example.com", false)).await.unwrap());
+    assert!(store.verify_email(id, "SECOND@example.com").await.unwrap());
+    let expected =
+        [email("ADA@example.com", true), email("second@example.com", true), email("third@example.com", false)];
+    assert_eq!(store.user(id).await.unwrap().unwrap().emails, expected);
+    let taken = store.add_email(other, email("third@EXAMPLE.com", true)).await;
+    assert!(matches!(taken, Err(StoreError::Taken(Unique::Address))));
+    assert!(!store.verify_email(other, "third@example.com").await.unwrap());
+    assert!(!store.remove_email(other, "third@example.com").await.unwrap());
+    assert!(store.remove_email(id, "Third@example.com").await.unwrap());
+    assert!(store.add_email(other, email("third@example.com", true)).await.unwrap());
+    assert!(!store.add_email(&"nobody".into(), email("fourth@example.com", true)).await.unwrap());
+}
+
+async fn an_authenticator_app_is_confirmed_by_the_secret_that_is_pending(store: Arc<dyn Store>) {
+    store.insert_user(plain("a", "ada")).await.unwrap();
+    let (id, secret, codes) = (&"a".into(), Sealed::new(*b"secret"), || BackupCodes(vec![KeyedHash::new("code")]));
+    let state = async || store.user(id).await.unwrap().unwrap().totp;
+    assert!(!store.confirm_totp(id, &secret, 5, codes()).await.unwrap());
+    assert!(store.begin_totp(id, Sealed::new(*b"earlier")).await.unwrap());
+    assert!(store.begin_totp(id, secret.clone()).await.unwrap());
+    assert!(!store.confirm_totp(id, &Sealed::new(*b"earlier"), 5, codes()).await.unwrap());
+    assert_eq!(state().await, Totp::Pending(secret.clone()));
+    assert!(!store.take_totp_step(id, 9).await.unwrap(), "a pending one admits nobody");
+    assert!(store.confirm_totp(id, &secret, 5, codes()).await.unwrap());
+    assert_eq!(state().await, Totp::On(secret.clone()));
+    assert!(!store.begin_totp(id, Sealed::new(*b"another")).await.unwrap());
+    assert!(!store.take_totp_step(id, 5).await.unwrap(), "the step of the first code is used up");
+    assert!(store.take_totp_step(id, 6).await.unwrap());
+    assert!(!store.take_totp_step(id, 4).await.unwrap());
+    assert_eq!(store.totp_secrets().await.unwrap(), [("a".into(), secret.clone())]);
+    assert!(store.reseal_totp(id, &secret, Sealed::new(*b"resealed")).await.unwrap());
+    assert!(!store.reseal_totp(id, &secret, Sealed::new(*b"late")).await.unwrap());
+    assert_eq!(state().await, Totp::On(Sealed::new(*b"resealed")));
+    assert!(store.remove_totp(id).await.unwrap());
+    assert!(!store.remove_totp(id).await.unwrap());
+    assert_eq!((state().await, store.backup_codes_left(id).await.unwrap()), (Totp::Off, 0));
+}
+
+async fn backup_codes_are_replaced_as_a_whole(store: Arc<dyn Store>) {
+    store.insert_user(ada()).await.unwrap();
+    store.insert_user(plain("b", "bob")).await.unwrap();
+    let hash = KeyedHash::new;
+    assert!(!store.take_backup_code(&"b".into(), &[hash("backup 1")]).await.unwrap(), "it is another user's");
+    assert!(store.replace_backup_codes(&"a".into(), BackupCodes(vec![hash("new")])).await.unwrap());
+    assert!(!store.take_backup_code(&"a".into(), &[hash("backup 1")]).await.unwrap());
+    assert!(store.take_backup_code(&"a".into(), &[hash("under another key"), hash("new")]).await.unwrap());
+    assert_eq!(store.backup_codes_left(&"a".into()).await.unwrap(), 0);
+    assert!(!store.replace_backup_codes(&"b".into(), BackupCodes(vec![hash("x")])).await.unwrap());
+}
+
+async fn lists_are_searched_literally_and_paged_in_order(store: Arc<dyn Store>) {
+    store.insert_user(ada()).await.unwrap();
+    for (id, name) in [("b", "bob_by"), ("c", "bobxby"), ("d", "zoe")] {
+        store.insert_user(plain(id, name)).await.unwrap();
+    }
+    let list = async |filter: UserFilter| {
+        let page = store.users(UserFilter { limit: filter.limit.max(1), ..filter }).await.unwrap();
+        (page.users.iter().map(|user| user.id.to_string()).collect::<Vec<_>>(), page.total)
+    };
+    let search = |text: &str| UserFilter { search: Some(text.into()), limit: 10, ..UserFilter::default() };
+    assert_eq!(
+        list(UserFilter { limit: 2, offset: 1, ..UserFilter::default() }).await,
+        (vec!["b".into(), "c".into()], 4)
+    );
+    assert_eq!(list(search("BOB_")).await, (vec!["b".into()], 1));
+    assert_eq!(list(search("100%")).await, (vec!["a".into()], 1));
+    assert_eq!(list(search("SECOND@")).await, (vec!["a".into()], 1));
+    assert_eq!(list(search("%")).await, (vec!["a".into()], 1));
+    assert_eq!(list(search("' OR 1=1 --")).await, (vec![], 0));
+    let with_role = UserFilter { role: Some("cashier".into()), limit: 10, ..UserFilter::default() };
+    assert_eq!(list(with_role).await, (vec!["a".into()], 1));
+    let with_part = UserFilter { role: Some("cash".into()), limit: 10, ..UserFilter::default() };
+    assert_eq!(list(with_part).await, (vec![], 0));
+}
+
+async fn a_removed_user_takes_along_what_belongs_to_it(store: Arc<dyn Store>) {
+    store.insert_user(ada()).await.unwrap();
+    let id = &"a".into();
+    store.put_email_code(id, KeyedHash::new("code"), at(1), at(100)).await.unwrap();
+    assert!(store.delete_user(id).await.unwrap());
+    assert!(!store.delete_user(id).await.unwrap());
+    assert_eq!(store.token(&session("one", "a", at(9)).hashed).await.unwrap(), None);
+    assert_eq!(store.user_by_address("ada@example.com").await.unwrap(), None);
+    assert!(!store.take_email_code(id, &[KeyedHash::new("code")], at(2)).await.unwrap());
+    store.insert_user(ada()).await.unwrap();
+}
