@@ -40,8 +40,8 @@ use crate::transport::memory::{self, MemoryConnection};
 use crate::transport::proxies::{Proxies, TrustedProxy};
 use crate::transport::sockjs::XhrSessions;
 #[cfg(feature = "accounts")]
-use crate::two_factor::AccountsGate;
-use crate::two_factor::{ClosedGate, Gate, Policy, TwoFactor};
+use crate::two_factor::{AccountsGate, TwoFactor};
+use crate::two_factor::{ClosedGate, Gate, Policy};
 use crate::user::UserId;
 
 /// An application: its methods, and all that they need to run. Cheap to clone.
