@@ -12,12 +12,13 @@ use crate::http::{Answer, request};
 use crate::server::Server;
 
 async fn with_accounts() -> AppBuilder {
-    let store = SqliteStore::open("sqlite::memory:").await.unwrap();
-    App::builder().accounts(Accounts::open(store, KeyRing::generate(&SystemChance)).await.unwrap())
+    let store = SqliteStore::open("sqlite::memory:").await.expect("a database in memory");
+    let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.expect("accounts");
+    App::builder().accounts(accounts)
 }
 
 async fn server() -> Server {
-    Server::start(with_accounts().await.web_pages().build().unwrap()).await
+    Server::start(with_accounts().await.web_pages().build().expect("an app")).await
 }
 
 async fn get(server: &Server, path: &str) -> Answer {
