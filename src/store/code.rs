@@ -10,7 +10,29 @@ use crate::user::UserId;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct KeyedHash(String);
 
-/// The one live code of a user.
+/// What a code by e-mail is for. One that was asked for by one of them counts for no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CodePurpose {
+    /// To log in.
+    Login,
+    /// To call a gated method or endpoint.
+    Call,
+    /// Whatever comes next: the user asked for a code without saying what for.
+    Any,
+}
+
+impl CodePurpose {
+    /// As it is stored and hashed.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Call => "call",
+            Self::Any => "any",
+        }
+    }
+}
+
+/// The one live code of a user for a purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmailCode {
     /// When it was made.
@@ -66,32 +88,39 @@ pub struct Challenge {
 
 /// The codes of a store.
 pub trait Codes {
-    /// Gives a user a code in place of any other.
+    /// Gives a user a code in place of any other for this purpose.
     fn put_email_code<'store>(
         &'store self,
         user: &'store UserId,
+        purpose: CodePurpose,
         hash: KeyedHash,
         created_at: Timestamp,
         expires_at: Timestamp,
     ) -> StoreFuture<'store, ()>;
 
-    /// Gives a user a code if there is no live one; of two at once, exactly one is told `true`.
+    /// Gives a user a code if there is no live one for this purpose; of two at once, exactly one is told `true`.
     fn put_email_code_unless_live<'store>(
         &'store self,
         user: &'store UserId,
+        purpose: CodePurpose,
         hash: KeyedHash,
         created_at: Timestamp,
         expires_at: Timestamp,
     ) -> StoreFuture<'store, bool>;
 
-    /// The user's code, if it is live at `now`.
-    fn email_code<'store>(&'store self, user: &'store UserId, now: Timestamp)
-    -> StoreFuture<'store, Option<EmailCode>>;
+    /// The user's code for this purpose, if it is live at `now`.
+    fn email_code<'store>(
+        &'store self,
+        user: &'store UserId,
+        purpose: CodePurpose,
+        now: Timestamp,
+    ) -> StoreFuture<'store, Option<EmailCode>>;
 
     /// Consumes the user's live code, which has any of these hashes (one for each key); `true` once.
     fn take_email_code<'store>(
         &'store self,
         user: &'store UserId,
+        purpose: CodePurpose,
         hashes: &'store [KeyedHash],
         now: Timestamp,
     ) -> StoreFuture<'store, bool>;
@@ -101,11 +130,12 @@ pub trait Codes {
     fn fail_email_code<'store>(
         &'store self,
         user: &'store UserId,
+        purpose: CodePurpose,
         limit: u32,
         now: Timestamp,
     ) -> StoreFuture<'store, Option<u32>>;
 
-    /// Ends the user's code.
+    /// Ends the user's codes, for whatever purpose.
     fn delete_email_code<'store>(&'store self, user: &'store UserId) -> StoreFuture<'store, ()>;
 
     /// Stores a link. It ends the user's other links of this purpose, or for [`LinkPurpose::VerifyEmail`] those to the

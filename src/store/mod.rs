@@ -25,7 +25,7 @@ use futures::future::BoxFuture;
 pub use attempt::{Attempts, FailureRule};
 pub use audit::{AuditEntry, AuditFilter};
 pub use changes::{Changes, Topic};
-pub use code::{Challenge, EmailCode, KeyedHash, Link, LinkPurpose};
+pub use code::{Challenge, CodePurpose, EmailCode, KeyedHash, Link, LinkPurpose};
 pub use document::StoredDocument;
 pub use fold::fold;
 pub use sqlite::{OpenError, SqliteStore};

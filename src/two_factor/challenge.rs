@@ -13,7 +13,7 @@ use crate::chance::Generator;
 use crate::connection::Connection;
 use crate::method::{MethodError, MethodResult};
 use crate::settings::TWO_FACTOR_ENABLED;
-use crate::store::{Challenge, FailureRule, User};
+use crate::store::{Challenge, CodePurpose, FailureRule, User};
 use crate::user::UserId;
 
 const PURPOSE: &str = "challenge";
@@ -56,7 +56,7 @@ impl AccountsCore {
         };
         self.store.put_challenge(challenge).await?;
         if method == TwoFactorMethod::Email {
-            self.send_code_unless_live(&user, connection, "login").await?;
+            self.send_code_unless_live(&user, CodePurpose::Login, connection, "login").await?;
         }
         self.audit("login.challenged", Some(&user.id), connection, json!({ "method": method.as_str() })).await;
         Ok(Begun::Challenged { id, method })
@@ -91,9 +91,10 @@ impl AccountsCore {
             self.audit("two-factor.blocked", Some(&user.id), connection, details()).await;
             return Err(too_many());
         }
-        if !self.verify(&user, method, code).await? {
+        if !self.verify(&user, method, CodePurpose::Login, code).await? {
             self.audit("two-factor.failed", Some(&user.id), connection, details()).await;
-            let is_last = self.count_wrong_code(&user, method, &user_key, address_key.as_deref()).await?;
+            let is_last =
+                self.count_wrong_code(&user, (method, CodePurpose::Login), &user_key, address_key.as_deref()).await?;
             return Err(self.refuse_answer(&challenge, is_last).await?);
         }
         if !self.store.take_challenge(&challenge.hash).await? {

@@ -13,10 +13,9 @@ use super::{Errand, Gate, GateFuture, GatedCall, Requirement};
 use crate::accounts::AccountsCore;
 use crate::accounts::password::{Password, PasswordHash, Verification};
 use crate::connection::Connection;
-use crate::mail::MailContent;
 use crate::method::{MethodError, MethodResult, details, sanitize};
 use crate::settings;
-use crate::store::{FailureRule, Fingerprint, HashedToken, LoginToken, Totp, Trust, User};
+use crate::store::{CodePurpose, FailureRule, Fingerprint, HashedToken, LoginToken, Totp, Trust, User};
 use crate::user::UserId;
 
 /// Wrong codes of one user, whatever the factor and the door: ten, then a growing delay.
@@ -31,14 +30,6 @@ const USER_RULE: FailureRule = FailureRule {
 const ADDRESS_RULE: FailureRule = FailureRule {
     limit: 100,
     first_block: Duration::from_mins(5),
-    longest_block: Duration::from_hours(1),
-    forgotten_after: Duration::from_hours(1),
-};
-
-/// Mails that one user can be sent: ten an hour.
-const MAIL_RULE: FailureRule = FailureRule {
-    limit: 10,
-    first_block: Duration::from_hours(1),
     longest_block: Duration::from_hours(1),
     forgotten_after: Duration::from_hours(1),
 };
@@ -75,6 +66,7 @@ struct Question<'call> {
     /// The login token; nothing at log-in.
     token: Option<LoginToken>,
     action: &'call str,
+    purpose: CodePurpose,
     /// How the user is named to the client.
     shown_name: Option<String>,
 }
@@ -96,6 +88,7 @@ impl AccountsCore {
             connection: call.connection,
             token: self.token_of(call.connection, &user.id).await?,
             action: call.method,
+            purpose: CodePurpose::Call,
             shown_name: user.verified_addresses().next().map(str::to_owned),
         };
         self.ask(&user, question).await
@@ -110,8 +103,16 @@ impl AccountsCore {
         connection: Option<&Connection>,
     ) -> MethodResult<()> {
         let shown_name = user.username.clone().or_else(|| user.verified_addresses().next().map(str::to_owned));
-        let question =
-            Question { requirement, code, preferred: None, connection, token: None, action: "login", shown_name };
+        let question = Question {
+            requirement,
+            code,
+            preferred: None,
+            connection,
+            token: None,
+            action: "login",
+            purpose: CodePurpose::Login,
+            shown_name,
+        };
         self.ask(user, question).await
     }
 
@@ -142,7 +143,7 @@ impl AccountsCore {
             let details = plain_details(method, facts);
             return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", &details));
         }
-        if self.verify(user, method, code).await? {
+        if self.verify(user, method, question.purpose, code).await? {
             self.store.forget_failures(&user_key).await?;
             self.audit(
                 "two-factor.passed",
@@ -160,7 +161,8 @@ impl AccountsCore {
             json!({ "method": method.as_str(), "action": question.action }),
         )
         .await;
-        let is_last = self.count_wrong_code(user, method, &user_key, address_key.as_deref()).await?;
+        let is_last =
+            self.count_wrong_code(user, (method, question.purpose), &user_key, address_key.as_deref()).await?;
         if is_last {
             let details = plain_details(method, facts);
             return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", &details));
@@ -267,7 +269,7 @@ impl AccountsCore {
     pub(super) async fn count_wrong_code(
         &self,
         user: &User,
-        method: TwoFactorMethod,
+        (method, purpose): (TwoFactorMethod, CodePurpose),
         user_key: &str,
         address_key: Option<&str>,
     ) -> MethodResult<bool> {
@@ -278,9 +280,7 @@ impl AccountsCore {
         let counted = self.store.count_failure(user_key, USER_RULE, now).await?;
         let mut is_last = counted.failures >= USER_RULE.limit;
         if method == TwoFactorMethod::Email {
-            let limit = self.settings.get(&settings::EMAIL_CODE_ATTEMPTS).try_into().unwrap_or(5);
-            let failures = self.store.fail_email_code(&user.id, limit, now).await?;
-            is_last |= failures.is_some_and(|failures| failures >= limit);
+            is_last |= self.count_wrong_email_code(&user.id, purpose).await?;
         }
         Ok(is_last)
     }
@@ -298,23 +298,26 @@ impl AccountsCore {
             let details = json!({ "method": "totp", "codeGenerated": false, "availableMethods": ["totp"] });
             return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", &details));
         }
-        if self.verify(user, TwoFactorMethod::Totp, code).await? {
+        if self.verify(user, TwoFactorMethod::Totp, CodePurpose::Call, code).await? {
             self.store.forget_failures(&user_key).await?;
             return Ok(true);
         }
         self.audit("two-factor.failed", Some(&user.id), connection, json!({ "method": "totp" })).await;
-        self.count_wrong_code(user, TwoFactorMethod::Totp, &user_key, address_key.as_deref()).await?;
+        self.count_wrong_code(user, (TwoFactorMethod::Totp, CodePurpose::Call), &user_key, address_key.as_deref())
+            .await?;
         Ok(false)
     }
 
-    pub(super) async fn verify(&self, user: &User, method: TwoFactorMethod, code: &str) -> MethodResult<bool> {
+    pub(super) async fn verify(
+        &self,
+        user: &User,
+        method: TwoFactorMethod,
+        purpose: CodePurpose,
+        code: &str,
+    ) -> MethodResult<bool> {
         match method {
             TwoFactorMethod::Totp => self.verify_totp(user, code).await,
-            TwoFactorMethod::Email => {
-                let digits: String = code.chars().filter(char::is_ascii_digit).take(20).collect();
-                let hashes = self.keys.hashes("email-code", user.id.as_str(), &digits);
-                Ok(self.store.take_email_code(&user.id, &hashes, self.now()).await?)
-            }
+            TwoFactorMethod::Email => self.take_email_code(&user.id, purpose, code).await,
             TwoFactorMethod::Password => {
                 let Some(password) = Password::from_digest(code) else { return Ok(false) };
                 let stored = user.password.as_ref().and_then(|hash| hash.as_str().parse::<PasswordHash>().ok());
@@ -335,79 +338,15 @@ impl AccountsCore {
         if method != TwoFactorMethod::Email {
             return Ok(details);
         }
-        let was_sent = self.send_code_unless_live(user, question.connection, question.action).await?;
+        let was_sent = self.send_code_unless_live(user, question.purpose, question.connection, question.action).await?;
         details["codeGenerated"] = was_sent.into();
         if let Some(name) = &question.shown_name {
             details["emailOrUsername"] = name.clone().into();
         }
-        if !was_sent && let Some(live) = self.store.email_code(&user.id, self.now()).await? {
-            details["codeExpires"] = live.expires_at.to_date().to_iso_string().into();
+        if !was_sent && let Some(end) = self.email_code_expires_at(&user.id, question.purpose).await? {
+            details["codeExpires"] = end.to_date().to_iso_string().into();
         }
         Ok(details)
-    }
-
-    pub(super) async fn send_code_unless_live(
-        &self,
-        user: &User,
-        connection: Option<&Connection>,
-        action: &str,
-    ) -> MethodResult<bool> {
-        if self.store.email_code(&user.id, self.now()).await?.is_some() || !self.may_send_mail(&user.id).await? {
-            return Ok(false);
-        }
-        let (code, expires_at) = self.new_email_code();
-        let hash = self.keys.hash("email-code", user.id.as_str(), &code);
-        if !self.store.put_email_code_unless_live(&user.id, hash, self.now(), expires_at).await? {
-            return Ok(false);
-        }
-        self.mail_code(user, code, connection, action).await;
-        Ok(true)
-    }
-
-    /// Sends another code in place of the one before. Wrong codes stay counted.
-    pub(crate) async fn send_new_code(&self, user: &User, connection: Option<&Connection>) -> MethodResult<()> {
-        if !self.has_email_codes(user) || !self.may_send_mail(&user.id).await? {
-            return Ok(());
-        }
-        let (code, expires_at) = self.new_email_code();
-        let hash = self.keys.hash("email-code", user.id.as_str(), &code);
-        self.store.put_email_code(&user.id, hash, self.now(), expires_at).await?;
-        self.mail_code(user, code, connection, "a new code").await;
-        Ok(())
-    }
-
-    fn new_email_code(&self) -> (String, crate::clock::Timestamp) {
-        let valid_for =
-            Duration::from_secs(self.settings.get(&settings::EMAIL_CODE_EXPIRATION).try_into().unwrap_or(3600));
-        (super::totp::digits(&*self.chance), self.now().plus(valid_for))
-    }
-
-    async fn mail_code(&self, user: &User, code: String, connection: Option<&Connection>, action: &str) {
-        let peer = connection.map(Connection::peer);
-        let said = |text: Option<&str>| text.map_or_else(|| "unknown".to_owned(), crate::accounts::shortened);
-        let valid_for =
-            Duration::from_secs(self.settings.get(&settings::EMAIL_CODE_EXPIRATION).try_into().unwrap_or(3600));
-        let content = MailContent::TwoFactorCode {
-            name: user.username.clone().unwrap_or_default(),
-            code,
-            action: action.to_owned(),
-            client: said(peer.as_ref().and_then(|peer| peer.header("user-agent"))),
-            address: said(peer.as_ref().and_then(|peer| peer.address.as_deref())),
-            valid_for,
-        };
-        let to = user.verified_addresses().map(str::to_owned).collect();
-        self.mail(&content, to, Some(self.now().plus(valid_for))).await;
-    }
-
-    /// Counts a mail to this user; `false` if there were too many lately.
-    pub(crate) async fn may_send_mail(&self, user: &UserId) -> MethodResult<bool> {
-        let key = format!("mail:user:{user}");
-        let _one_at_a_time = self.locks.lock(&key).await;
-        if self.store.attempts(&key).await?.is_blocked(self.now()) {
-            return Ok(false);
-        }
-        self.store.count_failure(&key, MAIL_RULE, self.now()).await?;
-        Ok(true)
     }
 }
 

@@ -10,6 +10,8 @@ mod check;
 #[cfg(feature = "accounts")]
 mod decision;
 #[cfg(feature = "accounts")]
+mod email;
+#[cfg(feature = "accounts")]
 mod enrolment;
 mod gate;
 #[cfg(feature = "accounts")]

@@ -5,15 +5,15 @@ use sqlx::sqlite::SqliteRow;
 use super::{Running, SqliteStore, Touches, failed, get, time, unreadable};
 use crate::clock::Timestamp;
 use crate::store::code::Codes;
-use crate::store::{Challenge, EmailCode, KeyedHash, Link, LinkPurpose, StoreError};
+use crate::store::{Challenge, CodePurpose, EmailCode, KeyedHash, Link, LinkPurpose, StoreError};
 use crate::user::UserId;
 
-const PUT_CODE: &str = "INSERT INTO email_codes (user_id, hash, created_at, expires_at, failures) \
-     VALUES ($1, $2, $3, $4, 0) ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, \
+const PUT_CODE: &str = "INSERT INTO email_codes (user_id, purpose, hash, created_at, expires_at, failures) \
+     VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (user_id, purpose) DO UPDATE SET hash = excluded.hash, \
      created_at = excluded.created_at, expires_at = excluded.expires_at, failures = 0";
 
-const PUT_CODE_UNLESS_LIVE: &str = "INSERT INTO email_codes (user_id, hash, created_at, expires_at, failures) \
-     VALUES ($1, $2, $3, $4, 0) ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, \
+const PUT_CODE_UNLESS_LIVE: &str = "INSERT INTO email_codes (user_id, purpose, hash, created_at, expires_at, failures) \
+     VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (user_id, purpose) DO UPDATE SET hash = excluded.hash, \
      created_at = excluded.created_at, expires_at = excluded.expires_at, failures = 0 \
      WHERE email_codes.expires_at <= excluded.created_at";
 
@@ -21,27 +21,39 @@ impl Codes for SqliteStore {
     fn put_email_code<'store>(
         &'store self,
         user: &'store UserId,
+        purpose: CodePurpose,
         hash: KeyedHash,
         created_at: Timestamp,
         expires_at: Timestamp,
     ) -> Running<'store, ()> {
-        Box::pin(async move { self.put_code(PUT_CODE, user, &hash, created_at, expires_at).await.map(drop) })
+        Box::pin(async move { self.put_code(PUT_CODE, user, purpose, &hash, created_at, expires_at).await.map(drop) })
     }
 
     fn put_email_code_unless_live<'store>(
         &'store self,
         user: &'store UserId,
+        purpose: CodePurpose,
         hash: KeyedHash,
         created_at: Timestamp,
         expires_at: Timestamp,
     ) -> Running<'store, bool> {
-        Box::pin(async move { self.put_code(PUT_CODE_UNLESS_LIVE, user, &hash, created_at, expires_at).await })
+        Box::pin(async move { self.put_code(PUT_CODE_UNLESS_LIVE, user, purpose, &hash, created_at, expires_at).await })
     }
 
-    fn email_code<'store>(&'store self, user: &'store UserId, now: Timestamp) -> Running<'store, Option<EmailCode>> {
+    fn email_code<'store>(
+        &'store self,
+        user: &'store UserId,
+        purpose: CodePurpose,
+        now: Timestamp,
+    ) -> Running<'store, Option<EmailCode>> {
         Box::pin(async move {
-            let row = sqlx::query("SELECT * FROM email_codes WHERE user_id = $1 AND expires_at > $2");
-            let row = row.bind(user.as_str()).bind(now.milliseconds()).fetch_optional(&self.reader).await;
+            let row = sqlx::query("SELECT * FROM email_codes WHERE user_id = $1 AND purpose = $2 AND expires_at > $3");
+            let row = row
+                .bind(user.as_str())
+                .bind(purpose.as_str())
+                .bind(now.milliseconds())
+                .fetch_optional(&self.reader)
+                .await;
             let read = |row: &SqliteRow| {
                 Ok(EmailCode {
                     created_at: time(row, "created_at")?,
@@ -56,13 +68,19 @@ impl Codes for SqliteStore {
     fn take_email_code<'store>(
         &'store self,
         user: &'store UserId,
+        purpose: CodePurpose,
         hashes: &'store [KeyedHash],
         now: Timestamp,
     ) -> Running<'store, bool> {
         Box::pin(async move {
             for hash in hashes {
-                let taken = sqlx::query("DELETE FROM email_codes WHERE user_id = $1 AND hash = $2 AND expires_at > $3");
-                let taken = taken.bind(user.as_str()).bind(hash.as_str()).bind(now.milliseconds());
+                let taken =
+                    "DELETE FROM email_codes WHERE user_id = $1 AND purpose = $2 AND hash = $3 AND expires_at > $4";
+                let taken = sqlx::query(taken)
+                    .bind(user.as_str())
+                    .bind(purpose.as_str())
+                    .bind(hash.as_str())
+                    .bind(now.milliseconds());
                 if self.change(taken).await? {
                     return Ok(true);
                 }
@@ -74,16 +92,17 @@ impl Codes for SqliteStore {
     fn fail_email_code<'store>(
         &'store self,
         user: &'store UserId,
+        purpose: CodePurpose,
         limit: u32,
         now: Timestamp,
     ) -> Running<'store, Option<u32>> {
         Box::pin(async move {
             let counted = sqlx::query_scalar::<_, u32>(
                 "UPDATE email_codes SET failures = failures + 1, \
-                 expires_at = CASE WHEN failures + 1 >= $2 THEN 0 ELSE expires_at END \
-                 WHERE user_id = $1 AND expires_at > $3 RETURNING failures",
+                 expires_at = CASE WHEN failures + 1 >= $3 THEN 0 ELSE expires_at END \
+                 WHERE user_id = $1 AND purpose = $2 AND expires_at > $4 RETURNING failures",
             );
-            let counted = counted.bind(user.as_str()).bind(limit).bind(now.milliseconds());
+            let counted = counted.bind(user.as_str()).bind(purpose.as_str()).bind(limit).bind(now.milliseconds());
             counted.fetch_optional(&self.writer).await.map_err(failed)
         })
     }
@@ -205,11 +224,12 @@ impl SqliteStore {
         &self,
         statement: &'static str,
         user: &UserId,
+        purpose: CodePurpose,
         hash: &KeyedHash,
         created_at: Timestamp,
         expires_at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let put = sqlx::query(statement).bind(user.as_str()).bind(hash.as_str());
+        let put = sqlx::query(statement).bind(user.as_str()).bind(purpose.as_str()).bind(hash.as_str());
         self.change(put.bind(created_at.milliseconds()).bind(expires_at.milliseconds())).await
     }
 }

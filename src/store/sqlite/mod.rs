@@ -26,7 +26,7 @@ use crate::clock::Timestamp;
 use write::{Caches, Touches};
 
 /// What makes the schema of each version of the one before; the first begins with an empty database. None is ever changed.
-const MIGRATIONS: [&str; 1] = [include_str!("migration_1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migration_1.sql"), include_str!("migration_2.sql")];
 
 /// How many connections read a file at once.
 const READERS: u32 = 4;

@@ -109,3 +109,28 @@ async fn a_clock_that_is_set_back_makes_no_code_count_again() {
     clock.0.fetch_add(120 * MINUTE, Ordering::SeqCst);
     assert_eq!(error(&emma.ask("noRemember", with_code(&mailed, "email")).await), "totp-invalid");
 }
+
+#[tokio::test]
+async fn a_code_that_was_mailed_for_a_log_in_is_worth_nothing_for_a_call_nor_the_other_way_round() {
+    let bank = Bank::open().await;
+    let login = password_login("emma", "emma's password");
+    let mut visitor = bank.connect().await;
+    assert_eq!(error(&visitor.ask("login", login.clone()).await), "totp-required");
+    let for_login = bank.mailed_code(1).await;
+    let mut emma = bank.log_in("emma").await;
+    assert_eq!(error(&emma.ask("noRemember", with_code(&for_login, "email")).await), "totp-invalid");
+    let for_call = bank.mailed_code(2).await;
+    let wrapped = |code: &str| json!([{ "totp": { "login": login[0], "code": code } }]);
+    assert_eq!(error(&visitor.ask("login", wrapped(&for_call)).await), "totp-invalid");
+    // Each still counts for what it was mailed for.
+    result(&visitor.ask("login", wrapped(&for_login)).await);
+    result(&emma.ask("noRemember", with_code(&for_call, "email")).await);
+    // One that was asked for by hand counts for what comes next, and ends those before.
+    emma.ask("noRemember", json!([])).await;
+    let before = bank.mailed_code(3).await;
+    result(&emma.ask("sendEmailCode", json!([])).await);
+    let by_hand = bank.mailed_code(4).await;
+    assert_eq!(error(&emma.ask("noRemember", with_code(&before, "email")).await), "totp-invalid");
+    result(&visitor.ask("login", wrapped(&by_hand)).await);
+    assert_eq!(error(&emma.ask("noRemember", with_code(&by_hand, "email")).await), "totp-invalid");
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bolide::store::{Challenge, KeyedHash, Link, LinkPurpose, Store};
+use bolide::store::{Challenge, CodePurpose, KeyedHash, Link, LinkPurpose, Store};
 use bolide::store::{FailureRule, StoredHash};
 use futures::future::join_all;
 
@@ -34,10 +34,12 @@ where
 async fn of_twenty_who_consume_the_same_thing_exactly_one_does(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     let fresh = async |store: Arc<dyn Store>| {
-        store.put_email_code_unless_live(&"a".into(), hash("code"), at(1), at(9)).await.unwrap()
+        store.put_email_code_unless_live(&"a".into(), CodePurpose::Call, hash("code"), at(1), at(9)).await.unwrap()
     };
     assert_eq!(winners(&store, fresh).await, 1);
-    let code = async |store: Arc<dyn Store>| store.take_email_code(&"a".into(), &[hash("code")], at(2)).await.unwrap();
+    let code = async |store: Arc<dyn Store>| {
+        store.take_email_code(&"a".into(), CodePurpose::Call, &[hash("code")], at(2)).await.unwrap()
+    };
     assert_eq!(winners(&store, code).await, 1);
     let step = async |store: Arc<dyn Store>| store.take_totp_step(&"a".into(), 7).await.unwrap();
     assert_eq!(winners(&store, step).await, 1);
@@ -70,25 +72,32 @@ fn rule(limit: u32) -> FailureRule {
 async fn a_code_counts_until_it_ends_and_only_the_latest(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     let id = &"a".into();
-    store.put_email_code(id, hash("first"), at(1), at(10)).await.unwrap();
-    assert!(!store.put_email_code_unless_live(id, hash("late"), at(2), at(20)).await.unwrap());
-    store.put_email_code(id, hash("second"), at(2), at(20)).await.unwrap();
-    assert_eq!(store.email_code(id, at(3)).await.unwrap().unwrap().expires_at, at(20));
-    assert!(!store.take_email_code(id, &[hash("first")], at(3)).await.unwrap());
-    assert!(!store.take_email_code(id, &[hash("second")], at(20)).await.unwrap());
-    assert_eq!(store.email_code(id, at(20)).await.unwrap(), None);
-    assert!(store.put_email_code_unless_live(id, hash("third"), at(20), at(30)).await.unwrap());
-    assert!(store.take_email_code(id, &[hash("under another key"), hash("third")], at(21)).await.unwrap());
+    store.put_email_code(id, CodePurpose::Call, hash("first"), at(1), at(10)).await.unwrap();
+    assert_eq!(store.email_code(id, CodePurpose::Login, at(2)).await.unwrap(), None);
+    assert!(!store.take_email_code(id, CodePurpose::Login, &[hash("first")], at(2)).await.unwrap());
+    assert!(!store.put_email_code_unless_live(id, CodePurpose::Call, hash("late"), at(2), at(20)).await.unwrap());
+    store.put_email_code(id, CodePurpose::Call, hash("second"), at(2), at(20)).await.unwrap();
+    assert_eq!(store.email_code(id, CodePurpose::Call, at(3)).await.unwrap().unwrap().expires_at, at(20));
+    assert!(!store.take_email_code(id, CodePurpose::Call, &[hash("first")], at(3)).await.unwrap());
+    assert!(!store.take_email_code(id, CodePurpose::Call, &[hash("second")], at(20)).await.unwrap());
+    assert_eq!(store.email_code(id, CodePurpose::Call, at(20)).await.unwrap(), None);
+    assert!(store.put_email_code_unless_live(id, CodePurpose::Call, hash("third"), at(20), at(30)).await.unwrap());
+    assert!(
+        store
+            .take_email_code(id, CodePurpose::Call, &[hash("under another key"), hash("third")], at(21))
+            .await
+            .unwrap()
+    );
 }
 
 async fn wrong_codes_end_the_code(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     let id = &"a".into();
-    assert_eq!(store.fail_email_code(id, 2, at(1)).await.unwrap(), None);
-    store.put_email_code(id, hash("code"), at(1), at(10)).await.unwrap();
-    assert_eq!(store.fail_email_code(id, 2, at(1)).await.unwrap(), Some(1));
-    assert_eq!(store.fail_email_code(id, 2, at(1)).await.unwrap(), Some(2));
-    assert!(!store.take_email_code(id, &[hash("code")], at(2)).await.unwrap());
+    assert_eq!(store.fail_email_code(id, CodePurpose::Call, 2, at(1)).await.unwrap(), None);
+    store.put_email_code(id, CodePurpose::Call, hash("code"), at(1), at(10)).await.unwrap();
+    assert_eq!(store.fail_email_code(id, CodePurpose::Call, 2, at(1)).await.unwrap(), Some(1));
+    assert_eq!(store.fail_email_code(id, CodePurpose::Call, 2, at(1)).await.unwrap(), Some(2));
+    assert!(!store.take_email_code(id, CodePurpose::Call, &[hash("code")], at(2)).await.unwrap());
 }
 
 async fn a_link_ends_those_before_it_of_the_same_purpose(store: Arc<dyn Store>) {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bolide::store::{
-    BackupCodes, EmailAddress, KeyedHash, NewUser, Sealed, Store, StoreError, StoredHash, Totp, Unique, User,
-    UserFilter,
+    BackupCodes, CodePurpose, EmailAddress, KeyedHash, NewUser, Sealed, Store, StoreError, StoredHash, Totp, Unique,
+    User, UserFilter,
 };
 
 use super::{ada, at, every_store, plain, session};
@@ -192,11 +192,11 @@ async fn lists_are_searched_literally_and_paged_in_order(store: Arc<dyn Store>) 
 async fn a_removed_user_takes_along_what_belongs_to_it(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     let id = &"a".into();
-    store.put_email_code(id, KeyedHash::new("code"), at(1), at(100)).await.unwrap();
+    store.put_email_code(id, CodePurpose::Call, KeyedHash::new("code"), at(1), at(100)).await.unwrap();
     assert!(store.delete_user(id).await.unwrap());
     assert!(!store.delete_user(id).await.unwrap());
     assert_eq!(store.token(&session("one", "a", at(9)).hashed).await.unwrap(), None);
     assert_eq!(store.user_by_address("ada@example.com").await.unwrap(), None);
-    assert!(!store.take_email_code(id, &[KeyedHash::new("code")], at(2)).await.unwrap());
+    assert!(!store.take_email_code(id, CodePurpose::Call, &[KeyedHash::new("code")], at(2)).await.unwrap());
     store.insert_user(ada()).await.unwrap();
 }

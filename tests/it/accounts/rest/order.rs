@@ -44,19 +44,14 @@ async fn a_path_that_means_two_things_or_nothing_is_refused_when_the_app_is_buil
     let refusal = |paths: &[&str]| {
         let endpoint = async |_: Context, _: serde_json::Value| Ok(1);
         let app = paths.iter().fold(App::builder(), |app, path| app.post(*path, TwoFactor::none(), endpoint));
-        app.build().unwrap_err().to_string()
+        match app.build() {
+            Ok(_) => panic!("{paths:?} are endpoints"),
+            Err(refusal) => refusal.to_string(),
+        }
     };
-    for paths in [
-        &["a", "a"][..],
-        &["login"],
-        &["method.call/:name"],
-        &["a/:id", "a/:name"],
-        &["info"],
-        &["*x"],
-        &["a/{b"],
-        &["a/{*b}/c"],
-    ] {
-        assert!(refusal(paths).contains(paths[paths.len() - 1].split(':').next().unwrap()), "{paths:?}");
+    for paths in [&["a", "a"][..], &["login"], &["info"], &["a/:id", "a/:name"], &["a/{b"], &["a/{*b}/c"]] {
+        let last = paths[paths.len() - 1];
+        assert!(refusal(paths).contains(last.split(':').next().unwrap()), "{paths:?}");
     }
     let both = App::builder().get("a/:id", TwoFactor::none(), async |_: Context, _: serde_json::Value| Ok(1));
     assert!(both.post("a/:id", TwoFactor::none(), async |_: Context, _: serde_json::Value| Ok(1)).build().is_ok());
