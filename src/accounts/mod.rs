@@ -66,7 +66,8 @@ use login::OwnHandler;
 use password::{HashingCost, PasswordHasher};
 use permissions::Permissions;
 
-/// Users, log-in, the second factor and settings, to be given to [`AppBuilder::accounts`].
+/// Users, log-in, the second factor and settings, to be given to
+/// [`AppBuilder::accounts`](crate::AppBuilder::accounts).
 ///
 /// ```
 /// use bolide::accounts::Accounts;
