@@ -12,8 +12,9 @@ use crate::http::{Answer, request};
 use crate::server::Server;
 
 async fn with_accounts() -> AppBuilder {
-    let store = SqliteStore::open("sqlite::memory:").await.expect("a store");
-    App::builder().accounts(Accounts::open(store, KeyRing::generate(&SystemChance)).await.expect("accounts"))
+    let store = SqliteStore::open("sqlite::memory:").await.expect("a database in memory");
+    let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.expect("accounts");
+    App::builder().accounts(accounts)
 }
 
 async fn server() -> Server {
