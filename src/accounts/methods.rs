@@ -19,7 +19,7 @@ use crate::identity::Identity;
 use crate::method::{MethodError, MethodResult, Parameters};
 use crate::settings;
 use crate::store::{EmailAddress, HashedToken, LinkPurpose, NewUser, StoreError, StoredHash, TokenKind, Unique, User};
-use crate::two_factor::TwoFactor;
+use crate::two_factor::{MailAsker, TwoFactor};
 use crate::user::UserId;
 
 pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
@@ -146,7 +146,7 @@ async fn send_verification_email(core: &AccountsCore, me: SignedIn, parameters: 
         None => user.emails.iter().find(|email| !email.is_verified),
     };
     let Some(address) = address.map(|email| email.address.clone()) else { return Ok(false) };
-    if !core.may_send_mail(&user.id).await? {
+    if !core.may_send_mail(&user.id, MailAsker::User).await? {
         return Ok(false);
     }
     core.send_link(&user, LinkPurpose::VerifyEmail, &address).await?;
@@ -306,7 +306,7 @@ impl AccountsCore {
     }
 
     async fn send_reset_link(&self, user: &User, address: &str, connection: Option<&Connection>) -> MethodResult<()> {
-        if !self.may_send_mail(&user.id).await? {
+        if !self.may_send_mail(&user.id, MailAsker::Anybody).await? {
             return Ok(());
         }
         self.send_link(user, LinkPurpose::ResetPassword, address).await?;

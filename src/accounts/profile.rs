@@ -13,7 +13,7 @@ use crate::app::AppBuilder;
 use crate::context::SignedIn;
 use crate::method::{Admitted, MethodError, MethodResult, Parameters};
 use crate::store::{EmailAddress, LinkPurpose, StoreError, User, fold};
-use crate::two_factor::{TwoFactor, TwoFactorCode};
+use crate::two_factor::{MailAsker, TwoFactor, TwoFactorCode};
 
 /// What somebody wants to change. What is not there stays.
 pub(crate) struct ProfileChange {
@@ -130,7 +130,7 @@ impl AccountsCore {
         self.store.distrust_tokens(&user.id).await?;
         self.audit("email.changed", Some(&user.id), me.connection(), json!({ "from": old, "to": new })).await;
         let is_known = user.emails.iter().any(|own| own.is_verified && fold(&own.address) == fold(new));
-        if !is_known && self.may_send_mail(&user.id).await? {
+        if !is_known && self.may_send_mail(&user.id, MailAsker::User).await? {
             self.send_link(user, LinkPurpose::VerifyEmail, new).await?;
         }
         Ok(())

@@ -8,6 +8,7 @@ use bolide_protocol::two_factor::TwoFactorMethod;
 use serde_json::json;
 
 use super::check::factor_keys;
+use super::email::MailAsker;
 use crate::accounts::{AccountsCore, LoginResult, LoginSecret, Recognized};
 use crate::chance::Generator;
 use crate::connection::Connection;
@@ -69,7 +70,7 @@ impl AccountsCore {
             return Err(MethodError::new("error-invalid-challenge-method", "Invalid challenge method"));
         }
         let user = self.challenged_user(&challenge).await?;
-        self.send_new_code(&user, connection).await
+        self.send_new_code(&user, MailAsker::User, connection).await
     }
 
     /// Shows a code at a challenge, which ends with it. The client is trusted from then on, as after a call that was

@@ -14,7 +14,16 @@ use crate::user::UserId;
 
 const PURPOSE: &str = "email-code";
 
-/// Mails that one user can be sent: ten an hour.
+/// Who has a mail sent to a user. Each has a budget of its own, so that strangers cannot use up the user's.
+#[derive(Clone, Copy)]
+pub(crate) enum MailAsker {
+    /// The user, who has shown a password at least.
+    User,
+    /// Whoever knows the name.
+    Anybody,
+}
+
+/// Mails that one user can be sent by one kind of asker: ten an hour.
 const MAIL_RULE: FailureRule = FailureRule {
     limit: 10,
     first_block: Duration::from_hours(1),
@@ -68,7 +77,9 @@ impl AccountsCore {
         connection: Option<&Connection>,
         action: &str,
     ) -> MethodResult<bool> {
-        if self.email_code_expires_at(&user.id, purpose).await?.is_some() || !self.may_send_mail(&user.id).await? {
+        if self.email_code_expires_at(&user.id, purpose).await?.is_some()
+            || !self.may_send_mail(&user.id, MailAsker::User).await?
+        {
             return Ok(false);
         }
         let (code, expires_at) = self.new_email_code();
@@ -82,8 +93,13 @@ impl AccountsCore {
 
     /// Sends a code that the user has asked for, in place of those before; it counts for whatever comes next. Wrong codes
     /// stay counted.
-    pub(crate) async fn send_new_code(&self, user: &User, connection: Option<&Connection>) -> MethodResult<()> {
-        if !self.has_email_codes(user) || !self.may_send_mail(&user.id).await? {
+    pub(crate) async fn send_new_code(
+        &self,
+        user: &User,
+        asker: MailAsker,
+        connection: Option<&Connection>,
+    ) -> MethodResult<()> {
+        if !self.has_email_codes(user) || !self.may_send_mail(&user.id, asker).await? {
             return Ok(());
         }
         let (code, expires_at) = self.new_email_code();
@@ -118,8 +134,11 @@ impl AccountsCore {
     }
 
     /// Counts a mail to this user; `false` if there were too many lately.
-    pub(crate) async fn may_send_mail(&self, user: &UserId) -> MethodResult<bool> {
-        let key = format!("mail:user:{user}");
+    pub(crate) async fn may_send_mail(&self, user: &UserId, asker: MailAsker) -> MethodResult<bool> {
+        let key = match asker {
+            MailAsker::User => format!("mail:user:{user}"),
+            MailAsker::Anybody => format!("mail:anybody:{user}"),
+        };
         let _one_at_a_time = self.locks.lock(&key).await;
         if self.store.attempts(&key).await?.is_blocked(self.now()) {
             return Ok(false);

@@ -6,6 +6,7 @@ use bolide_protocol::{DdpError, Ejson, RawJson, ejson};
 use serde_json::{Value, json};
 
 use super::call_with_code::call_with_code;
+use super::email::MailAsker;
 use super::{TwoFactor, meteor};
 use crate::accounts::permissions::CREATE_PERSONAL_ACCESS_TOKENS;
 use crate::accounts::{AccountsCore, LoginSecret, own_token};
@@ -126,18 +127,20 @@ async fn disable_email(core: &AccountsCore, me: SignedIn, _: Parameters) -> Meth
     Ok(true)
 }
 
-/// Answers the same whether there is such a user or not.
-async fn send_email_code(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<()> {
-    let user = if let Some(id) = context.user_id() {
-        core.store.user(&id).await?
-    } else {
-        let name: String = parameters.get(0)?;
-        core.find_user(&crate::accounts::selector_of(&name)).await?
-    };
-    match user {
-        Some(user) => core.send_new_code(&user, context.connection()).await,
-        None => Ok(()),
+/// Answers the same whether there is such a user or not, and after the same time.
+async fn send_email_code(core: &Arc<AccountsCore>, context: Context, parameters: Parameters) -> MethodResult<()> {
+    if let Some(id) = context.user_id() {
+        let user = core.existing_user(&id).await?;
+        return core.send_new_code(&user, MailAsker::User, context.connection()).await;
     }
+    let name: String = parameters.get(0)?;
+    let (sender, connection) = (Arc::clone(core), context.connection().cloned());
+    core.in_background(async move {
+        if let Err(error) = sender.send_code_to_somebody(&name, connection.as_ref()).await {
+            tracing::error!(%error, "a code that was asked for cannot be sent");
+        }
+    });
+    Ok(())
 }
 
 async fn generate_token(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<String> {
@@ -217,6 +220,13 @@ async fn signed_in(core: &AccountsCore, context: &Context, method: &str) -> Meth
 }
 
 impl AccountsCore {
+    async fn send_code_to_somebody(&self, name: &str, connection: Option<&Connection>) -> MethodResult<()> {
+        match self.find_user(&crate::accounts::selector_of(name)).await? {
+            Some(user) => self.send_new_code(&user, MailAsker::Anybody, connection).await,
+            None => Ok(()),
+        }
+    }
+
     /// Takes all second factors of a user away, for one who has lost them. The log-ins end, those of integrations too, and
     /// the user is told by mail.
     pub(crate) async fn reset_second_factors(

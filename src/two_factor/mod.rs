@@ -29,6 +29,8 @@ pub(crate) use challenge::Begun;
 #[cfg(feature = "accounts")]
 pub(crate) use check::AccountsGate;
 #[cfg(feature = "accounts")]
+pub(crate) use email::MailAsker;
+#[cfg(feature = "accounts")]
 pub(crate) use enrolment::EnrolmentRule;
 #[cfg(feature = "accounts")]
 pub(crate) use methods::register;
