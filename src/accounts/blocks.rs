@@ -4,6 +4,7 @@
 //! A name is counted as it was typed, whether there is such a user or not: a block says nothing about that. What the user
 //! has failed under all of its names is counted too, but then the answer is the one for a wrong password.
 
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use bolide_protocol::DdpError;
@@ -13,6 +14,9 @@ use crate::connection::Connection;
 use crate::settings;
 use crate::store::{FailureRule, StoreError, User, fold};
 use crate::user::UserId;
+
+/// From one address.
+const ATTEMPTS_AT_ONCE: u8 = 8;
 
 /// Whose failures are counted together.
 #[derive(Clone, Debug)]
@@ -36,7 +40,7 @@ impl Suspect {
         Self {
             name: name.map(str::to_owned),
             user: user.map(|user| user.id.clone()),
-            address: connection.and_then(Connection::client_address),
+            address: connection.map(counted_address),
         }
     }
 
@@ -59,9 +63,29 @@ impl Suspect {
         Some(format!("login:address:{}", self.address.as_ref()?))
     }
 
+    /// So few attempts from one address go on at once that no burst outruns the count.
+    pub(crate) fn address_lock_key(&self) -> Option<String> {
+        let name = self.name.as_deref().unwrap_or_default();
+        let place = name.bytes().fold(0_u8, u8::wrapping_add) % ATTEMPTS_AT_ONCE;
+        Some(format!("{}:{place}", self.address_key()?))
+    }
+
     /// Attempts with the same key go one after another.
     pub(crate) fn lock_key(&self) -> String {
         self.user_key().or_else(|| self.address_key()).unwrap_or_default()
+    }
+}
+
+/// The address that failures from a connection are counted for. Whoever comes by more or fewer proxies than were announced has
+/// none, and shares a count with all such; who has one of IPv6 has a whole network of them.
+pub(crate) fn counted_address(connection: &Connection) -> String {
+    let Some(address) = connection.client_address() else { return "unknown".to_owned() };
+    match address.parse::<Ipv6Addr>() {
+        Ok(address) if address.to_ipv4_mapped().is_none() => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        _ => address,
     }
 }
 
@@ -142,5 +166,26 @@ impl AccountsCore {
             longest_block: block,
             forgotten_after: Duration::from_hours(24),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::Peer;
+    use crate::identity::Identity;
+
+    fn counted(address: Option<&str>) -> String {
+        let peer = Peer { address: address.map(str::to_owned), ..Peer::default() };
+        counted_address(&Connection::request(peer, Identity::default()))
+    }
+
+    #[test]
+    fn whoever_hides_the_address_shares_a_count_and_a_network_of_ipv6_has_one() {
+        assert_eq!(counted(None), "unknown");
+        assert_eq!(counted(Some("10.1.2.3")), "10.1.2.3");
+        assert_eq!(counted(Some("::ffff:10.1.2.3")), "::ffff:10.1.2.3");
+        assert_eq!(counted(Some("2001:db8::1")), counted(Some("2001:db8::ffff:1")));
+        assert_ne!(counted(Some("2001:db8::1")), counted(Some("2001:db8:0:1::1")));
     }
 }

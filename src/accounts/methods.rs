@@ -162,7 +162,9 @@ async fn get_new_token(core: &AccountsCore, context: Context, _: Parameters) -> 
     let mut token = core.new_session_token(&user, &secret, context.connection());
     token.kind = TokenKind::Session { expires_at };
     token.created_at = current.created_at;
-    core.store.insert_token(token).await?;
+    if !core.store.insert_token_beside(&current.hashed, token).await? {
+        return Err(DdpError::bare("Invalid login token").into());
+    }
     let token_expires = Some(expires_at.to_date());
     let login = LoginResult { id: user, token: secret.expose().to_owned(), token_expires, kind: None };
     // From now on it is the connection's own: `removeOtherTokens`, which clients call next, spares it.

@@ -56,9 +56,10 @@ pub use login::LoginRequest;
 pub use token::LoginSecret;
 
 pub(crate) use self::core::{AccountsCore, shortened};
+pub(crate) use blocks::counted_address;
 pub(crate) use login::{Dialect, LoginCode, LoginResult, Recognized, Selector};
 pub(crate) use methods::{own_token, selector_of};
-pub(crate) use profile::ProfileChange;
+pub(crate) use profile::{ProfileChange, shown_name};
 pub(crate) use user_document::{emails, factors};
 
 use hooks::Hooks;

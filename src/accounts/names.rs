@@ -9,8 +9,10 @@ const LONGEST_ADDRESS: usize = 254;
 /// A username as it is kept: trimmed, composed, without characters that cannot be seen.
 pub(crate) fn username(text: &str) -> Result<String, DdpError> {
     let name: String = text.trim().nfc().collect();
-    let is_possible = !name.is_empty() && name.chars().count() <= LONGEST_NAME && !name.contains('@');
-    let is_readable = name.chars().all(is_visible) && !mixes_alphabets(&name);
+    // As names are compared: a wide `＠` is one as well.
+    let unified: String = name.nfkc().collect();
+    let is_possible = !name.is_empty() && name.chars().count() <= LONGEST_NAME && !unified.contains('@');
+    let is_readable = name.chars().all(is_visible) && !mixes_alphabets(&unified);
     if is_possible && is_readable { Ok(name) } else { Err(DdpError::match_failed()) }
 }
 
@@ -30,7 +32,7 @@ pub(crate) fn address(text: &str) -> Result<String, DdpError> {
 }
 
 /// Neither control characters nor those that change how others are read.
-fn is_visible(character: char) -> bool {
+pub(super) fn is_visible(character: char) -> bool {
     let is_formatting = matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}');
     !character.is_control() && !is_formatting
 }
@@ -58,7 +60,7 @@ mod tests {
 
     #[test]
     fn names_that_cannot_be_seen_are_refused() {
-        for wrong in ["", "  ", "a\u{0}b", "a\u{202e}b", "a@b", &"x".repeat(101)] {
+        for wrong in ["", "  ", "a\u{0}b", "a\u{202e}b", "a@b", "a＠b", &"x".repeat(101)] {
             assert!(username(wrong).is_err(), "{wrong:?}");
         }
         assert_eq!(username(" Ada ").unwrap(), "Ada");

@@ -161,9 +161,10 @@ fn text(given: &Value, name: &str) -> Result<Option<String>, DdpError> {
     }
 }
 
-fn shown_name(text: &str) -> Result<String, DdpError> {
+/// The name that others are shown; it need not be unique.
+pub(crate) fn shown_name(text: &str) -> Result<String, DdpError> {
     let name = text.trim();
-    if name.chars().count() <= 200 && !name.chars().any(char::is_control) {
+    if name.chars().count() <= 200 && name.chars().all(names::is_visible) {
         Ok(name.to_owned())
     } else {
         Err(DdpError::match_failed())

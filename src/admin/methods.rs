@@ -18,6 +18,9 @@ use crate::store::{User, UserFilter};
 use crate::two_factor::TwoFactor;
 use crate::user::UserId;
 
+/// Who is an admin is changed by one call after another: two that demote each other must not both pass.
+const ADMINS_LOCK: &str = "admins";
+
 pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
     macro_rules! method {
         ($builder:expr, $name:literal, $policy:expr, $function:path) => {{
@@ -37,7 +40,12 @@ pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
     let builder = method!(builder, "admin:setRoles", gated, set_roles);
     let builder = method!(builder, "admin:setActive", gated, set_active);
     let builder = method!(builder, "admin:logOut", gated, log_out);
-    let builder = method!(builder, "admin:resetSecondFactors", gated.disable_remember_me(), reset_second_factors);
+    let builder = method!(
+        builder,
+        "admin:resetSecondFactors",
+        gated.disable_remember_me().require_second_factor(),
+        reset_second_factors
+    );
     let builder = method!(builder, "admin:setRole", gated, set_role);
     let builder = method!(builder, "admin:retryMail", gated, retry_mail);
     method!(builder, "admin:discardMail", gated, discard_mail)
@@ -61,6 +69,7 @@ async fn set_roles(core: &AccountsCore, me: SignedIn, parameters: Parameters) ->
     }
     roles.sort();
     roles.dedup();
+    let _one_at_a_time = core.locks.lock(ADMINS_LOCK).await;
     if !roles.iter().any(|role| role == "admin") {
         core.require_another_admin(&user).await?;
     }
@@ -74,6 +83,7 @@ async fn set_roles(core: &AccountsCore, me: SignedIn, parameters: Parameters) ->
 async fn set_active(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
     let user = core.named_user(&parameters).await?;
     let is_active: bool = parameters.get(1)?;
+    let _one_at_a_time = core.locks.lock(ADMINS_LOCK).await;
     if !is_active {
         core.require_another_admin(&user).await?;
     }

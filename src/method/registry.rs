@@ -64,7 +64,8 @@ impl Method {
             (H::CALLER, H::DECLARED)
         }
         let (caller, declared) = described(&handler);
-        if policy.requirement().is_some() && caller == CallerKind::Anyone {
+        // On demand only a `SignedIn` can ask, and it has a user.
+        if policy.is_gated() && caller == CallerKind::Anyone {
             return Err(BuildError::AnonymousGatedMethod(name.to_owned()));
         }
         let handler = Box::new(move |context, parameters| handler.call(context, parameters));

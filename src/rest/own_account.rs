@@ -8,7 +8,7 @@ use bolide_protocol::{DdpError, Ejson};
 use serde_json::{Value, json};
 
 use super::route::{Field, Route, Verb};
-use crate::accounts::{AccountsCore, ProfileChange, own_token};
+use crate::accounts::{AccountsCore, ProfileChange, own_token, shown_name};
 use crate::app::AppBuilder;
 use crate::context::{Context, SignedIn};
 use crate::method::{MethodError, MethodResult};
@@ -86,7 +86,7 @@ fn register_factors(builder: AppBuilder) -> AppBuilder {
     let builder = forwarded(
         builder,
         route("users.2fa.disableEmail", "Turns codes by mail off"),
-        gated.disable_remember_me(),
+        gated.disable_remember_me().require_second_factor(),
         "2fa:disable-email",
     );
     let enable = route("users.enableTotp", "Begins to set up an authenticator app");
@@ -184,8 +184,9 @@ async fn sign_up(core: &Arc<AccountsCore>, context: Context, fields: Value) -> M
     let options = json!({ "username": fields["username"], "email": fields["email"], "password": fields["pass"] });
     let options = Ejson::from_typed(&options).map_err(|_| DdpError::match_failed())?;
     let options = options.as_object().ok_or_else(DdpError::match_failed)?;
+    let name = fields["name"].as_str().filter(|name| !name.is_empty()).map(shown_name).transpose()?;
     let user = core.sign_up(options, context.connection()).await?;
-    if let Some(name) = fields["name"].as_str().filter(|name| !name.is_empty()) {
+    if let Some(name) = name {
         let mut own = user.fields;
         own.insert("name".into(), name.into());
         core.store.set_fields(&user.id, own).await?;

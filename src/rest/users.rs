@@ -45,7 +45,9 @@ pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
         ]);
     let builder = endpoint!(core, builder, Get list, TwoFactor::none(), SignedIn, list_users);
     let builder = endpoint!(core, builder, Get info, TwoFactor::none(), SignedIn, user_info);
-    endpoint!(core, builder, Post reset, TwoFactor::required().disable_remember_me(), SignedIn, reset_totp)
+    // A token that bypasses the factor must not be able to take it away.
+    let strict = TwoFactor::required().disable_remember_me().require_second_factor();
+    endpoint!(core, builder, Post reset, strict, SignedIn, reset_totp)
 }
 
 async fn list_users(core: &Arc<AccountsCore>, _: SignedIn, fields: Value) -> MethodResult<Value> {

@@ -74,6 +74,17 @@ pub trait Tokens {
     /// [`Taken`](super::StoreError::Taken) when it, or its name for this user, is there already.
     fn insert_token(&self, token: LoginToken) -> StoreFuture<'_, ()>;
 
+    /// Stores a token if another one of the same user is still there: a log-in that has ended makes no more of them. Says
+    /// whether it did.
+    ///
+    /// # Errors
+    /// As [`insert_token`](Self::insert_token).
+    fn insert_token_beside<'store>(
+        &'store self,
+        own: &'store HashedToken,
+        token: LoginToken,
+    ) -> StoreFuture<'store, bool>;
+
     /// The token with this hash.
     fn token<'store>(&'store self, hashed: &'store HashedToken) -> StoreFuture<'store, Option<LoginToken>>;
 

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::decision::{Decision, Facts, TokenFacts, decide};
 use super::{Errand, Gate, GateFuture, GatedCall, Requirement};
-use crate::accounts::AccountsCore;
 use crate::accounts::password::{Password, PasswordHash, Verification};
+use crate::accounts::{AccountsCore, counted_address};
 use crate::connection::Connection;
 use crate::method::{MethodError, MethodResult, details, sanitize};
 use crate::settings;
@@ -362,7 +362,7 @@ fn header_code(connection: &Connection, is_wanted: bool) -> Option<(Option<Strin
 
 /// Under which names wrong codes are counted: for the user, and for the address.
 pub(super) fn factor_keys(user: &UserId, connection: Option<&Connection>) -> (String, Option<String>) {
-    let address = connection.and_then(Connection::client_address);
+    let address = connection.map(counted_address);
     (format!("factor:user:{user}"), address.map(|own| format!("factor:address:{own}")))
 }
 

@@ -91,8 +91,8 @@ impl AccountsCore {
         Ok(true)
     }
 
-    /// Sends a code that the user has asked for, in place of those before; it counts for whatever comes next. Wrong codes
-    /// stay counted.
+    /// Sends a code that was asked for by hand; it counts for whatever comes next. If the user asked, it takes the place of
+    /// those before. Wrong codes stay counted.
     pub(crate) async fn send_new_code(
         &self,
         user: &User,
@@ -104,7 +104,9 @@ impl AccountsCore {
         }
         let (code, expires_at) = self.new_email_code();
         let hash = self.keys.hash(PURPOSE, &owner(&user.id, CodePurpose::Any), &code);
-        self.store.delete_email_code(&user.id).await?;
+        if matches!(asker, MailAsker::User) {
+            self.store.delete_email_code(&user.id).await?;
+        }
         self.store.put_email_code(&user.id, CodePurpose::Any, hash, self.now(), expires_at).await?;
         self.mail_code(user, code, connection, "a new code").await;
         Ok(())

@@ -20,6 +20,9 @@ pub(super) async fn generate_qr_code(
 ) -> MethodResult<Value> {
     let site: Option<String> = parameters.get(0)?;
     let user = signed_in(core, &context, "There must be a user logged in to generate the QR code.").await?;
+    if !matches!(user.totp, Totp::On(_)) {
+        core.protect_enrolment(&user, &context).await?;
+    }
     let site = site.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| core.site.name.clone());
     let (sealed, secret, uri) = core.new_totp_secret(&user, &site.chars().take(64).collect::<String>());
     if matches!(user.totp, Totp::On(_)) || !core.store.begin_totp(&user.id, sealed).await? {

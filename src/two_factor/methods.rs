@@ -16,7 +16,7 @@ use crate::context::{Context, SignedIn};
 use crate::mail::MailContent;
 use crate::method::{MethodError, MethodResult, Parameters, details};
 use crate::settings::TOKENS_MAY_BYPASS;
-use crate::store::{LoginToken, StoreError, TokenKind, Totp, User};
+use crate::store::{HashedToken, LoginToken, StoreError, TokenKind, Totp, User};
 
 pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
     macro_rules! method {
@@ -29,18 +29,20 @@ pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
         }};
     }
     let (open, gated) = (TwoFactor::none(), TwoFactor::required());
-    let builder = method!(builder, "2fa:enable", open, enable, Context);
+    // A token that bypasses the factor must not be able to take it away.
+    let strict = gated.disable_remember_me().require_second_factor();
+    let builder = method!(builder, "2fa:enable", gated.on_demand(), enable, Context);
     let builder = method!(builder, "2fa:validateTempToken", open, validate, Context);
     let builder = method!(builder, "2fa:disable", open, disable, Context);
     let builder = method!(builder, "2fa:regenerateCodes", open, regenerate, Context);
     let builder = method!(builder, "2fa:checkCodesRemaining", open, codes_remaining, Context);
-    let builder = method!(builder, "generate2faActivationQrCode", open, meteor::generate_qr_code, Context);
+    let builder = method!(builder, "generate2faActivationQrCode", gated.on_demand(), meteor::generate_qr_code, Context);
     let builder = method!(builder, "enableUser2fa", open, meteor::enable, Context);
-    let builder = method!(builder, "disableUser2fa", gated.disable_remember_me(), meteor::disable, SignedIn);
+    let builder = method!(builder, "disableUser2fa", strict, meteor::disable, SignedIn);
     let builder = method!(builder, "has2faEnabled", open, meteor::is_enabled, Context);
     let builder = method!(builder, super::call_with_code::NAME, open, call_with_code, Context);
     let builder = method!(builder, "2fa:enable-email", open, enable_email, SignedIn);
-    let builder = method!(builder, "2fa:disable-email", gated.disable_remember_me(), disable_email, SignedIn);
+    let builder = method!(builder, "2fa:disable-email", strict, disable_email, SignedIn);
     let builder = method!(builder, "sendEmailCode", open, send_email_code, Context);
     let builder = method!(builder, "personalAccessTokens:generateToken", gated, generate_token, SignedIn);
     let builder = method!(builder, "personalAccessTokens:regenerateToken", gated, regenerate_token, SignedIn);
@@ -52,6 +54,7 @@ async fn enable(core: &AccountsCore, context: Context, _: Parameters) -> MethodR
     if matches!(user.totp, Totp::On(_)) {
         return Err(MethodError::new("error-2fa-already-enabled", "2FA is already enabled"));
     }
+    core.protect_enrolment(&user, &context).await?;
     let (sealed, secret, url) = core.new_totp_secret(&user, &core.site.name);
     if !core.store.begin_totp(&user.id, sealed).await? {
         return Err(MethodError::new("error-2fa-already-enabled", "2FA is already enabled"));
@@ -164,10 +167,7 @@ async fn generate_token(core: &AccountsCore, me: SignedIn, parameters: Parameter
         last_address: None,
         last_user_agent: None,
     };
-    core.store.insert_token(token).await.map_err(|error| match error {
-        StoreError::Taken(_) => MethodError::new("error-token-already-exists", "A token with this name already exists"),
-        other => other.into(),
-    })?;
+    core.insert_personal_token(own_token(&me), token).await?;
     core.audit(
         "token.created",
         Some(me.user()),
@@ -220,6 +220,31 @@ async fn signed_in(core: &AccountsCore, context: &Context, method: &str) -> Meth
 }
 
 impl AccountsCore {
+    /// Whoever has a factor shows it before another one is set up: an app of somebody who has stolen a session would be
+    /// asked for instead. Who has none is not asked, as in Rocket.Chat's methods.
+    pub(super) async fn protect_enrolment(&self, user: &User, context: &Context) -> MethodResult<()> {
+        match SignedIn::new(context.clone()) {
+            Some(me) if self.has_second_factor(user) => me.demand_two_factor(None).await.map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// A log-in that has ended meanwhile leaves no token behind.
+    async fn insert_personal_token(&self, own: Option<HashedToken>, token: LoginToken) -> MethodResult<()> {
+        let inserted = match &own {
+            Some(own) => self.store.insert_token_beside(own, token).await,
+            None => self.store.insert_token(token).await.map(|()| true),
+        };
+        match inserted {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(MethodError::new(403, "You've been logged out by the server. Please log in again.")),
+            Err(StoreError::Taken(_)) => {
+                Err(MethodError::new("error-token-already-exists", "A token with this name already exists"))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     async fn send_code_to_somebody(&self, name: &str, connection: Option<&Connection>) -> MethodResult<()> {
         match self.find_user(&crate::accounts::selector_of(name)).await? {
             Some(user) => self.send_new_code(&user, MailAsker::Anybody, connection).await,

@@ -24,6 +24,7 @@ mod http;
 mod leaks;
 mod limits;
 mod live_queries;
+mod log;
 mod long_method;
 mod mail;
 mod meteor;

@@ -145,6 +145,10 @@ impl AccountsCore {
         let found = self.find_user(&selector).await?;
         let suspect = Suspect::new(Some(selector.text()), found.as_ref(), connection);
         let _one_at_a_time = self.locks.lock(&suspect.lock_key()).await;
+        let _few_at_once = match suspect.address_lock_key() {
+            Some(key) => Some(self.locks.lock(&key).await),
+            None => None,
+        };
         let attempt = Attempt { kind: "password".into(), connection, code, suspect };
         let block = self.find_block(&attempt.suspect).await?;
         if let Some(Block::Open(refusal)) = block {

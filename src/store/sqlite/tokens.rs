@@ -21,6 +21,24 @@ impl Tokens for SqliteStore {
         })
     }
 
+    fn insert_token_beside<'store>(&'store self, own: &'store HashedToken, token: LoginToken) -> Running<'store, bool> {
+        Box::pin(async move {
+            let (own, hashed) = (own.clone(), token.hashed.clone());
+            self.transaction(Touches::Token(&hashed), |connection| {
+                Box::pin(async move {
+                    let there = sqlx::query("SELECT 1 FROM tokens WHERE hashed = $1 AND user_id = $2");
+                    let there = there.bind(own.as_str()).bind(token.user.as_str());
+                    if there.fetch_optional(&mut *connection).await.map_err(failed)?.is_none() {
+                        return Ok(false);
+                    }
+                    insert(connection, &token).await?;
+                    Ok(true)
+                })
+            })
+            .await
+        })
+    }
+
     fn token<'store>(&'store self, hashed: &'store HashedToken) -> Running<'store, Option<LoginToken>> {
         Box::pin(async move {
             let cache = &self.caches.tokens;

@@ -96,12 +96,7 @@ async fn settings_are_changed_by_admins_alone() {
     let mut alice = bank.log_in("alice").await;
     let off = json!([[{ "_id": "Accounts_TwoFactorAuthentication_Enabled", "value": false }]]);
     assert_eq!(error(&admin.ask("saveSettings", off.clone()).await), "totp-required");
-    bank.app
-        .accounts()
-        .unwrap()
-        .set("Accounts_TwoFactorAuthentication_Enforce_Password_Fallback", false.into())
-        .await
-        .unwrap();
+    bank.set("Accounts_TwoFactorAuthentication_Enforce_Password_Fallback", false).await;
     assert_eq!(error(&alice.ask("saveSettings", off.clone()).await), "error-action-not-allowed");
     assert_eq!(result(&admin.ask("saveSettings", off).await), true);
     assert_eq!(result(&bank.log_in("bob").await.ask("strict", json!([])).await), "ok");

@@ -9,7 +9,7 @@ const REFUSAL: &str = "error-two-factor-enrolment-required";
 
 async fn demand(bank: &Bank, roles: &str) {
     let setting = "Accounts_TwoFactorAuthentication_Mandatory_Roles";
-    bank.app.accounts().unwrap().set(setting, roles.into()).await.unwrap();
+    bank.set(setting, roles).await;
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn nobody_must_set_up_what_the_settings_do_not_allow() {
     let bank = Bank::open().await;
     for setting in ["By_TOTP_Enabled", "By_Email_Enabled"] {
         let setting = format!("Accounts_TwoFactorAuthentication_{setting}");
-        bank.app.accounts().unwrap().set(&setting, false.into()).await.unwrap();
+        bank.set(&setting, false).await;
     }
     demand(&bank, "admin").await;
     assert_eq!(result(&bank.log_in("admin").await.ask("whoami", json!([])).await), "user-admin");

@@ -123,6 +123,29 @@ async fn a_personal_token_bypasses_where_it_was_asked_for_and_the_policy_lets_it
     bank.clock.advance(Duration::from_hours(24 * 400));
     assert_eq!(result(&bot.ask("noRemember", json!([])).await), "ok");
     assert_eq!(error(&bot.ask("strict", json!([])).await), "totp-required");
+    // It must not be able to take the factor away, and so get at what nothing excuses from.
+    for method in ["disableUser2fa", "2fa:disable-email"] {
+        assert_eq!(error(&bot.ask(method, json!([])).await), "totp-required", "{method}");
+    }
+    for path in ["users.resetTOTP", "users.2fa.disableEmail"] {
+        let answer = bank.post(path).by("bob", bypass.as_str().unwrap()).json(&json!({})).send().await;
+        assert_eq!(answer.body["errorType"], "totp-required", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn who_has_a_factor_shows_it_before_another_one_is_set_up() {
+    let bank = Bank::open().await;
+    let mut emma = bank.log_in("emma").await;
+    for method in ["2fa:enable", "generate2faActivationQrCode"] {
+        let asked = emma.ask(method, json!([])).await;
+        assert_eq!(asked["error"]["details"]["method"], "email", "{method}: {asked}");
+    }
+    let code = bank.mailed_code(1).await;
+    assert!(result(&emma.ask("2fa:enable", with_code(&code, "email")).await)["secret"].is_string());
+    // Who has none is not asked, as in Rocket.Chat.
+    let mut alice = bank.log_in("alice").await;
+    assert!(result(&alice.ask("2fa:enable", json!([])).await)["secret"].is_string());
 }
 
 #[tokio::test]

@@ -1,37 +1,10 @@
 //! Neither the log, at whatever level, nor anything that is published holds a password, a code, a token or a secret.
 
-use std::io;
-use std::sync::Arc;
-
-use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::{Bank, password_login, result, sha256, totp_code, with_code};
+use crate::log::Log;
 use crate::subscriber::Subscriber;
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'log> MakeWriter<'log> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'log self) -> Self {
-        self.clone()
-    }
-}
 
 /// All that happens to users; gives every secret that was part of it.
 async fn live_through_it_all(bank: &Bank) -> Vec<String> {
@@ -74,12 +47,10 @@ fn assert_hidden(text: &str, secrets: &[String], place: &str) {
 async fn the_log_holds_no_secret_at_any_level() {
     let log = Log::default();
     // What libraries say of bytes on sockets would hold anything.
-    let filter = EnvFilter::new("trace,tungstenite=debug,tokio_tungstenite=debug,hyper=debug,mio=debug");
-    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_env_filter(filter).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = log.keep("trace,tungstenite=debug,tokio_tungstenite=debug,hyper=debug,mio=debug");
     let bank = Bank::open().await;
     let secrets = live_through_it_all(&bank).await;
-    let text = String::from_utf8_lossy(&log.0.lock()).into_owned();
+    let text = log.text();
     assert!(text.contains("two-factor.passed"), "the log holds what happened");
     assert_hidden(&text, &secrets, "the log");
 }
@@ -88,12 +59,7 @@ async fn the_log_holds_no_secret_at_any_level() {
 async fn nothing_that_is_published_holds_a_secret() {
     let bank = Bank::open().await;
     let secrets = live_through_it_all(&bank).await;
-    bank.app
-        .accounts()
-        .unwrap()
-        .set("Accounts_TwoFactorAuthentication_Enforce_Password_Fallback", false.into())
-        .await
-        .unwrap();
+    bank.set("Accounts_TwoFactorAuthentication_Enforce_Password_Fallback", false).await;
     for name in ["admin", "alice"] {
         let mut subscriber = Subscriber::connect(&bank.app).await;
         let token = bank.app.accounts().unwrap().issue_token(name).await.unwrap();

@@ -120,6 +120,11 @@ impl Bank {
         Client::connect(self.server.address).await
     }
 
+    /// Changes a setting.
+    pub(crate) async fn set(&self, setting: &str, value: impl Into<Value>) {
+        self.app.accounts().unwrap().set(setting, value.into()).await.unwrap();
+    }
+
     /// Connects, and logs in without a second factor being asked for.
     pub(crate) async fn log_in(&self, name: &str) -> Client {
         let mut client = self.connect().await;

@@ -125,11 +125,17 @@ async fn a_code_that_was_mailed_for_a_log_in_is_worth_nothing_for_a_call_nor_the
     // Each still counts for what it was mailed for.
     result(&visitor.ask("login", wrapped(&for_login)).await);
     result(&emma.ask("noRemember", with_code(&for_call, "email")).await);
+    // A code that a stranger asks for ends none of them.
+    emma.ask("noRemember", json!([])).await;
+    let own = bank.mailed_code(3).await;
+    result(&bank.connect().await.ask("sendEmailCode", json!(["emma"])).await);
+    bank.mailed_code(4).await;
+    result(&emma.ask("noRemember", with_code(&own, "email")).await);
     // One that was asked for by hand counts for what comes next, and ends those before.
     emma.ask("noRemember", json!([])).await;
-    let before = bank.mailed_code(3).await;
+    let before = bank.mailed_code(4).await;
     result(&emma.ask("sendEmailCode", json!([])).await);
-    let by_hand = bank.mailed_code(4).await;
+    let by_hand = bank.mailed_code(5).await;
     assert_eq!(error(&emma.ask("noRemember", with_code(&before, "email")).await), "totp-invalid");
     result(&visitor.ask("login", wrapped(&by_hand)).await);
     assert_eq!(error(&emma.ask("noRemember", with_code(&by_hand, "email")).await), "totp-invalid");

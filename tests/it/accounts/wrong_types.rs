@@ -54,12 +54,7 @@ async fn a_log_in_whose_code_is_no_string_is_no_log_in() {
 #[tokio::test]
 async fn tokens_have_names_that_are_strings_and_bypass_is_true_or_false() {
     let bank = Bank::open().await;
-    bank.app
-        .accounts()
-        .unwrap()
-        .set("Accounts_TwoFactorAuthentication_Enforce_Password_Fallback", false.into())
-        .await
-        .unwrap();
+    bank.set("Accounts_TwoFactorAuthentication_Enforce_Password_Fallback", false).await;
     let mut alice = bank.log_in("alice").await;
     for method in ["generateToken", "regenerateToken", "removeToken"] {
         let method = format!("personalAccessTokens:{method}");
@@ -80,12 +75,7 @@ async fn tokens_have_names_that_are_strings_and_bypass_is_true_or_false() {
 #[tokio::test]
 async fn what_admins_change_has_the_type_that_it_should() {
     let bank = Bank::open().await;
-    bank.app
-        .accounts()
-        .unwrap()
-        .set("Accounts_TwoFactorAuthentication_Enforce_Password_Fallback", false.into())
-        .await
-        .unwrap();
+    bank.set("Accounts_TwoFactorAuthentication_Enforce_Password_Fallback", false).await;
     let mut admin = bank.log_in("admin").await;
     for wrong in wrong_strings() {
         for (method, params) in [

@@ -1,6 +1,5 @@
 //! The mailers for development, and what is logged of a mail.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +8,10 @@ use bolide::clock::MovableClock;
 use bolide::mail::{
     FileMailer, LogMailer, LoggedText, Mail, MailError, MailQueue, Mailer, MemoryMailer, MemoryOutgoing,
 };
-use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::code_for;
+use crate::log::Log;
 use crate::waiting::until;
 
 fn empty_directory(name: &str) -> PathBuf {
@@ -100,45 +98,10 @@ async fn the_memory_mailer_keeps_mails_in_order() {
     assert_eq!(mailer.sent(), [code_for("alice@example.com"), code_for("bob@example.com")]);
 }
 
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock()).into_owned()
-    }
-
-    /// Keeps what this thread logs until the guard is dropped.
-    fn keep(&self) -> tracing::subscriber::DefaultGuard {
-        let log = self.clone();
-        tracing::subscriber::set_default(tracing_subscriber::fmt().with_ansi(false).with_writer(log).finish())
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'log> MakeWriter<'log> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'log self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn a_mail_s_text_is_logged_only_if_the_operator_says_so() {
     let log = Log::default();
-    let _guard = log.keep();
+    let _guard = log.keep("info");
 
     LogMailer::new(LoggedText::Withheld).deliver(&code_for("alice@example.com")).await.expect("it is logged");
     assert!(log.text().contains("alice@example.com") && !log.text().contains("123"), "{}", log.text());
@@ -159,7 +122,7 @@ impl Mailer for Closed {
 #[tokio::test]
 async fn a_mail_that_cannot_be_sent_is_logged_without_its_text() {
     let log = Log::default();
-    let _guard = log.keep();
+    let _guard = log.keep("info");
     let queue = MailQueue::new(Arc::new(MemoryOutgoing::default()), Arc::new(MovableClock::default()));
     queue.enqueue(&code_for("alice@example.com")).await.expect("it is stored");
 

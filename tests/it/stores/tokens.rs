@@ -12,6 +12,7 @@ every_store!(
     a_personal_token_is_removed_and_replaced_by_its_name,
     trust_is_noted_and_forgotten,
     log_ins_that_have_ended_are_swept_away,
+    a_log_in_that_was_ended_leaves_none_behind_however_many_it_makes,
 );
 
 fn hashed(text: &str) -> HashedToken {
@@ -38,6 +39,35 @@ async fn a_token_comes_back_as_it_was_and_is_there_once(store: Arc<dyn Store>) {
     );
     assert!(store.delete_token(&hashed("one")).await.unwrap());
     assert!(!store.delete_token(&hashed("one")).await.unwrap());
+}
+
+async fn a_log_in_that_was_ended_leaves_none_behind_however_many_it_makes(store: Arc<dyn Store>) {
+    store.insert_user(plain("a", "ada")).await.unwrap();
+    store.insert_user(plain("b", "bob")).await.unwrap();
+    store.insert_token(session("of bob", "b", at(9))).await.unwrap();
+    assert!(!store.insert_token_beside(&hashed("of bob"), session("stolen", "a", at(9))).await.unwrap());
+    for round in 0..20 {
+        let own = hashed(&format!("own {round}"));
+        store.insert_token(session(own.as_str(), "a", at(9))).await.unwrap();
+        let makers = (0..8).map(|maker| {
+            let (store, own) = (Arc::clone(&store), own.clone());
+            tokio::spawn(async move {
+                for number in 0.. {
+                    let new = session(&format!("{round} {maker} {number}"), "a", at(9));
+                    if !store.insert_token_beside(&own, new).await.unwrap() {
+                        return;
+                    }
+                }
+            })
+        });
+        let makers: Vec<_> = makers.collect();
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        store.delete_session_tokens(&"a".into(), None).await.unwrap();
+        for maker in makers {
+            maker.await.unwrap();
+        }
+        assert_eq!(store.tokens_of(&"a".into()).await.unwrap(), [], "round {round}");
+    }
 }
 
 async fn log_ins_are_removed_but_for_one_and_those_of_integrations(store: Arc<dyn Store>) {

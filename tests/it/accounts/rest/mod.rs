@@ -67,11 +67,6 @@ impl Bank {
     pub(in crate::accounts) async fn token(&self, name: &str) -> String {
         self.app.accounts().unwrap().issue_token(name).await.unwrap()
     }
-
-    /// Changes a setting.
-    pub(super) async fn set(&self, setting: &str, value: impl Into<Value>) {
-        self.app.accounts().unwrap().set(setting, value.into()).await.unwrap();
-    }
 }
 
 impl Call<'_> {
