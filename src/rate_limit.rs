@@ -73,6 +73,12 @@ impl RateLimitRule {
             .per_connection()
     }
 
+    /// Five requests a minute from an address for a code by e-mail, which anybody may ask for.
+    #[must_use]
+    pub fn mailed_codes() -> Self {
+        Self::new(5, Duration::from_mins(1)).methods(["sendEmailCode"]).per_address()
+    }
+
     /// Counts only methods of these names, each for itself.
     #[must_use]
     pub fn methods<Name: Into<String>>(mut self, names: impl IntoIterator<Item = Name>) -> Self {

@@ -72,7 +72,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         .accounts(accounts)
         .web_pages()
         .forwarded_count(arguments.forwarded_count)
-        .rate_limit(RateLimitRule::account_methods());
+        .rate_limit(RateLimitRule::account_methods())
+        .rate_limit(RateLimitRule::mailed_codes());
     let app = arguments.trusted_proxy.iter().copied().fold(app, AppBuilder::trusted_proxy).build()?;
     if let Some(accounts) = app.accounts() {
         welcome_first_admin(&accounts).await?;
