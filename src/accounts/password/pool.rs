@@ -1,13 +1,14 @@
 //! [`HashingPool`]: the few threads on which hashes are computed.
 //!
 //! A hash keeps a core busy for tens of milliseconds. Were as many computed at once as log-ins come in, the server would
-//! have no core left for anybody else; and those that are computed step aside for everybody else.
+//! have no core left for anybody else.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
+use tokio::task;
 
 use super::HashingError;
 
@@ -35,27 +36,13 @@ impl HashingPool {
         Work: FnOnce() -> T + Send + 'static,
     {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| HashingError)?;
-        let (done, outcome) = oneshot::channel();
         // The place goes with the work: it is taken until the hash is computed, also if nobody waits for it any more.
-        let compute = move || {
-            step_aside();
+        let outcome = task::spawn_blocking(move || {
             let outcome = work();
             drop(place);
-            // Whoever waited may have gone.
-            let _unheard = done.send(outcome);
-        };
-        // Not one of the runtime's threads, which others are given later: they would be served last as well.
-        thread::Builder::new().name("bolide-hash".into()).spawn(compute).map_err(|_| HashingError)?;
+            outcome
+        });
         outcome.await.map_err(|_| HashingError)
-    }
-}
-
-/// Lets this thread run when others have nothing to do, or nearly so. Elsewhere than on Linux that would slow the whole
-/// process down.
-fn step_aside() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, 15) {
-        tracing::debug!(%error, "hashes are computed at the priority of everything else");
     }
 }
 
