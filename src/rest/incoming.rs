@@ -69,13 +69,20 @@ impl Api {
         let caller = self.recognize(endpoint, &head).await?;
         let counted = self.count(number, endpoint, &caller)?;
         let mut answer = match self.read(endpoint, head, body, caller).await {
-            Ok(incoming) => incoming.answer(endpoint).await,
+            Ok(incoming) => self.answer_to_the_end(incoming, Arc::clone(endpoint)).await,
             Err(refusal) => *refusal,
         };
         if let Some(counted) = counted {
             counted.tell(answer.headers_mut());
         }
         Ok(answer)
+    }
+
+    /// Once it was read, a request is answered to its end, also if the client leaves: nobody may leave between a wrong code
+    /// and its count, or between a new password and the end of the old log-ins.
+    async fn answer_to_the_end(&self, incoming: Incoming, endpoint: Arc<Endpoint>) -> Answer {
+        let answering = self.app.tasks.spawn(async move { incoming.answer(&endpoint).await });
+        answering.await.unwrap_or_else(|_| failure(&DdpError::internal()))
     }
 
     /// Who is it, and may they.

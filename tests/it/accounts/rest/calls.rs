@@ -1,10 +1,21 @@
 //! Log-in, `method.call` and an application's own endpoints.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bolide::accounts::Accounts;
+use bolide::chance::SystemChance;
+use bolide::keys::KeyRing;
+use bolide::prelude::*;
+use bolide::store::SqliteStore;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
 
 use crate::accounts::{Bank, sha256};
+use crate::server::Server;
+use crate::waiting::soon;
 
 fn frame(reply: &super::Reply) -> Value {
     serde_json::from_str(reply.body["message"].as_str().unwrap()).unwrap()
@@ -111,4 +122,25 @@ async fn one_function_is_a_method_and_an_endpoint_with_what_the_path_and_the_que
     let reply =
         bank.post("method.callAnon/item").json(&message("item", &json!([{ "id": "x", "count": 3 }]))).send().await;
     assert_eq!(frame(&reply)["result"], "x 3");
+}
+
+#[tokio::test]
+async fn a_request_is_answered_to_its_end_also_if_the_client_leaves() {
+    let (started, ended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (start, end) = (Arc::clone(&started), Arc::clone(&ended));
+    let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+    let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.unwrap();
+    let endpoint = async move |_: Context, _: Value| {
+        start.notify_one();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        end.notify_one();
+        Ok(1)
+    };
+    let app = App::builder().accounts(accounts).post("slow", TwoFactor::none(), endpoint).build().unwrap();
+    let server = Server::start(app).await;
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    client.write_all(b"POST /api/v1/slow HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    soon(started.notified()).await;
+    drop(client);
+    soon(ended.notified()).await;
 }
