@@ -23,7 +23,7 @@ pub mod user;
 use futures::future::BoxFuture;
 
 pub use attempt::{Attempts, FailureRule};
-pub use audit::{AuditEntry, AuditFilter};
+pub use audit::{AuditEntry, AuditEvent, AuditFilter};
 pub use changes::{Changes, Topic};
 pub use code::{Challenge, CodePurpose, EmailCode, KeyedHash, Link, LinkPurpose};
 pub use document::StoredDocument;
