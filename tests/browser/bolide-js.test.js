@@ -28,12 +28,12 @@ browserTest('the program in the documentation does what is said there', async (v
   const page = await openOwnPage(visit, server, HTML, PROGRAM);
   await page.locator('[name=user]').fill('alice');
   await page.locator('[name=password]').fill('correct horse');
-  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByText('Welcome!').waitFor();
   await page.getByRole('button', { name: 'Send 5 to Bob' }).click();
   await page.locator('[name=code]').fill('wrong');
   await page.getByRole('button', { name: 'Continue' }).click();
-  await page.getByText('That was wrong. Your password:').waitFor();
+  await page.getByText('That is wrong. Your password:').waitFor();
   await page.locator('[name=code]').fill('correct horse');
   await page.getByRole('button', { name: 'Continue' }).click();
   await page.getByText('5 went to bob.').waitFor();
