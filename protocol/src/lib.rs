@@ -9,8 +9,11 @@
 //! - [`document_id`]: how the id of a document becomes a string;
 //! - [`random`] and [`random_stream`]: ids, secrets, and the seeded ids on which client and server agree;
 //! - [`two_factor`]: the last parameter that carries a second factor;
-//! - [`sockjs`]: the frames in which a browser client sends and receives messages.
+//! - [`sockjs`]: the frames in which a browser client sends and receives messages;
+//! - `conformance` (feature `conformance`): conversations and vectors that any implementation can be tested against.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod document_id;
 pub mod ejson;
 pub mod error;
@@ -29,3 +32,7 @@ pub use message::{ClientMessage, ServerMessage};
 pub use random_stream::RandomStream;
 pub use raw::RawJson;
 pub use version::Version;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -18,17 +18,6 @@ fn the_cases_that_bolide_brings_can_all_be_read() {
 }
 
 #[test]
-fn the_cases_that_bolide_brings_are_all_those_of_the_directory() {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/protocol/conformance");
-    let mut of_directory: Vec<String> =
-        book::from_directory(directory.as_ref()).unwrap().into_iter().map(|chapter| chapter.name).collect();
-    let mut embedded: Vec<String> = book::embedded().unwrap().into_iter().map(|chapter| chapter.name).collect();
-    of_directory.sort();
-    embedded.sort();
-    assert_eq!(of_directory, embedded);
-}
-
-#[test]
 fn a_case_has_defaults() {
     let chapter = chapter(r#"{"name": "n", "steps": [{"connect": true}]}"#).unwrap();
     let case = &chapter.cases[0];

@@ -1,0 +1,35 @@
+//! The data that the feature `conformance` offers is what its directories hold.
+
+use std::fs;
+use std::path::Path;
+
+use bolide_protocol::conformance::{CASES, File, VECTORS};
+
+#[test]
+fn every_file_of_the_directories_is_offered() {
+    assert_eq!(names(CASES), names_of_directory("conformance"));
+    assert_eq!(names(VECTORS), names_of_directory("vectors"));
+}
+
+#[test]
+fn every_file_is_json() {
+    for file in CASES.iter().chain(VECTORS) {
+        let read: Result<serde_json::Value, _> = serde_json::from_str(file.text);
+        assert!(read.is_ok(), "{}: {read:?}", file.name);
+    }
+}
+
+fn names(files: &[File]) -> Vec<String> {
+    let mut names: Vec<_> = files.iter().map(|file| file.name.to_owned()).collect();
+    names.sort();
+    names
+}
+
+fn names_of_directory(directory: &str) -> Vec<String> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+    let mut names: Vec<_> =
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name.ends_with(".json"));
+    names.sort();
+    names
+}
