@@ -1,4 +1,4 @@
-// Writes the seeds in corpus/: the texts of the vectors, some frames, and some bytes. Run it with: node seeds.mjs
+// Writes the seeds in corpus/: the texts of the vectors, some frames, and some bytes. Run it with `node seeds.mjs`.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';

@@ -1,4 +1,4 @@
-//! [`DocumentId`]: how the id of a document becomes the string that DDP carries, as Meteor's `mongo-id` does it.
+//! [`DocumentId`]: document ids and their string form on the wire, as in Meteor's `mongo-id`.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
@@ -7,8 +7,8 @@ use crate::ejson::{Number, ObjectId};
 
 /// The id of a document.
 ///
-/// On the wire every id is a string. Most ids are strings already and stay as they are; the others are marked by
-/// their first character.
+/// On the wire every id is a string. Most ids are strings and are sent unchanged; others are marked by their first
+/// character.
 ///
 /// ```
 /// use bolide_protocol::DocumentId;
@@ -20,27 +20,27 @@ use crate::ejson::{Number, ObjectId};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum DocumentId {
-    /// A string: what `Random.id()` makes, or any other.
+    /// A string, such as `Random.id()` makes.
     String(String),
-    /// An id of `MongoDB`.
+    /// A `MongoDB` id.
     ObjectId(ObjectId),
     /// A number.
     Number(Number),
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
-    /// `null`
+    /// `null`.
     Null,
-    /// No id at all.
+    /// A missing id.
     Undefined,
 }
 
-/// The text after `~` is no scalar JSON value.
+/// The error for text after `~` that is not a scalar JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a document id that begins with ~ must go on with a number, a string, true, false or null")]
+#[error("a document id that begins with ~ must continue with a number, a string, true, false or null")]
 pub struct InvalidDocumentId;
 
 impl DocumentId {
-    /// The id as DDP carries it. Nothing is copied unless something must be marked.
+    /// Returns the id as it is sent on the wire. Allocates only if a mark must be added.
     #[must_use]
     pub fn to_wire(&self) -> Cow<'_, str> {
         match self {
@@ -55,10 +55,10 @@ impl DocumentId {
         }
     }
 
-    /// Reads an id as DDP carries it.
+    /// Parses an id from its form on the wire.
     ///
     /// # Errors
-    /// When the text begins with `~` and does not go on with a scalar JSON value.
+    /// Returns an error if the text begins with `~` and the rest is not a scalar JSON value.
     pub fn from_wire(wire: &str) -> Result<Self, InvalidDocumentId> {
         if wire == "-" {
             return Ok(Self::Undefined);
@@ -76,7 +76,7 @@ impl DocumentId {
     }
 }
 
-/// Whether a string would be taken for something else if it went out as it is.
+/// Returns whether a string would be read as another kind of id if it were sent unchanged.
 fn needs_mark(text: &str) -> bool {
     text.starts_with(['-', '~', '{']) || ObjectId::is_printed_as(text)
 }

@@ -1,5 +1,4 @@
-//! [`DdpError`]: the one shape in which a method, a subscription or a login fails on the wire. Meteor calls it
-//! `Meteor.Error`.
+//! [`DdpError`]: the error of a method, a subscription or a login on the wire. Meteor calls it `Meteor.Error`.
 
 use std::fmt;
 
@@ -8,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::RawJson;
 
-/// An error that a client may see.
+/// An error that may be shown to a client.
 ///
-/// It serialises with the keys and the order of Meteor's own: `isClientSafe`, `error`, `reason`, `details`, `message`,
-/// `errorType`. Clients rebuild the error from `error`, `reason` and `details`; some show only `message`.
 ///
+/// It serialises with the same keys, in the same order, as Meteor's error: `isClientSafe`, `error`, `reason`,
+/// `details`, `message`, `errorType`. Clients rebuild the error from `error`, `reason` and `details`; some show only
+/// `message`.
 /// ```
 /// use bolide_protocol::DdpError;
 ///
@@ -25,69 +25,69 @@ use crate::RawJson;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct DdpError {
-    /// What programs decide by.
+    /// The error code, for programs.
     pub error: ErrorCode,
-    /// What people read.
+    /// The description, for people.
     #[serde(default)]
     pub reason: Option<String>,
-    /// More for programs, as plain JSON: dates in it are not EJSON.
+    /// Additional data for programs, as plain JSON: dates in it are not EJSON.
     #[serde(default)]
     pub details: Option<RawJson>,
 }
 
-/// The `error` member: a number as in HTTP, or a name. Clients tell `403` from `"403"`.
+/// The `error` member: a number as in HTTP, or a name. Clients distinguish `403` from `"403"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ErrorCode {
-    /// As in HTTP: 400, 403, 404, 500.
+    /// A number as in HTTP: 400, 403, 404, 500.
     Number(i64),
     /// A name such as `totp-required`.
     Name(String),
 }
 
 impl DdpError {
-    /// An error with a code and a reason.
+    /// Creates an error with a code and a reason.
     pub fn new(error: impl Into<ErrorCode>, reason: impl Into<String>) -> Self {
         Self { error: error.into(), reason: Some(reason.into()), details: None }
     }
 
-    /// An error with a code alone.
+    /// Creates an error with a code only.
     pub fn bare(error: impl Into<ErrorCode>) -> Self {
         Self { error: error.into(), reason: None, details: None }
     }
 
-    /// The same error with details.
+    /// Adds details to the error.
     #[must_use]
     pub fn with_details(mut self, details: RawJson) -> Self {
         self.details = Some(details);
         self
     }
 
-    /// `404`, `Method 'name' not found`.
+    /// Returns the error `404`, `Method 'name' not found`.
     #[must_use]
     pub fn method_not_found(name: &str) -> Self {
         Self::new(404, format!("Method '{name}' not found"))
     }
 
-    /// `404`, `Subscription 'name' not found`.
+    /// Returns the error `404`, `Subscription 'name' not found`.
     #[must_use]
     pub fn subscription_not_found(name: &str) -> Self {
         Self::new(404, format!("Subscription '{name}' not found"))
     }
 
-    /// `400`, `Match failed`: a parameter of the wrong type.
+    /// Returns the error `400`, `Match failed`, for a parameter of the wrong type.
     #[must_use]
     pub fn match_failed() -> Self {
         Self::new(400, "Match failed")
     }
 
-    /// `500`, `Internal server error`: all that a client learns of an error that was not meant for it.
+    /// Returns the error `500`, `Internal server error`, which hides an internal error from the client.
     #[must_use]
     pub fn internal() -> Self {
         Self::new(500, "Internal server error")
     }
 
-    /// The code and the reason in one line, as clients show it: `reason [error]`, or `[error]`.
+    /// Returns the reason and the code as clients show them: `reason [error]`, or `[error]` without a reason.
     #[must_use]
     pub fn message(&self) -> String {
         match &self.reason {

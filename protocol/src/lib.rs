@@ -1,16 +1,16 @@
-//! The words of DDP, the protocol that Meteor and Rocket.Chat speak: messages, EJSON, ids and random streams.
+//! DDP, the protocol of Meteor and Rocket.Chat: messages, EJSON, ids and random streams.
 //!
-//! No IO and no runtime: a server, a client and a browser can all use it. In reading order:
+//! This crate does no IO and needs no runtime, so servers, clients and browsers can use it. In reading order:
 //!
-//! - [`message`]: what clients and servers say to each other, one JSON object a frame;
-//! - [`version`]: which of the three protocol versions a connection speaks;
-//! - [`error`]: the one shape in which anything fails;
-//! - [`ejson`]: JSON with dates, bytes and the other things that JSON lacks;
-//! - [`document_id`]: how the id of a document becomes a string;
-//! - [`random`] and [`random_stream`]: ids, secrets, and the seeded ids on which client and server agree;
-//! - [`two_factor`]: the last parameter that carries a second factor;
+//! - [`message`]: the messages of clients and servers, one JSON object per frame;
+//! - [`version`]: the three protocol versions, and how a connection negotiates one;
+//! - [`error`]: the error of methods, subscriptions and logins;
+//! - [`ejson`]: JSON with dates, bytes and other types that JSON lacks;
+//! - [`document_id`]: document ids and their form on the wire;
+//! - [`random`] and [`random_stream`]: ids, secrets, and seeded ids on which client and server agree;
+//! - [`two_factor`]: the parameter that carries a two-factor code;
 //! - [`sockjs`]: the frames in which a browser client sends and receives messages;
-//! - `conformance` (feature `conformance`): conversations and vectors that any implementation can be tested against.
+//! - `conformance` (feature `conformance`): test conversations and vectors for any implementation.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;

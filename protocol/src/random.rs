@@ -1,4 +1,4 @@
-//! Ids and secrets as Meteor's `Random` makes them, from a source of chance that the caller brings.
+//! Ids and secrets in the format of Meteor's `Random`, drawn from the caller's random number generator.
 //!
 //! ```
 //! use bolide_protocol::random;
@@ -10,33 +10,33 @@
 
 use rand::Rng;
 
-/// How long Meteor makes its ids.
+/// The default length of ids, as in Meteor.
 pub const ID_LENGTH: usize = 17;
 
-/// How long Meteor makes its secrets.
+/// The default length of secrets, as in Meteor.
 pub const SECRET_LENGTH: usize = 43;
 
-/// An id of 17 characters, with 97 bits of chance.
+/// Returns an id of 17 characters with 97 bits of entropy.
 pub fn id<R: Rng + ?Sized>(rng: &mut R) -> String {
     id_of_length(rng, ID_LENGTH)
 }
 
-/// An id of any length, of Meteor's 54 characters that are not easily mistaken for one another.
+/// Returns an id of `length` characters from Meteor's alphabet of 54 unmistakable characters.
 pub fn id_of_length<R: Rng + ?Sized>(rng: &mut R, length: usize) -> String {
     characters(rng, &UNMISTAKABLE, length)
 }
 
-/// That many hexadecimal digits, in lower case.
+/// Returns `length` lower-case hexadecimal digits.
 pub fn hex_string<R: Rng + ?Sized>(rng: &mut R, length: usize) -> String {
     characters(rng, &HEXADECIMAL, length)
 }
 
-/// A secret of 43 characters, with 258 bits of chance.
+/// Returns a secret of 43 characters with 258 bits of entropy.
 pub fn secret<R: Rng + ?Sized>(rng: &mut R) -> String {
     secret_of_length(rng, SECRET_LENGTH)
 }
 
-/// A secret of any length, with 6 bits of chance in every character.
+/// Returns a secret of `length` characters with 6 bits of entropy each.
 pub fn secret_of_length<R: Rng + ?Sized>(rng: &mut R, length: usize) -> String {
     characters(rng, &BASE64, length)
 }
@@ -45,7 +45,7 @@ fn characters<R: Rng + ?Sized>(rng: &mut R, alphabet: &Alphabet, length: usize) 
     (0..length).map(|_| alphabet.character(below(rng, alphabet.size()))).collect()
 }
 
-/// Draws six bits until they are below `bound`, so that no number is likelier than another.
+/// Draws six bits until they are below `bound`, so that all results are equally likely.
 fn below<R: Rng + ?Sized>(rng: &mut R, bound: u8) -> u8 {
     loop {
         let [byte, ..] = rng.next_u32().to_le_bytes();
@@ -56,10 +56,10 @@ fn below<R: Rng + ?Sized>(rng: &mut R, bound: u8) -> u8 {
     }
 }
 
-/// At most 64 characters to draw from.
+/// An alphabet of at most 64 characters.
 pub(crate) struct Alphabet(&'static str);
 
-/// Letters and digits that are not easily mistaken for one another.
+/// Letters and digits that are hard to confuse with one another.
 pub(crate) const UNMISTAKABLE: Alphabet = Alphabet("23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz");
 pub(crate) const HEXADECIMAL: Alphabet = Alphabet("0123456789abcdef");
 pub(crate) const BASE64: Alphabet = Alphabet("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");

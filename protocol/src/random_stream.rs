@@ -1,7 +1,7 @@
-//! Ids on which client and server agree: both draw them from generators that start with the same seed.
+//! Seeded ids: client and server draw the same ids from generators with the same seed.
 //!
-//! A client that simulates a method sends its `randomSeed` along, and the server then gives new documents the ids that
-//! the client has given them already.
+//! A client that simulates a method sends its `randomSeed` with the call. The server then gives new documents the same
+//! ids as the simulation did.
 
 use std::array;
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use crate::ejson::ObjectId;
 use crate::random::{Alphabet, BASE64, HEXADECIMAL, ID_LENGTH, SECRET_LENGTH, UNMISTAKABLE};
 
-/// The generators of one method call, one for each name.
+/// The generators of one method call, one per name.
 ///
 /// ```
 /// use bolide_protocol::RandomStream;
@@ -24,28 +24,28 @@ pub struct RandomStream {
     streams: HashMap<String, Alea>,
 }
 
-/// The name of the stream that is used where none is named.
+/// The name of the stream that is used when the caller does not name one.
 pub const DEFAULT_STREAM: &str = "default";
 
 impl RandomStream {
-    /// Streams that start from `seed`: the `randomSeed` of the call, or 20 random hexadecimal digits if it brought none.
+    /// Creates streams from `seed`: the `randomSeed` of the call, or 20 random hexadecimal digits if the call has none.
     #[must_use]
     pub fn new(seed: impl Into<String>) -> Self {
         Self { seed: seed.into(), streams: HashMap::new() }
     }
 
-    /// The stream of this name. It goes on where its last use ended.
+    /// Returns the stream with this name. It continues where its last use stopped.
     pub fn stream(&mut self, name: &str) -> &mut Alea {
         let seed = &self.seed;
         self.streams.entry(name.to_owned()).or_insert_with(|| Alea::new(&[seed, name]))
     }
 
-    /// The stream from which the ids of a collection come.
+    /// Returns the stream from which a collection draws its ids.
     pub fn collection(&mut self, name: &str) -> &mut Alea {
         self.stream(&format!("/collection/{name}"))
     }
 
-    /// The seed for a method that this method calls.
+    /// Returns the seed for a nested call of `method`.
     ///
     /// ```
     /// use bolide_protocol::RandomStream;
@@ -57,7 +57,7 @@ impl RandomStream {
     }
 }
 
-/// Johannes Baagøe's generator Alea 0.9. It is predictable: never draw secrets from it that must stay secret.
+/// Johannes Baagøe's generator Alea 0.9. Its output is predictable: do not use it for values that must stay secret.
 ///
 /// ```
 /// use bolide_protocol::random_stream::Alea;
@@ -74,7 +74,7 @@ const TWO_POW_32: f64 = 4_294_967_296.0;
 const TWO_POW_MINUS_32: f64 = 2.328_306_436_538_696_3e-10;
 
 impl Alea {
-    /// A generator that starts from all the seeds, in their order.
+    /// Creates a generator from the seeds; their order matters.
     #[must_use]
     pub fn new(seeds: &[&str]) -> Self {
         let mut mash = Mash::new();
@@ -90,7 +90,7 @@ impl Alea {
         Self { state, carry: 1.0 }
     }
 
-    /// The next number, from 0 up to but not 1.
+    /// Returns the next number in the range from 0 (inclusive) to 1 (exclusive).
     pub fn fraction(&mut self) -> f64 {
         let [first, second, third] = self.state;
         let product = 2_091_639.0 * first + self.carry * TWO_POW_MINUS_32;
@@ -100,32 +100,32 @@ impl Alea {
         next
     }
 
-    /// An id of 17 characters.
+    /// Returns an id of 17 characters.
     pub fn id(&mut self) -> String {
         self.id_of_length(ID_LENGTH)
     }
 
-    /// An id of any length.
+    /// Returns an id of `length` characters.
     pub fn id_of_length(&mut self, length: usize) -> String {
         self.characters(&UNMISTAKABLE, length)
     }
 
-    /// That many hexadecimal digits, in lower case.
+    /// Returns `length` lower-case hexadecimal digits.
     pub fn hex_string(&mut self, length: usize) -> String {
         self.characters(&HEXADECIMAL, length)
     }
 
-    /// A text of 43 characters.
+    /// Returns a string of 43 characters in the format of a secret.
     pub fn secret(&mut self) -> String {
         self.secret_of_length(SECRET_LENGTH)
     }
 
-    /// A text of any length.
+    /// Returns a string of `length` characters in the format of a secret.
     pub fn secret_of_length(&mut self, length: usize) -> String {
         self.characters(&BASE64, length)
     }
 
-    /// An id as `MongoDB` makes them.
+    /// Returns an id in `MongoDB`'s format.
     pub fn object_id(&mut self) -> ObjectId {
         ObjectId::from_bytes(array::from_fn(|_| 16 * self.below(16) + self.below(16)))
     }
@@ -140,7 +140,7 @@ impl Alea {
     }
 }
 
-/// The hash that spreads the seeds.
+/// The hash function that spreads the seeds.
 struct Mash(f64);
 
 impl Mash {
@@ -161,7 +161,7 @@ impl Mash {
     }
 }
 
-/// `number >>> 0`
+/// Converts as JavaScript's `number >>> 0` does.
 fn to_uint32(number: f64) -> f64 {
     number.trunc().rem_euclid(TWO_POW_32)
 }

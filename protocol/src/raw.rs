@@ -1,5 +1,5 @@
-//! [`RawJson`]: JSON that was checked but not yet read. Parameters, results and fields travel in it, so that the
-//! envelope is parsed once and the handler's own types read the rest.
+//! [`RawJson`]: JSON text that was validated but not deserialised. Parameters, results and fields use it, so that the
+//! message around them is parsed once and the handler's own types parse the rest.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,9 +9,9 @@ use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// A piece of valid JSON text, shared and not copied when cloned.
+/// A piece of valid JSON text. Clones share the text.
 ///
-/// It is usually a slice of the frame that it came in, and keeps that frame alive.
+/// It is usually a slice of the frame that contained it, and keeps that frame in memory.
 ///
 /// ```
 /// use bolide_protocol::RawJson;
@@ -25,40 +25,40 @@ use serde_json::value::RawValue;
 pub struct RawJson(ByteString);
 
 impl RawJson {
-    /// Checks that `text` is one JSON value and keeps a copy of it.
+    /// Validates that `text` is one JSON value, and copies it.
     ///
     /// # Errors
-    /// Says where `text` stops being JSON.
+    /// Returns an error if `text` is not valid JSON.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         let raw: &RawValue = serde_json::from_str(text)?;
         Ok(Self(raw.get().into()))
     }
 
-    /// The JSON text.
+    /// Returns the JSON text.
     #[must_use]
     pub fn get(&self) -> &str {
         &self.0
     }
 
-    /// The JSON text, shared.
+    /// Returns the JSON text as a shared string.
     #[must_use]
     pub fn text(&self) -> &ByteString {
         &self.0
     }
 
-    /// `null`
+    /// Returns `null`.
     #[must_use]
     pub const fn null() -> Self {
         Self(ByteString::from_static("null"))
     }
 
-    /// `{}`
+    /// Returns `{}`.
     #[must_use]
     pub const fn empty_object() -> Self {
         Self(ByteString::from_static("{}"))
     }
 
-    /// The elements of an array, each a part of this text; nothing if this is no array.
+    /// Returns the elements of an array as slices of this text, or `None` if this is not an array.
     ///
     /// ```
     /// use bolide_protocol::RawJson;
@@ -73,17 +73,17 @@ impl RawJson {
         Some(elements.into_iter().map(|element| Self::slice_of(&self.0, element)).collect())
     }
 
-    /// A part of a frame that this crate wrote itself.
+    /// Returns a part of a frame that this crate wrote.
     pub(crate) fn part_of(frame: &ByteString, part: Range<usize>) -> Self {
         Self(frame.slice_ref(&frame[part]))
     }
 
-    /// JSON text that this crate wrote itself.
+    /// Wraps JSON text that this crate wrote.
     pub(crate) fn from_written(text: String) -> Self {
         Self(text.into())
     }
 
-    /// The part of `frame` in which `raw` lies, without a copy.
+    /// Returns the part of `frame` that contains `raw`, without copying it.
     pub(crate) fn slice_of(frame: &ByteString, raw: &RawValue) -> Self {
         Self(frame.slice_ref(raw.get()))
     }

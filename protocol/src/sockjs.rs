@@ -1,7 +1,7 @@
-//! SockJS frames: how DDP messages travel to and from `sockjs-client`, which Meteor's browser client uses.
+//! SockJS frames: the form in which `sockjs-client`, the transport of Meteor's browser client, carries DDP messages.
 //!
-//! A server sends [`Frame`]s: `o` first, then `a["…"]` with messages and `h` when there are none, `c[code,"reason"]`
-//! last. A client sends a [`Payload`]: a JSON array of strings, or over WebSocket a single one.
+//! A server sends [`Frame`]s: first `o`, then `a["…"]` with messages and `h` as a heartbeat, and last
+//! `c[code,"reason"]`. A client sends a [`Payload`]: a JSON array of strings, or a single string over WebSocket.
 
 use bytestring::ByteString;
 use serde::Deserialize;
@@ -10,12 +10,12 @@ use serde_json::value::RawValue;
 
 use crate::ejson::surrogate::mend_lone_surrogates;
 
-/// The text is not what the other side of SockJS sends.
+/// The error for text that is not a SockJS frame or payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Broken framing.")]
 pub struct BrokenFraming;
 
-/// A frame that a server sends.
+/// A frame from a server.
 ///
 /// ```
 /// use bolide_protocol::sockjs::Frame;
@@ -28,21 +28,21 @@ pub struct BrokenFraming;
 pub enum Frame {
     /// `o`: the session is open.
     Open,
-    /// `h`: keeps proxies from closing an idle connection.
+    /// `h`: a heartbeat, which keeps proxies from closing an idle connection.
     Heartbeat,
     /// `a["…"]`: messages, in order.
     Messages(Vec<String>),
     /// `c[code,"reason"]`: the session is closed.
     Close {
-        /// A WebSocket close code, or one of SockJS's own from 2000 on.
+        /// A WebSocket close code, or one of SockJS's own codes from 2000 up.
         code: u16,
-        /// Why.
+        /// The reason, for people.
         reason: String,
     },
 }
 
 impl Frame {
-    /// The frame as it is sent. Over HTTP a newline follows it.
+    /// Returns the frame as it is sent. Over HTTP it is followed by a newline.
     #[must_use]
     pub fn to_text(&self) -> String {
         match self {
@@ -59,10 +59,10 @@ impl Frame {
         }
     }
 
-    /// Reads a frame, as a client does.
+    /// Parses a frame, as a client does.
     ///
     /// # Errors
-    /// [`BrokenFraming`] when it is none of the four.
+    /// Returns [`BrokenFraming`] if the text is not one of the four kinds of frame.
     pub fn parse(text: &str) -> Result<Self, BrokenFraming> {
         match text {
             OPEN => return Ok(Self::Open),
@@ -84,10 +84,10 @@ fn read<'text, T: Deserialize<'text>>(json: &'text str) -> Result<T, BrokenFrami
 /// The frame that opens a session.
 pub const OPEN: &str = "o";
 
-/// The frame that says that the server is still there.
+/// The heartbeat frame.
 pub const HEARTBEAT: &str = "h";
 
-/// The frame that closes a session.
+/// Returns the frame that closes a session.
 ///
 /// ```
 /// let frame = bolide_protocol::sockjs::close(2010, "Another connection still open");
@@ -101,7 +101,7 @@ pub fn close(code: u16, reason: &str) -> String {
     frame
 }
 
-/// Puts a frame of messages together, one by one.
+/// Builds a frame of messages.
 ///
 /// ```
 /// use bolide_protocol::sockjs::MessagesFrame;
@@ -117,13 +117,13 @@ pub struct MessagesFrame {
 }
 
 impl MessagesFrame {
-    /// A frame without messages.
+    /// Creates a frame without messages.
     #[must_use]
     pub fn new() -> Self {
         Self { text: "a[".to_owned() }
     }
 
-    /// Adds a message.
+    /// Appends a message.
     pub fn push(&mut self, message: &str) {
         if !self.is_empty() {
             self.text.push(',');
@@ -131,19 +131,19 @@ impl MessagesFrame {
         push_quoted(&mut self.text, message);
     }
 
-    /// Whether there is no message in it.
+    /// Returns whether the frame contains no messages.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.text.ends_with('[')
     }
 
-    /// How many bytes of text it has so far.
+    /// Returns the current length of the frame in bytes.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.text.len()
     }
 
-    /// The frame as it is sent.
+    /// Returns the frame as it is sent.
     #[must_use]
     pub fn finish(mut self) -> String {
         self.text.push(']');
@@ -157,8 +157,8 @@ impl Default for MessagesFrame {
     }
 }
 
-/// What a client sends: the text of a WebSocket frame, or the body of an `xhr_send`. It is checked as a whole, and then
-/// read message by message, so that many small ones take no more memory than they came in.
+/// Data from a client: the text of a WebSocket frame, or the body of an `xhr_send`. It is validated as a whole and then
+/// read message by message, so that many small messages do not need more memory than the payload.
 ///
 /// ```
 /// use bolide_protocol::sockjs::{Payload, Sent};
@@ -170,7 +170,7 @@ impl Default for MessagesFrame {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Payload {
-    /// What was not read yet.
+    /// The part that has not been read yet.
     rest: ByteString,
     is_list: bool,
 }
@@ -180,22 +180,22 @@ pub struct Payload {
 pub enum Sent {
     /// A message.
     Text(ByteString),
-    /// JSON, but no string, so no message.
+    /// A JSON value that is not a string, and therefore not a message.
     NoText,
 }
 
 impl Payload {
-    /// Checks what a client sent.
+    /// Validates a payload.
     ///
     /// # Errors
-    /// [`BrokenFraming`] when it is no JSON.
+    /// Returns [`BrokenFraming`] if the text is not JSON.
     pub fn parse(text: &ByteString) -> Result<Self, BrokenFraming> {
         let _checked: IgnoredAny = read(text)?;
         let elements = text.trim_start_matches(WHITESPACE).strip_prefix('[');
         Ok(Self { rest: text.slice_ref(elements.unwrap_or(text)), is_list: elements.is_some() })
     }
 
-    /// Writes what a client sends: a list of messages.
+    /// Returns the payload that a client sends: a list of messages.
     ///
     /// ```
     /// use bolide_protocol::sockjs::Payload;
@@ -210,7 +210,7 @@ impl Payload {
         frame.finish()
     }
 
-    /// Whether it is an array. An `xhr_send` has to be one.
+    /// Returns whether the payload is an array. The body of an `xhr_send` must be one.
     #[must_use]
     pub const fn is_list(&self) -> bool {
         self.is_list
@@ -224,7 +224,7 @@ impl Iterator for Payload {
         let rest = self.rest.trim_start_matches(WHITESPACE);
         let rest = rest.strip_prefix(',').unwrap_or(rest);
         let mut elements = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
-        // The end of the list is no element.
+        // At the end of the list, `]` is not an element.
         let element = elements.next()?.ok()?;
         let sent = Sent::read(element.get());
         self.rest = self.rest.slice_ref(&rest[elements.byte_offset()..]);
@@ -242,10 +242,10 @@ impl Sent {
     }
 }
 
-/// What JSON allows between its parts.
+/// The whitespace of JSON.
 const WHITESPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
-/// Appends a string as `sockjs-node` writes it: what browsers get wrong on the wire is escaped.
+/// Appends a quoted string as `sockjs-node` does: characters that browsers corrupt are escaped.
 fn push_quoted(json: &mut String, text: &str) {
     json.push('"');
     let mut copied = 0;
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn what_browsers_get_wrong_is_escaped() {
+    fn characters_that_browsers_corrupt_are_escaped() {
         let cases = [
             ("\"\\/", r#"a["\"\\/"]"#),
             ("\u{8}\t\n\u{c}\r\0\u{1f}\u{7f}", "a[\"\\b\\t\\n\\f\\r\\u0000\\u001f\u{7f}\"]"),
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_reads_the_four_frames_and_nothing_else() {
+    fn clients_reject_text_that_is_not_one_of_the_four_frames() {
         for text in ["", "x", "a", "a{}", "a[1]", "c", "c[]", "c[\"1\",\"\"]", "o ", "h\n"] {
             assert_eq!(Frame::parse(text), Err(BrokenFraming), "{text}");
         }
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_string_is_no_message() {
+    fn values_that_are_not_strings_are_not_messages() {
         let payload = r#"[1,true,null,-1.5e3,{"a":["]"]},["b","c"],"d"]"#;
         let mut expected = vec![Sent::NoText; 6];
         expected.push(text("d"));
@@ -363,19 +363,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_broken() {
+    fn invalid_json_is_broken_framing() {
         for payload in ["", " ", "[", "[\"a", "[\"a\",]", "[,]", "[\"a\"]]", "{", "a", "\"\n\""] {
             assert_eq!(Payload::parse(&payload.into()).err(), Some(BrokenFraming), "{payload}");
         }
     }
 
     #[test]
-    fn half_a_surrogate_pair_is_replaced() {
+    fn unpaired_surrogates_are_replaced() {
         assert_eq!(sent(r#"["\ud83d","\ud83d\ude00"]"#), [text("\u{fffd}"), text("😀")]);
     }
 
     #[test]
-    fn a_deep_payload_is_no_trouble() {
+    fn deeply_nested_payloads_are_accepted() {
         let deep = format!("[{}{}]", "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(sent(&deep), [Sent::NoText]);
     }

@@ -1,4 +1,4 @@
-//! The second factor on the wire: the kinds of factor, and the last parameter that carries a code.
+//! The second factor on the wire: the kinds of factor, and the parameter that carries a code.
 
 use std::fmt;
 
@@ -10,16 +10,16 @@ use crate::RawJson;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TwoFactorMethod {
-    /// A code of an authenticator app, or a backup code.
+    /// A code from an authenticator app, or a backup code.
     Totp,
     /// A code from an e-mail.
     Email,
-    /// The password, as the hex SHA-256 of what the user typed.
+    /// The password, as the hexadecimal SHA-256 of what the user typed.
     Password,
 }
 
 impl TwoFactorMethod {
-    /// The name on the wire.
+    /// Returns the name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -29,7 +29,7 @@ impl TwoFactorMethod {
         }
     }
 
-    /// The kind with this name on the wire.
+    /// Returns the kind with this name on the wire, or `None` if it is unknown.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Totp, Self::Email, Self::Password].into_iter().find(|method| method.as_str() == name)
@@ -42,7 +42,7 @@ impl fmt::Display for TwoFactorMethod {
     }
 }
 
-/// A code that a client shows, with the method that it names for it. `Debug` leaves the code out: it is a secret.
+/// A code from a client, with the name of its method. `Debug` omits the code, because it is a secret.
 ///
 /// ```
 /// use bolide_protocol::two_factor::TwoFactorCode;
@@ -56,12 +56,13 @@ pub struct TwoFactorCode {
 }
 
 impl TwoFactorCode {
-    /// A code for the method of this name, which may be one that the server does not know.
+    /// Creates a code for the method with this name. The name is not checked.
     pub fn new(code: impl Into<String>, method: impl Into<String>) -> Self {
         Self { code: code.into(), method: method.into() }
     }
 
-    /// Reads a last parameter of the form `{twoFactorCode, twoFactorMethod}`; both must be strings that are not empty.
+    /// Reads a last parameter of the form `{twoFactorCode, twoFactorMethod}`. Returns `None` unless both are non-empty
+    /// strings.
     ///
     /// ```
     /// use bolide_protocol::RawJson;
@@ -83,19 +84,19 @@ impl TwoFactorCode {
         Some(Self::new(read.two_factor_code, read.two_factor_method))
     }
 
-    /// The parameter that a client appends to the call.
+    /// Returns the parameter that a client appends to the call.
     #[must_use]
     pub fn to_parameter(&self) -> serde_json::Value {
         serde_json::json!({ "twoFactorCode": self.code, "twoFactorMethod": self.method })
     }
 
-    /// The code, as the client gave it.
+    /// Returns the code as the client sent it.
     #[must_use]
     pub fn code(&self) -> &str {
         &self.code
     }
 
-    /// The method, as the client named it.
+    /// Returns the name of the method as the client sent it.
     #[must_use]
     pub fn method(&self) -> &str {
         &self.method

@@ -1,38 +1,38 @@
-//! Which version of DDP a connection speaks: the first thing that client and server settle.
+//! The versions of DDP. Client and server agree on one before anything else.
 
 use std::fmt;
 
-/// A version of DDP, newest first in [`Version::SUPPORTED`].
+/// A version of DDP. [`Version::SUPPORTED`] lists them, newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Version {
-    /// The version that every client of today speaks.
+    /// Version 1, which all current clients speak.
     One,
-    /// The last draft before version 1; the same on the wire.
+    /// The last draft before version 1; identical on the wire.
     Pre2,
-    /// The first draft: it knows no heartbeats.
+    /// The first draft, which has no heartbeats.
     Pre1,
 }
 
-/// What a server answers to the versions that a client offers.
+/// The server's answer to the versions that a client offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Negotiation {
-    /// The client asked for the version that the server would take.
+    /// Client and server use this version.
     Agreed(Version),
-    /// The server answers `failed` with this version and closes; the client may dial again with it.
+    /// The server answers `failed` with this version and closes. The client may reconnect with it.
     Propose(Version),
 }
 
 impl Version {
-    /// The versions that this crate speaks, the preferred one first.
+    /// The supported versions, preferred version first.
     pub const SUPPORTED: [Self; 3] = [Self::One, Self::Pre2, Self::Pre1];
 
-    /// The version with this name on the wire.
+    /// Returns the version with this name on the wire, or `None` if it is unknown.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::SUPPORTED.into_iter().find(|version| version.as_str() == name)
     }
 
-    /// The name on the wire: `1`, `pre2` or `pre1`.
+    /// Returns the name on the wire: `1`, `pre2` or `pre1`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -42,14 +42,14 @@ impl Version {
         }
     }
 
-    /// Whether `ping` and `pong` exist in this version.
+    /// Returns whether this version has `ping` and `pong`.
     #[must_use]
     pub const fn has_heartbeats(self) -> bool {
         !matches!(self, Self::Pre1)
     }
 
-    /// Settles the version: the first of the client's `support` that the server knows, which must be the `version`
-    /// that the client asks for. What Meteor's `livedata_server` does.
+    /// Negotiates the version, as Meteor's `livedata_server` does: takes the first version in the client's `support`
+    /// that the server knows. The result is [`Negotiation::Agreed`] if that is the requested `version`.
     ///
     /// ```
     /// use bolide_protocol::version::{Negotiation, Version};

@@ -1,5 +1,5 @@
-// Writes the vectors in this directory, with the npm package `ejson` as the judge of EJSON and with node as the judge of
-// numbers, dates and regular expressions. Ids and random streams follow Meteor's `mongo-id` and `random`.
+// Writes the vectors in this directory. The npm package `ejson` decides about EJSON, and node decides about numbers, dates
+// and regular expressions. Ids and random streams follow Meteor's `mongo-id` and `random`.
 //
 //   dir=$(mktemp -d) && npm install --prefix "$dir" ejson@2.2.3 && EJSON_FROM="$dir/" TZ=UTC node generate.mjs
 
@@ -105,7 +105,7 @@ const texts = [
   '{"$foo":1}', '{"$foo":{"$date":1}}', '{"$set":{"at":{"$date":1}}}', '{"$a":1,"$b":2,"$c":3}', '{"$":1}', '{"$Date":1}', '{" $date":1}',
 ];
 
-// JavaScript moves keys that are integers to the front. Only the sorted order says nothing of that.
+// JavaScript moves integer keys to the front. Only the sorted order is independent of that.
 const toSort = [
   '{"b":1,"a":2,"B":3,"é":4,"10":5,"9":6,"":7}', '{"z":{"y":1,"x":[{"b":1,"a":2}]},"a":{"$date":3}}', '{"\\uffff":1,"\\ud83d\\ude00":2}',
   '{"$flags":"g","$regexp":"a"}', '{"$escape":{"$date":{"b":1,"a":2}}}',
@@ -294,7 +294,7 @@ function randomStreams() {
 
 // ---- files
 
-// One vector a line, so that a change shows as the lines that it changes.
+// One vector per line, so that a diff shows the changed vectors.
 const list = (items) => `[\n${items.map((item) => `  ${JSON.stringify(item)}`).join(',\n')}\n]`;
 const sections = (lists) => Object.entries(lists).map(([name, items]) => `"${name}": ${list(items)}`).join(',\n');
 

@@ -1,4 +1,4 @@
-//! What must hold for any frame of a client. The fuzzer runs it, and a test runs it over the corpus.
+//! The properties of every frame from a client. The fuzzer checks them, and a test checks them for the corpus.
 
 use bolide_protocol::ClientMessage;
 use bolide_protocol::RawJson;
@@ -6,7 +6,7 @@ use bolide_protocol::ejson::{CustomTypes, Ejson, validate};
 use bolide_protocol::message::offending_message;
 use bytestring::ByteString;
 
-/// Reading any frame ends well, and a message is read from its own frame as the same message.
+/// Parsing a frame does not panic, and a message is parsed from its own frame as the same message.
 pub(super) fn client_message(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else {
         return;

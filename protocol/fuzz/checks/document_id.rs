@@ -1,8 +1,8 @@
-//! What must hold for any document id. The fuzzer runs it, and a test runs it over the corpus.
+//! The properties of every document id. The fuzzer checks them, and a test checks them for the corpus.
 
 use bolide_protocol::DocumentId;
 
-/// Any string comes back from the wire, and so does whatever the wire brought.
+/// Every string survives the round trip to the wire and back, and every id read from the wire does too.
 pub(super) fn document_id(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else {
         return;

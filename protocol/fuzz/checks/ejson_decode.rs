@@ -1,9 +1,9 @@
-//! What must hold for any text that is read as EJSON. The fuzzer runs it, and a test runs it over the corpus.
+//! The properties of every text that is read as EJSON. The fuzzer checks them, and a test checks them for the corpus.
 
 use bolide_protocol::RawJson;
 use bolide_protocol::ejson::{CustomTypes, Ejson, from_raw, from_str, needs_decoding, to_raw, validate};
 
-/// Reading any text ends well, and a text that was read once is read the same way ever after.
+/// Reading a text does not panic, and a value that was read is read again from its own text.
 pub(super) fn ejson_decode(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else {
         return;
@@ -28,7 +28,7 @@ fn check_typed_reading(text: &str, value: &Ejson, types: &CustomTypes) {
     assert_eq!(to_raw(value).unwrap(), value.to_raw());
 }
 
-/// The first text may round a large number and makes an invalid date valid; from then on nothing changes.
+/// The first text may round a large number and turn an invalid date into a valid one; later texts are identical.
 fn check_text_is_stable(value: &Ejson, types: &CustomTypes) {
     let settled: Ejson = from_raw(&value.to_raw(), types).unwrap();
     let again: Ejson = from_raw(&settled.to_raw(), types).unwrap();

@@ -1,9 +1,10 @@
-//! What must hold for any value that is written as EJSON. The fuzzer runs it, and a test runs it over the corpus.
+//! The properties of every value that is written as EJSON. The fuzzer checks them, and a test checks them for the
+//! corpus.
 
 use bolide_protocol::Ejson;
 use bolide_protocol::ejson::{Binary, Custom, CustomTypes, Date, ObjectId, Regexp, from_raw, to_raw};
 
-/// A value, built from the input, is read from its text as the same value, by whatever way.
+/// A value that is built from the input is read from its text as the same value, by every reader.
 pub(super) fn ejson_round_trip(input: &[u8]) {
     let types = CustomTypes::default().with("t");
     let value = Source(input).value(0);
@@ -22,7 +23,7 @@ pub(super) fn ejson_round_trip(input: &[u8]) {
 /// Keys that make an object look like a form, and some that do not.
 const KEYS: [&str; 10] = ["$date", "$InfNaN", "$binary", "$escape", "$regexp", "$flags", "$type", "$value", "$x", "a"];
 
-/// The rest of the input. When it is used up, it yields zeros.
+/// The rest of the input. It yields zeros when it is used up.
 struct Source<'a>(&'a [u8]);
 
 impl Source<'_> {
@@ -43,7 +44,7 @@ impl Source<'_> {
         }
     }
 
-    /// A double whose text does not read as an integer of 64 bits.
+    /// Returns a double whose text does not read as a 64-bit integer.
     fn float(&mut self) -> Ejson {
         let float = f64::from_le_bytes(self.bytes());
         if (9e15..1e21).contains(&float.abs()) {

@@ -1,8 +1,9 @@
-//! What must hold for any SockJS frame, of either side. The fuzzer runs it, and a test runs it over the corpus.
+//! The properties of every SockJS frame, from servers and clients. The fuzzer checks them, and a test checks them for
+//! the corpus.
 
 use bolide_protocol::sockjs::{Frame, Payload, Sent, close};
 
-/// Reading any text ends well, and whatever is written is read as it was.
+/// Parsing a text does not panic, and every frame that is written is parsed as the same frame.
 pub(super) fn sockjs_frames(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     check_client(text);
@@ -19,7 +20,7 @@ pub(super) fn sockjs_frames(input: &[u8]) {
     assert_eq!(Frame::parse(&close(3000, text)), Ok(closed));
 }
 
-/// What a client sends has as many elements as its JSON.
+/// A payload has as many elements as its JSON array.
 fn check_client(text: &str) {
     let Ok(payload) = Payload::parse(&text.into()) else {
         assert!(serde_json::from_str::<&serde_json::value::RawValue>(text).is_err());

@@ -1,4 +1,4 @@
-//! [`Binary`]: bytes, as base64 on the wire.
+//! [`Binary`]: bytes, base64-encoded on the wire.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -7,7 +7,7 @@ use serde::ser::{Serialize, Serializer};
 
 use super::{DecodeError, Ejson, form};
 
-/// Bytes, JavaScript's `Uint8Array`: `{"$binary":"<base64>"}`.
+/// Bytes, like JavaScript's `Uint8Array`: `{"$binary":"<base64>"}`.
 ///
 /// ```
 /// use bolide_protocol::ejson::{Binary, to_raw};
@@ -20,28 +20,28 @@ use super::{DecodeError, Ejson, form};
 pub struct Binary(Vec<u8>);
 
 impl Binary {
-    /// The bytes.
+    /// Returns the bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The bytes, taken out.
+    /// Consumes the value and returns its bytes.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
     }
 
-    /// The bytes in base64 with padding.
+    /// Returns the bytes in base64 with padding.
     #[must_use]
     pub fn to_base64(&self) -> String {
         BASE64_STANDARD.encode(&self.0)
     }
 
-    /// Reads base64 as leniently as Meteor: padding may lack, and strange characters mean nothing.
+    /// Decodes base64 as leniently as Meteor: padding may be missing, and invalid characters are ignored.
     ///
     /// # Errors
-    /// When padding stands where a byte must begin or go on.
+    /// Returns an error if padding appears where a byte must begin or continue.
     pub fn from_base64(text: &str) -> Result<Self, DecodeError> {
         match BASE64_STANDARD.decode(text) {
             Ok(bytes) => Ok(Self(bytes)),
@@ -55,8 +55,8 @@ pub(super) fn write_base64(out: &mut String, bytes: &[u8]) {
     BASE64_STANDARD.encode_string(bytes, out);
 }
 
-/// Meteor's decoder, flaws included: it reckons the length first, what it skipped leaves zeros at the end,
-/// and bits of an earlier group can come back.
+/// Decodes as Meteor does, including its flaws: the length is computed first, so ignored characters leave zeros at
+/// the end, and bits of an earlier group can reappear.
 fn decode_as_meteor(text: &str) -> Result<Vec<u8>, DecodeError> {
     let units: Vec<u16> = text.encode_utf16().collect();
     let padding = units.iter().rev().take(2).take_while(|unit| **unit == PADDING).count();

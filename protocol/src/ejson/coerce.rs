@@ -1,8 +1,8 @@
-//! How JavaScript makes texts and numbers of other values, for decoders that lean on it.
+//! JavaScript's conversions to strings and numbers, for decoders that depend on them.
 
 use super::Ejson;
 
-/// `String(value)` of a plain JSON value.
+/// Converts a plain JSON value as `String(value)` does.
 pub(super) fn to_text(value: &Ejson) -> String {
     match value {
         Ejson::Null => "null".to_owned(),
@@ -21,7 +21,7 @@ fn to_element_text(value: &Ejson) -> String {
     }
 }
 
-/// `Number(value)` of a plain JSON value.
+/// Converts a plain JSON value as `Number(value)` does.
 pub(super) fn to_number(value: &Ejson) -> f64 {
     match value {
         Ejson::Null => 0.0,
@@ -31,7 +31,7 @@ pub(super) fn to_number(value: &Ejson) -> f64 {
     }
 }
 
-/// Decimal notation only: Rust would also read `inf` and `nan`, JavaScript also hexadecimal.
+/// Parses decimal notation only: Rust would also accept `inf` and `nan`, JavaScript also hexadecimal.
 fn number_of_text(text: &str) -> f64 {
     match text {
         "" => 0.0,

@@ -1,4 +1,4 @@
-//! [`Custom`]: values of types that an application adds to EJSON, and [`CustomTypes`], the list of them.
+//! [`Custom`]: values of an application's own EJSON types, and [`CustomTypes`], the set of registered types.
 
 use std::collections::BTreeSet;
 
@@ -23,12 +23,12 @@ use super::{Ejson, form, object_id};
 pub struct Custom {
     /// The name of the type.
     pub type_name: String,
-    /// What the type made of itself: plain JSON, in which `{"$date":0}` is just an object.
+    /// The value as encoded by its type: plain JSON, in which `{"$date":0}` is an ordinary object.
     pub value: Ejson,
 }
 
 impl Custom {
-    /// A value of the type `type_name`.
+    /// Creates a value of the type `type_name`.
     #[must_use]
     pub fn new(type_name: impl Into<String>, value: impl Into<Ejson>) -> Self {
         Self { type_name: type_name.into(), value: value.into() }
@@ -51,7 +51,7 @@ impl<'de> Deserialize<'de> for Custom {
     }
 }
 
-/// The custom types that an application knows; others are refused when they are read. `oid` is always among them.
+/// The custom types that an application registers. Reading a value of another type fails. `oid` is always registered.
 ///
 /// ```
 /// use bolide_protocol::ejson::CustomTypes;
@@ -64,7 +64,7 @@ impl<'de> Deserialize<'de> for Custom {
 pub struct CustomTypes(BTreeSet<String>);
 
 impl CustomTypes {
-    /// Adds a type.
+    /// Adds a type, for chaining.
     #[must_use]
     pub fn with(mut self, type_name: impl Into<String>) -> Self {
         self.register(type_name);
@@ -76,17 +76,17 @@ impl CustomTypes {
         self.0.insert(type_name.into());
     }
 
-    /// Whether values of the type are accepted.
+    /// Returns whether values of the type are accepted.
     #[must_use]
     pub fn contains(&self, type_name: &str) -> bool {
         type_name == object_id::TYPE_NAME || self.0.contains(type_name)
     }
 }
 
-/// Which custom types a decoder accepts.
+/// The custom types that a decoder accepts.
 #[derive(Clone, Copy)]
 pub(super) enum Registered<'a> {
-    /// The caller has no list: `serde_json::from_str::<Ejson>`.
+    /// All types, because the caller has no list: `serde_json::from_str::<Ejson>`.
     Any,
     Only(&'a CustomTypes),
 }

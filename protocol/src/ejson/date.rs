@@ -1,4 +1,4 @@
-//! [`Date`]: a point in time, to the millisecond.
+//! [`Date`]: a point in time with millisecond precision.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,9 +7,9 @@ use serde::ser::{Serialize, Serializer};
 
 use super::{form, iso};
 
-/// A point in time in milliseconds since 1970, as JavaScript's `Date` has it: `{"$date":ms}`.
+/// A point in time in milliseconds since 1970, like JavaScript's `Date`: `{"$date":ms}`.
 ///
-/// Like there, a date can be invalid, because a client can send one.
+/// As in JavaScript, a date can be invalid, because a client can send an invalid one.
 ///
 /// ```
 /// use bolide_protocol::ejson::Date;
@@ -21,14 +21,15 @@ use super::{form, iso};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date(Option<i64>);
 
-/// JavaScript's dates reach this far from 1970, both ways.
+/// The range of JavaScript's dates: this many milliseconds before and after 1970.
 const FURTHEST: i64 = 8_640_000_000_000_000;
 
 impl Date {
-    /// What `new Date("nonsense")` is in JavaScript. It is written as `{"$date":null}`, which reads as 1970.
+    /// The value of `new Date("nonsense")` in JavaScript. It is written as `{"$date":null}`, which reads as 1970.
     pub const INVALID: Self = Self(None);
 
-    /// The date that many milliseconds after 1970-01-01T00:00:00Z; [`Self::INVALID`] if JavaScript cannot hold it.
+    /// Returns the date this many milliseconds after 1970-01-01T00:00:00Z; [`Self::INVALID`] if it exceeds JavaScript's
+    /// range.
     #[must_use]
     pub const fn from_milliseconds(milliseconds: i64) -> Self {
         if milliseconds < -FURTHEST || milliseconds > FURTHEST {
@@ -37,25 +38,25 @@ impl Date {
         Self(Some(milliseconds))
     }
 
-    /// Reads a date of ISO 8601 as ECMAScript defines it; anything else is [`Self::INVALID`].
+    /// Parses a date in ECMAScript's ISO 8601 format. Returns [`Self::INVALID`] for any other text.
     #[must_use]
     pub fn parse_iso(text: &str) -> Self {
         iso::parse(text).map_or(Self::INVALID, Self::from_milliseconds)
     }
 
-    /// The milliseconds since 1970, unless the date is invalid.
+    /// Returns the milliseconds since 1970, or `None` if the date is invalid.
     #[must_use]
     pub const fn milliseconds(self) -> Option<i64> {
         self.0
     }
 
-    /// The date in UTC as ISO 8601 text, unless it is invalid.
+    /// Returns the date in UTC as ISO 8601 text, or `None` if it is invalid.
     #[must_use]
     pub fn to_iso_string(self) -> Option<String> {
         self.0.map(iso::print)
     }
 
-    /// The same moment for Rust's clock, unless the date is invalid.
+    /// Returns the date as a [`SystemTime`], or `None` if it is invalid.
     #[must_use]
     pub fn to_system_time(self) -> Option<SystemTime> {
         let distance = Duration::from_millis(self.0?.unsigned_abs());
@@ -67,7 +68,7 @@ impl Date {
 }
 
 impl From<SystemTime> for Date {
-    /// Cuts off what is finer than a millisecond.
+    /// Truncates to milliseconds.
     fn from(time: SystemTime) -> Self {
         let milliseconds = match time.duration_since(UNIX_EPOCH) {
             Ok(after) => i64::try_from(after.as_millis()),

@@ -1,4 +1,4 @@
-//! The deserializer: takes a Rust type out of an [`Ejson`] value.
+//! The deserializer: turns an [`Ejson`] value into a Rust type.
 
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer, StringDeserializer};
 use serde::de::{Deserializer, Error, IntoDeserializer, Visitor};
@@ -8,7 +8,7 @@ use super::key::KeyDeserializer;
 use super::ser::RAW_VALUE;
 use super::{Binary, DecodeError, Ejson, Number, Object};
 
-/// Hands a value to the types of Rust. Where one expects JSON and finds a date or the like, it sees the form.
+/// Presents a value to serde. A type that expects JSON gets EJSON types such as dates in their wire form.
 pub(super) struct EjsonDeserializer(Ejson);
 
 impl EjsonDeserializer {
@@ -143,7 +143,7 @@ fn entries_of<'de>(object: Object) -> Entries<'de, impl Iterator<Item = (KeyDese
     MapDeserializer::new(object.into_iter().map(deserialize))
 }
 
-/// A `RawValue` takes its text from a map with one entry under a private name.
+/// `RawValue` reads its text from a map with one entry under a private name.
 fn visit_raw_value<'de, V: Visitor<'de>>(value: &Ejson, visitor: V) -> Result<V::Value> {
     let text = value.to_raw().get().to_owned();
     visitor.visit_map(MapDeserializer::new([(RAW_VALUE, text)].into_iter()))

@@ -1,4 +1,4 @@
-//! From JSON to EJSON: what Meteor's `EJSON.fromJSONValue` does.
+//! Decodes JSON to EJSON, as Meteor's `EJSON.fromJSONValue` does.
 
 use std::mem;
 
@@ -7,7 +7,7 @@ use super::custom::Registered;
 use super::form::Form;
 use super::{Binary, Custom, Date, DecodeError, Ejson, Number, Object, Regexp, object_id};
 
-/// Replaces the forms in a plain JSON value by what they stand for, from the outside in.
+/// Replaces the forms in a plain JSON value with the values they represent, from the outside in.
 pub(super) fn decode(value: Ejson, types: Registered<'_>) -> Result<Ejson, DecodeError> {
     match value {
         Ejson::Array(mut items) => {
@@ -45,7 +45,7 @@ fn decode_in_place<'a>(
     })
 }
 
-/// `new Date(value)`
+/// Decodes as JavaScript's `new Date(value)` does.
 fn decode_date(value: &Ejson) -> Date {
     match value {
         Ejson::Null | Ejson::Bool(_) | Ejson::Number(_) => date_of_number(to_number(value)),
@@ -61,7 +61,7 @@ fn date_of_number(milliseconds: f64) -> Date {
     Date::from_milliseconds(milliseconds as i64)
 }
 
-/// `value / 0`
+/// Decodes as JavaScript's `value / 0` does.
 fn decode_infinity(value: &Ejson) -> Number {
     Number::from(to_number(value) / 0.0)
 }
@@ -76,7 +76,7 @@ fn decode_regexp(pattern: &Ejson, flags: &Ejson) -> Result<Ejson, DecodeError> {
     Regexp::new(&to_text(pattern), flags).map(Ejson::Regexp)
 }
 
-/// The keys are taken literally, the values are decoded. What is no object is taken apart as `Object.keys` does.
+/// Keeps the keys as they are and decodes the values. A value that is not an object is split as `Object.keys` does.
 fn decode_escape(value: Ejson, types: Registered<'_>) -> Result<Ejson, DecodeError> {
     let mut object = match value {
         Ejson::Null => return Err(DecodeError::Escape),
@@ -98,7 +98,7 @@ fn text_of_unit(unit: u16) -> Ejson {
     Ejson::String(character.into())
 }
 
-/// The value stays as it is: only the type itself could make something of it.
+/// Keeps the value unchanged: only the custom type itself can interpret it.
 fn decode_custom(type_name: Ejson, value: Ejson, types: Registered<'_>) -> Result<Ejson, DecodeError> {
     let Ejson::String(type_name) = type_name else {
         return Err(DecodeError::UnknownType(to_text(&type_name)));

@@ -1,4 +1,4 @@
-//! From EJSON to JSON: what Meteor's `EJSON.toJSONValue` does.
+//! Encodes EJSON to JSON, as Meteor's `EJSON.toJSONValue` does.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
@@ -7,7 +7,7 @@ use super::number::sign_of;
 use super::{Custom, Date, Ejson, Number, Object, object_id};
 
 impl Ejson {
-    /// The same value in JSON's six kinds only.
+    /// Converts the value to the six kinds of JSON values.
     pub(super) fn into_json_value(self) -> Self {
         match self {
             Self::Array(items) => Self::Array(to_json_values(items).collect()),
@@ -23,7 +23,7 @@ impl Ejson {
     }
 }
 
-/// `date.getTime()`: an invalid date is `NaN`, which prints as `null`.
+/// Encodes as `date.getTime()` does: an invalid date is `NaN`, which prints as `null`.
 fn date_to_json(date: Date) -> Number {
     date.milliseconds().map_or_else(|| Number::from(f64::NAN), Number::from)
 }
@@ -47,7 +47,7 @@ fn custom_to_json(custom: Custom) -> Ejson {
 }
 
 impl Ejson {
-    /// As [`Self::into_json_value`], but objects are never escaped: the value of a custom type is JSON already.
+    /// Converts like [`Self::into_json_value`], without escaping objects: the value of a custom type is JSON already.
     fn into_literal(self) -> Self {
         match self {
             Self::Array(items) => items.into_iter().map(Self::into_literal).collect::<Vec<_>>().into(),
@@ -74,7 +74,7 @@ impl Serialize for Ejson {
     }
 }
 
-/// Writes a value, and escapes what looks like a form. Every serializer can write it, not only ours.
+/// Writes a value and escapes objects that look like a form. Works with every serializer.
 struct Escaped<'a>(&'a Ejson);
 
 impl Serialize for Escaped<'_> {
@@ -90,7 +90,7 @@ impl Serialize for Escaped<'_> {
     }
 }
 
-/// The entries of an object, whatever it looks like; escapes are needed within the values only.
+/// Writes the entries of an object, without escaping the object itself; its values are escaped.
 struct Entries<'a>(&'a Object);
 
 impl Serialize for Entries<'_> {
@@ -99,7 +99,7 @@ impl Serialize for Entries<'_> {
     }
 }
 
-/// Writes a value without any escapes: the value of a custom type is JSON already.
+/// Writes a value without escapes: the value of a custom type is JSON already.
 pub(super) struct Literal<'a>(pub(super) &'a Ejson);
 
 impl Serialize for Literal<'_> {

@@ -1,15 +1,15 @@
-//! Why EJSON could not be read or written.
+//! The errors of reading and writing EJSON.
 
 use std::fmt::Display;
 
-/// Why a text is no EJSON, or does not fit the type that should hold it.
+/// Why a text is not valid EJSON, or does not match the requested type.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The text is no JSON, or (when nothing in it needed decoding) does not fit the wanted type.
+    /// The text is not JSON, or (if nothing in it needed decoding) does not match the requested type.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
-    /// The value does not fit the wanted type.
+    /// The value does not match the requested type.
     #[error("{0}")]
     Mismatch(String),
     /// `{"$type":…}` names a type that is not registered.
@@ -21,15 +21,15 @@ pub enum DecodeError {
     /// `{"$binary":…}` without base64 text.
     #[error("invalid base64 string")]
     Binary,
-    /// `{"$regexp":…}` with a pattern that is no regular expression.
+    /// `{"$regexp":…}` with a pattern that is not a regular expression.
     #[error("Invalid regular expression: /{pattern}/: {reason}")]
     Regexp {
-        /// The pattern as it came.
+        /// The pattern, as received.
         pattern: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: &'static str,
     },
-    /// `{"$regexp":…}` whose `$flags` are no text.
+    /// `{"$regexp":…}` with `$flags` that are not a string.
     #[error("The flags of a regular expression must be a string")]
     RegexpFlags,
     /// `{"$escape":null}`.
@@ -47,10 +47,10 @@ impl serde::de::Error for DecodeError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// A map has a key that has no text.
+    /// A map has a key that cannot be converted to a string.
     #[error("the keys of a map must be strings, numbers, bools, chars or unit variants")]
     Key,
-    /// The value refused to be serialised.
+    /// The value's own serialisation failed.
     #[error("{0}")]
     Refused(String),
 }

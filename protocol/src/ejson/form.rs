@@ -1,4 +1,4 @@
-//! The forms of EJSON: the objects that stand for something else. And how a type takes one when serde handles it.
+//! The forms of EJSON: objects that represent another type, and how those types use them with serde.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use super::decode::decode;
 use super::plain::Plain;
 use super::{Ejson, Object};
 
-/// What an object stands for, by its keys.
+/// The type that an object represents, determined by its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     Date,
@@ -22,7 +22,7 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// The form that an object with these keys has.
+    /// Returns the form of the object, or `None` if its keys are not those of a form.
     pub(super) fn of(object: &Object) -> Option<Self> {
         if object.is_empty() || object.len() > 2 {
             return None;
@@ -31,7 +31,7 @@ impl Form {
     }
 }
 
-/// The keys of an object as far as they decide on its form.
+/// The set of keys that determine the form of an object.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Keys(u16);
 
@@ -82,10 +82,10 @@ impl Keys {
     }
 }
 
-/// The newtype name that tells our serializer: what follows is a form, or has its escapes already.
+/// A newtype name that tells our serializer that the content is a form or is already escaped.
 pub(super) const WRITTEN_FORM: &str = "$bolide_protocol::ejson::WrittenForm";
 
-/// The newtype name that tells our deserializer: show the forms and escapes, they will be decoded.
+/// A newtype name that asks our deserializer for undecoded forms and escapes; the caller decodes them.
 pub(super) const READ_FORM: &str = "$bolide_protocol::ejson::ReadForm";
 
 /// Writes `{"key":value}` as a form.
@@ -133,7 +133,7 @@ impl<T: Serialize + ?Sized, U: Serialize + ?Sized> Serialize for TwoEntries<'_, 
     }
 }
 
-/// Reads any EJSON value, from any JSON deserializer or ours, and takes the wanted kind out of it.
+/// Reads any EJSON value from any JSON deserializer, and extracts the requested type from it.
 pub(super) fn deserialize<'de, D, T>(
     deserializer: D,
     wanted: &str,
@@ -147,7 +147,7 @@ where
 }
 
 impl<'de> Deserialize<'de> for Ejson {
-    /// Any custom type is accepted: serde brings no list of them.
+    /// Accepts every custom type, because serde does not pass a list of them.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Plain(value) = deserializer.deserialize_newtype_struct(READ_FORM, FormVisitor)?;
         decode(value, Registered::Any).map_err(D::Error::custom)

@@ -1,4 +1,4 @@
-//! Dates as text: the ISO 8601 format of ECMAScript, in UTC.
+//! Dates as text: ECMAScript's ISO 8601 format, in UTC.
 
 use std::str::from_utf8;
 
@@ -7,7 +7,7 @@ const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// `2020-01-01T00:00:00.000Z`; years beyond four digits as `+275760-…` and `-000001-…`.
+/// Prints `2020-01-01T00:00:00.000Z`; years with more than four digits as `+275760-…` and `-000001-…`.
 pub(super) fn print(milliseconds: i64) -> String {
     let (year, month, day) = civil_from_days(milliseconds.div_euclid(DAY));
     let time = milliseconds.rem_euclid(DAY);
@@ -24,7 +24,7 @@ pub(super) fn print(milliseconds: i64) -> String {
     )
 }
 
-/// Milliseconds since 1970. A time without an offset is taken as UTC.
+/// Returns the milliseconds since 1970, or `None` if the text is not a date. Without an offset, the time is UTC.
 pub(super) fn parse(text: &str) -> Option<i64> {
     let mut reader = Reader(text.as_bytes());
     let days = reader.date()?;
@@ -40,7 +40,7 @@ pub(super) fn parse(text: &str) -> Option<i64> {
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
-    /// `YYYY`, `YYYY-MM` or `YYYY-MM-DD`, in days since 1970.
+    /// Parses `YYYY`, `YYYY-MM` or `YYYY-MM-DD`. Returns days since 1970.
     fn date(&mut self) -> Option<i64> {
         let year = self.year()?;
         let month = if self.take(b'-') { self.number(2)? } else { 1 };
@@ -61,7 +61,7 @@ impl Reader<'_> {
         self.number(4)
     }
 
-    /// `HH:mm`, `HH:mm:ss` or `HH:mm:ss.s…`, in milliseconds.
+    /// Parses `HH:mm`, `HH:mm:ss` or `HH:mm:ss.s…`. Returns milliseconds.
     fn time(&mut self) -> Option<i64> {
         let (hour, minute) = self.hour_and_minute()?;
         let second = if self.take(b':') { self.number(2)? } else { 0 };
@@ -70,7 +70,7 @@ impl Reader<'_> {
         (minute < 60 && second < 60 && time <= DAY).then_some(time)
     }
 
-    /// Nothing, `Z`, `+HH:mm` or `-HH:mm`, in milliseconds.
+    /// Parses an empty text, `Z`, `+HH:mm` or `-HH:mm`. Returns milliseconds.
     fn offset(&mut self) -> Option<i64> {
         if self.0.is_empty() || self.take(b'Z') {
             return Some(0);
@@ -86,7 +86,7 @@ impl Reader<'_> {
         Some((hour, self.number(2)?))
     }
 
-    /// Digits after the point; what is finer than a millisecond is cut off.
+    /// Parses the digits after the point. Digits beyond milliseconds are truncated.
     fn fraction(&mut self) -> Option<i64> {
         let count = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let kept = count.min(3);

@@ -1,11 +1,11 @@
-//! The keys of objects as keys of Rust maps: a number, a bool or a unit variant is read from its text.
+//! Object keys as keys of Rust maps: numbers, booleans and unit variants are parsed from the text.
 
 use serde::de::value::StringDeserializer;
 use serde::de::{Deserializer, IntoDeserializer, Visitor};
 
 use super::DecodeError;
 
-/// Hands a key to the key type of a map.
+/// Deserialises a key into the key type of a map.
 pub(super) struct KeyDeserializer(String);
 
 impl KeyDeserializer {
@@ -22,7 +22,7 @@ impl IntoDeserializer<'_, DecodeError> for KeyDeserializer {
     }
 }
 
-/// If the text is no such value, the visitor is shown the text and says what it expected instead.
+/// If parsing fails, the visitor gets the text, so that its error names the expected type.
 macro_rules! deserialize_parsed {
     ($($method:ident => $visit:ident;)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {

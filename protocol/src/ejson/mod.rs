@@ -1,10 +1,10 @@
 //! EJSON: JSON with dates, bytes, regular expressions, ids, infinities and custom types.
 //!
-//! On the wire an EJSON value is a JSON text in which an object such as `{"$date":0}` stands for a date. There are two
-//! ways to handle one:
+//! On the wire an EJSON value is a JSON text in which an object such as `{"$date":0}` represents a date. There are two
+//! ways to use it:
 //!
-//! - typed: [`from_raw`] and [`to_raw`] read and write any serde type in one pass, and [`Date`], [`Binary`],
-//!   [`Regexp`], [`ObjectId`] and [`Custom`] are the types of what JSON lacks;
+//! - typed: [`from_raw`] and [`to_raw`] read and write any serde type in one pass; [`Date`], [`Binary`],
+//!   [`Regexp`], [`ObjectId`] and [`Custom`] are the types that JSON lacks;
 //! - untyped: [`Ejson`] holds any value.
 //!
 //! ```
@@ -22,9 +22,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Where Rust cannot hold what JavaScript holds, this module says so once, here:
+//! Differences from JavaScript:
 //!
-//! - half of a surrogate pair (`"\ud83d"`) becomes U+FFFD;
+//! - an unpaired surrogate (`"\ud83d"`) becomes U+FFFD;
 //! - a number too large for a double (`1e400`) is an error, not infinity;
 //! - text nested deeper than 127 levels is an error;
 //! - dates are read from milliseconds and ISO 8601 text; any other text is an invalid date, and local time is UTC.
@@ -67,11 +67,11 @@ pub use value::{Ejson, Object};
 
 /// Reads EJSON into a Rust type.
 ///
-/// Dates, bytes and the like are read by the types of this module, `f64` accepts `NaN` and infinities, and
-/// `$escape` is undone. A [`RawJson`] inside `T` receives EJSON text.
+/// The types of this module read dates, bytes and so on; `f64` accepts `NaN` and infinities; `$escape` is removed. A
+/// [`RawJson`] inside `T` receives EJSON text.
 ///
 /// # Errors
-/// Says what is no EJSON, which custom type is not in `types`, or what does not fit `T`.
+/// Returns an error if the text is not valid EJSON, uses a custom type that is not in `types`, or does not match `T`.
 ///
 /// ```
 /// use bolide_protocol::RawJson;
@@ -86,10 +86,10 @@ pub fn from_raw<T: DeserializeOwned>(raw: &RawJson, types: &CustomTypes) -> Resu
     from_str(raw.get(), types)
 }
 
-/// Reads EJSON text into a Rust type, as [`from_raw`] does.
+/// Reads EJSON text into a Rust type, like [`from_raw`].
 ///
 /// # Errors
-/// As [`from_raw`], and where `text` is not JSON.
+/// Fails like [`from_raw`], and if `text` is not JSON.
 ///
 /// ```
 /// use bolide_protocol::ejson::{CustomTypes, Date, from_str};
@@ -107,14 +107,15 @@ pub fn from_str<T: DeserializeOwned>(text: &str, types: &CustomTypes) -> Result<
 
 /// Writes a Rust value as EJSON text, in one pass.
 ///
-/// - Numbers are printed as JavaScript prints them; `NaN` and infinities become `{"$InfNaN":…}`.
-///   Integers keep all their digits, also those that JavaScript cannot tell apart.
+/// - Numbers are printed as in JavaScript; `NaN` and infinities become `{"$InfNaN":…}`. Integers keep all digits,
+///   including those that exceed JavaScript's precision.
 /// - `()` and `None` are `null`; bytes (`serialize_bytes`) become `{"$binary":…}`.
-/// - A struct or map that a reader would take for an EJSON form is wrapped in `$escape`.
-/// - [`RawJson`] and `serde_json`'s `RawValue` are copied as they are.
+/// - A struct or map that would be read as an EJSON form is wrapped in `$escape`.
+/// - [`RawJson`] and `serde_json`'s `RawValue` are copied unchanged.
 ///
 /// # Errors
-/// When a map has keys that are no strings, numbers, bools, chars or unit variants, or when `value` itself refuses.
+/// Returns an error if a map has keys other than strings, numbers, booleans, chars or unit variants, or if `value`
+/// fails to serialise.
 ///
 /// ```
 /// use bolide_protocol::ejson::{Date, to_raw};
@@ -129,10 +130,10 @@ pub fn to_raw<T: Serialize + ?Sized>(value: &T) -> Result<RawJson, EncodeError> 
     Ok(RawJson::from_written(text))
 }
 
-/// Appends a Rust value to `text` as EJSON, as [`to_raw`] does.
+/// Appends a Rust value to `text` as EJSON, like [`to_raw`].
 ///
 /// # Errors
-/// As [`to_raw`]; `text` then ends with an unfinished value.
+/// Fails like [`to_raw`]; `text` then ends with an incomplete value.
 ///
 /// ```
 /// let mut text = String::from("a[");
@@ -144,7 +145,7 @@ pub fn write<T: Serialize + ?Sized>(text: &mut String, value: &T) -> Result<(), 
     value.serialize(ser::TextSerializer::new(text))
 }
 
-/// Whether JSON text may hold anything that EJSON reads differently. `false` is certain.
+/// Returns whether JSON text may contain something that EJSON reads differently. `false` is certain.
 ///
 /// ```
 /// use bolide_protocol::ejson::needs_decoding;
@@ -161,12 +162,12 @@ pub fn needs_decoding(text: &str) -> bool {
     })
 }
 
-/// Checks that valid JSON text is valid EJSON: whether Meteor could decode it.
+/// Checks that valid JSON text is valid EJSON, which Meteor can decode.
 ///
-/// Text in which nothing [needs decoding](needs_decoding) passes without a closer look.
+/// Text that does not [need decoding](needs_decoding) passes without further checks.
 ///
 /// # Errors
-/// Says which part is no EJSON.
+/// Returns an error that names the invalid part.
 ///
 /// ```
 /// use bolide_protocol::ejson::{CustomTypes, validate};

@@ -1,4 +1,4 @@
-//! [`Number`]: a number of JavaScript that also keeps large integers exactly.
+//! [`Number`]: a JavaScript number that also keeps large integers exactly.
 
 use std::fmt::{self, Display, Formatter};
 use std::hash::{Hash, Hasher};
@@ -8,10 +8,10 @@ use serde::ser::{Serialize, Serializer};
 
 use super::form;
 
-/// A number: a double as JavaScript has it, or an integer of 64 bits whose digits are kept.
+/// A number: a double as in JavaScript, or a 64-bit integer that keeps all its digits.
 ///
-/// Equality is that of the numeric value; `NaN` equals itself. It prints as JavaScript prints it: a double beyond 2^53
-/// with zeros where its digits end, which then read as an integer near by.
+/// Equality compares numeric values; `NaN` equals itself. It prints as in JavaScript: a double beyond 2^53 is printed
+/// with trailing zeros, and reads as a nearby integer.
 ///
 /// ```
 /// use bolide_protocol::ejson::Number;
@@ -24,7 +24,7 @@ use super::form;
 #[derive(Clone, Copy)]
 pub struct Number(Repr);
 
-/// Integers that a double holds exactly are always `Signed`.
+/// Integers that a double represents exactly are always `Signed`.
 #[derive(Clone, Copy)]
 enum Repr {
     Signed(i64),
@@ -32,11 +32,11 @@ enum Repr {
     Float(f64),
 }
 
-/// Up to here every integer is a double.
+/// Up to this value, every integer is exactly representable as a double.
 const LARGEST_SAFE_INTEGER: f64 = 9_007_199_254_740_992.0;
 
 impl Number {
-    /// The nearest double.
+    /// Returns the nearest double.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "the nearest double is what is asked for")]
     pub fn as_f64(self) -> f64 {
@@ -47,25 +47,25 @@ impl Number {
         }
     }
 
-    /// The value, if it is an integer that fits.
+    /// Returns the value, or `None` if it is not an integer in the range of `i64`.
     #[must_use]
     pub fn as_i64(self) -> Option<i64> {
         i64::try_from(self.as_integer()?).ok()
     }
 
-    /// The value, if it is an integer that fits.
+    /// Returns the value, or `None` if it is not an integer in the range of `u64`.
     #[must_use]
     pub fn as_u64(self) -> Option<u64> {
         u64::try_from(self.as_integer()?).ok()
     }
 
-    /// Whether this is neither `NaN` nor infinite.
+    /// Returns whether this is neither `NaN` nor infinite.
     #[must_use]
     pub fn is_finite(self) -> bool {
         self.as_f64().is_finite()
     }
 
-    /// The exact value, if it is an integer of less than 2^65 or so.
+    /// Returns the exact value, if it is an integer below about 2^65.
     fn as_integer(self) -> Option<i128> {
         match self.0 {
             Repr::Signed(integer) => Some(integer.into()),
@@ -171,7 +171,7 @@ impl Serialize for Number {
     }
 }
 
-/// How EJSON names `NaN` and the infinities.
+/// Returns the sign by which EJSON names `NaN` and the infinities.
 pub(super) fn sign_of(float: f64) -> i8 {
     match float {
         f64::INFINITY => 1,

@@ -1,4 +1,4 @@
-//! [`ObjectId`]: the ids that `MongoDB` makes.
+//! [`ObjectId`]: `MongoDB`'s document ids.
 
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use serde::ser::{Serialize, Serializer};
 
 use super::{Ejson, form};
 
-/// Twelve bytes, 24 hexadecimal digits: `{"$type":"oid","$value":"…"}`.
+/// A `MongoDB` id: twelve bytes, written as 24 hexadecimal digits in `{"$type":"oid","$value":"…"}`.
 ///
 /// ```
 /// use bolide_protocol::ejson::ObjectId;
@@ -20,28 +20,28 @@ use super::{Ejson, form};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId([u8; 12]);
 
-/// The name under which ids go in `$type`.
+/// The name of this type in `$type`.
 pub(super) const TYPE_NAME: &str = "oid";
 
-/// The text was not 24 hexadecimal digits.
+/// The error for text that is not 24 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Invalid hexadecimal string for creating an ObjectID")]
 pub struct InvalidObjectId;
 
 impl ObjectId {
-    /// The id with these bytes.
+    /// Creates an id from its bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 12]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes of the id.
+    /// Returns the bytes of the id.
     #[must_use]
     pub const fn bytes(self) -> [u8; 12] {
         self.0
     }
 
-    /// Whether `text` is how an id prints: 24 hexadecimal digits in lower case.
+    /// Returns whether `text` has the form in which an id prints: 24 lower-case hexadecimal digits.
     #[must_use]
     pub fn is_printed_as(text: &str) -> bool {
         text.len() == 24 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -51,7 +51,7 @@ impl ObjectId {
 impl FromStr for ObjectId {
     type Err = InvalidObjectId;
 
-    /// Takes upper case as well.
+    /// Accepts upper case as well.
     fn from_str(text: &str) -> Result<Self, InvalidObjectId> {
         let (pairs, rest) = text.as_bytes().as_chunks::<2>();
         if pairs.len() != 12 || !rest.is_empty() {

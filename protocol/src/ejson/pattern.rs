@@ -1,6 +1,6 @@
-//! The structure of JavaScript's regular expressions: enough to refuse what surely is none, in one linear pass.
+//! The structure of JavaScript's regular expressions: rejects patterns that are clearly invalid, in one linear pass.
 
-/// Refuses patterns that no JavaScript engine takes. It does not find every fault.
+/// Rejects patterns that every JavaScript engine rejects. It does not detect every error.
 pub(super) fn check(pattern: &str) -> Result<(), &'static str> {
     let mut rest = pattern.chars();
     let mut open_groups = 0_usize;
@@ -33,7 +33,7 @@ pub(super) fn check(pattern: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The pattern as `RegExp.prototype.source` shows it, so that it could stand between slashes.
+/// Returns the pattern as `RegExp.prototype.source` prints it, so that it could be written between slashes.
 pub(super) fn to_source(pattern: &str) -> String {
     if pattern.is_empty() {
         return "(?:)".to_owned();
@@ -78,7 +78,7 @@ fn skip_class(rest: &mut std::str::Chars<'_>) -> Result<(), &'static str> {
     }
 }
 
-/// `?:`, `?=`, `?!`, `?<=`, `?<!` or `?<name>`.
+/// Skips `?:`, `?=`, `?!`, `?<=`, `?<!` or `?<name>`.
 fn skip_group_kind(rest: &mut std::str::Chars<'_>) -> Result<(), &'static str> {
     let Some(after_mark) = rest.as_str().strip_prefix('?') else {
         return Ok(());

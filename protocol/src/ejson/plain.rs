@@ -1,4 +1,4 @@
-//! [`Plain`]: JSON as it stands in the text, before EJSON makes anything of it.
+//! [`Plain`]: JSON before EJSON decoding.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::{Ejson, Number, Object};
 
-/// A value of JSON's six kinds only. Its forms are still objects.
+/// A value of the six JSON kinds. Forms are still objects.
 pub(super) struct Plain(pub(super) Ejson);
 
 impl<'de> Deserialize<'de> for Plain {
@@ -68,7 +68,7 @@ impl<'de> Visitor<'de> for PlainVisitor {
         Ok(Ejson::Array(array))
     }
 
-    /// As in `JSON.parse`, the last value of a repeated key wins, in the place of the first.
+    /// As in `JSON.parse`, the last value of a repeated key wins, in the position of the first.
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Ejson, A::Error> {
         let mut object = Object::new();
         while let Some((key, Plain(value))) = entries.next_entry()? {

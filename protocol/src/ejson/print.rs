@@ -1,4 +1,4 @@
-//! EJSON as text for people and for comparison: sorted, indented, or with all that is not JSON flattened.
+//! EJSON as text for people and for comparison: sorted, indented, or as plain JSON.
 
 use std::fmt::Write;
 
@@ -16,16 +16,17 @@ use super::{Ejson, Object};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Indent<'a> {
-    /// All in one line, without spaces.
+    /// Prints one line without spaces.
     None,
-    /// One more space of this number for each level.
+    /// Indents each level by this number of spaces.
     Spaces(usize),
-    /// One more of this text for each level.
+    /// Indents each level by this text.
     Text(&'a str),
 }
 
 impl Ejson {
-    /// One text for all equal values: the keys of objects are sorted, as in `EJSON.stringify(v, {canonical: true})`.
+    /// Returns the same text for equal values: the keys of objects are sorted, as in
+    /// `EJSON.stringify(v, {canonical: true})`.
     ///
     /// ```
     /// use bolide_protocol::Ejson;
@@ -40,20 +41,20 @@ impl Ejson {
         print(&sorted(self.clone().into_json_value()), Indent::None)
     }
 
-    /// The canonical text, indented: `EJSON.stringify(v, {canonical: true, indent})`.
+    /// Returns the canonical text, indented, as in `EJSON.stringify(v, {canonical: true, indent})`.
     #[must_use]
     pub fn to_canonical_indented_string(&self, indent: Indent<'_>) -> String {
         print(&sorted(self.clone().into_json_value()), indent)
     }
 
-    /// The EJSON text, indented: `EJSON.stringify(v, {indent})`.
+    /// Returns the EJSON text, indented, as in `EJSON.stringify(v, {indent})`.
     #[must_use]
     pub fn to_indented_string(&self, indent: Indent<'_>) -> String {
         print(&self.clone().into_json_value(), indent)
     }
 
-    /// What `JSON.stringify` (not `EJSON.stringify`) prints for this value in JavaScript: dates as ISO text, bytes by
-    /// index, regular expressions as `{}`, `NaN` and infinities as `null`, a custom type as its value.
+    /// Returns what `JSON.stringify` (not `EJSON.stringify`) prints for this value in JavaScript: dates as ISO text,
+    /// bytes by index, regular expressions as `{}`, `NaN` and infinities as `null`, custom types as their value.
     ///
     /// ```
     /// use bolide_protocol::Ejson;
@@ -104,7 +105,7 @@ fn bytes_by_index(bytes: &[u8]) -> Object {
     bytes.iter().enumerate().map(entry).collect()
 }
 
-/// Prints a value of JSON's six kinds.
+/// Prints a value of the six JSON kinds.
 fn print(value: &Ejson, indent: Indent<'_>) -> String {
     let unit = match indent {
         Indent::None => String::new(),
@@ -118,7 +119,7 @@ fn print(value: &Ejson, indent: Indent<'_>) -> String {
 
 struct Printer {
     out: String,
-    /// The indentation of one level; empty for a single line.
+    /// The indentation per level; empty for a single line.
     unit: String,
     level: usize,
 }
@@ -132,7 +133,7 @@ impl Printer {
             Ejson::Bool(false) => self.out.push_str("false"),
             Ejson::String(text) => write_string(&mut self.out, text),
             Ejson::Number(number) if number.is_finite() => {
-                write!(self.out, "{number}").expect("a String takes all text");
+                write!(self.out, "{number}").expect("writing to a String does not fail");
             }
             _ => self.out.push_str("null"),
         }

@@ -1,11 +1,11 @@
-//! [`Regexp`]: a regular expression of JavaScript. This crate carries it, and does not run it.
+//! [`Regexp`]: a JavaScript regular expression. This crate transports it and does not run it.
 
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
 use super::{DecodeError, Ejson, form, pattern};
 
-/// A regular expression of JavaScript: `{"$regexp":"a+","$flags":"i"}`.
+/// A JavaScript regular expression: `{"$regexp":"a+","$flags":"i"}`.
 ///
 /// ```
 /// use bolide_protocol::ejson::Regexp;
@@ -21,29 +21,30 @@ pub struct Regexp {
     flags: String,
 }
 
-/// Only so many characters of the flags are looked at.
+/// The maximum number of flag characters that are read.
 const LONGEST_FLAGS: usize = 50;
 
 impl Regexp {
-    /// What `new RegExp(pattern, flags)` is after Meteor dropped the flags other than `gimuy`.
+    /// Creates the expression that Meteor creates with `new RegExp(pattern, flags)`, after dropping flags other than
+    /// `gimuy`.
     ///
-    /// The pattern is checked for its structure only: groups, classes, quantifiers. Not everything that passes here
-    /// is a regular expression, but everything that is one passes.
+    /// Only the structure of the pattern is checked: groups, classes, quantifiers. Every valid regular expression is
+    /// accepted; some invalid ones are too.
     ///
     /// # Errors
-    /// Says what is wrong with the pattern.
+    /// Returns an error that says what is wrong with the pattern.
     pub fn new(pattern: &str, flags: &str) -> Result<Self, DecodeError> {
         pattern::check(pattern).map_err(|reason| DecodeError::Regexp { pattern: pattern.to_owned(), reason })?;
         Ok(Self { source: pattern::to_source(pattern), flags: known_flags(flags) })
     }
 
-    /// The pattern as JavaScript shows it: with slashes and line ends escaped, and `(?:)` for the empty one.
+    /// Returns the pattern as JavaScript prints it: with escaped slashes and line ends, and `(?:)` for the empty pattern.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// The flags in alphabetical order.
+    /// Returns the flags in alphabetical order.
     #[must_use]
     pub fn flags(&self) -> &str {
         &self.flags

@@ -1,10 +1,10 @@
-//! Half surrogate pairs in JSON text. JavaScript strings can hold them (a text cut within an emoji), Rust's cannot.
+//! Unpaired surrogates in JSON text. JavaScript strings can contain them (a text cut within an emoji), Rust's cannot.
 
 use std::borrow::Cow;
 
 const REPLACEMENT: &str = "\\ufffd";
 
-/// Replaces every `\ud83d` without its other half by `\ufffd`.
+/// Replaces each unpaired surrogate, such as `\ud83d` alone, with `\ufffd`.
 pub(crate) fn mend_lone_surrogates(text: &str) -> Cow<'_, str> {
     let mut mended = String::new();
     let mut copied = 0;
@@ -25,7 +25,7 @@ pub(crate) fn mend_lone_surrogates(text: &str) -> Cow<'_, str> {
     Cow::Owned(mended)
 }
 
-/// The length of the escape with which `text` begins, or of both halves of a pair.
+/// Returns the length of the escape, or of the surrogate pair, at the start of `text`.
 fn escape_length(text: &[u8]) -> usize {
     match text.get(1) {
         Some(b'u') if is_pair(text) => 12,
@@ -51,7 +51,7 @@ fn is_low(unit: Option<u16>) -> bool {
     matches!(unit, Some(0xdc00..=0xdfff))
 }
 
-/// The code unit of the `\uXXXX` with which `text` begins.
+/// Returns the code unit of the `\uXXXX` at the start of `text`.
 fn code_unit(text: &[u8]) -> Option<u16> {
     let digits = text.strip_prefix(b"\\u")?.get(..4)?;
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()

@@ -12,7 +12,7 @@ use super::surrogate::mend_lone_surrogates;
 use super::{Binary, Custom, CustomTypes, Date, DecodeError, EncodeError, Number, ObjectId, Regexp, ser, to_raw};
 use crate::RawJson;
 
-/// An object of EJSON: values by name, in the order of their insertion. Equality does not look at the order.
+/// An EJSON object: values by name, in insertion order. Equality ignores the order.
 pub type Object = IndexMap<String, Ejson>;
 
 /// Any EJSON value.
@@ -28,14 +28,14 @@ pub type Object = IndexMap<String, Ejson>;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Ejson {
-    /// `null`
+    /// `null`.
     #[default]
     Null,
-    /// `true` or `false`
+    /// `true` or `false`.
     Bool(bool),
-    /// A number, also `NaN` and the infinities.
+    /// A number, including `NaN` and the infinities.
     Number(Number),
-    /// A text.
+    /// A string.
     String(String),
     /// A list.
     Array(Vec<Self>),
@@ -47,17 +47,17 @@ pub enum Ejson {
     Binary(Binary),
     /// A regular expression.
     Regexp(Regexp),
-    /// An id of `MongoDB`.
+    /// A `MongoDB` id.
     ObjectId(ObjectId),
-    /// A value of a registered type.
+    /// A value of a custom type.
     Custom(Box<Custom>),
 }
 
 impl Ejson {
-    /// Reads EJSON text.
+    /// Parses EJSON text.
     ///
     /// # Errors
-    /// Says where `text` is no JSON, or what in it Meteor could not decode.
+    /// Returns an error if `text` is not JSON, or contains something that Meteor cannot decode.
     ///
     /// ```
     /// use bolide_protocol::Ejson;
@@ -72,7 +72,7 @@ impl Ejson {
         decode(value, Registered::Only(types))
     }
 
-    /// The EJSON text of this value, as `EJSON.stringify` prints it.
+    /// Returns the EJSON text of this value, as `EJSON.stringify` prints it.
     ///
     /// ```
     /// assert_eq!(bolide_protocol::Ejson::from(f64::NAN).to_raw().get(), r#"{"$InfNaN":0}"#);
@@ -84,10 +84,10 @@ impl Ejson {
         RawJson::from_written(text)
     }
 
-    /// Turns a Rust value into EJSON, by the rules of [`to_raw`].
+    /// Converts a Rust value to EJSON, by the rules of [`to_raw`].
     ///
     /// # Errors
-    /// As [`to_raw`], and when `value` brings JSON of its own that is no EJSON.
+    /// Fails like [`to_raw`], and if `value` contains raw JSON that is not valid EJSON.
     ///
     /// ```
     /// use bolide_protocol::Ejson;
@@ -100,10 +100,10 @@ impl Ejson {
         serde_json::from_str(raw.get()).map_err(|error| EncodeError::Refused(error.to_string()))
     }
 
-    /// Turns this value into a Rust type.
+    /// Converts this value to a Rust type.
     ///
     /// # Errors
-    /// Says what does not fit `T`.
+    /// Returns an error if the value does not match `T`.
     ///
     /// ```
     /// use bolide_protocol::Ejson;
@@ -116,13 +116,13 @@ impl Ejson {
         T::deserialize(EjsonDeserializer::new(self))
     }
 
-    /// The value under `key`, if this is an object that has it.
+    /// Returns the value under `key`, or `None` if this is not an object or lacks the key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.as_object()?.get(key)
     }
 
-    /// The text, if this is one.
+    /// Returns the string, or `None` if this is another kind of value.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -131,7 +131,7 @@ impl Ejson {
         }
     }
 
-    /// The number, if this is one.
+    /// Returns the number, or `None` if this is another kind of value.
     #[must_use]
     pub fn as_number(&self) -> Option<Number> {
         match self {
@@ -140,7 +140,7 @@ impl Ejson {
         }
     }
 
-    /// The truth value, if this is one.
+    /// Returns the boolean, or `None` if this is another kind of value.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
         match self {
@@ -149,7 +149,7 @@ impl Ejson {
         }
     }
 
-    /// The date, if this is one.
+    /// Returns the date, or `None` if this is another kind of value.
     #[must_use]
     pub fn as_date(&self) -> Option<Date> {
         match self {
@@ -158,7 +158,7 @@ impl Ejson {
         }
     }
 
-    /// The list, if this is one.
+    /// Returns the array, or `None` if this is another kind of value.
     #[must_use]
     pub fn as_array(&self) -> Option<&[Self]> {
         match self {
@@ -167,7 +167,7 @@ impl Ejson {
         }
     }
 
-    /// The object, if this is one.
+    /// Returns the object, or `None` if this is another kind of value.
     #[must_use]
     pub fn as_object(&self) -> Option<&Object> {
         match self {
@@ -176,7 +176,7 @@ impl Ejson {
         }
     }
 
-    /// Whether this is `null`.
+    /// Returns whether this is `null`.
     #[must_use]
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)

@@ -1,4 +1,4 @@
-//! What a client says: `connect`, `ping`, `pong`, `sub`, `unsub`, `method`, `disconnect`.
+//! Messages from clients: `connect`, `ping`, `pong`, `sub`, `unsub`, `method`, `disconnect`.
 
 use std::fmt::Write as _;
 
@@ -15,100 +15,100 @@ use crate::ejson::{self, CustomTypes, Ejson};
 /// A message from a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientMessage {
-    /// Opens a session; the first message of a connection.
+    /// Opens a session. It is the first message of a connection.
     Connect(ConnectRequest),
     /// Asks for a `pong` with the same id.
     Ping {
-        /// Comes back in the `pong`, if it is there.
+        /// Returned in the `pong`, if present.
         id: Option<RawJson>,
     },
     /// Answers a `ping`.
     Pong,
     /// Subscribes to a publication.
     Sub(Subscribe),
-    /// Ends a subscription. Meteor checks nothing here: whatever id comes is answered.
+    /// Ends a subscription. As in Meteor, the id is not checked: any id is answered.
     Unsub {
-        /// The id of the subscription, as it came.
+        /// The id of the subscription, as the client sent it.
         id: Option<RawJson>,
     },
     /// Calls a method.
     Method(MethodCall),
-    /// Says that the session will not be resumed (Meteor 3.5).
+    /// Announces that the session will not be resumed (Meteor 3.5).
     Disconnect,
 }
 
 /// The members of `connect`.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ConnectRequest {
-    /// The version that the client wants, if `version`, `support` and their relation are valid.
+    /// The requested version, or `None` if `version` or `support` is invalid.
     pub version: Option<String>,
-    /// The versions that the client speaks, the preferred one first.
+    /// The client's versions, preferred version first.
     pub support: Vec<String>,
-    /// The session that the client would like to go on with.
+    /// The id of the session to resume.
     pub session: Option<String>,
-    /// How many messages, `ping` and `pong` apart, the client received in that session (Meteor 3.5).
+    /// The number of messages that the client received in that session, without `ping` and `pong` (Meteor 3.5).
     pub received_count: Option<u64>,
 }
 
 /// The members of `sub`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscribe {
-    /// The client's name for this subscription.
+    /// The client's id for this subscription.
     pub id: String,
-    /// The publication.
+    /// The name of the publication.
     pub name: String,
-    /// An array, if it is there.
+    /// The parameters, an array if present.
     pub params: Option<RawJson>,
 }
 
 /// The members of `method`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MethodCall {
-    /// The client's name for this call.
+    /// The client's id for this call.
     pub id: String,
-    /// The method.
+    /// The name of the method.
     pub method: String,
-    /// An array, if it is there.
+    /// The parameters, an array if present.
     pub params: Option<RawJson>,
-    /// From which the server draws the ids of documents that the client's stub made as well.
+    /// The seed of the random streams, from which client and server draw the same document ids.
     pub random_seed: Option<String>,
 }
 
-/// Why a frame is no message, and what Meteor answers to it. The answers differ in `reason` and in whether they quote
-/// the frame as `offendingMessage`.
+/// Why a frame is not a valid message, and Meteor's answer to it. The answers differ in `reason` and in whether they
+/// quote the frame as `offendingMessage`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedMessage {
-    /// No JSON, or JSON that is neither object nor array. The answer does not quote it.
+    /// Not JSON, or JSON that is neither an object nor an array. The answer does not quote the frame.
     #[error("Bad request")]
     NoMessage,
-    /// Nested deeper than the limit. The answer does not quote it.
+    /// Nested deeper than [`ClientMessage::NESTING_LIMIT`]. The answer does not quote the frame.
     #[error("Message nested too deeply")]
     NestedTooDeeply,
-    /// JSON that is no EJSON. The answer does not quote it.
+    /// JSON that is not valid EJSON. The answer does not quote the frame.
     #[error("Parse error")]
     NoEjson,
-    /// No `msg`. The answer quotes the frame, and comes at once.
+    /// The member `msg` is missing. The answer quotes the frame and is sent at once.
     #[error("Bad request")]
     NoKind,
-    /// An unknown `msg`. The answer quotes the frame, in the order of the queue.
+    /// The value of `msg` is unknown. The answer quotes the frame and is sent in the order of the queue.
     #[error("Bad request")]
     UnknownKind,
-    /// A `method` with a member of the wrong type. The answer quotes the frame, in the order of the queue.
+    /// A `method` with a member of the wrong type. The answer quotes the frame and is sent in the order of the queue.
     #[error("Malformed method invocation")]
     Method,
-    /// A `sub` with a member of the wrong type. The answer quotes the frame, in the order of the queue.
+    /// A `sub` with a member of the wrong type. The answer quotes the frame and is sent in the order of the queue.
     #[error("Malformed subscription")]
     Subscription,
 }
 
 impl ClientMessage {
-    /// How deep arrays and objects of a frame may lie in one another.
+    /// The maximum nesting depth of arrays and objects in a frame.
     pub const NESTING_LIMIT: usize = 128;
 
-    /// Reads one frame. `types` are the custom EJSON types that the application knows.
+    /// Parses a frame. `types` are the application's custom EJSON types.
     ///
     /// # Errors
-    /// [`MalformedMessage`] says what is wrong and how to answer.
+    /// Returns a [`MalformedMessage`], which determines the answer to the client.
     ///
     /// ```
     /// use bolide_protocol::ClientMessage;
@@ -141,7 +141,7 @@ impl ClientMessage {
         }
     }
 
-    /// Writes the frame.
+    /// Serialises the message as a frame.
     ///
     /// ```
     /// use bolide_protocol::ClientMessage;
@@ -179,17 +179,17 @@ impl ClientMessage {
 }
 
 impl MalformedMessage {
-    /// Whether the answer has the frame in it, as `offendingMessage`.
+    /// Returns whether the answer quotes the frame as `offendingMessage`.
     #[must_use]
     pub const fn quotes_the_frame(self) -> bool {
         matches!(self, Self::NoKind | Self::UnknownKind | Self::Method | Self::Subscription)
     }
 }
 
-/// The frame as Meteor's `error` message quotes it: EJSON in `fields`, `params` and `result` was decoded and is not
-/// encoded again, so a date is ISO text.
+/// Returns the frame as Meteor's `error` message quotes it: EJSON in `fields`, `params` and `result` is decoded and not
+/// encoded again, so a date becomes ISO text.
 ///
-/// Gives nothing for a frame that is no JSON object or array.
+/// Returns `None` for a frame that is not a JSON object or array.
 #[must_use]
 pub fn offending_message(frame: &str, types: &CustomTypes) -> Option<RawJson> {
     let Ok(Members(members)) = serde_json::from_str(frame) else {
@@ -214,7 +214,7 @@ pub fn offending_message(frame: &str, types: &CustomTypes) -> Option<RawJson> {
     Some(RawJson::from_written(json))
 }
 
-/// All members of an object in order, the last one of a name in the place of the first.
+/// The members of an object, in order. The last member with a name replaces the first.
 struct Members<'frame>(Vec<(String, &'frame RawValue)>);
 
 impl<'de: 'frame, 'frame> Deserialize<'de> for Members<'frame> {
@@ -268,7 +268,7 @@ fn read_connect(envelope: &Envelope<'_>) -> ConnectRequest {
     let version = envelope.version.and_then(as_string).map(String::from);
     let support = envelope.support.and_then(|raw| serde_json::from_str::<Vec<String>>(raw.get()).ok());
     ConnectRequest {
-        // A `support` that is no list of strings makes the whole request invalid.
+        // A `support` that is not a list of strings makes the whole request invalid.
         version: version.filter(|_| support.is_some()),
         support: support.unwrap_or_default(),
         session: envelope.session.and_then(as_string).map(String::from),
@@ -297,8 +297,8 @@ fn read_method(frame: &ByteString, envelope: &Envelope<'_>) -> Option<ClientMess
     }))
 }
 
-/// The parameters, if there are any; `None` if they are no array.
-#[expect(clippy::option_option, reason = "the outer one is for `?`: malformed; the inner one: not there")]
+/// Returns the parameters, if present; `None` if they are not an array.
+#[expect(clippy::option_option, reason = "the outer one is for `?`: malformed; the inner one: absent")]
 fn read_params(frame: &ByteString, envelope: &Envelope<'_>) -> Option<Option<RawJson>> {
     match envelope.params {
         None => Some(None),

@@ -1,4 +1,4 @@
-//! The members of a message, each still raw. A repeated member counts as in `JSON.parse`: the last one wins.
+//! The members of a message, still as raw JSON. As in `JSON.parse`, the last of several members with one name wins.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::RawJson;
 use crate::ejson::ser::write_string;
 
-/// The members that some message has; what else a frame brings is ignored.
+/// The members of all messages; other members are ignored.
 #[derive(Default)]
 pub(super) struct Envelope<'frame> {
     pub(super) msg: Option<&'frame RawValue>,
@@ -88,7 +88,7 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
     }
 }
 
-/// A member's name, without a copy where it has no escapes.
+/// The name of a member; borrowed if it has no escapes.
 pub(super) struct Key<'frame>(pub(super) Cow<'frame, str>);
 
 impl<'de: 'frame, 'frame> Deserialize<'de> for Key<'frame> {
@@ -110,7 +110,7 @@ impl<'de: 'frame, 'frame> Deserialize<'de> for Key<'frame> {
     }
 }
 
-/// The string that `raw` is, or nothing if it is another thing.
+/// Returns the string that `raw` contains, or `None` if it is not a string.
 pub(super) fn as_string(raw: &RawValue) -> Option<Cow<'_, str>> {
     let text = raw.get();
     let inner = text.strip_prefix('"')?.strip_suffix('"')?;
@@ -120,7 +120,7 @@ pub(super) fn as_string(raw: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str(text).ok().map(Cow::Owned)
 }
 
-/// What JavaScript takes for false in a condition.
+/// Returns whether JavaScript treats the value as false in a condition.
 pub(super) fn is_falsy(raw: &RawValue) -> bool {
     match raw.get() {
         "null" | "false" | "\"\"" => true,
@@ -128,14 +128,14 @@ pub(super) fn is_falsy(raw: &RawValue) -> bool {
     }
 }
 
-/// A string as JSON.
+/// Returns a string as JSON.
 pub(super) fn string_to_raw(text: &str) -> RawJson {
     let mut json = String::with_capacity(text.len() + 2);
     write_string(&mut json, text);
     RawJson::from_written(json)
 }
 
-/// Begins a message with its kind and its id, if it has one.
+/// Starts a message with its kind and, if present, its id.
 pub(super) fn write_kind_and_id(frame: &mut String, kind: &str, id: Option<&RawJson>) {
     frame.push_str(r#"{"msg":""#);
     frame.push_str(kind);

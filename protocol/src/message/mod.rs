@@ -1,7 +1,7 @@
-//! What clients and servers say to each other: one JSON object a frame, told apart by its member `msg`.
+//! The messages of clients and servers: one JSON object per frame. The member `msg` names the kind.
 //!
-//! [`client`] is read by a server and written by a client, [`server`] the other way round. Parameters, results and
-//! fields stay [`RawJson`](crate::RawJson) until somebody types them.
+//! A server parses [`client`] messages and writes [`server`] messages; a client does the opposite. Parameters, results
+//! and fields stay [`RawJson`](crate::RawJson) until a typed value is read from them.
 
 pub mod client;
 mod envelope;

@@ -1,6 +1,6 @@
-//! How deep a JSON text is nested, seen before anything recurses into it.
+//! The nesting depth of JSON text, measured before any recursive parser reads it.
 
-/// Whether arrays and objects in `text` lie in one another deeper than `limit` levels.
+/// Returns whether arrays and objects in `text` are nested deeper than `limit` levels.
 ///
 /// ```
 /// use bolide_protocol::message::is_nested_deeper_than;
@@ -10,7 +10,7 @@
 /// ```
 #[must_use]
 pub fn is_nested_deeper_than(text: &str, limit: usize) -> bool {
-    // Every level takes an opening and a closing bracket, so a short text need not be read.
+    // Each level needs an opening and a closing bracket, so a short text need not be scanned.
     if text.len() <= limit.saturating_mul(2) {
         return false;
     }

@@ -1,4 +1,4 @@
-//! What a server says: `connected`, `failed`, `ping`, `pong`, data, `ready`, `nosub`, `result`, `updated`, `error`.
+//! Messages from servers: `connected`, `failed`, `ping`, `pong`, data, `ready`, `nosub`, `result`, `updated`, `error`.
 
 use bytestring::ByteString;
 use serde::Serialize;
@@ -12,22 +12,22 @@ use crate::ejson::ser::write_string;
 use crate::ejson::{self, EncodeError};
 use crate::{DdpError, RawJson};
 
-/// A message from a server. Members come out in Meteor's order.
+/// A message from a server. Members are written in Meteor's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerMessage {
     /// The session is open.
     Connected {
-        /// 17 characters.
+        /// The id of the session, 17 characters.
         session: String,
     },
-    /// The server does not speak the client's version; it closes after this.
+    /// The server does not speak the client's version. It closes the connection after this message.
     Failed {
-        /// The version to try again with.
+        /// The version that the client should use.
         version: String,
     },
     /// Asks for a `pong`.
     Ping {
-        /// Meteor's server sends none.
+        /// The id to return. Meteor's server does not send one.
         id: Option<RawJson>,
     },
     /// Answers a `ping`.
@@ -35,94 +35,94 @@ pub enum ServerMessage {
         /// The id of the `ping`, if it had one.
         id: Option<RawJson>,
     },
-    /// A document is new to the client.
+    /// Adds a document.
     Added {
-        /// The collection on the client.
+        /// The name of the collection.
         collection: String,
         /// The id, as [`DocumentId::to_wire`](crate::DocumentId::to_wire) writes it.
         id: String,
-        /// EJSON; not there when the document has no fields.
+        /// The fields as EJSON; absent if the document has no fields.
         fields: Option<RawJson>,
     },
-    /// Fields of a document that the client has are new, different or gone.
+    /// Changes the fields of a document that the client has.
     Changed {
-        /// The collection on the client.
+        /// The name of the collection.
         collection: String,
         /// The id, as [`DocumentId::to_wire`](crate::DocumentId::to_wire) writes it.
         id: String,
-        /// EJSON; not there when no field is set.
+        /// The changed fields as EJSON; absent if only fields are cleared.
         fields: Option<RawJson>,
-        /// The fields that are gone.
+        /// The names of the fields to clear.
         cleared: Vec<String>,
     },
-    /// A document that the client has is gone.
+    /// Removes a document.
     Removed {
-        /// The collection on the client.
+        /// The name of the collection.
         collection: String,
         /// The id, as [`DocumentId::to_wire`](crate::DocumentId::to_wire) writes it.
         id: String,
     },
-    /// Subscriptions have sent their initial data.
+    /// Announces that subscriptions have sent their initial data.
     Ready {
-        /// Their ids.
+        /// The ids of the subscriptions.
         subs: Vec<String>,
     },
-    /// A subscription has ended.
+    /// Ends a subscription.
     Nosub {
-        /// The id as the client gave it; not there for a universal publication.
+        /// The id as the client sent it; absent for a universal publication.
         id: Option<RawJson>,
-        /// Not there when it ended well.
+        /// The error; absent if the subscription ended without one.
         error: Option<DdpError>,
     },
-    /// The outcome of a method.
+    /// Returns the result of a method.
     Result {
         /// The id of the call.
         id: String,
-        /// EJSON, or nothing if the method gives nothing back; or the error.
+        /// The result as EJSON, `None` if the method returned no value, or the error.
         outcome: Result<Option<RawJson>, DdpError>,
     },
-    /// All data that a method wrote has been sent.
+    /// Announces that all data written by a method has been sent.
     Updated {
         /// The ids of the calls.
         methods: Vec<String>,
     },
-    /// A frame was not understood.
+    /// Reports a frame that the server could not process.
     Error {
-        /// Why.
+        /// The description.
         reason: String,
-        /// The frame, where it can be told.
+        /// The frame, if it can be quoted.
         offending_message: Option<RawJson>,
     },
 }
 
-/// A frame that a client of DDP does not understand.
+/// The error for a frame that is not a valid message from a DDP server.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidServerMessage {
-    /// No JSON object.
+    /// The frame is not a JSON object.
     #[error("not a JSON object: {0}")]
     NoObject(#[from] serde_json::Error),
-    /// No `msg`: older servers greet with `{"server_id":"0"}`.
+    /// The member `msg` is missing. Older servers send `{"server_id":"0"}` first.
     #[error("no member `msg`")]
     NoKind,
-    /// A `msg` of a server that knows more than we do.
+    /// The value of `msg` is unknown, for example from a newer server.
     #[error("unknown message `{0}`")]
     UnknownKind(String),
-    /// A member is missing or of the wrong type.
+    /// A member is missing or has the wrong type.
     #[error("`{kind}` without a valid `{member}`")]
     Member {
-        /// The message's `msg`.
+        /// The value of `msg`.
         kind: &'static str,
-        /// The member.
+        /// The name of the member.
         member: &'static str,
     },
 }
 
 impl ServerMessage {
-    /// Writes the `added` of a document and gives the frame with its fields, which are a part of the frame's text: a
-    /// server that sends a document and remembers it keeps one text.
+    /// Writes the `added` message of a document. Returns the frame and its fields, which share the frame's text: a
+    /// server that sends a document and keeps it stores one copy.
     ///
     /// # Errors
-    /// As [`ejson::to_raw`], and when `fields` is neither a struct nor a map.
+    /// Fails like [`ejson::to_raw`], and if `fields` is neither a struct nor a map.
     ///
     /// ```
     /// use bolide_protocol::ServerMessage;
@@ -158,13 +158,13 @@ impl ServerMessage {
         Ok((frame, fields))
     }
 
-    /// A `nosub` for a subscription with a string for an id, as all valid ones have.
+    /// Returns a `nosub` for a subscription whose id is a string, as every valid one is.
     #[must_use]
     pub fn nosub(id: &str, error: Option<DdpError>) -> Self {
         Self::Nosub { id: Some(string_to_raw(id)), error }
     }
 
-    /// Writes the frame.
+    /// Serialises the message as a frame.
     ///
     /// ```
     /// use bolide_protocol::ServerMessage;
@@ -179,7 +179,7 @@ impl ServerMessage {
         frame
     }
 
-    /// Appends the frame to `frame`.
+    /// Appends the serialised message to `frame`.
     pub fn write(&self, frame: &mut String) {
         match self {
             Self::Connected { session } => {
@@ -228,10 +228,10 @@ impl ServerMessage {
         frame.push('}');
     }
 
-    /// Reads one frame, as a client does.
+    /// Parses a frame, as a client does.
     ///
     /// # Errors
-    /// [`InvalidServerMessage`] says what is wrong. Clients ignore such frames.
+    /// Returns an [`InvalidServerMessage`]. Clients ignore such frames.
     ///
     /// ```
     /// use bolide_protocol::ServerMessage;
@@ -304,7 +304,7 @@ fn write_result(frame: &mut String, id: &str, outcome: &Result<Option<RawJson>, 
 
 fn write_error(frame: &mut String, error: &DdpError) {
     write_name(frame, "error");
-    // An error is made of strings, numbers and JSON that was checked: it always serialises.
+    // An error consists of strings, numbers and valid JSON, so serialising it cannot fail.
     frame.push_str(&serde_json::to_string(error).unwrap_or_default());
 }
 
@@ -339,7 +339,7 @@ fn typed<T: DeserializeOwned>(
 fn error(kind: &'static str, value: Option<&RawValue>) -> Result<Option<DdpError>, InvalidServerMessage> {
     match value {
         None => Ok(None),
-        // `"error":null` is not said by Meteor, but by some of its relatives.
+        // Meteor does not send `"error":null`, but some compatible servers do.
         Some(value) if value.get() == "null" => Ok(None),
         Some(value) => typed(kind, "error", Some(value)).map(Some),
     }

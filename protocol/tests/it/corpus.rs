@@ -1,4 +1,4 @@
-//! Runs the fuzzer's corpus through the functions that the fuzzer runs, so that what it once found stays fixed.
+//! Runs the fuzzer's corpus through the functions that the fuzzer runs, so that bugs it found stay fixed.
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,7 @@ fn check_corpus(target: &str, check: fn(&[u8])) {
 }
 
 #[test]
-fn any_text_is_read_or_refused() {
+fn any_text_is_decoded_or_rejected() {
     check_corpus("ejson_decode", ejson_decode::ejson_decode);
 }
 
@@ -40,11 +40,11 @@ fn any_document_id_survives_the_wire() {
 }
 
 #[test]
-fn any_frame_is_read_or_refused() {
+fn any_frame_is_parsed_or_rejected() {
     check_corpus("client_message", client_message::client_message);
 }
 
 #[test]
-fn any_sockjs_frame_is_read_or_refused() {
+fn any_sockjs_frame_is_parsed_or_rejected() {
     check_corpus("sockjs_frames", sockjs_frames::sockjs_frames);
 }

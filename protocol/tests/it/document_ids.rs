@@ -1,4 +1,4 @@
-//! Document ids beyond the vectors.
+//! Properties of document ids that the vectors do not cover.
 
 use std::borrow::Cow;
 
@@ -12,12 +12,12 @@ fn an_ordinary_id_is_not_copied() {
 }
 
 #[test]
-fn a_marked_id_that_needs_no_mark_is_read_all_the_same() {
+fn an_unnecessary_mark_is_accepted() {
     assert_eq!(DocumentId::from_wire("-abc"), Ok(DocumentId::from("abc")));
 }
 
 #[test]
-fn an_object_is_no_id() {
+fn an_object_is_not_a_document_id() {
     for wire in ["~{}", "~[]", r#"~{"$date":1}"#, r#"~{"$InfNaN":1}"#, "~1e400"] {
         assert!(DocumentId::from_wire(wire).is_err(), "{wire}");
     }

@@ -1,4 +1,4 @@
-//! Typed Rust values, read from EJSON.
+//! Reading typed Rust values from EJSON.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -34,7 +34,7 @@ struct Everything {
 }
 
 #[test]
-fn a_struct_is_read_from_forms() {
+fn structs_are_read_from_forms() {
     let text = r#"{"at":{"$date":5},"ratio":{"$InfNaN":-1},"file":{"$binary":"QQ"},
         "id":{"$type":"oid","$value":"0123456789ABCDEF01234567"},"pattern":{"$flags":"i","$regexp":"a"}}"#;
     let everything: Everything = read(text).unwrap();
@@ -52,13 +52,13 @@ fn a_struct_is_read_from_forms() {
 }
 
 #[test]
-fn an_invalid_date_is_read_as_such() {
+fn an_invalid_date_is_read_as_invalid() {
     assert_eq!(read::<Date>(r#"{"$date":"nonsense"}"#).unwrap(), Date::INVALID);
     assert_eq!(read::<Date>(r#"{"$date":null}"#).unwrap(), Date::from_milliseconds(0));
 }
 
 #[test]
-fn a_flattened_or_untagged_type_is_read_from_forms() {
+fn flattened_and_untagged_types_are_read_from_forms() {
     #[derive(Debug, PartialEq, Deserialize)]
     struct Outer {
         a: i32,
@@ -84,14 +84,14 @@ fn bytes_are_read_into_lists_of_numbers() {
 }
 
 #[test]
-fn a_json_value_sees_the_forms() {
+fn a_json_value_receives_the_forms_undecoded() {
     let text = r#"[{"$date":5},{"$escape":{"$date":6}},{"$InfNaN":1}]"#;
     let value: serde_json::Value = read(text).unwrap();
     assert_eq!(value, json!([{"$date": 5}, {"$date": 6}, null]));
 }
 
 #[test]
-fn raw_json_gets_ejson_text_again() {
+fn raw_json_receives_ejson_text() {
     let text = r#"{"a":{"$date":5},"b":[{"$escape":{"$date":6}},{"$InfNaN":1}]}"#;
     assert_eq!(read::<RawJson>(text).unwrap().get(), text);
     let members: HashMap<String, RawJson> = read(text).unwrap();
@@ -102,7 +102,7 @@ fn raw_json_gets_ejson_text_again() {
 }
 
 #[test]
-fn raw_json_may_be_missing() {
+fn raw_json_is_optional() {
     let both: (Option<RawJson>, Option<RawJson>) = read(r#"[null,{"$date":5}]"#).unwrap();
     assert_eq!(both, (None, Some(RawJson::parse(r#"{"$date":5}"#).unwrap())));
 }
@@ -119,7 +119,7 @@ fn map_keys_are_read_from_strings() {
 }
 
 #[test]
-fn enums_are_read_beside_forms() {
+fn enums_are_read_when_forms_are_present() {
     let text = r#"[{"$date":5},"Empty",{"Line":[1,2]},{"Box":{"width":3}}]"#;
     let (_, empty, line, rectangle): (Date, Shape, Shape, Shape) = read(text).unwrap();
     assert_eq!(empty, Shape::Empty);
@@ -129,14 +129,14 @@ fn enums_are_read_beside_forms() {
 }
 
 #[test]
-fn integers_are_read_exactly_beside_forms() {
+fn integers_are_read_exactly_when_forms_are_present() {
     let text = r#"[9007199254740993,18446744073709551615,3.0,{"$date":5}]"#;
     let (odd, largest, three, _): (i64, u64, u8, Date) = read(text).unwrap();
     assert_eq!((odd, largest, three), (9_007_199_254_740_993, u64::MAX, 3));
 }
 
 #[test]
-fn what_does_not_fit_says_so() {
+fn a_type_mismatch_names_the_expected_type() {
     let message = |text: &str| read::<Vec<i32>>(text).unwrap_err().to_string();
     assert!(message(r#"[{"$date":5}]"#).contains("invalid type: map"));
     assert!(message(r#"[1.5,"$"]"#).contains("invalid type: floating point"));
@@ -148,13 +148,13 @@ fn what_does_not_fit_says_so() {
 }
 
 #[test]
-fn an_unknown_custom_type_is_refused_wherever_it_stands() {
+fn an_unknown_custom_type_is_rejected_at_any_depth() {
     let error = read::<HashMap<String, RawJson>>(r#"{"a":[{"$type":"t","$value":1}]}"#);
     assert_eq!(error.unwrap_err().to_string(), "Custom EJSON type t is not defined");
 }
 
 #[test]
-fn half_a_surrogate_pair_becomes_the_replacement_character() {
+fn an_unpaired_surrogate_becomes_the_replacement_character() {
     assert_eq!(read::<String>(r#""a\ud83d""#).unwrap(), "a\u{fffd}");
     assert_eq!(read::<String>(r#""\ude00\ud83d\ude00\uD83D\uD83D""#).unwrap(), "\u{fffd}😀\u{fffd}\u{fffd}");
     assert_eq!(read::<String>(r#""\\ud83d\u0041""#).unwrap(), "\\ud83dA");
@@ -190,7 +190,7 @@ fn numbers_beyond_a_double_are_errors() {
 }
 
 #[test]
-fn raw_params_are_read_one_by_one() {
+fn raw_parameters_are_read_one_by_one() {
     let raw = RawJson::parse(r#"["a",{"$date":5}]"#).unwrap();
     let params: Vec<RawJson> = from_raw(&raw, &CustomTypes::default()).unwrap();
     assert_eq!(read::<String>(params[0].get()).unwrap(), "a");

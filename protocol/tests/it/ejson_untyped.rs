@@ -1,4 +1,4 @@
-//! [`Ejson`] values: how they are made, compared and looked into.
+//! [`Ejson`] values: construction, comparison and access.
 
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
@@ -11,7 +11,7 @@ fn parse(text: &str) -> Ejson {
 }
 
 #[test]
-fn equality_does_not_look_at_the_order_of_keys() {
+fn equality_ignores_the_order_of_keys() {
     assert_eq!(parse(r#"{"a":1,"b":{"c":2,"d":3}}"#), parse(r#"{"b":{"d":3,"c":2},"a":1}"#));
     assert_ne!(parse(r#"{"a":1}"#), parse(r#"{"a":1,"b":null}"#));
     assert_ne!(parse("[1,2]"), parse("[2,1]"));
@@ -49,7 +49,7 @@ fn equal_numbers_have_equal_hashes() {
 }
 
 #[test]
-fn numbers_are_integers_only_if_they_fit() {
+fn a_number_is_an_integer_only_if_it_fits() {
     assert_eq!(Number::from(3.0).as_i64(), Some(3));
     assert_eq!(Number::from(3.5).as_i64(), None);
     assert_eq!(Number::from(-1).as_u64(), None);
@@ -61,13 +61,13 @@ fn numbers_are_integers_only_if_they_fit() {
 }
 
 #[test]
-fn integers_of_64_bits_are_kept() {
+fn integers_of_64_bits_are_exact() {
     let text = "[9007199254740993,-9223372036854775808,18446744073709551615]";
     assert_eq!(parse(text).to_raw().get(), text);
 }
 
 #[test]
-fn values_can_be_looked_into() {
+fn accessors_return_the_parts_of_a_value() {
     let value = parse(r#"{"text":"a","list":[true,null,1.5],"at":{"$date":5}}"#);
     assert_eq!(value.get("text").and_then(Ejson::as_str), Some("a"));
     let list = value.get("list").and_then(Ejson::as_array).unwrap();
@@ -89,7 +89,7 @@ fn typed_values_become_ejson_and_back() {
 }
 
 #[test]
-fn a_regexp_is_printed_as_javascript_shows_it() {
+fn a_regexp_is_printed_as_in_javascript() {
     let regexp = Regexp::new("", "").unwrap();
     assert_eq!(regexp.source(), "(?:)");
     let again = Regexp::new(regexp.source(), "").unwrap();
@@ -108,7 +108,7 @@ fn an_object_id_is_24_hexadecimal_digits() {
 }
 
 #[test]
-fn dates_agree_with_the_clock_of_rust() {
+fn dates_convert_to_and_from_system_time() {
     let epoch = SystemTime::UNIX_EPOCH;
     let later = epoch + Duration::from_micros(1_500_999);
     assert_eq!(Date::from(later), Date::from_milliseconds(1500));
@@ -130,7 +130,7 @@ fn text_without_forms_needs_no_decoding() {
 }
 
 #[test]
-fn deep_text_without_forms_is_valid_without_recursion() {
+fn deeply_nested_text_without_forms_is_validated_without_recursion() {
     let text = format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
     assert!(validate(&text, &CustomTypes::default()).is_ok());
 }

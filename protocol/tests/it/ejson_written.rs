@@ -1,4 +1,4 @@
-//! Typed Rust values, written as EJSON.
+//! Writing typed Rust values as EJSON.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -68,13 +68,13 @@ enum Shape {
 }
 
 #[test]
-fn floats_are_written_as_javascript_writes_them() {
+fn floats_are_written_as_in_javascript() {
     assert_eq!(written(&[3.0, -0.0, 0.1, 1e21, 1e-7]), "[3,0,0.1,1e+21,1e-7]");
     assert_eq!(written(&[0.1_f32, 16_777_216.0, 1e-8]), "[0.1,16777216,1e-8]");
 }
 
 #[test]
-fn what_is_no_finite_number_becomes_a_form() {
+fn non_finite_numbers_become_forms() {
     let numbers = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
     assert_eq!(written(&numbers), r#"[{"$InfNaN":0},{"$InfNaN":1},{"$InfNaN":-1}]"#);
     assert_eq!(written(&f32::INFINITY), r#"{"$InfNaN":1}"#);
@@ -88,7 +88,7 @@ fn integers_keep_all_their_digits() {
 }
 
 #[test]
-fn nothing_is_null() {
+fn unit_and_none_are_null() {
     assert_eq!(written(&((), None::<i32>, Some(1))), "[null,null,1]");
 }
 
@@ -98,7 +98,7 @@ fn bytes_become_a_form() {
 }
 
 #[test]
-fn strings_are_escaped_as_json_stringify_does() {
+fn strings_are_escaped_as_by_json_stringify() {
     let text = "\"\\/\u{8}\u{c}\n\r\t\u{0}\u{1f}\u{7f}\u{2028}é😀";
     assert_eq!(written(text), "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0000\\u001f\u{7f}\u{2028}é😀\"");
     assert_eq!(written(&Displayed("\"\n")), r#""<\"\n>""#);
@@ -149,7 +149,7 @@ fn a_variant_that_looks_like_a_form_is_escaped() {
 }
 
 #[test]
-fn the_types_of_ejson_go_out_as_themselves() {
+fn ejson_types_are_written_as_their_forms() {
     let id: ObjectId = "0123456789abcdef01234567".parse().unwrap();
     let values = (
         Date::from_milliseconds(1),
@@ -186,7 +186,7 @@ fn the_value_of_a_custom_type_is_written_literally() {
 }
 
 #[test]
-fn raw_json_is_copied_as_it_is() {
+fn raw_json_is_copied_unchanged() {
     let text = r#"{ "$date" : 1.0 }"#;
     let raw = RawJson::parse(text).unwrap();
     let value: Box<RawValue> = serde_json::from_str(text).unwrap();
@@ -203,14 +203,14 @@ fn map_keys_become_strings() {
 }
 
 #[test]
-fn map_keys_without_a_text_are_refused() {
+fn map_keys_that_are_not_strings_are_rejected() {
     let error = to_raw(&BTreeMap::from([([1], 1)])).unwrap_err();
     assert!(matches!(error, EncodeError::Key));
     assert!(to_raw(&BTreeMap::from([((), 1)])).is_err());
 }
 
 #[test]
-fn a_value_that_refuses_says_why() {
+fn a_failing_serialisation_reports_its_reason() {
     struct Refuses;
     impl Serialize for Refuses {
         fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
@@ -221,7 +221,7 @@ fn a_value_that_refuses_says_why() {
 }
 
 #[test]
-fn a_display_that_fails_is_an_error() {
+fn a_failing_display_is_an_error() {
     struct Fails;
     impl fmt::Display for Fails {
         fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! The tests of the protocol crate, one module a subject.
+//! The tests of the protocol crate, one module per subject.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -13,7 +13,7 @@ fn rng() -> StdRng {
 }
 
 #[test]
-fn ids_have_meteors_length_and_characters() {
+fn ids_have_meteors_length_and_alphabet() {
     let mut rng = rng();
     let id = random::id(&mut rng);
     assert_eq!(id.len(), 17);
@@ -27,7 +27,7 @@ fn ids_have_meteors_length_and_characters() {
 }
 
 #[test]
-fn no_character_is_likelier_than_another() {
+fn all_characters_are_equally_likely() {
     let drawn = random::id_of_length(&mut rng(), UNMISTAKABLE.len() * 10_000);
     let mut counts = HashMap::new();
     drawn.chars().for_each(|character| *counts.entry(character).or_insert(0) += 1);
@@ -36,20 +36,20 @@ fn no_character_is_likelier_than_another() {
 }
 
 #[test]
-fn any_length_can_be_drawn() {
+fn ids_of_any_length_can_be_drawn() {
     assert_eq!(random::id_of_length(&mut rng(), 0), "");
     assert_eq!(random::secret_of_length(&mut rng(), 5).len(), 5);
 }
 
 #[test]
-fn a_stream_goes_on_where_it_ended() {
+fn a_stream_continues_where_it_stopped() {
     let mut random = RandomStream::new("seed");
     let (first, second) = (random.stream("coll").id(), random.stream("coll").id());
     assert_eq!((first.as_str(), second.as_str()), ("zGjfzTYSF8QZMrCFJ", "6zBm444BrpmyhC6qQ"));
 }
 
 #[test]
-fn streams_do_not_disturb_one_another() {
+fn streams_are_independent() {
     let mut random = RandomStream::new("seed");
     random.stream("other").id();
     random.rpc_seed("method");

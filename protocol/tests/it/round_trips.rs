@@ -1,4 +1,4 @@
-//! Whatever the value: what is written reads as the same value again.
+//! Round trips of arbitrary values: what is written is read as the same value.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ fn types() -> CustomTypes {
     CustomTypes::default().with("t")
 }
 
-/// Keys that are forms now and then.
+/// Keys that are sometimes those of forms.
 fn key() -> impl Strategy<Value = String> {
     let of_forms = ["$date", "$regexp", "$flags", "$InfNaN", "$binary", "$escape", "$type", "$value", "$"];
     prop_oneof![
@@ -28,7 +28,7 @@ fn object(value: impl Strategy<Value = Ejson>) -> impl Strategy<Value = Ejson> {
     vec((key(), value), 0..4).prop_map(|entries| Ejson::Object(entries.into_iter().collect()))
 }
 
-/// Integers of 64 bits, and doubles whose text does not read as such an integer.
+/// 64-bit integers, and doubles whose text does not read as such an integer.
 fn number() -> impl Strategy<Value = Number> {
     prop_oneof![
         any::<i64>().prop_map(Number::from),
@@ -138,7 +138,7 @@ proptest! {
     }
 
     #[test]
-    fn canonical_and_indented_texts_hold_the_same_value(value in ejson()) {
+    fn canonical_and_indented_texts_contain_the_same_value(value in ejson()) {
         use bolide_protocol::ejson::Indent;
         for text in [value.to_canonical_string(), value.to_indented_string(Indent::Spaces(2))] {
             prop_assert_eq!(&Ejson::parse(&text, &types()).unwrap(), &value);
@@ -146,7 +146,7 @@ proptest! {
     }
 
     #[test]
-    fn equal_values_have_one_canonical_text(entries in vec((key(), ejson()), 0..5)) {
+    fn equal_values_have_the_same_canonical_text(entries in vec((key(), ejson()), 0..5)) {
         let object: Object = entries.into_iter().collect();
         let reversed: Object = object.clone().into_iter().rev().collect();
         let texts = [object, reversed].map(|object| Ejson::from(object).to_canonical_string());
@@ -154,7 +154,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_value_prints_for_people_is_json(value in ejson()) {
+    fn the_plain_text_of_a_value_is_json(value in ejson()) {
         prop_assert!(RawJson::parse(&value.to_plain_json()).is_ok());
     }
 
@@ -165,7 +165,7 @@ proptest! {
     }
 
     #[test]
-    fn a_typed_value_survives_as_untyped(value in typed()) {
+    fn a_typed_value_survives_conversion_to_untyped(value in typed()) {
         let untyped = Ejson::from_typed(&value).unwrap();
         prop_assert_eq!(untyped.into_typed::<Typed>().unwrap(), value);
     }
@@ -195,13 +195,13 @@ proptest! {
     }
 
     #[test]
-    fn a_document_id_comes_back(text in "[-~{0-9a-f]{0,2}.{0,24}|[0-9a-f]{23,25}") {
+    fn a_document_id_survives_the_wire(text in "[-~{0-9a-f]{0,2}.{0,24}|[0-9a-f]{23,25}") {
         let id = DocumentId::from(text);
         prop_assert_eq!(DocumentId::from_wire(&id.to_wire()), Ok(id));
     }
 
     #[test]
-    fn a_document_id_of_any_kind_comes_back(number in number(), bytes in any::<[u8; 12]>()) {
+    fn a_document_id_of_any_kind_survives_the_wire(number in number(), bytes in any::<[u8; 12]>()) {
         for id in [DocumentId::Number(number), DocumentId::ObjectId(ObjectId::from_bytes(bytes))] {
             if number.is_finite() {
                 prop_assert_eq!(DocumentId::from_wire(&id.to_wire()), Ok(id));

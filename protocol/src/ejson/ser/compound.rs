@@ -1,4 +1,4 @@
-//! The writers of lists, maps and structs.
+//! Writers for sequences, maps and structs.
 
 use serde::ser::{
     Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
@@ -10,7 +10,7 @@ use super::{Mode, TextSerializer, write_string};
 use crate::ejson::EncodeError;
 use crate::ejson::form::Keys;
 
-/// Writes the items of a list.
+/// Writes the items of a sequence.
 pub(in crate::ejson) struct ListWriter<'a> {
     out: &'a mut String,
     mode: Mode,
@@ -62,7 +62,7 @@ write_list! {
     SerializeTupleVariant::serialize_field
 }
 
-/// Writes the entries of a map, and escapes the whole if it turns out to look like a form.
+/// Writes the entries of a map, and escapes the map if it turns out to look like a form.
 pub(in crate::ejson) struct MapWriter<'a> {
     out: &'a mut String,
     mode: Mode,
@@ -146,7 +146,7 @@ impl SerializeStructVariant for MapWriter<'_> {
     }
 }
 
-/// Writes a struct, or the text of a `RawValue` as it is.
+/// Writes a struct, or copies the text of a `RawValue` unchanged.
 pub(in crate::ejson) enum StructWriter<'a> {
     Fields(MapWriter<'a>),
     Verbatim(&'a mut String),

@@ -1,4 +1,4 @@
-//! The keys of maps: JSON takes strings only, so numbers, bools, chars and unit variants become strings.
+//! The keys of maps. JSON keys are strings, so numbers, booleans, chars and unit variants are converted to strings.
 
 use std::fmt::Display;
 
@@ -8,7 +8,7 @@ use super::text::{write_collected, write_float, write_integer};
 use super::write_string;
 use crate::ejson::EncodeError;
 
-/// Writes one key, in quotes.
+/// Writes one quoted key.
 pub(super) struct KeySerializer<'a> {
     out: &'a mut String,
 }

@@ -1,4 +1,4 @@
-//! The serializer: writes any Rust value as EJSON text, without a tree in between.
+//! The serializer: writes any Rust value as EJSON text, without an intermediate tree.
 
 mod compound;
 mod key;
@@ -17,15 +17,15 @@ use super::{Ejson, EncodeError};
 
 pub(crate) use self::text::write_string;
 
-/// The name under which `serde_json`'s `RawValue` hands over its text.
+/// The name under which `serde_json`'s `RawValue` passes its text.
 pub(super) const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
 /// Appends any EJSON value to `out`.
 pub(super) fn write_ejson(out: &mut String, value: &Ejson) {
-    value.serialize(TextSerializer::new(out)).expect("the keys of an Ejson are strings, and nothing in it refuses");
+    value.serialize(TextSerializer::new(out)).expect("the keys of an Ejson are strings, and no value in it fails");
 }
 
-/// Writes one value to the end of a text.
+/// Appends one value to a text.
 pub(super) struct TextSerializer<'a> {
     out: &'a mut String,
     mode: Mode,
@@ -35,9 +35,9 @@ pub(super) struct TextSerializer<'a> {
 enum Mode {
     /// Objects that look like a form are escaped.
     Escaping,
-    /// Within a form nothing is escaped: it is meant to look like one.
+    /// Within a form, objects are not escaped.
     WithinForm,
-    /// The next string is JSON text.
+    /// The next string is JSON text and is copied unchanged.
     Verbatim,
 }
 
@@ -54,7 +54,7 @@ impl<'a> TextSerializer<'a> {
         MapWriter::open(self.out, self.mode, tail)
     }
 
-    /// Writes all of `{"variant":…}` that comes before the value, and returns what comes after it.
+    /// Writes the part of `{"variant":…}` before the value, and returns the part after it.
     fn open_variant(&mut self, variant: &str) -> Tail {
         let is_form = Keys::default().with(variant).form().is_some();
         let tail = if is_form && self.mode == Mode::Escaping {
@@ -69,7 +69,7 @@ impl<'a> TextSerializer<'a> {
         tail
     }
 
-    /// A number without a literal in JSON.
+    /// Writes a number that has no JSON literal.
     fn infinity_or_nan(self, sign: i8) {
         self.out.push_str("{\"$InfNaN\":");
         write_integer(self.out, sign);
@@ -77,7 +77,7 @@ impl<'a> TextSerializer<'a> {
     }
 }
 
-/// What closes an enum's variant: after a map or a single value, and after a list.
+/// The end of an enum variant, after a map, a single value or a sequence.
 struct Tail {
     map: &'static str,
     list: &'static str,

@@ -1,17 +1,17 @@
-//! Strings and numbers as JSON text, written as JavaScript writes them.
+//! Strings and numbers as JSON text, in JavaScript's format.
 
 use std::fmt::{self, Display, Write};
 
 use crate::ejson::EncodeError;
 
-/// Writes a quoted string and escapes what `JSON.stringify` escapes.
+/// Writes a quoted string, with the escapes of `JSON.stringify`.
 pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
     write_escaped(out, text);
     out.push('"');
 }
 
-/// Writes a value by its `Display`, quoted.
+/// Writes a value's `Display` output, quoted.
 pub(super) fn write_collected<T: Display + ?Sized>(out: &mut String, value: &T) -> Result<(), EncodeError> {
     out.push('"');
     let written = write!(EscapedWriter(out), "{value}");
@@ -23,7 +23,7 @@ pub(super) fn write_integer(out: &mut String, integer: impl itoa::Integer) {
     out.push_str(itoa::Buffer::new().format(integer));
 }
 
-/// Of an `f32` these are the shortest digits: `0.1`, not the `0.10000000149011612` that JavaScript would print.
+/// Writes an `f32` with the shortest digits: `0.1`, not JavaScript's `0.10000000149011612`.
 pub(super) fn write_float(out: &mut String, float: impl ryu_js::Float) {
     out.push_str(ryu_js::Buffer::new().format(float));
 }
@@ -70,6 +70,6 @@ fn write_escape(out: &mut String, byte: u8) {
         b'\t' => out.push_str("\\t"),
         0x08 => out.push_str("\\b"),
         0x0c => out.push_str("\\f"),
-        _ => write!(out, "\\u{byte:04x}").expect("a String takes all text"),
+        _ => write!(out, "\\u{byte:04x}").expect("writing to a String does not fail"),
     }
 }

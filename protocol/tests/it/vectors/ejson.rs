@@ -58,7 +58,7 @@ fn ejson_text_decodes_to_the_value() {
 }
 
 #[test]
-fn a_type_that_is_ejson_gets_the_same_value() {
+fn a_typed_reader_gets_the_same_value() {
     for vector in ejson_vectors().decoded {
         let value: Ejson = from_str(&vector.text, &types()).unwrap();
         assert_eq!(value, value_of(&vector.value), "{}", vector.text);
@@ -74,7 +74,7 @@ fn serde_json_decodes_ejson_as_well() {
 }
 
 #[test]
-fn values_are_printed_as_javascript_prints_them() {
+fn values_are_printed_as_in_javascript() {
     for vector in ejson_vectors().decoded {
         let value = value_of(&vector.value);
         assert_eq!(value.to_raw().get(), vector.printed, "{}", vector.text);
@@ -85,7 +85,7 @@ fn values_are_printed_as_javascript_prints_them() {
 }
 
 #[test]
-fn what_was_printed_decodes_to_the_same_value() {
+fn printed_text_decodes_to_the_same_value() {
     for vector in ejson_vectors().decoded {
         let value = value_of(&vector.value);
         if vector.printed.contains("{\"$date\":null}") {
@@ -107,7 +107,7 @@ fn serde_json_prints_the_same_forms() {
 }
 
 #[test]
-fn invalid_ejson_is_refused() {
+fn invalid_ejson_is_rejected() {
     for vector in ejson_vectors().refused {
         let error = Ejson::parse(&vector.text, &types()).expect_err(&vector.text);
         assert!(validate(&vector.text, &types()).is_err(), "{}", vector.text);
@@ -126,7 +126,7 @@ fn canonical_text_has_sorted_keys() {
 }
 
 #[test]
-fn indented_text_is_laid_out_as_in_meteor() {
+fn indented_text_has_meteors_layout() {
     for vector in ejson_vectors().indented {
         let value = Ejson::parse(&vector.text, &types()).unwrap();
         let indent = match &vector.indent {

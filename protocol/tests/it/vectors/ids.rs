@@ -31,12 +31,12 @@ fn document_id_of(notation: &Value) -> DocumentId {
         Ejson::Number(number) => DocumentId::Number(number),
         Ejson::String(text) => DocumentId::String(text),
         Ejson::ObjectId(id) => DocumentId::ObjectId(id),
-        other => panic!("no document id: {other:?}"),
+        other => panic!("not a document id: {other:?}"),
     }
 }
 
 #[test]
-fn document_ids_go_on_the_wire() {
+fn document_ids_are_written_to_the_wire() {
     let vectors: DocumentIds = read("document_ids.json");
     for vector in vectors.both.iter().chain(&vectors.written) {
         assert_eq!(document_id_of(&vector.id).to_wire(), vector.wire);
@@ -44,7 +44,7 @@ fn document_ids_go_on_the_wire() {
 }
 
 #[test]
-fn document_ids_come_from_the_wire() {
+fn document_ids_are_read_from_the_wire() {
     let vectors: DocumentIds = read("document_ids.json");
     for vector in vectors.both.iter().chain(&vectors.read) {
         assert_eq!(DocumentId::from_wire(&vector.wire), Ok(document_id_of(&vector.id)));
@@ -52,7 +52,7 @@ fn document_ids_come_from_the_wire() {
 }
 
 #[test]
-fn what_is_no_document_id_is_refused() {
+fn invalid_document_ids_are_rejected() {
     for wire in read::<DocumentIds>("document_ids.json").refused {
         assert!(DocumentId::from_wire(&wire).is_err(), "{wire}");
     }

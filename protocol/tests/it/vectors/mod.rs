@@ -1,4 +1,4 @@
-//! Every vector in `protocol/vectors`, both ways.
+//! Every vector in `protocol/vectors`, in both directions.
 
 mod ejson;
 mod ids;
@@ -21,7 +21,7 @@ fn types() -> CustomTypes {
     CustomTypes::default().with("Decimal")
 }
 
-/// The value that a vector's notation stands for.
+/// Returns the value that a vector's notation represents.
 fn value_of(notation: &Value) -> Ejson {
     let Value::Object(tagged) = notation else {
         return serde_json::from_value(notation.clone()).unwrap();

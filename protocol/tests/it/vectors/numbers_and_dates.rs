@@ -1,4 +1,4 @@
-//! How JavaScript prints numbers, and reads and prints dates.
+//! Printing numbers, and reading and printing dates, as JavaScript does.
 
 use bolide_protocol::ejson::{Date, Number, from_str, to_raw};
 use serde::Deserialize;
@@ -17,8 +17,8 @@ struct PrintedNumber {
 }
 
 #[test]
-#[expect(clippy::float_cmp, reason = "the number must be read to the last bit")]
-fn numbers_are_printed_as_javascript_prints_them() {
+#[expect(clippy::float_cmp, reason = "the number must be exact to the last bit")]
+fn numbers_are_printed_as_in_javascript() {
     for vector in read::<Numbers>("numbers.json").printed {
         let float = f64::from_bits(u64::from_str_radix(&vector.bits, 16).unwrap());
         assert_eq!(Number::from(float).to_string(), vector.text);
