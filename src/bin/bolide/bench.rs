@@ -6,13 +6,18 @@ use std::time::Duration;
 use bolide::chance::{Chance as _, SystemChance};
 use bolide::client::{Address, CallError, Client, Reconnect};
 use bolide::protocol::RawJson;
-use parking_lot::Mutex;
+use hdrhistogram::{CreationError, Histogram};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::latencies::Latencies;
 use crate::output::{EXIT_CODES, Failure, print_line};
 use crate::progress::Progress;
+
+/// Latencies are kept with this number of significant decimal digits, that is, exact to 1 %.
+const LATENCY_DIGITS: u8 = 2;
+
+/// An hour. A longer latency counts as one.
+const LONGEST_LATENCY_MICROS: u64 = 3_600_000_000;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
@@ -65,11 +70,29 @@ fn read_call(text: &str) -> Result<MixedCall, String> {
 }
 
 /// What has been measured so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Measured {
-    latencies: Latencies,
+    /// The latencies of calls that went well, in microseconds.
+    latencies: Histogram<u64>,
     errors: u64,
     first_error: Option<CallError>,
+}
+
+impl Measured {
+    fn new() -> Result<Self, CreationError> {
+        let latencies = Histogram::new_with_bounds(1, LONGEST_LATENCY_MICROS, LATENCY_DIGITS)?;
+        Ok(Self { latencies, errors: 0, first_error: None })
+    }
+
+    fn record(&mut self, latency: Duration) {
+        self.latencies.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    fn add(&mut self, other: Self) {
+        self.latencies += other.latencies;
+        self.errors += other.errors;
+        self.first_error = self.first_error.take().or(other.first_error);
+    }
 }
 
 /// What all workers share.
@@ -78,7 +101,6 @@ struct Plan {
     end: Instant,
     /// How long between two calls of one worker.
     pace: Option<Duration>,
-    measured: Mutex<Measured>,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -100,30 +122,34 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         mix,
         end: since + Duration::from_secs(arguments.duration),
         pace: arguments.rate.map(|rate| Duration::from_secs(1).saturating_mul(workers) / rate.max(1)),
-        measured: Mutex::default(),
     });
+    let new_measured = || Measured::new().map_err(|error| Failure::Load(error.to_string()));
+    let mut measured = new_measured()?;
     let mut working = JoinSet::new();
     for (connection, client) in clients.iter().enumerate() {
         for worker in 0..arguments.window {
             let place = connection * arguments.window + worker;
-            working.spawn(work(client.clone(), Arc::clone(&plan), place, workers));
+            working.spawn(work(client.clone(), Arc::clone(&plan), place, workers, new_measured()?));
         }
     }
-    while working.join_next().await.is_some() {}
+    while let Some(worker) = working.join_next().await {
+        // A worker that panicked has said so on standard error.
+        let Ok(by_worker) = worker else { continue };
+        measured.add(by_worker);
+    }
     let took = since.elapsed();
     drop(progress);
-    report(&plan.measured.lock(), took)
+    report(measured, took)
 }
 
 /// Makes one call after the other.
-async fn work(client: Client, plan: Arc<Plan>, place: usize, workers: u32) {
+async fn work(client: Client, plan: Arc<Plan>, place: usize, workers: u32, mut measured: Measured) -> Measured {
     let mut next = first_of_the_mix(&plan.mix);
     let mut due = Instant::now();
     if let Some(pace) = plan.pace {
         // Workers begin one after the other, so that calls are spread evenly.
         due += pace.mul_f64(f64::from(u32::try_from(place).unwrap_or_default()) / f64::from(workers));
     }
-    let mut mine = Measured::default();
     while due < plan.end {
         if plan.pace.is_some() {
             sleep_until(due).await;
@@ -131,11 +157,11 @@ async fn work(client: Client, plan: Arc<Plan>, place: usize, workers: u32) {
         let call = &plan.mix[next];
         next = (next + 1) % plan.mix.len();
         match client.call::<()>(&call.method, &call.params).outcome().await {
-            Ok(_) => mine.latencies.record(due.elapsed()),
+            Ok(_) => measured.record(due.elapsed()),
             Err(error) => {
                 let is_the_end = !matches!(error, CallError::Server(_));
-                mine.errors += 1;
-                mine.first_error.get_or_insert(error);
+                measured.errors += 1;
+                measured.first_error.get_or_insert(error);
                 if is_the_end {
                     break;
                 }
@@ -143,10 +169,7 @@ async fn work(client: Client, plan: Arc<Plan>, place: usize, workers: u32) {
         }
         due = plan.pace.map_or_else(Instant::now, |pace| due + pace);
     }
-    let mut all = plan.measured.lock();
-    all.latencies.add(&mine.latencies);
-    all.errors += mine.errors;
-    all.first_error = all.first_error.take().or(mine.first_error);
+    measured
 }
 
 /// Every worker begins elsewhere in the mix.
@@ -156,13 +179,14 @@ fn first_of_the_mix(mix: &[MixedCall]) -> usize {
     u32::from_le_bytes(bytes) as usize % mix.len()
 }
 
-fn report(measured: &Measured, took: Duration) -> Result<(), Failure> {
+fn report(measured: Measured, took: Duration) -> Result<(), Failure> {
     let Measured { latencies, errors, first_error } = measured;
-    let per_second = u128::from(latencies.count()) * 1000 / took.as_millis().max(1);
-    print_line(&format!("calls       {}", latencies.count()));
+    let per_second = u128::from(latencies.len()) * 1000 / took.as_millis().max(1);
+    print_line(&format!("calls       {}", latencies.len()));
     print_line(&format!("per second  {per_second}"));
     for (name, share) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
-        print_line(&format!("{name:<10}  {:?}", latencies.at(share)));
+        let latency = Duration::from_micros(latencies.value_at_quantile(share));
+        print_line(&format!("{name:<10}  {latency:?}"));
     }
     print_line(&format!("errors      {errors}"));
     match first_error {

@@ -9,7 +9,6 @@ mod documents;
 mod environment;
 mod import;
 mod key;
-mod latencies;
 mod login;
 mod methods;
 mod output;
