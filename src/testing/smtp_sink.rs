@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -11,7 +13,6 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use super::ReceivedMail;
-use super::mime::from_base64;
 
 /// How long a test waits for a mail before it fails.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -220,7 +221,7 @@ impl Dialogue {
     }
 
     fn credentials(&self, line: &str) -> &'static str {
-        let shown = line.rsplit(' ').next().map(from_base64).unwrap_or_default();
+        let shown = line.trim_end().rsplit(' ').next().and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
         self.state.send_modify(|state| state.credentials = String::from_utf8(shown).ok());
         match self.behaviour() {
             SinkBehaviour::RefuseCredentials => "535 not these credentials",
