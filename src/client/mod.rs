@@ -39,6 +39,7 @@ mod call;
 mod changes;
 mod document;
 mod error;
+pub(crate) mod http;
 mod login;
 mod options;
 mod rest;

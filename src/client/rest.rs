@@ -7,11 +7,9 @@ use std::time::Duration;
 use bolide_protocol::ejson::{self, CustomTypes};
 use bolide_protocol::error::ErrorCode;
 use bolide_protocol::{DdpError, RawJson};
-use http::header::{CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Bytes;
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -20,13 +18,10 @@ use serde_json::json;
 use super::address::{Address, InvalidAddress};
 use super::call::as_array;
 use super::error::{CallError, ConnectError};
-use super::stream::Stream;
+use super::http::HttpClient;
 use super::two_factor::{Answer, Challenge, Prompter, Proof, Subject, prove};
 
-/// The largest answer that is read, in bytes.
-const ANSWER_SIZE: usize = 64 << 20;
-
-/// Calls methods over HTTP. It keeps no connection: every request opens one.
+/// Calls methods over HTTP. It keeps its connections for the next request.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), bolide::client::CallError> {
@@ -41,7 +36,7 @@ const ANSWER_SIZE: usize = 64 << 20;
 #[derive(Debug)]
 pub struct RestClient {
     address: Address,
-    tls: Option<Arc<ClientConfig>>,
+    http: HttpClient,
     timeout: Duration,
     prompter: Option<Prompter>,
     account: Option<RestAccount>,
@@ -62,7 +57,8 @@ impl RestClient {
     /// When it is no [`Address`].
     pub fn new(address: &str) -> Result<Self, ConnectError> {
         let address = address.parse().map_err(|error: InvalidAddress| ConnectError::Address(error))?;
-        Ok(Self { address, tls: None, timeout: Duration::from_mins(1), prompter: None, account: None })
+        let http = HttpClient::new(None);
+        Ok(Self { address, http, timeout: Duration::from_mins(1), prompter: None, account: None })
     }
 
     /// Whom to ask for a second factor, as [`ClientBuilder::two_factor`](super::ClientBuilder::two_factor).
@@ -79,7 +75,7 @@ impl RestClient {
     /// How to speak TLS, for servers whose certificate is not signed by a public authority.
     #[must_use]
     pub fn tls(mut self, config: Arc<ClientConfig>) -> Self {
-        self.tls = Some(config);
+        self.http = HttpClient::new(Some(config));
         self
     }
 
@@ -151,33 +147,14 @@ impl RestClient {
         format!("/api/v1/{endpoint}/{label}")
     }
 
-    async fn post(&self, path: &str, body: &serde_json::Value, proof: Option<&Proof>) -> Result<HttpAnswer, CallError> {
-        let exchange = self.exchange(path, body, proof);
-        tokio::time::timeout(self.timeout, exchange).await.unwrap_or(Err(ConnectError::Timeout(self.timeout).into()))
-    }
-
-    async fn exchange(
+    async fn post(
         &self,
         path: &str,
         body: &serde_json::Value,
         proof: Option<&Proof>,
-    ) -> Result<HttpAnswer, CallError> {
-        let request = self.request(path, body, proof)?;
-        let stream = Stream::open(&self.address, self.tls.as_ref()).await?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| not_http(&error))?;
-        let answer = async {
-            let response = sender.send_request(request).await.map_err(|error| not_http(&error))?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_SIZE).collect().await;
-            Ok(HttpAnswer { status, body: body.map_err(|error| CallError::Http(error.to_string()))?.to_bytes() })
-        };
-        tokio::pin!(answer);
-        tokio::select! {
-            answer = &mut answer => answer,
-            // The server has closed, which it may do when it has answered.
-            _ = connection => answer.await,
-        }
+    ) -> Result<Response<Bytes>, CallError> {
+        let exchange = self.http.send(self.request(path, body, proof)?);
+        tokio::time::timeout(self.timeout, exchange).await.unwrap_or(Err(ConnectError::Timeout(self.timeout).into()))
     }
 
     fn request(
@@ -185,15 +162,12 @@ impl RestClient {
         path: &str,
         body: &serde_json::Value,
         proof: Option<&Proof>,
-    ) -> Result<Request<Full<Bytes>>, CallError> {
-        let url = self.address.rest(path);
-        let target = url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|slash| &rest[slash..]));
-        let host = self.address.uri().authority().map_or("", |authority| authority.as_str());
-        let mut request = Request::new(Full::from(body.to_string()));
+    ) -> Result<Request<String>, CallError> {
+        let mut request = Request::new(body.to_string());
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = target.unwrap_or("/").parse().map_err(|_| CallError::Http(format!("no path: {path}")))?;
+        *request.uri_mut() =
+            self.address.rest(path).parse().map_err(|_| CallError::Http(format!("no path: {path}")))?;
         let headers = request.headers_mut();
-        set(headers, HOST, host)?;
         set(headers, CONTENT_TYPE, "application/json")?;
         if let Some(account) = &self.account {
             set(headers, HeaderName::from_static("x-user-id"), &account.user_id)?;
@@ -235,15 +209,8 @@ fn escaped(byte: u8) -> String {
     format!("%{byte:02X}")
 }
 
-struct HttpAnswer {
-    status: StatusCode,
-    body: Bytes,
-}
-
-impl HttpAnswer {
-    fn read<T: DeserializeOwned>(&self) -> Result<T, CallError> {
-        serde_json::from_slice(&self.body).map_err(|_| CallError::Http(format!("status {}", self.status)))
-    }
+fn read<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, CallError> {
+    serde_json::from_slice(answer.body()).map_err(|_| CallError::Http(format!("status {}", answer.status())))
 }
 
 /// What a server answers that refuses a request itself.
@@ -260,29 +227,29 @@ struct Refusal {
     details: Option<RawJson>,
 }
 
-fn refusal_of(answer: &HttpAnswer) -> CallError {
-    let refusal = match answer.read::<Refusal>() {
+fn refusal_of(answer: &Response<Bytes>) -> CallError {
+    let refusal = match read::<Refusal>(answer) {
         Ok(refusal) => refusal,
         Err(error) => return error,
     };
     let code = refusal.error_type.map(ErrorCode::Name).or(refusal.error);
-    let code = code.unwrap_or_else(|| i64::from(answer.status.as_u16()).into());
+    let code = code.unwrap_or_else(|| i64::from(answer.status().as_u16()).into());
     CallError::Server(DdpError { error: code, reason: refusal.message, details: refusal.details })
 }
 
-fn account_of(answer: &HttpAnswer) -> Result<RestAccount, CallError> {
+fn account_of(answer: &Response<Bytes>) -> Result<RestAccount, CallError> {
     #[derive(Deserialize)]
     struct LoggedIn {
         data: RestAccount,
     }
-    match answer.status {
-        StatusCode::OK => answer.read::<LoggedIn>().map(|answer| answer.data),
+    match answer.status() {
+        StatusCode::OK => read::<LoggedIn>(answer).map(|answer| answer.data),
         _ => Err(refusal_of(answer)),
     }
 }
 
 /// The DDP message is in a text, whatever the status: older servers say 200 when a method fails.
-fn result_of(answer: &HttpAnswer) -> Result<Option<RawJson>, CallError> {
+fn result_of(answer: &Response<Bytes>) -> Result<Option<RawJson>, CallError> {
     #[derive(Deserialize)]
     struct Wrapped {
         message: String,
@@ -293,7 +260,7 @@ fn result_of(answer: &HttpAnswer) -> Result<Option<RawJson>, CallError> {
         result: Option<RawJson>,
         error: Option<DdpError>,
     }
-    let wrapped = answer.read::<Wrapped>().map(|wrapped| serde_json::from_str::<Outcome>(&wrapped.message));
+    let wrapped = read::<Wrapped>(answer).map(|wrapped| serde_json::from_str::<Outcome>(&wrapped.message));
     match wrapped {
         Ok(Ok(Outcome { error: Some(error), .. })) => Err(CallError::Server(error)),
         Ok(Ok(Outcome { msg, result, .. })) if msg == "result" => Ok(result),
@@ -303,11 +270,7 @@ fn result_of(answer: &HttpAnswer) -> Result<Option<RawJson>, CallError> {
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), CallError> {
     let mut value = HeaderValue::from_str(value).map_err(|_| ConnectError::Header(name.to_string()))?;
-    value.set_sensitive(name != HOST && name != CONTENT_TYPE);
+    value.set_sensitive(name != CONTENT_TYPE);
     headers.insert(name, value);
     Ok(())
-}
-
-fn not_http(error: &hyper::Error) -> CallError {
-    CallError::Http(error.to_string())
 }

@@ -2,21 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
-use http::uri::Authority;
-use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Bytes;
-use hyper_util::rt::TokioIo;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::uri::{Authority, Scheme};
+use http::{Request, Response, Uri};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::net::TcpStream;
 
 use super::matching::{Mismatch, check_expected, matches};
 use super::memory::{Memory, check_sent};
-
-/// The longest answer that is read, in bytes.
-const ANSWER_BYTES: usize = 64 << 20;
+use crate::client::http::HttpClient;
 
 /// A request, and what is expected of its answer.
 #[derive(Debug, Clone)]
@@ -123,29 +117,17 @@ impl HttpAnswer {
     }
 }
 
-/// Sends a request to the server at `authority`, on a connection of its own.
-pub(super) async fn exchange(authority: &Authority, mut request: Request<String>) -> Result<Response<String>, String> {
-    let address = match authority.port() {
-        Some(_) => authority.to_string(),
-        None => format!("{authority}:80"),
-    };
-    let host = HeaderValue::from_str(authority.as_str()).map_err(as_text)?;
-    request.headers_mut().entry(HOST).or_insert(host);
-    let stream = TcpStream::connect(address).await.map_err(as_text)?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(as_text)?;
-    let answered = async {
-        let answer = sender.send_request(request.map(|body| Full::new(Bytes::from(body)))).await.map_err(as_text)?;
-        let (head, body) = answer.into_parts();
-        let body = Limited::new(body, ANSWER_BYTES).collect().await.map_err(as_text)?.to_bytes();
-        Ok(Response::from_parts(head, String::from_utf8_lossy(&body).into_owned()))
-    };
-    tokio::pin!(answered);
-    tokio::select! {
-        answer = &mut answered => answer,
-        // The server may close when it has answered.
-        _ = connection => answered.await,
-    }
+/// Sends a request, whose address is a path with a query, to the server at `authority`.
+pub(super) async fn exchange(
+    client: &HttpClient,
+    authority: &Authority,
+    mut request: Request<String>,
+) -> Result<Response<String>, String> {
+    let mut address = request.uri().clone().into_parts();
+    (address.scheme, address.authority) = (Some(Scheme::HTTP), Some(authority.clone()));
+    *request.uri_mut() = Uri::from_parts(address).map_err(as_text)?;
+    let answer = client.send(request).await.map_err(as_text)?;
+    Ok(answer.map(|body| String::from_utf8_lossy(&body).into_owned()))
 }
 
 /// A request as a failure shows it.

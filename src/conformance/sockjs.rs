@@ -14,6 +14,8 @@ use super::websocket::{WebSocket, WebSocketConnection};
 #[derive(Debug)]
 pub struct SockJs {
     address: String,
+    /// Sends the HTTP requests.
+    requests: WebSocket,
     sessions: AtomicU64,
 }
 
@@ -31,8 +33,8 @@ impl SockJs {
     /// Says what is wrong with the address.
     pub fn new(address: &str) -> Result<Self, TransportError> {
         let address = address.trim_end_matches('/').to_owned();
-        WebSocket::new(&address)?;
-        Ok(Self { address, sessions: AtomicU64::new(0) })
+        let requests = WebSocket::new(&address)?;
+        Ok(Self { address, requests, sessions: AtomicU64::new(0) })
     }
 }
 
@@ -51,7 +53,7 @@ impl Transport for SockJs {
     }
 
     async fn request(&self, request: Request<String>) -> Result<Response<String>, TransportError> {
-        WebSocket::new(&self.address)?.request(request).await
+        self.requests.request(request).await
     }
 }
 

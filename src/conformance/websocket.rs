@@ -14,11 +14,13 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 use super::http::exchange;
 use super::step::Opening;
 use super::transport::{Connection, Received, Transport, TransportError};
+use crate::client::http::HttpClient;
 
 /// A server's raw WebSocket endpoint.
 #[derive(Debug, Clone)]
 pub struct WebSocket {
     address: Uri,
+    http: HttpClient,
 }
 
 /// An open WebSocket.
@@ -37,7 +39,7 @@ impl WebSocket {
         if address.scheme_str() != Some("ws") {
             return Err(failed(&address, &"the address has to begin with ws://"));
         }
-        Ok(Self { address })
+        Ok(Self { address, http: HttpClient::new(None) })
     }
 
     fn request(&self, opening: &Opening) -> Result<Request, String> {
@@ -71,7 +73,7 @@ impl Transport for WebSocket {
 
     async fn request(&self, request: HttpRequest<String>) -> Result<Response<String>, TransportError> {
         let authority = self.address.authority().ok_or_else(|| failed(&self.address, &"the address has no host"))?;
-        exchange(authority, request).await.map_err(|reason| failed(authority, &reason))
+        exchange(&self.http, authority, request).await.map_err(|reason| failed(authority, &reason))
     }
 }
 

@@ -1,8 +1,10 @@
 //! The client over REST, against a server that answers as Rocket.Chat does.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::routing::post;
 use bolide::client::{CallError, Challenge, RestClient, TwoFactorMethod};
@@ -111,4 +113,22 @@ async fn refusals_of_the_server_keep_what_it_says() {
     let nowhere = RestClient::new(&format!("{address}/elsewhere/websocket")).expect("an address");
     let error = soon(nowhere.call::<Value>("add", &())).await.expect_err("a refusal");
     assert!(matches!(error, CallError::Http(ref status) if status.contains("404")), "{error}");
+}
+
+#[tokio::test]
+async fn requests_share_a_connection() {
+    let port = async |ConnectInfo(client): ConnectInfo<SocketAddr>| {
+        let answer = json!({"msg": "result", "id": "1", "result": client.port()});
+        json!({"message": answer.to_string(), "success": true}).to_string()
+    };
+    let router = Router::new().route("/api/v1/method.callAnon/{method}", post(port));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+
+    let client = RestClient::new(&format!("http://{address}")).expect("an address");
+    let first: u16 = soon(client.call("port", &())).await.expect("a port");
+    let second: u16 = soon(client.call("port", &())).await.expect("a port");
+    assert_eq!(first, second);
 }
