@@ -15,12 +15,13 @@ use bolide::App;
 use bolide::client::Client;
 use parking_lot::Mutex;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 use serde_json::{Value, json};
 
 use crate::application::application;
 use crate::client_two_factor::{Porter, register};
 use crate::server::Server;
-use crate::waiting::SOON;
+use crate::waiting::{SOON, until};
 
 /// A user with a configuration directory of their own.
 pub(crate) struct User {
@@ -297,6 +298,21 @@ async fn passwords_are_not_shown_while_they_are_typed() {
     let (status, shown) = terminal.ends().await;
     assert!(status.success(), "{shown}");
     assert!(shown.contains("signed in as ada"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_password_prompt_leaves_the_terminal_as_it_was() {
+    let (server, user) = (gated_server("totp").await, User::new("interrupted"));
+    let login = ["login", &server.url(), "--user", "ada"];
+    let mut terminal = Terminal::start(user.bolide(&login));
+    let screen = terminal.keyboard.try_clone().expect("a file");
+    let shows_typing = || tcgetattr(&screen).expect("a mode").local_modes.contains(LocalModes::ECHO);
+    terminal.sees("Password of ada: ").await;
+    until(|| !shows_typing()).await;
+    terminal.types("Password of ada: ", "sec\u{3}").await;
+    let (status, shown) = terminal.ends().await;
+    assert_eq!(status.code(), Some(130), "{shown}");
+    assert!(shows_typing() && !shown.contains("sec"), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

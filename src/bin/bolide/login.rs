@@ -7,7 +7,7 @@ use bolide::client::Login;
 use crate::connection::{Connection, Identity};
 use crate::output::{EXIT_CODES, Failure, harmless, print_line};
 use crate::progress::Progress;
-use crate::prompt::{Typing, ask};
+use crate::terminal::{Typing, ask};
 use crate::tokens::{self, Kept};
 
 #[derive(Debug, clap::Args)]

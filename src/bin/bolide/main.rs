@@ -16,6 +16,7 @@ mod progress;
 mod prompt;
 mod serve;
 mod subscribe;
+mod terminal;
 mod token;
 mod tokens;
 mod user;

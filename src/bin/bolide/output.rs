@@ -7,6 +7,8 @@ use bolide::client::{CallError, ConnectError};
 use bolide::protocol::ejson::{CustomTypes, Indent};
 use bolide::protocol::{DdpError, Ejson};
 
+use crate::terminal;
+
 /// What `--help` says of exit codes.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
@@ -89,7 +91,7 @@ pub(crate) async fn finish(command: impl Future<Output = Result<(), Failure>>) -
         _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
     };
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
-    crate::prompt::leave_terminal_as_it_was();
+    terminal::leave_as_it_was();
     complain(&failure);
     // A thread may still wait for a key; the program does not wait for it.
     std::process::exit(failure.exit_code().into())

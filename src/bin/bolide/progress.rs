@@ -1,75 +1,62 @@
 //! [`Progress`]: on a terminal, what a command waits for.
 
-use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::task::JoinHandle;
 
-/// Nothing is shown before that: most calls are quicker.
+/// The time before anything is shown: most calls are quicker.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Shows on standard error, if it is a terminal, what is waited for and for how long. It goes away when it is dropped.
+/// How often the shown time is updated.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Shows on standard error, if it is a terminal, what the command waits for and for how long. It is removed from the
+/// terminal when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    hidden: Arc<AtomicBool>,
-    painter: Option<tokio::task::JoinHandle<()>>,
+    bar: ProgressBar,
+    start: JoinHandle<()>,
 }
 
 impl Progress {
     pub(crate) fn of(what: String) -> Self {
-        let hidden = Arc::new(AtomicBool::new(false));
-        let painter = io::stderr().is_terminal().then(|| tokio::spawn(paint(what, Arc::clone(&hidden))));
-        Self { hidden, painter }
+        let style = ProgressStyle::with_template("{msg} … {elapsed}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::no_length().with_style(style).with_message(what);
+        let waiting = bar.clone();
+        let start = tokio::spawn(async move {
+            tokio::time::sleep(PATIENCE).await;
+            waiting.enable_steady_tick(INTERVAL);
+        });
+        Self { bar, start }
     }
 
-    /// What hides it, while something else is shown there.
+    /// Returns what hides it while something else is shown on the terminal.
     pub(crate) fn curtain(&self) -> Curtain {
-        Curtain(Arc::clone(&self.hidden))
+        Curtain(self.bar.clone())
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(painter) = &self.painter {
-            painter.abort();
-            clear();
-        }
+        self.start.abort();
+        self.bar.finish_and_clear();
     }
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Curtain(Arc<AtomicBool>);
+pub(crate) struct Curtain(ProgressBar);
 
 impl Curtain {
+    /// Removes the progress from the terminal.
     pub(crate) fn close(&self) {
-        self.0.store(true, Ordering::SeqCst);
-        if io::stderr().is_terminal() {
-            clear();
-        }
+        // A bar that is finished is not drawn, even if its patience ends meanwhile.
+        self.0.finish_and_clear();
     }
 
+    /// Shows the progress again, with a time that starts at zero.
     pub(crate) fn open(&self) {
-        self.0.store(false, Ordering::SeqCst);
+        self.0.reset();
+        self.0.enable_steady_tick(INTERVAL);
     }
-}
-
-async fn paint(what: String, hidden: Arc<AtomicBool>) {
-    let since = Instant::now();
-    tokio::time::sleep(PATIENCE).await;
-    loop {
-        if !hidden.load(Ordering::SeqCst) {
-            let mut errors = io::stderr().lock();
-            let _closed = write!(errors, "\r\x1b[2K{what} … {} s", since.elapsed().as_secs());
-            let _closed = errors.flush();
-        }
-        tokio::time::sleep(PATIENCE).await;
-    }
-}
-
-fn clear() {
-    let mut errors = io::stderr().lock();
-    let _closed = write!(errors, "\r\x1b[2K");
-    let _closed = errors.flush();
 }

@@ -1,7 +1,6 @@
-//! Asking the person at the terminal: for passwords, which are not shown while they are typed, and for codes.
+//! [`CodeSource`]: where codes of the second factor come from.
 
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +10,13 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::output::harmless;
+use crate::terminal::{Typing, ask};
 
 /// How long a command may go on printing a code that was refused: longer than an authenticator app shows one.
 const FRESH_CODE_PATIENCE: Duration = Duration::from_mins(1);
 const FRESH_CODE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Where codes of the second factor come from.
+/// Where the code that a challenge asks for comes from.
 #[derive(Clone, Debug)]
 pub(crate) enum CodeSource {
     /// One code, for the first challenge; after that there is none.
@@ -32,13 +32,6 @@ pub(crate) enum CodeSource {
 pub(crate) struct CodeCommand {
     command: String,
     last: Arc<Mutex<Option<String>>>,
-}
-
-/// Whether what is typed can be seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Typing {
-    Shown,
-    Hidden,
 }
 
 impl CodeSource {
@@ -113,116 +106,4 @@ fn question(challenge: &Challenge) -> String {
     };
     let wrong = if challenge.is_repeated() { "That was not right. " } else { "" };
     format!("{wrong}{what} {how} (empty to cancel): ")
-}
-
-/// Asks for a line. Nothing is an empty line, or the end of what can be read.
-pub(crate) async fn ask(question: String, typing: Typing) -> io::Result<Option<String>> {
-    tokio::task::spawn_blocking(move || ask_on_terminal(&question, typing)).await.map_err(io::Error::other)?
-}
-
-fn ask_on_terminal(question: &str, typing: Typing) -> io::Result<Option<String>> {
-    let terminal = Terminal::open()?;
-    let hidden = (typing == Typing::Hidden).then(|| HiddenTyping::on(&terminal)).transpose()?;
-    write!(io::stderr(), "{question}")?;
-    io::stderr().flush()?;
-    let line = terminal.read_line();
-    if hidden.is_some() {
-        writeln!(io::stderr())?;
-    }
-    let line = line?;
-    let text = line.trim_end_matches(['\r', '\n']);
-    Ok((!text.is_empty()).then(|| text.to_owned()))
-}
-
-/// Where the person is: standard input, or what controls this process if standard input is something else.
-enum Terminal {
-    Input,
-    Device(File),
-}
-
-impl Terminal {
-    fn open() -> io::Result<Self> {
-        if io::stdin().is_terminal() {
-            return Ok(Self::Input);
-        }
-        File::open("/dev/tty").map(Self::Device)
-    }
-
-    fn read_line(&self) -> io::Result<String> {
-        let mut line = String::new();
-        match self {
-            Self::Input => io::stdin().lock().read_line(&mut line)?,
-            Self::Device(device) => BufReader::new(device).read_line(&mut line)?,
-        };
-        Ok(line)
-    }
-}
-
-#[cfg(unix)]
-use unix::HiddenTyping;
-
-#[cfg(unix)]
-mod unix {
-    use std::io;
-    use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-    use std::sync::Mutex;
-
-    use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-
-    use super::Terminal;
-
-    /// What to put right if the program ends while typing is hidden.
-    static BEFORE: Mutex<Option<(OwnedFd, Termios)>> = Mutex::new(None);
-
-    /// What is typed is not shown until this is dropped.
-    pub(super) struct HiddenTyping(());
-
-    impl HiddenTyping {
-        pub(super) fn on(terminal: &Terminal) -> io::Result<Self> {
-            let input = io::stdin();
-            let device: BorrowedFd<'_> = match terminal {
-                Terminal::Input => input.as_fd(),
-                Terminal::Device(device) => device.as_fd(),
-            };
-            let before = tcgetattr(device)?;
-            let mut hidden = before.clone();
-            hidden.local_modes.remove(LocalModes::ECHO);
-            tcsetattr(device, OptionalActions::Flush, &hidden)?;
-            if let Ok(mut kept) = BEFORE.lock() {
-                *kept = Some((device.try_clone_to_owned()?, before));
-            }
-            Ok(Self(()))
-        }
-    }
-
-    impl Drop for HiddenTyping {
-        fn drop(&mut self) {
-            show_typing();
-        }
-    }
-
-    /// Makes typing visible again.
-    pub(crate) fn show_typing() {
-        let kept = BEFORE.lock().ok().and_then(|mut kept| kept.take());
-        if let Some((device, before)) = kept {
-            // A terminal that is gone needs nothing put right.
-            let _gone = tcsetattr(&device, OptionalActions::Now, &before);
-        }
-    }
-}
-
-/// Makes typing visible again, should the program end while it is not.
-pub(crate) fn leave_terminal_as_it_was() {
-    #[cfg(unix)]
-    unix::show_typing();
-}
-
-#[cfg(not(unix))]
-struct HiddenTyping;
-
-#[cfg(not(unix))]
-impl HiddenTyping {
-    fn on(_: &Terminal) -> io::Result<Self> {
-        Ok(Self)
-    }
 }

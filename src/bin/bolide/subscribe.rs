@@ -1,6 +1,6 @@
 //! `bolide subscribe URL PUBLICATION [JSON…]`: a live table on a terminal, one JSON object per change for programs.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use bolide::client::{Change, Client, Document, Subscription};
@@ -153,7 +153,8 @@ impl Show for Screen {
 /// All documents, collection by collection.
 fn table(client: &Client) -> String {
     let mut text = String::new();
-    let height = terminal_height().saturating_sub(1);
+    let (height, _) = console::Term::stdout().size();
+    let height = usize::from(height).max(5) - 1;
     for collection in client.collections() {
         let documents = client.documents(&collection);
         let heading = format!("{} ({})", harmless(&collection), documents.len());
@@ -168,26 +169,24 @@ fn table(client: &Client) -> String {
 }
 
 fn rows(documents: &[Document]) -> Vec<String> {
-    let ids: Vec<String> = documents.iter().map(|document| harmless(&document.id().to_wire())).collect();
-    let longest_id = ids.iter().map(|id| id.chars().count()).max();
-    let mut widths = BTreeMap::from([("_id", longest_id.unwrap_or_default().max(3))]);
-    for (name, value) in documents.iter().flat_map(Document::fields).filter(|(name, _)| *name != "_id") {
-        let width = cell(value.get()).chars().count().max(name.chars().count());
-        let known = widths.entry(name).or_default();
-        *known = width.max(*known);
-    }
-    let line = |value: &dyn Fn(&str) -> String| {
-        let cells = widths.iter().map(|(name, width)| format!("{:width$}", value(name)));
-        cells.collect::<Vec<_>>().join("  ")
-    };
-    let heading = painted(true, Paint::Blue, &line(&harmless));
-    let documents = documents.iter().zip(&ids).map(|(document, id)| {
-        line(&|name| match name {
-            "_id" => id.clone(),
-            _ => document.fields().get(name).map(|value| cell(value.get())).unwrap_or_default(),
-        })
+    let fields = documents.iter().flat_map(|document| document.fields().keys().map(String::as_str));
+    let names: BTreeSet<&str> = fields.filter(|name| *name != "_id").collect();
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(std::iter::once("_id").chain(names.iter().copied()).map(harmless));
+    table.add_rows(documents.iter().map(|document| {
+        let id = harmless(&document.id().to_wire());
+        let values = names.iter().map(|name| document.fields().get(*name).map(|value| cell(value.get())));
+        std::iter::once(id).chain(values.map(Option::unwrap_or_default)).collect::<Vec<_>>()
+    }));
+    table.column_iter_mut().for_each(|column| {
+        column.set_padding((0, 2));
     });
-    std::iter::once(heading).chain(documents).collect()
+    let mut lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    if let Some(heading) = lines.first_mut() {
+        *heading = painted(true, Paint::Blue, heading);
+    }
+    lines
 }
 
 /// A value in one cell, cut if it is wide; texts are without quotes.
@@ -197,12 +196,4 @@ fn cell(json: &str) -> String {
         Some((end, _)) => format!("{}…", &shown[..end]),
         None => shown,
     }
-}
-
-fn terminal_height() -> usize {
-    #[cfg(unix)]
-    if let Ok(size) = rustix::termios::tcgetwinsize(io::stdout()) {
-        return usize::from(size.ws_row).max(5);
-    }
-    24
 }
