@@ -21,13 +21,11 @@
 //!
 //! - [`App`]: what an application registers, and how it is served;
 //! - `transport` and `session`: how frames come in, and the rules of DDP for one connection;
-//! - [`method`]: handlers, their parameters and errors, and the dispatcher between them and the session;
+//! - [`call`]: what a handler is given, its parameters, policy and errors, the gate, and the dispatcher that asks it;
 //! - [`publication`] and [`collection`]: what clients subscribe to, and documents that can be watched;
-//! - [`two_factor`]: the policy of a method, and the gate that the dispatcher asks;
-//! - [`Context`] and [`SignedIn`]: what a handler is given;
 //! - `accounts`, `settings`, `mail` and `store` (feature `accounts`): users and what they prove, with REST and web pages;
 //! - `client` (feature `client`): a client for any DDP server, with a prompt for the second factor;
-//! - [`rate_limit`], [`Limits`], [`clock`], [`chance`] and [`bus`]: what bounds a server, and what it takes from outside.
+//! - [`Limits`], [`clock`], [`chance`] and [`bus`]: what bounds a server, and what it takes from outside.
 
 #[cfg(feature = "accounts")]
 pub mod accounts;
@@ -35,35 +33,31 @@ pub mod accounts;
 mod admin;
 mod app;
 pub mod bus;
+pub mod call;
 pub mod chance;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod clock;
 pub mod collection;
-mod connection;
-mod context;
 mod error;
-mod identity;
 #[cfg(feature = "accounts")]
 pub mod keys;
 mod limits;
 #[cfg(feature = "accounts")]
 pub mod mail;
-pub mod method;
 #[cfg(feature = "accounts")]
 mod public_name;
 pub mod publication;
-pub mod rate_limit;
 #[cfg(feature = "accounts")]
 pub mod rest;
-mod server;
 mod session;
 #[cfg(feature = "accounts")]
 pub mod settings;
 #[cfg(feature = "accounts")]
 pub mod store;
 mod transport;
-pub mod two_factor;
+#[cfg(feature = "accounts")]
+mod two_factor;
 mod user;
 #[cfg(feature = "accounts")]
 mod web;
@@ -76,16 +70,13 @@ pub mod testing;
 pub use app::{App, AppBuilder, Caller, shutdown_signal};
 pub use bolide_protocol as protocol;
 pub use bolide_protocol::DdpError;
+pub use call::{Connection, Context, MethodError, MethodResult, MethodSummary, SignedIn, TwoFactor};
 pub use collection::{Collection, Filter, Query, Update};
-pub use connection::Connection;
-pub use context::{Context, SignedIn};
 pub use error::{BuildError, Error};
 pub use limits::{Heartbeat, Limits};
-pub use method::{MethodError, MethodResult, MethodSummary};
 pub use publication::{Audience, Strategy, Stream, Subscription};
 pub use transport::memory::{FromServer, MemoryConnection};
 pub use transport::proxies::{InvalidProxy, TrustedProxy};
-pub use two_factor::TwoFactor;
 pub use user::UserId;
 
 /// What most applications use.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bolide::rate_limit::RateLimitRule;
+use bolide::call::RateLimitRule;
 use clap::Parser;
 
 /// The application that DDP conformance cases run against.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bolide_protocol::DdpError;
 
 use super::AccountsCore;
-use crate::connection::Connection;
+use crate::call::Connection;
 use crate::settings;
 use crate::store::{FailureRule, StoreError, User, fold};
 use crate::user::UserId;
@@ -172,8 +172,8 @@ impl AccountsCore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::Peer;
-    use crate::identity::Identity;
+    use crate::call::Peer;
+    use crate::call::Identity;
 
     fn counted(address: Option<&str>) -> String {
         let peer = Peer { address: address.map(str::to_owned), ..Peer::default() };

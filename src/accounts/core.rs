@@ -19,7 +19,7 @@ use super::{Accounts, AccountsHandle, methods, notifications, profile, publicati
 use crate::app::{AppBuilder, AppState};
 use crate::chance::{Chance, Generator};
 use crate::clock::{Clock, Timestamp};
-use crate::connection::Connection;
+use crate::call::Connection;
 use crate::keys::KeyRing;
 use crate::mail::{MailContent, MailQueue, Mailer, Site, Templates};
 use crate::settings::Settings;

@@ -9,7 +9,7 @@ use tokio::runtime::Handle as Runtime;
 
 use super::AccountsCore;
 use crate::bus::{BusEvent, BusMember};
-use crate::connection::Connection;
+use crate::call::Connection;
 use crate::session::{Request, Session};
 use crate::store::{HashedToken, StoreError, Topic};
 use crate::transport::Goodbye;

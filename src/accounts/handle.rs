@@ -10,7 +10,7 @@ use super::login::Recognized;
 use super::methods::selector_of;
 use super::password::Password;
 use super::{AccountsCore, names};
-use crate::method::{MethodError, MethodResult};
+use crate::call::{MethodError, MethodResult};
 use crate::settings::Settings;
 use crate::store::{EmailAddress, LinkPurpose, NewUser, Store, StoreError, User};
 use crate::user::UserId;

@@ -7,8 +7,7 @@ use bolide_protocol::DdpError;
 use bolide_protocol::ejson::Object;
 use futures::future::BoxFuture;
 
-use crate::connection::Connection;
-use crate::method::{MethodError, MethodResult};
+use crate::call::{Connection, MethodError, MethodResult};
 use crate::store::User;
 
 /// A log-in, as hooks see it. Passwords, tokens and codes are not shown.

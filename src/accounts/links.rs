@@ -8,7 +8,7 @@ use bolide_protocol::random;
 use super::AccountsCore;
 use crate::chance::Generator;
 use crate::mail::MailContent;
-use crate::method::{MethodError, MethodResult};
+use crate::call::{MethodError, MethodResult};
 use crate::store::{Link, LinkPurpose, User};
 
 const PURPOSE: &str = "link";

@@ -13,13 +13,10 @@ use super::permissions::USER;
 use super::token::LoginSecret;
 use super::{AccountsCore, login::LoginResult, names};
 use crate::app::AppBuilder;
-use crate::connection::Connection;
-use crate::context::{Context, SignedIn};
-use crate::identity::Identity;
-use crate::method::{MethodError, MethodResult, Parameters};
+use crate::call::{Connection, Context, Identity, MethodError, MethodResult, Parameters, SignedIn, TwoFactor};
 use crate::settings;
 use crate::store::{EmailAddress, HashedToken, LinkPurpose, NewUser, StoreError, StoredHash, TokenKind, Unique, User};
-use crate::two_factor::{MailAsker, TwoFactor};
+use crate::two_factor::MailAsker;
 use crate::user::UserId;
 
 pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {

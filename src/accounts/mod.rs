@@ -43,7 +43,7 @@ use bolide_protocol::ejson::Object;
 use crate::chance::Chance;
 use crate::keys::KeyRing;
 use crate::mail::{LogMailer, LoggedText, MailKind, Mailer, Site, TemplateError, Templates};
-use crate::method::MethodResult;
+use crate::call::MethodResult;
 use crate::settings::{SettingDefinition, SettingError, Settings};
 use crate::store::{NewUser, Store, StoreError, User};
 use crate::user::UserId;

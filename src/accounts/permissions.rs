@@ -11,8 +11,7 @@ use std::collections::HashMap;
 use bolide_protocol::DdpError;
 use serde_json::json;
 
-use crate::context::{Context, SignedIn};
-use crate::method::{MethodError, MethodResult, details};
+use crate::call::{Context, MethodError, MethodResult, SignedIn, details};
 use crate::store::User;
 
 /// May do everything.

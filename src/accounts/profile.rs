@@ -10,10 +10,9 @@ use super::methods::own_token;
 use super::password::Password;
 use super::{AccountsCore, names};
 use crate::app::AppBuilder;
-use crate::context::SignedIn;
-use crate::method::{Admitted, MethodError, MethodResult, Parameters};
+use crate::call::{Admitted, MethodError, MethodResult, Parameters, SignedIn, TwoFactor, TwoFactorCode};
 use crate::store::{EmailAddress, LinkPurpose, StoreError, User, fold};
-use crate::two_factor::{MailAsker, TwoFactor, TwoFactorCode};
+use crate::two_factor::MailAsker;
 
 /// What somebody wants to change. What is not there stays.
 pub(crate) struct ProfileChange {

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::AccountsCore;
 use crate::app::AppBuilder;
-use crate::method::MethodResult;
+use crate::call::MethodResult;
 use crate::publication::{Subscription, send_difference};
 use crate::user::UserId;
 

@@ -11,12 +11,10 @@ use serde_json::json;
 use super::{AccountsCore, own_token};
 use crate::app::AppBuilder;
 use crate::clock::Timestamp;
-use crate::context::SignedIn;
-use crate::method::{MethodError, MethodResult, Parameters};
+use crate::call::{MethodError, MethodResult, Parameters, SignedIn, TwoFactor};
 use crate::public_name::public_name;
 use crate::publication::{Document, Subscription, When, follow};
 use crate::store::{HashedToken, LoginToken, TokenKind, Topic};
-use crate::two_factor::TwoFactor;
 use crate::user::UserId;
 
 const COLLECTION: &str = "tokens";

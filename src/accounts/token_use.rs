@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::{AccountsCore, shortened};
-use crate::connection::Peer;
+use crate::call::Peer;
 use crate::store::{HashedToken, LoginToken};
 
 /// So long a use need not be noted again.

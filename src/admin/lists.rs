@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::accounts::{AccountsCore, emails, factors};
 use crate::mail::{MailState, OutgoingMail};
-use crate::method::{MethodResult, MethodSummary};
+use crate::call::{MethodResult, MethodSummary};
 use crate::public_name::public_name;
 use crate::publication::Document;
 use crate::session::Session;

@@ -10,12 +10,10 @@ use super::lists;
 use super::publications::AuditQuery;
 use crate::accounts::AccountsCore;
 use crate::app::AppBuilder;
-use crate::context::SignedIn;
+use crate::call::{MethodError, MethodResult, MethodSummary, Parameters, SignedIn, TwoFactor};
 use crate::mail::MailId;
-use crate::method::{MethodError, MethodResult, MethodSummary, Parameters};
 use crate::settings::MANDATORY_ROLES;
 use crate::store::{User, UserFilter};
-use crate::two_factor::TwoFactor;
 use crate::user::UserId;
 
 /// Who is an admin is changed by one call after another: two that demote each other must not both pass.

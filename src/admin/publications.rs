@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::lists;
 use crate::accounts::AccountsCore;
 use crate::app::AppBuilder;
-use crate::method::MethodResult;
+use crate::call::MethodResult;
 use crate::publication::{Document, Subscription, When, follow};
 use crate::store::{AuditFilter, Topic, UserFilter};
 

@@ -16,24 +16,22 @@ use crate::bus::{Bus, BusEvent, BusMember, LocalBus};
 use crate::chance::{Chance, SystemChance};
 use crate::clock::{Clock, SystemClock};
 use crate::collection::{Collection, CollectionCore};
-use crate::connection::Connection;
+use crate::call::{ClosedGate, Connection, Gate, MethodHandler, MethodRegistry, Parameters, Policy, RateLimitRule, RateLimiter};
 use crate::error::{BuildError, Error};
 use crate::limits::{Heartbeat, Limits};
 #[cfg(feature = "accounts")]
-use crate::method::Method;
-use crate::method::{MethodHandler, MethodRegistry, Parameters};
+use crate::call::Method;
 use crate::publication::{
     Hasher, PublicationHandler, PublicationRegistry, Strategy, Stream, StreamCore, Subscription, add_built_in,
 };
-use crate::rate_limit::{RateLimitRule, RateLimiter};
 #[cfg(feature = "accounts")]
 use crate::rest::{Endpoint, Route, Verb};
 use crate::session::Sessions;
 use crate::transport::proxies::{Proxies, TrustedProxy};
 use crate::transport::sockjs::XhrSessions;
 #[cfg(feature = "accounts")]
-use crate::two_factor::{AccountsGate, TwoFactor};
-use crate::two_factor::{ClosedGate, Gate, Policy};
+use crate::call::TwoFactor;
+use crate::two_factor::AccountsGate;
 
 use super::{App, AppState, ConnectionHook};
 

@@ -22,20 +22,16 @@ use tokio_util::task::TaskTracker;
 use crate::accounts::{AccountsCore, AccountsHandle};
 use crate::chance::{Chance, Generator};
 use crate::clock::Clock;
-use crate::connection::{Connection, Peer};
-use crate::context::CallRandom;
+use crate::call::{CallRandom, Connection, Gate, Invocation, Method, MethodRegistry, MethodSummary, Parameters, Peer, RateLimiter, RunningMethod, sanitize};
 use crate::error::Error;
 use crate::limits::{Heartbeat, Limits};
-use crate::method::{Invocation, Method, MethodRegistry, MethodSummary, Parameters, RunningMethod, sanitize};
 use crate::publication::{Hasher, PublicationRegistry, Strategy};
-use crate::rate_limit::RateLimiter;
 #[cfg(feature = "accounts")]
 use crate::rest::Endpoint;
 use crate::session::{Link, Outbox, Session, Sessions, drive};
 use crate::transport::memory::{self, MemoryConnection};
 use crate::transport::proxies::Proxies;
 use crate::transport::sockjs::XhrSessions;
-use crate::two_factor::Gate;
 use crate::user::UserId;
 
 pub use builder::AppBuilder;
@@ -196,14 +192,14 @@ impl App {
     /// Serves on a listener until `shutdown` is ready: then it accepts no more, lets running methods end within
     /// [`Limits::shutdown_timeout`], and closes the sessions with 1001.
     pub async fn serve_on(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        crate::server::serve(Arc::clone(&self.state), self.router(), listener, shutdown).await;
+        crate::transport::listener::serve(Arc::clone(&self.state), self.router(), listener, shutdown).await;
     }
 
     /// Takes no more clients, lets running methods end within [`Limits::shutdown_timeout`], and closes the sessions with
     /// 1001. For an app whose [`router`](Self::router) is mounted in another server: before that one stops.
     /// [`serve`](Self::serve) and [`serve_on`](Self::serve_on) do it themselves.
     pub async fn shutdown(&self) {
-        crate::server::shut_down(&self.state).await;
+        crate::transport::listener::shut_down(&self.state).await;
     }
 
     #[cfg(feature = "accounts")]

@@ -8,7 +8,7 @@ use indexmap::{IndexMap, IndexSet};
 use super::core::Documents;
 use super::document::{Document, Shown};
 use super::query::{Plan, Query};
-use crate::method::{MethodError, MethodResult};
+use crate::call::{MethodError, MethodResult};
 use crate::publication::{Handle, Handles, Hasher, SharedChange, SubscriptionCore};
 
 /// How many documents are sent before others get their turn.

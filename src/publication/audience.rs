@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::fields::{Fields, SharedChange};
 use super::{Handle, Subscription, SubscriptionCore};
-use crate::method::MethodResult;
+use crate::call::MethodResult;
 
 /// A set of subscriptions of this process that show the same documents. What the audience is told is encoded once,
 /// however many subscribe, and each session is told what is news to it.

@@ -2,7 +2,7 @@
 
 use super::{PublicationRegistry, Subscription};
 use crate::error::BuildError;
-use crate::method::{MethodResult, Parameters};
+use crate::call::{MethodResult, Parameters};
 
 /// Versions of the app's client code, which are not served here; and configurations of login services, of which there
 /// are none.

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Subscription;
-use crate::method::MethodResult;
+use crate::call::MethodResult;
 
 /// After a change, further ones are waited for so long, and read together.
 const GATHERING: Duration = Duration::from_millis(100);

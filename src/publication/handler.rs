@@ -7,7 +7,7 @@ use bolide_protocol::DdpError;
 use serde::de::DeserializeOwned;
 
 use super::Subscription;
-use crate::method::{MethodResult, Parameters};
+use crate::call::{MethodResult, Parameters};
 
 /// A running publication handler.
 pub type PublishFuture = Pin<Box<dyn Future<Output = MethodResult<()>> + Send>>;

@@ -18,7 +18,7 @@ use super::strategy::Strategy as Sending;
 use super::view::Target;
 use super::views::Origin;
 use crate::clock::Timestamp;
-use crate::connection::Peer;
+use crate::call::Peer;
 use crate::limits::Limits;
 use crate::session::{Link, Outbox, Session};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{PublicationHandler, PublishFuture, Subscription};
 use crate::error::BuildError;
-use crate::method::Parameters;
+use crate::call::Parameters;
 
 #[derive(Default)]
 pub(crate) struct PublicationRegistry {

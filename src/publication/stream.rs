@@ -16,7 +16,7 @@ use super::fields::{Difference, Fields};
 use super::frames::{added_frame, changed_frame};
 use super::{Handles, Subscription};
 use crate::bus::{BusEvent, BusMember};
-use crate::method::{MethodError, MethodResult, Parameters};
+use crate::call::{MethodError, MethodResult, Parameters};
 use crate::session::Session;
 use crate::user::UserId;
 

@@ -16,10 +16,8 @@ use super::views::{Answer, Ended, Origin, Views};
 use super::{Handle, Publication};
 use crate::app::{App, AppState};
 use crate::collection::LiveQuery;
-use crate::connection::Connection;
-use crate::method::{MethodError, MethodResult, Parameters, sanitize};
+use crate::call::{Connection, Errand, MethodError, MethodResult, Parameters, sanitize};
 use crate::session::Session;
-use crate::two_factor::Errand;
 use crate::user::UserId;
 
 /// One subscription of one client.
@@ -245,7 +243,7 @@ impl SubscriptionCore {
                 publication.start(subscription, parameters).await
             });
         }
-        match crate::method::guarded(|| publication.start(subscription, parameters)) {
+        match crate::call::guarded(|| publication.start(subscription, parameters)) {
             Ok(future) => future,
             Err(panic) => Box::pin(std::future::ready(Err(panic))),
         }
@@ -353,7 +351,7 @@ fn end(session: &Arc<Session>, handle: Handle, error: Option<DdpError>) {
 /// Runs callbacks of the application; one that panics does not keep the others from running.
 pub(crate) fn run_all(callbacks: Vec<super::views::StopCallback>) {
     for callback in callbacks {
-        if let Err(panic) = crate::method::guarded(callback) {
+        if let Err(panic) = crate::call::guarded(callback) {
             tracing::error!(%panic, "an on_stop callback panicked");
         }
     }

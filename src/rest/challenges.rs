@@ -9,9 +9,7 @@ use super::own_account::{FEW, endpoint};
 use super::route::{Field, Route, Verb};
 use crate::accounts::AccountsCore;
 use crate::app::AppBuilder;
-use crate::context::Context;
-use crate::method::MethodResult;
-use crate::two_factor::TwoFactor;
+use crate::call::{Context, MethodResult, TwoFactor};
 
 pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
     let id = || Field::text("challengeId").about("From the address of the page that asks for the code");

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use crate::accounts::{AccountsCore, LoginSecret};
-use crate::connection::Peer;
-use crate::identity::{Credential, Identity};
-use crate::method::MethodResult;
+use crate::call::{Credential, Identity, MethodResult, Peer};
 use crate::transport::peer::single;
 use crate::user::UserId;
 

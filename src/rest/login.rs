@@ -10,7 +10,7 @@ use super::answer::{Answer, answer, code, failure, unauthorized};
 use super::incoming::Incoming;
 use super::route::{Endpoint, Field, Route, Target};
 use crate::accounts::{Dialect, LoginCode, LoginResult};
-use crate::method::{MethodResult, sanitize};
+use crate::call::{MethodResult, sanitize};
 use crate::store::HashedToken;
 
 /// The members that make a body a log-in by password; any other goes to the pipeline as it is.

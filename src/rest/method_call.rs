@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::{Answer, invalid, written};
 use super::incoming::Incoming;
 use super::route::{Endpoint, Field, Route, Target};
-use crate::context::CallRandom;
-use crate::method::Parameters;
+use crate::call::{CallRandom, Parameters};
 use crate::settings::{METHOD_CALL_ERRORS_WITH_200, METHOD_CALL_PATH_MUST_MATCH};
 
 /// The body, there and back.

@@ -15,7 +15,7 @@ use utoipa::openapi::{
 };
 
 use super::route::{Endpoint, Field, FieldKind, Target, Verb};
-use crate::two_factor::Requirement;
+use crate::call::Requirement;
 
 const ABOUT: &str = "Rocket.Chat's REST, and the same gate as over DDP. Who calls says so in x-auth-token and x-user-id, as \
     login gives them. An endpoint that needs a second factor answers 400 with errorType totp-required, and details.method \

@@ -10,10 +10,8 @@ use serde_json::{Value, json};
 use super::route::{Field, Route, Verb};
 use crate::accounts::{AccountsCore, ProfileChange, own_token, shown_name};
 use crate::app::AppBuilder;
-use crate::context::{Context, SignedIn};
-use crate::method::{MethodError, MethodResult};
+use crate::call::{Context, MethodError, MethodResult, Policy, SignedIn, TwoFactor};
 use crate::store::{LoginToken, TokenKind, Totp, User};
-use crate::two_factor::{Policy, TwoFactor};
 use crate::user::UserId;
 
 /// An endpoint and what it does, with the accounts at hand.

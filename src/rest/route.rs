@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::method::{Method, MethodKind, MethodSummary};
+use crate::call::{Method, MethodKind, MethodSummary};
 
 /// Where an endpoint is: its path below `/api/v1`, and what is checked before its handler runs. Mostly a path is enough.
 ///

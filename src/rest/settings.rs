@@ -10,9 +10,7 @@ use super::route::{Field, Route, Verb};
 use crate::accounts::AccountsCore;
 use crate::accounts::permissions::{EDIT_PRIVILEGED_SETTING, VIEW_PRIVILEGED_SETTING};
 use crate::app::AppBuilder;
-use crate::context::{Context, SignedIn};
-use crate::method::{MethodError, MethodResult};
-use crate::two_factor::TwoFactor;
+use crate::call::{Context, MethodError, MethodResult, SignedIn, TwoFactor};
 
 pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
     let (open, gated) = (TwoFactor::none(), TwoFactor::required());

@@ -8,11 +8,9 @@ use super::own_account::{endpoint, iso};
 use super::route::{Field, Route, Verb};
 use crate::accounts::{AccountsCore, Selector};
 use crate::app::AppBuilder;
-use crate::context::SignedIn;
-use crate::method::{MethodError, MethodResult};
+use crate::call::{MethodError, MethodResult, SignedIn, TwoFactor};
 use crate::settings::TWO_FACTOR_ENABLED;
 use crate::store::{User, UserFilter};
-use crate::two_factor::TwoFactor;
 
 const VIEW_USERS: &str = "view-full-other-user-info";
 const EDIT_OTHER_USER_TOTP: &str = "edit-other-user-totp";

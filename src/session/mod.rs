@@ -19,8 +19,7 @@ use futures::channel::oneshot;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::clock::Timestamp;
-use crate::connection::Peer;
-use crate::identity::Identity;
+use crate::call::{Identity, Peer};
 use crate::publication::Views;
 use crate::transport::{Goodbye, Received, Transport};
 use crate::user::UserId;
@@ -187,7 +186,7 @@ impl Session {
         let ended = std::mem::replace(&mut *self.closing.lock(), Closing::Closed);
         let Closing::Open(callbacks) = ended else { return };
         for callback in callbacks {
-            if let Err(panic) = crate::method::guarded(callback) {
+            if let Err(panic) = crate::call::guarded(callback) {
                 tracing::error!(%panic, "an on_close callback panicked");
             }
         }

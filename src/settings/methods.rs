@@ -11,11 +11,8 @@ use super::{EMAIL_CODES_ENABLED, MANDATORY_ROLES, SettingDefinition, SettingErro
 use crate::accounts::AccountsCore;
 use crate::accounts::permissions::{EDIT_PRIVILEGED_SETTING, VIEW_PRIVILEGED_SETTING};
 use crate::app::AppBuilder;
-use crate::connection::Connection;
-use crate::context::{Context, SignedIn};
-use crate::method::{MethodError, MethodResult, Parameters, details};
+use crate::call::{Connection, Context, MethodError, MethodResult, Parameters, SignedIn, TwoFactor, details};
 use crate::publication::{Document, Subscription, When, follow};
-use crate::two_factor::TwoFactor;
 use crate::user::UserId;
 
 pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {

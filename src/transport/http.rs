@@ -23,7 +23,7 @@ use super::sockjs::websocket::SockJsWebSocket;
 use super::sockjs::{self, Pace};
 use super::websocket::{DirectWebSocket, QueuedWebSocket};
 use crate::app::AppState;
-use crate::connection::Peer;
+use crate::call::Peer;
 use crate::session::{Link, Session, drive};
 
 /// What is in the messages of a WebSocket.

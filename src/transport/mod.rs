@@ -1,5 +1,6 @@
 //! Transports: how frames come from a client and go to it. They know nothing of methods.
 //!
+//! - [`listener`] accepts sockets, and ends them in order;
 //! - [`http`] answers the requests of a listener and upgrades those to `/websocket`;
 //! - [`websocket`] is the raw WebSocket that DDP clients outside of browsers speak;
 //! - [`sockjs`] is what browsers speak, where Meteor's client runs;
@@ -7,6 +8,7 @@
 
 pub(crate) mod framing;
 pub(crate) mod http;
+pub(crate) mod listener;
 pub(crate) mod memory;
 pub(crate) mod peer;
 pub(crate) mod proxies;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use http::HeaderMap;
 
 use super::proxies::Proxies;
-use crate::connection::{HeaderCode, Peer};
+use crate::call::{HeaderCode, Peer};
 
 /// The headers that Meteor shows to methods. No cookie, no origin, no authorization.
 const SHOWN_HEADERS: [&str; 14] = [

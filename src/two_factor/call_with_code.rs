@@ -6,8 +6,7 @@ use bolide_protocol::{DdpError, RawJson};
 use serde::Deserialize;
 
 use crate::accounts::AccountsCore;
-use crate::context::Context;
-use crate::method::{MethodResult, Parameters, details};
+use crate::call::{Context, MethodResult, Parameters, details};
 
 pub(super) const NAME: &str = "callWithTwoFactorRequired";
 

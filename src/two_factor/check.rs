@@ -9,11 +9,11 @@ use bolide_protocol::two_factor::TwoFactorMethod;
 use serde_json::{Value, json};
 
 use super::decision::{Decision, Facts, TokenFacts, decide};
-use super::{Errand, Gate, GateFuture, GatedCall, Requirement};
 use crate::accounts::password::{Password, PasswordHash, Verification};
 use crate::accounts::{AccountsCore, counted_address};
-use crate::connection::Connection;
-use crate::method::{MethodError, MethodResult, details, sanitize};
+use crate::call::{
+    Connection, Errand, Gate, GateFuture, GatedCall, MethodError, MethodResult, Requirement, details, sanitize,
+};
 use crate::settings;
 use crate::store::{CodePurpose, FailureRule, Fingerprint, HashedToken, LoginToken, Totp, Trust, User};
 use crate::user::UserId;

@@ -3,7 +3,7 @@
 
 use bolide_protocol::two_factor::TwoFactorMethod;
 
-use super::Requirement;
+use crate::call::Requirement;
 
 /// All that the decision depends on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,7 +75,7 @@ mod tests {
     use super::Decision::{Admit, Ask};
     use super::TwoFactorMethod::{Email, Password, Totp};
     use super::*;
-    use crate::two_factor::TwoFactor;
+    use crate::call::TwoFactor;
 
     fn user(has_totp: bool, has_email: bool, has_password: bool) -> Facts {
         Facts { is_enabled: true, has_totp, has_email, has_password, allows_password: true, ..Facts::default() }

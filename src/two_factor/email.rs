@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use crate::accounts::AccountsCore;
 use crate::clock::Timestamp;
-use crate::connection::Connection;
+use crate::call::{Connection, MethodResult};
 use crate::mail::MailContent;
-use crate::method::MethodResult;
 use crate::settings;
 use crate::store::{CodePurpose, FailureRule, User};
 use crate::user::UserId;

@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bolide_protocol::DdpError;
 
-use super::{Errand, ErrandKind};
 use crate::accounts::AccountsCore;
-use crate::method::MethodResult;
+use crate::call::{Errand, ErrandKind, MethodResult};
 use crate::settings::{EMAIL_CODES_ENABLED, MANDATORY_ROLES, Settings, TOTP_ENABLED, TWO_FACTOR_ENABLED};
 use crate::store::User;
 

@@ -8,8 +8,7 @@ use qrcode::types::QrError;
 use serde_json::{Value, json};
 
 use crate::accounts::{AccountsCore, own_token};
-use crate::context::{Context, SignedIn};
-use crate::method::{MethodError, MethodResult, Parameters};
+use crate::call::{Context, MethodError, MethodResult, Parameters, SignedIn};
 use crate::store::{BackupCodes, Sealed, Totp, User};
 
 /// Begins enrolment: a secret, the address that apps read, and a picture of that.

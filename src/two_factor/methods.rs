@@ -7,14 +7,12 @@ use serde_json::{Value, json};
 
 use super::call_with_code::call_with_code;
 use super::email::MailAsker;
-use super::{TwoFactor, meteor};
+use super::meteor;
 use crate::accounts::permissions::CREATE_PERSONAL_ACCESS_TOKENS;
 use crate::accounts::{AccountsCore, LoginSecret, own_token};
 use crate::app::AppBuilder;
-use crate::connection::Connection;
-use crate::context::{Context, SignedIn};
+use crate::call::{Connection, Context, MethodError, MethodResult, Parameters, SignedIn, TwoFactor, details};
 use crate::mail::MailContent;
-use crate::method::{MethodError, MethodResult, Parameters, details};
 use crate::settings::TOKENS_MAY_BYPASS;
 use crate::store::{HashedToken, LoginToken, StoreError, TokenKind, Totp, User};
 

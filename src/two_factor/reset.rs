@@ -3,9 +3,8 @@
 use serde_json::json;
 
 use crate::accounts::AccountsCore;
-use crate::context::SignedIn;
+use crate::call::{MethodResult, SignedIn};
 use crate::mail::MailContent;
-use crate::method::MethodResult;
 use crate::store::User;
 
 impl AccountsCore {

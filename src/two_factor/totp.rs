@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::accounts::AccountsCore;
 use crate::chance::{Chance, Generator};
 use crate::keys::KeyRing;
-use crate::method::MethodResult;
+use crate::call::MethodResult;
 use crate::settings::TOTP_MAX_DELTA;
 use crate::store::{BackupCodes, KeyedHash, Sealed, Totp, User};
 use crate::user::UserId;

@@ -7,7 +7,7 @@ use bolide::client::{Answer, CallError, Challenge, Client, Login, Subject, TwoFa
 use bolide::prelude::*;
 use bolide::protocol::RawJson;
 use bolide::protocol::two_factor::TwoFactorCode;
-use bolide::two_factor::{Gate, GateFuture, GatedCall};
+use bolide::call::{Gate, GateFuture, GatedCall};
 use bolide::{AppBuilder, DdpError};
 use futures::future::join_all;
 use parking_lot::Mutex;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bolide::prelude::*;
-use bolide::two_factor::{Gate, GateFuture, GatedCall, Requirement};
+use bolide::call::{Gate, GateFuture, GatedCall, Requirement};
 use bolide::{AppBuilder, DdpError, Error};
 use parking_lot::Mutex;
 use serde_json::{Value, json};

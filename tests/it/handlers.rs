@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use bolide::method::{Parameters, blocking};
+use bolide::call::{Parameters, blocking};
 use bolide::prelude::*;
 use bolide::{AppBuilder, DdpError, Limits};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ async fn call(app: AppBuilder, method: &str, parameters: Value) -> Result<Value,
     app.build().expect("the app fits together").call(&Caller::user("alice"), method, &parameters).await
 }
 
-fn with(handler: impl bolide::method::MethodHandler<(Context, i64)>) -> AppBuilder {
+fn with(handler: impl bolide::call::MethodHandler<(Context, i64)>) -> AppBuilder {
     App::builder().method("it", TwoFactor::none(), handler)
 }
 

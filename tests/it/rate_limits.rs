@@ -5,7 +5,7 @@ use std::time::Duration;
 use bolide::AppBuilder;
 use bolide::clock::{Clock, MovableClock, Timestamp};
 use bolide::prelude::*;
-use bolide::rate_limit::RateLimitRule;
+use bolide::call::RateLimitRule;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 

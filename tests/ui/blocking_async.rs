@@ -1,6 +1,6 @@
 //! An async function where a blocking one is wanted.
 
-use bolide::method::blocking;
+use bolide::call::blocking;
 use bolide::prelude::*;
 
 async fn add(_: Context, a: f64, b: f64) -> MethodResult<f64> {

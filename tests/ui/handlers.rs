@@ -1,6 +1,6 @@
 //! What can be a method.
 
-use bolide::method::blocking;
+use bolide::call::blocking;
 use bolide::prelude::*;
 
 async fn add(_: Context, a: f64, b: f64) -> MethodResult<f64> {

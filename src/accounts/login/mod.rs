@@ -24,11 +24,8 @@ use super::hooks::LoginAttempt;
 use super::password::{Password, PasswordHash, Verification};
 use super::token::LoginSecret;
 use crate::clock::Timestamp;
-use crate::connection::Connection;
-use crate::context::Context;
-use crate::method::{MethodError, MethodResult};
+use crate::call::{Connection, Context, MethodError, MethodResult, TwoFactor};
 use crate::store::{LoginToken, StoredHash, User};
-use crate::two_factor::TwoFactor;
 use crate::user::UserId;
 
 pub use own::LoginRequest;

@@ -11,8 +11,7 @@ use futures::future::BoxFuture;
 use super::{Attempt, LoginCode, LoginResult, text_of, wrong_credentials};
 use crate::accounts::blocks::{Block, Suspect};
 use crate::accounts::{AccountsCore, AccountsHandle};
-use crate::connection::Connection;
-use crate::method::{MethodError, MethodResult};
+use crate::call::{Connection, MethodError, MethodResult};
 use crate::user::UserId;
 
 /// What an own handler is shown of a log-in.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bolide::accounts::{Accounts, AccountsHandle};
 use bolide::clock::SystemClock;
 use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
-use bolide::rate_limit::RateLimitRule;
+use bolide::call::RateLimitRule;
 use bolide::store::{User, UserFilter};
 use bolide::{App, AppBuilder, TrustedProxy, shutdown_signal};
 use tokio::net::TcpListener;

@@ -13,11 +13,8 @@ use parking_lot::Mutex;
 
 use super::{Driver, Phase, Queued};
 use crate::chance::Generator;
-use crate::connection::Connection;
-use crate::context::CallRandom;
-use crate::method::{Invocation, MethodOutcome, MethodResult, Parameters, RunningMethod, guarded, sanitize};
+use crate::call::{CallRandom, Connection, Counted, CountedKind, Invocation, MethodOutcome, MethodResult, Parameters, RunningMethod, guarded, sanitize};
 use crate::publication::{Origin, PublishFuture, Started, SubscriptionCore};
-use crate::rate_limit::{Counted, CountedKind};
 
 /// What runs for the client.
 #[derive(Default)]

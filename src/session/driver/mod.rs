@@ -23,7 +23,7 @@ use super::inbox::{Full, Inbox, Queued};
 use super::outbox::Condition;
 use super::{Request, Session, cork};
 use crate::app::AppState;
-use crate::connection::Connection;
+use crate::call::Connection;
 use crate::transport::{Gone, Goodbye, Received, Transport};
 
 use calls::Calls;
@@ -268,7 +268,7 @@ impl Driver {
         self.start_universal();
         for hook in &self.app.connection_hooks {
             let connection = Connection::new(Arc::clone(&self.session));
-            if let Err(panic) = crate::method::guarded(|| hook(connection)) {
+            if let Err(panic) = crate::call::guarded(|| hook(connection)) {
                 tracing::error!(%panic, "an on_connection hook panicked");
             }
         }

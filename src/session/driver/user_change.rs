@@ -12,7 +12,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::Driver;
 use super::calls::Running;
-use crate::identity::Identity;
+use crate::call::Identity;
 use crate::publication::{Origin, SubscriptionCore, run_all};
 
 /// The changes that are asked for, one after another.

@@ -19,7 +19,7 @@ use super::response::{ResponseBody, response};
 use super::websocket::SockJsWebSocket;
 use super::xhr::{Kind, PollRequest, XhrTransport};
 use crate::clock::Timestamp;
-use crate::connection::Peer;
+use crate::call::Peer;
 use crate::limits::Limits;
 use crate::session::{Link, Outbox, Session};
 use crate::transport::{Goodbye, Received, Transport};

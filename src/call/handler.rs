@@ -10,8 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::invalid_user;
-use super::{MethodError, MethodOutcome, MethodResult, Parameters};
-use crate::context::{Context, SignedIn};
+use super::{Context, MethodError, MethodOutcome, MethodResult, Parameters, SignedIn};
 
 /// A running handler.
 pub type HandlerFuture = Pin<Box<dyn Future<Output = MethodOutcome> + Send>>;
@@ -41,7 +40,7 @@ pub type HandlerFuture = Pin<Box<dyn Future<Output = MethodOutcome> + Send>>;
     note = "a method handler is an `async fn` whose first parameter is `Context` or `SignedIn`",
     note = "up to eight further parameters, each of a type that implements `serde::Deserialize`",
     note = "it returns `MethodResult<T>`, where `T` implements `serde::Serialize`",
-    note = "a function that blocks the thread is wrapped: `bolide::method::blocking(function)`"
+    note = "a function that blocks the thread is wrapped: `bolide::call::blocking(function)`"
 )]
 pub trait MethodHandler<Signature>: Send + Sync + 'static {
     /// Who may call it.
@@ -100,7 +99,7 @@ pub trait CallerArgument: Sized + Send + 'static {
 /// Lets a function that blocks be a method: it runs on a thread of its own kind, and holds no async worker.
 ///
 /// ```
-/// use bolide::method::blocking;
+/// use bolide::call::blocking;
 /// use bolide::prelude::*;
 ///
 /// fn checksum(_: Context, path: String) -> MethodResult<usize> {

@@ -15,10 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::accounts::AccountsCore;
 use crate::app::App;
 use crate::chance::{Chance, Generator};
-use crate::connection::Connection;
-use crate::identity::Identity;
-use crate::method::{Admitted, Invocation, MethodError, MethodResult, Parameters};
-use crate::two_factor::TwoFactorCode;
+use super::{Admitted, Connection, Identity, Invocation, MethodError, MethodResult, Parameters, TwoFactorCode};
 use crate::user::UserId;
 
 /// The circumstances of a call. Cheap to clone.
@@ -211,7 +208,7 @@ impl SignedIn {
         &self.user
     }
 
-    /// Asks the gate now, in a method whose policy is [`on_demand`](crate::two_factor::Requirement::on_demand). The code
+    /// Asks the gate now, in a method whose policy is [`on_demand`](crate::call::Requirement::on_demand). The code
     /// is the one in `found`, or else the one that was shown with the call. Who was admitted once is not asked again in
     /// the same call.
     ///

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 /// out: passwords and codes are parameters.
 ///
 /// ```
-/// use bolide::method::Parameters;
+/// use bolide::call::Parameters;
 ///
 /// let parameters = Parameters::from_values(&("xyz", 1))?;
 /// assert_eq!(parameters.len(), 2);

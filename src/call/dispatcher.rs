@@ -13,12 +13,8 @@ use bolide_protocol::two_factor::TwoFactorCode;
 use parking_lot::Mutex;
 
 use super::error::invalid_user;
-use super::{HandlerFuture, Method, MethodError, MethodKind, Parameters};
+use super::{CallRandom, Connection, Context, Counted, CountedKind, Errand, GatedCall, HandlerFuture, Method, MethodError, MethodKind, Parameters, Requirement, TwoFactor};
 use crate::app::AppState;
-use crate::connection::Connection;
-use crate::context::{CallRandom, Context};
-use crate::rate_limit::{Counted, CountedKind};
-use crate::two_factor::{Errand, GatedCall, Requirement, TwoFactor};
 use crate::user::UserId;
 
 /// What a method ends with: a result, none, or an error.

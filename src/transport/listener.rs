@@ -17,7 +17,7 @@ use tower_service::Service as _;
 
 use crate::app::AppState;
 use crate::session::Request;
-use crate::transport::Goodbye;
+use super::Goodbye;
 
 /// What hyper may read ahead of a request; the least that it accepts.
 const HTTP_BUFFER: usize = 8 << 10;

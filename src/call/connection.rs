@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
-use crate::identity::Identity;
+use super::Identity;
 use crate::session::Session;
 
 /// The connection that a call came over: a session's, or the one of a single HTTP request.
@@ -152,7 +152,7 @@ impl RequestConnection {
 impl Drop for RequestConnection {
     fn drop(&mut self) {
         for callback in std::mem::take(self.on_close.get_mut()) {
-            if let Err(panic) = crate::method::guarded(callback) {
+            if let Err(panic) = super::guarded(callback) {
                 tracing::error!(%panic, "an on_close callback panicked");
             }
         }

@@ -6,9 +6,7 @@ use std::pin::Pin;
 use bolide_protocol::DdpError;
 use bolide_protocol::two_factor::TwoFactorCode;
 
-use super::Requirement;
-use crate::connection::Connection;
-use crate::method::details;
+use super::{Connection, Requirement, details};
 use crate::user::UserId;
 
 /// What a gate answers with, once it has made up its mind.
@@ -17,7 +15,7 @@ pub type GateFuture<'call> = Pin<Box<dyn Future<Output = Result<(), DdpError>> +
 /// Decides whether a gated call may go on.
 ///
 /// ```
-/// use bolide::two_factor::{Gate, GateFuture, GatedCall};
+/// use bolide::call::{Gate, GateFuture, GatedCall};
 /// use bolide::DdpError;
 ///
 /// /// Admits whoever knows the word.

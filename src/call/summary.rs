@@ -1,7 +1,6 @@
 //! [`MethodSummary`]: a registered method or endpoint, for lists: its policy, and what was counted of it.
 
-use super::{Method, MethodCounts};
-use crate::two_factor::TwoFactor;
+use super::{Method, MethodCounts, TwoFactor};
 
 /// A registered method or endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]

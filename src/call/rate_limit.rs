@@ -10,15 +10,14 @@ use bolide_protocol::DdpError;
 use parking_lot::Mutex;
 
 use crate::clock::Timestamp;
-use crate::connection::Connection;
-use crate::method::details;
+use super::{Connection, details};
 use crate::user::UserId;
 
 /// One rule. A call that any rule refuses fails with `too-many-requests`.
 ///
 /// ```
 /// use std::time::Duration;
-/// use bolide::rate_limit::RateLimitRule;
+/// use bolide::call::RateLimitRule;
 ///
 /// // Meteor's own: five log-ins and the like in ten seconds, per connection and method.
 /// let rule = RateLimitRule::new(5, Duration::from_secs(10))

@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{CallerKind, HandlerFuture, MethodHandler, MethodKind, MethodStatistics, Parameters};
-use crate::context::Context;
+use super::{CallerKind, Context, HandlerFuture, MethodHandler, MethodKind, MethodStatistics, Parameters, TwoFactor};
 use crate::error::BuildError;
-use crate::two_factor::TwoFactor;
 
 #[derive(Default)]
 pub(crate) struct MethodRegistry {

@@ -1,0 +1,47 @@
+//! Calls: what clients ask of methods. In the order of a call:
+//!
+//! - [`Connection`] and the identity on it say where a call comes from;
+//! - [`Parameters`] are what the client sent, still raw;
+//! - the dispatcher finds the method, counts the call against the [rate limits](RateLimitRule), asks the [`Gate`] what
+//!   the method's [policy](TwoFactor) demands, and runs the handler;
+//! - a [`MethodHandler`] is an async function that takes a [`Context`] or [`SignedIn`], then typed parameters;
+//! - [`MethodError`] is how it fails.
+
+mod connection;
+mod context;
+mod dispatcher;
+mod error;
+mod gate;
+mod handler;
+mod identity;
+mod parameters;
+mod policy;
+mod rate_limit;
+mod registry;
+mod statistics;
+mod summary;
+
+pub(crate) use connection::{HeaderCode, Peer};
+pub(crate) use context::CallRandom;
+pub(crate) use dispatcher::{Invocation, MethodOutcome, RunningMethod, guarded};
+pub(crate) use error::{details, sanitize};
+pub(crate) use identity::{Credential, Identity};
+pub(crate) use rate_limit::{Counted, CountedKind, RateLimiter};
+pub(crate) use registry::{Method, MethodRegistry};
+pub(crate) use statistics::MethodStatistics;
+
+pub use bolide_protocol::two_factor::{TwoFactorCode, TwoFactorMethod};
+pub use connection::Connection;
+pub use context::{Context, SignedIn};
+pub use dispatcher::Admitted;
+pub use error::{MethodError, MethodResult};
+pub use gate::{ClosedGate, Errand, ErrandKind, Gate, GateFuture, GatedCall};
+pub use handler::{
+    AnyParameters, Blocking, BlockingHandler, BlockingSignature, CallerArgument, CallerKind, HandlerFuture,
+    MethodHandler, blocking,
+};
+pub use parameters::Parameters;
+pub use policy::{Policy, Requirement, TwoFactor};
+pub use rate_limit::RateLimitRule;
+pub use statistics::MethodCounts;
+pub use summary::{MethodKind, MethodSummary};
