@@ -2,8 +2,8 @@
 //!
 //! Run it with `cargo run --example quickstart`; README.md has clients in JavaScript and Python that call it.
 
-use bolide::prelude::*;
 use bolide::call::{Gate, GateFuture, GatedCall};
+use bolide::prelude::*;
 use serde::{Deserialize, Serialize};
 
 async fn add(_: Context, a: f64, b: f64) -> MethodResult<f64> {

@@ -45,9 +45,12 @@ pub mod keys;
 mod limits;
 #[cfg(feature = "accounts")]
 pub mod mail;
+mod outbox;
+mod peer;
 #[cfg(feature = "accounts")]
 mod public_name;
 pub mod publication;
+mod registry;
 #[cfg(feature = "accounts")]
 pub mod rest;
 mod session;
@@ -67,10 +70,10 @@ pub mod conformance;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use app::{App, AppBuilder, Caller, shutdown_signal};
+pub use app::{AppBuilder, shutdown_signal};
 pub use bolide_protocol as protocol;
 pub use bolide_protocol::DdpError;
-pub use call::{Connection, Context, MethodError, MethodResult, MethodSummary, SignedIn, TwoFactor};
+pub use call::{App, Caller, Connection, Context, MethodError, MethodResult, MethodSummary, SignedIn, TwoFactor};
 pub use collection::{Collection, Filter, Query, Update};
 pub use error::{BuildError, Error};
 pub use limits::{Heartbeat, Limits};

@@ -107,7 +107,7 @@ async fn transfer_funds(me: SignedIn, order: Value) -> MethodResult<Value> {
     let amount = order.get("amount").filter(|amount| amount.is_number());
     let to = order.get("to").filter(|to| to.is_string());
     let (Some(amount), Some(to)) = (amount, to) else { return Err(MethodError::new(400, "Match failed")) };
-    Ok(json!({ "to": to, "amount": amount, "argc": me.argument_count() }))
+    Ok(json!({ "to": to, "amount": amount, "argc": me.context().argument_count() }))
 }
 
 async fn gated_method(_: SignedIn) -> MethodResult<&'static str> {
@@ -115,7 +115,7 @@ async fn gated_method(_: SignedIn) -> MethodResult<&'static str> {
 }
 
 async fn calls_gated(me: SignedIn) -> MethodResult<String> {
-    me.call("gated", &()).await
+    me.context().call("gated", &()).await
 }
 
 async fn calls_gated_for_anyone(context: Context) -> MethodResult<String> {

@@ -176,11 +176,11 @@ fn send_message(me: &SignedIn, message: NewMessage, messages: &Stream) -> Method
     let NewMessage { rid, msg } = message;
     let user = me.user().as_str();
     let sent = Message {
-        id: me.random_id("messages"),
+        id: me.context().random_id("messages"),
         rid: rid.clone(),
         msg,
         u: json!({ "_id": user, "username": user.strip_prefix("user-").unwrap_or(user) }),
-        ts: me.app().now(),
+        ts: me.context().app().now(),
     };
     messages.emit(&rid, &[&sent])?;
     Ok(sent)

@@ -15,13 +15,13 @@ use super::password::PasswordHasher;
 use super::permissions::Permissions;
 use super::publication::Watchers;
 use super::token_use::TokenUses;
-use super::{Accounts, AccountsHandle, methods, notifications, profile, publication, token_list};
-use crate::app::{AppBuilder, AppState};
+use super::{Accounts, AccountsHandle};
+use crate::call::{AppCore, Connection};
 use crate::chance::{Chance, Generator};
 use crate::clock::{Clock, Timestamp};
-use crate::call::Connection;
 use crate::keys::KeyRing;
 use crate::mail::{MailContent, MailQueue, Mailer, Site, Templates};
+use crate::session::Host;
 use crate::settings::Settings;
 use crate::store::{AuditEntry, Store, StoreError, User};
 use crate::two_factor::EnrolmentRule;
@@ -52,7 +52,7 @@ pub(crate) struct AccountsCore {
     pub(crate) mails: MailQueue,
     mailer: Arc<dyn Mailer>,
     pub(crate) enrolment: EnrolmentRule,
-    app: OnceLock<Weak<AppState>>,
+    app: OnceLock<Weak<AppCore>>,
 }
 
 impl AccountsCore {
@@ -83,43 +83,35 @@ impl AccountsCore {
         })
     }
 
-    /// Registers the methods and publications that the app has not registered itself.
-    pub(crate) fn register(self: &Arc<Self>, builder: AppBuilder) -> AppBuilder {
-        let builder = methods::register(self, builder);
-        let builder = profile::register(self, builder);
-        let builder = crate::two_factor::register(self, builder);
-        let builder = crate::settings::register(self, builder);
-        let builder = crate::admin::register(self, builder);
-        let builder = crate::rest::register(self, builder);
-        let builder = token_list::register(self, builder);
-        let builder = notifications::register(self, builder);
-        publication::register(self, builder)
-    }
-
     /// Starts what runs beside the calls, until the app stops.
-    pub(crate) fn attach(self: &Arc<Self>, app: &Arc<AppState>) {
-        if self.app.set(Arc::downgrade(app)).is_err() {
+    pub(crate) fn attach(self: &Arc<Self>, app: &Arc<AppCore>) {
+        let Some(host) = app.slot::<Host>().filter(|_| self.app.set(Arc::downgrade(app)).is_ok()) else {
             return;
-        }
+        };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             tracing::warn!("the app was built outside of a tokio runtime: no mail is sent, and nothing is swept");
             return;
         };
-        let (core, stopped) = (Arc::clone(self), app.stopping.clone());
+        let (core, stopped) = (Arc::clone(self), host.stopping.clone());
         runtime.spawn(async move { core.mails.work(Arc::clone(&core.mailer), stopped).await });
-        let (core, stopped) = (Arc::downgrade(self), app.stopping.clone());
+        let (core, stopped) = (Arc::downgrade(self), host.stopping.clone());
         runtime.spawn(sweep_regularly(core, stopped));
         self.events.run_on(runtime);
     }
 
-    /// The app, as long as it is there.
-    pub(crate) fn app(&self) -> Option<Arc<AppState>> {
-        self.app.get().and_then(Weak::upgrade)
+    /// Returns the app that these accounts belong to. `None` once it is gone.
+    pub(crate) fn app(&self) -> Option<Arc<AppCore>> {
+        self.app.get()?.upgrade()
     }
 
-    /// What an application does with these accounts.
+    /// Returns the sessions of the app. `None` once it is gone.
+    pub(crate) fn host(&self) -> Option<Arc<Host>> {
+        self.app()?.slot().cloned()
+    }
+
+    /// Returns these accounts as an application uses them. `None` once the app is gone.
     pub(super) fn handle(&self) -> Option<AccountsHandle> {
-        self.app()?.accounts.clone().map(AccountsHandle::new)
+        self.app()?.slot::<Self>().cloned().map(AccountsHandle::new)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -166,7 +158,7 @@ impl AccountsCore {
             event: event.to_owned(),
             user: user.cloned(),
             actor: connection.and_then(|connection| connection.identity().user),
-            address: peer.as_ref().and_then(|peer| peer.address.clone()),
+            address: peer.as_ref().and_then(|peer| peer.address).map(|address| address.to_string()),
             user_agent: peer.as_ref().and_then(|peer| peer.header("user-agent").map(shortened)),
             details: details.to_string(),
         };

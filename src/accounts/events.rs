@@ -9,10 +9,9 @@ use tokio::runtime::Handle as Runtime;
 
 use super::AccountsCore;
 use crate::bus::{BusEvent, BusMember};
-use crate::call::Connection;
-use crate::session::{Request, Session};
+use crate::call::{Connection, ConnectionPort as _};
+use crate::session::{Goodbye, Request, Session};
 use crate::store::{HashedToken, StoreError, Topic};
-use crate::transport::Goodbye;
 use crate::user::UserId;
 
 /// Settings are changed, and read again, one after another.
@@ -71,8 +70,8 @@ impl AccountsCore {
         if !self.roles_demand_factor() {
             return Ok(());
         }
-        let Some(app) = self.app() else { return Ok(()) };
-        let users: HashSet<UserId> = app.sessions.all().iter().filter_map(|session| session.user()).collect();
+        let Some(host) = self.host() else { return Ok(()) };
+        let users: HashSet<UserId> = host.sessions.all().iter().filter_map(|session| session.user()).collect();
         for id in users.iter().filter(|id| only.is_none_or(|only| only == *id)) {
             if self.store.user(id).await?.is_some_and(|user| self.must_enrol(&user)) {
                 self.end_sessions_of(id);
@@ -121,8 +120,8 @@ impl AccountsCore {
 
     /// Does something that nobody waits for. The app's shutdown does.
     pub(crate) fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
-        if let (Some(app), Some(runtime)) = (self.app(), self.events.runtime.get()) {
-            drop(app.tasks.spawn_on(work, runtime));
+        if let (Some(host), Some(runtime)) = (self.host(), self.events.runtime.get()) {
+            drop(host.tasks.spawn_on(work, runtime));
         } else {
             tracing::error!("an app that was built outside of a tokio runtime does nothing in the background");
         }
@@ -166,8 +165,8 @@ impl AccountsCore {
     }
 
     fn end_sessions(&self, is_meant: impl Fn(&Session) -> bool) {
-        if let Some(app) = self.app() {
-            app.sessions.request_where(is_meant, || Request::Close(Goodbye::normal()));
+        if let Some(host) = self.host() {
+            host.sessions.request_where(is_meant, || Request::Close(Goodbye::normal()));
         }
     }
 

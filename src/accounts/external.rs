@@ -8,12 +8,14 @@ use bolide_protocol::ejson::Date;
 use bolide_protocol::two_factor::TwoFactorMethod;
 use http::HeaderMap;
 
-use super::{AccountsCore, AccountsHandle, LoginAttempt, LoginResult, LoginSecret};
-use crate::app::App;
+use super::{AccountsCore, AccountsHandle, LoginAttempt, LoginResult, LoginSecret, request_connection};
+use crate::call::{App, Connection, Identity, MethodResult};
 use crate::clock::Timestamp;
-use crate::call::{Connection, Identity, MethodResult, Peer};
+use crate::peer::Peer;
 use crate::store::User;
 use crate::transport::peer;
+use crate::transport::proxies::Proxies;
+use crate::transport::server::Http;
 use crate::two_factor::Begun;
 use crate::user::UserId;
 
@@ -55,7 +57,8 @@ impl App {
     /// as far as the app believes them.
     #[must_use]
     pub fn visitor(&self, socket: Option<SocketAddr>, headers: &HeaderMap) -> Visitor {
-        Visitor(peer::describe(socket, headers, self.proxies()))
+        let proxies = self.core().slot::<Http>().map_or(Proxies::None, |http| http.proxies.clone());
+        Visitor(peer::describe(socket, headers, &proxies))
     }
 }
 
@@ -80,7 +83,7 @@ impl AccountsHandle {
     /// # Errors
     /// `error-user-not-found` when there is no such user, or none that may log in.
     pub async fn log_in(&self, user: &UserId, visitor: &Visitor) -> MethodResult<ExternalLogin> {
-        let connection = Connection::request(visitor.0.clone(), Identity::default());
+        let connection = request_connection(visitor.0.clone(), Identity::default());
         Ok(match self.core().begin_login(user, "external", Some(&connection)).await? {
             Begun::LoggedIn(login) => ExternalLogin::LoggedIn(LoginGrant {
                 expires_at: login.expires_at(),

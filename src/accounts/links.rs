@@ -6,9 +6,9 @@ use std::time::Duration;
 use bolide_protocol::random;
 
 use super::AccountsCore;
+use crate::call::{MethodError, MethodResult};
 use crate::chance::Generator;
 use crate::mail::MailContent;
-use crate::call::{MethodError, MethodResult};
 use crate::store::{Link, LinkPurpose, User};
 
 const PURPOSE: &str = "link";

@@ -12,35 +12,35 @@ use super::password::Password;
 use super::permissions::USER;
 use super::token::LoginSecret;
 use super::{AccountsCore, login::LoginResult, names};
-use crate::app::AppBuilder;
 use crate::call::{Connection, Context, Identity, MethodError, MethodResult, Parameters, SignedIn, TwoFactor};
+use crate::registry::Registry;
 use crate::settings;
 use crate::store::{EmailAddress, HashedToken, LinkPurpose, NewUser, StoreError, StoredHash, TokenKind, Unique, User};
 use crate::two_factor::MailAsker;
 use crate::user::UserId;
 
-pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     macro_rules! method {
-        ($builder:expr, $name:literal, $function:path, $caller:ty) => {{
+        ($registry:expr, $name:literal, $function:path, $caller:ty) => {{
             let core = Arc::clone(core);
-            $builder.method_unless_there($name, TwoFactor::none(), move |caller: $caller, parameters: Parameters| {
+            $registry.method_unless_there($name, TwoFactor::none(), move |caller: $caller, parameters: Parameters| {
                 let core = Arc::clone(&core);
                 async move { $function(&core, caller, parameters).await }
             })
         }};
     }
-    let builder = method!(builder, "login", login, Context);
-    let builder = method!(builder, "logout", logout, Context);
-    let builder = method!(builder, "createUser", create_user, Context);
-    let builder = method!(builder, "changePassword", change_password, Context);
-    let builder = method!(builder, "forgotPassword", forgot_password, Context);
-    let builder = method!(builder, "resetPassword", reset_password, Context);
-    let builder = method!(builder, "verifyEmail", verify_email, Context);
-    let builder = method!(builder, "sendVerificationEmail", send_verification_email, SignedIn);
-    let builder = method!(builder, "getNewToken", get_new_token, Context);
-    let builder = method!(builder, "removeOtherTokens", remove_other_tokens, Context);
-    let builder = method!(builder, "logoutOtherClients", remove_other_tokens, Context);
-    method!(builder, "setUsername", set_username, SignedIn)
+    method!(registry, "login", login, Context);
+    method!(registry, "logout", logout, Context);
+    method!(registry, "createUser", create_user, Context);
+    method!(registry, "changePassword", change_password, Context);
+    method!(registry, "forgotPassword", forgot_password, Context);
+    method!(registry, "resetPassword", reset_password, Context);
+    method!(registry, "verifyEmail", verify_email, Context);
+    method!(registry, "sendVerificationEmail", send_verification_email, SignedIn);
+    method!(registry, "getNewToken", get_new_token, Context);
+    method!(registry, "removeOtherTokens", remove_other_tokens, Context);
+    method!(registry, "logoutOtherClients", remove_other_tokens, Context);
+    method!(registry, "setUsername", set_username, SignedIn);
 }
 
 async fn login(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<LoginResult> {

@@ -31,6 +31,7 @@ pub mod password;
 pub(crate) mod permissions;
 mod profile;
 mod publication;
+mod request;
 mod token;
 mod token_list;
 mod token_use;
@@ -40,10 +41,11 @@ use std::sync::Arc;
 
 use bolide_protocol::ejson::Object;
 
+use crate::call::MethodResult;
 use crate::chance::Chance;
 use crate::keys::KeyRing;
 use crate::mail::{LogMailer, LoggedText, MailKind, Mailer, Site, TemplateError, Templates};
-use crate::call::MethodResult;
+use crate::registry::Registry;
 use crate::settings::{SettingDefinition, SettingError, Settings};
 use crate::store::{NewUser, Store, StoreError, User};
 use crate::user::UserId;
@@ -60,12 +62,22 @@ pub(crate) use blocks::counted_address;
 pub(crate) use login::{Dialect, LoginCode, LoginResult, Recognized, Selector};
 pub(crate) use methods::{own_token, selector_of};
 pub(crate) use profile::{ProfileChange, shown_name};
+pub(crate) use request::request_connection;
 pub(crate) use user_document::{emails, factors};
 
 use hooks::Hooks;
 use login::OwnHandler;
 use password::{HashingCost, PasswordHasher};
 use permissions::Permissions;
+
+/// Registers the methods and publications that the app has not registered itself.
+pub(crate) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
+    methods::register(core, registry);
+    profile::register(core, registry);
+    token_list::register(core, registry);
+    notifications::register(core, registry);
+    publication::register(core, registry);
+}
 
 /// Users, log-in, the second factor and settings, to be given to [`AppBuilder::accounts`](crate::AppBuilder::accounts).
 ///

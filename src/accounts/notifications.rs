@@ -8,8 +8,8 @@ use bolide_protocol::{Ejson, ejson};
 use serde::Serialize;
 
 use super::AccountsCore;
-use crate::app::AppBuilder;
 use crate::publication::Stream;
+use crate::registry::Registry;
 use crate::store::{Totp, User};
 use crate::user::UserId;
 
@@ -39,12 +39,11 @@ enum UserData<'user> {
 const OPTIONAL: [&str; 4] = ["username", "profile", "name", "requirePasswordChange"];
 
 /// Registers the stream, or takes the one of this name that the application has registered itself.
-pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     let own = Stream::new(STREAM).allow_read(|user, event| user.is_some_and(|user| is_of(user, event)));
-    let (builder, stream) = builder.stream_unless_there(own);
+    let stream = registry.stream_unless_there(own);
     // The first app keeps it.
     let _other = core.notifications.stream.set(stream);
-    builder
 }
 
 /// Whether an event is this user's: its id, a slash, a name.

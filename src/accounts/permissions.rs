@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use bolide_protocol::DdpError;
 use serde_json::json;
 
+use super::AccountsCore;
 use crate::call::{Context, MethodError, MethodResult, SignedIn, details};
 use crate::store::User;
 
@@ -58,7 +59,7 @@ impl SignedIn {
     /// # Errors
     /// When the store cannot be read.
     pub async fn has_permission(&self, permission: &str) -> MethodResult<bool> {
-        let Some(accounts) = self.accounts() else { return Ok(false) };
+        let Some(accounts) = self.context().core().slot::<AccountsCore>() else { return Ok(false) };
         let user = accounts.store.user(self.user()).await?;
         Ok(user.is_some_and(|user| accounts.permissions.has(&user, permission)))
     }
@@ -77,7 +78,7 @@ impl SignedIn {
     /// # Errors
     /// `not-authorized`, with the method's name in its details.
     pub async fn require_permission(&self, permission: &str) -> MethodResult<()> {
-        if self.has_permission(permission).await? { Ok(()) } else { Err(not_authorized(self)) }
+        if self.has_permission(permission).await? { Ok(()) } else { Err(not_authorized(self.context())) }
     }
 }
 

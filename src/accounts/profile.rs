@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::methods::own_token;
 use super::password::Password;
 use super::{AccountsCore, names};
-use crate::app::AppBuilder;
 use crate::call::{Admitted, MethodError, MethodResult, Parameters, SignedIn, TwoFactor, TwoFactorCode};
+use crate::registry::Registry;
 use crate::store::{EmailAddress, LinkPurpose, StoreError, User, fold};
 use crate::two_factor::MailAsker;
 
@@ -24,9 +24,9 @@ pub(crate) struct ProfileChange {
     shown: Option<TwoFactorCode>,
 }
 
-pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     let core = Arc::clone(core);
-    builder.method_unless_there(
+    registry.method_unless_there(
         "saveUserProfile",
         ProfileChange::policy(),
         async move |me: SignedIn, given: Parameters| {
@@ -34,7 +34,7 @@ pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
             core.change_profile(&me, ProfileChange::read(&settings, "realname")?).await?;
             Ok(true)
         },
-    )
+    );
 }
 
 impl ProfileChange {
@@ -109,7 +109,7 @@ impl AccountsCore {
             self.change_address(me, &user, address, admitted).await?;
         }
         if let (Some(password), Some(_)) = (&change.password, &admitted) {
-            self.set_password(&user, password, own_token(me).as_ref(), me.connection()).await?;
+            self.set_password(&user, password, own_token(me.context()).as_ref(), me.context().connection()).await?;
         }
         self.user_changed(&user.id).await;
         Ok(())
@@ -127,7 +127,7 @@ impl AccountsCore {
         self.store.delete_email_code(&user.id).await?;
         self.store.delete_links(&user.id, LinkPurpose::ResetPassword).await?;
         self.store.distrust_tokens(&user.id).await?;
-        self.audit("email.changed", Some(&user.id), me.connection(), json!({ "from": old, "to": new })).await;
+        self.audit("email.changed", Some(&user.id), me.context().connection(), json!({ "from": old, "to": new })).await;
         let is_known = user.emails.iter().any(|own| own.is_verified && fold(&own.address) == fold(new));
         if !is_known && self.may_send_mail(&user.id, MailAsker::User).await? {
             self.send_link(user, LinkPurpose::VerifyEmail, new).await?;

@@ -8,9 +8,9 @@ use futures::FutureExt as _;
 use parking_lot::Mutex;
 
 use super::AccountsCore;
-use crate::app::AppBuilder;
 use crate::call::MethodResult;
 use crate::publication::{Subscription, send_difference};
+use crate::registry::Registry;
 use crate::user::UserId;
 
 const COLLECTION: &str = "users";
@@ -28,9 +28,9 @@ struct Watcher {
     shown: tokio::sync::Mutex<Option<Object>>,
 }
 
-pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     let core: Weak<AccountsCore> = Arc::downgrade(core);
-    builder.publish_universal(async move |subscription: Subscription| {
+    registry.publish_universal(async move |subscription: Subscription| {
         let (Some(core), Some(user)) = (core.upgrade(), subscription.user_id().cloned()) else { return Ok(()) };
         let watcher = Arc::new(Watcher { user, subscription, shown: tokio::sync::Mutex::default() });
         // Before the first look: from then on, no change is missed.
@@ -38,7 +38,7 @@ pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
         watcher.refresh(&core).await?;
         watcher.subscription.ready();
         Ok(())
-    })
+    });
 }
 
 /// Has the watcher told of changes, until its subscription ends.

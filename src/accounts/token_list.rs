@@ -9,23 +9,23 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{AccountsCore, own_token};
-use crate::app::AppBuilder;
-use crate::clock::Timestamp;
 use crate::call::{MethodError, MethodResult, Parameters, SignedIn, TwoFactor};
+use crate::clock::Timestamp;
 use crate::public_name::public_name;
 use crate::publication::{Document, Subscription, When, follow};
+use crate::registry::Registry;
 use crate::store::{HashedToken, LoginToken, TokenKind, Topic};
 use crate::user::UserId;
 
 const COLLECTION: &str = "tokens";
 
-pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     let (shown, revoking) = (Arc::downgrade(core), Arc::clone(core));
-    builder.publish("account:tokens", async move |subscription: Subscription| show(shown, subscription).await).method(
+    registry.publish("account:tokens", async move |subscription: Subscription| show(shown, subscription).await).method(
         "account:revokeToken",
         TwoFactor::none(),
         async move |me: SignedIn, parameters: Parameters| revoke(&revoking, me, parameters).await,
-    )
+    );
 }
 
 async fn show(core: Weak<AccountsCore>, subscription: Subscription) -> MethodResult<()> {
@@ -53,10 +53,10 @@ async fn revoke(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> Me
     let unknown = || MethodError::new("error-token-does-not-exists", "The token does not exist");
     let token = all.iter().find(is_wanted).ok_or_else(unknown)?;
     core.store.delete_token(&token.hashed).await?;
-    let own = own_token(&me);
-    let spared = me.connection().filter(|_| own.as_ref() == Some(&token.hashed));
+    let own = own_token(me.context());
+    let spared = me.context().connection().filter(|_| own.as_ref() == Some(&token.hashed));
     core.end_connections_but(std::slice::from_ref(&token.hashed), spared);
-    core.audit("sessions.revoked", Some(me.user()), me.connection(), json!({ "count": 1 })).await;
+    core.audit("sessions.revoked", Some(me.user()), me.context().connection(), json!({ "count": 1 })).await;
     Ok(true)
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::{AccountsCore, shortened};
-use crate::call::Peer;
+use crate::peer::Peer;
 use crate::store::{HashedToken, LoginToken};
 
 /// So long a use need not be noted again.
@@ -26,7 +26,7 @@ impl AccountsCore {
         if is_fresh || !self.token_uses.0.lock().insert(token.hashed.clone()) {
             return;
         }
-        let (core, hashed, address) = (Arc::clone(self), token.hashed.clone(), peer.address.clone());
+        let (core, hashed, address) = (Arc::clone(self), token.hashed.clone(), peer.address.map(|own| own.to_string()));
         let user_agent = peer.header("user-agent").map(shortened);
         tokio::spawn(async move {
             if let Err(error) = core.store.touch_token(&hashed, now, address, user_agent).await {

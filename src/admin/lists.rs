@@ -6,8 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::accounts::{AccountsCore, emails, factors};
-use crate::mail::{MailState, OutgoingMail};
+use crate::call::ConnectionPort as _;
 use crate::call::{MethodResult, MethodSummary};
+use crate::mail::{MailState, OutgoingMail};
 use crate::public_name::public_name;
 use crate::publication::Document;
 use crate::session::Session;
@@ -132,7 +133,7 @@ pub(super) fn methods(core: &AccountsCore) -> MethodResult<Vec<Document>> {
         let id = format!("{} {}", verb.unwrap_or("method"), summary.name);
         Ok(Document::new("methods", id, &shown_method(summary))?)
     };
-    core.app().iter().flat_map(|app| app.summaries()).map(|summary| shown(&summary)).collect()
+    core.app().iter().flat_map(|app| app.methods.summaries()).map(|summary| shown(&summary)).collect()
 }
 
 pub(super) fn shown_method(summary: &MethodSummary) -> ShownMethod {
@@ -174,7 +175,7 @@ struct ShownSession {
 const MOST_SESSIONS: usize = 1000;
 
 pub(super) async fn sessions(core: &AccountsCore) -> MethodResult<Vec<Document>> {
-    let sessions = core.app().map(|app| app.sessions.all()).unwrap_or_default();
+    let sessions = core.host().map(|host| host.sessions.all()).unwrap_or_default();
     let mut shown = Vec::with_capacity(sessions.len().min(MOST_SESSIONS));
     for session in sessions.iter().take(MOST_SESSIONS) {
         let document = Document::new("sessions", public_name(session.id()), &shown_session(core, session).await?)?;
@@ -189,11 +190,11 @@ async fn shown_session(core: &AccountsCore, session: &Session) -> MethodResult<S
         Some(id) => core.store.user(id).await?.and_then(|user| user.username),
         None => None,
     };
-    let subscriptions = session.views().subscription_count();
+    let subscriptions = session.recipient().views().subscription_count();
     Ok(ShownSession {
         user_id,
         username,
-        address: peer.address.clone(),
+        address: peer.address.map(|address| address.to_string()),
         user_agent: peer.header("user-agent").map(crate::accounts::shortened),
         since: session.opened_at().to_date(),
         subscriptions,

@@ -9,9 +9,9 @@ use serde_json::json;
 use super::lists;
 use super::publications::AuditQuery;
 use crate::accounts::AccountsCore;
-use crate::app::AppBuilder;
 use crate::call::{MethodError, MethodResult, MethodSummary, Parameters, SignedIn, TwoFactor};
 use crate::mail::MailId;
+use crate::registry::Registry;
 use crate::settings::MANDATORY_ROLES;
 use crate::store::{User, UserFilter};
 use crate::user::UserId;
@@ -19,11 +19,11 @@ use crate::user::UserId;
 /// Who is an admin is changed by one call after another: two that demote each other must not both pass.
 const ADMINS_LOCK: &str = "admins";
 
-pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     macro_rules! method {
-        ($builder:expr, $name:literal, $policy:expr, $function:path) => {{
+        ($registry:expr, $name:literal, $policy:expr, $function:path) => {{
             let core = Arc::clone(core);
-            $builder.method($name, $policy, move |me: SignedIn, parameters: Parameters| {
+            $registry.method($name, $policy, move |me: SignedIn, parameters: Parameters| {
                 let core = Arc::clone(&core);
                 async move {
                     core.require_admin(me.user(), $name).await?;
@@ -33,20 +33,20 @@ pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
         }};
     }
     let (open, gated) = (TwoFactor::none(), TwoFactor::required());
-    let builder = method!(builder, "admin:auditPage", open, audit_page);
-    let builder = method!(builder, "admin:methods", open, list_methods);
-    let builder = method!(builder, "admin:setRoles", gated, set_roles);
-    let builder = method!(builder, "admin:setActive", gated, set_active);
-    let builder = method!(builder, "admin:logOut", gated, log_out);
-    let builder = method!(
-        builder,
+    method!(registry, "admin:auditPage", open, audit_page);
+    method!(registry, "admin:methods", open, list_methods);
+    method!(registry, "admin:setRoles", gated, set_roles);
+    method!(registry, "admin:setActive", gated, set_active);
+    method!(registry, "admin:logOut", gated, log_out);
+    method!(
+        registry,
         "admin:resetSecondFactors",
         gated.disable_remember_me().require_second_factor(),
         reset_second_factors
     );
-    let builder = method!(builder, "admin:setRole", gated, set_role);
-    let builder = method!(builder, "admin:retryMail", gated, retry_mail);
-    method!(builder, "admin:discardMail", gated, discard_mail)
+    method!(registry, "admin:setRole", gated, set_role);
+    method!(registry, "admin:retryMail", gated, retry_mail);
+    method!(registry, "admin:discardMail", gated, discard_mail);
 }
 
 async fn audit_page(core: &AccountsCore, _: SignedIn, parameters: Parameters) -> MethodResult<Vec<lists::ShownEntry>> {
@@ -55,7 +55,7 @@ async fn audit_page(core: &AccountsCore, _: SignedIn, parameters: Parameters) ->
 }
 
 async fn list_methods(core: &AccountsCore, _: SignedIn, _: Parameters) -> MethodResult<Vec<lists::ShownMethod>> {
-    let summaries: Vec<MethodSummary> = core.app().iter().flat_map(|app| app.summaries()).collect();
+    let summaries: Vec<MethodSummary> = core.app().iter().flat_map(|app| app.methods.summaries()).collect();
     Ok(summaries.iter().map(lists::shown_method).collect())
 }
 
@@ -73,7 +73,7 @@ async fn set_roles(core: &AccountsCore, me: SignedIn, parameters: Parameters) ->
     }
     core.store.set_roles(&user.id, roles.clone()).await?;
     core.user_changed(&user.id).await;
-    core.audit("user.roles-changed", Some(&user.id), me.connection(), json!({ "roles": roles })).await;
+    core.audit("user.roles-changed", Some(&user.id), me.context().connection(), json!({ "roles": roles })).await;
     core.end_restricted_sessions(Some(&user.id)).await?;
     Ok(true)
 }
@@ -92,7 +92,7 @@ async fn set_active(core: &AccountsCore, me: SignedIn, parameters: Parameters) -
         core.end_connections_of(&user.id);
     }
     core.user_changed(&user.id).await;
-    core.audit("user.active-changed", Some(&user.id), me.connection(), json!({ "active": is_active })).await;
+    core.audit("user.active-changed", Some(&user.id), me.context().connection(), json!({ "active": is_active })).await;
     Ok(true)
 }
 
@@ -101,14 +101,14 @@ async fn log_out(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> M
     let user = core.named_user(&parameters).await?;
     let ended = core.store.delete_session_tokens(&user.id, None).await?;
     core.end_connections(&ended);
-    core.audit("sessions.revoked", Some(&user.id), me.connection(), json!({ "count": ended.len() })).await;
+    core.audit("sessions.revoked", Some(&user.id), me.context().connection(), json!({ "count": ended.len() })).await;
     Ok(true)
 }
 
 /// For a user who has lost them: all log-ins end, those of integrations too, and the user is told by mail.
 async fn reset_second_factors(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
     let user = core.named_user(&parameters).await?;
-    core.reset_second_factors(&user, me.connection(), json!({})).await?;
+    core.reset_second_factors(&user, me.context().connection(), json!({})).await?;
     Ok(true)
 }
 
@@ -129,21 +129,21 @@ async fn set_role(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> 
     if change.mandatory2fa {
         roles.push(name.trim().to_owned());
     }
-    core.change_setting(MANDATORY_ROLES.id(), roles.join(",").into(), me.connection()).await?;
+    core.change_setting(MANDATORY_ROLES.id(), roles.join(",").into(), me.context().connection()).await?;
     Ok(true)
 }
 
 async fn retry_mail(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
     let mail = mail_id(&parameters)?;
     let is_there = core.mails.retry(mail).await?;
-    core.audit("mail.retried", None, me.connection(), json!({ "mail": mail.number() })).await;
+    core.audit("mail.retried", None, me.context().connection(), json!({ "mail": mail.number() })).await;
     Ok(is_there)
 }
 
 async fn discard_mail(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
     let mail = mail_id(&parameters)?;
     let is_there = core.mails.discard(mail).await?;
-    core.audit("mail.discarded", None, me.connection(), json!({ "mail": mail.number() })).await;
+    core.audit("mail.discarded", None, me.context().connection(), json!({ "mail": mail.number() })).await;
     Ok(is_there)
 }
 

@@ -10,9 +10,9 @@ use serde::Deserialize;
 
 use super::lists;
 use crate::accounts::AccountsCore;
-use crate::app::AppBuilder;
 use crate::call::MethodResult;
 use crate::publication::{Document, Subscription, When, follow};
+use crate::registry::Registry;
 use crate::store::{AuditFilter, Topic, UserFilter};
 
 /// How often is read what nothing tells of.
@@ -39,11 +39,11 @@ pub(super) struct AuditQuery {
     limit: Option<u32>,
 }
 
-pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     let core = Arc::downgrade(core);
     let (settings, roles, methods, sessions) = (core.clone(), core.clone(), core.clone(), core.clone());
     let (users, audit) = (core.clone(), core.clone());
-    builder
+    registry
         .publish("admin:settings", async move |subscription: Subscription| {
             let read = |core: Arc<AccountsCore>| -> Reading { Box::pin(async move { lists::settings(&core) }) };
             show(settings, subscription, Told::Settings, read).await
@@ -82,7 +82,7 @@ pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
                 Box::pin(async move { lists::audit(&core, filter).await })
             };
             show(audit, subscription, Told::Store(Topic::Audit), read).await
-        })
+        });
 }
 
 type Reading = BoxFuture<'static, MethodResult<Vec<Document>>>;

@@ -1,39 +1,37 @@
 //! [`AppBuilder`]: collects what an app is made of, and puts it together.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use bolide_protocol::ejson::CustomTypes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 #[cfg(feature = "accounts")]
 use crate::accounts::{Accounts, AccountsCore};
-use crate::bus::{Bus, BusEvent, BusMember, LocalBus};
+use crate::bus::{Bus, LocalBus};
+use crate::call::{
+    App, AppCore, ClosedGate, Connection, Gate, MethodHandler, Policy, RateLimitRule, RateLimiter, Slots, State,
+};
 use crate::chance::{Chance, SystemChance};
 use crate::clock::{Clock, SystemClock};
 use crate::collection::{Collection, CollectionCore};
-use crate::call::{ClosedGate, Connection, Gate, MethodHandler, MethodRegistry, Parameters, Policy, RateLimitRule, RateLimiter};
 use crate::error::{BuildError, Error};
 use crate::limits::{Heartbeat, Limits};
+use crate::publication::{PublicationHandler, Strategies, Strategy, Stream, add_built_in};
+use crate::registry::Registry;
 #[cfg(feature = "accounts")]
-use crate::call::Method;
-use crate::publication::{
-    Hasher, PublicationHandler, PublicationRegistry, Strategy, Stream, StreamCore, Subscription, add_built_in,
-};
-#[cfg(feature = "accounts")]
-use crate::rest::{Endpoint, Route, Verb};
-use crate::session::Sessions;
+use crate::rest::{Endpoints, Route, Verb};
+use crate::session::{ConnectionHook, Host};
 use crate::transport::proxies::{Proxies, TrustedProxy};
+use crate::transport::server::Http;
 use crate::transport::sockjs::XhrSessions;
 #[cfg(feature = "accounts")]
-use crate::call::TwoFactor;
 use crate::two_factor::AccountsGate;
+#[cfg(feature = "accounts")]
+use crate::web::WebPages;
 
-use super::{App, AppState, ConnectionHook};
+use super::bus::{self, Members};
 
 /// Collects what an app is made of. Every setting has a default.
 ///
@@ -49,18 +47,17 @@ use super::{App, AppState, ConnectionHook};
 /// ```
 #[must_use = "an app is built by `build` or `serve`"]
 pub struct AppBuilder {
-    methods: MethodRegistry,
-    publications: PublicationRegistry,
-    strategies: HashMap<String, Strategy, Hasher>,
+    registry: Registry,
+    slots: Slots,
+    strategies: Strategies,
     collections: Vec<Arc<CollectionCore>>,
-    streams: Vec<Arc<StreamCore>>,
     bus: Box<dyn Bus>,
-    /// Nothing as long as the app has not said who decides.
+    /// `None` if the app does not bring its own.
     gate: Option<Box<dyn Gate>>,
     #[cfg(feature = "accounts")]
     accounts: Option<Accounts>,
     #[cfg(feature = "accounts")]
-    endpoints: Vec<Arc<Endpoint>>,
+    endpoints: Endpoints,
     #[cfg(feature = "accounts")]
     web_pages: bool,
     clock: Arc<dyn Clock>,
@@ -74,23 +71,21 @@ pub struct AppBuilder {
     sockjs: bool,
     forwarded_count: usize,
     trusted_proxies: Vec<TrustedProxy>,
-    mistakes: Vec<BuildError>,
 }
 
 impl AppBuilder {
     pub(super) fn new() -> Self {
         Self {
-            methods: MethodRegistry::default(),
-            publications: PublicationRegistry::default(),
-            strategies: HashMap::default(),
+            registry: Registry::default(),
+            slots: Slots::default(),
+            strategies: Strategies::default(),
             collections: Vec::new(),
-            streams: Vec::new(),
             bus: Box::new(LocalBus::default()),
             gate: None,
             #[cfg(feature = "accounts")]
             accounts: None,
             #[cfg(feature = "accounts")]
-            endpoints: Vec::new(),
+            endpoints: Endpoints::default(),
             #[cfg(feature = "accounts")]
             web_pages: false,
             clock: Arc::new(SystemClock),
@@ -104,7 +99,6 @@ impl AppBuilder {
             sockjs: true,
             forwarded_count: 0,
             trusted_proxies: Vec::new(),
-            mistakes: Vec::new(),
         }
     }
 
@@ -115,17 +109,13 @@ impl AppBuilder {
         policy: impl Policy,
         handler: impl MethodHandler<Signature>,
     ) -> Self {
-        if let Err(mistake) = self.methods.add(name, policy.into_two_factor(), handler) {
-            self.mistakes.push(mistake);
-        }
+        self.registry.method(name, policy, handler);
         self
     }
 
     /// Registers a publication: its name and its [handler](PublicationHandler).
     pub fn publish<Signature>(mut self, name: &str, handler: impl PublicationHandler<Signature>) -> Self {
-        if let Err(mistake) = self.publications.add(name, handler) {
-            self.mistakes.push(mistake);
-        }
+        self.registry.publish(name, handler);
         self
     }
 
@@ -133,27 +123,34 @@ impl AppBuilder {
     /// when the user changes. The change waits until it returns, is ready or unblocks, so that the new documents come
     /// with it; at most for [`Limits::user_change_timeout`].
     pub fn publish_universal<Signature>(mut self, handler: impl PublicationHandler<Signature>) -> Self {
-        self.publications.add_universal(handler);
+        self.registry.publish_universal(handler);
         self
     }
 
     /// Registers a stream, as the publication `stream-<name>`.
     pub fn stream(mut self, stream: &Stream) -> Self {
-        let core = Arc::clone(stream.core());
-        let name = core.collection().to_owned();
-        self.streams.push(Arc::clone(&core));
-        self.publish(&name, async move |subscription: Subscription, parameters: Parameters| {
-            core.publish(&subscription, &parameters)
-        })
+        self.registry.stream(stream);
+        self
     }
 
-    /// Registers a stream, or gives the one of its name that the app has registered itself.
-    #[cfg(feature = "accounts")]
-    pub(crate) fn stream_unless_there(self, stream: Stream) -> (Self, Stream) {
-        match self.streams.iter().find(|own| own.name() == stream.name()).map(Arc::clone) {
-            Some(own) => (self, Stream::of(own)),
-            None => (self.stream(&stream), stream),
-        }
+    /// Keeps a value that handlers and publications use, one of each type:
+    /// [`Context::state`](crate::Context::state) returns it. Handlers then need no captured clones.
+    ///
+    /// ```
+    /// use bolide::prelude::*;
+    ///
+    /// struct Prices { ink: f64 }
+    ///
+    /// async fn price(context: Context) -> MethodResult<f64> {
+    ///     Ok(context.state::<Prices>()?.ink)
+    /// }
+    ///
+    /// let app = App::builder().state(Prices { ink: 2.5 }).method("price", TwoFactor::none(), price).build()?;
+    /// # Ok::<(), bolide::Error>(())
+    /// ```
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.slots.insert(Arc::new(State(value)));
+        self
     }
 
     /// Lets a collection share its changes with other nodes. Without it, a collection works on this node alone.
@@ -191,9 +188,9 @@ impl AppBuilder {
         self
     }
 
-    /// Registers a REST endpoint that is read: its [`Route`](crate::rest::Route), mostly a path below `/api/v1` such as
-    /// `items/:id`, its policy, its handler. The handler's parameter is an object of what the body, the query and the
-    /// path say; its result is answered with `success: true` beside its members. An app without
+    /// Registers a REST endpoint for `GET`: its [`Route`](crate::rest::Route), usually a path below `/api/v1` such as
+    /// `items/{id}`, its policy, its handler. The handler's parameter is an object of the members of the body, the query and
+    /// the path; its result is answered with `success: true` beside its members. An app without
     /// [accounts](Self::accounts) serves no REST.
     ///
     /// ```
@@ -207,10 +204,10 @@ impl AppBuilder {
     ///     Ok(wanted.id)
     /// }
     ///
-    /// // The same function may be a method and an endpoint.
+    /// // The same function can be a method and an endpoint.
     /// let app = App::builder()
     ///     .method("item", TwoFactor::none(), item)
-    ///     .get("items/:id", TwoFactor::none(), item);
+    ///     .get("items/{id}", TwoFactor::none(), item);
     /// ```
     #[cfg(feature = "accounts")]
     pub fn get<Signature>(
@@ -219,10 +216,10 @@ impl AppBuilder {
         policy: impl Policy,
         handler: impl MethodHandler<Signature>,
     ) -> Self {
-        self.endpoint(Verb::Get, route.into(), policy.into_two_factor(), handler)
+        self.endpoint(Verb::Get, route, policy, handler)
     }
 
-    /// Registers a REST endpoint that is posted to; see [`get`](Self::get).
+    /// Registers a REST endpoint for `POST`; see [`get`](Self::get).
     #[cfg(feature = "accounts")]
     pub fn post<Signature>(
         self,
@@ -230,46 +227,52 @@ impl AppBuilder {
         policy: impl Policy,
         handler: impl MethodHandler<Signature>,
     ) -> Self {
-        self.endpoint(Verb::Post, route.into(), policy.into_two_factor(), handler)
+        self.endpoint(Verb::Post, route, policy, handler)
+    }
+
+    /// Registers a REST endpoint for `PUT`; see [`get`](Self::get).
+    #[cfg(feature = "accounts")]
+    pub fn put<Signature>(
+        self,
+        route: impl Into<Route>,
+        policy: impl Policy,
+        handler: impl MethodHandler<Signature>,
+    ) -> Self {
+        self.endpoint(Verb::Put, route, policy, handler)
+    }
+
+    /// Registers a REST endpoint for `PATCH`; see [`get`](Self::get).
+    #[cfg(feature = "accounts")]
+    pub fn patch<Signature>(
+        self,
+        route: impl Into<Route>,
+        policy: impl Policy,
+        handler: impl MethodHandler<Signature>,
+    ) -> Self {
+        self.endpoint(Verb::Patch, route, policy, handler)
+    }
+
+    /// Registers a REST endpoint for `DELETE`; see [`get`](Self::get).
+    #[cfg(feature = "accounts")]
+    pub fn delete<Signature>(
+        self,
+        route: impl Into<Route>,
+        policy: impl Policy,
+        handler: impl MethodHandler<Signature>,
+    ) -> Self {
+        self.endpoint(Verb::Delete, route, policy, handler)
     }
 
     #[cfg(feature = "accounts")]
     fn endpoint<Signature>(
         mut self,
         verb: Verb,
-        route: Route,
-        policy: TwoFactor,
+        route: impl Into<Route>,
+        policy: impl Policy,
         handler: impl MethodHandler<Signature>,
     ) -> Self {
-        match Method::new(route.path(), verb.method_kind(), policy, handler) {
-            Ok(method) => self.endpoints.push(Arc::new(Endpoint::method(verb, route, Arc::new(method)))),
-            Err(mistake) => self.mistakes.push(mistake),
-        }
+        self.endpoints.add(verb, route.into(), policy, handler);
         self
-    }
-
-    /// Registers an endpoint that the app may have registered itself already.
-    #[cfg(feature = "accounts")]
-    pub(crate) fn endpoint_unless_there<Signature>(
-        self,
-        verb: Verb,
-        route: Route,
-        policy: impl Policy,
-        handler: impl MethodHandler<Signature>,
-    ) -> Self {
-        let is_there = self.endpoints.iter().any(|other| other.is_at(verb, &route));
-        if is_there { self } else { self.endpoint(verb, route, policy.into_two_factor(), handler) }
-    }
-
-    /// Registers a method that the app may have registered itself already.
-    #[cfg(feature = "accounts")]
-    pub(crate) fn method_unless_there<Signature>(
-        self,
-        name: &str,
-        policy: impl Policy,
-        handler: impl MethodHandler<Signature>,
-    ) -> Self {
-        if self.methods.find(name).is_some() { self } else { self.method(name, policy, handler) }
     }
 
     /// Says who decides about gated calls. Without it, and without accounts, all of them are refused.
@@ -359,76 +362,85 @@ impl AppBuilder {
     /// # Errors
     /// [`BuildError`], for the first thing that does not fit.
     pub fn build(mut self) -> Result<App, Error> {
+        add_built_in(&mut self.registry.publications)?;
+        let proxies = self.check()?;
         #[cfg(feature = "accounts")]
-        let accounts = self
-            .accounts
-            .take()
-            .map(|accounts| AccountsCore::new(accounts, Arc::clone(&self.clock), Arc::clone(&self.chance)));
-        #[cfg(feature = "accounts")]
-        if let Some(accounts) = &accounts {
-            self = accounts.register(self);
-            self.gate.get_or_insert_with(|| Box::new(AccountsGate(Arc::clone(accounts))));
-        }
-        let prefix = &self.path_prefix;
-        if !prefix.is_empty() && (!prefix.starts_with('/') || prefix.ends_with('/')) {
-            self.mistakes.push(BuildError::PathPrefix(prefix.clone()));
-        }
-        #[cfg(feature = "accounts")]
-        if self.web_pages && accounts.is_none() {
-            self.mistakes.push(BuildError::WebPagesWithoutAccounts);
-        }
-        if let Some(mistake) = self.mistakes.into_iter().next() {
+        let accounts = self.register_features()?;
+        let Registry { methods, publications, streams, mistakes } = self.registry;
+        if let Some(mistake) = mistakes.into_iter().next() {
             return Err(mistake.into());
         }
-        #[cfg(feature = "accounts")]
-        crate::rest::check(&self.endpoints)?;
-        let proxies = Proxies::new(self.forwarded_count, self.trusted_proxies)?;
-        add_built_in(&mut self.publications)?;
-        let member = join_bus(
-            &*self.bus,
-            self.collections,
-            self.streams,
-            self.types.clone(),
+        let members = Members {
+            collections: self.collections,
+            streams,
+            types: self.types.clone(),
             #[cfg(feature = "accounts")]
-            accounts.as_ref().map(Arc::downgrade),
-        );
+            accounts: accounts.as_ref().map(Arc::downgrade),
+        };
+        let member = bus::join(&*self.bus, members);
+        let mut slots = self.slots;
+        slots.insert(Arc::new(Host::new(publications, self.strategies, self.heartbeat, self.connection_hooks)));
+        let sockjs = self.sockjs.then(XhrSessions::default);
+        slots.insert(Arc::new(Http { path_prefix: self.path_prefix, sockjs, proxies }));
         #[cfg(feature = "accounts")]
         if let Some(accounts) = &accounts {
+            slots.insert(Arc::clone(accounts));
+            slots.insert(Arc::new(self.endpoints));
+        }
+        #[cfg(feature = "accounts")]
+        if self.web_pages {
+            slots.insert(Arc::new(WebPages));
+        }
+        let core = Arc::new(AppCore {
+            methods,
+            gate: self.gate.unwrap_or_else(|| Box::new(ClosedGate)),
+            rate_limiter: RateLimiter::new(self.rate_limits),
+            limits: self.limits,
+            types: self.types,
+            clock: self.clock,
+            chance: self.chance,
+            slots,
+        });
+        #[cfg(feature = "accounts")]
+        if let Some(accounts) = accounts {
             accounts.join_bus(member);
+            accounts.attach(&core);
         }
         #[cfg(not(feature = "accounts"))]
         drop(member);
-        let state = AppState {
-            methods: self.methods,
-            publications: self.publications,
-            strategies: self.strategies,
-            gate: self.gate.unwrap_or_else(|| Box::new(ClosedGate)),
-            #[cfg(feature = "accounts")]
-            accounts: accounts.clone(),
-            #[cfg(feature = "accounts")]
-            endpoints: self.endpoints,
-            #[cfg(feature = "accounts")]
-            web_pages: self.web_pages,
-            clock: self.clock,
-            chance: self.chance,
-            types: self.types,
-            limits: self.limits,
-            heartbeat: self.heartbeat,
-            rate_limiter: RateLimiter::new(self.rate_limits),
-            connection_hooks: self.connection_hooks,
-            path_prefix: self.path_prefix,
-            sockjs: self.sockjs.then(XhrSessions::default),
-            proxies,
-            sessions: Sessions::default(),
-            stopping: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-        };
-        let state = Arc::new(state);
-        #[cfg(feature = "accounts")]
-        if let Some(accounts) = accounts {
-            accounts.attach(&state);
+        Ok(App::of(core))
+    }
+
+    /// Checks what does not depend on the registry.
+    fn check(&mut self) -> Result<Proxies, BuildError> {
+        let prefix = &self.path_prefix;
+        if !prefix.is_empty() && (!prefix.starts_with('/') || prefix.ends_with('/')) {
+            return Err(BuildError::PathPrefix(prefix.clone()));
         }
-        Ok(App { state })
+        #[cfg(feature = "accounts")]
+        if self.web_pages && self.accounts.is_none() {
+            return Err(BuildError::WebPagesWithoutAccounts);
+        }
+        Proxies::new(self.forwarded_count, std::mem::take(&mut self.trusted_proxies))
+    }
+
+    /// Has the features register what the app has not registered itself.
+    #[cfg(feature = "accounts")]
+    fn register_features(&mut self) -> Result<Option<Arc<AccountsCore>>, BuildError> {
+        let accounts = self.accounts.take().map(|accounts| {
+            let core = AccountsCore::new(accounts, Arc::clone(&self.clock), Arc::clone(&self.chance));
+            crate::accounts::register(&core, &mut self.registry);
+            crate::two_factor::register(&core, &mut self.registry);
+            crate::admin::register(&core, &mut self.registry);
+            crate::rest::register(&core, &mut self.endpoints);
+            self.gate.get_or_insert_with(|| Box::new(AccountsGate(Arc::clone(&core))));
+            core
+        });
+        self.endpoints.check()?;
+        for method in self.endpoints.methods() {
+            self.registry.methods.add_endpoint(Arc::clone(method));
+        }
+        Ok(accounts)
     }
 
     /// Puts the app together and [serves](App::serve) it.
@@ -438,57 +450,6 @@ impl AppBuilder {
     pub async fn serve(self, address: &str) -> Result<(), Error> {
         self.build()?.serve(address).await
     }
-}
-
-/// Connects collections and streams with those of the same name on other nodes, and accounts with accounts.
-fn join_bus(
-    bus: &dyn Bus,
-    collections: Vec<Arc<CollectionCore>>,
-    streams: Vec<Arc<StreamCore>>,
-    types: CustomTypes,
-    #[cfg(feature = "accounts")] accounts: Option<Weak<AccountsCore>>,
-) -> BusMember {
-    // They know the bus, so the bus does not keep them alive.
-    let by_collection: HashMap<String, Weak<CollectionCore>> =
-        collections.iter().map(|core| (core.name().to_owned(), Arc::downgrade(core))).collect();
-    let by_stream: HashMap<String, Weak<StreamCore>> =
-        streams.iter().map(|core| (core.name().to_owned(), Arc::downgrade(core))).collect();
-    let collection = move |name: &str| by_collection.get(name)?.upgrade();
-    let stream = move |name: &str| by_stream.get(name)?.upgrade();
-    let member = bus.join(Arc::new(move |event| match event {
-        BusEvent::DocumentStored { collection: name, id, fields } => {
-            if let Some(core) = collection(name) {
-                core.stored_elsewhere(id, fields, &types);
-            }
-        }
-        BusEvent::DocumentRemoved { collection: name, id } => {
-            if let Some(core) = collection(name) {
-                core.removed_elsewhere(id);
-            }
-        }
-        BusEvent::Stream { stream: name, event, args } => {
-            if let Some(core) = stream(name) {
-                core.deliver(event, args);
-            }
-        }
-        BusEvent::TokensEnded { .. }
-        | BusEvent::UserSignedOut { .. }
-        | BusEvent::UserChanged { .. }
-        | BusEvent::SettingChanged { .. } =>
-        {
-            #[cfg(feature = "accounts")]
-            if let Some(accounts) = accounts.as_ref().and_then(Weak::upgrade) {
-                accounts.hear(event);
-            }
-        }
-    }));
-    for core in collections {
-        core.attach(member.clone());
-    }
-    for core in streams {
-        core.attach(member.clone());
-    }
-    member
 }
 
 impl fmt::Debug for AppBuilder {

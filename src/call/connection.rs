@@ -1,173 +1,96 @@
-//! [`Connection`]: what a handler sees of the client's connection.
+//! [`Connection`]: what a handler sees of the client's connection, and the port that sessions and requests implement.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::net::IpAddr;
+use std::sync::Arc;
 
-use parking_lot::Mutex;
+use futures::future::BoxFuture;
 
 use super::Identity;
-use crate::session::Session;
+use crate::peer::Peer;
 
 /// The connection that a call came over: a session's, or the one of a single HTTP request.
 #[derive(Clone)]
-pub struct Connection(Kind);
+pub struct Connection(Arc<dyn ConnectionPort>);
 
-#[derive(Clone)]
-enum Kind {
-    Session(Arc<Session>),
-    #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "requests come with accounts"))]
-    Request(Arc<RequestConnection>),
-}
+/// A function that runs once, when a connection or a subscription has ended.
+pub(crate) type EndCallback = Box<dyn FnOnce() + Send>;
 
-/// The connection of an HTTP request. It ends with the last handle.
-pub(crate) struct RequestConnection {
-    /// Made when somebody asks.
-    id: OnceLock<Box<str>>,
-    peer: Arc<Peer>,
-    identity: Identity,
-    on_close: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
-}
+/// What stands behind a [`Connection`].
+pub(crate) trait ConnectionPort: Send + Sync {
+    fn id(&self) -> &str;
 
-/// Where a client is, as far as the server can tell.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Peer {
-    /// The client's address; nothing where a proxy was announced and did not say it.
-    pub(crate) address: Option<String>,
-    /// Those of the request's headers that Meteor shows, names in lower case.
-    pub(crate) headers: Vec<(String, String)>,
-    /// The code in the request's headers.
-    pub(crate) shown: Option<HeaderCode>,
-}
+    fn peer(&self) -> Arc<Peer>;
 
-/// What the headers `x-2fa-code` and `x-2fa-method` say; one of them at least is there.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct HeaderCode {
-    pub(crate) code: Option<String>,
-    pub(crate) method: Option<String>,
+    fn identity(&self) -> Identity;
+
+    /// Has another user take the connection over. `None` if there is no session to sign in on.
+    fn change_identity(&self, identity: Identity) -> Option<BoxFuture<'_, ()>>;
+
+    fn is_session(&self) -> bool;
+
+    fn close(&self);
+
+    fn on_close(&self, callback: EndCallback);
 }
 
 impl Connection {
-    pub(crate) fn new(session: Arc<Session>) -> Self {
-        Self(Kind::Session(session))
+    pub(crate) fn new(port: Arc<dyn ConnectionPort>) -> Self {
+        Self(port)
     }
 
-    #[cfg(feature = "accounts")]
-    pub(crate) fn request(peer: Peer, identity: Identity) -> Self {
-        let connection =
-            RequestConnection { id: OnceLock::new(), peer: Arc::new(peer), identity, on_close: Mutex::default() };
-        Self(Kind::Request(Arc::new(connection)))
-    }
-
-    /// The session; nothing for an HTTP request.
-    pub(crate) fn session(&self) -> Option<&Arc<Session>> {
-        match &self.0 {
-            Kind::Session(session) => Some(session),
-            Kind::Request(_) => None,
-        }
-    }
-
-    pub(crate) fn peer(&self) -> Arc<Peer> {
-        match &self.0 {
-            Kind::Session(session) => session.peer(),
-            Kind::Request(request) => Arc::clone(&request.peer),
-        }
-    }
-
-    #[cfg(feature = "accounts")]
-    pub(crate) fn identity(&self) -> Identity {
-        match &self.0 {
-            Kind::Session(session) => session.identity(),
-            Kind::Request(request) => request.identity.clone(),
-        }
-    }
-
-    /// The session's id, 17 characters. It stays the same when a session is resumed. For an HTTP request it is the same
-    /// for all requests of one login token, or of one address.
+    /// Returns the session's id, 17 characters. It stays the same when a session is resumed. For an HTTP request it is the
+    /// same for all requests of one login token, or else of one address.
     #[must_use]
     pub fn id(&self) -> &str {
-        match &self.0 {
-            Kind::Session(session) => session.id(),
-            Kind::Request(request) => request.id.get_or_init(|| request.make_id()),
-        }
+        self.0.id()
     }
 
-    /// The client's address. Behind proxies it is what those say that are counted or trusted.
+    /// Returns the client's address. Behind proxies, it is the address that the counted or trusted proxies name; `None` if
+    /// they did not name one.
     #[must_use]
-    pub fn client_address(&self) -> Option<String> {
-        self.peer().address.clone()
+    pub fn client_address(&self) -> Option<IpAddr> {
+        self.peer().address
     }
 
-    /// Those of the request's headers that Meteor shows, names in lower case: no cookies, no authorization.
+    /// Returns the request's headers that Meteor shows to methods, names in lower case. Cookies and authorization are not
+    /// among them.
     #[must_use]
     pub fn http_headers(&self) -> Vec<(String, String)> {
         self.peer().headers.clone()
     }
 
-    /// Closes the connection. The session cannot be resumed afterwards. An HTTP request is answered all the same.
+    /// Closes the connection. The session cannot be resumed afterwards. An HTTP request is still answered.
     pub fn close(&self) {
-        if let Kind::Session(session) = &self.0 {
-            session.request_close();
-        }
+        self.0.close();
     }
 
-    /// Runs `callback` when the session has ended, or the HTTP request; at once if it has.
+    /// Runs `callback` when the session or the HTTP request has ended; immediately if it has already.
     pub fn on_close(&self, callback: impl FnOnce() + Send + 'static) {
-        match &self.0 {
-            Kind::Session(session) => session.on_close(Box::new(callback)),
-            Kind::Request(request) => request.on_close.lock().push(Box::new(callback)),
-        }
+        self.0.on_close(Box::new(callback));
+    }
+
+    pub(crate) fn peer(&self) -> Arc<Peer> {
+        self.0.peer()
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        self.0.identity()
+    }
+
+    /// Returns whether it lasts: a session, and not a single request.
+    pub(crate) fn is_session(&self) -> bool {
+        self.0.is_session()
+    }
+
+    pub(super) fn change_identity(&self, identity: Identity) -> Option<BoxFuture<'_, ()>> {
+        self.0.change_identity(identity)
     }
 }
 
-impl Peer {
-    /// The value of one of the headers that Meteor shows.
-    #[cfg(feature = "accounts")]
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
-    }
-}
-
-impl RequestConnection {
-    /// The same for all requests of one token, or else of one address: what is counted per connection is counted so.
-    /// Who knows it has neither the token nor its hash.
-    #[cfg(feature = "accounts")]
-    fn make_id(&self) -> Box<str> {
-        use crate::accounts::LoginSecret;
-
-        match (&self.identity.credential, &self.peer.address) {
-            (Some(credential), _) => {
-                format!("rest:{}", LoginSecret::from(credential.hashed.to_string()).hashed().as_str()).into()
-            }
-            (None, Some(address)) => format!("rest:{address}").into(),
-            (None, None) => "rest".into(),
-        }
-    }
-
-    #[cfg(not(feature = "accounts"))]
-    fn make_id(&self) -> Box<str> {
-        format!("rest:{:?}", self.identity.user).into()
-    }
-}
-
-impl Drop for RequestConnection {
-    fn drop(&mut self) {
-        for callback in std::mem::take(self.on_close.get_mut()) {
-            if let Err(panic) = super::guarded(callback) {
-                tracing::error!(%panic, "an on_close callback panicked");
-            }
-        }
-    }
-}
-
-impl fmt::Debug for HeaderCode {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("HeaderCode").field("method", &self.method).finish_non_exhaustive()
-    }
-}
-
+/// The id could resume the session: `Debug` leaves it out.
 impl fmt::Debug for Connection {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Who knows the id could resume the session.
         formatter.debug_struct("Connection").field("address", &self.client_address()).finish_non_exhaustive()
     }
 }

@@ -1,21 +1,14 @@
 //! What a handler is given: [`Context`] for everybody, [`SignedIn`] where somebody is signed in.
 
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use bolide_protocol::ejson::{self, CustomTypes};
-use bolide_protocol::{DdpError, RandomStream, RawJson, random};
-use parking_lot::Mutex;
+use bolide_protocol::two_factor::TwoFactorCode;
+use bolide_protocol::{DdpError, RawJson, ejson};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-#[cfg(feature = "accounts")]
-use crate::accounts::AccountsCore;
-use crate::app::App;
-use crate::chance::{Chance, Generator};
-use super::{Admitted, Connection, Identity, Invocation, MethodError, MethodResult, Parameters, TwoFactorCode};
+use super::{Admitted, App, AppCore, Connection, Identity, Invocation, Method, MethodError, MethodResult, Parameters};
 use crate::user::UserId;
 
 /// The circumstances of a call. Cheap to clone.
@@ -37,21 +30,28 @@ impl Context {
         Self { invocation, argument_count }
     }
 
-    /// The app, for calls and writes of its own.
+    /// Returns the app, for calls and writes of its own.
     #[must_use]
     pub fn app(&self) -> App {
-        App::from_state(Arc::clone(&self.invocation.app))
+        App::of(Arc::clone(&self.invocation.core))
     }
 
-    #[cfg(feature = "accounts")]
-    pub(crate) fn accounts(&self) -> Option<&Arc<AccountsCore>> {
-        self.invocation.app.accounts.as_ref()
+    pub(crate) fn core(&self) -> &Arc<AppCore> {
+        &self.invocation.core
+    }
+
+    /// Returns what [`AppBuilder::state`](crate::AppBuilder::state) keeps of this type.
+    ///
+    /// # Errors
+    /// Returns an internal error if the app was built without state of the type `T`.
+    pub fn state<T: Send + Sync + 'static>(&self) -> MethodResult<&T> {
+        state(&self.invocation.core)
     }
 
     /// The name under which the method was called.
     #[must_use]
     pub fn method_name(&self) -> &str {
-        &self.invocation.method.name
+        self.invocation.method_name()
     }
 
     /// How many parameters the handler was given: without a code of the second factor, and without what clients
@@ -64,7 +64,7 @@ impl Context {
     /// Who is signed in on the connection, if anybody.
     #[must_use]
     pub fn user_id(&self) -> Option<UserId> {
-        self.invocation.root().user.lock().clone()
+        self.invocation.user()
     }
 
     /// The connection; nothing when the application makes the call itself.
@@ -79,41 +79,34 @@ impl Context {
     /// # Errors
     /// An internal error after [`unblock`](Self::unblock), and for a call that no client made.
     pub async fn set_user_id(&self, user: Option<UserId>) -> MethodResult<()> {
-        let root = self.invocation.root();
-        if root.unblocked.load(Ordering::Acquire) {
+        if self.invocation.is_unblocked() {
             return Err(MethodError::internal("Can't call setUserId in a method after calling unblock"));
         }
-        let Some(session) = root.connection.as_ref().and_then(Connection::session) else {
+        let changing = self.connection().and_then(|on| on.change_identity(Identity::without_login(user.clone())));
+        let Some(changing) = changing else {
             return Err(MethodError::internal("Can't call setUserId on a server initiated method call"));
         };
-        session.change_user(Identity::without_login(user.clone())).await;
-        self.become_user(user);
+        changing.await;
+        self.invocation.become_user(user);
         Ok(())
     }
 
     /// Signs in with what a log-in has shown. Over HTTP there is nothing to sign in on; the call goes on as that user.
     #[cfg(feature = "accounts")]
     pub(crate) async fn sign_in(&self, identity: Identity) -> MethodResult<()> {
-        let root = self.invocation.root();
-        if let Some(session) = root.connection.as_ref().and_then(Connection::session) {
-            if root.unblocked.load(Ordering::Acquire) {
-                return Err(MethodError::internal("a log-in must come before unblock"));
+        if let Some(changing) = self.connection().and_then(|connection| connection.change_identity(identity.clone())) {
+            if self.invocation.is_unblocked() {
+                return Err(MethodError::internal("a login must come before unblock"));
             }
-            session.change_user(identity.clone()).await;
+            changing.await;
         }
-        self.become_user(identity.user);
+        self.invocation.become_user(identity.user);
         Ok(())
-    }
-
-    fn become_user(&self, user: Option<UserId>) {
-        *self.invocation.root().user.lock() = user;
-        // Whom the gate admitted was somebody else.
-        self.invocation.forget_admission();
     }
 
     /// Lets the next messages of the client run while this method goes on.
     pub fn unblock(&self) {
-        self.invocation.root().unblocked.store(true, Ordering::Release);
+        self.invocation.unblock();
     }
 
     /// Calls another method, as the same user on the same connection. Where this call passed the gate, it is not asked
@@ -136,7 +129,7 @@ impl Context {
     ) -> MethodResult<Output> {
         let parameters = Parameters::from_values(parameters)?;
         let result = self.call_raw(method, parameters).await?.unwrap_or_else(RawJson::null);
-        Ok(ejson::from_raw(&result, &CustomTypes::default())?)
+        Ok(ejson::from_raw(&result, &self.invocation.core.types)?)
     }
 
     /// Calls another method with parameters as they come.
@@ -144,55 +137,35 @@ impl Context {
     /// # Errors
     /// Those of the other method, and 404 if there is none of that name.
     pub async fn call_raw(&self, method: &str, parameters: Parameters) -> MethodResult<Option<RawJson>> {
-        let is_admitted = self.invocation.admitted.load(Ordering::Acquire);
-        self.call_nested(method, parameters, Nested { is_admitted, is_clients_choice: false }).await
+        Invocation::nested(&self.invocation, self.find(method)?).run(parameters).await
     }
 
-    /// Whether there is a gated method of this name.
+    /// Returns whether there is a gated method of this name.
     #[cfg(feature = "accounts")]
     pub(crate) fn is_gated(&self, method: &str) -> bool {
-        self.invocation.app.methods.find(method).is_some_and(|method| method.policy.requirement().is_some())
+        self.find(method).is_ok_and(|method| method.policy.requirement().is_some())
     }
 
     /// Calls a method that the client named, as if it had called it itself: limits and the gate apply.
     #[cfg(feature = "accounts")]
     pub(crate) async fn call_for_client(&self, method: &str, parameters: Parameters) -> MethodResult<Option<RawJson>> {
-        self.call_nested(method, parameters, Nested { is_admitted: false, is_clients_choice: true }).await
+        Invocation::nested_for_client(&self.invocation, self.find(method)?).run(parameters).await
     }
 
-    async fn call_nested(&self, method: &str, parameters: Parameters, nested: Nested) -> MethodResult<Option<RawJson>> {
-        let app = &self.invocation.app;
-        let found = app.methods.find(method).ok_or_else(|| DdpError::method_not_found(method))?;
-        let seed = self.with_random(|random| random.rpc_seed(method));
-        let invocation = Arc::new(Invocation {
-            app: Arc::clone(app),
-            method: Arc::clone(found),
-            connection: self.invocation.connection.clone(),
-            user: Mutex::new(self.user_id()),
-            random: Mutex::new(CallRandom::new(Some(seed))),
-            unblocked: AtomicBool::new(false),
-            parent: Some(Arc::clone(&self.invocation)),
-            is_clients_choice: nested.is_clients_choice,
-            admitted: AtomicBool::new(nested.is_admitted),
-            shown: Mutex::default(),
-        });
-        invocation.run(parameters).await
+    fn find(&self, method: &str) -> Result<&Arc<Method>, DdpError> {
+        self.invocation.core.methods.find(method).ok_or_else(|| DdpError::method_not_found(method))
     }
 
     /// The next id of the call's random stream `stream`. A client that runs the method's stub draws the same ids.
     #[must_use]
     pub fn random_id(&self, stream: &str) -> String {
-        self.with_random(|random| random.stream(stream).id())
+        self.invocation.with_random(|random| random.stream(stream).id())
     }
 
     /// The id of a document that this call inserts into `collection`. A client's stub draws the same.
     #[must_use]
     pub fn document_id(&self, collection: &str) -> String {
-        self.with_random(|random| random.collection(collection).id())
-    }
-
-    fn with_random<Output>(&self, draw: impl FnOnce(&mut RandomStream) -> Output) -> Output {
-        draw(self.invocation.random.lock().stream(&*self.invocation.app.chance))
+        self.invocation.with_random(|random| random.collection(collection).id())
     }
 }
 
@@ -202,10 +175,16 @@ impl SignedIn {
         Some(Self { context, user })
     }
 
-    /// Who calls.
+    /// Returns the user who calls.
     #[must_use]
     pub fn user(&self) -> &UserId {
         &self.user
+    }
+
+    /// Returns the circumstances of the call.
+    #[must_use]
+    pub const fn context(&self) -> &Context {
+        &self.context
     }
 
     /// Asks the gate now, in a method whose policy is [`on_demand`](crate::call::Requirement::on_demand). The code
@@ -234,14 +213,6 @@ impl SignedIn {
     }
 }
 
-impl Deref for SignedIn {
-    type Target = Context;
-
-    fn deref(&self) -> &Context {
-        &self.context
-    }
-}
-
 impl fmt::Debug for Context {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -252,29 +223,14 @@ impl fmt::Debug for Context {
     }
 }
 
-/// How a method is called from within another one.
-struct Nested {
-    is_admitted: bool,
-    is_clients_choice: bool,
-}
+/// The application's state of one type; what other rooms keep in slots is of other types.
+pub(crate) struct State<T>(pub(crate) T);
 
-/// The random streams of a call, made when the first id is drawn.
-pub(crate) struct CallRandom {
-    seed: Option<String>,
-    stream: Option<RandomStream>,
-}
-
-impl CallRandom {
-    pub(crate) fn new(seed: Option<String>) -> Self {
-        // As in Meteor, an empty seed is none.
-        Self { seed: seed.filter(|seed| !seed.is_empty()), stream: None }
-    }
-
-    fn stream(&mut self, chance: &dyn Chance) -> &mut RandomStream {
-        let seed = &mut self.seed;
-        self.stream.get_or_insert_with(|| {
-            let seed = seed.take().unwrap_or_else(|| random::hex_string(&mut Generator(chance), 20));
-            RandomStream::new(seed)
-        })
-    }
+/// Returns the application's state of the type `T`.
+pub(crate) fn state<T: Send + Sync + 'static>(core: &AppCore) -> MethodResult<&T> {
+    let state = core.slot::<State<T>>().map(|state| &state.0);
+    state.ok_or_else(|| {
+        let missing = std::any::type_name::<T>();
+        MethodError::internal(format!("the app has no state of the type `{missing}`; add it with `AppBuilder::state`"))
+    })
 }

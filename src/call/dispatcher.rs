@@ -4,41 +4,21 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{self, Poll};
 use std::time::Instant;
 
-use bolide_protocol::RawJson;
 use bolide_protocol::two_factor::TwoFactorCode;
-use parking_lot::Mutex;
+use bolide_protocol::{DdpError, RawJson};
 
 use super::error::invalid_user;
-use super::{CallRandom, Connection, Context, Counted, CountedKind, Errand, GatedCall, HandlerFuture, Method, MethodError, MethodKind, Parameters, Requirement, TwoFactor};
-use crate::app::AppState;
-use crate::user::UserId;
+use super::{
+    Context, Counted, CountedKind, Errand, GatedCall, HandlerFuture, Invocation, Method, MethodError, MethodKind,
+    Parameters, Requirement, TwoFactor, sanitize,
+};
 
 /// What a method ends with: a result, none, or an error.
 pub(crate) type MethodOutcome = Result<Option<RawJson>, MethodError>;
-
-/// One run of a method.
-pub(crate) struct Invocation {
-    pub(crate) app: Arc<AppState>,
-    pub(crate) method: Arc<Method>,
-    /// Nothing for a call that the application makes itself.
-    pub(crate) connection: Option<Connection>,
-    /// The user at the start of the call, or the one that the method has set since.
-    pub(crate) user: Mutex<Option<UserId>>,
-    pub(crate) random: Mutex<CallRandom>,
-    pub(crate) unblocked: AtomicBool,
-    /// The method that called this one.
-    pub(crate) parent: Option<Arc<Self>>,
-    /// Whether the client chose this method: then its rate limits count, and what restricts its user.
-    pub(crate) is_clients_choice: bool,
-    /// Whether the gate has admitted this call or one that it was made from.
-    pub(crate) admitted: AtomicBool,
-    /// The code that came with a call whose handler may demand one.
-    pub(crate) shown: Mutex<Option<TwoFactorCode>>,
-}
 
 /// The gate has admitted a call. What may not be done without takes one of these, and nobody else makes them.
 #[must_use = "without using it, nothing shows that the gate was asked"]
@@ -46,29 +26,24 @@ pub(crate) struct Invocation {
 pub struct Admitted(());
 
 impl Invocation {
-    /// The call that the client made: this one, or the one that it was made from.
-    pub(crate) fn root(self: &Arc<Self>) -> &Arc<Self> {
-        self.parent.as_ref().map_or(self, |parent| parent.root())
+    /// Runs the call to its end, and returns what the client is told.
+    pub(crate) async fn finish(self: Arc<Self>, parameters: Parameters) -> Result<Option<RawJson>, DdpError> {
+        let outcome = RunningMethod::start(&self, parameters).await;
+        outcome.map_err(|error| self.sanitize(error))
     }
 
-    fn is_from_client(&self) -> bool {
-        self.is_clients_choice && self.connection.is_some()
-    }
-
-    /// The gate is asked again for calls that are made from here.
-    pub(crate) fn forget_admission(&self) {
-        self.admitted.store(false, Ordering::Release);
-        if let Some(parent) = &self.parent {
-            parent.forget_admission();
-        }
+    /// Returns what the client is told of an error of this call.
+    pub(crate) fn sanitize(&self, error: MethodError) -> DdpError {
+        sanitize(error, "method", &self.method.name, &self.core.random_id())
     }
 
     /// Starts the call on its way: limits, gate, handler.
-    pub(crate) fn run(self: Arc<Self>, parameters: Parameters) -> HandlerFuture {
+    pub(super) fn run(self: Arc<Self>, mut parameters: Parameters) -> HandlerFuture {
+        parameters.set_types(&self.core.types);
         if let Err(refusal) = self.count() {
             return Box::pin(std::future::ready(Err(refusal)));
         }
-        if self.is_from_client() && self.app.gate.restricts_users() {
+        if self.is_from_client() && self.core.gate.restricts_users() {
             return Box::pin(async move {
                 self.ask_for_restriction().await?;
                 self.run_unrestricted(parameters).await
@@ -117,7 +92,7 @@ impl Invocation {
     }
 
     async fn ask_gate(&self, requirement: Requirement, code: Option<&TwoFactorCode>) -> Result<(), MethodError> {
-        let user = self.user.lock().clone().ok_or_else(|| invalid_user("twoFactorRequired"))?;
+        let user = self.user().ok_or_else(|| invalid_user("twoFactorRequired"))?;
         let call = GatedCall {
             method: &self.method.name,
             requirement,
@@ -125,24 +100,24 @@ impl Invocation {
             connection: self.connection.as_ref(),
             code,
         };
-        Ok(self.app.gate.check(call).await?)
+        Ok(self.core.gate.check(call).await?)
     }
 
     /// Whether this user may do anything at all.
     async fn ask_for_restriction(&self) -> Result<(), MethodError> {
-        let Some(user) = self.user.lock().clone() else { return Ok(()) };
-        Ok(self.app.gate.check_user(Errand::method(&user, &self.method.name)).await?)
+        let Some(user) = self.user() else { return Ok(()) };
+        Ok(self.core.gate.check_user(Errand::method(&user, &self.method.name)).await?)
     }
 
     /// Calls that the application or another method makes are not counted; REST endpoints have limits of their own.
     fn count(&self) -> Result<(), MethodError> {
         let Some(connection) = self.connection.as_ref().filter(|_| self.is_from_client()) else { return Ok(()) };
-        if self.app.rate_limiter.is_empty() || self.method.kind != MethodKind::Method {
+        if self.core.rate_limiter.is_empty() || self.method.kind != MethodKind::Method {
             return Ok(());
         }
-        let user = self.user.lock();
+        let user = self.user();
         let counted = Counted { kind: CountedKind::Method, name: &self.method.name, user: user.as_ref(), connection };
-        Ok(self.app.rate_limiter.count(&counted, self.app.clock.now())?)
+        Ok(self.core.rate_limiter.count(&counted, self.core.clock.now())?)
     }
 }
 

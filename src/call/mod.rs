@@ -7,6 +7,8 @@
 //! - a [`MethodHandler`] is an async function that takes a [`Context`] or [`SignedIn`], then typed parameters;
 //! - [`MethodError`] is how it fails.
 
+mod app;
+mod caller;
 mod connection;
 mod context;
 mod dispatcher;
@@ -14,23 +16,30 @@ mod error;
 mod gate;
 mod handler;
 mod identity;
+mod invocation;
 mod parameters;
 mod policy;
 mod rate_limit;
 mod registry;
+mod slots;
 mod statistics;
 mod summary;
 
-pub(crate) use connection::{HeaderCode, Peer};
-pub(crate) use context::CallRandom;
-pub(crate) use dispatcher::{Invocation, MethodOutcome, RunningMethod, guarded};
+pub(crate) use app::AppCore;
+pub(crate) use connection::{ConnectionPort, EndCallback};
+pub(crate) use context::{State, state};
+pub(crate) use dispatcher::{MethodOutcome, RunningMethod, guarded};
 pub(crate) use error::{details, sanitize};
 pub(crate) use identity::{Credential, Identity};
+pub(crate) use invocation::Invocation;
 pub(crate) use rate_limit::{Counted, CountedKind, RateLimiter};
 pub(crate) use registry::{Method, MethodRegistry};
+pub(crate) use slots::Slots;
 pub(crate) use statistics::MethodStatistics;
 
+pub use app::App;
 pub use bolide_protocol::two_factor::{TwoFactorCode, TwoFactorMethod};
+pub use caller::Caller;
 pub use connection::Connection;
 pub use context::{Context, SignedIn};
 pub use dispatcher::Admitted;

@@ -39,8 +39,13 @@ impl Parameters {
         Ok(Self { values, types: CustomTypes::default() })
     }
 
-    pub(crate) fn from_message(params: Option<&RawJson>, types: &CustomTypes) -> Self {
-        Self { values: params.and_then(RawJson::elements).unwrap_or_default(), types: types.clone() }
+    pub(crate) fn from_message(params: Option<&RawJson>) -> Self {
+        Self { values: params.and_then(RawJson::elements).unwrap_or_default(), types: CustomTypes::default() }
+    }
+
+    /// Has the values read with the app's custom EJSON types. Every call does so before its handler reads them.
+    pub(crate) fn set_types(&mut self, types: &CustomTypes) {
+        self.types = types.clone();
     }
 
     /// How many there are.

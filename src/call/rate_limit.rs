@@ -9,8 +9,9 @@ use std::time::Duration;
 use bolide_protocol::DdpError;
 use parking_lot::Mutex;
 
-use crate::clock::Timestamp;
 use super::{Connection, details};
+use crate::clock::Timestamp;
+use crate::peer::Network;
 use crate::user::UserId;
 
 /// One rule. A call that any rule refuses fails with `too-many-requests`.
@@ -115,7 +116,7 @@ impl RateLimitRule {
         self
     }
 
-    /// Counts every address for itself.
+    /// Counts every address for itself; of IPv6, every /64.
     #[must_use]
     pub fn per_address(mut self) -> Self {
         self.per.push(Dimension::Address);
@@ -140,7 +141,7 @@ impl RateLimitRule {
             name: self.is_per(Dimension::Name).then(|| (call.kind == CountedKind::Method, call.name.to_owned())),
             user: call.user.filter(|_| self.is_per(Dimension::User)).cloned(),
             connection: self.is_per(Dimension::Connection).then(|| call.connection.id().to_owned()),
-            address: self.is_per(Dimension::Address).then(|| call.connection.client_address()).flatten(),
+            network: if self.is_per(Dimension::Address) { call.connection.peer().network() } else { None },
         })
     }
 }
@@ -150,7 +151,7 @@ struct Key {
     name: Option<(bool, String)>,
     user: Option<UserId>,
     connection: Option<String>,
-    address: Option<String>,
+    network: Option<Network>,
 }
 
 /// All rules of an app with their counters.

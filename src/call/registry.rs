@@ -3,12 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{CallerKind, Context, HandlerFuture, MethodHandler, MethodKind, MethodStatistics, Parameters, TwoFactor};
+use super::{
+    CallerKind, Context, HandlerFuture, MethodHandler, MethodKind, MethodStatistics, MethodSummary, Parameters,
+    TwoFactor,
+};
 use crate::error::BuildError;
 
 #[derive(Default)]
 pub(crate) struct MethodRegistry {
     methods: HashMap<Box<str>, Arc<Method>>,
+    /// Methods behind REST endpoints, which have no name to be called by.
+    endpoints: Vec<Arc<Method>>,
 }
 
 /// A registered method.
@@ -41,11 +46,17 @@ impl MethodRegistry {
         self.methods.get(name)
     }
 
-    /// All methods, by name.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Method> {
-        let mut methods: Vec<&Method> = self.methods.values().map(AsRef::as_ref).collect();
-        methods.sort_by(|a, b| a.name.cmp(&b.name));
-        methods.into_iter()
+    /// Keeps the method behind a REST endpoint for the lists.
+    pub(crate) fn add_endpoint(&mut self, method: Arc<Method>) {
+        self.endpoints.push(method);
+    }
+
+    /// Returns a summary of every method and endpoint, ordered by kind and name.
+    pub(crate) fn summaries(&self) -> Vec<MethodSummary> {
+        let all = self.methods.values().chain(&self.endpoints);
+        let mut summaries: Vec<_> = all.map(|method| MethodSummary::new(method)).collect();
+        summaries.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+        summaries
     }
 }
 

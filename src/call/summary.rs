@@ -18,13 +18,20 @@ pub struct MethodSummary {
 
 /// How something is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum MethodKind {
     /// As a method over DDP, or by `method.call`.
     Method,
-    /// As an endpoint that is read.
+    /// As an endpoint for `GET`.
     Get,
-    /// As an endpoint that is posted to.
+    /// As an endpoint for `POST`.
     Post,
+    /// As an endpoint for `PUT`.
+    Put,
+    /// As an endpoint for `PATCH`.
+    Patch,
+    /// As an endpoint for `DELETE`.
+    Delete,
 }
 
 impl MethodSummary {
@@ -46,6 +53,9 @@ impl MethodKind {
             Self::Method => None,
             Self::Get => Some("GET"),
             Self::Post => Some("POST"),
+            Self::Put => Some("PUT"),
+            Self::Patch => Some("PATCH"),
+            Self::Delete => Some("DELETE"),
         }
     }
 }

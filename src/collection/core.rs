@@ -13,13 +13,12 @@ use super::document::Document;
 use super::live::LiveResult;
 use super::query::Plan;
 use super::{CollectionError, Update};
-use crate::bus::{BusEvent, BusMember};
 use crate::publication::SubscriptionCore;
 
 pub(crate) struct CollectionCore {
     name: Arc<str>,
     state: Mutex<State>,
-    bus: OnceLock<BusMember>,
+    relay: OnceLock<Relay>,
     /// Held while other nodes are told, so that they are told in order.
     telling: Mutex<()>,
 }
@@ -30,23 +29,33 @@ struct State {
     live: HashMap<Box<str>, LiveResult>,
     /// What other nodes are to be told. They are told outside of the lock: in the same process, they have such a lock
     /// too, and tell this node.
-    untold: VecDeque<BusEvent>,
+    untold: VecDeque<Change>,
 }
+
+/// What happened to a document, for other nodes.
+pub(crate) enum Change {
+    Stored { id: String, fields: RawJson },
+    Removed { id: String },
+}
+
+/// Tells other nodes of a change.
+pub(crate) type Relay = Box<dyn Fn(Change) + Send + Sync>;
 
 pub(super) type Documents = IndexMap<Arc<str>, Arc<Document>>;
 
 impl CollectionCore {
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.into(), state: Mutex::default(), bus: OnceLock::new(), telling: Mutex::new(()) }
+        Self { name: name.into(), state: Mutex::default(), relay: OnceLock::new(), telling: Mutex::new(()) }
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    pub(crate) fn attach(&self, bus: BusMember) {
+    /// Has changes told to other nodes by `relay`.
+    pub(crate) fn attach(&self, relay: Relay) {
         // The first app keeps it.
-        let _other = self.bus.set(bus);
+        let _other = self.relay.set(relay);
     }
 
     pub(super) fn insert(&self, id: &DocumentId, object: Object) -> Result<(), CollectionError> {
@@ -81,8 +90,7 @@ impl CollectionCore {
             if !state.remove(&id) {
                 return false;
             }
-            let event = || BusEvent::DocumentRemoved { collection: self.name.to_string(), id: id.into_owned() };
-            self.note(&mut state, event);
+            self.note(&mut state, || Change::Removed { id: id.into_owned() });
         }
         self.tell();
         true
@@ -148,26 +156,26 @@ impl CollectionCore {
     fn store(&self, state: &mut State, id: &Arc<str>, document: Document) {
         let fields = document.shown.fields.raw().clone();
         state.store(id, document);
-        self.note(state, || BusEvent::DocumentStored { collection: self.name.to_string(), id: id.to_string(), fields });
+        self.note(state, || Change::Stored { id: id.to_string(), fields });
     }
 
     /// Other nodes are to be told, if there can be any.
-    fn note(&self, state: &mut State, event: impl FnOnce() -> BusEvent) {
-        if self.bus.get().is_some() {
-            state.untold.push_back(event());
+    fn note(&self, state: &mut State, change: impl FnOnce() -> Change) {
+        if self.relay.get().is_some() {
+            state.untold.push_back(change());
         }
     }
 
     /// Tells other nodes what they have not been told.
     fn tell(&self) {
-        let Some(bus) = self.bus.get() else { return };
+        let Some(relay) = self.relay.get() else { return };
         let _one_at_a_time = self.telling.lock();
-        while let Some(event) = self.next_untold() {
-            bus.publish(&event);
+        while let Some(change) = self.next_untold() {
+            relay(change);
         }
     }
 
-    fn next_untold(&self) -> Option<BusEvent> {
+    fn next_untold(&self) -> Option<Change> {
         self.state.lock().untold.pop_front()
     }
 }

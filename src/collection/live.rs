@@ -1,55 +1,44 @@
-//! [`LiveQuery`]: a query as a publication sends it. Its result is kept once for all sessions that watch it.
+//! Live queries: a query as a publication sends it. Its result is kept once for all sessions that watch it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::core::Documents;
+use super::core::{CollectionCore, Documents};
 use super::document::{Document, Shown};
 use super::query::{Plan, Query};
 use crate::call::{MethodError, MethodResult};
-use crate::publication::{Handle, Handles, Hasher, SharedChange, SubscriptionCore};
+use crate::publication::{Handle, Handles, Hasher, Publishable, SharedChange, Subscription, SubscriptionCore};
 
 /// How many documents are sent before others get their turn.
 const DOCUMENTS_AT_ONCE: usize = 256;
 
-/// A [`Query`] that is about to be published.
-#[derive(Clone, Debug)]
-pub struct LiveQuery(Query);
-
-impl From<Query> for LiveQuery {
-    fn from(query: Query) -> Self {
-        Self(query)
+impl<T> Publishable for Query<T> {
+    /// # Errors
+    /// Returns an internal error if the subscription publishes another query of the same collection already.
+    async fn publish(self, subscription: &Subscription) -> MethodResult<()> {
+        attach(&self.core, &self.plan, subscription.core()).await
     }
 }
 
-impl LiveQuery {
-    /// Sends a subscription the documents, and from now on their changes.
-    pub(crate) async fn attach(self, subscription: &SubscriptionCore) -> MethodResult<()> {
-        let Query { core, .. } = &self.0;
-        let plan = self.0.plan();
-        if !subscription.session().views().claim(subscription.handle(), core.name()) {
-            return Err(MethodError::internal(format!(
-                "a publication can publish one query of the collection `{}`, not two",
-                core.name()
-            )));
-        }
-        core.watch(plan, subscription);
-        self.unwatch_at_end(subscription);
-        loop {
-            let is_done = core.send_some(plan, subscription);
-            subscription.session().outbox().room().await;
-            if is_done {
-                return Ok(());
-            }
-        }
+/// Sends a subscription the documents, and from now on their changes.
+async fn attach(core: &Arc<CollectionCore>, plan: &Plan, subscription: &SubscriptionCore) -> MethodResult<()> {
+    if !subscription.recipient().views().claim(subscription.handle(), core.name()) {
+        return Err(MethodError::internal(format!(
+            "a publication can publish one query of the collection `{}`, not two",
+            core.name()
+        )));
     }
-
-    fn unwatch_at_end(&self, subscription: &SubscriptionCore) {
-        let Query { core, .. } = &self.0;
-        let (core, plan, watcher) = (Arc::clone(core), self.0.plan().clone(), subscription.clone());
-        subscription.on_stop(Box::new(move || core.unwatch(&plan, &watcher)));
+    core.watch(plan, subscription);
+    let (watched, query, watcher) = (Arc::clone(core), plan.clone(), subscription.clone());
+    subscription.on_stop(Box::new(move || watched.unwatch(&query, &watcher)));
+    loop {
+        let is_done = core.send_some(plan, subscription);
+        subscription.recipient().outbox().room().await;
+        if is_done {
+            return Ok(());
+        }
     }
 }
 
@@ -115,7 +104,7 @@ impl LiveResult {
                 if let Some(shown) = self.shown.get(&id) {
                     views.added(target, subscription.handle(), &id, &shown.fields, Some(&shown.frame));
                 }
-                if subscription.session().outbox().is_congested() {
+                if subscription.recipient().outbox().is_congested() {
                     break;
                 }
             }
@@ -233,5 +222,5 @@ impl Watcher {
 }
 
 fn key(subscription: &SubscriptionCore) -> usize {
-    Arc::as_ptr(subscription.session()).addr()
+    Arc::as_ptr(subscription.recipient()).addr()
 }

@@ -16,9 +16,8 @@ use bolide_protocol::{DocumentId, Ejson};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) use self::core::CollectionCore;
+pub(crate) use self::core::{Change, CollectionCore};
 pub use filter::Filter;
-pub use live::LiveQuery;
 pub use query::{Direction, Query};
 
 /// Why a write to a collection was refused.
@@ -58,7 +57,7 @@ pub enum CollectionError {
 /// items.insert("a", &Item { name: "ink".into(), price: 2.5 })?;
 /// items.update("a", Update::new().set("price", 3.0))?;
 /// assert_eq!(items.get("a").unwrap().price, 3.0);
-/// assert_eq!(items.fetch(&items.find(Filter::above("price", 5))).len(), 0);
+/// assert_eq!(items.find(Filter::above("price", 5)).fetch().len(), 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Collection<T = Object> {
@@ -138,16 +137,8 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     }
 
     /// A query over the documents that `filter` lets through. It can be fetched, or published.
-    pub fn find(&self, filter: Filter) -> Query {
+    pub fn find(&self, filter: Filter) -> Query<T> {
         Query::new(Arc::clone(&self.core), filter)
-    }
-
-    /// The documents that a query of this collection gives now, whole whatever fields it shows; those that are no `T` are
-    /// left out.
-    #[must_use]
-    pub fn fetch(&self, query: &Query) -> Vec<T> {
-        let objects = self.core.fetch(query.plan());
-        objects.into_iter().filter_map(|object| Ejson::Object(object).into_typed().ok()).collect()
     }
 
     /// How many distinct queries are watched, by however many subscriptions.

@@ -3,16 +3,20 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bolide_protocol::Ejson;
+use bolide_protocol::ejson::Object;
+use serde::de::DeserializeOwned;
 
 use super::CollectionCore;
 use super::core::Documents;
 use super::document::{Document, Shown};
 use super::filter::{Filter, ID, compare, value_at};
 
-/// A query over a collection. Given to [`Subscription::publish`](crate::Subscription::publish) it is live.
+/// A query over a collection of documents of the type `T`. Given to
+/// [`Subscription::publish`](crate::Subscription::publish) it is live.
 ///
 /// ```
 /// use bolide::prelude::*;
@@ -20,11 +24,11 @@ use super::filter::{Filter, ID, compare, value_at};
 /// let items: Collection = Collection::new("items");
 /// let newest = items.find(Filter::everything()).sort("at", Direction::Descending).limit(10).only(["name"]);
 /// ```
-#[derive(Clone)]
 #[must_use = "a query does nothing until it is published or fetched"]
-pub struct Query {
+pub struct Query<T = Object> {
     pub(super) core: Arc<CollectionCore>,
-    plan: Plan,
+    pub(super) plan: Plan,
+    documents: PhantomData<fn() -> T>,
 }
 
 /// In which order.
@@ -53,10 +57,10 @@ enum Projection {
     Without(Vec<String>),
 }
 
-impl Query {
+impl<T> Query<T> {
     pub(super) fn new(core: Arc<CollectionCore>, filter: Filter) -> Self {
         let plan = Plan { filter, sort: Vec::new(), skip: 0, limit: None, projection: Projection::Everything };
-        Self { core, plan }
+        Self { core, plan, documents: PhantomData }
     }
 
     /// Orders by a field; of several, the one that is named first counts most. The order decides which documents a limit
@@ -89,9 +93,21 @@ impl Query {
         self.plan.projection = Projection::Without(fields.into_iter().map(Into::into).collect());
         self
     }
+}
 
-    pub(super) const fn plan(&self) -> &Plan {
-        &self.plan
+impl<T: DeserializeOwned> Query<T> {
+    /// Returns the documents of the result as they are now, with all of their fields whatever the query shows to clients.
+    /// Documents that cannot be read as a `T` are left out.
+    #[must_use]
+    pub fn fetch(&self) -> Vec<T> {
+        let objects = self.core.fetch(&self.plan);
+        objects.into_iter().filter_map(|object| Ejson::Object(object).into_typed().ok()).collect()
+    }
+}
+
+impl<T> Clone for Query<T> {
+    fn clone(&self) -> Self {
+        Self { core: Arc::clone(&self.core), plan: self.plan.clone(), documents: PhantomData }
     }
 }
 
@@ -193,7 +209,7 @@ fn kind(value: &Ejson) -> u8 {
     }
 }
 
-impl fmt::Debug for Query {
+impl<T> fmt::Debug for Query<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Query").field("collection", &self.core.name()).field("plan", &self.plan).finish()
     }

@@ -83,7 +83,7 @@ impl Audience {
 }
 
 fn key(core: &SubscriptionCore) -> (usize, Handle) {
-    (Arc::as_ptr(core.session()).addr(), core.handle())
+    (Arc::as_ptr(core.recipient()).addr(), core.handle())
 }
 
 impl fmt::Debug for Audience {

@@ -1,8 +1,8 @@
 //! Publications that Meteor clients subscribe to by themselves. Without them, a client would ask again and again.
 
 use super::{PublicationRegistry, Subscription};
-use crate::error::BuildError;
 use crate::call::{MethodResult, Parameters};
+use crate::error::BuildError;
 
 /// Versions of the app's client code, which are not served here; and configurations of login services, of which there
 /// are none.

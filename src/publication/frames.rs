@@ -6,7 +6,7 @@ use bolide_protocol::{RawJson, ServerMessage};
 use bytestring::ByteString;
 
 use super::fields::{Difference, Fields};
-use crate::session::Session;
+use crate::outbox::Outbox;
 
 /// Takes messages about the documents of one collection.
 pub(crate) trait Frames {
@@ -23,24 +23,24 @@ pub(crate) trait Frames {
     fn encode_changed(&self, id: &str, difference: &Difference) -> ByteString;
 }
 
-/// Sends messages to a session's client.
-pub(crate) struct SessionFrames<'session> {
-    pub(crate) session: &'session Arc<Session>,
-    pub(crate) collection: &'session str,
+/// Sends messages by way of an outbox.
+pub(crate) struct OutboxFrames<'frames> {
+    pub(crate) outbox: &'frames Arc<Outbox>,
+    pub(crate) collection: &'frames str,
     /// The `added` of the document that is being added, if somebody has encoded it already.
-    pub(crate) added: Option<&'session ByteString>,
+    pub(crate) added: Option<&'frames ByteString>,
     pub(crate) muted: bool,
 }
 
-impl SessionFrames<'_> {
+impl OutboxFrames<'_> {
     fn send(&self, frame: ByteString) {
         if !self.muted {
-            self.session.send(frame);
+            self.outbox.send(frame);
         }
     }
 }
 
-impl Frames for SessionFrames<'_> {
+impl Frames for OutboxFrames<'_> {
     fn added(&mut self, id: &str, fields: &Arc<Fields>) {
         if self.muted {
             return;

@@ -1,7 +1,7 @@
 //! Publications: what clients subscribe to. In the order of a subscription:
 //!
 //! - a [`PublicationHandler`] is an async function that is given a [`Subscription`] and typed parameters;
-//! - the [`Subscription`] sends documents, by hand or [from live queries](crate::Collection);
+//! - the [`Subscription`] sends documents, one by one or from something [`Publishable`];
 //! - the merge box puts together what all subscriptions of a session say of a document;
 //! - an [`Audience`] tells the same to many subscriptions at once, and a [`Stream`] sends events.
 
@@ -17,6 +17,8 @@ mod layers;
 mod merge_box;
 #[cfg(test)]
 mod model_tests;
+mod publishable;
+mod recipient;
 mod registry;
 mod strategy;
 mod stream;
@@ -30,13 +32,15 @@ pub(crate) use fields::{FieldMap, Fields, Hasher, SharedChange};
 pub(crate) use follow::{Document, When, follow, send_difference};
 pub(crate) use frames::added_frame;
 pub(crate) use merge_box::{Handle, Handles};
+pub(crate) use recipient::Recipient;
 pub(crate) use registry::{Publication, PublicationRegistry};
 pub(crate) use stream::StreamCore;
-pub(crate) use subscription::{Started, SubscriptionCore, run_all};
-pub(crate) use views::{Origin, Views};
+pub(crate) use subscription::{Started, Subscriber, SubscriptionCore, run_all};
+pub(crate) use views::{Origin, Strategies};
 
 pub use audience::Audience;
 pub use handler::{AnyPublishParameters, PublicationHandler, PublishFuture};
+pub use publishable::Publishable;
 pub use strategy::Strategy;
 pub use stream::{Stream, StreamRule};
 pub use subscription::Subscription;

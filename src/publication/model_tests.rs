@@ -14,13 +14,11 @@ use proptest::sample::select;
 use super::fields::{FieldMap, Fields, SharedChange};
 use super::frames::added_frame;
 use super::merge_box::Handle;
-use super::strategy::Strategy as Sending;
+use super::recipient::Recipient;
 use super::view::Target;
 use super::views::Origin;
-use crate::clock::Timestamp;
-use crate::call::Peer;
 use crate::limits::Limits;
-use crate::session::{Link, Outbox, Session};
+use crate::outbox::{Link, Outbox};
 
 const SESSIONS: usize = 2;
 const SUBSCRIPTIONS: usize = 4;
@@ -113,7 +111,7 @@ struct World {
 
 /// One session, its model and its client.
 struct Tested {
-    session: Arc<Session>,
+    recipient: Arc<Recipient>,
     subscriptions: [Option<Handle>; SUBSCRIPTIONS],
     model: Model,
     client: Client,
@@ -179,9 +177,9 @@ impl World {
 
 impl Tested {
     fn new() -> Self {
-        let outbox = Outbox::new(Link::Driver, &Limits::default());
+        let outbox = Arc::new(Outbox::new(Link::Driver, &Limits::default()));
         Self {
-            session: Session::new("a session".into(), Timestamp::from_milliseconds(0), Peer::default(), outbox),
+            recipient: Recipient::new(outbox, Arc::default()),
             subscriptions: [None; SUBSCRIPTIONS],
             model: Model::default(),
             client: Client::default(),
@@ -192,13 +190,13 @@ impl Tested {
     fn start(&mut self, place: usize) {
         if self.subscriptions[place].is_none() {
             let subscribe = Subscribe { id: place.to_string(), name: "documents".into(), params: None };
-            self.subscriptions[place] = Some(self.session.views().start(Origin::named(subscribe)));
+            self.subscriptions[place] = Some(self.recipient.views().start(Origin::named(subscribe)));
         }
     }
 
     fn stop(&mut self, place: usize) {
         let Some(handle) = self.subscriptions[place].take() else { return };
-        let ended = self.session.views().end(handle, &self.session);
+        let ended = self.recipient.views().end(handle, self.recipient.outbox());
         assert!(ended.is_some(), "it was active");
         self.model.stop(handle);
     }
@@ -208,8 +206,8 @@ impl Tested {
             return;
         }
         self.is_suspended = true;
-        let _callbacks = self.session.views().end_all();
-        self.session.views().suspend();
+        let _callbacks = self.recipient.views().end_all();
+        self.recipient.views().suspend();
         self.model = Model::default();
         for place in 0..SUBSCRIPTIONS {
             if self.subscriptions[place].take().is_some() {
@@ -220,34 +218,34 @@ impl Tested {
 
     fn resume(&mut self) {
         self.is_suspended = false;
-        let _ready = self.session.views().resume(&self.session);
+        let _ready = self.recipient.views().resume(self.recipient.outbox());
     }
 
     fn added(&mut self, place: usize, document: Key, fields: &Arc<Fields>) {
         let Some(by) = self.subscriptions[place] else { return };
-        let (target, id) = (target(&self.session, document), document.1.into());
+        let (target, id) = (target(&self.recipient, document), document.1.into());
         let frame = added_frame(document.0, document.1, fields);
-        self.session.views().added(target, by, &id, fields, Some(&frame));
+        self.recipient.views().added(target, by, &id, fields, Some(&frame));
         self.model.added(by, document, fields);
     }
 
     fn changed(&mut self, places: &[usize], document: Key, change: &SharedChange) {
         let by: Vec<Handle> = places.iter().filter_map(|place| self.subscriptions[*place]).collect();
-        let held = self.session.views().changed(target(&self.session, document), &by, document.1, change);
+        let held = self.recipient.views().changed(target(&self.recipient, document), &by, document.1, change);
         assert_eq!(held.is_ok(), by.is_empty() || self.model.is_held(&by, document));
         self.model.changed(&by, document, change);
     }
 
     fn removed(&mut self, place: usize, document: Key) {
         let Some(by) = self.subscriptions[place] else { return };
-        let held = self.session.views().removed(target(&self.session, document), by, document.1);
+        let held = self.recipient.views().removed(target(&self.recipient, document), by, document.1);
         assert_eq!(held.is_ok(), self.model.is_held(&[by], document));
         self.model.removed(by, document);
     }
 
     /// The client takes what it is sent, and then has what the model says.
     fn check(&mut self, messages_at_most: usize) {
-        let frames: Vec<_> = std::iter::from_fn(|| self.session.outbox().take()).collect();
+        let frames: Vec<_> = std::iter::from_fn(|| self.recipient.outbox().take()).collect();
         assert!(frames.len() <= messages_at_most, "too many messages: {frames:?}");
         assert!(frames.is_empty() || !self.is_suspended, "nothing is sent meanwhile: {frames:?}");
         for frame in frames {
@@ -376,8 +374,8 @@ impl Client {
     }
 }
 
-fn target(session: &Arc<Session>, document: Key) -> Target<'_> {
-    Target { session, collection: document.0, strategy: Sending::Merge }
+fn target(recipient: &Recipient, (collection, _): Key) -> Target<'_> {
+    Target { outbox: recipient.outbox(), collection }
 }
 
 fn key(collection: &str, id: &str) -> Key {

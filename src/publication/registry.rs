@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{PublicationHandler, PublishFuture, Subscription};
-use crate::error::BuildError;
 use crate::call::Parameters;
+use crate::error::BuildError;
 
 #[derive(Default)]
 pub(crate) struct PublicationRegistry {

@@ -14,10 +14,8 @@ use serde_json::json;
 
 use super::fields::{Difference, Fields};
 use super::frames::{added_frame, changed_frame};
-use super::{Handles, Subscription};
-use crate::bus::{BusEvent, BusMember};
+use super::{Handles, Recipient, Subscription};
 use crate::call::{MethodError, MethodResult, Parameters};
-use crate::session::Session;
 use crate::user::UserId;
 
 /// Decides whether somebody may listen to an event.
@@ -41,6 +39,9 @@ pub struct Stream {
     core: Arc<StreamCore>,
 }
 
+/// Tells other nodes of an event: its name and its arguments.
+pub(crate) type StreamRelay = Box<dyn Fn(&str, RawJson) + Send + Sync>;
+
 pub(crate) struct StreamCore {
     name: String,
     /// The publication and the collection.
@@ -48,12 +49,12 @@ pub(crate) struct StreamCore {
     may_read: StreamRule,
     is_volatile: bool,
     listeners: Mutex<HashMap<Box<str>, IndexMap<usize, Listener>>>,
-    bus: OnceLock<BusMember>,
+    relay: OnceLock<StreamRelay>,
 }
 
 /// A session with its subscriptions to one event.
 struct Listener {
-    session: Arc<Session>,
+    recipient: Arc<Recipient>,
     handles: Handles,
 }
 
@@ -67,7 +68,7 @@ impl Stream {
             may_read: Box::new(|_, _| false),
             is_volatile: false,
             listeners: Mutex::default(),
-            bus: OnceLock::new(),
+            relay: OnceLock::new(),
         };
         Self { core: Arc::new(core) }
     }
@@ -109,8 +110,8 @@ impl Stream {
             return Err(MethodError::internal("the arguments of an event must be a tuple or a list"));
         }
         self.core.deliver(event, &args);
-        if let Some(bus) = self.core.bus.get() {
-            bus.publish(&BusEvent::Stream { stream: self.core.name.clone(), event: event.to_owned(), args });
+        if let Some(relay) = self.core.relay.get() {
+            relay(event, args);
         }
         Ok(())
     }
@@ -144,9 +145,10 @@ impl StreamCore {
         &self.name
     }
 
-    pub(crate) fn attach(&self, bus: BusMember) {
+    /// Has events told to other nodes by `relay`.
+    pub(crate) fn attach(&self, relay: StreamRelay) {
         // The first app keeps it.
-        let _other = self.bus.set(bus);
+        let _other = self.relay.set(relay);
     }
 
     /// What a client's `sub` does.
@@ -162,7 +164,7 @@ impl StreamCore {
         subscription.ready();
         if wants_document(parameters) {
             let fields = Fields::encode(&json!({ "eventName": event }))?;
-            subscription.core().session().send(added_frame(&self.collection, "id", &fields));
+            subscription.core().recipient().outbox().send(added_frame(&self.collection, "id", &fields));
         }
         Ok(())
     }
@@ -170,11 +172,11 @@ impl StreamCore {
     fn listen(self: &Arc<Self>, subscription: &Subscription, event: &str) {
         let core = subscription.core();
         let handle = core.handle();
-        let key = Arc::as_ptr(core.session()).addr();
+        let key = Arc::as_ptr(core.recipient()).addr();
         {
             let mut listeners = self.listeners.lock();
             let sessions = listeners.entry(event.into()).or_default();
-            let new = || Listener { session: Arc::clone(core.session()), handles: Handles::new() };
+            let new = || Listener { recipient: Arc::clone(core.recipient()), handles: Handles::new() };
             sessions.entry(key).or_insert_with(new).handles.push(handle);
         }
         let stream = Arc::clone(self);
@@ -201,11 +203,11 @@ impl StreamCore {
         let frame = self.frame(event, args);
         for listener in sessions.values() {
             // Nothing is sent amid what others send in one step.
-            let _views = listener.session.views();
+            let _views = listener.recipient.views();
             if self.is_volatile {
-                listener.session.send_volatile(&self.collection, event, frame.clone());
+                listener.recipient.outbox().send_volatile(&self.collection, event, frame.clone());
             } else {
-                listener.session.send(frame.clone());
+                listener.recipient.outbox().send(frame.clone());
             }
         }
     }

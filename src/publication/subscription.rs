@@ -13,11 +13,10 @@ use super::fields::{FieldMap, Fields, SharedChange};
 use super::merge_box::NotHeld;
 use super::view::Target;
 use super::views::{Answer, Ended, Origin, Views};
-use super::{Handle, Publication};
-use crate::app::{App, AppState};
-use crate::collection::LiveQuery;
-use crate::call::{Connection, Errand, MethodError, MethodResult, Parameters, sanitize};
-use crate::session::Session;
+use super::{Handle, Publication, Publishable, Recipient};
+use crate::call::{
+    App, AppCore, Connection, EndCallback, Errand, MethodError, MethodResult, Parameters, sanitize, state,
+};
 use crate::user::UserId;
 
 /// One subscription of one client.
@@ -33,37 +32,51 @@ pub struct Subscription {
 /// What the server itself holds of a subscription.
 #[derive(Clone)]
 pub(crate) struct SubscriptionCore {
-    app: Arc<AppState>,
-    session: Arc<Session>,
+    subscriber: Arc<Subscriber>,
     handle: Handle,
-    user: Option<UserId>,
     unblocked: Arc<AtomicBool>,
+}
+
+/// Who subscribes: a client, as of the start of the subscription.
+pub(crate) struct Subscriber {
+    pub(crate) core: Arc<AppCore>,
+    pub(crate) recipient: Arc<Recipient>,
+    pub(crate) connection: Connection,
+    pub(crate) user: Option<UserId>,
 }
 
 impl Subscription {
     /// Who is signed in, as of the start of the subscription: when the user changes, subscriptions run again.
     #[must_use]
     pub fn user_id(&self) -> Option<&UserId> {
-        self.core.user.as_ref()
+        self.core.subscriber.user.as_ref()
     }
 
     /// The connection.
     #[must_use]
     pub fn connection(&self) -> Connection {
-        Connection::new(Arc::clone(&self.core.session))
+        self.core.subscriber.connection.clone()
     }
 
     /// The client's name for this subscription; nothing for a universal publication.
     #[must_use]
     pub fn id(&self) -> Option<String> {
-        let views = self.core.session.views();
+        let views = self.core.recipient().views();
         views.id_of(self.core.handle).map(|id| id.to_string())
     }
 
     /// The app.
     #[must_use]
     pub fn app(&self) -> App {
-        App::from_state(Arc::clone(&self.core.app))
+        App::of(Arc::clone(&self.core.subscriber.core))
+    }
+
+    /// Returns what [`AppBuilder::state`](crate::AppBuilder::state) keeps of this type.
+    ///
+    /// # Errors
+    /// Returns an internal error if the app was built without state of the type `T`.
+    pub fn state<T: Send + Sync + 'static>(&self) -> MethodResult<&T> {
+        state(&self.core.subscriber.core)
     }
 
     /// Lets the client's next messages run while this publication goes on with its initial documents.
@@ -74,7 +87,7 @@ impl Subscription {
     /// Whether the client still listens.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.core.session.views().is_active(self.core.handle)
+        self.core.recipient().views().is_active(self.core.handle)
     }
 
     /// Sends a document. `fields` is a struct or a map; a member `_id` is left out. Waits while the client is slow.
@@ -92,7 +105,7 @@ impl Subscription {
         self.core.with_target(collection, |views, target| {
             views.added(target, self.core.handle, &id, &Arc::new(fields), Some(&frame));
         });
-        self.core.session.outbox().room().await;
+        self.core.recipient().outbox().room().await;
         Ok(())
     }
 
@@ -115,7 +128,7 @@ impl Subscription {
         let told =
             self.core.with_target(collection, |views, target| views.changed(target, &[self.core.handle], &id, &change));
         note_unless_held(told, collection, &id);
-        self.core.session.outbox().room().await;
+        self.core.recipient().outbox().room().await;
         Ok(())
     }
 
@@ -128,7 +141,7 @@ impl Subscription {
         let id = id.into().to_wire().into_owned();
         let told = self.core.with_target(collection, |views, target| views.removed(target, self.core.handle, &id));
         note_unless_held(told, collection, &id);
-        self.core.session.outbox().room().await;
+        self.core.recipient().outbox().room().await;
         Ok(())
     }
 
@@ -144,8 +157,8 @@ impl Subscription {
     ///
     /// # Errors
     /// An internal error when this subscription publishes another query of the same collection already.
-    pub async fn publish(&self, query: impl Into<LiveQuery>) -> MethodResult<()> {
-        query.into().attach(&self.core).await
+    pub async fn publish(&self, documents: impl Publishable) -> MethodResult<()> {
+        documents.publish(self).await
     }
 
     /// Tells the client that all initial documents were sent. Only the first time counts.
@@ -168,7 +181,7 @@ impl Subscription {
         self.core.on_stop(Box::new(callback));
     }
 
-    pub(super) fn core(&self) -> &SubscriptionCore {
+    pub(crate) fn core(&self) -> &SubscriptionCore {
         &self.core
     }
 }
@@ -201,25 +214,15 @@ pub(crate) struct Started {
 
 impl SubscriptionCore {
     /// Makes a subscription active and starts its handler.
-    pub(crate) fn start(
-        app: &Arc<AppState>,
-        session: &Arc<Session>,
-        publication: &Arc<Publication>,
-        origin: Origin,
-    ) -> Started {
+    pub(crate) fn start(subscriber: &Arc<Subscriber>, publication: &Arc<Publication>, origin: Origin) -> Started {
         let (name, params) = match &origin {
             Origin::Named(subscribe) => (Some(subscribe.name.clone()), subscribe.params.clone()),
             Origin::Universal(_) => (None, None),
         };
-        let handle = session.views().start(origin);
-        let core = Self {
-            app: Arc::clone(app),
-            session: Arc::clone(session),
-            handle,
-            user: session.user(),
-            unblocked: Arc::new(AtomicBool::new(false)),
-        };
-        let mut parameters = Parameters::from_message(params.as_ref(), &app.types);
+        let handle = subscriber.recipient.views().start(origin);
+        let core = Self { subscriber: Arc::clone(subscriber), handle, unblocked: Arc::new(AtomicBool::new(false)) };
+        let mut parameters = Parameters::from_message(params.as_ref());
+        parameters.set_types(&subscriber.core.types);
         if let Some(declared) = publication.declared {
             parameters.drop_spares(declared);
         }
@@ -235,11 +238,11 @@ impl SubscriptionCore {
         parameters: Parameters,
     ) -> super::PublishFuture {
         let subscription = Subscription { core: self.clone() };
-        let is_restricted = self.app.gate.restricts_users();
-        if let (Some(name), Some(user), true) = (name, self.user.clone(), is_restricted) {
-            let (app, publication) = (Arc::clone(&self.app), Arc::clone(publication));
+        let is_restricted = self.subscriber.core.gate.restricts_users();
+        if let (Some(name), Some(user), true) = (name, self.subscriber.user.clone(), is_restricted) {
+            let (core, publication) = (Arc::clone(&self.subscriber.core), Arc::clone(publication));
             return Box::pin(async move {
-                app.gate.check_user(Errand::publication(&user, &name)).await?;
+                core.gate.check_user(Errand::publication(&user, &name)).await?;
                 publication.start(subscription, parameters).await
             });
         }
@@ -251,19 +254,19 @@ impl SubscriptionCore {
 
     /// Whether the handler should be polled; it is woken when it should not any more.
     pub(crate) fn is_handler_wanted(&self, handler: &Waker) -> bool {
-        self.session.views().is_handler_wanted(self.handle, handler)
+        self.recipient().views().is_handler_wanted(self.handle, handler)
     }
 
     pub(crate) fn is_ready(&self) -> bool {
-        self.session.views().is_ready(self.handle)
+        self.recipient().views().is_ready(self.handle)
     }
 
     pub(crate) fn is_unblocked(&self) -> bool {
         self.unblocked.load(Ordering::Acquire)
     }
 
-    pub(crate) fn session(&self) -> &Arc<Session> {
-        &self.session
+    pub(crate) fn recipient(&self) -> &Arc<Recipient> {
+        &self.subscriber.recipient
     }
 
     pub(crate) fn handle(&self) -> Handle {
@@ -278,8 +281,8 @@ impl SubscriptionCore {
         }
     }
 
-    pub(crate) fn on_stop(&self, callback: super::views::StopCallback) {
-        let ended = self.session.views().on_stop(self.handle, callback);
+    pub(crate) fn on_stop(&self, callback: EndCallback) {
+        let ended = self.recipient().views().on_stop(self.handle, callback);
         if let Some(callback) = ended {
             callback();
         }
@@ -287,12 +290,12 @@ impl SubscriptionCore {
 
     /// Ends the subscription and tells the client.
     pub(crate) fn end(&self, error: Option<DdpError>) {
-        end(&self.session, self.handle, error);
+        end(self.recipient(), self.handle, error);
     }
 
     /// The client unsubscribes.
-    pub(crate) fn unsubscribe(session: &Arc<Session>, handle: Handle) {
-        end(session, handle, None);
+    pub(crate) fn unsubscribe(recipient: &Recipient, handle: Handle) {
+        end(recipient, handle, None);
     }
 
     pub(crate) fn with_target<Output>(
@@ -300,23 +303,24 @@ impl SubscriptionCore {
         collection: &str,
         act: impl FnOnce(&mut Views, Target<'_>) -> Output,
     ) -> Output {
-        let strategy = self.app.strategy(collection);
-        let target = Target { session: &self.session, collection, strategy };
-        act(&mut self.session.views(), target)
+        let target = Target { outbox: self.recipient().outbox(), collection };
+        act(&mut self.recipient().views(), target)
     }
 
     fn fail(&self, error: MethodError) {
         let name = self.name();
-        self.end(Some(sanitize(error, "publication", &name, &self.app.random_id())));
+        self.end(Some(sanitize(error, "publication", &name, &self.subscriber.core.random_id())));
     }
 
     /// Tells the client what it is to be told.
     fn answer(&self, act: impl FnOnce(&mut Views) -> Answer) {
-        let mut views = self.session.views();
+        let mut views = self.recipient().views();
         match act(&mut views) {
             Answer::Nothing => {}
             // While nobody can end it: no `ready` comes after a `nosub`.
-            Answer::Ready(id) => self.session.send(ServerMessage::Ready { subs: vec![id] }.to_frame().into()),
+            Answer::Ready(id) => {
+                self.recipient().outbox().send(ServerMessage::Ready { subs: vec![id] }.to_frame().into())
+            }
             Answer::Failed => {
                 drop(views);
                 self.end(Some(DdpError::internal()));
@@ -325,20 +329,21 @@ impl SubscriptionCore {
     }
 
     fn name(&self) -> String {
-        match self.session.views().origin_of(self.handle) {
+        match self.recipient().views().origin_of(self.handle) {
             Some(Origin::Named(subscribe)) => subscribe.name.clone(),
             _ => "(universal)".to_owned(),
         }
     }
 }
 
-fn end(session: &Arc<Session>, handle: Handle, error: Option<DdpError>) {
-    let ended = session.outbox().burst(|| {
-        let mut views = session.views();
-        let ended = views.end(handle, session)?;
+fn end(recipient: &Recipient, handle: Handle, error: Option<DdpError>) {
+    let outbox = recipient.outbox();
+    let ended = outbox.burst(|| {
+        let mut views = recipient.views();
+        let ended = views.end(handle, outbox)?;
         // While nobody can subscribe again under the same id.
         let id = ended.id.as_ref().and_then(|id| ejson::to_raw(&**id).ok());
-        session.send(ServerMessage::Nosub { id, error }.to_frame().into());
+        outbox.send(ServerMessage::Nosub { id, error }.to_frame().into());
         Some(ended)
     });
     let Some(Ended { handler, on_stop, .. }) = ended else { return };
@@ -349,7 +354,7 @@ fn end(session: &Arc<Session>, handle: Handle, error: Option<DdpError>) {
 }
 
 /// Runs callbacks of the application; one that panics does not keep the others from running.
-pub(crate) fn run_all(callbacks: Vec<super::views::StopCallback>) {
+pub(crate) fn run_all(callbacks: Vec<EndCallback>) {
     for callback in callbacks {
         if let Err(panic) = crate::call::guarded(callback) {
             tracing::error!(%panic, "an on_stop callback panicked");

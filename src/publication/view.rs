@@ -6,10 +6,10 @@ use bytestring::ByteString;
 use indexmap::{IndexMap, IndexSet};
 
 use super::fields::{Difference, Fields, SharedChange};
-use super::frames::{Frames as _, SessionFrames, added_frame, changed_frame, removed_frame};
+use super::frames::{Frames as _, OutboxFrames, added_frame, changed_frame, removed_frame};
 use super::merge_box::{Handle, Handles, MergeBox, NotHeld};
 use super::strategy::Strategy;
-use crate::session::Session;
+use crate::outbox::Outbox;
 
 pub(super) enum View {
     Merge(MergeBox),
@@ -18,12 +18,11 @@ pub(super) enum View {
     Nothing,
 }
 
-/// Which documents a message is about, and how it is sent.
+/// Which collection's documents a message is about, and where it goes.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'target> {
-    pub(crate) session: &'target Arc<Session>,
+    pub(crate) outbox: &'target Arc<Outbox>,
     pub(crate) collection: &'target str,
-    pub(crate) strategy: Strategy,
 }
 
 impl Default for View {
@@ -60,11 +59,11 @@ impl View {
         frame: Option<&ByteString>,
         muted: bool,
     ) {
-        let Target { session, collection, .. } = target;
+        let Target { outbox, collection } = target;
         let as_it_is = || frame.cloned().unwrap_or_else(|| added_frame(collection, id, fields));
         match self {
             Self::Merge(merge_box) => {
-                merge_box.added(by, id, fields, &mut SessionFrames { session, collection, added: frame, muted });
+                merge_box.added(by, id, fields, &mut OutboxFrames { outbox, collection, added: frame, muted });
             }
             Self::Multi(documents) => {
                 let holders = documents.entry(Arc::clone(id)).or_default();
@@ -74,15 +73,15 @@ impl View {
                 }
                 match (muted, is_new) {
                     (true, _) => {}
-                    (false, true) => session.send(as_it_is()),
+                    (false, true) => outbox.send(as_it_is()),
                     (false, false) => send_changed(target, id, &SharedChange::new(fields.by_name().clone(), [])),
                 }
             }
             Self::Each(documents) => {
                 documents.insert((Arc::clone(id), by));
-                session.send(as_it_is());
+                outbox.send(as_it_is());
             }
-            Self::Nothing => session.send(as_it_is()),
+            Self::Nothing => outbox.send(as_it_is()),
         }
     }
 
@@ -94,10 +93,10 @@ impl View {
         change: &SharedChange,
         muted: bool,
     ) -> Result<(), NotHeld> {
-        let Target { session, collection, .. } = target;
+        let Target { outbox, collection } = target;
         match self {
             Self::Merge(merge_box) => {
-                let mut frames = SessionFrames { session, collection, added: None, muted };
+                let mut frames = OutboxFrames { outbox, collection, added: None, muted };
                 return merge_box.changed(by, id, change, &mut frames);
             }
             Self::Multi(documents) if !documents.contains_key(id) => return Err(NotHeld),
@@ -112,10 +111,10 @@ impl View {
     }
 
     pub(super) fn removed(&mut self, target: Target<'_>, by: Handle, id: &str, muted: bool) -> Result<(), NotHeld> {
-        let Target { session, collection, .. } = target;
+        let Target { outbox, collection } = target;
         match self {
             Self::Merge(merge_box) => {
-                return merge_box.removed(by, id, &mut SessionFrames { session, collection, added: None, muted });
+                return merge_box.removed(by, id, &mut OutboxFrames { outbox, collection, added: None, muted });
             }
             Self::Multi(documents) => {
                 let holders = documents.get_mut(id).ok_or(NotHeld)?;
@@ -123,36 +122,36 @@ impl View {
                 if holders.is_empty() {
                     documents.shift_remove(id);
                     if !muted {
-                        session.send(removed_frame(collection, id));
+                        outbox.send(removed_frame(collection, id));
                     }
                 }
             }
             Self::Each(documents) => {
                 documents.swap_remove(&(Arc::from(id), by));
-                session.send(removed_frame(collection, id));
+                outbox.send(removed_frame(collection, id));
             }
-            Self::Nothing => session.send(removed_frame(collection, id)),
+            Self::Nothing => outbox.send(removed_frame(collection, id)),
         }
         Ok(())
     }
 
     /// A subscription ends.
-    pub(super) fn release(&mut self, by: Handle, session: &Arc<Session>, collection: &Arc<str>, muted: bool) {
+    pub(super) fn release(&mut self, by: Handle, outbox: &Arc<Outbox>, collection: &Arc<str>, muted: bool) {
         match self {
             Self::Merge(merge_box) => {
-                merge_box.removed_all(by, &mut SessionFrames { session, collection, added: None, muted });
+                merge_box.removed_all(by, &mut OutboxFrames { outbox, collection, added: None, muted });
             }
             Self::Multi(documents) => documents.retain(|id, holders| {
                 let held = holders.contains(&by);
                 holders.retain(|holder| *holder != by);
                 if held && holders.is_empty() && !muted {
-                    session.send(removed_frame(collection, id));
+                    outbox.send(removed_frame(collection, id));
                 }
                 !holders.is_empty()
             }),
             Self::Each(documents) => documents.retain(|(id, holder)| {
                 if *holder == by {
-                    session.send(removed_frame(collection, id));
+                    outbox.send(removed_frame(collection, id));
                 }
                 *holder != by
             }),
@@ -161,8 +160,8 @@ impl View {
     }
 
     /// Sends what leads a client from one state to another.
-    pub(super) fn difference(before: &Self, after: &Self, session: &Arc<Session>, collection: &Arc<str>) {
-        let mut frames = SessionFrames { session, collection, added: None, muted: false };
+    pub(super) fn difference(before: &Self, after: &Self, outbox: &Arc<Outbox>, collection: &Arc<str>) {
+        let mut frames = OutboxFrames { outbox, collection, added: None, muted: false };
         match (before, after) {
             (Self::Merge(before), Self::Merge(after)) => MergeBox::difference(before, after, &mut frames),
             (Self::Multi(before), after) => {
@@ -181,7 +180,7 @@ impl View {
 fn difference_of_ids(
     before: &IndexMap<Arc<str>, Handles>,
     after: &IndexMap<Arc<str>, Handles>,
-    frames: &mut SessionFrames<'_>,
+    frames: &mut OutboxFrames<'_>,
 ) {
     let no_fields = Arc::new(Fields::from_map(IndexMap::new()));
     for id in before.keys().filter(|id| !after.contains_key(*id)) {
@@ -196,6 +195,6 @@ fn send_changed(target: Target<'_>, id: &str, change: &SharedChange) {
     let cleared = change.unset.iter().map(ToString::to_string).collect();
     let difference = Difference { set: change.set.clone(), cleared };
     if !difference.is_empty() {
-        target.session.send(changed_frame(target.collection, id, &difference));
+        target.outbox.send(changed_frame(target.collection, id, &difference));
     }
 }

@@ -10,14 +10,17 @@ use indexmap::IndexMap;
 
 use super::fields::{Fields, Hasher, SharedChange};
 use super::merge_box::{Handle, Handles, NotHeld};
+use super::strategy::Strategy;
 use super::view::{Target, View};
-use crate::session::Session;
+use crate::call::EndCallback;
+use crate::outbox::Outbox;
 
-pub(crate) type StopCallback = Box<dyn FnOnce() + Send>;
+/// How the documents of each collection are sent. One that is not named is merged.
+pub(crate) type Strategies = HashMap<String, Strategy, Hasher>;
 
-/// Behind the session's lock.
-#[derive(Default)]
+/// Behind the recipient's lock.
 pub(crate) struct Views {
+    strategies: Arc<Strategies>,
     subscriptions: IndexMap<Handle, Entry, Hasher>,
     by_id: HashMap<Arc<str>, Handle>,
     collections: IndexMap<Arc<str>, View, Hasher>,
@@ -38,7 +41,7 @@ pub(crate) struct Entry {
     handle: HandleState,
     /// Drops the running handler when the subscription ends.
     handler: Option<Waker>,
-    on_stop: Vec<StopCallback>,
+    on_stop: Vec<EndCallback>,
     /// The collections of which it publishes a query.
     claimed: Vec<Box<str>>,
 }
@@ -73,10 +76,22 @@ pub(crate) enum Answer {
 pub(crate) struct Ended {
     pub(crate) id: Option<Arc<str>>,
     pub(crate) handler: Option<Waker>,
-    pub(crate) on_stop: Vec<StopCallback>,
+    pub(crate) on_stop: Vec<EndCallback>,
 }
 
 impl Views {
+    pub(super) fn new(strategies: Arc<Strategies>) -> Self {
+        Self {
+            strategies,
+            subscriptions: IndexMap::default(),
+            by_id: HashMap::new(),
+            collections: IndexMap::default(),
+            before: None,
+            ready_meanwhile: Vec::new(),
+            last_handle: 0,
+        }
+    }
+
     pub(crate) fn subscription_count(&self) -> usize {
         self.subscriptions.len()
     }
@@ -138,7 +153,7 @@ impl Views {
     }
 
     /// Keeps what is to be done when the subscription ends; gives it back if it has ended.
-    pub(crate) fn on_stop(&mut self, handle: Handle, callback: StopCallback) -> Option<StopCallback> {
+    pub(crate) fn on_stop(&mut self, handle: Handle, callback: EndCallback) -> Option<EndCallback> {
         match self.subscriptions.get_mut(&handle) {
             Some(entry) => {
                 entry.on_stop.push(callback);
@@ -199,7 +214,7 @@ impl Views {
     }
 
     /// Ends a subscription: its documents leave, unless others hold them.
-    pub(crate) fn end(&mut self, handle: Handle, session: &Arc<Session>) -> Option<Ended> {
+    pub(crate) fn end(&mut self, handle: Handle, outbox: &Arc<Outbox>) -> Option<Ended> {
         let entry = self.subscriptions.shift_remove(&handle)?;
         if let Some(id) = &entry.id
             && self.by_id.get(id) == Some(&handle)
@@ -209,14 +224,14 @@ impl Views {
         let muted = self.before.is_some();
         self.ready_meanwhile.retain(|ready| entry.id.as_deref() != Some(ready));
         for (collection, view) in &mut self.collections {
-            view.release(handle, session, collection, muted);
+            view.release(handle, outbox, collection, muted);
         }
         self.collections.retain(|_, view| !view.is_empty());
         Some(Ended { id: entry.id, handler: entry.handler, on_stop: entry.on_stop })
     }
 
     /// Ends all subscriptions without a word to the client.
-    pub(crate) fn end_all(&mut self) -> Vec<(Origin, Vec<StopCallback>)> {
+    pub(crate) fn end_all(&mut self) -> Vec<(Origin, Vec<EndCallback>)> {
         self.by_id.clear();
         let entries = std::mem::take(&mut self.subscriptions);
         entries.into_values().map(|entry| (entry.origin, entry.on_stop)).collect()
@@ -236,16 +251,16 @@ impl Views {
     }
 
     /// Sends what has changed since [`suspend`](Self::suspend), and gives the subscriptions that became ready.
-    pub(crate) fn resume(&mut self, session: &Arc<Session>) -> Vec<String> {
+    pub(crate) fn resume(&mut self, outbox: &Arc<Outbox>) -> Vec<String> {
         let Some(before) = self.before.take() else { return Vec::new() };
         let nothing = View::default();
         for (collection, old) in &before {
             let new = self.collections.get(collection).unwrap_or(&nothing);
-            View::difference(old, new, session, collection);
+            View::difference(old, new, outbox, collection);
         }
         for (collection, new) in &self.collections {
             if !before.contains_key(collection) {
-                View::difference(&nothing, new, session, collection);
+                View::difference(&nothing, new, outbox, collection);
             }
         }
         std::mem::take(&mut self.ready_meanwhile)
@@ -287,7 +302,7 @@ impl Views {
         match self.collections.get_mut(target.collection) {
             _ if by.is_empty() => Ok(()),
             Some(view) => view.changed(target, by, id, change, muted),
-            None => View::new(target.strategy).changed(target, by, id, change, muted),
+            None => View::new(self.strategy(target.collection)).changed(target, by, id, change, muted),
         }
     }
 
@@ -298,7 +313,7 @@ impl Views {
         }
         let muted = self.before.is_some();
         let Some(view) = self.collections.get_mut(target.collection) else {
-            return View::new(target.strategy).removed(target, by, id, muted);
+            return View::new(self.strategy(target.collection)).removed(target, by, id, muted);
         };
         view.removed(target, by, id, muted)?;
         if view.is_empty() {
@@ -307,10 +322,20 @@ impl Views {
         Ok(())
     }
 
+    fn strategy(&self, collection: &str) -> Strategy {
+        if self.strategies.is_empty() {
+            return Strategy::Merge;
+        }
+        self.strategies.get(collection).copied().unwrap_or_default()
+    }
+
     fn view(&mut self, target: Target<'_>) -> &mut View {
         let place = match self.collections.get_index_of(target.collection) {
             Some(place) => place,
-            None => self.collections.insert_full(target.collection.into(), View::new(target.strategy)).0,
+            None => {
+                let view = View::new(self.strategy(target.collection));
+                self.collections.insert_full(target.collection.into(), view).0
+            }
         };
         &mut self.collections[place]
     }

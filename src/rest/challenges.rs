@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::Endpoints;
 use super::own_account::{FEW, endpoint};
 use super::route::{Field, Route, Verb};
 use crate::accounts::AccountsCore;
-use crate::app::AppBuilder;
 use crate::call::{Context, MethodResult, TwoFactor};
 
-pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
     let id = || Field::text("challengeId").about("From the address of the page that asks for the code");
     let send = Route::new("twoFactorChallenges.sendEmailCode")
         .summary("Mails another code for a log-in that waits for one")
@@ -22,8 +22,8 @@ pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
         .limit(FEW.0, FEW.1)
         .takes([id(), Field::text("code")])
         .gives([Field::text("loginToken"), Field::text("userId")]);
-    let builder = endpoint!(core, builder, Post send, TwoFactor::none(), Context, send_code);
-    endpoint!(core, builder, Post verify, TwoFactor::none(), Context, verify_challenge)
+    endpoint!(core, endpoints, Post send, TwoFactor::none(), Context, send_code);
+    endpoint!(core, endpoints, Post verify, TwoFactor::none(), Context, verify_challenge);
 }
 
 async fn send_code(core: &Arc<AccountsCore>, context: Context, fields: Value) -> MethodResult<Value> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use crate::accounts::{AccountsCore, LoginSecret};
-use crate::call::{Credential, Identity, MethodResult, Peer};
+use crate::call::{Credential, Identity, MethodResult};
+use crate::peer::Peer;
 use crate::transport::peer::single;
 use crate::user::UserId;
 

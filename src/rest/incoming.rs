@@ -17,16 +17,17 @@ use super::answer::{Answer, failure, forbidden, invalid, success, unauthorized};
 use super::limits::{Counted, Counter, RequestLimits, Rule};
 use super::route::{Endpoint, Mistake, Target};
 use super::{body, cors, identity, login, method_call};
-use crate::accounts::AccountsCore;
-use crate::app::AppState;
-use crate::call::{CallRandom, Connection, Identity, Method, MethodError, MethodResult, Parameters, Peer, sanitize};
+use crate::accounts::{AccountsCore, request_connection};
+use crate::call::{Connection, Identity, Invocation, Method, MethodError, MethodResult, Parameters, sanitize};
+use crate::peer::Peer;
 use crate::settings;
 use crate::transport::peer;
+use crate::transport::server::Server;
 use crate::user::UserId;
 
 /// What all endpoints share.
 pub(super) struct Api {
-    pub(super) app: Arc<AppState>,
+    pub(super) server: Server,
     pub(super) accounts: Arc<AccountsCore>,
     pub(super) endpoints: Vec<Arc<Endpoint>>,
     pub(super) limits: RequestLimits,
@@ -40,7 +41,7 @@ struct Caller {
 
 /// A request of which everything was read.
 pub(super) struct Incoming {
-    pub(super) app: Arc<AppState>,
+    pub(super) server: Server,
     pub(super) accounts: Arc<AccountsCore>,
     pub(super) headers: HeaderMap,
     pub(super) uri: Uri,
@@ -78,14 +79,14 @@ impl Api {
     /// Once it was read, a request is answered to its end, also if the client leaves: nobody may leave between a wrong code
     /// and its count, or between a new password and the end of the old log-ins.
     async fn answer_to_the_end(&self, incoming: Incoming, endpoint: Arc<Endpoint>) -> Answer {
-        let answering = self.app.tasks.spawn(async move { incoming.answer(&endpoint).await });
+        let answering = self.server.host.tasks.spawn(async move { incoming.answer(&endpoint).await });
         answering.await.unwrap_or_else(|_| failure(&DdpError::internal()))
     }
 
     /// Who is it, and may they.
     async fn recognize(&self, endpoint: &Endpoint, head: &Parts) -> Result<Caller, Box<Answer>> {
         let socket = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
-        let peer = peer::describe(socket, &head.headers, &self.app.proxies);
+        let peer = peer::describe(socket, &head.headers, &self.server.http.proxies);
         // Who logs in is nobody yet, whatever an old token says.
         let identity = match endpoint.target {
             Target::Login => Ok(Identity::default()),
@@ -116,8 +117,7 @@ impl Api {
         };
         let own = endpoint.route.limit.map(|(calls, window)| Rule { calls, window });
         let rule = own.unwrap_or_else(|| usual(&settings::REST_RATE_LIMIT_CALLS));
-        let address = caller.peer.address.as_deref().map(Into::into);
-        let of_address = self.limits.count(Counter::At(number, address), rule, now);
+        let of_address = self.limits.count(Counter::At(number, caller.peer.network()), rule, now);
         let of_user = caller
             .identity
             .user
@@ -136,15 +136,15 @@ impl Api {
         body: Body,
         Caller { peer, identity }: Caller,
     ) -> Result<Incoming, Box<Answer>> {
-        let limits = &self.app.limits;
+        let limits = self.server.limits();
         let body = body::read(body, limits.request_bytes, limits.connect_timeout).await?;
         let path = if endpoint.has_path_values() { path_values(&mut head).await? } else { Vec::new() };
         Ok(Incoming {
-            app: Arc::clone(&self.app),
+            server: self.server.clone(),
             accounts: Arc::clone(&self.accounts),
             headers: head.headers,
             uri: head.uri,
-            connection: Connection::request(peer, identity.clone()),
+            connection: request_connection(peer, identity.clone()),
             identity,
             body,
             path,
@@ -157,7 +157,7 @@ impl Api {
     }
 
     fn failed(&self, error: MethodError, endpoint: &Endpoint) -> Answer {
-        failure(&sanitize(error, "request", &endpoint.route.path, &self.app.random_id()))
+        failure(&sanitize(error, "request", &endpoint.route.path, &self.server.core.random_id()))
     }
 }
 
@@ -180,8 +180,8 @@ impl Incoming {
         let Ok(parameters) = Parameters::from_values(&[Value::Object(fields)]) else {
             return failure(&DdpError::match_failed());
         };
-        let (connection, user) = (Some(self.connection), self.identity.user);
-        match self.app.run(method, connection, user, CallRandom::new(None), parameters).await {
+        let call = Invocation::of_client(&self.server.core, method, self.connection, self.identity.user, None);
+        match call.finish(parameters).await {
             Ok(result) => success(result.as_ref()),
             Err(error) => failure(&error),
         }

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::answer::{Answer, refusal};
 use crate::clock::Timestamp;
+use crate::peer::Network;
 use crate::user::UserId;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -30,7 +31,7 @@ pub(super) struct Rule {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum Counter {
     /// One address at one route, which is named by its number.
-    At(usize, Option<Box<str>>),
+    At(usize, Option<Network>),
     User(UserId),
     /// Those for whom there was no counter left.
     Others,
@@ -117,11 +118,14 @@ mod tests {
     #[test]
     fn each_caller_has_so_many_calls_in_a_window() {
         let limits = RequestLimits::default();
-        let caller = |address: &str| Counter::At(0, Some(address.into()));
+        let caller = |address: &str| Counter::At(0, Some(Network::of(address.parse().unwrap())));
         let count = |address, time| limits.count(caller(address), RULE, at(time)).is_too_many();
-        assert_eq!([count("a", 0), count("a", 1), count("a", 2), count("b", 2)], [false, false, true, false]);
-        assert!(count("a", 59_999));
-        assert!(!count("a", 60_000));
+        assert_eq!(
+            [count("10.0.0.1", 0), count("10.0.0.1", 1), count("10.0.0.1", 2), count("10.0.0.2", 2)],
+            [false, false, true, false]
+        );
+        assert!(count("10.0.0.1", 59_999));
+        assert!(!count("10.0.0.1", 60_000));
     }
 
     #[test]

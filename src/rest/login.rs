@@ -43,7 +43,7 @@ pub(super) async fn login(incoming: Incoming) -> Answer {
     };
     match log_in(&incoming, &body).await {
         Ok(login) => welcome(&incoming, login).await,
-        Err(error) => refused(&sanitize(error, "request", "login", &incoming.app.random_id())),
+        Err(error) => refused(&sanitize(error, "request", "login", &incoming.server.core.random_id())),
     }
 }
 
@@ -51,7 +51,7 @@ pub(super) async fn logout(incoming: Incoming) -> Answer {
     let Some(credential) = incoming.identity.credential.clone() else { return unauthorized() };
     let hashed = HashedToken::from_base64(credential.hashed);
     if let Err(error) = incoming.accounts.store.delete_token(&hashed).await {
-        return failure(&sanitize(error.into(), "request", "logout", &incoming.app.random_id()));
+        return failure(&sanitize(error.into(), "request", "logout", &incoming.server.core.random_id()));
     }
     incoming.accounts.end_connections(&[hashed]);
     let message = json!({ "message": "You've been logged out!" });
@@ -92,7 +92,7 @@ fn options(incoming: &Incoming, body: &Map<String, Value>) -> Result<(Object, Op
 async fn welcome(incoming: &Incoming, login: LoginResult) -> Answer {
     let me = match super::own_account::me(&incoming.accounts, &login.id).await {
         Ok(me) => me,
-        Err(error) => return failure(&sanitize(error, "request", "login", &incoming.app.random_id())),
+        Err(error) => return failure(&sanitize(error, "request", "login", &incoming.server.core.random_id())),
     };
     let data = json!({ "userId": login.id, "authToken": login.token, "me": me });
     answer(StatusCode::OK, &json!({ "status": "success", "data": data, "success": true }))

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::{Answer, invalid, written};
 use super::incoming::Incoming;
 use super::route::{Endpoint, Field, Route, Target};
-use crate::call::{CallRandom, Parameters};
+use crate::call::{Invocation, Parameters};
 use crate::settings::{METHOD_CALL_ERRORS_WITH_200, METHOD_CALL_PATH_MUST_MATCH};
 
 /// The body, there and back.
@@ -53,7 +53,7 @@ pub(super) async fn call(incoming: Incoming) -> Answer {
         Ok(text) => ByteString::from(text),
         Err(refusal) => return *refusal,
     };
-    let Ok(ClientMessage::Method(call)) = ClientMessage::parse(&text, &incoming.app.types) else {
+    let Ok(ClientMessage::Method(call)) = ClientMessage::parse(&text, &incoming.server.core.types) else {
         return invalid("The message must be a DDP method call");
     };
     let settings = &incoming.accounts.settings;
@@ -64,11 +64,12 @@ pub(super) async fn call(incoming: Incoming) -> Answer {
             return invalid("The path names another method than the message");
         }
     }
-    let outcome = match incoming.app.methods.find(&call.method) {
+    let outcome = match incoming.server.core.methods.find(&call.method) {
         Some(method) => {
-            let parameters = Parameters::from_message(call.params.as_ref(), &incoming.app.types);
-            let (connection, user) = (Some(incoming.connection), incoming.identity.user);
-            incoming.app.run(method, connection, user, CallRandom::new(call.random_seed), parameters).await
+            let (connection, user) = (incoming.connection, incoming.identity.user);
+            let call_of_client =
+                Invocation::of_client(&incoming.server.core, method, connection, user, call.random_seed);
+            call_of_client.finish(Parameters::from_message(call.params.as_ref())).await
         }
         None => Err(bolide_protocol::DdpError::method_not_found(&call.method)),
     };

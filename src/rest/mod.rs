@@ -1,6 +1,6 @@
 //! REST: the same methods over HTTP, by the same dispatcher, gate and errors. Paths, bodies and statuses are Rocket.Chat's.
 //!
-//! - [`Route`]: where an endpoint is, and what it takes;
+//! - [`Route`]: where an endpoint is, and what it takes; `endpoints`: all of an app;
 //! - here: the routes of an app;
 //! - `incoming`: what is checked before an endpoint runs, with `identity`, `limits` and `body`;
 //! - `method_call`: any method, as a DDP message in a body;
@@ -12,6 +12,7 @@ mod answer;
 mod body;
 mod challenges;
 mod cors;
+mod endpoints;
 mod identity;
 mod incoming;
 mod limits;
@@ -23,7 +24,6 @@ mod route;
 mod settings;
 mod users;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::Router;
@@ -34,13 +34,14 @@ use indexmap::IndexMap;
 use serde_json::json;
 
 use crate::accounts::AccountsCore;
-use crate::app::{AppBuilder, AppState};
-use crate::error::BuildError;
+use crate::transport::server::Server;
 use answer::{Answer, answer, refusal, written};
 use incoming::Api;
 use limits::RequestLimits;
+use route::Endpoint;
 
-pub(crate) use route::{Endpoint, Verb};
+pub(crate) use endpoints::Endpoints;
+pub(crate) use route::Verb;
 
 pub use route::{Field, FieldKind, Route};
 
@@ -51,35 +52,11 @@ const INFO: &str = "info";
 const UNKNOWN: &str = "{*unknown}";
 
 /// Registers the endpoints that the app has not registered itself.
-pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
-    let builder = own_account::register(core, builder);
-    let builder = users::register(core, builder);
-    let builder = settings::register(core, builder);
-    challenges::register(core, builder)
-}
-
-/// Makes sure that each path of the app's means one thing, as the router wants it.
-///
-/// # Errors
-/// [`BuildError::DuplicateEndpoint`] and [`BuildError::Endpoint`].
-pub(crate) fn check(endpoints: &[Arc<Endpoint>]) -> Result<(), BuildError> {
-    let (mut router, mut seen) = (matchit::Router::new(), HashSet::new());
-    for path in [INFO, UNKNOWN] {
-        // The first ones of a router cannot stand in each other's way.
-        let _added = router.insert(path, ());
-    }
-    let built_in = built_in();
-    for endpoint in built_in.iter().chain(endpoints) {
-        let path = endpoint.route.path();
-        if !seen.insert((endpoint.verb.method_kind(), path)) {
-            return Err(BuildError::DuplicateEndpoint(path.to_owned()));
-        }
-        let is_new = seen.iter().filter(|(_, other)| *other == path).count() == 1;
-        if is_new && let Err(reason) = router.insert(path, ()) {
-            return Err(BuildError::Endpoint { path: path.to_owned(), reason: reason.to_string() });
-        }
-    }
-    Ok(())
+pub(crate) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
+    own_account::register(core, endpoints);
+    users::register(core, endpoints);
+    settings::register(core, endpoints);
+    challenges::register(core, endpoints);
 }
 
 /// The endpoints that are no methods.
@@ -87,14 +64,13 @@ fn built_in() -> Vec<Arc<Endpoint>> {
     login::endpoints().into_iter().chain(method_call::endpoints()).map(Arc::new).collect()
 }
 
-/// The routes, below the app's path prefix. An app without accounts has none.
-pub(crate) fn router(app: &Arc<AppState>) -> Router {
-    let Some(accounts) = &app.accounts else { return Router::new() };
-    let root = format!("{}/api", app.path_prefix);
-    let endpoints: Vec<Arc<Endpoint>> = built_in().into_iter().chain(app.endpoints.iter().cloned()).collect();
+/// Returns the routes, below the app's path prefix.
+pub(crate) fn router(server: &Server, accounts: &Arc<AccountsCore>, endpoints: &Endpoints) -> Router {
+    let root = format!("{}/api", server.http.path_prefix);
+    let endpoints: Vec<Arc<Endpoint>> = built_in().into_iter().chain(endpoints.iter().cloned()).collect();
     let description = openapi::describe(&root, &endpoints);
     let api = Arc::new(Api {
-        app: Arc::clone(app),
+        server: server.clone(),
         accounts: Arc::clone(accounts),
         endpoints,
         limits: RequestLimits::default(),
@@ -104,6 +80,9 @@ pub(crate) fn router(app: &Arc<AppState>) -> Router {
         let filter = match endpoint.verb {
             Verb::Get => MethodFilter::GET,
             Verb::Post => MethodFilter::POST,
+            Verb::Put => MethodFilter::PUT,
+            Verb::Patch => MethodFilter::PATCH,
+            Verb::Delete => MethodFilter::DELETE,
         };
         let shared = Arc::clone(&api);
         let serve = async move |request: Request| shared.serve(number, request).await;

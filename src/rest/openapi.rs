@@ -30,6 +30,9 @@ pub(super) fn describe(root: &str, endpoints: &[Arc<Endpoint>]) -> String {
         let method = match endpoint.verb {
             Verb::Get => HttpMethod::Get,
             Verb::Post => HttpMethod::Post,
+            Verb::Put => HttpMethod::Put,
+            Verb::Patch => HttpMethod::Patch,
+            Verb::Delete => HttpMethod::Delete,
         };
         let path = format!("/v1/{}", endpoint.route.path.replace("{*", "{"));
         paths = paths.path(path, PathItem::new(method, operation(endpoint)));
@@ -61,7 +64,7 @@ fn info() -> PathItem {
 
 fn operation(endpoint: &Endpoint) -> utoipa::openapi::path::Operation {
     let route = &endpoint.route;
-    let verb = if endpoint.verb == Verb::Get { "get" } else { "post" };
+    let verb = endpoint.verb.method_kind().verb().unwrap_or_default().to_lowercase();
     let requirement = requirement(endpoint);
     let mut operation = OperationBuilder::new()
         .operation_id(Some(format!("{verb} {}", route.path)))
@@ -104,12 +107,12 @@ fn operation(endpoint: &Endpoint) -> utoipa::openapi::path::Operation {
                 ));
             }
         }
-        Verb::Post if !route.takes.is_empty() => {
+        _ if !route.takes.is_empty() => {
             let content = ContentBuilder::new().schema(Some(object(&route.takes).build())).build();
             let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
             operation = operation.request_body(Some(body.build()));
         }
-        Verb::Post => {}
+        _ => {}
     }
     respond(endpoint, operation).build()
 }

@@ -7,18 +7,18 @@ use bolide_protocol::ejson::Date;
 use bolide_protocol::{DdpError, Ejson};
 use serde_json::{Value, json};
 
+use super::Endpoints;
 use super::route::{Field, Route, Verb};
 use crate::accounts::{AccountsCore, ProfileChange, own_token, shown_name};
-use crate::app::AppBuilder;
 use crate::call::{Context, MethodError, MethodResult, Policy, SignedIn, TwoFactor};
 use crate::store::{LoginToken, TokenKind, Totp, User};
 use crate::user::UserId;
 
 /// An endpoint and what it does, with the accounts at hand.
 macro_rules! endpoint {
-    ($core:expr, $builder:expr, $verb:ident $route:expr, $policy:expr, $caller:ty, $function:path) => {{
+    ($core:expr, $endpoints:expr, $verb:ident $route:expr, $policy:expr, $caller:ty, $function:path) => {{
         let core = Arc::clone($core);
-        $builder.endpoint_unless_there(Verb::$verb, $route, $policy, move |caller: $caller, fields: Value| {
+        $endpoints.add_unless_there(Verb::$verb, $route, $policy, move |caller: $caller, fields: Value| {
             let core = Arc::clone(&core);
             async move { $function(&core, caller, fields).await }
         })
@@ -29,7 +29,7 @@ pub(super) use endpoint;
 /// How often somebody who is not signed in may have a mail sent, or try a code.
 pub(super) const FEW: (u32, Duration) = (5, Duration::from_mins(1));
 
-pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
     let open = TwoFactor::none();
     let me_route = Route::new("me").summary("Who is signed in").gives([
         Field::text("_id"),
@@ -56,95 +56,95 @@ pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
         ])
         .gives([Field::object("user")]);
     let other_tokens = || Route::new("users.removeOtherTokens").summary("Ends one's other log-ins");
-    let builder = endpoint!(core, builder, Get me_route, open, SignedIn, own);
-    let builder = endpoint!(core, builder, Post register.gives([Field::object("user")]), open, Context, sign_up);
-    let builder = endpoint!(core, builder, Post forgot, open, Context, forgot_password);
-    let builder = endpoint!(core, builder, Post update, ProfileChange::policy(), SignedIn, update_own);
-    let builder = endpoint!(core, builder, Post other_tokens(), open, SignedIn, remove_other_tokens);
+    endpoint!(core, endpoints, Get me_route, open, SignedIn, own);
+    endpoint!(core, endpoints, Post register.gives([Field::object("user")]), open, Context, sign_up);
+    endpoint!(core, endpoints, Post forgot, open, Context, forgot_password);
+    endpoint!(core, endpoints, Post update, ProfileChange::policy(), SignedIn, update_own);
+    endpoint!(core, endpoints, Post other_tokens(), open, SignedIn, remove_other_tokens);
     let clients = Route::new("users.logoutOtherClients").summary("Ends one's other log-ins");
     let clients = clients.gives([Field::text("tokenExpires").about("When one's own log-in ends")]);
-    let builder = endpoint!(core, builder, Post clients, open, SignedIn, log_out_other_clients);
-    register_personal_tokens(core, register_factors(builder))
+    endpoint!(core, endpoints, Post clients, open, SignedIn, log_out_other_clients);
+    register_factors(endpoints);
+    register_personal_tokens(core, endpoints);
 }
 
 /// The second factors: each endpoint is the method of DDP by another name.
-fn register_factors(builder: AppBuilder) -> AppBuilder {
+fn register_factors(endpoints: &mut Endpoints) {
     let (open, gated) = (TwoFactor::none(), TwoFactor::required());
     let code = || Field::text("code").about("A code of the authenticator app, or a backup code");
     let send = Route::new("users.2fa.sendEmailCode")
         .summary("Mails another code; says the same whether there is such a user or not")
         .limit(FEW.0, FEW.1)
         .takes([Field::text("emailOrUsername")]);
-    let builder = builder.endpoint_unless_there(Verb::Post, send, open, async |context: Context, fields: Value| {
+    endpoints.add_unless_there(Verb::Post, send, open, async |context: Context, fields: Value| {
         context.call::<Value>("sendEmailCode", &(&fields["emailOrUsername"],)).await.map(nothing)
     });
     let route = |path: &str, summary: &str| Route::new(path).summary(summary);
-    let builder =
-        forwarded(builder, route("users.2fa.enableEmail", "Turns codes by mail on"), open, "2fa:enable-email");
-    let builder = forwarded(
-        builder,
+    forwarded(endpoints, route("users.2fa.enableEmail", "Turns codes by mail on"), open, "2fa:enable-email");
+    forwarded(
+        endpoints,
         route("users.2fa.disableEmail", "Turns codes by mail off"),
         gated.disable_remember_me().require_second_factor(),
         "2fa:disable-email",
     );
     let enable = route("users.enableTotp", "Begins to set up an authenticator app");
     let enable = enable.gives([Field::text("secret"), Field::text("url").about("What a QR code shows")]);
-    let builder = forwarded(builder, enable, gated, "2fa:enable");
+    forwarded(endpoints, enable, gated, "2fa:enable");
     let validate = route("users.validateTotp", "Shows the first code of the app, which is asked for from now on");
     let validate = validate.takes([code()]).gives([Field::list("codes").about("The backup codes")]);
-    let builder = builder.endpoint_unless_there(Verb::Post, validate, gated, async |me: SignedIn, fields: Value| {
-        me.call::<Value>("2fa:validateTempToken", &(&fields["code"],)).await
+    endpoints.add_unless_there(Verb::Post, validate, gated, async |me: SignedIn, fields: Value| {
+        me.context().call::<Value>("2fa:validateTempToken", &(&fields["code"],)).await
     });
     let disable =
         route("users.disableTotp", "Ends the use of the app").takes([code()]).gives([Field::boolean("disabled")]);
-    let builder = builder.endpoint_unless_there(Verb::Post, disable, open, async |me: SignedIn, fields: Value| {
-        let disabled: bool = me.call("2fa:disable", &(&fields["code"],)).await?;
+    endpoints.add_unless_there(Verb::Post, disable, open, async |me: SignedIn, fields: Value| {
+        let disabled: bool = me.context().call("2fa:disable", &(&fields["code"],)).await?;
         Ok(json!({ "disabled": disabled }))
     });
     let regenerate = route("users.regenerateTotpCodes", "Makes new backup codes").takes([code()]);
     let regenerate = regenerate.gives([Field::list("codes").optional().about("Missing if the code was wrong")]);
-    let builder = builder.endpoint_unless_there(Verb::Post, regenerate, open, async |me: SignedIn, fields: Value| {
-        me.call::<Value>("2fa:regenerateCodes", &(&fields["code"],)).await
+    endpoints.add_unless_there(Verb::Post, regenerate, open, async |me: SignedIn, fields: Value| {
+        me.context().call::<Value>("2fa:regenerateCodes", &(&fields["code"],)).await
     });
     let remaining =
         route("users.totpCodesRemaining", "How many backup codes are left").gives([Field::number("remaining")]);
-    builder.endpoint_unless_there(Verb::Get, remaining, open, async |me: SignedIn, _: Value| {
-        me.call::<Value>("2fa:checkCodesRemaining", &()).await
-    })
+    endpoints.add_unless_there(Verb::Get, remaining, open, async |me: SignedIn, _: Value| {
+        me.context().call::<Value>("2fa:checkCodesRemaining", &()).await
+    });
 }
 
-fn register_personal_tokens(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+fn register_personal_tokens(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
     let gated = TwoFactor::required();
     let name = || Field::text("tokenName");
     let route =
         |action: &str, summary: &str| Route::new(&format!("users.{action}PersonalAccessToken")).summary(summary);
     let generate = route("generate", "Makes a token for an integration").gives([Field::text("token")]);
     let generate = generate.takes([name(), Field::boolean("bypassTwoFactor").optional()]);
-    let builder = builder.endpoint_unless_there(Verb::Post, generate, gated, async |me: SignedIn, fields: Value| {
-        let token: String = me.call("personalAccessTokens:generateToken", &(fields,)).await?;
+    endpoints.add_unless_there(Verb::Post, generate, gated, async |me: SignedIn, fields: Value| {
+        let token: String = me.context().call("personalAccessTokens:generateToken", &(fields,)).await?;
         Ok(json!({ "token": token }))
     });
     let regenerate =
         route("regenerate", "Replaces the token of this name").takes([name()]).gives([Field::text("token")]);
-    let builder = builder.endpoint_unless_there(Verb::Post, regenerate, gated, async |me: SignedIn, fields: Value| {
-        let token: String = me.call("personalAccessTokens:regenerateToken", &(fields,)).await?;
+    endpoints.add_unless_there(Verb::Post, regenerate, gated, async |me: SignedIn, fields: Value| {
+        let token: String = me.context().call("personalAccessTokens:regenerateToken", &(fields,)).await?;
         Ok(json!({ "token": token }))
     });
     let remove = route("remove", "Removes the token of this name").takes([name()]);
-    let builder = builder.endpoint_unless_there(Verb::Post, remove, gated, async |me: SignedIn, fields: Value| {
-        me.call::<Value>("personalAccessTokens:removeToken", &(fields,)).await.map(nothing)
+    endpoints.add_unless_there(Verb::Post, remove, gated, async |me: SignedIn, fields: Value| {
+        me.context().call::<Value>("personalAccessTokens:removeToken", &(fields,)).await.map(nothing)
     });
     let list = Route::new("users.getPersonalAccessTokens").summary("One's tokens for integrations");
     let list = list.gives([Field::list("tokens").about("name, createdAt, lastTokenPart, bypassTwoFactor, lastUsedAt")]);
-    endpoint!(core, builder, Get list, TwoFactor::none(), SignedIn, personal_tokens)
+    endpoint!(core, endpoints, Get list, TwoFactor::none(), SignedIn, personal_tokens);
 }
 
 /// An endpoint that is a method without parameters and without a result.
-fn forwarded(builder: AppBuilder, route: Route, policy: impl Policy, method: &'static str) -> AppBuilder {
-    builder.endpoint_unless_there(Verb::Post, route, policy, async move |me: SignedIn, _: Value| {
-        let result = me.call::<Value>(method, &()).await?;
+fn forwarded(endpoints: &mut Endpoints, route: Route, policy: impl Policy, method: &'static str) {
+    endpoints.add_unless_there(Verb::Post, route, policy, async move |me: SignedIn, _: Value| {
+        let result = me.context().call::<Value>(method, &()).await?;
         Ok(if result.is_object() { result } else { json!({}) })
-    })
+    });
 }
 
 async fn own(core: &Arc<AccountsCore>, caller: SignedIn, _: Value) -> MethodResult<Value> {
@@ -203,12 +203,12 @@ async fn update_own(core: &Arc<AccountsCore>, caller: SignedIn, fields: Value) -
 }
 
 async fn remove_other_tokens(_: &Arc<AccountsCore>, caller: SignedIn, _: Value) -> MethodResult<Value> {
-    caller.call::<Value>("removeOtherTokens", &()).await.map(nothing)
+    caller.context().call::<Value>("removeOtherTokens", &()).await.map(nothing)
 }
 
 async fn log_out_other_clients(core: &Arc<AccountsCore>, caller: SignedIn, _: Value) -> MethodResult<Value> {
-    caller.call::<Value>("removeOtherTokens", &()).await?;
-    let own = match own_token(&caller) {
+    caller.context().call::<Value>("removeOtherTokens", &()).await?;
+    let own = match own_token(caller.context()) {
         Some(hashed) => core.store.token(&hashed).await?,
         None => None,
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::call::{Method, MethodKind, MethodSummary};
+use crate::call::{Method, MethodKind};
 
 /// Where an endpoint is: its path below `/api/v1`, and what is checked before its handler runs. Mostly a path is enough.
 ///
@@ -22,7 +22,7 @@ use crate::call::{Method, MethodKind, MethodSummary};
 ///     Ok(order.amount)
 /// }
 ///
-/// let route = Route::new("items/:id/order")
+/// let route = Route::new("items/{id}/order")
 ///     .summary("Orders an item")
 ///     .takes([Field::number("amount").about("How many")])
 ///     .limit(5, Duration::from_secs(60));
@@ -71,6 +71,9 @@ pub enum FieldKind {
 pub(crate) enum Verb {
     Get,
     Post,
+    Put,
+    Patch,
+    Delete,
 }
 
 impl Verb {
@@ -78,6 +81,9 @@ impl Verb {
         match self {
             Self::Get => MethodKind::Get,
             Self::Post => MethodKind::Post,
+            Self::Put => MethodKind::Put,
+            Self::Patch => MethodKind::Patch,
+            Self::Delete => MethodKind::Delete,
         }
     }
 }
@@ -100,14 +106,11 @@ pub(super) enum Target {
 }
 
 impl Route {
-    /// An endpoint at this path below `/api/v1`; `:name` stands for one part that is given to the handler as `name`.
+    /// Describes an endpoint at this path below `/api/v1`. As in axum, `{name}` stands for one part of the path; the handler
+    /// receives it as the member `name`.
     #[must_use]
     pub fn new(path: &str) -> Self {
-        let segment = |segment: &str| match segment.strip_prefix(':') {
-            Some(name) => format!("{{{name}}}"),
-            None => segment.to_owned(),
-        };
-        let path = path.trim_matches('/').split('/').map(segment).collect::<Vec<_>>().join("/");
+        let path = path.trim_matches('/').to_owned();
         Self { path, summary: None, permission: None, limit: None, takes: Vec::new(), gives: Vec::new() }
     }
 
@@ -283,10 +286,10 @@ impl Endpoint {
         Self { verb: Verb::Post, route, target }
     }
 
-    /// For lists; nothing for those that are no methods.
-    pub(crate) fn summary(&self) -> Option<MethodSummary> {
+    /// Returns the method behind the endpoint. `None` if it is not one.
+    pub(super) const fn as_method(&self) -> Option<&Arc<Method>> {
         match &self.target {
-            Target::Method(method) => Some(MethodSummary::new(method)),
+            Target::Method(method) => Some(method),
             _ => None,
         }
     }
@@ -327,8 +330,8 @@ mod tests {
     }
 
     #[test]
-    fn a_colon_marks_the_part_of_a_path_that_changes() {
-        let route = Route::new("/items/:id/order/");
+    fn braces_mark_the_part_of_a_path_that_changes() {
+        let route = Route::new("/items/{id}/order/");
         assert_eq!(route.path, "items/{id}/order");
         assert_eq!(route.path_names().collect::<Vec<_>>(), ["id"]);
     }

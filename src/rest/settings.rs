@@ -5,14 +5,14 @@ use std::sync::Arc;
 use bolide_protocol::DdpError;
 use serde_json::{Value, json};
 
+use super::Endpoints;
 use super::own_account::endpoint;
 use super::route::{Field, Route, Verb};
 use crate::accounts::AccountsCore;
 use crate::accounts::permissions::{EDIT_PRIVILEGED_SETTING, VIEW_PRIVILEGED_SETTING};
-use crate::app::AppBuilder;
 use crate::call::{Context, MethodError, MethodResult, SignedIn, TwoFactor};
 
-pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
     let (open, gated) = (TwoFactor::none(), TwoFactor::required());
     let public = Route::new("settings.public").summary("The settings that everybody may read");
     let public = public.gives([Field::list("settings"), Field::number("count"), Field::number("total")]);
@@ -26,11 +26,11 @@ pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
         .takes([Field::any("value")]);
     let several = Route::new("settings").summary("Changes settings, all or none").permission(EDIT_PRIVILEGED_SETTING);
     let several = several.takes([Field::list("settings").about("Objects of _id and value")]);
-    let builder = endpoint!(core, builder, Get public, open, Context, public_settings);
-    let builder = endpoint!(core, builder, Get all, open, SignedIn, all_settings);
-    let builder = endpoint!(core, builder, Get one, open, SignedIn, one_setting);
-    let builder = endpoint!(core, builder, Post change, gated, SignedIn, change_one);
-    endpoint!(core, builder, Post several, gated.disable_remember_me(), SignedIn, change_several)
+    endpoint!(core, endpoints, Get public, open, Context, public_settings);
+    endpoint!(core, endpoints, Get all, open, SignedIn, all_settings);
+    endpoint!(core, endpoints, Get one, open, SignedIn, one_setting);
+    endpoint!(core, endpoints, Post change, gated, SignedIn, change_one);
+    endpoint!(core, endpoints, Post several, gated.disable_remember_me(), SignedIn, change_several);
 }
 
 async fn public_settings(core: &Arc<AccountsCore>, _: Context, _: Value) -> MethodResult<Value> {
@@ -49,7 +49,7 @@ async fn one_setting(core: &Arc<AccountsCore>, _: SignedIn, fields: Value) -> Me
 
 async fn change_one(core: &Arc<AccountsCore>, me: SignedIn, fields: Value) -> MethodResult<Value> {
     let id = fields["_id"].as_str().unwrap_or_default();
-    core.change_setting(id, fields["value"].clone(), me.connection()).await?;
+    core.change_setting(id, fields["value"].clone(), me.context().connection()).await?;
     Ok(json!({}))
 }
 
@@ -63,7 +63,7 @@ async fn change_several(core: &Arc<AccountsCore>, me: SignedIn, fields: Value) -
     };
     let changes = changes.iter().map(read).collect::<Result<Vec<_>, DdpError>>()?;
     for (id, value) in changes {
-        core.change_setting(&id, value, me.connection()).await?;
+        core.change_setting(&id, value, me.context().connection()).await?;
     }
     Ok(json!({}))
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::Endpoints;
 use super::own_account::{endpoint, iso};
 use super::route::{Field, Route, Verb};
 use crate::accounts::{AccountsCore, Selector};
-use crate::app::AppBuilder;
 use crate::call::{MethodError, MethodResult, SignedIn, TwoFactor};
 use crate::settings::TWO_FACTOR_ENABLED;
 use crate::store::{User, UserFilter};
@@ -19,7 +19,7 @@ const EDIT_OTHER_USER_TOTP: &str = "edit-other-user-totp";
 const PAGE: u32 = 50;
 const LONGEST_PAGE: u32 = 500;
 
-pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
     let list = Route::new("users.list")
         .summary("A page of all users")
         .permission(VIEW_USERS)
@@ -41,11 +41,11 @@ pub(super) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
             Field::text("username").optional(),
             Field::text("user").optional().about("A username"),
         ]);
-    let builder = endpoint!(core, builder, Get list, TwoFactor::none(), SignedIn, list_users);
-    let builder = endpoint!(core, builder, Get info, TwoFactor::none(), SignedIn, user_info);
+    endpoint!(core, endpoints, Get list, TwoFactor::none(), SignedIn, list_users);
+    endpoint!(core, endpoints, Get info, TwoFactor::none(), SignedIn, user_info);
     // A token that bypasses the factor must not be able to take it away.
     let strict = TwoFactor::required().disable_remember_me().require_second_factor();
-    endpoint!(core, builder, Post reset, strict, SignedIn, reset_totp)
+    endpoint!(core, endpoints, Post reset, strict, SignedIn, reset_totp);
 }
 
 async fn list_users(core: &Arc<AccountsCore>, _: SignedIn, fields: Value) -> MethodResult<Value> {

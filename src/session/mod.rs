@@ -1,33 +1,33 @@
 //! The session: the DDP rules of one connection.
 //!
-//! - [`Session`] is the part that everybody may hold: handlers, publications, the registry;
-//! - the [`outbox`] is what waits for the client;
-//! - the [`driver`] is the one task that reads the client's messages and runs its methods.
+//! - [`Session`] is what handlers, publications and the registry hold;
+//! - [`port`] is what transports implement;
+//! - the [`driver`] is the one task that reads the client's messages and runs its methods;
+//! - [`Host`] is what all sessions of an app share.
 
-pub(crate) mod cork;
 mod driver;
-mod heartbeat;
+mod host;
 mod inbox;
-mod outbox;
-mod queue;
+mod port;
 mod registry;
+mod timer;
 
 use std::sync::Arc;
 
-use bytestring::ByteString;
 use futures::channel::oneshot;
-use parking_lot::{Mutex, MutexGuard};
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
 
+use crate::call::{Connection, ConnectionPort, EndCallback, Identity};
 use crate::clock::Timestamp;
-use crate::call::{Identity, Peer};
-use crate::publication::Views;
-use crate::transport::{Goodbye, Received, Transport};
+use crate::outbox::{Link, Outbox};
+use crate::peer::Peer;
+use crate::publication::Recipient;
 use crate::user::UserId;
 
 pub(crate) use driver::drive;
-pub(crate) use outbox::{Link, Outbox};
-pub(crate) use queue::Item;
-pub(crate) use registry::Sessions;
+pub(crate) use host::{ConnectionHook, Host};
+pub(crate) use port::{Gone, Goodbye, Received, Transport};
 
 /// What handlers and publications hold of a session.
 pub(crate) struct Session {
@@ -35,9 +35,8 @@ pub(crate) struct Session {
     opened_at: Timestamp,
     peer: Mutex<Arc<Peer>>,
     identity: Mutex<Identity>,
-    outbox: Outbox,
-    views: Mutex<Views>,
-    /// Nothing once the session has ended.
+    recipient: Arc<Recipient>,
+    /// `None` once the session has ended.
     requests: Mutex<Option<Vec<Request>>>,
     closing: Mutex<Closing>,
 }
@@ -73,28 +72,21 @@ struct ResumingConnection {
 
 /// What runs when the session has ended.
 enum Closing {
-    Open(Vec<CloseCallback>),
+    Open(Vec<EndCallback>),
     Closed,
 }
 
-pub(crate) type CloseCallback = Box<dyn FnOnce() + Send>;
-
 impl Session {
-    pub(crate) fn new(id: String, opened_at: Timestamp, peer: Peer, outbox: Outbox) -> Arc<Self> {
+    fn new(id: String, opened_at: Timestamp, peer: Peer, recipient: Arc<Recipient>) -> Arc<Self> {
         Arc::new(Self {
             id: id.into(),
             opened_at,
             peer: Mutex::new(Arc::new(peer)),
             identity: Mutex::default(),
-            outbox,
-            views: Mutex::default(),
+            recipient,
             requests: Mutex::new(Some(Vec::new())),
             closing: Mutex::new(Closing::Open(Vec::new())),
         })
-    }
-
-    pub(crate) fn id(&self) -> &str {
-        &self.id
     }
 
     #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "admins see it, and they come with accounts"))]
@@ -102,67 +94,37 @@ impl Session {
         self.opened_at
     }
 
-    pub(crate) fn peer(&self) -> Arc<Peer> {
-        Arc::clone(&self.peer.lock())
-    }
-
     pub(crate) fn user(&self) -> Option<UserId> {
         self.identity.lock().user.clone()
     }
 
-    pub(crate) fn identity(&self) -> Identity {
-        self.identity.lock().clone()
+    pub(crate) fn outbox(&self) -> &Arc<Outbox> {
+        self.recipient.outbox()
     }
 
-    pub(crate) fn outbox(&self) -> &Outbox {
-        &self.outbox
+    /// Returns the client as publications send to it.
+    pub(crate) const fn recipient(&self) -> &Arc<Recipient> {
+        &self.recipient
     }
 
-    /// Sends a message. It is on its way when the current poll of the calling task ends, or at once outside of one.
-    pub(crate) fn send(self: &Arc<Self>, frame: ByteString) {
-        cork::send(self, Item::Message(frame));
-    }
-
-    /// Sends a `ping` or `pong`, which does not count as a message.
-    pub(crate) fn send_uncounted(self: &Arc<Self>, frame: ByteString) {
-        cork::send(self, Item::Heartbeat(frame));
-    }
-
-    /// Sends a message of which a slow client needs only the latest.
-    pub(crate) fn send_volatile(self: &Arc<Self>, collection: &Arc<str>, event: &str, frame: ByteString) {
-        cork::send(self, Item::Volatile { key: (Arc::clone(collection), event.into()), frame });
-    }
-
-    /// The client's subscriptions and documents. Whoever holds this may send; nobody waits while holding it.
-    pub(crate) fn views(&self) -> MutexGuard<'_, Views> {
-        self.views.lock()
-    }
-
-    pub(crate) fn request_close(&self) {
-        self.request(Request::Close(Goodbye::normal()));
-    }
-
-    /// Has the driver change the user, and waits until it has.
-    pub(crate) async fn change_user(&self, identity: Identity) {
-        let (done, changed) = oneshot::channel();
-        self.request(Request::ChangeUser(identity, done));
-        // A session that ends meanwhile has no user to change.
-        let _ended = changed.await;
-    }
-
-    pub(crate) fn on_close(&self, callback: CloseCallback) {
-        if let Closing::Open(callbacks) = &mut *self.closing.lock() {
-            callbacks.push(callback);
-            return;
-        }
-        callback();
+    /// Returns the session as handlers see it.
+    pub(crate) fn connection(self: &Arc<Self>) -> Connection {
+        Connection::new(Arc::clone(self) as Arc<dyn ConnectionPort>)
     }
 
     pub(crate) fn request(&self, request: Request) {
         let mut requests = self.requests.lock();
         let Some(requests) = requests.as_mut() else { return };
         requests.push(request);
-        self.outbox.wake_driver();
+        self.outbox().wake_driver();
+    }
+
+    /// Has the driver change the user, and waits until it has.
+    async fn change_user(&self, identity: Identity) {
+        let (done, changed) = oneshot::channel();
+        self.request(Request::ChangeUser(identity, done));
+        // A session that ends meanwhile has no user to change.
+        let _ended = changed.await;
     }
 
     fn take_requests(&self) -> Vec<Request> {
@@ -190,5 +152,39 @@ impl Session {
                 tracing::error!(%panic, "an on_close callback panicked");
             }
         }
+    }
+}
+
+impl ConnectionPort for Session {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn peer(&self) -> Arc<Peer> {
+        Arc::clone(&self.peer.lock())
+    }
+
+    fn identity(&self) -> Identity {
+        self.identity.lock().clone()
+    }
+
+    fn change_identity(&self, identity: Identity) -> Option<BoxFuture<'_, ()>> {
+        Some(Box::pin(self.change_user(identity)))
+    }
+
+    fn is_session(&self) -> bool {
+        true
+    }
+
+    fn close(&self) {
+        self.request(Request::Close(Goodbye::normal()));
+    }
+
+    fn on_close(&self, callback: EndCallback) {
+        if let Closing::Open(callbacks) = &mut *self.closing.lock() {
+            callbacks.push(callback);
+            return;
+        }
+        callback();
     }
 }

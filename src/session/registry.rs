@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::{Request, Session};
+use crate::call::ConnectionPort as _;
 
 #[derive(Default)]
 pub(crate) struct Sessions {
@@ -18,7 +19,7 @@ impl Sessions {
     }
 
     pub(crate) fn subscription_count(&self) -> usize {
-        self.by_id.lock().values().map(|session| session.views().subscription_count()).sum()
+        self.by_id.lock().values().map(|session| session.recipient().views().subscription_count()).sum()
     }
 
     pub(super) fn find(&self, id: &str) -> Option<Arc<Session>> {

@@ -3,7 +3,6 @@
 
 mod built_in;
 mod definition;
-mod methods;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,7 +15,6 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 pub use built_in::*;
-pub(crate) use methods::register;
 
 pub use definition::{Range, Setting, SettingDefinition, SettingKind, SettingValue};
 

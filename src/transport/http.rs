@@ -17,14 +17,14 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::Transport;
 use super::peer;
+use super::server::Server;
 use super::sockjs::websocket::SockJsWebSocket;
 use super::sockjs::{self, Pace};
 use super::websocket::{DirectWebSocket, QueuedWebSocket};
-use crate::app::AppState;
-use crate::call::Peer;
-use crate::session::{Link, Session, drive};
+use crate::outbox::Link;
+use crate::peer::Peer;
+use crate::session::{Host, Session, Transport, drive};
 
 /// What is in the messages of a WebSocket.
 #[derive(Clone, Copy)]
@@ -36,35 +36,35 @@ pub(super) enum Framing {
 }
 
 /// The routes, below the app's path prefix.
-pub(crate) fn router(app: &Arc<AppState>) -> Router {
-    let prefix = &app.path_prefix;
+pub(crate) fn router(server: &Server) -> Router {
+    let prefix = &server.http.path_prefix;
     let websocket = {
-        let app = Arc::clone(app);
-        get(move |request: Request| std::future::ready(websocket(&app, request, Framing::Raw)))
+        let server = server.clone();
+        get(move |request: Request| std::future::ready(websocket(&server, request, Framing::Raw)))
     };
     let health = {
-        let app = Arc::clone(app);
-        get(move || std::future::ready(health(&app)))
+        let host = Arc::clone(&server.host);
+        get(move || std::future::ready(health(&host)))
     };
     let router = Router::new()
         .route(&format!("{prefix}/websocket"), websocket.clone())
         .route(&format!("{prefix}/websocket/"), websocket)
         .route(&format!("{prefix}/health"), health);
-    match &app.sockjs {
-        Some(sessions) => router.merge(sockjs::router(app, sessions)),
+    match &server.http.sockjs {
+        Some(sessions) => router.merge(sockjs::router(server, sessions)),
         None => router,
     }
 }
 
 /// For load balancers: 200 while new clients are welcome, 503 during shutdown.
-fn health(app: &AppState) -> Response<Body> {
-    if app.is_shutting_down() {
+fn health(host: &Host) -> Response<Body> {
+    if host.is_shutting_down() {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "shutting down");
     }
     plain(StatusCode::OK, "ok")
 }
 
-pub(super) fn websocket(app: &Arc<AppState>, mut request: Request, framing: Framing) -> Response<Body> {
+pub(super) fn websocket(server: &Server, mut request: Request, framing: Framing) -> Response<Body> {
     let headers = request.headers();
     if !has_token(headers, UPGRADE.as_str(), "websocket") || !has_token(headers, CONNECTION.as_str(), "upgrade") {
         return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
@@ -76,7 +76,7 @@ pub(super) fn websocket(app: &Arc<AppState>, mut request: Request, framing: Fram
     let Some(key) = headers.get(SEC_WEBSOCKET_KEY) else {
         return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
     };
-    if is_full(app) {
+    if server.is_full() {
         return no_more_connections();
     }
     let accept = derive_accept_key(key.as_bytes());
@@ -84,49 +84,45 @@ pub(super) fn websocket(app: &Arc<AppState>, mut request: Request, framing: Fram
         return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
     };
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
-    let peer = peer::describe(address, request.headers(), &app.proxies);
-    app.tasks.spawn(serve(Arc::clone(app), upgrade, peer, framing));
+    let peer = peer::describe(address, request.headers(), &server.http.proxies);
+    server.host.tasks.spawn(serve(server.clone(), upgrade, peer, framing));
     switching_protocols(&accept)
-}
-
-pub(super) fn is_full(app: &AppState) -> bool {
-    app.is_shutting_down() || app.sessions.len() >= app.limits.connections
 }
 
 pub(super) fn no_more_connections() -> Response<Body> {
     plain(StatusCode::SERVICE_UNAVAILABLE, "This server takes no more connections")
 }
 
-async fn serve(app: Arc<AppState>, upgrade: OnUpgrade, peer: Peer, framing: Framing) {
+async fn serve(server: Server, upgrade: OnUpgrade, peer: Peer, framing: Framing) {
     let Ok(upgraded) = upgrade.await else { return };
     let (session, transport) = match framing {
-        Framing::Raw => Box::pin(open(&app, upgraded, peer)).await,
-        Framing::SockJs => Box::pin(open_sockjs(&app, upgraded, peer)).await,
+        Framing::Raw => Box::pin(open(&server, upgraded, peer)).await,
+        Framing::SockJs => Box::pin(open_sockjs(&server, upgraded, peer)).await,
     };
-    drive(app, session, transport).await;
+    drive(server.core, server.host, session, transport).await;
 }
 
 /// Takes the socket out of hyper's hands.
-async fn open(app: &Arc<AppState>, upgraded: Upgraded, peer: Peer) -> (Arc<Session>, Box<dyn Transport>) {
-    let limit = app.limits.message_bytes;
+async fn open(server: &Server, upgraded: Upgraded, peer: Peer) -> (Arc<Session>, Box<dyn Transport>) {
+    let limit = server.limits().message_bytes;
     match into_socket(upgraded) {
         Ok((socket, read)) => {
             let (reading, writing) = socket.into_split();
-            let session = app.new_session(peer, Link::Direct(writing));
-            let transport = DirectWebSocket::new(reading, Arc::clone(&session), read, limit).await;
+            let session = server.new_session(peer, Link::Direct(writing));
+            let transport = DirectWebSocket::new(reading, Arc::clone(session.outbox()), read, limit).await;
             (session, Box::new(transport))
         }
         Err(upgraded) => {
-            let session = app.new_session(peer, Link::Driver);
+            let session = server.new_session(peer, Link::Driver);
             let transport = QueuedWebSocket::new(TokioIo::new(upgraded), Bytes::new(), limit).await;
             (session, Box::new(transport))
         }
     }
 }
 
-async fn open_sockjs(app: &Arc<AppState>, upgraded: Upgraded, peer: Peer) -> (Arc<Session>, Box<dyn Transport>) {
-    let limit = app.limits.message_bytes;
-    let session = app.new_session(peer, Link::Driver);
+async fn open_sockjs(server: &Server, upgraded: Upgraded, peer: Peer) -> (Arc<Session>, Box<dyn Transport>) {
+    let limit = server.limits().message_bytes;
+    let session = server.new_session(peer, Link::Driver);
     match into_socket(upgraded) {
         Ok((socket, read)) => (session, Box::new(SockJsWebSocket::new(socket, read, limit, Pace::METEOR).await)),
         Err(upgraded) => {

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,9 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tower_service::Service as _;
 
-use crate::app::AppState;
-use crate::session::Request;
-use super::Goodbye;
+use super::server::Server;
 
 /// What hyper may read ahead of a request; the least that it accepts.
 const HTTP_BUFFER: usize = 8 << 10;
@@ -25,28 +22,23 @@ const HTTP_BUFFER: usize = 8 << 10;
 /// How long to wait when the machine has no more sockets to give.
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
 
-/// Serves `router` until `shutdown` is ready, then ends all sessions of `app` in order.
-pub(crate) async fn serve(
-    app: Arc<AppState>,
-    router: Router,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()>,
-) {
+/// Serves `router` until `shutdown` is ready, then ends all sessions in order.
+pub(crate) async fn serve(server: Server, router: Router, listener: TcpListener, shutdown: impl Future<Output = ()>) {
     tokio::select! {
-        () = accept_all(&app, &router, &listener) => {}
+        () = accept_all(&server, &router, &listener) => {}
         () = shutdown => {}
     }
     drop(listener);
-    shut_down(&app).await;
+    server.host.shut_down(server.limits()).await;
 }
 
-async fn accept_all(app: &Arc<AppState>, router: &Router, listener: &TcpListener) {
+async fn accept_all(server: &Server, router: &Router, listener: &TcpListener) {
     loop {
         match listener.accept().await {
             Ok((socket, address)) => {
                 // A message that has to wait for another one's acknowledgement is worse than a small packet.
                 let _as_it_is = socket.set_nodelay(true);
-                app.tasks.spawn(serve_http(Arc::clone(app), router.clone(), socket, address));
+                server.host.tasks.spawn(serve_http(server.clone(), router.clone(), socket, address));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -57,14 +49,14 @@ async fn accept_all(app: &Arc<AppState>, router: &Router, listener: &TcpListener
     }
 }
 
-async fn serve_http(app: Arc<AppState>, router: Router, socket: TcpStream, address: SocketAddr) {
+async fn serve_http(server: Server, router: Router, socket: TcpStream, address: SocketAddr) {
     let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(address));
         router.clone().call(request.map(axum::body::Body::new))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(app.limits.connect_timeout)
+        .header_read_timeout(server.limits().connect_timeout)
         .max_buf_size(HTTP_BUFFER)
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
@@ -72,24 +64,11 @@ async fn serve_http(app: Arc<AppState>, router: Router, socket: TcpStream, addre
     // What a client does wrong at this level, hyper has answered.
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = app.stopping.cancelled() => {}
+        () = server.host.stopping.cancelled() => {}
     }
     // A request that waits for SockJS frames is told that the server goes away.
     connection.as_mut().graceful_shutdown();
-    let _late = timeout(app.limits.shutdown_timeout, connection).await;
-}
-
-/// Lets running methods end within the timeout, and closes all sessions with 1001.
-pub(crate) async fn shut_down(app: &AppState) {
-    app.stopping.cancel();
-    app.tasks.close();
-    app.sessions.request(|| Request::ShutDown);
-    if timeout(app.limits.shutdown_timeout, app.tasks.wait()).await.is_ok() {
-        return;
-    }
-    tracing::warn!("methods still run after the shutdown timeout; their clients are sent away");
-    app.sessions.request(|| Request::Close(Goodbye::new(1001, "The server is shutting down")));
-    let _late = timeout(Duration::from_millis(500), app.tasks.wait()).await;
+    let _late = timeout(server.limits().shutdown_timeout, connection).await;
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
-use super::{Goodbye, Received, Transport};
-use crate::session::Session;
+use crate::outbox::Outbox;
+use crate::session::{Goodbye, Received, Transport};
 
 /// How many frames may be on their way in one direction.
 const FRAMES_ON_THE_WAY: usize = 64;
@@ -75,7 +75,7 @@ pub(crate) fn pair(message_bytes: usize) -> (MemoryConnection, MemoryTransport) 
 }
 
 impl Transport for MemoryTransport {
-    fn poll_receive(&mut self, _: &Arc<Session>, context: &mut Context<'_>) -> Poll<Received> {
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Received> {
         match self.from_client.poll_recv(context) {
             Poll::Ready(Some(frame)) if frame.len() > self.message_bytes => {
                 Poll::Ready(Received::Refused(Goodbye::new(1009, "The message is too long")))
@@ -87,28 +87,28 @@ impl Transport for MemoryTransport {
         }
     }
 
-    fn poll_send(&mut self, session: &Arc<Session>, context: &mut Context<'_>) {
+    fn poll_send(&mut self, outbox: &Arc<Outbox>, context: &mut Context<'_>) {
         while let Poll::Ready(reserved) = self.to_client.poll_reserve(context) {
             if reserved.is_err() {
-                if session.outbox().is_congested() {
+                if outbox.is_congested() {
                     // Nothing is read from a client for which so much waits: that it is gone shows here alone.
-                    session.outbox().break_off();
+                    outbox.break_off();
                 }
                 return;
             }
-            let Some(item) = session.outbox().take() else { break };
+            let Some(item) = outbox.take() else { break };
             if let Some(text) = item.into_text() {
                 // A client that is gone shows at the next item.
                 let _gone = self.to_client.send_item(text.to_string());
             }
         }
-        if self.closed.get().is_some() && session.outbox().is_empty() {
+        if self.closed.get().is_some() && outbox.is_empty() {
             self.to_client.close();
             context.waker().wake_by_ref();
         }
     }
 
-    fn close(&mut self, _: &Arc<Session>, goodbye: Goodbye) {
+    fn close(&mut self, _: &Arc<Outbox>, goodbye: Goodbye) {
         // It closes when all that waits has been handed over.
         let _twice = self.closed.set(goodbye.code);
     }

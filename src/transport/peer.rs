@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use http::HeaderMap;
 
 use super::proxies::Proxies;
-use crate::call::{HeaderCode, Peer};
+use crate::peer::{HeaderCode, Peer};
 
 /// The headers that Meteor shows to methods. No cookie, no origin, no authorization.
 const SHOWN_HEADERS: [&str; 14] = [
@@ -28,9 +28,9 @@ const SHOWN_HEADERS: [&str; 14] = [
 /// Describes the client of a request.
 pub(crate) fn describe(socket: Option<SocketAddr>, headers: &HeaderMap, proxies: &Proxies) -> Peer {
     Peer {
-        address: proxies.client_address(socket, headers).map(|address| address.to_string()),
+        address: proxies.client_address(socket, headers),
         headers: shown(headers),
-        shown: header_code(headers),
+        header_code: header_code(headers),
     }
 }
 

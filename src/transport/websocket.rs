@@ -20,8 +20,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-use super::{Goodbye, Received, Transport};
-use crate::session::{Item, Session};
+use crate::outbox::{Item, Outbox};
+use crate::session::{Goodbye, Received, Transport};
 
 /// What tungstenite keeps for every connection, idle ones too; its own default is 128 KiB.
 const READ_BUFFER: usize = 1 << 10;
@@ -50,14 +50,14 @@ pub(super) struct Reader<Io> {
 /// Reads from the socket. The few bytes that tungstenite writes (pong, close) go through the outbox.
 pub(crate) struct ReadingHalf {
     socket: OwnedReadHalf,
-    session: Arc<Session>,
+    outbox: Arc<Outbox>,
     /// What was read and not yet asked for.
     ahead: Bytes,
 }
 
 impl DirectWebSocket {
-    pub(crate) async fn new(socket: OwnedReadHalf, session: Arc<Session>, read: Bytes, limit: usize) -> Self {
-        let half = ReadingHalf { socket, session, ahead: Bytes::new() };
+    pub(crate) async fn new(socket: OwnedReadHalf, outbox: Arc<Outbox>, read: Bytes, limit: usize) -> Self {
+        let half = ReadingHalf { socket, outbox, ahead: Bytes::new() };
         Self { reader: accept(half, read, limit).await }
     }
 }
@@ -80,51 +80,51 @@ pub(super) async fn accept<Io: AsyncRead + AsyncWrite + Unpin>(io: Io, read: Byt
 }
 
 impl Transport for DirectWebSocket {
-    fn poll_receive(&mut self, _: &Arc<Session>, context: &mut Context<'_>) -> Poll<Received> {
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Received> {
         self.reader.poll_receive(context)
     }
 
-    fn poll_send(&mut self, session: &Arc<Session>, context: &mut Context<'_>) {
+    fn poll_send(&mut self, outbox: &Arc<Outbox>, context: &mut Context<'_>) {
         // Until the socket takes more; the outbox says so to this task.
-        let _until_writable = session.outbox().poll_flush(context);
+        let _until_writable = outbox.poll_flush(context);
     }
 
-    fn adopt(&mut self, session: &Arc<Session>) {
-        self.reader.stream.get_mut().session = Arc::clone(session);
+    fn adopt(&mut self, outbox: &Arc<Outbox>) {
+        self.reader.stream.get_mut().outbox = Arc::clone(outbox);
     }
 
-    fn close(&mut self, _: &Arc<Session>, goodbye: Goodbye) {
+    fn close(&mut self, _: &Arc<Outbox>, goodbye: Goodbye) {
         // The outbox takes bytes at once, so nothing is left to wait for.
         let _taken = self.reader.stream.close(Some(close_frame(goodbye))).now_or_never();
     }
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Transport for QueuedWebSocket<Io> {
-    fn poll_receive(&mut self, _: &Arc<Session>, context: &mut Context<'_>) -> Poll<Received> {
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Received> {
         self.reader.poll_receive(context)
     }
 
-    fn poll_send(&mut self, session: &Arc<Session>, context: &mut Context<'_>) {
+    fn poll_send(&mut self, outbox: &Arc<Outbox>, context: &mut Context<'_>) {
         let mut stream = Pin::new(&mut self.reader.stream);
         while let Poll::Ready(ready) = stream.as_mut().poll_ready(context) {
             if ready.is_err() {
-                return session.outbox().break_off();
+                return outbox.break_off();
             }
-            let Some(item) = session.outbox().take() else { break };
+            let Some(item) = outbox.take() else { break };
             if let Some(message) = to_message(item)
                 && stream.as_mut().start_send(message).is_err()
             {
-                return session.outbox().break_off();
+                return outbox.break_off();
             }
         }
         // Ready, or until the socket is writable.
         if let Poll::Ready(Err(_)) = stream.poll_flush(context) {
-            session.outbox().break_off();
+            outbox.break_off();
         }
     }
 
-    fn close(&mut self, session: &Arc<Session>, goodbye: Goodbye) {
-        while let Some(message) = session.outbox().take().and_then(to_message) {
+    fn close(&mut self, outbox: &Arc<Outbox>, goodbye: Goodbye) {
+        while let Some(message) = outbox.take().and_then(to_message) {
             if Pin::new(&mut self.reader.stream).start_send(message).is_err() {
                 return;
             }
@@ -225,7 +225,7 @@ impl AsyncRead for ReadingHalf {
 
 impl AsyncWrite for ReadingHalf {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.session.outbox().push_bytes(Bytes::copy_from_slice(bytes));
+        self.outbox.push_bytes(Bytes::copy_from_slice(bytes));
         Poll::Ready(Ok(bytes.len()))
     }
 

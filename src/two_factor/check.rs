@@ -353,8 +353,8 @@ impl AccountsCore {
 /// The code in the headers. On a session, both must be there, as in Rocket.Chat; a single request may leave one out.
 fn header_code(connection: &Connection, is_wanted: bool) -> Option<(Option<String>, Option<String>)> {
     let peer = connection.peer();
-    let shown = peer.shown.as_ref().filter(|_| is_wanted)?;
-    if connection.session().is_some() && (shown.code.is_none() || shown.method.is_none()) {
+    let shown = peer.header_code.as_ref().filter(|_| is_wanted)?;
+    if connection.is_session() && (shown.code.is_none() || shown.method.is_none()) {
         return None;
     }
     Some((shown.code.clone(), shown.method.clone()))

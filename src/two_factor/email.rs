@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use crate::accounts::AccountsCore;
-use crate::clock::Timestamp;
 use crate::call::{Connection, MethodResult};
+use crate::clock::Timestamp;
 use crate::mail::MailContent;
 use crate::settings;
 use crate::store::{CodePurpose, FailureRule, User};
@@ -119,6 +119,7 @@ impl AccountsCore {
 
     async fn mail_code(&self, user: &User, code: String, connection: Option<&Connection>, action: &str) {
         let peer = connection.map(Connection::peer);
+        let address = peer.as_ref().and_then(|peer| peer.address).map(|address| address.to_string());
         let said = |text: Option<&str>| text.map_or_else(|| "unknown".to_owned(), crate::accounts::shortened);
         let valid_for =
             Duration::from_secs(self.settings.get(&settings::EMAIL_CODE_EXPIRATION).try_into().unwrap_or(3600));
@@ -127,7 +128,7 @@ impl AccountsCore {
             code,
             action: action.to_owned(),
             client: said(peer.as_ref().and_then(|peer| peer.header("user-agent"))),
-            address: said(peer.as_ref().and_then(|peer| peer.address.as_deref())),
+            address: said(address.as_deref()),
             valid_for,
         };
         let to = user.verified_addresses().map(str::to_owned).collect();

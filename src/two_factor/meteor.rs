@@ -51,7 +51,7 @@ pub(super) async fn enable(core: &AccountsCore, context: Context, parameters: Pa
 /// Gated, unlike Meteor's: whoever sits down at an open session must not be able to take the factor away.
 pub(super) async fn disable(core: &AccountsCore, me: SignedIn, _: Parameters) -> MethodResult<()> {
     let user = core.existing_user(me.user()).await?;
-    core.disable_totp(&user, me.connection()).await.map(drop)
+    core.disable_totp(&user, me.context().connection()).await.map(drop)
 }
 
 pub(super) async fn is_enabled(core: &AccountsCore, context: Context, _: Parameters) -> MethodResult<bool> {

@@ -10,17 +10,17 @@ use super::email::MailAsker;
 use super::meteor;
 use crate::accounts::permissions::CREATE_PERSONAL_ACCESS_TOKENS;
 use crate::accounts::{AccountsCore, LoginSecret, own_token};
-use crate::app::AppBuilder;
 use crate::call::{Connection, Context, MethodError, MethodResult, Parameters, SignedIn, TwoFactor, details};
 use crate::mail::MailContent;
+use crate::registry::Registry;
 use crate::settings::TOKENS_MAY_BYPASS;
 use crate::store::{HashedToken, LoginToken, StoreError, TokenKind, Totp, User};
 
-pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+pub(crate) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     macro_rules! method {
-        ($builder:expr, $name:expr, $policy:expr, $function:path, $caller:ty) => {{
+        ($registry:expr, $name:expr, $policy:expr, $function:path, $caller:ty) => {{
             let core = Arc::clone(core);
-            $builder.method_unless_there($name, $policy, move |caller: $caller, parameters: Parameters| {
+            $registry.method_unless_there($name, $policy, move |caller: $caller, parameters: Parameters| {
                 let core = Arc::clone(&core);
                 async move { $function(&core, caller, parameters).await }
             })
@@ -29,22 +29,22 @@ pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
     let (open, gated) = (TwoFactor::none(), TwoFactor::required());
     // A token that bypasses the factor must not be able to take it away.
     let strict = gated.disable_remember_me().require_second_factor();
-    let builder = method!(builder, "2fa:enable", gated.on_demand(), enable, Context);
-    let builder = method!(builder, "2fa:validateTempToken", open, validate, Context);
-    let builder = method!(builder, "2fa:disable", open, disable, Context);
-    let builder = method!(builder, "2fa:regenerateCodes", open, regenerate, Context);
-    let builder = method!(builder, "2fa:checkCodesRemaining", open, codes_remaining, Context);
-    let builder = method!(builder, "generate2faActivationQrCode", gated.on_demand(), meteor::generate_qr_code, Context);
-    let builder = method!(builder, "enableUser2fa", open, meteor::enable, Context);
-    let builder = method!(builder, "disableUser2fa", strict, meteor::disable, SignedIn);
-    let builder = method!(builder, "has2faEnabled", open, meteor::is_enabled, Context);
-    let builder = method!(builder, super::call_with_code::NAME, open, call_with_code, Context);
-    let builder = method!(builder, "2fa:enable-email", open, enable_email, SignedIn);
-    let builder = method!(builder, "2fa:disable-email", strict, disable_email, SignedIn);
-    let builder = method!(builder, "sendEmailCode", open, send_email_code, Context);
-    let builder = method!(builder, "personalAccessTokens:generateToken", gated, generate_token, SignedIn);
-    let builder = method!(builder, "personalAccessTokens:regenerateToken", gated, regenerate_token, SignedIn);
-    method!(builder, "personalAccessTokens:removeToken", gated, remove_token, SignedIn)
+    method!(registry, "2fa:enable", gated.on_demand(), enable, Context);
+    method!(registry, "2fa:validateTempToken", open, validate, Context);
+    method!(registry, "2fa:disable", open, disable, Context);
+    method!(registry, "2fa:regenerateCodes", open, regenerate, Context);
+    method!(registry, "2fa:checkCodesRemaining", open, codes_remaining, Context);
+    method!(registry, "generate2faActivationQrCode", gated.on_demand(), meteor::generate_qr_code, Context);
+    method!(registry, "enableUser2fa", open, meteor::enable, Context);
+    method!(registry, "disableUser2fa", strict, meteor::disable, SignedIn);
+    method!(registry, "has2faEnabled", open, meteor::is_enabled, Context);
+    method!(registry, super::call_with_code::NAME, open, call_with_code, Context);
+    method!(registry, "2fa:enable-email", open, enable_email, SignedIn);
+    method!(registry, "2fa:disable-email", strict, disable_email, SignedIn);
+    method!(registry, "sendEmailCode", open, send_email_code, Context);
+    method!(registry, "personalAccessTokens:generateToken", gated, generate_token, SignedIn);
+    method!(registry, "personalAccessTokens:regenerateToken", gated, regenerate_token, SignedIn);
+    method!(registry, "personalAccessTokens:removeToken", gated, remove_token, SignedIn);
 }
 
 async fn enable(core: &AccountsCore, context: Context, _: Parameters) -> MethodResult<Value> {
@@ -110,11 +110,11 @@ async fn enable_email(core: &AccountsCore, me: SignedIn, _: Parameters) -> Metho
         return Err(MethodError::new("error-invalid-user", "You need to verify your emails before setting up 2FA"));
     }
     if core.store.set_email_codes(&user.id, true).await? {
-        let ended = core.store.delete_session_tokens(&user.id, own_token(&me).as_ref()).await?;
+        let ended = core.store.delete_session_tokens(&user.id, own_token(me.context()).as_ref()).await?;
         core.store.distrust_tokens(&user.id).await?;
-        core.end_connections_but(&ended, me.connection());
+        core.end_connections_but(&ended, me.context().connection());
         core.user_changed(&user.id).await;
-        core.audit("email-codes.enabled", Some(&user.id), me.connection(), json!({})).await;
+        core.audit("email-codes.enabled", Some(&user.id), me.context().connection(), json!({})).await;
     }
     Ok(true)
 }
@@ -123,7 +123,7 @@ async fn disable_email(core: &AccountsCore, me: SignedIn, _: Parameters) -> Meth
     if core.store.set_email_codes(me.user(), false).await? {
         core.store.distrust_tokens(me.user()).await?;
         core.user_changed(me.user()).await;
-        core.audit("email-codes.disabled", Some(me.user()), me.connection(), json!({})).await;
+        core.audit("email-codes.disabled", Some(me.user()), me.context().connection(), json!({})).await;
     }
     Ok(true)
 }
@@ -165,11 +165,11 @@ async fn generate_token(core: &AccountsCore, me: SignedIn, parameters: Parameter
         last_address: None,
         last_user_agent: None,
     };
-    core.insert_personal_token(own_token(&me), token).await?;
+    core.insert_personal_token(own_token(me.context()), token).await?;
     core.audit(
         "token.created",
         Some(me.user()),
-        me.connection(),
+        me.context().connection(),
         json!({ "name": name, "bypassTwoFactor": wants_bypass }),
     )
     .await;
@@ -184,7 +184,7 @@ async fn regenerate_token(core: &AccountsCore, me: SignedIn, parameters: Paramet
         core.store.replace_personal_token(me.user(), &name, secret.hashed(), secret.last_part(), core.now()).await?;
     let old = replaced.ok_or_else(no_such_token)?;
     core.end_connections(&[old]);
-    core.audit("token.regenerated", Some(me.user()), me.connection(), json!({ "name": name })).await;
+    core.audit("token.regenerated", Some(me.user()), me.context().connection(), json!({ "name": name })).await;
     Ok(secret.expose().to_owned())
 }
 
@@ -193,7 +193,7 @@ async fn remove_token(core: &AccountsCore, me: SignedIn, parameters: Parameters)
     let (name, _) = token_options(&parameters)?;
     let removed = core.store.delete_personal_token(me.user(), &name).await?.ok_or_else(no_such_token)?;
     core.end_connections(&[removed]);
-    core.audit("token.removed", Some(me.user()), me.connection(), json!({ "name": name })).await;
+    core.audit("token.removed", Some(me.user()), me.context().connection(), json!({ "name": name })).await;
     Ok(())
 }
 

@@ -16,7 +16,7 @@ impl AccountsCore {
         let ended = self.store.delete_all_tokens(&user.id).await?;
         self.end_connections(&ended);
         self.user_changed(&user.id).await;
-        self.audit("totp.reset", Some(&user.id), by.connection(), json!({})).await;
+        self.audit("totp.reset", Some(&user.id), by.context().connection(), json!({})).await;
         if *by.user() != user.id {
             let content = MailContent::TotpReset { name: user.username.clone().unwrap_or_default() };
             self.mail(&content, user.verified_addresses().map(str::to_owned).collect(), None).await;

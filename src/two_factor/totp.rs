@@ -5,9 +5,9 @@ use totp_rs::{Algorithm, Builder, Secret};
 use zeroize::Zeroizing;
 
 use crate::accounts::AccountsCore;
+use crate::call::MethodResult;
 use crate::chance::{Chance, Generator};
 use crate::keys::KeyRing;
-use crate::call::MethodResult;
 use crate::settings::TOTP_MAX_DELTA;
 use crate::store::{BackupCodes, KeyedHash, Sealed, Totp, User};
 use crate::user::UserId;

@@ -19,7 +19,6 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use rust_embed::{Embed, EmbeddedFile};
 
 use crate::accounts::AccountsCore;
-use crate::app::AppState;
 use crate::settings::WEB_PAGES;
 
 const INDEX: &str = "index.html";
@@ -39,6 +38,9 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (CACHE_CONTROL, "no-cache"),
 ];
 
+/// Kept in a slot of an app that serves the pages.
+pub(crate) struct WebPages;
+
 #[derive(Embed)]
 #[folder = "src/web"]
 #[include = "*.html"]
@@ -49,9 +51,7 @@ const HEADERS: [(HeaderName, &str); 4] = [
 struct Files;
 
 /// The routes, below the app's path prefix: one for each file, so that no other path is taken.
-pub(crate) fn router(app: &Arc<AppState>) -> Router {
-    let Some(accounts) = app.accounts.as_ref().filter(|_| app.web_pages) else { return Router::new() };
-    let prefix = &app.path_prefix;
+pub(crate) fn router(prefix: &str, accounts: &Arc<AccountsCore>) -> Router {
     let mut router = Router::new().route(&format!("{prefix}/"), page(accounts, INDEX.to_owned()));
     for path in Files::iter().filter(|path| path != INDEX) {
         router = router.route(&format!("{prefix}/{path}"), page(accounts, path.into_owned()));

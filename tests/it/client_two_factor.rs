@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bolide::call::{Gate, GateFuture, GatedCall};
 use bolide::client::{Answer, CallError, Challenge, Client, Login, Subject, TwoFactorMethod};
 use bolide::prelude::*;
 use bolide::protocol::RawJson;
 use bolide::protocol::two_factor::TwoFactorCode;
-use bolide::call::{Gate, GateFuture, GatedCall};
 use bolide::{AppBuilder, DdpError};
 use futures::future::join_all;
 use parking_lot::Mutex;
@@ -106,7 +106,7 @@ pub(crate) fn register(app: AppBuilder, porter: &Porter) -> AppBuilder {
         .method("enter", TwoFactor::none(), async |context: Context| context.set_user_id(Some("ada".into())).await)
         .method("whoami", TwoFactor::none(), async |context: Context| Ok(context.user_id().map(|id| id.to_string())))
         .method("transferFunds", TwoFactor::required(), async |me: SignedIn, order: Value| {
-            Ok(json!({"to": order["to"], "argc": me.argument_count()}))
+            Ok(json!({"to": order["to"], "argc": me.context().argument_count()}))
         })
 }
 

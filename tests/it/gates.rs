@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use bolide::prelude::*;
 use bolide::call::{Gate, GateFuture, GatedCall, Requirement};
+use bolide::prelude::*;
 use bolide::{AppBuilder, DdpError, Error};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ impl Gate for Porter {
 
 /// What a handler was given: how many parameters, and which.
 async fn show(me: SignedIn, first: Ejson, second: Ejson) -> MethodResult<Value> {
-    Ok(json!([me.argument_count(), first, second]))
+    Ok(json!([me.context().argument_count(), first, second]))
 }
 
 async fn ok(_: SignedIn) -> MethodResult<&'static str> {
@@ -65,12 +65,12 @@ async fn ok(_: SignedIn) -> MethodResult<&'static str> {
 }
 
 async fn calls_gated(me: SignedIn) -> MethodResult<String> {
-    me.call("gated", &()).await
+    me.context().call("gated", &()).await
 }
 
 async fn calls_gated_as_another(me: SignedIn) -> MethodResult<String> {
-    me.set_user_id(Some("mallory".into())).await?;
-    me.call("gated", &()).await
+    me.context().set_user_id(Some("mallory".into())).await?;
+    me.context().call("gated", &()).await
 }
 
 fn register(app: AppBuilder) -> AppBuilder {

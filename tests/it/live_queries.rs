@@ -287,7 +287,7 @@ fn a_typed_collection_gives_its_type_back() {
     orders.insert("1", &order).expect("a new document");
     assert_eq!(orders.get("1"), Some(order.clone()));
     assert_eq!(orders.update("1", Update::new().set("count", 3)), Ok(true));
-    assert_eq!(orders.fetch(&orders.find(Filter::above("count", 2))), [Order { count: 3, ..order }]);
+    assert_eq!(orders.find(Filter::above("count", 2)).fetch(), [Order { count: 3, ..order }]);
     assert_eq!(orders.update("1", Update::new().set("count", "many")), Ok(true));
     assert_eq!(orders.get("1"), None, "it is no order any more");
     assert_eq!(orders.len(), 1);

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bolide::AppBuilder;
+use bolide::call::RateLimitRule;
 use bolide::clock::{Clock, MovableClock, Timestamp};
 use bolide::prelude::*;
-use bolide::call::RateLimitRule;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 

@@ -130,7 +130,7 @@ impl Window {
             let fields: Value = serde_json::from_str(text.get()).expect("JSON");
             (fields["id"].as_str().expect("an id").to_owned(), fields)
         };
-        items.fetch(&self.query(items)).into_iter().map(show).collect()
+        self.query(items).fetch().into_iter().map(show).collect()
     }
 }
 

@@ -23,8 +23,8 @@ use super::blocks::{Block, Suspect};
 use super::hooks::LoginAttempt;
 use super::password::{Password, PasswordHash, Verification};
 use super::token::LoginSecret;
-use crate::clock::Timestamp;
 use crate::call::{Connection, Context, MethodError, MethodResult, TwoFactor};
+use crate::clock::Timestamp;
 use crate::store::{LoginToken, StoredHash, User};
 use crate::user::UserId;
 

@@ -8,8 +8,8 @@ use bolide_protocol::ejson::Date;
 use super::{LoginResult, Recognized, result, wrong_credentials};
 use crate::accounts::token::LoginSecret;
 use crate::accounts::{AccountsCore, shortened};
-use crate::clock::Timestamp;
 use crate::call::{Connection, Context, Credential, Identity, MethodResult};
+use crate::clock::Timestamp;
 use crate::settings::LOGIN_EXPIRATION;
 use crate::store::{LoginToken, TokenKind, Totp, User};
 use crate::user::UserId;
@@ -56,7 +56,7 @@ impl AccountsCore {
             created_at: now,
             trust: None,
             last_used_at: Some(now),
-            last_address: peer.as_ref().and_then(|peer| peer.address.clone()),
+            last_address: peer.as_ref().and_then(|peer| peer.address).map(|address| address.to_string()),
             last_user_agent: peer.as_ref().and_then(|peer| peer.header("user-agent").map(shortened)),
         }
     }
@@ -85,7 +85,7 @@ impl AccountsCore {
     /// back at once. That it cannot be noted, since the disk is full, keeps nobody out.
     pub(super) async fn note_use(&self, token: &LoginToken, connection: Option<&Connection>) {
         let peer = connection.map(Connection::peer);
-        let address = peer.as_ref().and_then(|peer| peer.address.clone());
+        let address = peer.as_ref().and_then(|peer| peer.address).map(|address| address.to_string());
         let user_agent = peer.as_ref().and_then(|peer| peer.header("user-agent").map(shortened));
         let is_same_client = token.last_address == address && token.last_user_agent == user_agent;
         if is_same_client && token.last_used_at.is_some_and(|last| self.now() < last.plus(A_MOMENT)) {

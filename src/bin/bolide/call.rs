@@ -1,6 +1,6 @@
 //! `bolide call URL METHOD [JSON…]`: calls a method and prints its result.
 
-use crate::call::{Connection, Identity, parameters};
+use crate::connection::{Connection, Identity, parameters};
 use crate::output::{EXIT_CODES, Failure, for_reader, print_line};
 use crate::progress::Progress;
 

@@ -4,7 +4,7 @@ use std::io::BufRead as _;
 
 use bolide::client::Login;
 
-use crate::call::{Connection, Identity};
+use crate::connection::{Connection, Identity};
 use crate::output::{EXIT_CODES, Failure, harmless, print_line};
 use crate::progress::Progress;
 use crate::terminal::{Typing, ask};

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use bolide::accounts::{Accounts, AccountsHandle};
+use bolide::call::RateLimitRule;
 use bolide::clock::SystemClock;
 use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
-use bolide::call::RateLimitRule;
 use bolide::store::{User, UserFilter};
 use bolide::{App, AppBuilder, TrustedProxy, shutdown_signal};
 use tokio::net::TcpListener;

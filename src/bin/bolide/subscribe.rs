@@ -7,7 +7,7 @@ use bolide::client::{Change, Client, Document, Subscription};
 use futures::FutureExt as _;
 use serde_json::{Value, json};
 
-use crate::call::{Connection, Identity, parameters};
+use crate::connection::{Connection, Identity, parameters};
 use crate::output::{EXIT_CODES, Failure, Paint, harmless, painted, print_line};
 use crate::progress::Progress;
 

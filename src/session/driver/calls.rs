@@ -3,17 +3,14 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bolide_protocol::message::{MethodCall, Subscribe};
-use bolide_protocol::{DdpError, RawJson, ServerMessage, random};
+use bolide_protocol::{DdpError, RawJson, ServerMessage};
 use futures::stream::{FuturesUnordered, Stream as _};
-use parking_lot::Mutex;
 
 use super::{Driver, Phase, Queued};
-use crate::chance::Generator;
-use crate::call::{CallRandom, Connection, Counted, CountedKind, Invocation, MethodOutcome, MethodResult, Parameters, RunningMethod, guarded, sanitize};
+use crate::call::{Counted, CountedKind, Invocation, MethodOutcome, MethodResult, Parameters, RunningMethod, guarded};
 use crate::publication::{Origin, PublishFuture, Started, SubscriptionCore};
 
 /// What runs for the client.
@@ -77,7 +74,7 @@ impl Running {
 
     pub(super) fn is_unblocked(&self) -> bool {
         match self {
-            Self::Method { invocation, .. } => invocation.unblocked.load(Ordering::Acquire),
+            Self::Method { invocation, .. } => invocation.is_unblocked(),
             Self::Publication { core, .. } => core.is_unblocked(),
         }
     }
@@ -119,7 +116,7 @@ impl Driver {
 
     fn may_start(&self) -> bool {
         self.calls.current.is_none()
-            && self.calls.unblocked_count() < self.app.limits.running_calls
+            && self.calls.unblocked_count() < self.core.limits.running_calls
             && !self.shutting_down
             && !self.user_changes.is_under_way()
             && matches!(self.phase, Phase::Open(_) | Phase::Away(_))
@@ -138,25 +135,15 @@ impl Driver {
     }
 
     pub(super) fn start_method(&mut self, call: MethodCall, context: &mut Context<'_>) {
-        let Some(method) = self.app.methods.find(&call.method) else {
+        let Some(method) = self.core.methods.find(&call.method) else {
             let error = DdpError::method_not_found(&call.method);
             self.send(&ServerMessage::Result { id: call.id.clone(), outcome: Err(error) });
             self.send(&ServerMessage::Updated { methods: vec![call.id] });
             return;
         };
-        let invocation = Arc::new(Invocation {
-            app: Arc::clone(&self.app),
-            method: Arc::clone(method),
-            connection: Some(Connection::new(Arc::clone(&self.session))),
-            user: Mutex::new(self.session.user()),
-            random: Mutex::new(CallRandom::new(call.random_seed)),
-            unblocked: AtomicBool::new(false),
-            parent: None,
-            is_clients_choice: true,
-            admitted: AtomicBool::new(false),
-            shown: Mutex::default(),
-        });
-        let parameters = Parameters::from_message(call.params.as_ref(), &self.app.types);
+        let (connection, user) = (self.session.connection(), self.session.user());
+        let invocation = Invocation::of_client(&self.core, method, connection, user, call.random_seed);
+        let parameters = Parameters::from_message(call.params.as_ref());
         let method = RunningMethod::start(&invocation, parameters);
         self.calls.current = Some(Running::Method { id: call.id, invocation, method });
         self.poll_current(context);
@@ -164,50 +151,50 @@ impl Driver {
 
     /// Meteor's order: does it exist, is it a duplicate, is it too often.
     fn start_subscription(&mut self, subscribe: Subscribe, context: &mut Context<'_>) {
-        let Some(publication) = self.app.publications.find(&subscribe.name) else {
+        let Some(publication) = self.host.publications.find(&subscribe.name) else {
             let error = DdpError::subscription_not_found(&subscribe.name);
             return self.send(&ServerMessage::nosub(&subscribe.id, Some(error)));
         };
-        if self.session.views().contains_id(&subscribe.id) {
+        if self.session.recipient().views().contains_id(&subscribe.id) {
             return;
         }
         if let Err(refusal) = self.count_subscription(&subscribe.name) {
             return self.send(&ServerMessage::nosub(&subscribe.id, Some(refusal)));
         }
         let origin = Origin::named(subscribe);
-        let started = SubscriptionCore::start(&self.app, &self.session, publication, origin);
+        let started = SubscriptionCore::start(&self.subscriber, publication, origin);
         self.calls.current = Some(Running::publication(started));
         self.poll_current(context);
     }
 
     fn count_subscription(&self, name: &str) -> Result<(), DdpError> {
-        if self.session.views().subscription_count() >= self.app.limits.subscriptions {
+        if self.session.recipient().views().subscription_count() >= self.core.limits.subscriptions {
             return Err(DdpError::new("too-many-subscriptions", "This session has too many subscriptions"));
         }
-        if self.app.rate_limiter.is_empty() {
+        if self.core.rate_limiter.is_empty() {
             return Ok(());
         }
-        let (connection, user) = (Connection::new(Arc::clone(&self.session)), self.session.user());
+        let (connection, user) = (self.session.connection(), self.session.user());
         let counted = Counted { kind: CountedKind::Subscription, name, user: user.as_ref(), connection: &connection };
-        self.app.rate_limiter.count(&counted, self.app.clock.now())
+        self.core.rate_limiter.count(&counted, self.core.clock.now())
     }
 
     /// Always answered, whatever the id is.
     fn unsubscribe(&self, id: Option<RawJson>) {
         let name = id.as_ref().and_then(|id| serde_json::from_str::<String>(id.get()).ok());
-        let handle = name.and_then(|name| self.session.views().handle_of(&name));
+        let handle = name.and_then(|name| self.session.recipient().views().handle_of(&name));
         match handle {
-            Some(handle) => SubscriptionCore::unsubscribe(&self.session, handle),
+            Some(handle) => SubscriptionCore::unsubscribe(self.session.recipient(), handle),
             None => self.send(&ServerMessage::Nosub { id, error: None }),
         }
     }
 
     /// Subscriptions that run beside the order of messages, since universal.
     pub(super) fn start_universal(&mut self) {
-        for index in 0..self.app.publications.universal().len() {
-            let publication = Arc::clone(&self.app.publications.universal()[index]);
+        for index in 0..self.host.publications.universal().len() {
+            let publication = Arc::clone(&self.host.publications.universal()[index]);
             let origin = Origin::Universal(index);
-            let started = SubscriptionCore::start(&self.app, &self.session, &publication, origin);
+            let started = SubscriptionCore::start(&self.subscriber, &publication, origin);
             self.calls.unblock(Running::publication(started));
         }
     }
@@ -246,10 +233,7 @@ impl Driver {
 
     /// All data that the method has written is on its way: `updated`, then the `result`.
     fn answer(&self, id: String, invocation: &Invocation, outcome: MethodOutcome) {
-        let outcome = outcome.map_err(|error| {
-            let log_id = random::id(&mut Generator(&*self.app.chance));
-            sanitize(error, "method", &invocation.method.name, &log_id)
-        });
+        let outcome = outcome.map_err(|error| invocation.sanitize(error));
         self.send(&ServerMessage::Updated { methods: vec![id.clone()] });
         self.send(&ServerMessage::Result { id, outcome });
     }

@@ -18,13 +18,12 @@ use bolide_protocol::version::Negotiation;
 use bolide_protocol::{ClientMessage, RawJson, ServerMessage, Version};
 use bytestring::ByteString;
 
-use super::heartbeat::{Expired, Timer};
 use super::inbox::{Full, Inbox, Queued};
-use super::outbox::Condition;
-use super::{Request, Session, cork};
-use crate::app::AppState;
-use crate::call::Connection;
-use crate::transport::{Gone, Goodbye, Received, Transport};
+use super::timer::{Expired, Timer};
+use super::{Gone, Goodbye, Host, Received, Request, Session, Transport};
+use crate::call::{AppCore, ConnectionPort as _};
+use crate::outbox::{self, Condition};
+use crate::publication::Subscriber;
 
 use calls::Calls;
 use resumption::{Resent, Resuming};
@@ -37,15 +36,18 @@ const MESSAGES_A_POLL: usize = 128;
 const QUOTED_BYTES: usize = 16 << 10;
 
 /// Runs a session until it has ended and its last method has returned.
-pub(crate) async fn drive(app: Arc<AppState>, session: Arc<Session>, transport: Box<dyn Transport>) {
-    let mut driver = Driver::new(app, session, transport);
-    let session = Arc::clone(&driver.session);
-    std::future::poll_fn(|context| cork::poll(&session, || driver.poll(context))).await;
+pub(crate) async fn drive(core: Arc<AppCore>, host: Arc<Host>, session: Arc<Session>, transport: Box<dyn Transport>) {
+    let outbox = Arc::clone(session.outbox());
+    let mut driver = Driver::new(core, host, session, transport);
+    std::future::poll_fn(|context| outbox::poll(&outbox, || driver.poll(context))).await;
 }
 
 struct Driver {
-    app: Arc<AppState>,
+    core: Arc<AppCore>,
+    host: Arc<Host>,
     session: Arc<Session>,
+    /// The client as it is signed in now.
+    subscriber: Arc<Subscriber>,
     transport: Box<dyn Transport>,
     /// The message after the one that is being handled.
     next: Option<Received>,
@@ -85,15 +87,18 @@ impl Drop for Driver {
 }
 
 impl Driver {
-    fn new(app: Arc<AppState>, session: Arc<Session>, transport: Box<dyn Transport>) -> Self {
-        let timer = Timer::connect(app.limits.connect_timeout);
-        let inbox = Inbox::new(&app.limits);
-        app.sessions.add(&session);
+    fn new(core: Arc<AppCore>, host: Arc<Host>, session: Arc<Session>, transport: Box<dyn Transport>) -> Self {
+        let timer = Timer::connect(core.limits.connect_timeout);
+        let inbox = Inbox::new(&core.limits);
+        host.sessions.add(&session);
         // Asked after the session was added: whoever was not asked to shut down sees it here.
-        let shutting_down = app.is_shutting_down();
+        let shutting_down = host.is_shutting_down();
+        let subscriber = subscriber(&core, &session);
         Self {
-            app,
+            core,
+            host,
             session,
+            subscriber,
             transport,
             next: None,
             phase: Phase::Connecting,
@@ -146,7 +151,7 @@ impl Driver {
         }
         let received = match self.next.take() {
             Some(received) => received,
-            None => std::task::ready!(self.transport.poll_receive(&self.session, context)),
+            None => std::task::ready!(self.transport.poll_receive(context)),
         };
         self.look_ahead(&received, context);
         match received {
@@ -161,11 +166,11 @@ impl Driver {
     /// Fetches the next message if it is there already: what both of them send may share a write.
     fn look_ahead(&mut self, received: &Received, context: &mut Context<'_>) {
         if matches!(received, Received::Frame(_))
-            && let Poll::Ready(next) = self.transport.poll_receive(&self.session, context)
+            && let Poll::Ready(next) = self.transport.poll_receive(context)
         {
             self.next = Some(next);
         }
-        cork::expect_more(self.next.is_some());
+        outbox::expect_more(self.next.is_some());
     }
 
     /// Whether so much waits for the client that nothing of it is read or started.
@@ -211,7 +216,7 @@ impl Driver {
 
     /// Before the session is open, only `connect` is understood.
     fn receive_first(&mut self, frame: &ByteString) {
-        match ClientMessage::parse(frame, &self.app.types) {
+        match ClientMessage::parse(frame, &self.core.types) {
             Ok(ClientMessage::Connect(request)) => self.connect(&request),
             Err(malformed) if is_answered_at_once(malformed) => self.answer_malformed(malformed, frame),
             Ok(_) | Err(_) => self.send_error("Must connect first", self.quote(frame)),
@@ -219,13 +224,13 @@ impl Driver {
     }
 
     fn receive_open(&mut self, frame: &ByteString, version: Version, context: &mut Context<'_>) {
-        let message = match ClientMessage::parse(frame, &self.app.types) {
+        let message = match ClientMessage::parse(frame, &self.core.types) {
             Ok(ClientMessage::Connect(_)) => return self.send_error("Already connected", self.quote(frame)),
             Ok(ClientMessage::Ping { .. } | ClientMessage::Pong) if !version.has_heartbeats() => {
                 Queued::Malformed(MalformedMessage::UnknownKind, self.quote(frame))
             }
             Ok(ClientMessage::Ping { id }) => {
-                return self.session.send_uncounted(ServerMessage::Pong { id }.to_frame().into());
+                return self.session.outbox().send_uncounted(ServerMessage::Pong { id }.to_frame().into());
             }
             Ok(ClientMessage::Pong) => return,
             Ok(ClientMessage::Disconnect) => {
@@ -264,10 +269,10 @@ impl Driver {
         self.phase = Phase::Open(version);
         self.session.outbox().begin_count();
         self.send(&ServerMessage::Connected { session: self.session.id().to_owned() });
-        self.timer.start_heartbeat(version.has_heartbeats().then_some(self.app.heartbeat));
+        self.timer.start_heartbeat(version.has_heartbeats().then_some(self.host.heartbeat));
         self.start_universal();
-        for hook in &self.app.connection_hooks {
-            let connection = Connection::new(Arc::clone(&self.session));
+        for hook in &self.host.connection_hooks {
+            let connection = self.session.connection();
             if let Err(panic) = crate::call::guarded(|| hook(connection)) {
                 tracing::error!(%panic, "an on_connection hook panicked");
             }
@@ -314,9 +319,11 @@ impl Driver {
         if matches!(self.phase, Phase::Ended) {
             return;
         }
-        while let Poll::Ready(expired) = self.timer.poll(context, self.app.heartbeat) {
+        while let Poll::Ready(expired) = self.timer.poll(context, self.host.heartbeat) {
             match expired {
-                Expired::Ping => self.session.send_uncounted(ServerMessage::Ping { id: None }.to_frame().into()),
+                Expired::Ping => {
+                    self.session.outbox().send_uncounted(ServerMessage::Ping { id: None }.to_frame().into())
+                }
                 Expired::Gone if matches!(self.phase, Phase::Closing | Phase::Away(_)) => self.end(),
                 Expired::Gone if matches!(self.phase, Phase::Open(_)) => self.lose_silent_client(),
                 Expired::Gone => self.close(Goodbye::normal()),
@@ -328,7 +335,7 @@ impl Driver {
         if !self.is_listening() {
             return;
         }
-        self.transport.poll_send(&self.session, context);
+        self.transport.poll_send(self.session.outbox(), context);
         if self.session.outbox().condition() == Condition::Broken {
             self.lose_socket();
             // For methods that go on without their client.
@@ -353,10 +360,10 @@ impl Driver {
         }
         self.phase = Phase::Closing;
         self.inbox.clear();
-        self.timer.start_close(self.app.limits.close_timeout);
+        self.timer.start_close(self.core.limits.close_timeout);
         // Nothing that others send now may follow the closing frame.
         self.session.outbox().seal();
-        self.transport.close(&self.session, goodbye);
+        self.transport.close(self.session.outbox(), goodbye);
         self.finish_session();
     }
 
@@ -370,7 +377,7 @@ impl Driver {
         self.session.outbox().end();
         self.transport = Box::new(Gone);
         self.next = None;
-        self.app.sessions.remove(&self.session);
+        self.host.sessions.remove(&self.session);
         self.session.refuse_requests();
         self.finish_session();
     }
@@ -380,14 +387,14 @@ impl Driver {
         self.user_changes.clear();
         self.end_subscriptions();
         self.calls.drop_publications();
-        self.session.views().clear();
+        self.session.recipient().views().clear();
         self.session.run_close_callbacks();
     }
 
     // Words.
 
     fn send(&self, message: &ServerMessage) {
-        self.session.send(message.to_frame().into());
+        self.session.outbox().send(message.to_frame().into());
     }
 
     fn send_error(&self, reason: impl Into<String>, offending_message: Option<RawJson>) {
@@ -403,8 +410,18 @@ impl Driver {
         if frame.len() > QUOTED_BYTES {
             return None;
         }
-        offending_message(frame, &self.app.types)
+        offending_message(frame, &self.core.types)
     }
+}
+
+/// Describes the client to publications.
+fn subscriber(core: &Arc<AppCore>, session: &Arc<Session>) -> Arc<Subscriber> {
+    Arc::new(Subscriber {
+        core: Arc::clone(core),
+        recipient: Arc::clone(session.recipient()),
+        connection: session.connection(),
+        user: session.user(),
+    })
 }
 
 /// Other malformed messages are answered in their turn.

@@ -17,10 +17,10 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{Driver, Phase};
+use crate::call::ConnectionPort as _;
+use crate::outbox::Condition;
 use crate::session::inbox::Queued;
-use crate::session::outbox::Condition;
-use crate::session::{Request, ResumingConnection, Resumption};
-use crate::transport::{Gone, Goodbye};
+use crate::session::{Gone, Goodbye, Request, ResumingConnection, Resumption};
 
 /// How long after a resumption a call with the id of an older one is taken for that one, sent again.
 const RESEND_WINDOW: Duration = Duration::from_secs(30);
@@ -60,7 +60,7 @@ impl Driver {
         let (Some(id), Some(received_count)) = (&request.session, request.received_count) else {
             return self.open(version);
         };
-        let Some(older) = self.app.sessions.find(id).filter(|older| !Arc::ptr_eq(older, &self.session)) else {
+        let Some(older) = self.host.sessions.find(id).filter(|older| !Arc::ptr_eq(older, &self.session)) else {
             return self.open(version);
         };
         let Some(link) = self.session.outbox().take_link() else { return self.open(version) };
@@ -98,12 +98,12 @@ impl Driver {
         // After an overflow, messages are missing.
         let is_complete = self.session.outbox().condition() == Condition::Good;
         // A log-in that has ended is not gone on with.
-        let is_signed_in_still = self.session.identity().is_current(self.app.clock.now());
+        let is_signed_in_still = self.session.identity().is_current(self.core.clock.now());
         if !is_complete || !is_signed_in_still || self.session.outbox().sent_count() != received_count {
             return self.end();
         }
         let Some(ResumingConnection { mut transport, next, link, peer }) = connection.lock().take() else { return };
-        transport.adopt(&self.session);
+        transport.adopt(self.session.outbox());
         self.transport = transport;
         self.next = next;
         self.session.set_peer(peer);
@@ -111,14 +111,14 @@ impl Driver {
         self.resent.until = Some(Instant::now() + RESEND_WINDOW);
         let connected = ServerMessage::Connected { session: self.session.id().to_owned() };
         self.session.outbox().attach(link, connected.to_frame().into());
-        self.timer.start_heartbeat(version.has_heartbeats().then_some(self.app.heartbeat));
+        self.timer.start_heartbeat(version.has_heartbeats().then_some(self.host.heartbeat));
         // The other connection's driver may be gone already.
         let _gone = decided.send(());
         context.waker().wake_by_ref();
     }
 
     pub(super) fn may_wait_for_client(&self) -> bool {
-        !self.is_leaving && !self.shutting_down && !self.app.limits.resume_grace.is_zero()
+        !self.is_leaving && !self.shutting_down && !self.core.limits.resume_grace.is_zero()
     }
 
     /// The socket is gone. Methods go on; what is to be sent waits.
@@ -126,7 +126,7 @@ impl Driver {
         self.phase = Phase::Away(version);
         self.transport = Box::new(Gone);
         self.next = None;
-        self.timer.start_grace(self.app.limits.resume_grace);
+        self.timer.start_grace(self.core.limits.resume_grace);
         let Some(waiting) = self.session.outbox().detach() else { return self.end() };
         let answered = waiting.iter().filter_map(|frame| match ServerMessage::parse(frame) {
             Ok(ServerMessage::Result { id, .. }) => Some(id),
@@ -148,7 +148,7 @@ impl Driver {
         }
         // What still waits would go down with the socket, and the client would have to begin anew.
         if self.session.outbox().is_empty() {
-            self.transport.close(&self.session, Goodbye::normal());
+            self.transport.close(self.session.outbox(), Goodbye::normal());
         }
         self.wait_for_client(version);
     }

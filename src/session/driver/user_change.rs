@@ -10,8 +10,8 @@ use bolide_protocol::ServerMessage;
 use futures::channel::oneshot;
 use tokio::time::{Sleep, sleep};
 
-use super::Driver;
 use super::calls::Running;
+use super::{Driver, subscriber};
 use crate::call::Identity;
 use crate::publication::{Origin, SubscriptionCore, run_all};
 
@@ -65,12 +65,13 @@ impl Driver {
         // Callbacks of the old subscriptions run while the old user is still there.
         let origins = self.end_subscriptions();
         self.calls.drop_publications();
-        self.session.views().suspend();
+        self.session.recipient().views().suspend();
         self.session.set_identity(identity);
+        self.subscriber = subscriber(&self.core, &self.session);
         let named = origins.into_iter().filter(|origin| matches!(origin, Origin::Named(_)));
-        let universal = (0..self.app.publications.universal().len()).map(Origin::Universal);
+        let universal = (0..self.host.publications.universal().len()).map(Origin::Universal);
         let starting = named.chain(universal).filter_map(|origin| self.start_again(origin)).collect();
-        let patience = Box::pin(sleep(self.app.limits.user_change_timeout));
+        let patience = Box::pin(sleep(self.core.limits.user_change_timeout));
         self.user_changes.under_way = Some(Box::new(UserChange { starting, patience, done }));
         // Methods that go on were moved to a new set, which is polled in the next round.
         self.session.outbox().wake_driver();
@@ -78,11 +79,11 @@ impl Driver {
 
     fn start_again(&self, origin: Origin) -> Option<Running> {
         let publication = match &origin {
-            Origin::Named(subscribe) => self.app.publications.find(&subscribe.name)?,
-            Origin::Universal(index) => self.app.publications.universal().get(*index)?,
+            Origin::Named(subscribe) => self.host.publications.find(&subscribe.name)?,
+            Origin::Universal(index) => self.host.publications.universal().get(*index)?,
         };
         let publication = Arc::clone(publication);
-        Some(Running::publication(SubscriptionCore::start(&self.app, &self.session, &publication, origin)))
+        Some(Running::publication(SubscriptionCore::start(&self.subscriber, &publication, origin)))
     }
 
     fn poll_starting(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -106,8 +107,8 @@ impl Driver {
     fn end_user_change(&mut self, context: &mut Context<'_>) {
         let Some(change) = self.user_changes.under_way.take() else { return };
         {
-            let mut views = self.session.views();
-            let ready = self.session.outbox().burst(|| views.resume(&self.session));
+            let mut views = self.session.recipient().views();
+            let ready = self.session.outbox().burst(|| views.resume(self.session.outbox()));
             if !ready.is_empty() {
                 self.send(&ServerMessage::Ready { subs: ready });
             }
@@ -120,7 +121,7 @@ impl Driver {
 
     /// Ends all subscriptions without a word to the client, and says from what they can be made again.
     pub(super) fn end_subscriptions(&self) -> Vec<Origin> {
-        let ended = self.session.views().end_all();
+        let ended = self.session.recipient().views().end_all();
         let mut origins = Vec::with_capacity(ended.len());
         for (origin, on_stop) in ended {
             run_all(on_stop);

@@ -21,7 +21,6 @@ mod tests;
 pub(super) mod websocket;
 mod xhr;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -31,7 +30,7 @@ use axum::routing::any;
 use http::{Method, Response};
 
 use super::http::{Framing, websocket};
-use crate::app::AppState;
+use crate::transport::server::Server;
 use route::{Endpoint, Route};
 use xhr::Kind;
 
@@ -55,12 +54,12 @@ impl Pace {
 }
 
 /// The routes below `/sockjs`, to which every path there leads.
-pub(super) fn router(app: &Arc<AppState>, sessions: &XhrSessions) -> Router {
-    let root = format!("{}/sockjs", app.path_prefix);
-    let (app, sessions, prefix) = (Arc::clone(app), sessions.clone(), root.clone());
+pub(super) fn router(server: &Server, sessions: &XhrSessions) -> Router {
+    let root = format!("{}/sockjs", server.http.path_prefix);
+    let (server, sessions, prefix) = (server.clone(), sessions.clone(), root.clone());
     let answers = any(move |request: Request| {
-        let (app, sessions, prefix) = (Arc::clone(&app), sessions.clone(), prefix.clone());
-        async move { answer(&app, &sessions, &prefix, request).await }
+        let (server, sessions, prefix) = (server.clone(), sessions.clone(), prefix.clone());
+        async move { answer(&server, &sessions, &prefix, request).await }
     });
     Router::new()
         .route(&root, answers.clone())
@@ -68,7 +67,7 @@ pub(super) fn router(app: &Arc<AppState>, sessions: &XhrSessions) -> Router {
         .route(&format!("{root}/{{*rest}}"), answers)
 }
 
-async fn answer(app: &Arc<AppState>, sessions: &XhrSessions, prefix: &str, request: Request) -> Response<Body> {
+async fn answer(server: &Server, sessions: &XhrSessions, prefix: &str, request: Request) -> Response<Body> {
     let path = request.uri().path();
     let Some(Route { endpoint, session }) = Route::find(path.strip_prefix(prefix).unwrap_or(path)) else {
         return plain::not_found();
@@ -78,15 +77,15 @@ async fn answer(app: &Arc<AppState>, sessions: &XhrSessions, prefix: &str, reque
     }
     let session = session.to_owned();
     if request.method() == Method::OPTIONS {
-        return plain::preflight(&*app.clock, request.headers(), endpoint.methods());
+        return plain::preflight(&*server.core.clock, request.headers(), endpoint.methods());
     }
     match endpoint {
         Endpoint::Greeting => plain::greeting(),
-        Endpoint::Info => plain::info(&*app.chance, request.headers()),
-        Endpoint::RawWebSocket => websocket(app, request, Framing::Raw),
-        Endpoint::WebSocket => websocket(app, request, Framing::SockJs),
-        Endpoint::Xhr => requests::poll(app, sessions, &session, Kind::Polling, &request),
-        Endpoint::XhrStreaming => requests::poll(app, sessions, &session, Kind::Streaming, &request),
-        Endpoint::XhrSend => requests::send(app, sessions, &session, request).await,
+        Endpoint::Info => plain::info(&*server.core.chance, request.headers()),
+        Endpoint::RawWebSocket => websocket(server, request, Framing::Raw),
+        Endpoint::WebSocket => websocket(server, request, Framing::SockJs),
+        Endpoint::Xhr => requests::poll(server, sessions, &session, Kind::Polling, &request),
+        Endpoint::XhrStreaming => requests::poll(server, sessions, &session, Kind::Streaming, &request),
+        Endpoint::XhrSend => requests::send(server, sessions, &session, request).await,
     }
 }

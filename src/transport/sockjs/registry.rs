@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::Pace;
 use super::xhr::{PollRequest, XhrTransport};
-use crate::transport::Received;
+use crate::session::Received;
 
 /// How many messages may wait between a request and its session. While they do, no more of the request is handled.
 const MESSAGES_ON_THE_WAY: usize = 64;

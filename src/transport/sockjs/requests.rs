@@ -1,7 +1,6 @@
 //! `xhr` and `xhr_streaming`, which wait for frames, and `xhr_send`, which brings messages.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
@@ -17,10 +16,11 @@ use super::registry::{XhrSession, XhrSessions};
 use super::response::response;
 use super::xhr::{Kind, PollRequest, XhrTransport};
 use super::{headers, plain};
-use crate::app::AppState;
-use crate::session::{Link, drive};
-use crate::transport::http::{is_full, no_more_connections};
-use crate::transport::{Goodbye, Received, peer};
+use crate::outbox::Link;
+use crate::session::{Goodbye, Received};
+use crate::transport::http::no_more_connections;
+use crate::transport::peer;
+use crate::transport::server::Server;
 
 /// A body may be this much longer than the messages in it: every character may be escaped.
 const ESCAPED: usize = 2;
@@ -32,18 +32,12 @@ const MESSAGES_A_BODY: usize = 8;
 const CONTENT_TYPES: [&str; 6] = ["text/plain", "T", "application/json", "application/xml", "text/xml", ""];
 
 /// Answers a request for frames. The session's first one makes the session.
-pub(super) fn poll(
-    app: &Arc<AppState>,
-    sessions: &XhrSessions,
-    id: &str,
-    kind: Kind,
-    request: &Request,
-) -> Response<Body> {
-    if sessions.find(id).is_none() && is_full(app) {
+pub(super) fn poll(server: &Server, sessions: &XhrSessions, id: &str, kind: Kind, request: &Request) -> Response<Body> {
+    if sessions.find(id).is_none() && server.is_full() {
         return no_more_connections();
     }
     let (writer, body) = response();
-    attach(app, sessions, id, PollRequest::new(writer, kind), request);
+    attach(server, sessions, id, PollRequest::new(writer, kind), request);
     let mut response = Response::new(Body::from_stream(body));
     let answer = response.headers_mut();
     decorate(answer, request.headers());
@@ -52,11 +46,11 @@ pub(super) fn poll(
 }
 
 /// Hands a poll to its session. One that just ended has left its place, so there is a second try.
-fn attach(app: &Arc<AppState>, sessions: &XhrSessions, id: &str, mut poll: PollRequest, request: &Request) {
+fn attach(server: &Server, sessions: &XhrSessions, id: &str, mut poll: PollRequest, request: &Request) {
     for _ in 0..2 {
         let (session, transport) = sessions.find_or_add(id);
         if let Some(transport) = transport {
-            start(app, transport, request);
+            start(server, transport, request);
         }
         match session.polls.try_send(poll) {
             Ok(()) => return,
@@ -66,18 +60,18 @@ fn attach(app: &Arc<AppState>, sessions: &XhrSessions, id: &str, mut poll: PollR
     }
 }
 
-fn start(app: &Arc<AppState>, transport: XhrTransport, request: &Request) {
+fn start(server: &Server, transport: XhrTransport, request: &Request) {
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let address = address.map(|ConnectInfo(address)| *address);
-    let peer = peer::describe(address, request.headers(), &app.proxies);
-    let session = app.new_session(peer, Link::Driver);
-    app.tasks.spawn(drive(Arc::clone(app), session, Box::new(transport)));
+    let peer = peer::describe(address, request.headers(), &server.http.proxies);
+    let session = server.new_session(peer, Link::Driver);
+    server.spawn(session, Box::new(transport));
 }
 
 /// Takes messages, in the order of the requests.
-pub(super) async fn send(app: &AppState, sessions: &XhrSessions, id: &str, request: Request) -> Response<Body> {
+pub(super) async fn send(server: &Server, sessions: &XhrSessions, id: &str, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let mut response = match take_messages(app, sessions, id, &parts.headers, body).await {
+    let mut response = match take_messages(server, sessions, id, &parts.headers, body).await {
         Ok(()) => accepted(),
         Err(refusal) => refusal.answer(),
     };
@@ -119,7 +113,7 @@ fn accepted() -> Response<Body> {
 }
 
 async fn take_messages(
-    app: &AppState,
+    server: &Server,
     sessions: &XhrSessions,
     id: &str,
     headers: &HeaderMap,
@@ -127,8 +121,8 @@ async fn take_messages(
 ) -> Result<(), Refusal> {
     let session = sessions.find(id).ok_or(Refusal::NoSession)?;
     let _turn = session.turn.lock().await;
-    let outcome = match read_payload(app, headers, body).await {
-        Ok(payload) => hand_over(&session, payload, app.limits.message_bytes).await,
+    let outcome = match read_payload(server, headers, body).await {
+        Ok(payload) => hand_over(&session, payload, server.limits().message_bytes).await,
         Err(refusal) => Err(refusal),
     };
     if matches!(outcome, Err(Refusal::TooLong)) {
@@ -139,8 +133,8 @@ async fn take_messages(
     outcome
 }
 
-async fn read_payload(app: &AppState, headers: &HeaderMap, body: Body) -> Result<Payload, Refusal> {
-    let body = read_body(app, body).await?;
+async fn read_payload(server: &Server, headers: &HeaderMap, body: Body) -> Result<Payload, Refusal> {
+    let body = read_body(server, body).await?;
     if body.is_empty() || !is_taken(headers) {
         return Err(Refusal::NoPayload);
     }
@@ -156,9 +150,9 @@ fn is_taken(headers: &HeaderMap) -> bool {
 }
 
 /// A client sends in one request all that waited for the one before.
-async fn read_body(app: &AppState, body: Body) -> Result<Vec<u8>, Refusal> {
-    let read = read_chunks(body, MESSAGES_A_BODY * app.limits.message_bytes.saturating_mul(ESCAPED));
-    timeout(app.limits.connect_timeout, read).await.map_err(|_| Refusal::TooSlow)?
+async fn read_body(server: &Server, body: Body) -> Result<Vec<u8>, Refusal> {
+    let read = read_chunks(body, MESSAGES_A_BODY * server.limits().message_bytes.saturating_mul(ESCAPED));
+    timeout(server.limits().connect_timeout, read).await.map_err(|_| Refusal::TooSlow)?
 }
 
 async fn read_chunks(body: Body, limit: usize) -> Result<Vec<u8>, Refusal> {

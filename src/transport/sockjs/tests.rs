@@ -18,11 +18,9 @@ use super::registry::{XhrSession, XhrSessions};
 use super::response::{ResponseBody, response};
 use super::websocket::SockJsWebSocket;
 use super::xhr::{Kind, PollRequest, XhrTransport};
-use crate::clock::Timestamp;
-use crate::call::Peer;
 use crate::limits::Limits;
-use crate::session::{Link, Outbox, Session};
-use crate::transport::{Goodbye, Received, Transport};
+use crate::outbox::{Link, Outbox};
+use crate::session::{Goodbye, Received, Transport};
 
 const SOON: Duration = Duration::from_millis(20);
 const NEVER: Duration = Duration::from_hours(1);
@@ -31,22 +29,17 @@ fn pace(heartbeat: Duration, pong: Duration, absence: Duration) -> Pace {
     Pace { heartbeat, pong, absence }
 }
 
-fn session() -> Arc<Session> {
-    Session::new(
-        "id".to_owned(),
-        Timestamp::from_milliseconds(0),
-        Peer::default(),
-        Outbox::new(Link::Driver, &Limits::default()),
-    )
+fn outbox() -> Arc<Outbox> {
+    Arc::new(Outbox::new(Link::Driver, &Limits::default()))
 }
 
 /// Drives a transport until it receives something or breaks the session off.
-async fn drive(transport: &mut impl Transport, session: &Arc<Session>) -> Option<Received> {
+async fn drive(transport: &mut impl Transport, outbox: &Arc<Outbox>) -> Option<Received> {
     poll_fn(|context| {
-        session.outbox().register_driver(context);
-        let received = transport.poll_receive(session, context);
-        transport.poll_send(session, context);
-        if session.outbox().is_broken_off() {
+        outbox.register_driver(context);
+        let received = transport.poll_receive(context);
+        transport.poll_send(outbox, context);
+        if outbox.is_broken_off() {
             return Poll::Ready(None);
         }
         received.map(Some)
@@ -59,14 +52,14 @@ struct Xhr {
     sessions: XhrSessions,
     client: Arc<XhrSession>,
     transport: XhrTransport,
-    session: Arc<Session>,
+    outbox: Arc<Outbox>,
 }
 
 impl Xhr {
     fn new(pace: Pace) -> Self {
         let sessions = XhrSessions::new(pace);
         let (client, transport) = sessions.find_or_add("a");
-        Self { sessions, client, transport: transport.unwrap(), session: session() }
+        Self { sessions, client, transport: transport.unwrap(), outbox: outbox() }
     }
 
     /// One whose client has polled once.
@@ -86,7 +79,7 @@ impl Xhr {
 
     /// The next chunk of a response.
     async fn read(&mut self, body: &mut ResponseBody) -> Option<String> {
-        let driving = drive(&mut self.transport, &self.session);
+        let driving = drive(&mut self.transport, &self.outbox);
         let chunk = tokio::select! {
             biased;
             chunk = body.next() => chunk,
@@ -96,7 +89,7 @@ impl Xhr {
     }
 
     async fn is_broken_off(&mut self) -> bool {
-        let driving = drive(&mut self.transport, &self.session);
+        let driving = drive(&mut self.transport, &self.outbox);
         matches!(timeout(Duration::from_secs(5), driving).await, Ok(None))
     }
 }
@@ -127,7 +120,7 @@ async fn a_stream_ends_when_it_is_long() {
     xhr.read(&mut body).await.unwrap();
     let message = "x".repeat(1 << 10);
     for _ in 0..128 {
-        xhr.session.send(message.clone().into());
+        xhr.outbox.send(message.clone().into());
         assert_eq!(xhr.read(&mut body).await, Some(format!("a[\"{message}\"]\n")));
     }
     assert_eq!(xhr.read(&mut body).await, None);
@@ -136,8 +129,8 @@ async fn a_stream_ends_when_it_is_long() {
 #[tokio::test]
 async fn what_waits_goes_into_one_frame() {
     let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
-    xhr.session.send("a".into());
-    xhr.session.send("b".into());
+    xhr.outbox.send("a".into());
+    xhr.outbox.send("b".into());
     let mut body = xhr.poll(Kind::Polling);
     assert_eq!(xhr.read(&mut body).await.as_deref(), Some("a[\"a\",\"b\"]\n"));
 }
@@ -161,7 +154,7 @@ async fn a_client_that_vanishes_in_the_middle_of_a_response_is_gone() {
     for kind in [Kind::Polling, Kind::Streaming] {
         let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
         let body = xhr.poll(kind);
-        assert!(drive(&mut xhr.transport, &xhr.session).now_or_never().is_none());
+        assert!(drive(&mut xhr.transport, &xhr.outbox).now_or_never().is_none());
         drop(body);
         assert!(xhr.is_broken_off().await);
     }
@@ -174,15 +167,15 @@ async fn a_second_poll_is_refused_and_the_first_goes_on() {
     let refusal = xhr.read(&mut second).await;
     assert_eq!(refusal.as_deref(), Some("c[2010,\"Another connection still open\"]\n"));
     assert_eq!(xhr.read(&mut second).await, None);
-    xhr.session.send("a".into());
+    xhr.outbox.send("a".into());
     assert_eq!(xhr.read(&mut first).await.as_deref(), Some("a[\"a\"]\n"));
 }
 
 #[tokio::test]
 async fn a_closed_session_tells_so_to_every_poll() {
     let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
-    xhr.session.send("last".into());
-    xhr.transport.close(&xhr.session, Goodbye::new(3000, "Go away!"));
+    xhr.outbox.send("last".into());
+    xhr.transport.close(&xhr.outbox, Goodbye::new(3000, "Go away!"));
     let mut body = xhr.poll(Kind::Polling);
     assert_eq!(xhr.read(&mut body).await.as_deref(), Some("a[\"last\"]\n"));
     for kind in [Kind::Polling, Kind::Polling] {
@@ -197,7 +190,7 @@ async fn a_server_that_goes_away_says_so_and_leaves() {
     let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
     let mut body = xhr.poll(Kind::Streaming);
     xhr.read(&mut body).await.unwrap();
-    xhr.transport.close(&xhr.session, Goodbye::new(1001, "The server is shutting down"));
+    xhr.transport.close(&xhr.outbox, Goodbye::new(1001, "The server is shutting down"));
     assert!(xhr.is_broken_off().await);
     let farewell = body.next().await.unwrap().unwrap();
     assert_eq!(farewell, "c[1001,\"The server is shutting down\"]\n");
@@ -210,7 +203,7 @@ async fn messages_arrive_in_order() {
         xhr.client.messages.send(Received::Frame(message.into())).await.unwrap();
     }
     for message in ["a", "b"] {
-        let received = drive(&mut xhr.transport, &xhr.session).await;
+        let received = drive(&mut xhr.transport, &xhr.outbox).await;
         assert!(matches!(received, Some(Received::Frame(frame)) if frame == message));
     }
 }
@@ -228,8 +221,8 @@ async fn websocket(pace: Pace) -> (Server, Client) {
 #[tokio::test]
 async fn a_websocket_that_answers_pings_stays() {
     let (mut server, mut client) = websocket(pace(SOON, SOON * 10, NEVER)).await;
-    let session = session();
-    let driving = drive(&mut server, &session);
+    let outbox = outbox();
+    let driving = drive(&mut server, &outbox);
     let reading = async {
         assert_eq!(client.next().await.unwrap().unwrap(), Message::text("o"));
         // tungstenite answers the pings while it is read.
@@ -246,7 +239,7 @@ async fn a_websocket_that_answers_pings_stays() {
 #[tokio::test]
 async fn a_websocket_that_answers_no_ping_is_closed() {
     let (mut server, _client) = websocket(pace(SOON, SOON, NEVER)).await;
-    let received = drive(&mut server, &session()).await;
+    let received = drive(&mut server, &outbox()).await;
     let expected = Goodbye::new(3000, "No response from heartbeat");
     assert!(matches!(received, Some(Received::Refused(goodbye)) if goodbye == expected));
 }
@@ -254,13 +247,13 @@ async fn a_websocket_that_answers_no_ping_is_closed() {
 #[tokio::test]
 async fn a_frame_brings_messages_one_after_the_other() {
     let (mut server, mut client) = websocket(pace(NEVER, NEVER, NEVER)).await;
-    let session = session();
+    let outbox = outbox();
     for frame in ["", r#"["a",1,"b"]"#, r#""c""#] {
         client.send(Message::text(frame)).await.unwrap();
     }
     let mut received = Vec::new();
     for _ in 0..4 {
-        received.push(match drive(&mut server, &session).await {
+        received.push(match drive(&mut server, &outbox).await {
             Some(Received::Frame(frame)) => frame.to_string(),
             Some(Received::Garbage) => "garbage".to_owned(),
             _ => "the end".to_owned(),
@@ -272,12 +265,12 @@ async fn a_frame_brings_messages_one_after_the_other() {
 #[tokio::test]
 async fn a_full_websocket_keeps_what_waits_in_the_outbox() {
     let (mut server, mut client) = websocket(pace(NEVER, NEVER, NEVER)).await;
-    let session = session();
+    let outbox = outbox();
     let message = "x".repeat(60 << 10);
     for _ in 0..10 {
-        session.send(message.clone().into());
+        outbox.send(message.clone().into());
     }
-    let driving = drive(&mut server, &session);
+    let driving = drive(&mut server, &outbox);
     let reading = async {
         let mut bytes = 0;
         while bytes < 10 * message.len() {

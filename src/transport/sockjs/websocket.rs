@@ -13,9 +13,9 @@ use tokio::time::{Instant, Sleep, sleep};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{Pace, messages};
-use crate::session::Session;
+use crate::outbox::Outbox;
+use crate::session::{Goodbye, Received, Transport};
 use crate::transport::websocket::{Reader, accept, close_frame};
-use crate::transport::{Goodbye, Received, Transport};
 
 /// A frame is full when it has this much.
 const FRAME_BYTES: usize = 64 << 10;
@@ -55,7 +55,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> SockJsWebSocket<Io> {
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Transport for SockJsWebSocket<Io> {
-    fn poll_receive(&mut self, _: &Arc<Session>, context: &mut Context<'_>) -> Poll<Received> {
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Received> {
         // First what has arrived: the pong may be behind it.
         if let Poll::Ready(received) = self.poll_message(context) {
             return Poll::Ready(received);
@@ -64,26 +64,26 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Transport for SockJsWebSocket<Io
         Poll::Ready(Received::Refused(Goodbye::new(3000, "No response from heartbeat")))
     }
 
-    fn poll_send(&mut self, session: &Arc<Session>, context: &mut Context<'_>) {
+    fn poll_send(&mut self, outbox: &Arc<Outbox>, context: &mut Context<'_>) {
         loop {
             match Pin::new(&mut self.reader.stream).poll_ready(context) {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => return session.outbox().break_off(),
+                Poll::Ready(Err(_)) => return outbox.break_off(),
                 Poll::Pending => return,
             }
-            let Some(message) = self.next_message(session) else {
+            let Some(message) = self.next_message(outbox) else {
                 break;
             };
             if Pin::new(&mut self.reader.stream).start_send(message).is_err() {
-                return session.outbox().break_off();
+                return outbox.break_off();
             }
         }
         let _until_writable = Pin::new(&mut self.reader.stream).poll_flush(context);
     }
 
-    fn close(&mut self, session: &Arc<Session>, goodbye: Goodbye) {
+    fn close(&mut self, outbox: &Arc<Outbox>, goodbye: Goodbye) {
         self.heartbeat = None;
-        while let Some(message) = self.next_message(session) {
+        while let Some(message) = self.next_message(outbox) {
             self.put(message);
         }
         if !self.is_broken {
@@ -161,7 +161,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> SockJsWebSocket<Io> {
         Received::Refused(goodbye)
     }
 
-    fn next_message(&mut self, session: &Session) -> Option<Message> {
+    fn next_message(&mut self, outbox: &Outbox) -> Option<Message> {
         if !self.greeted {
             self.greeted = true;
             return Some(Message::text(sockjs::OPEN));
@@ -169,7 +169,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> SockJsWebSocket<Io> {
         if std::mem::take(&mut self.ping_due) {
             return Some(Message::Ping(Bytes::new()));
         }
-        messages::take_frame(session, FRAME_BYTES).map(Message::text)
+        messages::take_frame(outbox, FRAME_BYTES).map(Message::text)
     }
 
     /// Sends without waiting; what fails shows at the next read.

@@ -13,8 +13,8 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::registry::Place;
 use super::response::ResponseWriter;
 use super::{Pace, messages};
-use crate::session::Session;
-use crate::transport::{Goodbye, Received, Transport};
+use crate::outbox::Outbox;
+use crate::session::{Goodbye, Received, Transport};
 
 /// A stream ends after this many bytes, since browsers keep all of it in memory; Meteor's `response_limit`. A frame of
 /// messages is as long at the most, if no single message is longer.
@@ -111,29 +111,29 @@ impl XhrTransport {
 }
 
 impl Transport for XhrTransport {
-    fn poll_receive(&mut self, _: &Arc<Session>, context: &mut Context<'_>) -> Poll<Received> {
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Received> {
         if self.is_over {
             return Poll::Ready(Received::Closed);
         }
         self.messages.poll_recv(context).map(|received| received.unwrap_or(Received::Closed))
     }
 
-    fn poll_send(&mut self, session: &Arc<Session>, context: &mut Context<'_>) {
+    fn poll_send(&mut self, outbox: &Arc<Outbox>, context: &mut Context<'_>) {
         self.poll_requests(context);
         let is_gone = self.poll_gone(context).is_ready();
-        self.write_frames(session);
-        let is_absent = self.poll_timer(session, context).is_ready();
+        self.write_frames(outbox);
+        let is_absent = self.poll_timer(outbox, context).is_ready();
         if !self.is_over && (is_gone || is_absent || self.has_left()) {
             self.is_over = true;
             // Nothing is read from a client for which much waits, so it has to be said here as well.
-            session.outbox().break_off();
+            outbox.break_off();
             context.waker().wake_by_ref();
         }
     }
 
-    fn close(&mut self, session: &Arc<Session>, goodbye: Goodbye) {
+    fn close(&mut self, outbox: &Arc<Outbox>, goodbye: Goodbye) {
         self.goodbye = Some(goodbye);
-        self.write_frames(session);
+        self.write_frames(outbox);
     }
 }
 
@@ -156,14 +156,14 @@ impl XhrTransport {
     }
 
     /// Ready when the client has had no request open for too long.
-    fn poll_timer(&mut self, session: &Session, context: &mut Context<'_>) -> Poll<()> {
+    fn poll_timer(&mut self, outbox: &Outbox, context: &mut Context<'_>) -> Poll<()> {
         while self.timer.as_mut().poll(context).is_ready() {
             if self.open.is_none() {
                 return Poll::Ready(());
             }
             self.heartbeat_due = true;
             self.set_timer(self.pace.heartbeat);
-            self.write_frames(session);
+            self.write_frames(outbox);
         }
         Poll::Pending
     }
@@ -179,19 +179,19 @@ impl XhrTransport {
         goes_away && self.open.is_none()
     }
 
-    fn write_frames(&mut self, session: &Session) {
-        while self.write_frame(session) {}
+    fn write_frames(&mut self, outbox: &Outbox) {
+        while self.write_frame(outbox) {}
     }
 
     /// Writes a frame, if there is one and a request that takes it.
-    fn write_frame(&mut self, session: &Session) -> bool {
+    fn write_frame(&mut self, outbox: &Outbox) -> bool {
         let Some(open) = self.open.as_mut().filter(|open| open.writer.is_ready()) else {
             return false;
         };
         if !self.greeted {
             self.greeted = true;
             open.write(sockjs::OPEN.to_owned());
-        } else if let Some(frame) = messages::take_frame(session, RESPONSE_BYTES) {
+        } else if let Some(frame) = messages::take_frame(outbox, RESPONSE_BYTES) {
             open.write(frame);
         } else if let Some(goodbye) = self.goodbye {
             open.write_last(sockjs::close(goodbye.code, goodbye.reason));

@@ -104,7 +104,7 @@ impl Bank {
             .method("strict", gated().require_second_factor(), ok)
             .method("noPassword", gated().disable_password_fallback(), ok)
             .method("fresh", gated().max_age(Duration::from_mins(1)), ok)
-            .method("outer", gated(), async |me: SignedIn| me.call::<String>("strict", &()).await)
+            .method("outer", gated(), async |me: SignedIn| me.context().call::<String>("strict", &()).await)
             .method("address", TwoFactor::none(), address)
             .method("item", TwoFactor::none(), item)
             .get(Route::new("items/:id").takes([Field::number("count").optional()]), TwoFactor::none(), item)
@@ -190,7 +190,8 @@ async fn item(_: Context, item: Item) -> MethodResult<String> {
 }
 
 async fn address(context: Context) -> MethodResult<Option<String>> {
-    Ok(context.connection().and_then(bolide::Connection::client_address))
+    let address = context.connection().and_then(bolide::Connection::client_address);
+    Ok(address.map(|address| address.to_string()))
 }
 
 async fn ok(_: SignedIn) -> MethodResult<&'static str> {

@@ -3,8 +3,13 @@
 //! Whoever has something to send writes into the socket itself, if the socket takes it: no task is woken for that. What
 //! a socket does not take waits here, bounded, and the driver goes on when the socket is writable.
 
+mod cork;
+mod framing;
+mod queue;
+
 use std::cell::RefCell;
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -13,8 +18,11 @@ use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::net::tcp::OwnedWriteHalf;
 
-use super::queue::{Item, Queue};
 use crate::limits::Limits;
+use queue::Queue;
+
+pub(crate) use cork::{expect_more, poll};
+pub(crate) use queue::Item;
 
 /// How many bytes one write is given at the most.
 const WRITE_BYTES: usize = 64 << 10;
@@ -44,7 +52,6 @@ pub(crate) struct Outbox {
 struct State {
     link: Link,
     waiting: Queue,
-    /// Whether what comes now does not count as too much.
     /// How many bursts are under way, on other tasks perhaps.
     bursts: usize,
     /// What the socket did not take of the last write.
@@ -94,7 +101,7 @@ impl Outbox {
     }
 
     /// Takes a message and writes it at once, if the socket takes it.
-    pub(super) fn push(&self, item: Item) {
+    fn push(&self, item: Item) {
         let mut state = self.state.lock();
         if state.is_idle() {
             state.write_alone(&item);
@@ -105,7 +112,7 @@ impl Outbox {
     }
 
     /// Takes a message that is written when the cork comes off. Says whether this is the first one.
-    pub(super) fn push_corked(&self, item: Item) -> bool {
+    fn push_corked(&self, item: Item) -> bool {
         let mut state = self.state.lock();
         state.put(item);
         if state.waiting.bytes() >= CORKED_BYTES {
@@ -117,10 +124,25 @@ impl Outbox {
     }
 
     /// Writes what a poll has sent.
-    pub(super) fn uncork(&self) {
+    fn uncork(&self) {
         let mut state = self.state.lock();
         state.corked = false;
         self.flush(&mut state);
+    }
+
+    /// Sends a message. It is on its way when the current poll of the calling task ends, or at once outside of one.
+    pub(crate) fn send(self: &Arc<Self>, frame: ByteString) {
+        cork::send(self, Item::Message(frame));
+    }
+
+    /// Sends a `ping` or `pong`, which does not count as a message.
+    pub(crate) fn send_uncounted(self: &Arc<Self>, frame: ByteString) {
+        cork::send(self, Item::Heartbeat(frame));
+    }
+
+    /// Sends a message of which a slow client needs only the latest.
+    pub(crate) fn send_volatile(self: &Arc<Self>, collection: &Arc<str>, event: &str, frame: ByteString) {
+        cork::send(self, Item::Volatile { key: (Arc::clone(collection), event.into()), frame });
     }
 
     /// Takes a frame of the transport's own.

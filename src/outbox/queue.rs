@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::transport::framing;
+use super::framing;
 
 /// Something that waits for the client.
 #[derive(Clone, Debug)]

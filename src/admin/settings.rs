@@ -7,18 +7,20 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{EMAIL_CODES_ENABLED, MANDATORY_ROLES, SettingDefinition, SettingError, TOTP_ENABLED, TWO_FACTOR_ENABLED};
 use crate::accounts::AccountsCore;
 use crate::accounts::permissions::{EDIT_PRIVILEGED_SETTING, VIEW_PRIVILEGED_SETTING};
-use crate::app::AppBuilder;
 use crate::call::{Connection, Context, MethodError, MethodResult, Parameters, SignedIn, TwoFactor, details};
 use crate::publication::{Document, Subscription, When, follow};
+use crate::registry::Registry;
+use crate::settings::{
+    EMAIL_CODES_ENABLED, MANDATORY_ROLES, SettingDefinition, SettingError, TOTP_ENABLED, TWO_FACTOR_ENABLED,
+};
 use crate::user::UserId;
 
-pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuilder {
+pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     let (public, private, one, many) = (Arc::clone(core), Arc::clone(core), Arc::clone(core), Arc::clone(core));
     let (gated, shown) = (TwoFactor::required(), Arc::downgrade(core));
-    builder
+    registry
         .publish("settings:public", async move |subscription: Subscription| show_public(shown, subscription).await)
         .method_unless_there("public-settings/get", TwoFactor::none(), async move |_: Context, _: Parameters| {
             Ok(public.list_settings(SettingDefinition::is_public))
@@ -29,7 +31,7 @@ pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
         })
         .method_unless_there("saveSetting", gated, async move |me: SignedIn, parameters: Parameters| {
             require(&me, EDIT_PRIVILEGED_SETTING).await?;
-            one.change_setting(&parameters.get::<String>(0)?, parameters.get(1)?, me.connection()).await?;
+            one.change_setting(&parameters.get::<String>(0)?, parameters.get(1)?, me.context().connection()).await?;
             Ok(true)
         })
         .method_unless_there("saveSettings", gated, async move |me: SignedIn, changes: Vec<Change>| {
@@ -38,10 +40,10 @@ pub(crate) fn register(core: &Arc<AccountsCore>, builder: AppBuilder) -> AppBuil
                 many.settings.check(&change.id, change.value.clone()).map_err(DdpError::from)?;
             }
             for change in changes {
-                many.change_setting(&change.id, change.value, me.connection()).await?;
+                many.change_setting(&change.id, change.value, me.context().connection()).await?;
             }
             Ok(true)
-        })
+        });
 }
 
 /// The public settings, as documents that change as the settings do.
@@ -135,7 +137,7 @@ impl AccountsCore {
 }
 
 async fn require(me: &SignedIn, permission: &str) -> MethodResult<()> {
-    if me.has_permission(permission).await? { Ok(()) } else { Err(not_allowed(me.method_name())) }
+    if me.has_permission(permission).await? { Ok(()) } else { Err(not_allowed(me.context().method_name())) }
 }
 
 /// In Rocket.Chat's words for settings.

@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 const HEADER_BYTES: usize = 10;
 
 /// Appends one text frame, as a server sends it: whole, and not masked.
-pub(crate) fn write_text_frame(bytes: &mut Vec<u8>, text: &str) {
+pub(super) fn write_text_frame(bytes: &mut Vec<u8>, text: &str) {
     let header = FrameHeader { is_final: true, opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
     let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
     bytes.reserve(text.len() + HEADER_BYTES);

@@ -1,0 +1,173 @@
+//! [`Invocation`]: one run of a method. There is one way to make a call: a client makes it, the application makes it, or
+//! another call makes it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bolide_protocol::two_factor::TwoFactorCode;
+use bolide_protocol::{RandomStream, random};
+use parking_lot::Mutex;
+
+use super::{AppCore, Caller, Connection, Method};
+use crate::chance::{Chance, Generator};
+use crate::user::UserId;
+
+/// One run of a method.
+pub(crate) struct Invocation {
+    pub(super) core: Arc<AppCore>,
+    pub(super) method: Arc<Method>,
+    pub(super) connection: Option<Connection>,
+    pub(super) origin: Origin,
+    random: Mutex<CallRandom>,
+    /// Whether the gate has admitted this call, or the one that it was made from.
+    pub(super) admitted: AtomicBool,
+    /// The code that came with a call whose handler may demand one.
+    pub(super) shown: Mutex<Option<TwoFactorCode>>,
+}
+
+/// What made a call.
+pub(super) enum Origin {
+    /// A client's message or request, with the state that nested calls share.
+    Client(Root),
+    /// The application.
+    Application(Root),
+    /// Another call. `by_client` if the client named the method: then rate limits and restrictions of its user count.
+    Nested { parent: Arc<Invocation>, by_client: bool },
+}
+
+/// What a call shares with all calls that are made from it.
+pub(super) struct Root {
+    /// The user at the start of the call, or the one that a method has signed in since.
+    user: Mutex<Option<UserId>>,
+    unblocked: AtomicBool,
+}
+
+impl Invocation {
+    /// A call that a client makes over its connection. `seed` is what the client's stub draws its ids from.
+    pub(crate) fn of_client(
+        core: &Arc<AppCore>,
+        method: &Arc<Method>,
+        connection: Connection,
+        user: Option<UserId>,
+        seed: Option<String>,
+    ) -> Arc<Self> {
+        Self::new(core, method, Some(connection), Origin::Client(Root::new(user)), seed, false)
+    }
+
+    /// A call that the application makes itself.
+    pub(crate) fn internal(core: &Arc<AppCore>, method: &Arc<Method>, caller: Caller) -> Arc<Self> {
+        Self::new(core, method, None, Origin::Application(Root::new(caller.into_user())), None, false)
+    }
+
+    /// A call that another call makes, for the same user on the same connection. Where that one was admitted by the gate,
+    /// so is this one.
+    pub(super) fn nested(parent: &Arc<Self>, method: &Arc<Method>) -> Arc<Self> {
+        let is_admitted = parent.admitted.load(Ordering::Acquire);
+        Self::within(parent, method, false, is_admitted)
+    }
+
+    /// A call that another call makes because the client named the method: limits and the gate apply as if the client had
+    /// called it.
+    pub(super) fn nested_for_client(parent: &Arc<Self>, method: &Arc<Method>) -> Arc<Self> {
+        Self::within(parent, method, true, false)
+    }
+
+    fn within(parent: &Arc<Self>, method: &Arc<Method>, by_client: bool, is_admitted: bool) -> Arc<Self> {
+        let seed = parent.with_random(|random| random.rpc_seed(&method.name));
+        let origin = Origin::Nested { parent: Arc::clone(parent), by_client };
+        Self::new(&parent.core, method, parent.connection.clone(), origin, Some(seed), is_admitted)
+    }
+
+    fn new(
+        core: &Arc<AppCore>,
+        method: &Arc<Method>,
+        connection: Option<Connection>,
+        origin: Origin,
+        seed: Option<String>,
+        is_admitted: bool,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            core: Arc::clone(core),
+            method: Arc::clone(method),
+            connection,
+            origin,
+            random: Mutex::new(CallRandom::new(seed)),
+            admitted: AtomicBool::new(is_admitted),
+            shown: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn method_name(&self) -> &str {
+        &self.method.name
+    }
+
+    /// Returns who is signed in now.
+    pub(super) fn user(&self) -> Option<UserId> {
+        self.root().user.lock().clone()
+    }
+
+    /// Goes on as another user. The gate has admitted the one before: it is asked again.
+    pub(super) fn become_user(&self, user: Option<UserId>) {
+        *self.root().user.lock() = user;
+        self.forget_admission();
+    }
+
+    pub(super) fn unblock(&self) {
+        self.root().unblocked.store(true, Ordering::Release);
+    }
+
+    /// Returns whether the client's next messages run while this call goes on.
+    pub(crate) fn is_unblocked(&self) -> bool {
+        self.root().unblocked.load(Ordering::Acquire)
+    }
+
+    /// Returns whether a client chose this method: then its rate limits count, and what restricts its user.
+    pub(super) const fn is_from_client(&self) -> bool {
+        matches!(self.origin, Origin::Client(_) | Origin::Nested { by_client: true, .. })
+    }
+
+    pub(super) fn with_random<Output>(&self, draw: impl FnOnce(&mut RandomStream) -> Output) -> Output {
+        draw(self.random.lock().stream(&*self.core.chance))
+    }
+
+    fn forget_admission(&self) {
+        self.admitted.store(false, Ordering::Release);
+        if let Origin::Nested { parent, .. } = &self.origin {
+            parent.forget_admission();
+        }
+    }
+
+    fn root(&self) -> &Root {
+        match &self.origin {
+            Origin::Client(root) | Origin::Application(root) => root,
+            Origin::Nested { parent, .. } => parent.root(),
+        }
+    }
+}
+
+impl Root {
+    const fn new(user: Option<UserId>) -> Self {
+        Self { user: Mutex::new(user), unblocked: AtomicBool::new(false) }
+    }
+}
+
+/// The random streams of a call, made when the first id is drawn.
+struct CallRandom {
+    seed: Option<String>,
+    stream: Option<RandomStream>,
+}
+
+impl CallRandom {
+    fn new(seed: Option<String>) -> Self {
+        // As in Meteor, an empty seed counts as missing.
+        Self { seed: seed.filter(|seed| !seed.is_empty()), stream: None }
+    }
+
+    fn stream(&mut self, chance: &dyn Chance) -> &mut RandomStream {
+        let seed = &mut self.seed;
+        self.stream.get_or_insert_with(|| {
+            let seed = seed.take().unwrap_or_else(|| random::hex_string(&mut Generator(chance), 20));
+            RandomStream::new(seed)
+        })
+    }
+}

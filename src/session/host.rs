@@ -1,0 +1,80 @@
+//! [`Host`]: what all sessions of an app share, kept in a slot of the app.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::registry::Sessions;
+use super::{Goodbye, Request, Session, Transport, drive};
+use crate::call::{AppCore, Connection};
+use crate::limits::{Heartbeat, Limits};
+use crate::outbox::{Link, Outbox};
+use crate::peer::Peer;
+use crate::publication::{PublicationRegistry, Recipient, Strategies};
+
+/// Runs for every session that is opened.
+pub(crate) type ConnectionHook = Box<dyn Fn(Connection) + Send + Sync>;
+
+/// What all sessions of an app share.
+pub(crate) struct Host {
+    pub(crate) publications: PublicationRegistry,
+    pub(super) strategies: Arc<Strategies>,
+    pub(super) heartbeat: Heartbeat,
+    pub(super) connection_hooks: Vec<ConnectionHook>,
+    pub(crate) sessions: Sessions,
+    /// Cancelled when the app shuts down.
+    pub(crate) stopping: CancellationToken,
+    /// The tasks that a shutdown waits for.
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Host {
+    pub(crate) fn new(
+        publications: PublicationRegistry,
+        strategies: Strategies,
+        heartbeat: Heartbeat,
+        connection_hooks: Vec<ConnectionHook>,
+    ) -> Self {
+        Self {
+            publications,
+            strategies: Arc::new(strategies),
+            heartbeat,
+            connection_hooks,
+            sessions: Sessions::default(),
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Makes a session for a client that has just connected. It is not open before the client's `connect`.
+    pub(crate) fn new_session(&self, core: &AppCore, peer: Peer, link: Link) -> Arc<Session> {
+        let outbox = Arc::new(Outbox::new(link, &core.limits));
+        let recipient = Recipient::new(outbox, Arc::clone(&self.strategies));
+        Session::new(core.random_id(), core.clock.now(), peer, recipient)
+    }
+
+    /// Runs a session in a task of its own.
+    pub(crate) fn spawn(self: &Arc<Self>, core: &Arc<AppCore>, session: Arc<Session>, transport: Box<dyn Transport>) {
+        self.tasks.spawn(drive(Arc::clone(core), Arc::clone(self), session, transport));
+    }
+
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    /// Lets running methods end within the timeout, and closes all sessions with 1001.
+    pub(crate) async fn shut_down(&self, limits: &Limits) {
+        self.stopping.cancel();
+        self.tasks.close();
+        self.sessions.request(|| Request::ShutDown);
+        if timeout(limits.shutdown_timeout, self.tasks.wait()).await.is_ok() {
+            return;
+        }
+        tracing::warn!("methods still run after the shutdown timeout; their connections are closed");
+        self.sessions.request(|| Request::Close(Goodbye::new(1001, "The server is shutting down")));
+        let _late = timeout(Duration::from_millis(500), self.tasks.wait()).await;
+    }
+}
