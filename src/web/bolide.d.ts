@@ -1,22 +1,22 @@
-// Types of bolide.js.
+// Types for bolide.js.
 
-/** What EJSON can hold. Types that were registered with `EJSON.register` are welcome too. */
+/** Any EJSON value, including types that were registered with `EJSON.register`. */
 export type Value = unknown;
 
 export interface Options {
-  /** The constructor of WebSockets, where there is no global one. */
+  /** The WebSocket constructor, for environments without a global one. */
   WebSocket?: new (url: string) => unknown;
-  /** Whether to connect again when the connection is lost. Default: true. */
+  /** Whether to reconnect when the connection is lost. Default: true. */
   reconnect?: boolean;
-  /** How long to wait before the first attempt to reconnect, in milliseconds; each further one waits twice as long. Default: 200. */
+  /** Delay before the first attempt to reconnect, in milliseconds. It doubles with each attempt. Default: 200. */
   shortestDelay?: number;
-  /** The longest wait between two attempts, in milliseconds. Default: 30 000. */
+  /** Maximum delay between two attempts, in milliseconds. Default: 30 000. */
   longestDelay?: number;
-  /** How long a server may take to greet back, in milliseconds. Default: 10 000. */
+  /** Timeout for the server's answer to `connect`, in milliseconds. Default: 10 000. */
   connectTimeout?: number;
-  /** After how much silence the server is pinged, in milliseconds; 0 for never. Default: 17 500. */
+  /** How long the connection may be silent before the client sends a ping, in milliseconds; 0 disables pings. Default: 17 500. */
   heartbeatInterval?: number;
-  /** How long the server may take to answer a ping, in milliseconds. Default: 15 000. */
+  /** Timeout for the answer to a ping, in milliseconds. Default: 15 000. */
   heartbeatTimeout?: number;
 }
 
@@ -24,24 +24,24 @@ export type Status = 'offline' | 'connecting' | 'connected' | 'waiting' | 'close
 
 export interface Login {
   userId: string;
-  /** For `loginWithToken`, as long as it has not expired. */
+  /** The token for `loginWithToken`, valid until it expires. */
   token: string;
   tokenExpires?: Date;
 }
 
-/** Which user: a username, an e-mail address (a text with `@`), or exactly one of these. */
+/** Selects a user: a username, an e-mail address (a string with `@`), or exactly one of these objects. */
 export type UserSelector = string | { id: string } | { username: string } | { email: string };
 
-/** What the server asks for. */
+/** The server's request for a second factor. */
 export interface Challenge {
   method: 'totp' | 'email' | 'password';
-  /** As the server sent it: for 'email' with `emailOrUsername` and `codeGenerated`, for all with `availableMethods`. */
+  /** As the server sent it: always with `availableMethods`, for 'email' also with `emailOrUsername` and `codeGenerated`. */
   details: { method: string; codeGenerated?: boolean; emailOrUsername?: string; availableMethods?: string[]; [name: string]: unknown };
-  /** `error.error` is 'totp-required' at first, 'totp-invalid' after a wrong code. */
+  /** `error.error` is 'totp-required' for the first code and 'totp-invalid' after a wrong code. */
   error: DdpError;
   /** 1 for the first code, 2 for the next, … */
   attempt: number;
-  /** The call that needs it. A login shows no params: they hold the password. */
+  /** The call that needs a code. The params of a login are omitted, because they contain the password. */
   call: { method: string; params: Value[] };
 }
 
@@ -50,24 +50,24 @@ export type Code = string | null | undefined;
 export interface Subscription {
   readonly id: string;
   readonly name: string;
-  /** Settles when all documents are there; fails with what the server says, or `subscription-stopped`. */
+  /** Resolves when all documents have arrived. Rejects with the server's error, or with `subscription-stopped`. */
   readonly ready: Promise<void>;
-  /** Settles when the subscription is over: with an error, if it failed. */
+  /** Resolves when the subscription ends: to the error if it failed, otherwise to undefined. */
   readonly ended: Promise<DdpError | undefined>;
-  /** Ends it. The promise settles when its documents are gone. */
+  /** Ends the subscription. The promise resolves when its documents have been removed. */
   stop(): Promise<DdpError | undefined>;
 }
 
 export interface Events {
   status: (status: Status) => void;
-  /** Null after a logout; `error` if the server no longer took the token. */
+  /** `login` is null after a logout; `error` is set if the server rejected the token. */
   login: (login: Login | null, error?: DdpError) => void;
-  /** The server's complaint of something that this client sent (Meteor's `error` message), or what it sent that makes no sense. */
+  /** The server's report of an invalid message from this client (DDP's `error` message), or an error for a malformed message from the server. */
   error: (problem: { msg: 'error'; reason: string; offendingMessage?: unknown } | Error) => void;
 }
 
 export class DdpClient {
-  /** Without an address: that of the server that this module came from. */
+  /** `url` defaults to the server that served this module. */
   constructor(url?: string, options?: Options);
   readonly status: Status;
   readonly userId: string | null;
@@ -109,7 +109,7 @@ export class Collection<Fields extends object = any> implements Iterable<Documen
 
 export class DdpError extends Error {
   constructor(error: { error: string | number; reason?: string; details?: any; message?: string; [name: string]: unknown });
-  /** The code, as the server sent it: Meteor's own are numbers, such as 403 and 404. */
+  /** The code, as the server sent it. Meteor's own codes are numbers, such as 403 and 404. */
   error: string | number;
   reason?: string;
   details?: any;

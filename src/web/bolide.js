@@ -1,5 +1,5 @@
-// bolide.js: a client for DDP servers - Bolide, Meteor, Rocket.Chat - that answers when a call asks for a second factor.
-// ES modules without dependencies, for browsers and Node.js. Types: `bolide.d.ts`. Its parts are in `bolide/`.
+// bolide.js: a client for DDP servers (Bolide, Meteor, Rocket.Chat) that handles prompts for a second factor.
+// ES modules without dependencies, for browsers and Node.js. Types: `bolide.d.ts`. Internal modules: `bolide/`.
 
 import { Connection } from './bolide/connection.js';
 import { Store } from './bolide/documents.js';
@@ -14,7 +14,7 @@ export { CustomValue } from './bolide/ejson.js';
 export { DdpError, EJSON, passwordDigest, sha256 };
 
 /**
- * A client of one server. It keeps a connection, the login, subscriptions and their documents.
+ * A client of one server. It manages the connection, the login, subscriptions and their documents.
  *
  *     const client = new DdpClient('wss://example.com/websocket');
  *     client.onTwoFactor(({ method }) => prompt(`Your code (${method})`));
@@ -27,13 +27,13 @@ export class DdpClient {
   #listeners = { status: new Set(), login: new Set(), error: new Set() };
   #twoFactor = new TwoFactorWrapper();
   #login = null;
-  /** The renewal of the login on a new session; until it has ended, nothing else is sent. */
+  /** The renewal of the login on a new session. Other requests wait for it. */
   #renewal = null;
-  /** Requests that the server owes an answer, in the order in which they were made. */
+  /** Requests that the server has not answered, in the order in which they were made. */
   #requests = new Map();
   #subscriptions = new Map();
   #store = new Store();
-  /** Subscriptions of an older session whose documents have not all come again. */
+  /** Subscriptions of the previous session that are not ready yet on the current one. */
   #awaited = new Set();
   #onceWhole = [];
   #connecting = null;
@@ -53,19 +53,19 @@ export class DdpClient {
     return this.#connection.status;
   }
 
-  /** The id of the user who is logged in, or null. */
+  /** The id of the logged-in user, or null. */
   get userId() {
     return this.#login?.userId ?? null;
   }
 
-  /** Calls `listener` at every 'status', 'login' or 'error' (what the server complains of, or sent wrong); gives a function that ends it. */
+  /** Listens to 'status', 'login' or 'error' (errors that the server reports, and malformed messages). Returns a function that removes the listener. */
   on(event, listener) {
     return listen(this.#listeners[event], listener);
   }
 
   // Connecting.
 
-  /** Connects, and stays connected until `close`. Settles when the client is connected for the first time, or never can be. */
+  /** Connects and stays connected until `close`. Resolves when the client is first connected; rejects if it never can be. */
   connect() {
     this.#connecting ??= deferred();
     if (this.status === 'connected') this.#connecting.resolve();
@@ -73,26 +73,26 @@ export class DdpClient {
     return this.#connecting.promise;
   }
 
-  /** Tries again at once if the client waits for the next attempt, for instance because the network is back. */
+  /** Reconnects at once if the client is waiting for the next attempt, for example because the network is back. */
   reconnectNow() {
     this.#connection.hurry();
   }
 
-  /** Ends the session. What is under way fails with `connection-closed`. */
+  /** Ends the session. Pending calls fail with `connection-closed`. */
   close() {
     this.#connection.close();
   }
 
   // Calling methods.
 
-  /** Calls a method. If that needs a second factor, asks for it and calls again. Fails with a `DdpError`. */
+  /** Calls a method. If it needs a second factor, asks for a code and calls again. Rejects with a `DdpError`. */
   call(method, ...params) {
     return this.#twoFactor.around({ method, params }, (answer) => this.#request(method, answer ? [...params, answer] : params));
   }
 
   /**
-   * Sets who answers when a second factor is needed: `ask({ method, details, error, attempt, call })` gives the code, or a
-   * promise of it; null or undefined gives up. For the method 'password' it gives the password, which is sent as a digest.
+   * Sets the function that is asked for a second factor: `ask({ method, details, error, attempt, call })` returns the code, or a
+   * promise of it; null or undefined cancels. For the method 'password' it returns the password, which is sent as a digest.
    */
   onTwoFactor(ask) {
     this.#twoFactor.ask = ask;
@@ -105,14 +105,14 @@ export class DdpClient {
     return this.login({ user: userSelector(user), password: await passwordDigest(password) });
   }
 
-  /** Logs in with the token of an earlier login, or a personal access token. */
+  /** Logs in with the token of an earlier login, or with a personal access token. */
   loginWithToken(token) {
     return this.login({ resume: token });
   }
 
-  /** Logs in with whatever the server's `login` method takes. */
+  /** Logs in with any credentials that the server's `login` method accepts. */
   async login(credentials) {
-    const call = { method: 'login', params: [] }; // without the credentials: they are nobody's business
+    const call = { method: 'login', params: [] }; // `ask` does not get the credentials
     const withCode = ({ twoFactorCode }) => ({ totp: { login: credentials, code: twoFactorCode } });
     const perform = (answer) => this.#request('login', [answer ? withCode(answer) : credentials]);
     return this.#keepLogin(await this.#twoFactor.around(call, perform));
@@ -123,7 +123,7 @@ export class DdpClient {
     return this.#keepLogin(await this.call(method, ...params));
   }
 
-  /** Logs out, and makes the token worthless. */
+  /** Logs out and invalidates the token. */
   async logout() {
     await this.#requestUntilAnswered('logout');
     this.#setLogin(null);
@@ -131,11 +131,11 @@ export class DdpClient {
 
   // Data.
 
-  /** Subscribes to a publication, on later sessions as well. Gives `{ id, name, ready, ended, stop() }`. */
+  /** Subscribes to a publication, and again on each new session. Returns `{ id, name, ready, ended, stop() }`. */
   subscribe(name, ...params) {
     const id = this.#newId();
     const subscription = { name, id, params: EJSON.encode(params), ready: deferred(), ended: deferred(), isStopping: false };
-    subscription.ready.promise.catch(() => {}); // heard by whoever awaits it
+    subscription.ready.promise.catch(() => {}); // callers that await it see the error
     if (this.status === 'closed') this.#endSubscription(subscription, connectionClosed());
     else {
       this.#subscriptions.set(id, subscription);
@@ -145,7 +145,7 @@ export class DdpClient {
     return { id, name, ready: subscription.ready.promise, ended: subscription.ended.promise, stop: () => this.#unsubscribe(subscription) };
   }
 
-  /** The local documents of a collection. */
+  /** Returns the local documents of a collection. */
   collection(name) {
     return this.#store.data(name).view;
   }
@@ -168,7 +168,7 @@ export class DdpClient {
     this.#renewal = renewal;
     const request = this.#request('login', [{ resume: this.#login.token }], { isUrgent: true });
     const outcome = await request.then((login) => ({ login }), (error) => ({ error }));
-    if (this.#renewal !== renewal) return; // there is another session by now
+    if (this.#renewal !== renewal) return; // another session has begun
     this.#renewal = null;
     if (outcome.login) this.#keepLogin(outcome.login);
     else if (outcome.error.error === 403) this.#setLogin(null, outcome.error);
@@ -176,7 +176,7 @@ export class DdpClient {
     this.#goOn();
   }
 
-  /** For methods that may safely run twice. */
+  /** Repeats a call until it is answered, for methods that may safely run twice. */
   async #requestUntilAnswered(method) {
     for (;;) {
       try {
@@ -189,7 +189,7 @@ export class DdpClient {
 
   // Requests: methods, subscriptions, and their ends.
 
-  /** Sends a method, once there is a connection, and gives what the server answers. */
+  /** Sends a method call once there is a connection. Resolves to the server's answer. */
   async #request(method, params, { isUrgent = false } = {}) {
     if (this.status === 'closed') throw connectionClosed();
     const id = this.#newId();
@@ -240,16 +240,16 @@ export class DdpClient {
 
   #opened(isResumed) {
     if (isResumed) this.#sendAgain();
-    else this.#beginAnew();
+    else this.#beginNewSession();
     if (!this.#renewal) this.#goOn();
   }
 
-  /** On a resumed session the server knows what it has got already. A call that was sent twice runs once. */
+  /** On a resumed session the server recognises calls that it has already received, and runs them once. */
   #sendAgain() {
     for (const request of this.#requests.values()) if (request.isSent && !request.answer) this.#connection.send(request.frame);
   }
 
-  #beginAnew() {
+  #beginNewSession() {
     const older = [...this.#requests];
     this.#requests.clear();
     for (const subscription of [...this.#subscriptions.values()]) {
@@ -262,7 +262,7 @@ export class DdpClient {
       else this.#requests.set(key, request);
     }
     this.#awaited = new Set(this.#subscriptions.keys());
-    this.#store.beginAnew();
+    this.#store.beginNewSession();
     this.#renewal = null;
     if (this.#login) this.#renewLogin();
   }
@@ -279,18 +279,18 @@ export class DdpClient {
     for (const request of [...this.#requests.values()]) request.reject?.(error);
     for (const subscription of [...this.#subscriptions.values()]) this.#endSubscription(subscription, error);
     this.#requests.clear();
-    this.#connecting?.promise.catch(() => {}); // heard by whoever awaits it
+    this.#connecting?.promise.catch(() => {}); // callers that await it see the error
     this.#connecting?.reject(error);
     this.#connecting = null;
   }
 
-  // What the server says.
+  // Messages from the server.
 
   #received(message) {
     try {
       this.#take(message);
     } catch (error) {
-      this.#emit('error', error); // what makes no sense is left out
+      this.#emit('error', error); // malformed messages are skipped
     }
   }
 
@@ -334,7 +334,7 @@ export class DdpClient {
     if (message.error || request.isUpdated) this.#answered(message.id, request);
   }
 
-  /** A call is over when its result is there and the documents show what it did. */
+  /** A call is complete when its result has arrived and the documents reflect what it did. */
   #updated(id) {
     const request = this.#requests.get(`method ${id}`);
     if (!request) return;
@@ -375,10 +375,10 @@ function userSelector(user) {
   return user.includes('@') ? { email: user } : { username: user };
 }
 
-/** Bolide serves this file, so its server is where the file came from. */
+/** Returns the address of the server that served this file. */
 function serverOfThisModule() {
   const url = new URL('websocket', import.meta.url);
-  if (!url.protocol.startsWith('http')) throw new TypeError('Name the address of the server, such as wss://example.com/websocket');
+  if (!url.protocol.startsWith('http')) throw new TypeError('Pass the address of the server, such as wss://example.com/websocket');
   url.protocol = url.protocol.replace('http', 'ws');
   return url.href;
 }

@@ -1,8 +1,8 @@
-//! The web pages: an account page for users, a panel for admins, and `bolide.js`, the client that both are made with.
+//! The web pages: an account page for users, an admin panel, and `bolide.js`, the client that both use.
 //!
-//! Everything beside this file is served as it lies here: no build step, no framework. `rust-embed` puts it into the
-//! program, with a hash of each file for its `ETag`; a debug build reads the files anew at each request, so that a page can
-//! be worked on without compiling. [`AppBuilder::web_pages`](crate::AppBuilder::web_pages) mounts them.
+//! The files in this directory are served unchanged, without a build step or a framework. `rust-embed` embeds them in
+//! the program, with a hash of each file for its `ETag`. A debug build reads the files at each request, so that pages
+//! can be edited without recompiling. [`AppBuilder::web_pages`](crate::AppBuilder::web_pages) mounts them.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -23,8 +23,8 @@ use crate::settings::WEB_PAGES;
 
 const INDEX: &str = "index.html";
 
-/// What every answer says. Scripts and styles come from here alone, and no text becomes markup: `trusted-types` turns off
-/// what could make it so. `'self'` covers the WebSocket to the same host.
+/// The headers of every answer. Scripts and styles are loaded only from this server, and text never becomes markup:
+/// `trusted-types` disables the APIs that could do so. `'self'` includes the WebSocket to the same host.
 const HEADERS: [(HeaderName, &str); 4] = [
     (
         CONTENT_SECURITY_POLICY,
@@ -34,7 +34,7 @@ const HEADERS: [(HeaderName, &str); 4] = [
     ),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (REFERRER_POLICY, "no-referrer"),
-    // Kept, but asked for again each time, so that a new version is seen at once.
+    // Cached, but revalidated each time, so that a new version takes effect at once.
     (CACHE_CONTROL, "no-cache"),
 ];
 
@@ -50,7 +50,7 @@ pub(crate) struct WebPages;
 #[include = "*.svg"]
 struct Files;
 
-/// The routes, below the app's path prefix: one for each file, so that no other path is taken.
+/// Returns the routes below the app's path prefix: one per file, so that other paths stay free.
 pub(crate) fn router(prefix: &str, accounts: &Arc<AccountsCore>) -> Router {
     let mut router = Router::new().route(&format!("{prefix}/"), page(accounts, INDEX.to_owned()));
     for path in Files::iter().filter(|path| path != INDEX) {
@@ -59,7 +59,7 @@ pub(crate) fn router(prefix: &str, accounts: &Arc<AccountsCore>) -> Router {
     if prefix.is_empty() {
         return router;
     }
-    // The page's addresses are relative, so it has to be a directory's.
+    // The page uses relative addresses, so its own address must end with a slash.
     let directory = format!("{prefix}/");
     router.route(prefix, get(move || std::future::ready(redirect(&directory))))
 }
@@ -73,7 +73,7 @@ fn page(accounts: &Arc<AccountsCore>, path: String) -> axum::routing::MethodRout
     })
 }
 
-/// Whether a file is of `bolide.js`, which pages of an application's own may need.
+/// Returns whether a file belongs to `bolide.js`, which an application's own pages may need.
 fn is_client(path: &str) -> bool {
     path.starts_with("bolide.") || path.starts_with("bolide/")
 }
@@ -116,17 +116,17 @@ fn with_status(status: StatusCode, body: Body) -> Response<Body> {
     response
 }
 
-/// The hash of the content, in quotes.
+/// Returns the quoted hash of the content.
 fn entity_tag(file: &EmbeddedFile) -> String {
     let mut tag = String::from("\"");
     for byte in file.metadata.sha256_hash() {
-        // A `String` takes everything.
+        // Writing to a `String` does not fail.
         let _taken = write!(tag, "{byte:02x}");
     }
     tag + "\""
 }
 
-/// Whether `If-None-Match` names the tag. Proxies that compress make it a weak one.
+/// Returns whether `If-None-Match` contains the tag. Proxies that compress turn it into a weak tag.
 fn matches(known: &str, tag: &str) -> bool {
     known.split(',').map(str::trim).any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
@@ -146,13 +146,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_is_known_among_others_and_when_it_was_made_weak() {
+    fn a_tag_matches_among_others_and_as_a_weak_tag() {
         assert!(matches("\"b\", W/\"a\"", "\"a\""));
         assert!(!matches("\"b\"", "\"a\""));
     }
 
     #[test]
-    fn nothing_but_the_pages_is_served() {
+    fn only_the_pages_are_served() {
         assert!(Files::get("mod.rs").is_none());
         assert!(Files::get(INDEX).is_some());
         assert!(Files::get("bolide/connection.js").is_some());

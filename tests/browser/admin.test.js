@@ -69,7 +69,7 @@ browserTest('a user is logged out everywhere', async (visit) => {
   const user = await openAs(visit, server, 'alice', 'correct horse');
   const page = await openPanel(visit, server, '/admin/users');
   const dialog = await manage(page, 'alice');
-  await dialog.getByRole('button', { name: 'Log out everywhere' }).click();
+  await dialog.getByRole('button', { name: 'Sign out everywhere' }).click();
   await answer(page, 'admin password');
   await hears(page, 'alice was logged out everywhere.');
   await sees(user, 'Sign in');
@@ -79,7 +79,7 @@ browserTest('what was open on a page goes with it', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openPanel(visit, server, '/admin/users');
   const dialog = await manage(page, 'alice');
-  await dialog.getByRole('button', { name: 'Log out everywhere' }).click();
+  await dialog.getByRole('button', { name: 'Sign out everywhere' }).click();
   await question(page).waitFor();
   await page.goto(`${server.url}/#/account`);
   await sees(page, 'Profile');
@@ -125,7 +125,7 @@ browserTest('a role that demands a second factor leads its users to set one up, 
   const user = await openAs(visit, server, 'alice', 'correct horse');
   const page = await openPanel(visit, server, '/admin/roles');
   await page.getByLabel('Name of the role').fill('teller');
-  await press(page, 'Demand a second factor');
+  await press(page, 'Require a second factor');
   await answer(page, 'admin password');
   await page.getByText('teller', { exact: true }).waitFor();
   await goTo(page, 'Users');
@@ -134,12 +134,12 @@ browserTest('a role that demands a second factor leads its users to set one up, 
   await dialog.getByRole('button', { name: 'Change the roles' }).click();
   await hears(page, 'The roles of alice were changed.');
 
-  await user.getByText('Your role demands a second factor.').waitFor();
+  await user.getByText('Your role requires a second factor.').waitFor();
   await user.getByRole('link', { name: 'Access tokens' }).click();
   await sees(user, 'Second factors');
   await dialog.getByRole('button', { name: 'Close' }).click();
   await goTo(page, 'Roles');
-  await press(page, 'Demand no second factor of teller');
+  await press(page, 'Do not require a second factor for teller');
   await page.getByText('teller', { exact: true }).waitFor({ state: 'detached' });
   await goTo(user, 'Access tokens');
 });
@@ -149,8 +149,8 @@ browserTest('every method and endpoint is listed with its policy, and calls are 
   const page = await openPanel(visit, server, '/admin/methods');
   const row = (name) => page.getByRole('row').filter({ has: page.getByRole('rowheader', { name, exact: true }) });
   await row('gatedNoRemember').getByText('every time').waitFor();
-  await row('gatedFresh').getByText('not older than 60 s').waitFor();
-  await row('gatedNoPassword').getByText('not by password').waitFor();
+  await row('gatedFresh').getByText('at most 60 s old').waitFor();
+  await row('gatedNoPassword').getByText('no password fallback').waitFor();
   await row('POST gated').getByText('second factor', { exact: true }).waitFor();
   for (let i = 0; i < 3; i++) await server.call('add', 1, i);
   await assert.rejects(server.call('failWith', 'no', 'reason'));
@@ -158,7 +158,7 @@ browserTest('every method and endpoint is listed with its policy, and calls are 
   await row('failWith').getByRole('cell', { name: '1', exact: true }).nth(1).waitFor();
   await page.getByLabel('Order').selectOption('most calls first');
   await page.getByRole('row').nth(1).getByRole('rowheader', { name: 'add', exact: true }).waitFor();
-  await page.getByLabel('Only those that ask for a second factor').check();
+  await page.getByLabel('Only those that require a second factor').check();
   await row('add').waitFor({ state: 'detached' });
 });
 
@@ -170,7 +170,7 @@ browserTest('sessions are seen as they open, and as users sign in and out', asyn
   await page.getByRole('list').getByText('alice').waitFor();
   await page.getByText('2 connections are open on this server.').waitFor();
   await press(user, 'Sign out');
-  await page.getByRole('list').getByText('Nobody signed in').waitFor();
+  await page.getByRole('list').getByText('Not signed in').waitFor();
 });
 
 browserTest('the audit log shows what happens, filtered, and what happened before', async (visit) => {
@@ -198,21 +198,21 @@ browserTest('a mail that was refused is shown with the reason, and sent again or
   const server = await conformanceServer(visit, { flags: ['--smtp', mails.url] });
   mails.refuse(true);
   const page = await openPanel(visit, server, '/admin/mail');
-  await page.getByText('Every mail was sent.').waitFor();
+  await page.getByText('All mails were sent.').waitFor();
   await server.call('forgotPassword', { email: 'alice@example.com' });
   await page.getByText('No such user').waitFor();
   mails.refuse(false);
   await page.getByRole('button', { name: /^Send now/ }).click();
   await answer(page, 'admin password');
   await mails.next('alice@example.com');
-  await page.getByText('Every mail was sent.').waitFor();
+  await page.getByText('All mails were sent.').waitFor();
 
   mails.refuse(true);
   await server.call('forgotPassword', { email: 'bob@example.com' });
   await page.getByText('No such user').waitFor();
   await page.getByRole('button', { name: /^Discard/ }).click();
   await confirm(page, 'Discard');
-  await page.getByText('Every mail was sent.').waitFor();
+  await page.getByText('All mails were sent.').waitFor();
 });
 
 browserTest('a dangerous change asks for a second factor, and nothing happens without it', async (visit) => {

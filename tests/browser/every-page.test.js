@@ -19,7 +19,7 @@ const LOOKS = {
 const FOR_GUESTS = {
   '/sign-in': 'Sign in',
   '/sign-up': 'Create an account',
-  '/forgot-password': 'Forgotten password',
+  '/forgot-password': 'Reset your password',
   '/reset-password/token': 'New password',
   '/enroll-account/token': 'Welcome',
   '/nowhere': 'Not found',
@@ -60,7 +60,7 @@ for (const [look, options] of Object.entries(LOOKS)) {
     const server = await conformanceServer(visit);
     const page = await openAs(visit, server, 'admin', 'admin password', '/account/tokens', bypassing);
     await page.getByLabel('Name').fill('backup script');
-    await press(page, 'Make a token');
+    await press(page, 'Create token');
     await answer(page, 'admin password');
     await page.locator('code.secret').waitFor();
     await examine(page, look, '/account/tokens/new');

@@ -25,7 +25,7 @@ browserTest('the first admin sets a password, protects the account, and changes 
   assert.equal(account.issuer, 'Bolide');
   await page.getByLabel('Code', { exact: true }).fill(await codeAt(Date.now(), account));
   await press(page, 'Turn on the app');
-  await page.getByRole('heading', { name: 'Keep these backup codes' }).waitFor();
+  await page.getByRole('heading', { name: 'Save these backup codes' }).waitFor();
   assert.equal(
     await page
       .getByRole('listitem')
@@ -38,7 +38,7 @@ browserTest('the first admin sets a password, protects the account, and changes 
   await sees(page, 'Settings');
   await page.getByRole('switch', { name: 'Let everybody create an account.' }).uncheck();
   await press(page, 'Save');
-  await question(page).getByText('Type the code that your authenticator app shows, or a backup code, to change settings.').waitFor();
+  await question(page).getByText('Enter the code from your authenticator app, or a backup code, to change settings.').waitFor();
   await answer(page, await codeAt(Date.now() + STEP_MS, account));
   await hears(page, '1 setting saved.');
   await goTo(page, 'Audit log');

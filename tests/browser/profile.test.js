@@ -40,7 +40,7 @@ browserTest('a new password ends the other sessions, and counts', async (visit) 
   await page.getByRole('alert').getByText('Something went wrong. Please check your credentials.').waitFor();
   await page.getByLabel('Current password').fill('correct horse');
   await press(page, 'Change the password');
-  await hears(page, 'Your password was changed, and your other clients were signed out.');
+  await hears(page, 'Your password was changed. All other clients were signed out.');
   await sees(elsewhere, 'Sign in');
   await signIn(elsewhere, 'alice', 'a better horse');
   await sees(elsewhere, 'Profile');

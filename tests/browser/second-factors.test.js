@@ -13,7 +13,7 @@ async function enrol(page, server) {
   const account = await scan(page.getByAltText('The QR code for your authenticator app'));
   await page.getByLabel('Code', { exact: true }).fill(await nextCode(server, account));
   await press(page, 'Turn on the app');
-  await page.getByRole('heading', { name: 'Keep these backup codes' }).waitFor();
+  await page.getByRole('heading', { name: 'Save these backup codes' }).waitFor();
   return account;
 }
 
@@ -40,7 +40,7 @@ browserTest('an app is set up by its QR code or its key, and only with a right c
   await page.getByRole('alert').getByText('That code was wrong.').waitFor();
   await page.getByLabel('Code', { exact: true }).fill(await nextCode(server, account));
   await press(page, 'Turn on the app');
-  await page.getByRole('heading', { name: 'Keep these backup codes' }).waitFor();
+  await page.getByRole('heading', { name: 'Save these backup codes' }).waitFor();
 });
 
 browserTest('backup codes are shown once, can be taken along, and each lets in once', async (visit) => {
@@ -59,10 +59,10 @@ browserTest('backup codes are shown once, can be taken along, and each lets in o
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), `${codes.join('\n')}\n`);
 
   await page.emulateMedia({ media: 'print' });
-  assert.match(await page.locator('body').innerText(), /^Keep these backup codes\s/);
+  assert.match(await page.locator('body').innerText(), /^Save these backup codes\s/);
   await page.emulateMedia({ media: 'screen' });
 
-  await press(page, 'I have kept them');
+  await press(page, 'I have saved them');
   await page.getByText('You have 12 backup codes left.').waitFor();
   assert.ok(!(await page.content()).includes(codes[0]));
 
@@ -73,7 +73,7 @@ browserTest('backup codes are shown once, can be taken along, and each lets in o
   await press(elsewhere, 'Sign out');
   await signIn(elsewhere, 'alice', 'correct horse');
   await answer(elsewhere, codes[0]);
-  await question(elsewhere).getByText('That was wrong. Try again.').waitFor();
+  await question(elsewhere).getByText('That is wrong. Try again.').waitFor();
 });
 
 browserTest('new backup codes take the place of the older ones', async (visit) => {
@@ -81,15 +81,15 @@ browserTest('new backup codes take the place of the older ones', async (visit) =
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/two-factor');
   const account = await enrol(page, server);
   const older = await shownCodes(page);
-  await press(page, 'I have kept them');
-  await press(page, 'Make new backup codes');
+  await press(page, 'I have saved them');
+  await press(page, 'Create new backup codes');
   const dialog = page.getByRole('dialog', { name: 'New backup codes' });
   await dialog.getByRole('textbox').fill(await wrongCode(server, account));
-  await dialog.getByRole('button', { name: 'Make new codes' }).click();
+  await dialog.getByRole('button', { name: 'Create new codes' }).click();
   await dialog.getByText('That code was wrong.').waitFor();
   await dialog.getByRole('textbox').fill(await nextCode(server, account));
-  await dialog.getByRole('button', { name: 'Make new codes' }).click();
-  await page.getByRole('heading', { name: 'Keep these backup codes' }).waitFor();
+  await dialog.getByRole('button', { name: 'Create new codes' }).click();
+  await page.getByRole('heading', { name: 'Save these backup codes' }).waitFor();
   const newer = await shownCodes(page);
   assert.equal(new Set([...older, ...newer]).size, 24);
 });
@@ -119,7 +119,7 @@ browserTest('codes by e-mail are turned on with a verified address, and off with
   const server = await conformanceServer(visit, { flags: ['--smtp', mails.url] });
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/two-factor');
   await press(page, 'Turn on codes by e-mail');
-  await hears(page, 'Codes by e-mail are on. Your other clients were signed out.');
+  await hears(page, 'Codes by e-mail are on. All other clients were signed out.');
   await press(page, 'Turn off codes by e-mail');
   await question(page).getByText('alice@example.com').waitFor();
   await answer(page, await mails.nextCode('alice@example.com'));
@@ -134,5 +134,5 @@ browserTest('the keyboard alone is enough to set up an app', async (visit) => {
   const account = await scan(page.getByAltText('The QR code for your authenticator app'));
   await page.keyboard.type(await codeAt(await server.passTime(30), account)); // the field has the focus
   await page.keyboard.press('Enter');
-  await page.getByRole('heading', { name: 'Keep these backup codes' }).waitFor();
+  await page.getByRole('heading', { name: 'Save these backup codes' }).waitFor();
 });

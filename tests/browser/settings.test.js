@@ -27,7 +27,7 @@ browserTest('another page feels a changed setting without a reload', async (visi
   await hears(page, '1 setting saved.');
   await link.waitFor({ state: 'hidden' });
   await guest.goto(`${server.url}/#/sign-up`);
-  await guest.getByText('New accounts are made by admins here.').waitFor();
+  await guest.getByText('Only admins can create accounts here.').waitFor();
 });
 
 browserTest('a setting that another admin changes is shown, and what is being typed stays', async (visit) => {
@@ -55,7 +55,7 @@ browserTest('several changes are saved with one question; defaults are one press
   await press(page, 'Save');
   await answer(page, 'admin password');
   await hears(page, '2 settings saved.');
-  await press(page, 'Set to the default: Accounts_TwoFactorAuthentication_RememberFor');
+  await press(page, 'Reset to default: Accounts_TwoFactorAuthentication_RememberFor');
   assert.equal(await page.getByLabel(REMEMBER).inputValue(), '300');
   await press(page, 'Save'); // the answer before is remembered
   await hears(page, '1 setting saved.');
@@ -80,7 +80,7 @@ browserTest('what an environment variable fixes cannot be changed, and the page 
   const input = page.getByLabel('How long a log-in lasts');
   assert.equal(await input.isDisabled(), true);
   assert.equal(await input.inputValue(), '7');
-  await page.getByText('Fixed by the environment variable BOLIDE_SETTING_Accounts_LoginExpiration.').waitFor();
+  await page.getByText('Set by the environment variable BOLIDE_SETTING_Accounts_LoginExpiration.').waitFor();
 });
 
 browserTest('factors that admins turn off are not offered any more', async (visit) => {
@@ -89,8 +89,8 @@ browserTest('factors that admins turn off are not offered any more', async (visi
   await page.getByRole('button', { name: 'Set up an authenticator app' }).waitFor();
   await server.call('setSetting', 'Accounts_TwoFactorAuthentication_By_TOTP_Enabled', false);
   await server.call('setSetting', 'Accounts_TwoFactorAuthentication_By_Email_Enabled', false);
-  await page.getByText('An admin has turned authenticator apps off.').waitFor();
-  await page.getByText('An admin has turned codes by e-mail off.').waitFor();
+  await page.getByText('An admin has turned off authenticator apps.').waitFor();
+  await page.getByText('An admin has turned off codes by e-mail.').waitFor();
 });
 
 browserTest('settings are found by their words and ids', async (visit) => {

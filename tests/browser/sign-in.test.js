@@ -53,7 +53,7 @@ browserTest('an authenticator app is asked for, until its code is right', async 
   const page = await visit.open(server.url);
   await signIn(page, 'bob', 'battery staple');
   await answer(page, await wrongCode(server, BOB));
-  await question(page).getByRole('alert').getByText('That was wrong. Try again.').waitFor();
+  await question(page).getByRole('alert').getByText('That is wrong. Try again.').waitFor();
   await answer(page, await nextCode(server, BOB));
   await sees(page, 'Profile');
 });
@@ -108,7 +108,7 @@ browserTest('a forgotten password is replaced by a link, once', async (visit) =>
   await page.getByRole('link', { name: 'Forgot your password?' }).click();
   await page.getByLabel('E-mail address').fill('alice@example.com');
   await press(page, 'Send the link');
-  await hears(page, 'If there is an account with this address, a mail is on its way.');
+  await hears(page, 'If there is an account with this address, a mail was sent to it.');
 
   const link = await mails.nextLink('alice@example.com');
   await page.goto(`${server.url}/${link}`);
@@ -132,7 +132,7 @@ browserTest('who has a second factor signs in with it after a link has set the p
   await page.goto(`${server.url}/${await mails.nextLink('bob@example.com')}`);
   await page.getByLabel('New password').fill('a better battery');
   await press(page, 'Set the password');
-  await hears(page, 'Your password was changed. Sign in with it.');
+  await hears(page, 'Your password was changed. Sign in with the new password.');
   await signIn(page, 'bob', 'a better battery');
   await answer(page, await nextCode(server, BOB));
   await sees(page, 'Profile');

@@ -16,7 +16,7 @@ async function openAsBob(visit, server, path) {
 
 async function makeToken(page, name) {
   await page.getByLabel('Name').fill(name);
-  await press(page, 'Make a token');
+  await press(page, 'Create token');
 }
 
 /** The status of a call over REST in somebody's name. */
@@ -29,9 +29,9 @@ browserTest('a call that needs a second factor asks, again after a wrong code, a
   const server = await conformanceServer(visit);
   const page = await openAsBob(visit, server, '/account/tokens');
   await makeToken(page, 'backup script');
-  await question(page).getByText('to make a token').waitFor();
+  await question(page).getByText('to create a token').waitFor();
   await answer(page, await wrongCode(server, BOB));
-  await question(page).getByText('That was wrong. Try again.').waitFor();
+  await question(page).getByText('That is wrong. Try again.').waitFor();
   await answer(page, await nextCode(server, BOB));
   await page.getByRole('heading', { name: 'The token “backup script”' }).waitFor();
 });
@@ -63,7 +63,7 @@ browserTest('users without a second factor are asked for their password', async 
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/tokens');
   await makeToken(page, 'laptop');
-  await question(page).getByText('You have no second factor yet. Type your password to make a token.').waitFor();
+  await question(page).getByText('You have no second factor yet. Enter your password to create a token.').waitFor();
   await answer(page, 'correct horse');
   await page.getByRole('heading', { name: 'The token “laptop”' }).waitFor();
 });
@@ -75,14 +75,14 @@ browserTest('a token is shown once, and works over REST until it is made anew or
   await answer(page, 'correct horse');
   const first = await page.locator('code.secret').innerText();
   assert.equal(await statusWith(server, first, 'user-alice'), 400); // asked for a second factor
-  await press(page, 'I have kept it');
+  await press(page, 'I have saved it');
   assert.ok(!(await page.content()).includes(first));
   await page.reload();
   await page.getByText('laptop').waitFor();
   assert.ok(!(await page.content()).includes(first));
 
   await press(page, 'Regenerate laptop');
-  await confirm(page, 'Make it anew');
+  await confirm(page, 'Regenerate');
   await page.getByRole('heading', { name: 'The token “laptop”' }).waitFor();
   const second = await page.locator('code.secret').innerText();
   assert.equal(await statusWith(server, first, 'user-alice'), 401);
@@ -98,19 +98,19 @@ browserTest('a token that is never asked is made only by somebody who was warned
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/tokens');
   await page.getByLabel('Never ask for a second factor').check();
-  await page.getByText('Whoever has such a token can do everything that you can').waitFor();
+  await page.getByText('Such a token allows everything that you can do').waitFor();
   await makeToken(page, 'robot');
-  await confirm(page, 'Make it anyway');
+  await confirm(page, 'Create it anyway');
   await answer(page, 'correct horse');
   const token = await page.locator('code.secret').innerText();
   assert.equal(await statusWith(server, token, 'user-alice'), 200);
-  await page.getByText('never asked for a second factor').waitFor();
+  await page.getByText('bypasses the second factor').waitFor();
 });
 
 browserTest('the clients of a user are listed as they come and go', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/clients');
-  await page.getByText('this one').waitFor();
+  await page.getByText('this client').waitFor();
   const phone = await openAs(visit, server, 'alice', 'correct horse', '/account/clients', {
     userAgent: 'Mozilla/5.0 (Android 15; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0',
   });

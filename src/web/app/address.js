@@ -1,4 +1,4 @@
-// The address: what stands behind its `#` names a page.
+// The address: the part after `#` names a page.
 
 /** Goes to a page. */
 export function go(path) {
@@ -6,12 +6,12 @@ export function go(path) {
   else location.hash = path;
 }
 
-/** The page that the address names. */
+/** Returns the path of the page that the address names. */
 export function currentPath() {
   return location.hash.slice(1);
 }
 
-/** Takes away what the address says after a page's name, such as the token of a link, which is nobody's business. */
+/** Removes everything after the page's name from the address, such as the secret token of a link. */
 export function forgetAddress(path) {
   history.replaceState(null, '', `#${path}`);
 }

@@ -1,4 +1,4 @@
-// The one connection of the pages to their server, and who is signed in over it.
+// The pages' connection to the server, and the user who is signed in.
 
 import { DdpClient } from '../bolide.js';
 import { keepToken, keptToken } from './token.js';
@@ -8,14 +8,14 @@ export const client = new DdpClient();
 client.on('login', keepToken);
 addEventListener('online', () => client.reconnectNow());
 
-/** Connects, and signs in again whoever was. */
+/** Connects, and signs in with the stored token if there is one. */
 export async function connect() {
   await client.connect();
   const token = keptToken();
-  if (token) await client.loginWithToken(token).catch(forgetIfRefused);
+  if (token) await client.loginWithToken(token).catch(forgetIfRejected);
 }
 
-/** The user's own document, which changes as the user does; null for nobody. */
+/** Returns the current document of the signed-in user, or null if no user is signed in. */
 export function currentUser() {
   if (client.userId === null) return null;
   return client.collection('users').get(client.userId) ?? { _id: client.userId };
@@ -29,8 +29,8 @@ export function hasSecondFactor({ twoFactor }) {
   return Boolean(twoFactor?.totp || twoFactor?.email);
 }
 
-/** A server that is too busy for now is no reason to sign in anew. */
-function forgetIfRefused(error) {
+/** Keeps the token unless the server rejected it: a busy server is not a reason to sign out. */
+function forgetIfRejected(error) {
   if (error.error !== 403) throw error;
   keepToken(null);
 }

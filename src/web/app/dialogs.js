@@ -1,9 +1,9 @@
-// Dialogs: a question before something that cannot be undone, and others that a page makes.
+// Dialogs: confirmation before something that cannot be undone, and dialogs that pages build.
 
 import { element } from './element.js';
 import { newId } from './form.js';
 
-/** Shows a dialog with a heading until it is closed. Settles with how: the value of its button, or an empty text. */
+/** Shows a dialog with a heading. When it is closed, resolves to the value of the pressed button, or an empty string. */
 export function showDialog({ title, role }, ...content) {
   const id = newId();
   const dialog = element('dialog', { 'aria-labelledby': id, role }, element('h2', { id }, title), ...content);
@@ -17,12 +17,12 @@ export function showDialog({ title, role }, ...content) {
   });
 }
 
-/** Closes what is open, as if its user had given up: it belongs to a page that is left. */
+/** Cancels all open dialogs, because the page that they belong to is left. */
 export function closeDialogs() {
   for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close('');
 }
 
-/** Asks whether to go on; true if so. */
+/** Asks for confirmation. Resolves to true if the user confirms. */
 export async function confirm({ title, text, button }) {
   const buttons = element(
     'form',

@@ -1,8 +1,8 @@
-// DOM elements in one expression.
+// Creates DOM elements in one expression.
 
 /**
  * `element('button', { class: 'primary', onclick: save }, 'Save')`. Attributes and children that are null, undefined or false
- * are left out. A child is an element or a text, and a text never becomes markup.
+ * are omitted. A child is an element or a text; texts never become markup.
  */
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);

@@ -1,27 +1,27 @@
-// Errors in words that tell users what to do.
+// Errors as sentences that tell users what to do.
 
 const SENTENCES = {
-  'connection-lost': 'The connection was lost before the server answered. See whether it was done, and try again if not.',
-  'totp-max-attempts': 'Too many wrong codes. Wait a while, then try again.',
+  'connection-lost': 'The connection was lost before the server answered. Check whether your change was made, and try again if it was not.',
+  'totp-max-attempts': 'Too many wrong codes. Wait a while before you try again.',
   'totp-required': 'This needs a second factor.',
-  'error-not-allowed': 'An admin has turned this off.',
-  'error-action-not-allowed': 'Only admins may do this.',
-  'not-authorized': 'You may not do this.',
-  'error-token-already-exists': 'You have a token of this name already. Choose another name.',
-  'invalid-totp': 'That code was wrong. Codes change every 30 seconds; see that the clock of your phone is right.',
-  400: 'The server does not take this value. Check what you wrote.',
-  500: 'Something went wrong on the server. Its log says what.',
+  'error-not-allowed': 'An admin has turned off this feature.',
+  'error-action-not-allowed': 'Only admins can do this.',
+  'not-authorized': 'You do not have permission to do this.',
+  'error-token-already-exists': 'You already have a token with this name. Choose another name.',
+  'invalid-totp': 'That code was wrong. Codes change every 30 seconds; check that the clock of your phone is right.',
+  400: 'The server rejected this value. Check your input.',
+  500: 'Something went wrong on the server. Its log has the details.',
 };
 
-/** What went wrong, for people. Texts that the server wrote for people are shown as they are. */
+/** Returns a sentence for the error. Texts that the server wrote for people are shown unchanged. */
 export function explain(error) {
-  if (error.error === undefined) console.error(error); // a mistake of ours
+  if (error.error === undefined) console.error(error); // a bug in the pages
   if (error.error === 400 && error.reason !== 'Match failed') return sentence(error.reason);
   return SENTENCES[error.error] ?? sentence(error.reason ?? error.message);
 }
 
-/** Whether the user gave up, which needs no explanation. */
-export function isGivenUp(error) {
+/** Returns whether the user cancelled, which needs no explanation. */
+export function isCancelled(error) {
   return error.error === 'totp-canceled';
 }
 

@@ -1,12 +1,12 @@
-// Forms, fields and buttons that do something on the server: they show that they are busy, and what went wrong.
+// Forms, fields and buttons that act on the server: they show that they are busy, and errors.
 
 import { element } from './element.js';
-import { explain, isGivenUp } from './explain.js';
+import { explain, isCancelled } from './explain.js';
 import { complain } from './messages.js';
 
 let ids = 0;
 
-/** A form. `submit(values)` does what it is for; a failure is shown above the button, which is of the class `kind`. */
+/** Creates a form that calls `submit(values)`. Errors are shown above the button. `kind` is the class of the button. */
 export function form({ button, submit, kind = 'primary', others = [] }, ...fields) {
   const problem = element('p', { class: 'problem', role: 'alert' });
   const send = element('button', { class: kind }, button);
@@ -19,14 +19,14 @@ export function form({ button, submit, kind = 'primary', others = [] }, ...field
       try {
         await submit(valuesOf(made), made);
       } catch (error) {
-        if (!isGivenUp(error)) problem.textContent = explain(error);
+        if (!isCancelled(error)) problem.textContent = explain(error);
       }
     });
   });
   return made;
 }
 
-/** A labelled input, with a hint below. */
+/** Creates a labelled input with a hint below. */
 export function field({ label, hint, type = 'text', ...attributes }) {
   const id = newId();
   const described = hint && `${id}-hint`;
@@ -40,14 +40,14 @@ export function field({ label, hint, type = 'text', ...attributes }) {
   );
 }
 
-/** A labelled choice. */
+/** Creates a labelled select. `options` are pairs of value and text. */
 export function choice({ label, options, ...attributes }) {
   const id = newId();
   const made = options.map(([value, text]) => element('option', { value }, text));
   return element('div', { class: 'field' }, element('label', { for: id }, label), element('select', { id, ...attributes }, made));
 }
 
-/** A box to tick, with its label beside. */
+/** Creates a checkbox with its label. */
 export function checkbox({ label, hint, ...attributes }) {
   const id = newId();
   const described = hint && `${id}-hint`;
@@ -61,7 +61,7 @@ export function checkbox({ label, hint, ...attributes }) {
   );
 }
 
-/** A button that does something at once. */
+/** Creates a button that calls `run`. Errors are shown as messages. */
 export function action(label, run, attributes = {}) {
   const button = element('button', { type: 'button', ...attributes }, label);
   button.addEventListener('click', async () => {
@@ -71,13 +71,13 @@ export function action(label, run, attributes = {}) {
   return button;
 }
 
-/** A name for an element that a label or description points to. */
+/** Returns a new id for an element that a label or description refers to. */
 export function newId() {
   ids += 1;
   return `field-${ids}`;
 }
 
-/** A password that can be looked at before it is sent. */
+/** Adds a button that shows the password. */
 function withPeeking(input) {
   const peek = element('button', { type: 'button', class: 'quiet peek', 'aria-pressed': 'false', 'aria-label': 'Show the password' }, 'Show');
   peek.addEventListener('click', () => {
@@ -94,7 +94,7 @@ function valuesOf(made) {
   return values;
 }
 
-/** It keeps its focus, which a disabled button would lose. */
+/** Marks the button as busy instead of disabling it: a disabled button would lose its focus. */
 async function whileBusy(button, run) {
   button.setAttribute('aria-busy', 'true');
   button.setAttribute('aria-disabled', 'true');

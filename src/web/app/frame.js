@@ -1,4 +1,4 @@
-// What is around every page: who is signed in, the navigation, and whether there is a connection.
+// The frame around every page: the user, the navigation, and the state of the connection.
 
 import { client, currentUser, hasSecondFactor, isAdmin } from './client.js';
 import { element } from './element.js';
@@ -6,7 +6,7 @@ import { complain } from './messages.js';
 import { shownPath } from './router.js';
 import { routes } from './routes.js';
 
-/** How long a connection may be lost before it is worth a word. */
+/** How long the connection may be lost before the frame says so. */
 const PATIENCE_MS = 1000;
 
 const part = (id) => document.getElementById(id);
@@ -29,7 +29,7 @@ export function showFrame() {
   if (!user) return;
   part('name').textContent = nameOf(user);
   const key = JSON.stringify([shownPath(), isAdmin(user), hasSecondFactor(user)]);
-  if (part('navigation').dataset.key === key) return; // whoever is at a link of it stays there
+  if (part('navigation').dataset.key === key) return; // keeps the focus on the user's current link
   part('navigation').dataset.key = key;
   part('navigation').replaceChildren(...navigation(user), ...advice(user));
   setMenu(false);
@@ -59,7 +59,7 @@ function advice(user) {
     element(
       'p',
       { class: 'advice' },
-      'Your account has no second factor: whoever learns your password has it all. ',
+      'Your account has no second factor: a stolen password is enough to sign in. ',
       element('a', { href: '#/account/two-factor' }, 'Set one up'),
     ),
   ];
@@ -72,7 +72,7 @@ function setMenu(isOpen) {
 
 function showConnection(status) {
   clearTimeout(late);
-  const text = { connecting: 'Connecting …', waiting: 'No connection. Trying again …' }[status] ?? '';
+  const text = { connecting: 'Connecting …', waiting: 'No connection. Reconnecting …' }[status] ?? '';
   const show = () => (part('connection').textContent = text);
   if (text) late = setTimeout(show, PATIENCE_MS);
   else show();

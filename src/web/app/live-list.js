@@ -1,4 +1,4 @@
-// A list that follows a publication: what is shown while it loads, when there is nothing, and when it fails.
+// A live list: the documents of a publication, with notes while it loads, when it is empty, and when it fails.
 
 import { element } from './element.js';
 import { explain } from './explain.js';
@@ -6,12 +6,12 @@ import { watch } from './live.js';
 import { Rows } from './rows.js';
 
 /**
- * Shows the documents of a collection. Gives `{ element, refresh }`.
- * - `subscription`: where they come from;
- * - `collection`, `select(document)`, `order(one, other)`: which, and in which order;
- * - `row(document)`: an element for each;
- * - `empty`: what is said when there is none;
- * - `container`: what the rows are put into, a list if nothing else is said; `frame`: what is hidden while there is none.
+ * Shows the documents of a collection. Returns `{ element, refresh }`.
+ * - `subscription`: the subscription that sends them;
+ * - `collection`, `select(document)`, `order(one, other)`: which documents are shown, and in which order;
+ * - `row(document)`: returns the element of a document;
+ * - `empty`: the note when there are no documents;
+ * - `container`: the parent of the rows, by default a list; `frame`: the element to hide while there are no documents.
  */
 export function liveList(
   signal,
@@ -22,7 +22,7 @@ export function liveList(
   let state = 'loading';
 
   const refresh = watch(signal, collection, (documents) => {
-    if (state === 'loading') return; // what is there may be of another subscription
+    if (state === 'loading') return; // the documents may belong to another subscription
     const shown = documents.filter(select).sort(order);
     rows.show(shown);
     frame.hidden = shown.length === 0;
@@ -45,6 +45,6 @@ export function liveList(
 }
 
 function follow({ ready, ended }, signal, listener) {
-  ready.then(listener.ready, () => {}); // that it failed, `ended` says
+  ready.then(listener.ready, () => {}); // `ended` reports failures
   ended.then((error) => error && !signal.aborted && listener.failed(error));
 }

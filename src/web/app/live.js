@@ -1,8 +1,8 @@
-// What is shown as it is now: subscriptions and documents, as long as a page is shown. `signal` is the page's end.
+// Live data: subscriptions and documents that last as long as a page is shown. `signal` aborts when the page is left.
 
 import { client } from './client.js';
 
-/** How long changes are gathered before they are shown. */
+/** How long changes are collected before they are shown. */
 const PAUSE_MS = 20;
 
 /** Subscribes until the page ends. */
@@ -12,7 +12,7 @@ export function subscribe(signal, name, ...params) {
   return subscription;
 }
 
-/** Calls `show(documents)` now, and after the documents of a collection have changed. Gives a function that does it again. */
+/** Calls `show(documents)` now and after each change of the collection. Returns a function that calls it again. */
 export function watch(signal, collection, show) {
   const documents = client.collection(collection);
   let isDue = false;
@@ -30,12 +30,12 @@ export function watch(signal, collection, show) {
   return showNow;
 }
 
-/** The value of a public setting; undefined as long as it is not known. */
+/** Returns the value of a public setting, or undefined while it is unknown. */
 export function publicSetting(id) {
   return client.collection('publicSettings').get(id)?.value;
 }
 
-/** Calls `show(value)` with a public setting, now and whenever an admin changes it. */
+/** Calls `show(value)` with a public setting, now and after each change. */
 export function watchPublicSetting(signal, id, show) {
   watch(signal, 'publicSettings', () => show(publicSetting(id)));
 }

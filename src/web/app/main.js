@@ -1,4 +1,4 @@
-// Where the pages begin: connect, sign in again, and show the page that the address names.
+// The entry point: connects, signs in with a stored token, and shows the page that the address names.
 
 import { client, connect } from './client.js';
 import { showFrame, startFrame } from './frame.js';
@@ -22,7 +22,7 @@ function followUser() {
 async function start() {
   startFrame();
   client.onTwoFactor(askForCode);
-  client.on('error', (problem) => console.error('The server complains', problem));
+  client.on('error', (problem) => console.error('The server reports an error', problem));
   client.subscribe('settings:public');
   await connect().catch(complain);
   followUser();

@@ -1,22 +1,22 @@
-// Short messages in the corner: what was done, and what went wrong. Screen readers hear them.
+// Short messages in the corner: confirmations and errors. Screen readers announce them.
 
 import { element } from './element.js';
-import { explain, isGivenUp } from './explain.js';
+import { explain, isCancelled } from './explain.js';
 
 const SHOWN_FOR_MS = 7000;
 
-/** Says that something was done. It goes away by itself. */
+/** Shows a confirmation, which disappears after a few seconds. */
 export function say(text) {
   const message = show(text, 'done');
   setTimeout(() => message.remove(), SHOWN_FOR_MS);
 }
 
-/** Says what went wrong. It stays until it is closed. */
+/** Shows an error, which stays until the user closes it. */
 export function complain(error) {
-  if (!isGivenUp(error)) show(explain(error), 'failed');
+  if (!isCancelled(error)) show(explain(error), 'failed');
 }
 
-/** What went wrong on one page is of no interest on the next. */
+/** Removes error messages, because they belong to the page that is left. */
 export function clearComplaints() {
   for (const message of document.querySelectorAll('#messages .failed')) message.remove();
 }

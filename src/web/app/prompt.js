@@ -1,4 +1,4 @@
-// The question for a second factor: what `client.onTwoFactor` is given. It comes when a call needs it, whichever that is.
+// The prompt for a second factor, which `client.onTwoFactor` uses for every call that needs one.
 
 import { client } from './client.js';
 import { showDialog } from './dialogs.js';
@@ -10,25 +10,25 @@ const PURPOSES = {
   saveSettings: 'to change settings',
   saveUserProfile: 'to change your account',
   '2fa:disable-email': 'to turn off codes by e-mail',
-  'personalAccessTokens:generateToken': 'to make a token',
-  'personalAccessTokens:regenerateToken': 'to make the token anew',
+  'personalAccessTokens:generateToken': 'to create a token',
+  'personalAccessTokens:regenerateToken': 'to regenerate the token',
   'personalAccessTokens:removeToken': 'to revoke the token',
   'admin:setRoles': 'to change the roles of a user',
-  'admin:setActive': 'to let a user in or keep a user out',
-  'admin:logOut': 'to log a user out',
+  'admin:setActive': 'to activate or deactivate a user',
+  'admin:logOut': 'to sign a user out',
   'admin:resetSecondFactors': 'to reset the second factors of a user',
   'admin:setRole': 'to change a role',
   'admin:retryMail': 'to send a mail again',
   'admin:discardMail': 'to discard a mail',
 };
 
-/** Gives the code that the user types, or null if the user gives up. */
+/** Resolves to the code that the user enters, or null if the user cancels. */
 export async function askForCode({ method, details, error, call }) {
-  const wrong = error.error === 'totp-invalid' ? 'That was wrong. Try again.' : '';
+  const wrong = error.error === 'totp-invalid' ? 'That is wrong. Try again.' : '';
   const input = inputFor(method);
   const answer = await showDialog(
     { title: 'Confirm that it is you' },
-    element('p', {}, question(method, details, PURPOSES[call.method] ?? 'to go on')),
+    element('p', {}, question(method, details, PURPOSES[call.method] ?? 'to continue')),
     element(
       'form',
       { method: 'dialog' },
@@ -47,11 +47,11 @@ export async function askForCode({ method, details, error, call }) {
 }
 
 function question(method, { emailOrUsername, codeGenerated }, purpose) {
-  if (method === 'password') return `You have no second factor yet. Type your password ${purpose}.`;
-  if (method === 'totp') return `Type the code that your authenticator app shows, or a backup code, ${purpose}.`;
-  const sent = codeGenerated === false ? 'A code was sent by e-mail before' : 'A code is on its way by e-mail';
+  if (method === 'password') return `You have no second factor yet. Enter your password ${purpose}.`;
+  if (method === 'totp') return `Enter the code from your authenticator app, or a backup code, ${purpose}.`;
+  const sent = codeGenerated === false ? 'A code was already sent by e-mail' : 'A code was sent by e-mail';
   const where = emailOrUsername?.includes('@') ? ` to ${emailOrUsername}` : '';
-  return `${sent}${where}. Type it ${purpose}.`;
+  return `${sent}${where}. Enter it ${purpose}.`;
 }
 
 function inputFor(method) {

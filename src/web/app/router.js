@@ -1,4 +1,4 @@
-// Which page the address names: the part of it after `#`. A page is shown until the address or the user changes.
+// Shows the page that the address names after `#`. A page is shown until the address or the user changes.
 
 import { currentPath } from './address.js';
 import { currentUser, isAdmin } from './client.js';
@@ -9,7 +9,7 @@ import { routes } from './routes.js';
 
 let shown = { key: null, controller: new AbortController() };
 
-/** Shows the page that the address names, unless it is shown already. */
+/** Shows the page that the address names, unless it is already shown. */
 export function showPage() {
   const { route, argument } = routeFor(currentPath(), currentUser());
   const key = route.access === 'anyone' ? route.path : `${route.path} ${currentUser()?._id}`;
@@ -21,7 +21,7 @@ export function showPage() {
   render(route, argument);
 }
 
-/** The path of the page that is shown. */
+/** Returns the path of the current page. */
 export function shownPath() {
   return shown.path;
 }

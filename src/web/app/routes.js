@@ -1,4 +1,4 @@
-// All pages: their address, who may see them, and where they stand in the navigation.
+// All pages: their address, who can see them, and their group in the navigation.
 
 import { clientsPage } from './account/clients.js';
 import { enrollPage, resetPasswordPage, verifyEmailPage } from './account/links.js';
@@ -19,7 +19,7 @@ import { element } from './element.js';
 export const routes = [
   { path: '/sign-in', title: 'Sign in', access: 'guest', width: 'narrow', page: signInPage },
   { path: '/sign-up', title: 'Create an account', access: 'guest', width: 'narrow', page: signUpPage },
-  { path: '/forgot-password', title: 'Forgotten password', access: 'guest', width: 'narrow', page: forgotPasswordPage },
+  { path: '/forgot-password', title: 'Reset your password', access: 'guest', width: 'narrow', page: forgotPasswordPage },
   { path: '/reset-password', title: 'New password', access: 'anyone', width: 'narrow', page: resetPasswordPage },
   { path: '/enroll-account', title: 'Welcome', access: 'anyone', width: 'narrow', page: enrollPage },
   { path: '/verify-email', title: 'E-mail address', access: 'anyone', width: 'narrow', page: verifyEmailPage },
@@ -41,5 +41,5 @@ export const routes = [
 ];
 
 function notFoundPage() {
-  return element('p', { class: 'lead' }, 'There is no such page, or it is not for you. ', element('a', { href: '#/' }, 'Go to the start'));
+  return element('p', { class: 'lead' }, 'This page does not exist, or you do not have access to it. ', element('a', { href: '#/' }, 'Go to the start page'));
 }

@@ -1,8 +1,8 @@
-// A row of a list: what it is, in a word or two what is special about it, facts, and what can be done with it.
+// A row of a list: title, badges, facts and actions.
 
 import { element } from './element.js';
 
-/** `facts` are texts, elements, or arrays of both; what is null, undefined or false is left out, here and in the others. */
+/** `facts` are texts, elements, or arrays of both. Null, undefined and false are omitted from all lists. */
 export function row({ title, tooltip, badges = [], facts = [], problem, actions = [] }) {
   const possible = actions.filter(Boolean);
   return element(

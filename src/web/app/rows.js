@@ -1,4 +1,4 @@
-// Documents as rows of a list or table. A row stays as it is, with focus and what was typed, until its document changes.
+// Documents as rows of a list or table. A row keeps its focus and input until its document changes.
 
 const FOCUSABLE = 'a[href], button, input, select, textarea, summary';
 
@@ -7,7 +7,7 @@ export class Rows {
   #make;
   #rows = new Map();
 
-  /** `make(item)` gives the element of a document's row. */
+  /** `make(item)` returns the row element of a document. */
   constructor(container, make) {
     this.#container = container;
     this.#make = make;
@@ -28,7 +28,7 @@ export class Rows {
     return { item, row };
   }
 
-  /** Whoever worked at a row that goes goes on at the next one. */
+  /** Moves the focus of a removed row to its neighbour. */
   #remove(row) {
     const hadFocus = row.contains(document.activeElement);
     const neighbour = row.nextElementSibling ?? row.previousElementSibling;

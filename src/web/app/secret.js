@@ -1,15 +1,15 @@
-// A secret that is shown once: buttons to take it along.
+// A secret that is shown once, with buttons to copy, download or print it.
 
 import { element } from './element.js';
 import { action } from './form.js';
 import { say } from './messages.js';
 
-/** A text to be copied as a whole. */
+/** Returns a secret that is selected and copied as a whole. */
 export function secretText(text) {
   return element('code', { class: 'secret' }, text);
 }
 
-/** Browsers lend the clipboard to pages that came over https, or from this machine; elsewhere there is no button. */
+/** Returns a copy button, or null without a clipboard: browsers offer it only to pages from https or localhost. */
 export function copyButton(text) {
   if (!navigator.clipboard) return null;
   const copy = async () => {
@@ -27,7 +27,7 @@ export function downloadButton(text, name) {
   });
 }
 
-/** Of the page, only what has the class `printed` is printed. */
+/** Returns a print button. Only elements with the class `printed` are printed. */
 export function printButton() {
   return action('Print', () => print());
 }

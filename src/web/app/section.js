@@ -1,4 +1,4 @@
-// A part of a page: a heading, what it is about, and what can be done there.
+// A section of a page: heading, description and content.
 
 import { element } from './element.js';
 import { newId } from './form.js';
@@ -15,7 +15,7 @@ export function section({ title, about, state }, ...content) {
   );
 }
 
-/** A word or two in a box: `good`, `bad` or neither. */
+/** Creates a label of a word or two. `kind` is `good`, `bad` or empty. */
 export function badge(text, kind = '') {
   return element('span', { class: `badge ${kind}` }, text);
 }

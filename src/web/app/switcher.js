@@ -1,8 +1,8 @@
-// One list after the other in the same place: the next one takes it when its documents are there, so that nothing flickers.
+// Replaces one list with another when the documents of the new one have arrived, to avoid flicker.
 
 import { element } from './element.js';
 
-/** Gives `{ element, show }`. `show(make)` calls `make(signal)`, which gives `{ element, ready }`; the signal ends it. */
+/** Returns `{ element, show }`. `show(make)` calls `make(signal)`, which returns `{ element, ready }` and ends with the signal. */
 export function switcher(signal) {
   const place = element('div');
   let shown = new AbortController();

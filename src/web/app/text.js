@@ -1,4 +1,4 @@
-// Times and clients as people read them.
+// Formats times, clients and counts for people.
 
 import { element } from './element.js';
 
@@ -13,18 +13,18 @@ const UNITS = [
 ];
 const REFRESH_MS = 30_000;
 
-/** A time as seen from now, which is kept right; the tooltip is the time itself. */
+/** Returns a relative time, which stays up to date. The tooltip shows the absolute time. */
 export function time(date) {
   if (!date) return 'never';
   return element('time', { datetime: date.toISOString(), title: ABSOLUTE.format(date) }, relative(date));
 }
 
-/** A time of today, for what is over soon. */
+/** Returns the time of day, for times in the near future. */
 export function clockTime(date) {
   return new Intl.DateTimeFormat('en', { timeStyle: 'short' }).format(date);
 }
 
-/** A time of the log, where seconds count. */
+/** Returns the date and time with seconds, for log entries. */
 export function exactTime(date) {
   const text = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'medium' }).format(date);
   return element('time', { datetime: date.toISOString(), class: 'exact' }, text);
@@ -56,7 +56,7 @@ const SYSTEMS = [
   [/Linux/, 'Linux'],
 ];
 
-/** `Firefox on Linux`; what is no browser is shown by the name that it gives itself. */
+/** Returns a name such as `Firefox on Linux`. Clients that are not browsers are shown by their own name. */
 export function clientName(userAgent) {
   if (!userAgent) return 'Unknown client';
   const named = (list) => list.find(([pattern]) => pattern.test(userAgent))?.[1];
@@ -65,7 +65,7 @@ export function clientName(userAgent) {
   return system ? `${browser} on ${system}` : browser;
 }
 
-/** `3 users`, `1 user`. */
+/** Returns a count such as `3 users` or `1 user`. */
 export function count(number, thing) {
   return `${number.toLocaleString('en')} ${thing}${number === 1 ? '' : 's'}`;
 }

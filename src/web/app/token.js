@@ -1,9 +1,9 @@
-// Where the login token is kept: for this tab alone, or on this device if the user wants to stay signed in.
+// Stores the login token: for this tab only, or on this device if the user wants to stay signed in.
 
 const KEY = 'bolide.token';
 let place = localStorage.getItem(KEY) ? localStorage : sessionStorage;
 
-/** Whether tokens from now on outlast the browser. */
+/** Sets whether future tokens are kept when the browser is closed. */
 export function staySignedIn(isWanted) {
   place.removeItem(KEY);
   place = isWanted ? localStorage : sessionStorage;
@@ -13,7 +13,7 @@ export function keptToken() {
   return place.getItem(KEY);
 }
 
-/** Keeps the token of a login; without a login, forgets it. */
+/** Stores the token of a login, or removes it if `login` is null. */
 export function keepToken(login) {
   if (login) place.setItem(KEY, login.token);
   else place.removeItem(KEY);

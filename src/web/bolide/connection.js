@@ -1,4 +1,4 @@
-// The connection below bolide.js: dialing, versions, heartbeats, and coming back to the same session.
+// The connection of bolide.js: connecting, version negotiation, heartbeats and session resumption.
 
 import { connectionClosed, connectionLost, DdpError } from './error.js';
 
@@ -13,7 +13,7 @@ const DEFAULTS = {
   heartbeatTimeout: 15_000,
 };
 
-/** Keeps one DDP session over one WebSocket after the other. It tells its owner of sessions and messages. */
+/** Keeps a DDP session over successive WebSockets. Reports sessions and messages to its owner. */
 export class Connection {
   #url;
   #options;
@@ -28,14 +28,14 @@ export class Connection {
   #hasHeard = false;
   #hasPinged = false;
   status = 'offline';
-  /** Whether the server has greeted back. */
+  /** Whether the server has answered `connected`. */
   isOpen = false;
 
   constructor(url, options, owner) {
     this.#url = url;
     this.#options = { ...DEFAULTS, WebSocket: globalThis.WebSocket, ...options };
     this.#owner = owner;
-    if (!this.#options.WebSocket) throw new TypeError('There is no WebSocket here; hand one over as the option `WebSocket`');
+    if (!this.#options.WebSocket) throw new TypeError('There is no global WebSocket; pass a constructor as the option `WebSocket`');
   }
 
   open() {
@@ -46,7 +46,7 @@ export class Connection {
     if (this.status === 'waiting') this.#dial();
   }
 
-  /** The session works: what made earlier attempts fail is over. */
+  /** The session works, so the delay starts over at the next loss. */
   settle() {
     this.#attempts = 0;
     this.#setStatus('connected');
@@ -61,7 +61,7 @@ export class Connection {
     this.#end(connectionClosed());
   }
 
-  /** Leaves a session that is of no use; the next one will be new. */
+  /** Abandons the session. The next connection starts a new one. */
   startOver() {
     if (this.status === 'closed') return;
     this.#session = undefined;
@@ -95,7 +95,7 @@ export class Connection {
     this.#owner.received(message);
   }
 
-  /** Before a session there are but these two; others are greetings of older servers. */
+  /** Handles the two messages before a session. Others, such as the greeting of older servers, are ignored. */
   #negotiate({ msg, session, version }) {
     if (msg === 'connected') this.#enter(session);
     if (msg === 'failed') this.#dialWith(version);
@@ -121,7 +121,7 @@ export class Connection {
     this.#dial();
   }
 
-  /** Asks whether the server is there when it was silent for a while, and takes no answer for a loss. */
+  /** Sends a ping after `heartbeatInterval` of silence. Without an answer in `heartbeatTimeout`, the connection counts as lost. */
   #startHeartbeat() {
     const { heartbeatInterval, heartbeatTimeout } = this.#options;
     this.#hasHeard = true;
@@ -143,7 +143,7 @@ export class Connection {
     this.#timer = setTimeout(() => this.#dial(), this.#delay());
   }
 
-  /** Twice as long after each attempt, and not the same for all clients that a server has lost at once. */
+  /** Returns a delay that doubles with each attempt, randomised so that clients do not reconnect all at once. */
   #delay() {
     const { shortestDelay, longestDelay } = this.#options;
     const delay = Math.min(longestDelay, shortestDelay * 2 ** this.#attempts);

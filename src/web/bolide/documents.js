@@ -3,7 +3,7 @@
 import { CustomValue, EJSON } from './ejson.js';
 import { listen, notify } from './listeners.js';
 
-/** The local documents of a collection, each with its `_id`. A document is never changed in place: a change makes a new one. */
+/** The local documents of a collection, each with its `_id`. Documents are never changed in place: a change creates a new one. */
 export class Collection {
   #data;
 
@@ -31,13 +31,13 @@ export class Collection {
     return this.#data.documents.values();
   }
 
-  /** Calls `listener({ type, id, document, previous })` at every change; gives a function that ends it. */
+  /** Calls `listener({ type, id, document, previous })` at each change. Returns a function that removes the listener. */
   onChange(listener) {
     return listen(this.#data.listeners, listener);
   }
 }
 
-/** All documents. Those of a new session are gathered apart, so that nothing flickers, and then take the place of the older ones. */
+/** All documents. Those of a new session are collected separately, to avoid flicker, and then replace the older ones. */
 export class Store {
   #collections = new Map();
   #gathered = null;
@@ -56,10 +56,10 @@ export class Store {
     const gathered = this.#gathered;
     if (!gathered) return data.take(data.documents, message, data.listeners);
     if (!gathered.has(message.collection)) gathered.set(message.collection, new Map());
-    data.take(gathered.get(message.collection), message, nobody);
+    data.take(gathered.get(message.collection), message, noListeners);
   }
 
-  beginAnew() {
+  beginNewSession() {
     const isEmpty = [...this.#collections.values()].every(({ documents }) => documents.size === 0);
     if (!isEmpty) this.#gathered = new Map();
   }
@@ -72,7 +72,7 @@ export class Store {
   }
 }
 
-const nobody = new Set();
+const noListeners = new Set();
 
 class CollectionData {
   documents = new Map();
@@ -92,7 +92,7 @@ class CollectionData {
     }
     const document = { ...previous, ...EJSON.decode(fields), _id: id };
     for (const field of cleared) delete document[field];
-    // The events of a stream are changes of a document that was never added. They are heard, and not kept.
+    // Events of a stream are changes of a document that was never added. Listeners get them; they are not stored.
     const isEvent = msg === 'changed' && !previous;
     if (!isEvent) documents.set(key, document);
     notify(isEvent ? this.listeners : listeners, { type: previous || isEvent ? 'changed' : 'added', id, document, previous });
@@ -116,7 +116,7 @@ function isSame(one, other) {
   return text(one) === text(other);
 }
 
-/** A document's id as it goes over the wire, where it is always a text. */
+/** Returns a document id in its wire form, which is always a string. */
 export function encodeId(id) {
   if (id instanceof CustomValue && id.type === 'oid') return id.value;
   if (typeof id !== 'string') return id === undefined ? '-' : `~${JSON.stringify(id)}`;

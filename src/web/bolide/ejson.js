@@ -1,19 +1,19 @@
-// EJSON: JSON that can also hold dates, bytes, NaN and infinities, regular expressions, and an application's own types.
+// EJSON: JSON with dates, bytes, NaN, infinities, regular expressions, and an application's own types.
 
 const types = new Map();
 
 export const EJSON = {
-  /** A value as JSON can hold it. */
+  /** Converts a value to plain JSON. */
   encode,
-  /** The value that `encode` was given. */
+  /** Converts plain JSON back to the value. */
   decode,
-  /** Registers a type of one's own: values of `Class` go over the wire as `$type: name` with what `toJson` makes of them. */
+  /** Registers an application's type: values of `Class` are sent as `$type: name` with the result of `toJson`. */
   register(name, Class, toJson, fromJson) {
     types.set(name, { Class, toJson, fromJson });
   },
 };
 
-/** A value of a type that nobody registered. It goes back as it came. */
+/** A value of a type that is not registered. It is sent back unchanged. */
 export class CustomValue {
   constructor(type, value) {
     this.type = type;
@@ -55,7 +55,7 @@ function decode(value) {
   }
 }
 
-/** By which of its forms EJSON would take an object for something else. */
+/** Returns the key of the EJSON form that the object has, or undefined. */
 function formOf(object) {
   const keys = Object.keys(object);
   if (keys.length === 1) return ['$date', '$InfNaN', '$binary', '$escape'].find((form) => form === keys[0]);
@@ -83,6 +83,6 @@ function toBase64(bytes) {
 }
 
 function fromBase64(text) {
-  if (typeof text !== 'string') throw new TypeError('$binary is not a text');
+  if (typeof text !== 'string') throw new TypeError('$binary is not a string');
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }

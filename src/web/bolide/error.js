@@ -1,6 +1,6 @@
-// The errors of bolide.js: what servers answer, and what only a client can know.
+// The errors of bolide.js: those that servers send, and its own.
 
-/** What a server answers to a call or subscription that failed: `error` is its code; `reason`, `details` as on the wire. */
+/** The error of a failed call or subscription: `error` is its code; `reason` and `details` are as on the wire. */
 export class DdpError extends Error {
   constructor({ error, reason, details, message, ...others }) {
     super(message ?? (reason ? `${reason} [${error}]` : `[${error}]`));

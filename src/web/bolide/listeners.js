@@ -6,7 +6,7 @@ export function listen(listeners, listener) {
   return () => listeners.delete(own);
 }
 
-/** A listener that fails must not keep others from hearing. */
+/** Calls all listeners, even if one of them throws. */
 export function notify(listeners, ...values) {
   for (const listener of [...listeners]) {
     try {

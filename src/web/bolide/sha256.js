@@ -1,11 +1,11 @@
-// SHA-256, which passwords are sent as.
+// SHA-256, the form in which passwords are sent.
 
-/** A password as it is sent to methods: `loginWithPassword` does it by itself, `resetPassword` and others are given it. */
+/** Returns the form in which `createUser`, `resetPassword` and other methods take a password. `loginWithPassword` uses it itself. */
 export async function passwordDigest(password) {
   return { digest: await sha256(password), algorithm: 'sha-256' };
 }
 
-/** The SHA-256 of a text, in hexadecimal. Browsers lend theirs to pages that came over https alone; others get our own. */
+/** Returns the hexadecimal SHA-256 of a string. Browsers offer it only to pages served over https; others use our own implementation. */
 export async function sha256(text) {
   const bytes = new TextEncoder().encode(text);
   const subtle = globalThis.crypto?.subtle;

@@ -1,9 +1,9 @@
-// The two-factor wrapper: what any DDP client puts around its calls so that a server can ask for a second factor.
+// The two-factor wrapper around calls: asks for a second factor when the server requires one.
 //
-// A call that needs one fails with `totp-required`, and `details.method` says which: 'totp', 'email' or 'password'. The
-// same call is then made again, with `{ twoFactorCode, twoFactorMethod }` as one last parameter (a login packs the code
-// otherwise; that is why `perform` decides). A wrong code fails with `totp-invalid`, and one may try again. Anything else,
-// `totp-max-attempts` too, is how the call ends. A code is sent once and then forgotten.
+// A call that needs a code fails with `totp-required`, and `details.method` says which: 'totp', 'email' or 'password'. The
+// same call is then made again with `{ twoFactorCode, twoFactorMethod }` as an additional last parameter (a login carries the
+// code differently, which is why `perform` decides). A wrong code fails with `totp-invalid`, and the user is asked again. Any
+// other error, including `totp-max-attempts`, ends the call. A code is sent once and not stored.
 
 import { twoFactorCanceled } from './error.js';
 import { sha256 } from './sha256.js';
@@ -11,13 +11,13 @@ import { sha256 } from './sha256.js';
 const METHODS = ['totp', 'email', 'password'];
 
 export class TwoFactorWrapper {
-  /** Who is asked for codes: a function of a challenge, or null. */
+  /** The function that is asked for codes, or null. */
   ask = null;
-  /** Settles when no prompt is shown any more. */
+  /** Resolves when the last prompt is closed. */
   #lastPrompt = Promise.resolve();
   #waiting = 0;
 
-  /** Gives what `perform(answer)` gives: first called without an answer, and with one as long as the server asks for it. */
+  /** Calls `perform()`, then `perform(answer)` with a code for as long as the server asks for one. Returns its result. */
   async around(call, perform) {
     try {
       return await perform();
@@ -27,7 +27,7 @@ export class TwoFactorWrapper {
     }
   }
 
-  /** One prompt at a time, if several calls need one. */
+  /** Shows one prompt at a time if several calls need one. */
   #inTurn(prompt) {
     const hasWaited = this.#waiting > 0;
     this.#waiting += 1;
@@ -36,7 +36,7 @@ export class TwoFactorWrapper {
     return turn;
   }
 
-  /** The answer to another call's prompt may have satisfied the server, if it remembers. */
+  /** Retries without a code first: the server may remember the answer to another call's prompt. */
   async #performAgain(challenge, call, perform) {
     try {
       return await perform();
@@ -64,7 +64,7 @@ export class TwoFactorWrapper {
     const { method } = details;
     const code = await this.ask({ method, details, error, attempt, call });
     if (code === null || code === undefined) throw twoFactorCanceled(details);
-    if (typeof code !== 'string' || code === '') throw new TypeError('onTwoFactor must give a text that is not empty, or null to give up');
+    if (typeof code !== 'string' || code === '') throw new TypeError('onTwoFactor must return a non-empty string, or null to cancel');
     return { twoFactorCode: method === 'password' ? await sha256(code) : code, twoFactorMethod: method };
   }
 }

@@ -1,4 +1,4 @@
-// The authenticator app: set it up by a QR code, confirm it by a first code, and take it off again.
+// The authenticator app: set it up with a QR code, confirm it with a first code, and turn it off.
 
 import { client, currentUser } from '../client.js';
 import { element } from '../element.js';
@@ -19,7 +19,7 @@ export function authenticatorSection(signal) {
   return panel.element;
 }
 
-/** Shows that there is no app, that there may be none, how to set one up, its new backup codes, or what can be done with it. */
+/** Shows one of five views: no app, apps forbidden, setting one up, its new backup codes, or the actions for an existing one. */
 class AuthenticatorPanel {
   element = element('div');
   #shown;
@@ -48,13 +48,13 @@ class AuthenticatorPanel {
   #content(view) {
     switch (view) {
       case 'forbidden':
-        return element('p', { class: 'note' }, 'An admin has turned authenticator apps off.');
+        return element('p', { class: 'note' }, 'An admin has turned off authenticator apps.');
       case 'off':
         return action('Set up an authenticator app', () => this.#enrol(), { class: 'primary' });
       case 'enrolment':
         return enrolment(this.#enrolment, { confirm: (code) => this.#confirm(code), cancel: () => this.#cancel() });
       case 'codes':
-        return newBackupCodes(this.#codes, () => this.#putCodesAway());
+        return newBackupCodes(this.#codes, () => this.#hideCodes());
       case 'on':
         return element(
           'div',
@@ -63,7 +63,7 @@ class AuthenticatorPanel {
           element(
             'div',
             { class: 'buttons' },
-            action('Make new backup codes', () => this.#regenerate()),
+            action('Create new backup codes', () => this.#regenerate()),
             action('Turn off the app', turnOff, { class: 'danger-quiet' }),
           ),
         );
@@ -84,12 +84,12 @@ class AuthenticatorPanel {
     const { codes } = await client.call('2fa:validateTempToken', code);
     this.#enrolment = null;
     this.#showCodes(codes);
-    say('Your authenticator app is set up. Your other clients were signed out.');
+    say('Your authenticator app is set up. All other clients were signed out.');
   }
 
   async #regenerate() {
-    const text = 'The backup codes that you have do not count any more then.';
-    await askForOwnCode({ title: 'New backup codes', text, button: 'Make new codes' }, async (code) => {
+    const text = 'Your current backup codes will stop working.';
+    await askForOwnCode({ title: 'New backup codes', text, button: 'Create new codes' }, async (code) => {
       const made = await client.call('2fa:regenerateCodes', code);
       if (!made) throw wrongCode();
       this.#showCodes(made.codes);
@@ -101,7 +101,7 @@ class AuthenticatorPanel {
     this.update();
   }
 
-  #putCodesAway() {
+  #hideCodes() {
     this.#codes = null;
     this.update();
   }
@@ -121,15 +121,15 @@ function enrolment({ svg, secret }, { confirm, cancel }) {
     element(
       'div',
       {},
-      element('h3', { tabindex: '-1' }, '1. Scan this with the app'),
+      element('h3', { tabindex: '-1' }, '1. Scan this QR code with your app'),
       qrCode,
-      element('p', { class: 'hint' }, 'Or type this key into it:'),
+      element('p', { class: 'hint' }, 'Or enter this key in the app:'),
       element('div', { class: 'inline' }, secretText(secret), copyButton(secret)),
     ),
     element(
       'div',
       {},
-      element('h3', {}, '2. Type the code that it shows'),
+      element('h3', {}, '2. Enter the code that the app shows'),
       form(
         { button: 'Turn on the app', submit: ({ code }) => confirm(code.trim()), others: [action('Cancel', cancel, { class: 'quiet' })] },
         field({ label: 'Code', name: 'code', class: 'code', inputmode: 'numeric', autocomplete: 'one-time-code', maxlength: 10, required: true }),
@@ -139,10 +139,10 @@ function enrolment({ svg, secret }, { confirm, cancel }) {
 }
 
 async function turnOff() {
-  const text = 'You are then asked for your password alone, or for codes by e-mail if they are on. Backup codes are gone.';
+  const text = 'Only your password will protect your account, or codes by e-mail if they are on. Your backup codes will be deleted.';
   await askForOwnCode({ title: 'Turn off the authenticator app', text, button: 'Turn off the app', kind: 'danger' }, async (code) => {
     if (!(await client.call('2fa:disable', code))) throw wrongCode();
-    say('The authenticator app is turned off.');
+    say('The authenticator app was turned off.');
   });
 }
 

@@ -1,4 +1,4 @@
-// Backup codes: shown once when they are made, and counted afterwards.
+// Backup codes: shown once when they are created; afterwards only their number is shown.
 
 import { client, currentUser, isAdmin } from '../client.js';
 import { element } from '../element.js';
@@ -7,17 +7,17 @@ import { complain } from '../messages.js';
 import { go } from '../address.js';
 import { copyButton, downloadButton, printButton } from '../secret.js';
 
-/** The codes, to be taken along; `done` is called when they were. */
+/** Shows the codes, to be saved. `done` is called when the user has saved them. */
 export function newBackupCodes(codes, done) {
   const text = `${codes.join('\n')}\n`;
   return element(
     'div',
     { class: 'printed' },
-    element('h3', { tabindex: '-1' }, 'Keep these backup codes'),
+    element('h3', { tabindex: '-1' }, 'Save these backup codes'),
     element(
       'p',
       { class: 'about' },
-      `Each lets ${currentUser().username ?? 'you'} in at ${location.host} once, without the app. They are not shown again.`,
+      `Each code signs ${currentUser().username ?? 'you'} in at ${location.host} once, without the app. They will not be shown again.`,
     ),
     element(
       'ul',
@@ -28,7 +28,7 @@ export function newBackupCodes(codes, done) {
     element(
       'div',
       { class: 'buttons' },
-      action('I have kept them', done, { class: 'primary' }),
+      action('I have saved them', done, { class: 'primary' }),
       isAdmin(currentUser()) && action('Go to the admin panel', () => go('/admin/settings')),
     ),
   );
@@ -41,6 +41,6 @@ export function backupCodesLeft() {
 }
 
 function sentence(remaining) {
-  if (remaining === 0) return 'You have no backup codes left. Make new ones.';
+  if (remaining === 0) return 'You have no backup codes left. Create new ones.';
   return `You have ${remaining} backup ${remaining === 1 ? 'code' : 'codes'} left.`;
 }

@@ -1,4 +1,4 @@
-// Where the user is signed in, and which of these clients are not asked for a second factor for now.
+// The browsers and apps in which the user is signed in, and which of them are trusted for now.
 
 import { client } from '../client.js';
 import { confirm } from '../dialogs.js';
@@ -19,7 +19,7 @@ export function clientsPage({ signal }) {
     select: isSession,
     order: latestFirst,
     row: sessionRow,
-    empty: 'You are signed in nowhere.',
+    empty: 'You are not signed in anywhere.',
   });
   const endOthers = action('Sign out all others', signOutOthers, { class: 'danger-quiet' });
   watch(signal, 'tokens', (tokens) => (endOthers.hidden = tokens.filter(isSession).length < 2));
@@ -29,7 +29,7 @@ export function clientsPage({ signal }) {
     element(
       'p',
       { class: 'lead' },
-      'These browsers and apps are signed in with your password. If you do not know one, sign it out and change your password.',
+      'These browsers and apps are signed in with your password. If you do not recognise one, sign it out and change your password.',
     ),
     list.element,
     element('div', { class: 'buttons' }, endOthers),
@@ -46,12 +46,12 @@ function sessionRow({ _id, current, userAgent, address, createdAt, lastUsedAt, t
   return row({
     title: name,
     tooltip: userAgent,
-    badges: [current && badge('this one', 'good'), isTrusted && badge('trusted')],
+    badges: [current && badge('this client', 'good'), isTrusted && badge('trusted')],
     facts: [
       address,
-      ['used ', time(lastUsedAt ?? createdAt)],
+      ['last used ', time(lastUsedAt ?? createdAt)],
       ['signed in ', time(createdAt)],
-      isTrusted && ['asked for no second factor until ', clockTime(trustedUntil)],
+      isTrusted && ['no second factor needed until ', clockTime(trustedUntil)],
     ],
     actions: [!current && action('Sign out', () => signOut(_id, name), { 'aria-label': `Sign out ${name}` })],
   });
@@ -65,7 +65,7 @@ async function signOut(id, name) {
 async function signOutOthers() {
   const isSure = await confirm({
     title: 'Sign out all others?',
-    text: 'Every other browser and app has to sign in anew. Access tokens stay.',
+    text: 'Every other browser and app must sign in again. Access tokens remain valid.',
     button: 'Sign them out',
   });
   if (!isSure) return;

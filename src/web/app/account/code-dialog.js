@@ -1,10 +1,10 @@
-// A dialog that asks for a code of the user's own app, for methods that take one as a parameter.
+// A dialog that asks for a code from the user's authenticator app, for methods that take one as a parameter.
 
 import { showDialog } from '../dialogs.js';
 import { element } from '../element.js';
 import { action, field, form } from '../form.js';
 
-/** Calls `use(code)` until it succeeds or the user gives up. */
+/** Calls `use(code)` until it succeeds or the user cancels. */
 export async function askForOwnCode({ title, text, button, kind }, use) {
   const close = (made) => made.closest('dialog').close();
   const cancel = action('Cancel', () => close(cancel), { class: 'quiet' });
@@ -18,7 +18,7 @@ export async function askForOwnCode({ title, text, button, kind }, use) {
     form(
       { button, kind, submit, others: [cancel] },
       field({
-        label: 'Code of your app, or a backup code',
+        label: 'Code from your app, or a backup code',
         name: 'code',
         class: 'code',
         autocomplete: 'one-time-code',

@@ -1,4 +1,4 @@
-// Codes by e-mail: on or off. They need verified addresses.
+// Codes by e-mail: on or off. They require a verified address.
 
 import { client, currentUser } from '../client.js';
 import { element } from '../element.js';
@@ -8,7 +8,7 @@ import { badge, section } from '../section.js';
 import { say } from '../messages.js';
 import { verifyButton } from './verify-button.js';
 
-const ABOUT = 'A code is sent to your verified addresses when one is needed. An authenticator app is safer, and is asked for first.';
+const ABOUT = 'When a code is needed, it is sent to your verified addresses. An authenticator app is safer, and takes precedence.';
 
 export function emailCodesSection(signal) {
   const made = element('div');
@@ -31,12 +31,12 @@ function emailCodes(user) {
 
 function whileOff({ emails = [] }) {
   const note = (text) => element('p', { class: 'note' }, text);
-  if (publicSetting('Accounts_TwoFactorAuthentication_By_Email_Enabled') === false) return note('An admin has turned codes by e-mail off.');
-  if (emails.length === 0) return note('You have no address. Add one to your profile.');
+  if (publicSetting('Accounts_TwoFactorAuthentication_By_Email_Enabled') === false) return note('An admin has turned off codes by e-mail.');
+  if (emails.length === 0) return note('You have no e-mail address. Add one to your profile.');
   const unverified = emails.filter(({ verified }) => !verified);
   if (unverified.length === 0) return action('Turn on codes by e-mail', enable);
   return [
-    note('First verify that your mails reach you.'),
+    note('Verify your address first.'),
     element(
       'div',
       { class: 'buttons' },
@@ -47,7 +47,7 @@ function whileOff({ emails = [] }) {
 
 async function enable() {
   await client.call('2fa:enable-email');
-  say('Codes by e-mail are on. Your other clients were signed out.');
+  say('Codes by e-mail are on. All other clients were signed out.');
 }
 
 async function disable() {

@@ -1,4 +1,4 @@
-// The pages behind the links in mails, and behind the one that a new server prints. The token leaves the address at once.
+// The pages that links in mails open, and the link that a new server prints. The token is removed from the address at once.
 
 import { passwordDigest } from '../../bolide.js';
 import { client, currentUser, hasSecondFactor } from '../client.js';
@@ -9,30 +9,30 @@ import { say } from '../messages.js';
 import { forgetAddress, go } from '../address.js';
 
 export function resetPasswordPage({ argument }) {
-  return choosePassword(argument, '/reset-password', 'Choose a new password. You are then signed out everywhere else.');
+  return choosePassword(argument, '/reset-password', 'Choose a new password. You will be signed out everywhere else.');
 }
 
 export function enrollPage({ argument }) {
-  return choosePassword(argument, '/enroll-account', 'Your account is ready. Choose its password; then we protect it with a second factor.');
+  return choosePassword(argument, '/enroll-account', 'Your account is ready. Choose a password, then set up a second factor.');
 }
 
 export function verifyEmailPage({ argument }) {
   const outcome = element('p', { class: 'lead', role: 'status' }, argument ? 'Verifying your address …' : NO_TOKEN);
-  const next = element('a', { href: '#/', hidden: true }, 'Go on');
+  const next = element('a', { href: '#/', hidden: true }, 'Continue');
   if (argument) verify(argument, outcome).finally(() => (next.hidden = false));
   return element('div', {}, outcome, next);
 }
 
-const NO_TOKEN = 'This link was opened before. Open it again where it came from.';
+const NO_TOKEN = 'This page needs a complete link. Open the link again from where you got it.';
 
 function choosePassword(token, path, text) {
   if (!token) return element('p', { class: 'lead' }, NO_TOKEN);
   forgetAddress(path);
   const submit = async ({ password }) => {
-    const isSignedIn = await unlessItTakesAFactor(() => passwordDigest(password).then((digest) => client.loginBy('resetPassword', token, digest)));
+    const isSignedIn = await signsIn(() => passwordDigest(password).then((digest) => client.loginBy('resetPassword', token, digest)));
     if (isSignedIn) return go(hasSecondFactor(currentUser()) ? '/account' : '/account/two-factor');
     go('/sign-in');
-    say('Your password was changed. Sign in with it.');
+    say('Your password was changed. Sign in with the new password.');
   };
   return element(
     'div',
@@ -48,7 +48,7 @@ function choosePassword(token, path, text) {
 async function verify(token, outcome) {
   forgetAddress('/verify-email');
   try {
-    await unlessItTakesAFactor(() => client.loginBy('verifyEmail', token));
+    await signsIn(() => client.loginBy('verifyEmail', token));
     outcome.textContent = 'Your address is verified.';
   } catch (error) {
     outcome.textContent = explain(error);
@@ -56,8 +56,8 @@ async function verify(token, outcome) {
   }
 }
 
-/** A link signs in, but for users who have a second factor: what it was for is done, and they sign in as usual. */
-async function unlessItTakesAFactor(open) {
+/** Opens a link. Returns false for users with a second factor: the link has taken effect, but they must sign in as usual. */
+async function signsIn(open) {
   try {
     await open();
     return true;

@@ -48,10 +48,10 @@ function emailSection(signal) {
   const submit = async ({ email }, made) => {
     await client.call('saveUserProfile', { email: email.trim() }, {});
     made.reset();
-    say('Your address was changed. A mail is on its way to verify it.');
+    say('Your address was changed. A mail was sent to verify it.');
   };
   return section(
-    { title: 'E-mail', about: 'Mails for a forgotten password and for codes go to your verified addresses.' },
+    { title: 'E-mail', about: 'Password resets and codes are sent to your verified addresses.' },
     list,
     form(
       { button: 'Change the address', kind: '', submit },
@@ -72,10 +72,10 @@ function passwordSection() {
   const submit = async ({ old, password }, made) => {
     await client.call('changePassword', await passwordDigest(old), await passwordDigest(password));
     made.reset();
-    say('Your password was changed, and your other clients were signed out.');
+    say('Your password was changed. All other clients were signed out.');
   };
   return section(
-    { title: 'Password', about: 'A new password signs you out everywhere else.' },
+    { title: 'Password', about: 'Changing your password signs you out everywhere else.' },
     form(
       { button: 'Change the password', kind: '', submit },
       element('input', { autocomplete: 'username', value: currentUser().username ?? '', hidden: true }), // for password managers

@@ -1,4 +1,4 @@
-// Signing in, and asking for a new password. The question for a second factor comes by itself.
+// Signing in, and requesting a new password. The prompt for a second factor opens by itself.
 
 import { client } from '../client.js';
 import { element } from '../element.js';
@@ -41,16 +41,16 @@ export function forgotPasswordPage() {
   return element(
     'div',
     {},
-    element('p', { class: 'lead' }, 'We send you a link to choose a new password with.'),
+    element('p', { class: 'lead' }, 'We will send you a link to choose a new password.'),
     form(
       { button: 'Send the link', submit: askForLink },
       field({ label: 'E-mail address', name: 'email', type: 'email', autocomplete: 'email', required: true, 'data-focus': true }),
     ),
-    element('p', { class: 'aside' }, element('a', { href: '#/sign-in' }, 'Back to signing in')),
+    element('p', { class: 'aside' }, element('a', { href: '#/sign-in' }, 'Back to sign in')),
   );
 }
 
 async function askForLink({ email }) {
   await client.call('forgotPassword', { email: email.trim() });
-  say('If there is an account with this address, a mail is on its way.');
+  say('If there is an account with this address, a mail was sent to it.');
 }

@@ -1,4 +1,4 @@
-// Creating an account, if the admins let everybody.
+// Creating an account, if admins allow it.
 
 import { passwordDigest } from '../../bolide.js';
 import { client } from '../client.js';
@@ -8,7 +8,7 @@ import { watchPublicSetting } from '../live.js';
 import { go } from '../address.js';
 
 export function signUpPage({ signal }) {
-  const closed = element('p', { class: 'lead' }, 'New accounts are made by admins here. Ask one.');
+  const closed = element('p', { class: 'lead' }, 'Only admins can create accounts here. Ask an admin for one.');
   const open = form(
     { button: 'Create the account', submit: signUp },
     field({
@@ -20,7 +20,7 @@ export function signUpPage({ signal }) {
       required: true,
       'data-focus': true,
     }),
-    field({ label: 'E-mail address', name: 'email', type: 'email', autocomplete: 'email', hint: 'For a forgotten password, and for codes.' }),
+    field({ label: 'E-mail address', name: 'email', type: 'email', autocomplete: 'email', hint: 'For resetting your password and for codes.' }),
     field({ label: 'Password', name: 'password', type: 'password', autocomplete: 'new-password', required: true }),
   );
   watchPublicSetting(signal, 'Accounts_Registration_Enabled', (isOpen) => {

@@ -1,4 +1,4 @@
-// Personal access tokens: for programs that work in the user's name. A token is shown once, when it is made.
+// Personal access tokens, for programs that act on behalf of the user. A token is shown once, when it is created.
 
 import { client } from '../client.js';
 import { confirm } from '../dialogs.js';
@@ -27,7 +27,7 @@ export function tokensPage({ signal }) {
   return element(
     'div',
     {},
-    element('p', { class: 'lead' }, 'Programs that work in your name sign in with a token instead of your password, over REST and DDP.'),
+    element('p', { class: 'lead' }, 'Programs that act on your behalf sign in with a token instead of your password, over REST and DDP.'),
     shown,
     list.element,
     section({ title: 'New token' }, newTokenForm(signal, show)),
@@ -40,7 +40,7 @@ function newTokenForm(signal, show) {
   const warning = element(
     'p',
     { class: 'warning', hidden: true },
-    'Whoever has such a token can do everything that you can, without any further question. Make one only for a program that cannot answer, and keep it well.',
+    'Such a token allows everything that you can do, without a second factor. Create one only for a program that cannot answer a prompt.',
   );
   const bypass = checkbox({
     label: 'Never ask for a second factor',
@@ -56,8 +56,8 @@ function newTokenForm(signal, show) {
     show(tokenName, token);
   };
   return form(
-    { button: 'Make a token', submit },
-    field({ label: 'Name', name: 'tokenName', hint: 'What the token is for, such as “backup script”.', maxlength: 100, required: true }),
+    { button: 'Create token', submit },
+    field({ label: 'Name', name: 'tokenName', hint: 'The purpose of the token, such as “backup script”.', maxlength: 100, required: true }),
     bypass,
     warning,
   );
@@ -65,29 +65,29 @@ function newTokenForm(signal, show) {
 
 function isSureOfBypass(name) {
   return confirm({
-    title: 'A token that is never asked?',
-    text: `With “${name}” a program, or whoever finds the token, passes every question for a second factor.`,
-    button: 'Make it anyway',
+    title: 'Create a token without a second factor?',
+    text: `The token “${name}” bypasses every prompt for a second factor, also for anyone who steals it.`,
+    button: 'Create it anyway',
   });
 }
 
-function newToken(name, token, putAway) {
+function newToken(name, token, hide) {
   return element(
     'div',
     { class: 'shown-once' },
     element('h2', {}, `The token “${name}”`),
-    element('p', { class: 'about' }, 'Copy it now. It is not shown again.'),
+    element('p', { class: 'about' }, 'Copy it now. It will not be shown again.'),
     element('div', { class: 'inline' }, secretText(token), copyButton(token)),
     element('p', { class: 'hint' }, 'Over REST, send it as X-Auth-Token, with your user id ', element('code', {}, client.userId), ' as X-User-Id.'),
-    element('div', { class: 'buttons' }, action('I have kept it', putAway)),
+    element('div', { class: 'buttons' }, action('I have saved it', hide)),
   );
 }
 
 function tokenRow({ name, lastTokenPart, createdAt, lastUsedAt, bypassTwoFactor }, show) {
   return row({
     title: name,
-    badges: [bypassTwoFactor && badge('never asked for a second factor', 'bad')],
-    facts: [['ends in ', element('code', {}, lastTokenPart)], ['made ', time(createdAt)], lastUsedAt ? ['used ', time(lastUsedAt)] : 'never used'],
+    badges: [bypassTwoFactor && badge('bypasses the second factor', 'bad')],
+    facts: [['ends in ', element('code', {}, lastTokenPart)], ['created ', time(createdAt)], lastUsedAt ? ['last used ', time(lastUsedAt)] : 'never used'],
     actions: [
       action('Regenerate', () => regenerate(name, show), { 'aria-label': `Regenerate ${name}` }),
       action('Revoke', () => revoke(name), { class: 'danger-quiet', 'aria-label': `Revoke ${name}` }),
@@ -97,15 +97,15 @@ function tokenRow({ name, lastTokenPart, createdAt, lastUsedAt, bypassTwoFactor 
 
 async function regenerate(tokenName, show) {
   const isSure = await confirm({
-    title: 'Make the token anew?',
-    text: `“${tokenName}” stops working, and you are shown another token in its place.`,
-    button: 'Make it anew',
+    title: 'Regenerate the token?',
+    text: `The current token “${tokenName}” will stop working, and a new one will be shown.`,
+    button: 'Regenerate',
   });
   if (isSure) show(tokenName, await client.call('personalAccessTokens:regenerateToken', { tokenName }));
 }
 
 async function revoke(tokenName) {
-  const isSure = await confirm({ title: 'Revoke the token?', text: `Programs that use “${tokenName}” are shut out at once.`, button: 'Revoke' });
+  const isSure = await confirm({ title: 'Revoke the token?', text: `Programs that use “${tokenName}” will lose access at once.`, button: 'Revoke' });
   if (!isSure) return;
   await client.call('personalAccessTokens:removeToken', { tokenName });
   say(`“${tokenName}” was revoked.`);

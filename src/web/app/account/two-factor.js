@@ -16,8 +16,8 @@ export function twoFactorPage({ signal }) {
 
 function introduction(user) {
   if (!user) return '';
-  if (publicSetting('Accounts_TwoFactorAuthentication_Enabled') === false) return 'An admin has turned second factors off: nobody is asked for one.';
-  if (user.twoFactor?.required) return 'Your role demands a second factor. Set one up, and the rest is open to you.';
-  if (!hasSecondFactor(user)) return 'Your account is protected by its password alone. With a second factor, a stolen password is not enough.';
-  return 'Your account is protected by a second factor. You are asked for it when you sign in, and before what matters.';
+  if (publicSetting('Accounts_TwoFactorAuthentication_Enabled') === false) return 'An admin has turned off second factors.';
+  if (user.twoFactor?.required) return 'Your role requires a second factor. Set one up to continue.';
+  if (!hasSecondFactor(user)) return 'Only a password protects your account. With a second factor, a stolen password is not enough.';
+  return 'A second factor protects your account. You are asked for it when you sign in and before important changes.';
 }

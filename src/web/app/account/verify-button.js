@@ -7,7 +7,7 @@ import { say } from '../messages.js';
 export function verifyButton(address, label = `Verify ${address}`) {
   const send = async () => {
     const isSent = await client.call('sendVerificationEmail', address);
-    say(isSent ? `A mail is on its way to ${address}.` : 'No mail was sent: there were many lately. Try again later.');
+    say(isSent ? `A mail was sent to ${address}.` : 'No mail was sent, because too many were sent recently. Try again later.');
   };
   return action(label, send, { 'aria-label': `Verify ${address}` });
 }

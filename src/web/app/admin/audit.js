@@ -1,4 +1,4 @@
-// The audit log: the latest events as they happen, and older ones on demand.
+// The audit log: the latest events, live, and older ones on demand.
 
 import { client } from '../client.js';
 import { element } from '../element.js';
@@ -33,18 +33,18 @@ function filters(wanted, show) {
     'div',
     { class: 'filters', role: 'search' },
     field({ label: 'User', hint: 'Name, address or id', type: 'search', autocomplete: 'off', oninput: change('user') }),
-    field({ label: 'Event', hint: 'Such as login.failed', type: 'search', autocomplete: 'off', oninput: change('event') }),
+    field({ label: 'Event', hint: 'For example login.failed', type: 'search', autocomplete: 'off', oninput: change('event') }),
   );
 }
 
 function log(signal, asked) {
   const subscription = subscribe(signal, 'admin:audit', { ...asked, limit: PAGE });
-  const empty = 'Nothing of that kind has happened.';
+  const empty = 'There are no matching events.';
   const latest = liveList(signal, { subscription, collection: 'audit', order: latestFirst, row: entryRow, empty });
   return { element: element('div', {}, latest.element, olderEntries(signal, asked)), ready: subscription.ready };
 }
 
-/** Older entries, as far back as one wants to go. When new ones come, the last of the latest move here. */
+/** Older entries, page by page. Entries that new ones displace from the list of latest entries move here. */
 function olderEntries(signal, asked) {
   const list = element('ul', { class: 'rows' });
   let before = null;

@@ -1,4 +1,4 @@
-// Mails that wait, and those that could not be sent.
+// Mails that are waiting to be sent, and those that could not be sent.
 
 import { client } from '../client.js';
 import { confirm } from '../dialogs.js';
@@ -18,12 +18,12 @@ export function mailPage({ signal }) {
     collection: 'mails',
     order: (one, other) => other.createdAt - one.createdAt,
     row: mailRow,
-    empty: 'Every mail was sent.',
+    empty: 'All mails were sent.',
   });
   return element(
     'div',
     {},
-    element('p', { class: 'lead' }, 'Mails that wait to be sent, and those that the mail server did not take.'),
+    element('p', { class: 'lead' }, 'Mails that are waiting to be sent, and mails that the mail server rejected.'),
     list.element,
   );
 }
@@ -53,7 +53,7 @@ async function retry(id) {
 }
 
 async function discard(id, subject) {
-  const isSure = await confirm({ title: 'Discard the mail?', text: `“${subject}” is not sent any more.`, button: 'Discard' });
+  const isSure = await confirm({ title: 'Discard the mail?', text: `“${subject}” will not be sent.`, button: 'Discard' });
   if (!isSure) return;
   await client.call('admin:discardMail', id);
   say('The mail was discarded.');

@@ -1,4 +1,4 @@
-// Every method and endpoint: its two-factor policy, how often it was called, how often that failed, and how long it took.
+// Every method and endpoint with its two-factor policy, number of calls, number of errors, and latency.
 
 import { element } from '../element.js';
 import { checkbox, choice, field } from '../form.js';
@@ -43,7 +43,7 @@ export function methodsPage({ signal }) {
     select: ({ name, gated }) => name.toLowerCase().includes(filter.text) && (gated || !filter.isGated),
     order: (one, other) => ORDERS[filter.order](one, other),
     row: methodRow,
-    empty: 'There is no such method.',
+    empty: 'There are no matching methods.',
     container: body,
     frame,
   });
@@ -54,13 +54,13 @@ export function methodsPage({ signal }) {
   return element(
     'div',
     {},
-    element('p', { class: 'lead' }, 'Times and counts are of this server since it was started.'),
+    element('p', { class: 'lead' }, 'Times and counts are for this server since it started.'),
     element(
       'div',
       { class: 'filters', role: 'search' },
       field({ label: 'Name', type: 'search', autocomplete: 'off', oninput: ({ target }) => change({ text: target.value.trim().toLowerCase() }) }),
       choice({ label: 'Order', options: ORDER_NAMES, onchange: ({ target }) => change({ order: target.value }) }),
-      checkbox({ label: 'Only those that ask for a second factor', onchange: ({ target }) => change({ isGated: target.checked }) }),
+      checkbox({ label: 'Only those that require a second factor', onchange: ({ target }) => change({ isGated: target.checked }) }),
     ),
     list.element,
   );
@@ -86,9 +86,9 @@ function policy({ gated, passwordFallback, rememberMe, secondFactorRequired, max
   return element('div', { class: 'badges' }, [
     badge('second factor', 'good'),
     rememberMe === false && badge('every time'),
-    passwordFallback === false && badge('not by password'),
-    secondFactorRequired && badge('of trusted clients too'),
-    maxAgeSeconds && badge(`not older than ${maxAgeSeconds} s`),
+    passwordFallback === false && badge('no password fallback'),
+    secondFactorRequired && badge('also for trusted clients'),
+    maxAgeSeconds && badge(`at most ${maxAgeSeconds} s old`),
   ]);
 }
 

@@ -1,4 +1,4 @@
-// Which roles demand a second factor. A role is a name; users are given roles on the page of users.
+// Which roles require a second factor. A role is a name; roles are assigned on the page of users.
 
 import { client } from '../client.js';
 import { element } from '../element.js';
@@ -16,12 +16,12 @@ export function rolesPage({ signal }) {
   return element(
     'div',
     {},
-    element('p', { class: 'lead' }, 'Users of a role that demands a second factor can do nothing before they have set one up.'),
+    element('p', { class: 'lead' }, 'Users with a role that requires a second factor must set one up before they can do anything else.'),
     list.element,
     section(
-      { title: 'Another role', about: 'For a role of your application’s own. It is listed here as long as it demands a second factor.' },
+      { title: 'Another role', about: 'For a role that your application defines. It is listed here while it requires a second factor.' },
       form(
-        { button: 'Demand a second factor', submit: demandOfAnother },
+        { button: 'Require a second factor', submit: requireForAnother },
         field({
           label: 'Name of the role',
           name: 'name',
@@ -39,22 +39,22 @@ export function rolesPage({ signal }) {
 function roleRow({ _id: name, mandatory2fa, builtIn }) {
   return row({
     title: name,
-    badges: [mandatory2fa && badge('second factor demanded', 'good')],
+    badges: [mandatory2fa && badge('second factor required', 'good')],
     facts: [builtIn && 'built in'],
     actions: [
       mandatory2fa
-        ? action('Demand no second factor', () => demand(name, false), { 'aria-label': `Demand no second factor of ${name}` })
-        : action('Demand a second factor', () => demand(name, true), { 'aria-label': `Demand a second factor of ${name}` }),
+        ? action('Do not require a second factor', () => demand(name, false), { 'aria-label': `Do not require a second factor for ${name}` })
+        : action('Require a second factor', () => demand(name, true), { 'aria-label': `Require a second factor for ${name}` }),
     ],
   });
 }
 
-async function demandOfAnother({ name }, made) {
+async function requireForAnother({ name }, made) {
   await demand(name.trim(), true);
   made.reset();
 }
 
 async function demand(name, isDemanded) {
   await client.call('admin:setRole', name, { mandatory2fa: isDemanded });
-  say(isDemanded ? `The role ${name} demands a second factor now.` : `The role ${name} demands no second factor any more.`);
+  say(isDemanded ? `The role ${name} now requires a second factor.` : `The role ${name} no longer requires a second factor.`);
 }

@@ -1,4 +1,4 @@
-// Who is connected now.
+// The open connections.
 
 import { element } from '../element.js';
 import { liveList } from '../live-list.js';
@@ -19,14 +19,14 @@ export function sessionsPage({ signal }) {
     collection: 'sessions',
     order: (one, other) => other.since - one.since,
     row: sessionRow,
-    empty: 'Nobody is connected.',
+    empty: 'There are no connections.',
   });
   return element('div', {}, lead, list.element);
 }
 
 function sessionRow({ userId, username, address, userAgent, since, subscriptions }) {
   return row({
-    title: username ?? userId ?? 'Nobody signed in',
+    title: username ?? userId ?? 'Not signed in',
     tooltip: userAgent,
     facts: [clientName(userAgent), address, ['since ', time(since)], count(subscriptions, 'subscription')],
   });

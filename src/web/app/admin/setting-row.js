@@ -1,4 +1,4 @@
-// One setting: what it does, its value as it is now, and the value that the admin is about to give it.
+// One setting: its description, its current value, and the value that the admin is entering.
 
 import { element } from '../element.js';
 import { action, newId } from '../form.js';
@@ -19,9 +19,9 @@ export class SettingRow {
     const id = newId();
     this.#state.id = `${id}-state`;
     this.#input = inputFor(setting, { id, 'aria-describedby': this.#state.id, oninput: () => this.#changed() });
-    this.#reset = action('Set to the default', () => this.#setTo(this.#setting.default), {
+    this.#reset = action('Reset to default', () => this.#setTo(this.#setting.default), {
       class: 'quiet small',
-      'aria-label': `Set to the default: ${setting._id}`,
+      'aria-label': `Reset to default: ${setting._id}`,
     });
     this.element = element(
       'div',
@@ -41,7 +41,7 @@ export class SettingRow {
     this.#describe();
   }
 
-  /** Another admin, or this one, has changed it. What is being typed here stays. */
+  /** Shows the setting after a change by this or another admin. Unsaved input is kept. */
   update(setting) {
     const { isChanged } = this;
     this.#setting = setting;
@@ -54,7 +54,7 @@ export class SettingRow {
     return !this.#setting.readonly && this.value !== this.#setting.value;
   }
 
-  /** What the input holds; nothing that fits if `isValid` is false. */
+  /** The value of the input; meaningless if `isValid` is false. */
   get value() {
     const { kind } = this.#setting;
     if (kind === 'boolean') return this.#input.checked;
@@ -65,7 +65,7 @@ export class SettingRow {
     return this.#input.checkValidity();
   }
 
-  /** Shows what is wrong with the value. */
+  /** Shows the browser's validation message. */
   report() {
     this.#input.reportValidity();
   }
@@ -74,7 +74,7 @@ export class SettingRow {
     this.#setTo(this.#setting.value);
   }
 
-  /** The value is saved: it counts as the setting's, even before the server has said so to everybody. */
+  /** Treats the saved value as the setting's value, even before the server has published the change. */
   forgetChange() {
     this.#setting = { ...this.#setting, value: this.value };
     this.#describe();
@@ -102,7 +102,7 @@ export class SettingRow {
     this.element.classList.toggle('changed', this.isChanged);
     this.#reset.hidden = isDefault || readonly;
     this.#state.textContent = readonly
-      ? `Fixed by the environment variable BOLIDE_SETTING_${this.id}.`
+      ? `Set by the environment variable BOLIDE_SETTING_${this.id}.`
       : `Default: ${inWords(this.#setting.default)}.${range}`;
   }
 }

@@ -1,4 +1,4 @@
-// All settings in groups. What was changed is saved together, with one question for a second factor.
+// All settings, in groups. Changes are saved together, with one prompt for a second factor.
 
 import { client } from '../client.js';
 import { element } from '../element.js';
@@ -17,7 +17,7 @@ export function settingsPage({ signal }) {
   ready.then(
     () => panel.showNote(''),
     () => {},
-  ); // that it failed, `ended` says
+  ); // `ended` reports failures
   ended.then((error) => error && !signal.aborted && panel.showNote(explain(error)));
   return panel.element;
 }
@@ -32,7 +32,7 @@ class SettingsPanel {
   element = element(
     'div',
     {},
-    element('p', { class: 'lead' }, 'Changes count at once, on every connection.'),
+    element('p', { class: 'lead' }, 'Changes take effect at once, on every connection.'),
     this.#search,
     this.#note,
     this.#groups,

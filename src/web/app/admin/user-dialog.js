@@ -1,4 +1,4 @@
-// One user, in a dialog: roles, and what an admin does when a phone is lost or an account is misused.
+// One user, in a dialog: roles, and actions for when a phone is lost or an account is misused.
 
 import { client } from '../client.js';
 import { confirm, showDialog } from '../dialogs.js';
@@ -13,7 +13,7 @@ export function nameOf({ username, emails = [], _id }) {
   return username ?? emails[0]?.address ?? _id;
 }
 
-/** Shows a user until the dialog is closed. */
+/** Shows a user. Resolves when the dialog is closed. */
 export async function showUser(id) {
   const ended = new AbortController();
   const body = element('div');
@@ -56,7 +56,7 @@ function measures(user) {
   return element(
     'div',
     { class: 'buttons divided' },
-    action('Log out everywhere', () => logOut(user._id, name)),
+    action('Sign out everywhere', () => logOut(user._id, name)),
     hasFactor && action('Reset second factors', () => resetFactors(user._id, name), { class: 'danger-quiet' }),
     isActive ? action('Deactivate', () => deactivate(user._id, name), { class: 'danger-quiet' }) : action('Activate', () => activate(user._id, name)),
   );
@@ -64,13 +64,13 @@ function measures(user) {
 
 async function logOut(id, name) {
   await client.call('admin:logOut', id);
-  say(`${name} was logged out everywhere.`);
+  say(`${name} was signed out everywhere.`);
 }
 
 async function resetFactors(id, name) {
   const isSure = await confirm({
     title: `Reset the second factors of ${name}?`,
-    text: 'For somebody who has lost a phone, and whom you have recognized. The app, backup codes and codes by e-mail are gone, and so are all sign-ins; a mail says so.',
+    text: 'For a user who has lost their phone. Verify their identity first. This removes the authenticator app, the backup codes and codes by e-mail, signs the user out everywhere, and notifies them by mail.',
     button: 'Reset',
   });
   if (!isSure) return;
@@ -81,7 +81,7 @@ async function resetFactors(id, name) {
 async function deactivate(id, name) {
   const isSure = await confirm({
     title: `Deactivate ${name}?`,
-    text: 'The user is logged out and cannot sign in any more. Nothing is deleted.',
+    text: 'The user is signed out and can no longer sign in. No data is deleted.',
     button: 'Deactivate',
   });
   if (!isSure) return;
@@ -91,5 +91,5 @@ async function deactivate(id, name) {
 
 async function activate(id, name) {
   await client.call('admin:setActive', id, true);
-  say(`${name} may sign in again.`);
+  say(`${name} can sign in again.`);
 }

@@ -1,4 +1,4 @@
-// All users, page by page: search, look at one, and change what it may do.
+// All users, page by page: search, inspect and manage.
 
 import { client } from '../client.js';
 import { element } from '../element.js';
@@ -60,7 +60,7 @@ function userList(signal, { search, role, offset }, goTo) {
     collection: 'adminUsers',
     order: (one, other) => one.place - other.place,
     row: userRow,
-    empty: 'There is no such user.',
+    empty: 'There are no matching users.',
   });
   const total = element('span', { role: 'status' });
   const before = action('Previous', () => goTo(Math.max(0, offset - PAGE)));
