@@ -1,4 +1,4 @@
-//! The users of the conformance server, and the methods with which tests get around log-in and settings.
+//! The users of the conformance server, and the methods with which tests bypass logins and change settings.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use bolide::protocol::ejson::Object;
 use bolide::store::{EmailAddress, NewUser, StoreError, Totp, User};
 use serde_json::Value;
 
-/// A user, as the contract has it.
+/// A user that the conformance cases expect.
 struct Fixture {
     username: &'static str,
     password: Option<&'static str>,
@@ -21,10 +21,10 @@ struct Fixture {
     roles: &'static [&'static str],
 }
 
-/// Long ago: no user has just signed up.
+/// A time far in the past, so that the users do not count as newly created.
 const CREATED_AT: Timestamp = Timestamp::from_milliseconds(1_500_000_000_000);
 
-/// `JBSWY3DPEHPK3PXP` and `KRSXG5CTMVRXEZLU`, as bytes.
+/// The bytes of `JBSWY3DPEHPK3PXP` and `KRSXG5CTMVRXEZLU`.
 const BOBS_SECRET: &[u8] = b"Hello!\xde\xad\xbe\xef";
 const ZOES_SECRET: &[u8] = b"TestSecret";
 
@@ -50,7 +50,7 @@ impl Fixture {
     }
 }
 
-/// Adds the users. A database that was used before has them.
+/// Adds the users, unless the database already has them.
 pub(crate) async fn add_users(accounts: &Accounts) -> anyhow::Result<()> {
     for fixture in &USERS {
         add(accounts, fixture).await?;
@@ -71,7 +71,7 @@ pub(crate) fn register(app: AppBuilder) -> AppBuilder {
         })
 }
 
-/// Whether REST requests are counted, too.
+/// Sets whether REST requests are rate limited.
 pub(crate) async fn limit_requests(app: &App, are_limited: bool) -> anyhow::Result<()> {
     let Some(accounts) = app.accounts() else { return Ok(()) };
     let set = accounts.set("API_Enable_Rate_Limiter", are_limited.into()).await;

@@ -8,35 +8,35 @@ use clap::Parser;
 /// The application that DDP conformance cases run against.
 #[derive(Debug, Parser)]
 pub(crate) struct Arguments {
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on. Port 0 selects a free port
     #[arg(long, default_value = "127.0.0.1:3000")]
     pub(crate) listen: String,
 
-    /// Where users and settings are kept: `sqlite:PATH`, or `sqlite::memory:`.
+    /// The database for users and settings: `sqlite:PATH` or `sqlite::memory:`
     #[arg(long, default_value = "sqlite::memory:")]
     pub(crate) database: String,
 
-    /// Where mail is sent, as `smtp://HOST:PORT`.
+    /// The mail server, as `smtp://HOST:PORT`
     #[arg(long)]
     pub(crate) smtp: Option<String>,
 
-    /// Where mail is put as files, without `--smtp`.
+    /// The directory to which mails are written as files if `--smtp` is not given
     #[arg(long)]
     pub(crate) mail_dir: Option<std::path::PathBuf>,
 
-    /// Counts calls: Meteor's rule for account methods, Rocket.Chat's limits for the others.
+    /// Enables rate limits: Meteor's rule for account methods, Rocket.Chat's limits for the others
     #[arg(long)]
     pub(crate) rate_limits: bool,
 
-    /// A client that says nothing for this long is sent a ping; 0: never.
+    /// How long a client may be silent before the server sends a ping, in milliseconds; 0 disables pings
     #[arg(long, default_value_t = 15_000)]
     pub(crate) heartbeat_interval_ms: u64,
 
-    /// A client that says nothing for this long after a ping is closed.
+    /// How long a client may be silent after a ping before the server closes the connection, in milliseconds
     #[arg(long, default_value_t = 15_000)]
     pub(crate) heartbeat_timeout_ms: u64,
 
-    /// Through how many proxies clients come.
+    /// The number of proxies in front of the server
     #[arg(long, env = "HTTP_FORWARDED_COUNT", default_value_t = 0)]
     pub(crate) forwarded_count: usize,
 }

@@ -1,4 +1,4 @@
-//! The store, the keys and the mail of the conformance server, as its flags say.
+//! The store, the keys and the mailer of the conformance server, as configured by its flags.
 
 use std::sync::Arc;
 

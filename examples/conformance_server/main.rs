@@ -1,5 +1,5 @@
-//! The application that conformance cases, published clients and benchmarks run against. Programs outside of this
-//! repository know its names: change none.
+//! The application that conformance cases, published clients and benchmarks run against. Programs outside this
+//! repository depend on its names, so do not change them.
 
 mod accounts;
 mod arguments;
@@ -17,7 +17,7 @@ use clap::Parser as _;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
-/// A server makes and frees many small things. An allocator is the choice of a program, never of a library.
+/// A server allocates and frees many small objects. A program chooses its allocator; a library must not.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -44,21 +44,21 @@ async fn main() -> anyhow::Result<()> {
     let app = accounts::register(publications::register(methods::register(app, clock))).build()?;
     accounts::limit_requests(&app, arguments.rate_limits).await?;
     let listener = TcpListener::bind(&arguments.listen).await?;
-    // Whoever reads the announcement may end this program at once.
+    // Installed before the announcement, because its reader may stop this program at once.
     let ended = ended()?;
     announce(&listener)?;
     app.serve_on(listener, ended).await;
     Ok(())
 }
 
-/// The one line on standard output, for whoever started this program.
+/// Prints the address to standard output, for the process that started this program.
 fn announce(listener: &TcpListener) -> std::io::Result<()> {
     let mut output = std::io::stdout().lock();
     writeln!(output, "listening on http://{}", listener.local_addr()?)?;
     output.flush()
 }
 
-/// SIGINT or SIGTERM, from now on.
+/// Listens for SIGINT and SIGTERM from now on. The future completes at the first of them.
 fn ended() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

@@ -1,4 +1,4 @@
-//! The methods of the conformance server that need no accounts.
+//! The methods of the conformance server that do not need accounts.
 
 use std::time::Duration;
 
@@ -50,11 +50,11 @@ async fn fail_with(_: Context, error: ErrorCode, reason: Option<String>, details
 }
 
 async fn fail_internally(_: Context) -> MethodResult<()> {
-    Err(MethodError::internal("a secret that no client may see"))
+    Err(MethodError::internal("a secret that clients must not see"))
 }
 
 async fn panic_now(_: Context) -> MethodResult<()> {
-    panic!("a panic that no client may see")
+    panic!("a panic that clients must not see")
 }
 
 async fn sleep(_: Context, ms: u64) -> MethodResult<u64> {

@@ -1,4 +1,4 @@
-//! The publications of the conformance server, and the methods that change what they show.
+//! The publications of the conformance server, and the methods that change their documents.
 
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ fn register_scripts(app: AppBuilder, scripts: &Scripts) -> AppBuilder {
     })
 }
 
-/// The part of an update that the contract names.
+/// The update that `updateItem` takes.
 #[derive(Deserialize)]
 struct ItemChange {
     #[serde(default)]
@@ -105,7 +105,7 @@ fn insert_item(context: &Context, items: &Collection, mut document: Object) -> M
     Ok(id)
 }
 
-/// A document's id as EJSON has it: a string, a number, an `oid`.
+/// Converts an EJSON document id: a string, a number or an `oid`.
 pub(crate) fn document_id(id: Ejson) -> MethodResult<DocumentId> {
     Ok(match id {
         Ejson::String(text) => DocumentId::String(text),

@@ -1,4 +1,4 @@
-//! Publications that do what the client says, step by step.
+//! Publications that run steps sent by the client.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,21 +11,21 @@ use serde::Deserialize;
 
 use super::publications::document_id;
 
-/// Steps in their order.
+/// Steps, in order.
 #[derive(Deserialize)]
 pub(crate) struct Script(Vec<Vec<Ejson>>);
 
-/// The subscriptions that follow scripts, by connection and id.
+/// The subscriptions that run scripts, by connection and id.
 #[derive(Clone, Default)]
 pub(crate) struct Scripts {
     by_connection: Arc<Mutex<ByConnection>>,
 }
 
-/// The id of a connection and of a subscription.
+/// Keyed by the id of the connection and the id of the subscription.
 type ByConnection = HashMap<(String, String), Arc<Subscription>>;
 
 impl Scripts {
-    /// Keeps a subscription until it ends, so that more steps can follow.
+    /// Keeps a subscription until it ends, so that a method can run more steps on it.
     pub(crate) fn keep(&self, subscription: Subscription) -> Arc<Subscription> {
         let key = (subscription.connection().id().to_owned(), subscription.id().unwrap_or_default());
         let subscription = Arc::new(subscription);
@@ -33,7 +33,7 @@ impl Scripts {
         let (scripts, kept) = (self.clone(), Arc::downgrade(&subscription));
         subscription.on_stop(move || {
             let mut scripts = scripts.by_connection.lock();
-            // When the user changes, its successor is kept under the same name.
+            // When the user changes, a new subscription replaces this one under the same key.
             if scripts.get(&key).is_some_and(|other| Arc::as_ptr(other) == kept.as_ptr()) {
                 let removed = scripts.remove(&key);
                 drop(scripts);
@@ -51,7 +51,7 @@ impl Scripts {
 }
 
 impl Script {
-    /// Does the steps; the first that fails ends the subscription.
+    /// Runs the steps. The first error ends the subscription.
     pub(crate) async fn run(self, subscription: &Subscription) -> MethodResult<()> {
         for step in self.0 {
             run_step(subscription, step).await?;
@@ -59,7 +59,7 @@ impl Script {
         Ok(())
     }
 
-    /// Does the steps on a subscription that has begun: a failure is the subscription's, not the method's.
+    /// Runs the steps on an existing subscription. An error ends the subscription, not the method call.
     pub(crate) async fn run_for_method(self, subscription: &Subscription) {
         if let Err(error) = self.run(subscription).await {
             subscription.fail(error);
