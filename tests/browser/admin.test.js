@@ -14,7 +14,7 @@ async function manage(page, user) {
   return page.getByRole('dialog', { name: user });
 }
 
-browserTest('the second factors of a user are reset, and the user signs in with the password alone', async (visit) => {
+browserTest('after a reset of second factors, the user signs in with the password alone', async (visit) => {
   const server = await conformanceServer(visit);
   const user = await visit.open(server.url);
   await signIn(user, 'bob', 'battery staple');
@@ -34,7 +34,7 @@ browserTest('the second factors of a user are reset, and the user signs in with 
   await sees(user, 'Profile');
 });
 
-browserTest('a user is given a role, and has the panel at once', async (visit) => {
+browserTest('a user who becomes an admin can open the panel at once', async (visit) => {
   const server = await conformanceServer(visit);
   const user = await openAs(visit, server, 'alice', 'correct horse');
   const page = await openPanel(visit, server, '/admin/users');
@@ -46,7 +46,7 @@ browserTest('a user is given a role, and has the panel at once', async (visit) =
   await goTo(user, 'Settings');
 });
 
-browserTest('a deactivated user is logged out, cannot sign in, and can again when activated', async (visit) => {
+browserTest('a deactivated user is signed out, and cannot sign in until activated again', async (visit) => {
   const server = await conformanceServer(visit);
   const user = await openAs(visit, server, 'alice', 'correct horse');
   const page = await openPanel(visit, server, '/admin/users');
@@ -59,23 +59,23 @@ browserTest('a deactivated user is logged out, cannot sign in, and can again whe
   await signIn(user, 'alice', 'correct horse');
   await user.getByRole('alert').waitFor();
   await dialog.getByRole('button', { name: 'Activate' }).click();
-  await hears(page, 'alice may sign in again.');
+  await hears(page, 'alice can sign in again.');
   await signIn(user, 'alice', 'correct horse');
   await sees(user, 'Profile');
 });
 
-browserTest('a user is logged out everywhere', async (visit) => {
+browserTest('an admin can sign a user out everywhere', async (visit) => {
   const server = await conformanceServer(visit);
   const user = await openAs(visit, server, 'alice', 'correct horse');
   const page = await openPanel(visit, server, '/admin/users');
   const dialog = await manage(page, 'alice');
   await dialog.getByRole('button', { name: 'Sign out everywhere' }).click();
   await answer(page, 'admin password');
-  await hears(page, 'alice was logged out everywhere.');
+  await hears(page, 'alice was signed out everywhere.');
   await sees(user, 'Sign in');
 });
 
-browserTest('what was open on a page goes with it', async (visit) => {
+browserTest('open dialogs close when the page is left', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openPanel(visit, server, '/admin/users');
   const dialog = await manage(page, 'alice');
@@ -107,7 +107,7 @@ browserTest('users are found by name, address and role, and new ones appear', as
   await page.getByText('7 users').waitFor();
 });
 
-browserTest('many users come page by page', async (visit) => {
+browserTest('users are listed page by page', async (visit) => {
   const server = await conformanceServer(visit);
   const password = { digest: '0'.repeat(64), algorithm: 'sha-256' };
   for (let i = 10; i < 34; i++) await server.call('createUser', { username: `member-${i}`, password });
@@ -120,7 +120,7 @@ browserTest('many users come page by page', async (visit) => {
   await page.getByText('1 to 25 of 30 users').waitFor();
 });
 
-browserTest('a role that demands a second factor leads its users to set one up, and nowhere else', async (visit) => {
+browserTest('users whose role requires a second factor can only set one up', async (visit) => {
   const server = await conformanceServer(visit);
   const user = await openAs(visit, server, 'alice', 'correct horse');
   const page = await openPanel(visit, server, '/admin/roles');
@@ -162,7 +162,7 @@ browserTest('every method and endpoint is listed with its policy, and calls are 
   await row('add').waitFor({ state: 'detached' });
 });
 
-browserTest('sessions are seen as they open, and as users sign in and out', async (visit) => {
+browserTest('sessions are listed live as they open and as users sign in and out', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openPanel(visit, server, '/admin/sessions');
   await page.getByText('1 connection is open on this server.').waitFor();
@@ -173,7 +173,7 @@ browserTest('sessions are seen as they open, and as users sign in and out', asyn
   await page.getByRole('list').getByText('Not signed in').waitFor();
 });
 
-browserTest('the audit log shows what happens, filtered, and what happened before', async (visit) => {
+browserTest('the audit log shows new and older events, and can be filtered', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openPanel(visit, server, '/admin/audit');
   const guest = await visit.open(server.url);
@@ -193,7 +193,7 @@ browserTest('the audit log shows what happens, filtered, and what happened befor
   await page.getByText('login.failed', { exact: true }).waitFor();
 });
 
-browserTest('a mail that was refused is shown with the reason, and sent again or discarded', async (visit) => {
+browserTest('a rejected mail is shown with the reason, and can be retried or discarded', async (visit) => {
   const mails = await mailbox(visit);
   const server = await conformanceServer(visit, { flags: ['--smtp', mails.url] });
   mails.refuse(true);
@@ -215,7 +215,7 @@ browserTest('a mail that was refused is shown with the reason, and sent again or
   await page.getByText('All mails were sent.').waitFor();
 });
 
-browserTest('a dangerous change asks for a second factor, and nothing happens without it', async (visit) => {
+browserTest('a dangerous change requires a second factor', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openPanel(visit, server, '/admin/users');
   const dialog = await manage(page, 'alice');

@@ -1,5 +1,5 @@
-// `bolide.js` in a page of an application's own: the program in docs/bolide-js.md as it is written there, and the rest of it
-// that Node.js does otherwise than browsers.
+// `bolide.js` in an application's own page: the program in docs/bolide-js.md verbatim, and everything that works differently
+// in browsers than in Node.js.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { conformanceServer } from './support/programs.js';
 const DOCS = await readFile(new URL('../../docs/bolide-js.md', import.meta.url), 'utf8');
 const [, HTML, PROGRAM] = /The whole program of a page[^]*?```html\n([^]*?)```\n\n```js\n([^]*?)```/.exec(DOCS);
 
-/** A page of the application's own on the same server; its program is a module. */
+/** Opens an application's own page on the same server. Its program is a module. */
 async function openOwnPage(visit, server, body, program) {
   const page = await visit.open(server.url);
   await page.route('**/own.html', (route) =>
@@ -23,7 +23,7 @@ async function openOwnPage(visit, server, body, program) {
   return page;
 }
 
-browserTest('the program in the documentation does what is said there', async (visit) => {
+browserTest('the program in the documentation works as described', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openOwnPage(visit, server, HTML, PROGRAM);
   await page.locator('[name=user]').fill('alice');
@@ -39,7 +39,7 @@ browserTest('the program in the documentation does what is said there', async (v
   await page.getByText('5 went to bob.').waitFor();
 });
 
-browserTest('it finds its server by itself, calls, and keeps documents', async (visit) => {
+browserTest('it finds its server, makes calls and keeps documents', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openOwnPage(visit, server, '', "import * as bolide from './bolide.js'; globalThis.bolide = bolide;");
   await page.waitForFunction(() => globalThis.bolide);
@@ -56,7 +56,7 @@ browserTest('it finds its server by itself, calls, and keeps documents', async (
   assert.deepEqual(outcome, { sum: 5, name: 'lamp', at: 0, bytes: [1, 2] });
 });
 
-browserTest('passwords are digested alike with and without the SHA-256 of the browser', async (visit) => {
+browserTest('the password digest is the same with and without the browser SHA-256', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openOwnPage(visit, server, '', "import { sha256 } from './bolide.js'; globalThis.sha256 = sha256;");
   await page.waitForFunction(() => globalThis.sha256);

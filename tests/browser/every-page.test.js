@@ -1,5 +1,5 @@
-// Every page in light, in dark and on a phone: nothing sticks out, axe finds nothing wrong, and there is a picture for people
-// to look at, in `target/screenshots`.
+// Every page in light and dark mode and on a phone: nothing overflows, axe reports no violations, and a screenshot for people
+// is written to `target/screenshots`.
 
 import assert from 'node:assert/strict';
 import { mkdir, readFile } from 'node:fs/promises';
@@ -39,7 +39,7 @@ const FOR_ADMINS = {
 };
 
 for (const [look, options] of Object.entries(LOOKS)) {
-  // axe is a script that the Content-Security-Policy keeps out, so these pages go without it. All other tests have it.
+  // The Content-Security-Policy blocks axe, so it is disabled for these pages. All other tests keep it.
   const bypassing = { ...options, bypassCSP: true };
 
   browserTest(`pages of guests, ${look}`, async (visit) => {
@@ -80,7 +80,7 @@ for (const [look, options] of Object.entries(LOOKS)) {
   });
 }
 
-browserTest('on a phone the navigation is behind a button, and closes after a choice', async (visit) => {
+browserTest('on a phone a button opens the navigation, and a choice closes it', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account', LOOKS.phone);
   const link = page.getByRole('navigation').getByRole('link', { name: 'Access tokens' });
@@ -91,7 +91,7 @@ browserTest('on a phone the navigation is behind a button, and closes after a ch
   await link.waitFor({ state: 'hidden' });
 });
 
-browserTest('a new page has the focus on its heading, or on its first field', async (visit) => {
+browserTest('a new page focuses its heading or its first field', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await visit.open(server.url);
   await sees(page, 'Sign in');
@@ -115,7 +115,7 @@ async function examine(page, look, path) {
   assert.deepEqual(await violations(page), [], path);
 }
 
-/** What axe finds that is serious. */
+/** Returns the serious violations that axe reports. */
 async function violations(page) {
   await page.evaluate(AXE);
   const found = await page.evaluate(() => globalThis.axe.run());

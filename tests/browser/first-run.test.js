@@ -1,4 +1,4 @@
-// The way of somebody who has never seen Bolide: one command, one link, a protected account, a protected method called.
+// The first run of a new server: one command, one link, a protected account, a call of a protected method.
 
 import assert from 'node:assert/strict';
 import { codeAt, scan } from './support/authenticator.js';
@@ -45,7 +45,7 @@ browserTest('the first admin sets a password, protects the account, and changes 
   await page.getByText('setting.changed').waitFor();
 });
 
-browserTest('as long as nobody has chosen the password, each start prints a link that works', async (visit) => {
+browserTest('until the first password is set, each start prints a valid link', async (visit) => {
   const first = await bolideServe(visit);
   await first.stop();
   const second = await bolideServe(visit, { directory: first.directory });

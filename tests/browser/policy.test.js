@@ -1,11 +1,11 @@
-// The Content-Security-Policy keeps out what a mistake in the pages would let in; and the tests would notice.
+// The Content-Security-Policy blocks what a bug in the pages would let in, and the tests notice violations.
 
 import assert from 'node:assert/strict';
 import { browserTest } from './support/browser.js';
 import { openAs, sees } from './support/pages.js';
 import { conformanceServer } from './support/programs.js';
 
-browserTest('scripts and styles in the page, and texts that become markup, are kept out', async (visit) => {
+browserTest('inline scripts and styles, and text that becomes markup, are blocked', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await visit.open(server.url);
   await sees(page, 'Sign in');
@@ -32,7 +32,7 @@ browserTest('markup in names is shown as it was typed', async (visit) => {
   await page.getByText(username, { exact: true }).waitFor();
 });
 
-browserTest('the pages cannot be framed by others', async (visit) => {
+browserTest('other sites cannot frame the pages', async (visit) => {
   const server = await conformanceServer(visit);
   const { headers } = await fetch(server.url);
   assert.match(headers.get('content-security-policy'), /frame-ancestors 'none'/);

@@ -5,7 +5,7 @@ import { mailbox } from './support/mailbox.js';
 import { answer, hears, openAs, press, sees, signIn } from './support/pages.js';
 import { conformanceServer } from './support/programs.js';
 
-browserTest('a changed username is seen on every page of the user', async (visit) => {
+browserTest('a changed username appears on all pages of the user', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse');
   const elsewhere = await openAs(visit, server, 'alice', 'correct horse');
@@ -15,7 +15,7 @@ browserTest('a changed username is seen on every page of the user', async (visit
   await elsewhere.getByRole('banner').getByText('alicia').waitFor();
 });
 
-browserTest('a new address asks who it is, and is verified by a link', async (visit) => {
+browserTest('a new address requires a second factor and is verified by a link', async (visit) => {
   const mails = await mailbox(visit);
   const server = await conformanceServer(visit, { flags: ['--smtp', mails.url] });
   const page = await openAs(visit, server, 'alice', 'correct horse');
@@ -30,7 +30,7 @@ browserTest('a new address asks who it is, and is verified by a link', async (vi
   await page.getByText('verified', { exact: true }).waitFor();
 });
 
-browserTest('a new password ends the other sessions, and counts', async (visit) => {
+browserTest('a new password takes effect and ends the other sessions', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse');
   const elsewhere = await openAs(visit, server, 'alice', 'correct horse');

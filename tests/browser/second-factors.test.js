@@ -1,4 +1,4 @@
-// Second factors: set up, counted, made anew, turned off; what the user sees of them, and what other pages do.
+// Second factors: set up, counted, renewed and turned off; what the user sees, and the effect on other pages.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -28,7 +28,7 @@ async function openAsBob(visit, server, path) {
   return page;
 }
 
-browserTest('an app is set up by its QR code or its key, and only with a right code', async (visit) => {
+browserTest('an app is set up by QR code or key, and only with a correct code', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/two-factor');
   await press(page, 'Set up an authenticator app');
@@ -43,7 +43,7 @@ browserTest('an app is set up by its QR code or its key, and only with a right c
   await page.getByRole('heading', { name: 'Save these backup codes' }).waitFor();
 });
 
-browserTest('backup codes are shown once, can be taken along, and each lets in once', async (visit) => {
+browserTest('backup codes are shown once, can be saved, and each is valid once', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/two-factor');
   await enrol(page, server);
@@ -76,7 +76,7 @@ browserTest('backup codes are shown once, can be taken along, and each lets in o
   await question(elsewhere).getByText('That is wrong. Try again.').waitFor();
 });
 
-browserTest('new backup codes take the place of the older ones', async (visit) => {
+browserTest('new backup codes replace the old ones', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/two-factor');
   const account = await enrol(page, server);
@@ -94,7 +94,7 @@ browserTest('new backup codes take the place of the older ones', async (visit) =
   assert.equal(new Set([...older, ...newer]).size, 24);
 });
 
-browserTest('the app is turned off with a code of it, and pages elsewhere show so at once', async (visit) => {
+browserTest('the app is turned off with its own code, and other pages show it at once', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAsBob(visit, server, '/account/two-factor');
   const elsewhere = await openAsBob(visit, server, '/account/two-factor');
@@ -102,11 +102,11 @@ browserTest('the app is turned off with a code of it, and pages elsewhere show s
   const dialog = page.getByRole('dialog', { name: 'Turn off the authenticator app' });
   await dialog.getByRole('textbox').fill(await nextCode(server, BOB));
   await dialog.getByRole('button', { name: 'Turn off the app' }).click();
-  await hears(page, 'The authenticator app is turned off.');
+  await hears(page, 'The authenticator app was turned off.');
   await elsewhere.getByRole('button', { name: 'Set up an authenticator app' }).waitFor();
 });
 
-browserTest('setting up an app signs out everywhere else', async (visit) => {
+browserTest('setting up an app signs out all other clients', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/two-factor');
   const elsewhere = await openAs(visit, server, 'alice', 'correct horse');
@@ -114,7 +114,7 @@ browserTest('setting up an app signs out everywhere else', async (visit) => {
   await sees(elsewhere, 'Sign in');
 });
 
-browserTest('codes by e-mail are turned on with a verified address, and off with a code', async (visit) => {
+browserTest('codes by e-mail need a verified address, and a code to turn them off', async (visit) => {
   const mails = await mailbox(visit);
   const server = await conformanceServer(visit, { flags: ['--smtp', mails.url] });
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/two-factor');

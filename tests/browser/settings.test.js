@@ -1,4 +1,4 @@
-// Settings: what an admin changes counts at once, for everybody.
+// Settings: changes by an admin take effect at once, on every page.
 
 import assert from 'node:assert/strict';
 import { browserTest } from './support/browser.js';
@@ -14,7 +14,7 @@ async function openSettings(visit, server) {
   return page;
 }
 
-browserTest('another page feels a changed setting without a reload', async (visit) => {
+browserTest('a changed setting takes effect on other pages without a reload', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openSettings(visit, server);
   const guest = await visit.open(server.url);
@@ -30,7 +30,7 @@ browserTest('another page feels a changed setting without a reload', async (visi
   await guest.getByText('Only admins can create accounts here.').waitFor();
 });
 
-browserTest('a setting that another admin changes is shown, and what is being typed stays', async (visit) => {
+browserTest('changes by another admin are shown, and unsaved input is kept', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openSettings(visit, server);
   const typed = page.getByLabel('How long a log-in lasts');
@@ -46,7 +46,7 @@ browserTest('a setting that another admin changes is shown, and what is being ty
   assert.equal(await typed.inputValue(), '60');
 });
 
-browserTest('several changes are saved with one question; defaults are one press away', async (visit) => {
+browserTest('several changes are saved with one prompt, and can be reset to defaults', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openSettings(visit, server);
   await page.getByRole('switch', { name: SIGN_UP }).uncheck();
@@ -61,7 +61,7 @@ browserTest('several changes are saved with one question; defaults are one press
   await hears(page, '1 setting saved.');
 });
 
-browserTest('a value that does not fit is not sent', async (visit) => {
+browserTest('an invalid value is not sent', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openSettings(visit, server);
   const input = page.getByLabel(REMEMBER);
@@ -73,7 +73,7 @@ browserTest('a value that does not fit is not sent', async (visit) => {
   assert.equal(await question(page).count(), 0);
 });
 
-browserTest('what an environment variable fixes cannot be changed, and the page says which one does', async (visit) => {
+browserTest('a setting from the environment is read-only, and its variable is named', async (visit) => {
   process.env.BOLIDE_SETTING_Accounts_LoginExpiration = '7';
   const server = await conformanceServer(visit).finally(() => delete process.env.BOLIDE_SETTING_Accounts_LoginExpiration);
   const page = await openSettings(visit, server);
@@ -83,7 +83,7 @@ browserTest('what an environment variable fixes cannot be changed, and the page 
   await page.getByText('Set by the environment variable BOLIDE_SETTING_Accounts_LoginExpiration.').waitFor();
 });
 
-browserTest('factors that admins turn off are not offered any more', async (visit) => {
+browserTest('factors that admins turn off are no longer offered', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/two-factor');
   await page.getByRole('button', { name: 'Set up an authenticator app' }).waitFor();
@@ -93,7 +93,7 @@ browserTest('factors that admins turn off are not offered any more', async (visi
   await page.getByText('An admin has turned off codes by e-mail.').waitFor();
 });
 
-browserTest('settings are found by their words and ids', async (visit) => {
+browserTest('settings are found by description and id', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openSettings(visit, server);
   await page.getByLabel('Find a setting').fill('loginexpiration');
@@ -101,7 +101,7 @@ browserTest('settings are found by their words and ids', async (visit) => {
   assert.equal(await page.locator('.setting:visible').count(), 1);
 });
 
-browserTest('the pages can be turned off, and are gone at once', async (visit) => {
+browserTest('the pages can be turned off, with immediate effect', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openSettings(visit, server);
   await page.getByRole('switch', { name: 'Serve the account page and this panel.' }).uncheck();
@@ -112,7 +112,7 @@ browserTest('the pages can be turned off, and are gone at once', async (visit) =
   assert.equal((await fetch(`${server.url}/bolide.js`)).status, 200);
 });
 
-browserTest('users who are no admins see none of it', async (visit) => {
+browserTest('users who are not admins do not see the panel', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse', '/admin/settings');
   await sees(page, 'Not found');

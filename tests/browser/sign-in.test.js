@@ -1,4 +1,4 @@
-// Signing in and out, with and without a second factor; accounts that are made, forgotten and found again.
+// Signing in and out, with and without a second factor; creating accounts and resetting passwords.
 
 import assert from 'node:assert/strict';
 import { BOB, nextCode, wrongCode } from './support/authenticator.js';
@@ -7,7 +7,7 @@ import { mailbox } from './support/mailbox.js';
 import { answer, goTo, hears, openAs, press, question, sees, signIn } from './support/pages.js';
 import { conformanceServer, post } from './support/programs.js';
 
-browserTest('a wrong password is told from a right one', async (visit) => {
+browserTest('a wrong password is rejected and a correct one accepted', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await visit.open(server.url);
   await signIn(page, 'alice', 'wrong');
@@ -18,7 +18,7 @@ browserTest('a wrong password is told from a right one', async (visit) => {
   await sees(page, 'Sign in');
 });
 
-browserTest('a page that one may not see yet is shown after signing in', async (visit) => {
+browserTest('a page that needs a login is shown after signing in', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/tokens');
   await sees(page, 'Access tokens');
@@ -26,7 +26,7 @@ browserTest('a page that one may not see yet is shown after signing in', async (
   await sees(page, 'Not found');
 });
 
-browserTest('one is signed in after a reload, and in another tab only if one wanted to stay', async (visit) => {
+browserTest('a login survives a reload, and opens new tabs only with "stay signed in"', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse');
   await page.reload();
@@ -37,7 +37,7 @@ browserTest('one is signed in after a reload, and in another tab only if one wan
   await sees(await visit.openBeside(page, server.url), 'Profile');
 });
 
-browserTest('signing out takes the token from the browser, and makes it worthless', async (visit) => {
+browserTest('signing out removes the token from the browser and invalidates it', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse');
   const token = await page.evaluate(() => sessionStorage.getItem('bolide.token'));
@@ -48,7 +48,7 @@ browserTest('signing out takes the token from the browser, and makes it worthles
   assert.equal(login.status, 401);
 });
 
-browserTest('an authenticator app is asked for, until its code is right', async (visit) => {
+browserTest('an authenticator code is asked for until it is correct', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await visit.open(server.url);
   await signIn(page, 'bob', 'battery staple');
@@ -58,7 +58,7 @@ browserTest('an authenticator app is asked for, until its code is right', async 
   await sees(page, 'Profile');
 });
 
-browserTest('giving up the question for a code leaves one where one was', async (visit) => {
+browserTest('cancelling the prompt for a code returns to the form', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await visit.open(server.url);
   await signIn(page, 'bob', 'battery staple');
@@ -68,7 +68,7 @@ browserTest('giving up the question for a code leaves one where one was', async 
   assert.equal(await page.getByLabel('Username or e-mail address').inputValue(), 'bob');
 });
 
-browserTest('a code comes by mail, and another one if that was asked for', async (visit) => {
+browserTest('a code is sent by mail, and another one on request', async (visit) => {
   const mails = await mailbox(visit);
   const server = await conformanceServer(visit, { flags: ['--smtp', mails.url] });
   const page = await visit.open(server.url);
@@ -76,14 +76,14 @@ browserTest('a code comes by mail, and another one if that was asked for', async
   await question(page).waitFor();
   const first = await mails.nextCode('emma@example.com');
   await press(page, 'Send another code');
-  await question(page).getByText('Sent').waitFor();
+  await question(page).getByText('Sent', { exact: true }).waitFor();
   const second = await mails.nextCode('emma@example.com');
   assert.notEqual(first, second);
   await answer(page, second);
   await sees(page, 'Profile');
 });
 
-browserTest('whoever signs up is signed in, and verifies the address by a link', async (visit) => {
+browserTest('a new user is signed in, and verifies the address by a link', async (visit) => {
   const mails = await mailbox(visit);
   const server = await conformanceServer(visit, { flags: ['--smtp', mails.url] });
   const page = await visit.open(server.url);
@@ -101,7 +101,7 @@ browserTest('whoever signs up is signed in, and verifies the address by a link',
   await page.getByText('verified', { exact: true }).waitFor();
 });
 
-browserTest('a forgotten password is replaced by a link, once', async (visit) => {
+browserTest('a link resets a forgotten password once', async (visit) => {
   const mails = await mailbox(visit);
   const server = await conformanceServer(visit, { flags: ['--smtp', mails.url] });
   const page = await visit.open(server.url);
@@ -123,7 +123,7 @@ browserTest('a forgotten password is replaced by a link, once', async (visit) =>
   await late.getByRole('alert').getByText('Token expired.').waitFor();
 });
 
-browserTest('who has a second factor signs in with it after a link has set the password', async (visit) => {
+browserTest('after a reset by link, users with a second factor sign in with it', async (visit) => {
   const mails = await mailbox(visit);
   const server = await conformanceServer(visit, { flags: ['--smtp', mails.url] });
   const page = await visit.open(`${server.url}/#/forgot-password`);
@@ -138,7 +138,7 @@ browserTest('who has a second factor signs in with it after a link has set the p
   await sees(page, 'Profile');
 });
 
-browserTest('a page whose connection breaks goes on in its session', async (visit) => {
+browserTest('a page resumes its session after a lost connection', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await visit.open('about:blank');
   const greetings = [];

@@ -1,4 +1,4 @@
-// Personal access tokens and signed-in clients: what is made, shown, and revoked. Methods here ask for a second factor.
+// Personal access tokens and signed-in clients: created, shown and revoked. The methods here ask for a second factor.
 
 import assert from 'node:assert/strict';
 import { BOB, nextCode, wrongCode } from './support/authenticator.js';
@@ -19,13 +19,13 @@ async function makeToken(page, name) {
   await press(page, 'Create token');
 }
 
-/** The status of a call over REST in somebody's name. */
+/** Returns the status of a REST call with this token. */
 async function statusWith(server, token, userId, endpoint = 'gated') {
   const answer = await post(server.url, endpoint, {}, { 'x-auth-token': token, 'x-user-id': userId });
   return answer.status;
 }
 
-browserTest('a call that needs a second factor asks, again after a wrong code, and goes on after a right one', async (visit) => {
+browserTest('a gated call asks again after a wrong code and runs after a correct one', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAsBob(visit, server, '/account/tokens');
   await makeToken(page, 'backup script');
@@ -36,7 +36,7 @@ browserTest('a call that needs a second factor asks, again after a wrong code, a
   await page.getByRole('heading', { name: 'The token “backup script”' }).waitFor();
 });
 
-browserTest('who has shown a second factor is not asked again for a while', async (visit) => {
+browserTest('a trusted client is not asked again for a while', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAsBob(visit, server, '/account/tokens');
   await makeToken(page, 'first');
@@ -49,7 +49,7 @@ browserTest('who has shown a second factor is not asked again for a while', asyn
   await question(page).waitFor();
 });
 
-browserTest('giving up a question does nothing, and the form is as it was', async (visit) => {
+browserTest('cancelling a prompt changes nothing and keeps the form', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAsBob(visit, server, '/account/tokens');
   await makeToken(page, 'never mind');
@@ -68,7 +68,7 @@ browserTest('users without a second factor are asked for their password', async 
   await page.getByRole('heading', { name: 'The token “laptop”' }).waitFor();
 });
 
-browserTest('a token is shown once, and works over REST until it is made anew or revoked', async (visit) => {
+browserTest('a token is shown once, and works until it is regenerated or revoked', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/tokens');
   await makeToken(page, 'laptop');
@@ -94,7 +94,7 @@ browserTest('a token is shown once, and works over REST until it is made anew or
   assert.equal(await statusWith(server, second, 'user-alice'), 401);
 });
 
-browserTest('a token that is never asked is made only by somebody who was warned', async (visit) => {
+browserTest('creating a bypass token shows a warning', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/tokens');
   await page.getByLabel('Never ask for a second factor').check();
@@ -107,7 +107,7 @@ browserTest('a token that is never asked is made only by somebody who was warned
   await page.getByText('bypasses the second factor').waitFor();
 });
 
-browserTest('the clients of a user are listed as they come and go', async (visit) => {
+browserTest('the clients of a user are listed live', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/clients');
   await page.getByText('this client').waitFor();

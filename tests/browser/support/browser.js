@@ -1,4 +1,4 @@
-// Chromium, driven by Playwright. Every page is watched: what it complains of fails its test.
+// Chromium, driven by Playwright. A warning or error in any page fails its test.
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
@@ -11,20 +11,20 @@ const PATIENCE_MS = 10_000;
 let browser;
 
 before(async () => {
-  if (!existsSync(PROGRAM)) throw new Error(`${PROGRAM} is not there; install Chromium (apt-get install chromium), or name it in CHROMIUM.`);
+  if (!existsSync(PROGRAM)) throw new Error(`${PROGRAM} does not exist; install Chromium (apt-get install chromium), or set CHROMIUM to its path.`);
   browser = await chromium.launch({ executablePath: PROGRAM, args: flags() });
 });
 
 after(() => browser?.close());
 
 function flags() {
-  // Pages that a test makes up come from no address, and would not be let to the server on this machine.
+  // Pages that a test creates have no address, and would not be allowed to reach the server on this machine.
   const own = ['--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets'];
-  // Whoever runs tests as root, as in containers, cannot have the sandbox.
+  // The sandbox does not work as root, as in containers.
   return process.getuid() === 0 ? [...own, '--no-sandbox'] : own;
 }
 
-/** A test with browsers of its own: `check(visit)` opens them, and none of their pages may have complained in the end. */
+/** A test with its own browsers. `check(visit)` opens them; afterwards, none of their pages may have reported a problem. */
 export function browserTest(name, check) {
   test(name, async () => {
     const visit = new Visit();
@@ -42,7 +42,7 @@ class Visit {
   complaints = [];
   #ends = [];
 
-  /** A browser that knows nothing yet, such as another person's, with one page at `address`. */
+  /** Opens a browser without cookies or storage, with one page at `address`. */
   async open(address, options = {}) {
     const context = await browser.newContext({ viewport: { width: 1200, height: 850 }, ...options });
     this.endWith(() => context.close());
@@ -53,14 +53,14 @@ class Visit {
     return page;
   }
 
-  /** Another page of the same browser. */
+  /** Opens another page in the same browser. */
   async openBeside(page, address) {
     const other = await page.context().newPage();
     await other.goto(address);
     return other;
   }
 
-  /** What is to be stopped when the test is over; gives it back. */
+  /** Registers a function that runs when the test ends. */
   endWith(end) {
     this.#ends.unshift(end);
   }

@@ -1,4 +1,4 @@
-// A mail server that keeps what it is given.
+// A mail server that keeps all mails.
 
 import { once } from 'node:events';
 import { simpleParser } from 'mailparser';
@@ -23,7 +23,7 @@ export async function mailbox(visit) {
   await once(server.server, 'listening');
   visit.endWith(() => new Promise((resolve) => server.close(resolve)));
 
-  /** The next mail to an address, which no one else is given. */
+  /** Returns the next mail to an address that has not been returned before. */
   const next = (address) =>
     new Promise((resolve) => {
       const look = () => {
@@ -39,7 +39,7 @@ export async function mailbox(visit) {
     url: `smtp://127.0.0.1:${server.server.address().port}`,
     next,
     nextCode: async (address) => /^\s*(\d{3}-\d{3})\s*$/m.exec((await next(address)).text)[1],
-    /** What its link says after `#`. */
+    /** The part of its link after `#`. */
     nextLink: async (address) => /https?:\/\/\S+?(#\/\S+)/.exec((await next(address)).text)[1],
     refuse: (isOn) => (isRefusing = isOn),
   };

@@ -1,4 +1,4 @@
-// What people do on the pages, and what they see.
+// What users do on the pages, and what they see.
 
 /** Waits for a page by its heading. */
 export async function sees(page, heading) {
@@ -30,7 +30,7 @@ export async function press(page, name) {
   await page.getByRole('button', { name, exact: true }).click();
 }
 
-/** Answers the question for a second factor. */
+/** Answers the prompt for a second factor. */
 export async function answer(page, code) {
   const dialog = question(page);
   await dialog.getByRole('textbox').fill(code);
@@ -41,7 +41,7 @@ export function question(page) {
   return page.getByRole('dialog', { name: 'Confirm that it is you' });
 }
 
-/** Goes on in a dialog that asks whether one is sure. */
+/** Confirms in a confirmation dialog. */
 export async function confirm(page, button) {
   await page.getByRole('alertdialog').getByRole('button', { name: button }).click();
 }

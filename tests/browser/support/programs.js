@@ -1,4 +1,4 @@
-// The programs under test: the conformance server, whose users are known, and `bolide serve`, which begins with none.
+// The programs under test: the conformance server, which has fixed users, and `bolide serve`, which starts without users.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { startServer } from '../../js/server.js';
 
-/** The conformance server; its clock moves when a test says so. */
+/** Starts the conformance server, whose clock tests can move forward. */
 export async function conformanceServer(visit, { flags = [] } = {}) {
   const server = await startServer({ flags });
   visit.endWith(server.stop);
@@ -17,7 +17,7 @@ export async function conformanceServer(visit, { flags = [] } = {}) {
   return { url: server.http, call, passTime: (seconds) => call('advanceClock', seconds * 1000) };
 }
 
-/** `bolide serve`, by default in an empty directory. `links` are those that it has printed when it was ready. */
+/** Starts `bolide serve`, by default in an empty directory. `links` are the links that it printed before it was ready. */
 export async function bolideServe(visit, { directory } = {}) {
   directory ??= await emptyDirectory(visit);
   const server = spawn(program(), ['serve', '--listen', '127.0.0.1:0', '--data-dir', directory], { stdio: ['ignore', 'pipe', 'ignore'] });
@@ -39,7 +39,7 @@ async function emptyDirectory(visit) {
   return directory;
 }
 
-/** What a REST endpoint answers. */
+/** Returns the answer of a REST endpoint. */
 export function post(http, endpoint, body, headers = {}) {
   return fetch(`${http}/api/v1/${endpoint}`, {
     method: 'POST',
