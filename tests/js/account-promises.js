@@ -1,7 +1,7 @@
-// What a server promises to every client about accounts, whichever library it is written with.
+// What a server promises to every client about accounts, tested through each client library.
 //
-// Beside what `promises.js` wants, the adapter of a library shows how it signs in:
-//   client.logIn({ username, password })  → whatever the library gives; fails with the error as it came
+// In addition to the functions for `promises.js`, the adapter of a library has functions to log in:
+//   client.logIn({ username, password })  → the library's result; fails with the server's error
 //   client.resume(token)                  → the same
 //   client.logOut()
 
@@ -18,7 +18,7 @@ const bob = { username: 'bob', password: 'battery staple' };
 export function keepsPromisesAboutAccounts(connect, ejson) {
   describe('accounts', () =>
     withClient(connect, (promise) => {
-      promise('who signs in by password is somebody, and has a document in `users`', async (client) => {
+      promise('a login by password sets the user and publishes their document in `users`', async (client) => {
         await client.logIn(alice);
         assert.equal(await client.call('whoami'), 'user-alice');
         await until(client, () => client.documents('users')['user-alice']);
@@ -30,7 +30,7 @@ export function keepsPromisesAboutAccounts(connect, ejson) {
         });
       });
 
-      promise('a wrong password fails with the number 403, and leaves nobody signed in', async (client) => {
+      promise('a wrong password fails with the number 403 and does not log in', async (client) => {
         for (const user of [{ ...alice, password: 'wrong' }, { username: 'nobody', password: 'wrong' }]) {
           assert.equal((await failure(client.logIn(user))).error, 403);
         }
@@ -38,7 +38,7 @@ export function keepsPromisesAboutAccounts(connect, ejson) {
         assert.deepEqual({ ...client.documents('users') }, {});
       });
 
-      promise('a password may come as plain text or as a digest, and the user by address', async (client) => {
+      promise('a login accepts a plain or digested password, and an e-mail address', async (client) => {
         for (const [user, password] of [
           [{ email: 'alice@example.com' }, alice.password],
           [{ email: 'ALICE@example.com' }, { digest: await sha256(alice.password), algorithm: 'sha-256' }],
@@ -49,7 +49,7 @@ export function keepsPromisesAboutAccounts(connect, ejson) {
         assert.equal((await failure(client.call('login', { user: { username: 'alice' }, password: { digest, algorithm: 'sha-256' } }))).error, 403);
       });
 
-      promise('every login says when its token expires, and what kind it was', async (client) => {
+      promise('every login returns the expiry of its token and its type', async (client) => {
         const login = await client.call('login', { user: { username: 'alice' }, password: alice.password });
         const again = await client.call('login', { resume: login.token });
         assert.deepEqual([login.type, again.type], ['password', 'resume']);
@@ -61,7 +61,7 @@ export function keepsPromisesAboutAccounts(connect, ejson) {
         }
       });
 
-      promise('a token signs another connection in, until its user signs out', async (client, { another }) => {
+      promise('a token logs in another connection until its user logs out', async (client, { another }) => {
         const { token } = await client.call('login', { user: { username: 'alice' }, password: alice.password });
         const second = await another();
         await second.resume(token);
@@ -73,7 +73,7 @@ export function keepsPromisesAboutAccounts(connect, ejson) {
         assert.deepEqual([error, reason], [403, "You've been logged out by the server. Please log in again."]);
       });
 
-      promise('an authenticator app is asked for at the login, and its code goes into `totp`', async (client) => {
+      promise('a login asks for the authenticator code, which is sent in `totp`', async (client) => {
         const error = await failure(client.logIn(bob));
         assert.deepEqual([error.error, error.details.method], ['totp-required', 'totp']);
         await assert.rejects(client.call('whoami'));
@@ -84,7 +84,7 @@ export function keepsPromisesAboutAccounts(connect, ejson) {
         assert.equal(await client.call('whoami'), 'user-bob');
       });
 
-      promise('a gated method asks, and lets a second attempt with the code through', async (client) => {
+      promise('a gated method asks for a code and accepts a second attempt with it', async (client) => {
         await client.logIn(alice);
         const order = { to: 'bob', amount: 5 };
         const error = await failure(client.call('transferFunds', order));
@@ -96,7 +96,7 @@ export function keepsPromisesAboutAccounts(connect, ejson) {
   );
 }
 
-/** The hexadecimal SHA-256 of a text, as which a password goes over the wire. */
+/** Returns the hexadecimal SHA-256 of a text, the wire form of a password. */
 export async function sha256(text) {
   return Buffer.from(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))).toString('hex');
 }

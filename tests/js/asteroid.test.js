@@ -52,13 +52,13 @@ class Client {
     for (const event of ['added', 'changed', 'removed']) this.asteroid.ddp.on(event, look);
   }
 
-  /** The next event of this name. */
+  /** Resolves to the next event with this name. */
   next(event) {
     return new Promise((resolve) => this.asteroid.once(event, resolve));
   }
 
   async close() {
-    // Or the next one signs in with the token that it finds.
+    // Otherwise the next client logs in with the stored token.
     if (this.asteroid.loggedIn) await this.logOut();
     this.asteroid.disconnect();
   }
@@ -76,7 +76,7 @@ keepsPromisesAboutAccounts(Client.connect, plainJson);
 
 describe('asteroid', patience, () =>
   withClient(Client.connect, (promise) => {
-    promise('it connects and subscribes again when the server has closed the connection', async (client, { another }) => {
+    promise('it reconnects and subscribes again after the server closes the connection', async (client, { another }) => {
       await client.subscribe('itemsWhere', { room: 'porch' });
       client.call('closeConnection').catch(() => {});
       await client.next('disconnected');

@@ -1,5 +1,5 @@
-// `bolide.js`: logins, and the wrapper that answers when a call needs a second factor. The server here is a fake one, which
-// speaks the documented errors whenever a test wants it to.
+// `bolide.js`: logins, and the wrapper that handles two-factor challenges. The server is a fake one, which
+// returns the documented errors as each test requires.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -19,7 +19,7 @@ describe('login', patience, () => {
     assert.equal(client.ddp.userId, 'user-alice');
   });
 
-  withFake('a new session is logged in before anything else is sent', async (fake, client) => {
+  withFake('a new session logs in before it sends anything else', async (fake, client) => {
     await client.ddp.connect();
     await client.ddp.loginWithToken('kept');
     client.ddp.subscribe('mine');
@@ -33,7 +33,7 @@ describe('login', patience, () => {
     assert.deepEqual(inOrder, ['connect', 'login', 'sub', 'whoami']);
   });
 
-  withFake('a token that the server no longer takes logs out', async (fake, client) => {
+  withFake('a rejected token logs the client out', async (fake, client) => {
     await client.ddp.connect();
     await client.ddp.loginWithToken('kept');
     const heard = new Promise((resolve) => client.ddp.on('login', (login, error) => resolve({ login, error })));
@@ -47,7 +47,7 @@ describe('login', patience, () => {
     assert.equal(await client.call('whoami'), null);
   });
 
-  withFake('a login that cannot be renewed for now is tried again', async (fake, client) => {
+  withFake('a login that cannot be renewed yet is retried', async (fake, client) => {
     await client.ddp.connect();
     await client.ddp.loginWithToken('kept');
     const answer = fake.on('login', () => {
@@ -78,13 +78,13 @@ describe('second factors', patience, () => {
   const invalid = (details) => ({ error: { error: 'totp-invalid', reason: 'TOTP Invalid', details } });
   const totp = { method: 'totp', codeGenerated: false, availableMethods: ['totp'] };
 
-  /** Asks for the code 123456. */
+  /** A challenge that requires the code 123456. */
   const transfer = (order, answer) => {
     if (!answer?.twoFactorCode) return required(totp);
     return answer.twoFactorCode === '123456' ? { result: order.amount } : invalid(totp);
   };
 
-  withFake('a call is made again with the code as its last parameter', async (fake, client) => {
+  withFake('a challenged call is repeated with the code as its last parameter', async (fake, client) => {
     fake.on('transfer', transfer);
     await client.ddp.connect();
     const challenges = [];
@@ -95,7 +95,7 @@ describe('second factors', patience, () => {
     assert.deepEqual(challenges, [{ method: 'totp', details: totp, error, attempt: 1, call: { method: 'transfer', params: [{ amount: 5 }] } }]);
   });
 
-  withFake('a wrong code is asked for again, and none is sent twice', async (fake, client) => {
+  withFake('after a wrong code the user is asked again, and no code is sent twice', async (fake, client) => {
     fake.on('transfer', transfer);
     await client.ddp.connect();
     const codes = ['000000', '111111', '123456'];
@@ -117,7 +117,7 @@ describe('second factors', patience, () => {
     });
   }
 
-  withFake('an answer that is no code fails the call and is not sent', async (fake, client) => {
+  withFake('an answer that is not a code fails the call and is not sent', async (fake, client) => {
     fake.on('transfer', transfer);
     await client.ddp.connect();
     client.ddp.onTwoFactor(() => 123456);
@@ -142,7 +142,7 @@ describe('second factors', patience, () => {
     assert.deepEqual(answer, { twoFactorCode: createHash('sha256').update('correct horse').digest('hex'), twoFactorMethod: 'password' });
   });
 
-  withFake('nobody is asked for a method that is not known, or when nobody answers', async (fake, client) => {
+  withFake('without a handler, or for an unknown method, the challenge is returned', async (fake, client) => {
     fake.on('transfer', ({ method }) => required({ method }));
     await client.ddp.connect();
     assert.equal((await failure(client.call('transfer', { method: 'totp' }))).error, 'totp-required');
@@ -150,7 +150,7 @@ describe('second factors', patience, () => {
     for (const method of ['webauthn', undefined]) assert.equal((await failure(client.call('transfer', { method }))).error, 'totp-required');
   });
 
-  withFake('several calls ask one after the other, and not in vain if the server remembers', async (fake, client) => {
+  withFake('parallel calls ask one at a time, and retry without a code first', async (fake, client) => {
     let isRemembered = false;
     fake.on('transfer', (order, answer) => {
       isRemembered ||= answer?.twoFactorCode === '123456';
@@ -170,7 +170,7 @@ describe('second factors', patience, () => {
     assert.equal(prompts, 1);
   });
 
-  withFake('a login is made again with the code around it, and keeps its password to itself', async (fake, client) => {
+  withFake('a challenged login is wrapped with the code; the prompt has no password', async (fake, client) => {
     fake.on('login', ({ totp: wrapped }) => {
       if (!wrapped) return required(totp);
       return wrapped.code === '123456' ? { result: { id: 'user-bob', token: 't' } } : invalid(totp);

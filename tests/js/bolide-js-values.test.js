@@ -1,4 +1,4 @@
-// `bolide.js`: values on the wire as the vectors say, and SHA-256 with and without the browser's.
+// `bolide.js`: values on the wire as in the vectors, and SHA-256 with and without the browser's implementation.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -10,7 +10,7 @@ import { decodeId, encodeId } from '../../src/web/bolide/documents.js';
 describe('EJSON', () => {
   const vectors = async (name) => JSON.parse(await readFile(new URL(`../../protocol/vectors/${name}.json`, import.meta.url), 'utf8'));
 
-  test('values decode and encode as the vectors say, but for broken base64, which Meteor reads somehow', async () => {
+  test('values decode and encode as in the vectors, except invalid base64', async () => {
     EJSON.register('oid', ObjectId, ({ hex }) => hex, (hex) => new ObjectId(hex));
     const unpadded = (text) => text.replace(/=*"/g, '"');
     const isBroken = ({ text, printed }) => text.includes('$binary') && (unpadded(text) !== unpadded(printed) || text.includes('"AA="'));
@@ -21,13 +21,13 @@ describe('EJSON', () => {
     }
   });
 
-  test('document ids are as the vectors say', async () => {
+  test('document ids are as in the vectors', async () => {
     const ids = await vectors('document_ids');
     for (const { id, wire } of [...ids.both, ...ids.read]) assert.deepEqual(plain(decodeId(wire)), id, wire);
     for (const { id, wire } of ids.both) assert.equal(encodeId(decodeId(wire)), wire, JSON.stringify(id));
   });
 
-  test("an application's own type is made again on the way back", () => {
+  test("an application's own type survives the round trip", () => {
     class Point {
       constructor(x, y) {
         Object.assign(this, { x, y });
@@ -39,7 +39,7 @@ describe('EJSON', () => {
     assert.deepEqual(EJSON.decode(JSON.parse(wire)), { at: new Point(1, 2) });
   });
 
-  test('a type that nobody registered goes back as it came', () => {
+  test('a type that is not registered is sent back unchanged', () => {
     const wire = { $type: 'unheard-of', $value: { $date: 1 } };
     assert.deepEqual(EJSON.encode(EJSON.decode(wire)), wire);
   });
@@ -50,7 +50,7 @@ describe('EJSON', () => {
     }
   }
 
-  /** A value as the vectors write it. */
+  /** Returns a value in the notation of the vectors. */
   function plain(value) {
     if (value === undefined) return { undefined: true };
     if (typeof value === 'number' && !Number.isFinite(value)) return { number: String(value) };
@@ -83,9 +83,9 @@ describe('SHA-256', () => {
     }
   };
 
-  test('is right with WebCrypto', digests);
+  test('is correct with WebCrypto', digests);
 
-  test('is right without it, as on pages that came over plain http', async (context) => {
+  test('is correct without it, as on pages served over plain http', async (context) => {
     const { crypto } = globalThis;
     Object.defineProperty(globalThis, 'crypto', { value: undefined, configurable: true });
     context.after(() => Object.defineProperty(globalThis, 'crypto', { value: crypto, configurable: true }));

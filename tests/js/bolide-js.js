@@ -1,4 +1,4 @@
-// `bolide.js` as tests drive it: over sockets that can be torn off, with documents as `promises.js` wants to see them.
+// `bolide.js` for tests: over sockets that can be cut, with documents as `promises.js` expects them.
 
 import { once } from 'node:events';
 import { test } from 'node:test';
@@ -68,18 +68,18 @@ export class Client {
     return this.sockets.at(-1);
   }
 
-  /** Ends the socket as a broken network does. */
+  /** Cuts the socket as a broken network does. */
   tear() {
     this.socket.terminate();
   }
 
-  /** Until the server has read all that was sent. */
+  /** Resolves when the server has read everything that was sent. */
   hasArrived() {
     this.socket.ping();
     return once(this.socket, 'pong');
   }
 
-  /** Until it is connected over another socket. */
+  /** Resolves when the client is connected over another socket. */
   async cameBack() {
     const before = this.socket;
     await until(this, () => this.socket !== before && this.ddp.status === 'connected');
@@ -100,7 +100,7 @@ export class Client {
   }
 }
 
-/** A test with a server that says what the test tells it to, and a client that is not connected yet. */
+/** A test with a fake server that the test controls, and a client that is not connected yet. */
 export function withFake(name, ...rest) {
   const check = rest.pop();
   test(name, patience, async (context) => {

@@ -1,5 +1,5 @@
-// `bolide.js`, the client that Bolide serves to web pages and that its own pages use: what it promises, its documents, and
-// how it keeps a session over lost connections.
+// `bolide.js`, the client that Bolide serves to web pages: the promises, its documents, and how it keeps a session over lost
+// connections.
 
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
@@ -15,7 +15,7 @@ keepsPromisesAboutAccounts(Client.connect, knowsEjson);
 
 describe('documents', patience, () =>
   withClient(Client.connect, (promise) => {
-    promise('changes are heard with the document before and after', async (client) => {
+    promise('change listeners get the document before and after the change', async (client) => {
       await client.subscribe('itemsWhere', { room: 'cellar' });
       const changes = [];
       const stop = client.ddp.collection('items').onChange((change) => changes.push(change));
@@ -32,14 +32,14 @@ describe('documents', patience, () =>
       ]);
     });
 
-    promise('a document is found by its id, whatever type that has', async (client) => {
+    promise('a document is found by an id of any type', async (client) => {
       await client.subscribe('script', [['added', 'rows', 12, { n: 1 }], ['added', 'rows', '12', { n: 2 }], ['added', 'rows', '-x', { n: 3 }], ['ready']]);
       const rows = client.ddp.collection('rows');
       assert.deepEqual([12, '12', '-x'].map((id) => rows.get(id)), [{ _id: 12, n: 1 }, { _id: '12', n: 2 }, { _id: '-x', n: 3 }]);
       assert.equal(rows.size, 3);
     });
 
-    promise("a stream's events are heard and not kept", async (client) => {
+    promise("a stream's events are reported and not stored", async (client) => {
       await client.call('setUserId', 'user-alice');
       const texts = [];
       const messages = client.ddp.collection('stream-room-messages');
@@ -50,7 +50,7 @@ describe('documents', patience, () =>
       assert.equal(messages.size, 0);
     });
 
-    promise('a subscription that the server ends says why', async (client) => {
+    promise('a subscription that the server ends reports the reason', async (client) => {
       const subscription = await client.subscribe('script', [['ready'], ['sleep', 20], ['error', 'too-late', 'We close now']]);
       assert.deepEqual(await subscription.ended, new DdpError({ error: 'too-late', reason: 'We close now', isClientSafe: true, errorType: 'Meteor.Error' }));
     });
@@ -59,7 +59,7 @@ describe('documents', patience, () =>
 
 describe('a connection that was lost', patience, () =>
   withClient(Client.connect, (promise) => {
-    promise('goes on in the same session', async (client) => {
+    promise('resumes the same session', async (client) => {
       const { id } = await client.call('connectionInfo');
       for (let time = 0; time < 3; time += 1) {
         const back = client.cameBack();
@@ -69,7 +69,7 @@ describe('a connection that was lost', patience, () =>
       }
     });
 
-    promise('keeps calls in flight, which run once', async (client) => {
+    promise('keeps pending calls, which run once', async (client) => {
       await client.subscribe('itemsWhere', { room: 'attic' });
       const slow = client.call('sleep', 100);
       const insert = client.call('insertItem', { room: 'attic' });
@@ -80,12 +80,12 @@ describe('a connection that was lost', patience, () =>
       assert.equal(client.ddp.collection('items').size, 1);
     });
 
-    promise('sends what got lost on the way again', async (client) => {
+    promise('sends lost messages again', async (client) => {
       client.socket.send = () => client.tear();
       assert.equal(await client.call('add', 2, 3), 5);
     });
 
-    promise('sends a subscription that got lost on the way again, and its end', async (client) => {
+    promise('sends a lost subscription and its end again', async (client) => {
       client.socket.send = () => client.tear();
       const subscription = await client.subscribe('tick', 2);
       assert.equal(client.ddp.collection('ticks').size, 2);
@@ -94,7 +94,7 @@ describe('a connection that was lost', patience, () =>
       assert.equal(client.ddp.collection('ticks').size, 0);
     });
 
-    promise('hears what happened meanwhile', async (client, { another }) => {
+    promise('receives the changes made meanwhile', async (client, { another }) => {
       await client.subscribe('itemsWhere', { room: 'yard' });
       const writer = await another();
       client.tear();
@@ -102,7 +102,7 @@ describe('a connection that was lost', patience, () =>
       await until(client, () => client.documents('items').bench);
     });
 
-    promise('makes calls that were not sent yet wait', async (client) => {
+    promise('delays calls that were not sent yet', async (client) => {
       const lost = until(client, () => client.ddp.status === 'waiting');
       client.tear();
       await lost;
@@ -113,14 +113,14 @@ describe('a connection that was lost', patience, () =>
 
 describe('a session that was lost', patience, () =>
   withClient(Client.connect, (promise) => {
-    promise('fails calls in flight, because they may have run', async (client) => {
+    promise('fails pending calls, because they may have run', async (client) => {
       const slow = failure(client.call('sleepUnblocked', 500));
       await client.call('closeConnection');
       assert.equal((await slow).error, 'connection-lost');
       assert.equal(await client.call('add', 2, 3), 5);
     });
 
-    promise('subscribes again, and tells only what is different', async (client, { another }) => {
+    promise('subscribes again and reports only the differences', async (client, { another }) => {
       const writer = await another();
       for (const _id of ['stays', 'goes', 'turns']) await writer.call('insertItem', { _id, room: 'roof', n: 1 });
       await client.subscribe('itemsWhere', { room: 'roof' });
@@ -129,7 +129,7 @@ describe('a session that was lost', patience, () =>
       client.onData(() => client.documents('items'));
 
       const address = client.socket;
-      client.socket.send = () => {}; // it won't hear of what the next lines do
+      client.socket.send = () => {}; // the server does not receive the next calls
       client.socket.onmessage = null;
       client.call('closeConnection').catch(() => {});
       await writer.call('removeItem', 'goes');
@@ -140,7 +140,7 @@ describe('a session that was lost', patience, () =>
       assert.deepEqual(changes, ['removed goes', 'changed turns', 'added comes']);
     });
 
-    promise('finds a server that was started anew', async (_, { connectTo, started }) => {
+    promise('reconnects to a restarted server', async (_, { connectTo, started }) => {
       const first = await startServer();
       const client = await connectTo(first);
       await client.subscribe('tick', 1);
@@ -157,7 +157,7 @@ describe('a session that was lost', patience, () =>
 
 describe('closing', patience, () =>
   withClient(Client.connect, (promise) => {
-    promise('ends calls and subscriptions, and what is asked later', async (client) => {
+    promise('fails pending and later calls and subscriptions', async (client) => {
       const subscription = await client.subscribe('tick', 1);
       const slow = failure(client.call('sleep', 500));
       client.close();
@@ -167,14 +167,14 @@ describe('closing', patience, () =>
       assert.equal((await failure(client.subscribe('tick', 1))).error, 'connection-closed');
     });
 
-    promise('leaves no session behind, and one may connect again', async (client) => {
+    promise('ends the session, and allows a new connection', async (client) => {
       const { id } = await client.call('connectionInfo');
       client.close();
       await client.ddp.connect();
       assert.notEqual((await client.call('connectionInfo')).id, id);
     });
 
-    promise('a client that may not reconnect says so', async (_, { server }) => {
+    promise('a client with `reconnect: false` closes when the connection is lost', async (_, { server }) => {
       const client = new Client(server.websocket, { reconnect: false });
       await client.ddp.connect();
       const call = failure(client.call('sleep', 500));
@@ -186,13 +186,13 @@ describe('closing', patience, () =>
 );
 
 describe('versions and heartbeats', patience, () => {
-  withFake('a refused version is followed by the one that the server names', async (fake, client) => {
+  withFake('after a rejected version, the client uses the one that the server names', async (fake, client) => {
     fake.speaks('pre1');
     await client.ddp.connect();
     assert.deepEqual(fake.connects.map(({ version }) => version), ['1', 'pre1']);
   });
 
-  withFake('a version that nobody here speaks ends it', async (fake, client) => {
+  withFake('an unsupported version closes the client', async (fake, client) => {
     fake.speaks('7');
     const error = await failure(client.ddp.connect());
     assert.equal(error.error, 'unsupported-version');
@@ -206,13 +206,13 @@ describe('versions and heartbeats', patience, () => {
   });
 
   const impatient = { heartbeatInterval: 20, heartbeatTimeout: 20 };
-  withFake('a server that answers pings is kept', impatient, async (fake, client) => {
+  withFake('a server that answers pings stays connected', impatient, async (fake, client) => {
     await client.ddp.connect();
     for (let time = 0; time < 3; time += 1) await fake.next('ping');
     assert.equal(client.sockets.length, 1);
   });
 
-  withFake('a silent server is left for another connection', impatient, async (fake, client) => {
+  withFake('a silent server is replaced with a new connection', impatient, async (fake, client) => {
     await client.ddp.connect();
     fake.isSilent = true;
     const back = client.cameBack();

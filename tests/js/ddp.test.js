@@ -1,4 +1,4 @@
-// `ddp`, the oldest DDP client for Node, and `ddp-login`. It tells `result` from `updated`, and observes collections.
+// `ddp`, the oldest DDP client for Node.js, and `ddp-login`. It distinguishes `result` and `updated`, and observes collections.
 
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
@@ -51,7 +51,7 @@ class Client {
     this.ddp.on('message', look);
   }
 
-  /** The next message that is as wanted. */
+  /** Resolves to the next message that matches. */
   next(wanted) {
     return new Promise((resolve) => {
       this.ddp.on('message', (text) => wanted(JSON.parse(text)) && resolve(JSON.parse(text)));
@@ -59,7 +59,7 @@ class Client {
   }
 
   close() {
-    // Or it comes back, if the server has closed the connection a moment ago: a token that is gone takes its connections along.
+    // Otherwise it reconnects if the server has just closed the connection, as it does when a token is removed.
     this.ddp.autoReconnect = false;
     clearTimeout(this.ddp.reconnectTimeout);
     this.ddp.close();
@@ -78,14 +78,14 @@ keepsPromisesAboutAccounts(Client.connect, knowsEjson);
 
 describe('ddp', patience, () =>
   withClient(Client.connect, (promise) => {
-    promise('a call is told to be updated, whether it went well or not', async (client) => {
+    promise('a call is reported as updated, whether it succeeds or fails', async (client) => {
       const updated = (method, ...params) => new Promise((resolve) => client.ddp.call(method, params, undefined, resolve));
       await updated('add', 2, 3);
       await updated('failInternally');
       await updated('noSuchMethod');
     });
 
-    promise('documents of a call are there when it is updated', async (client) => {
+    promise('the documents of a call have arrived when it is updated', async (client) => {
       await client.subscribe('itemsWhere', { room: 'study' });
       const seen = await new Promise((resolve) =>
         client.ddp.call('insertItem', [{ _id: 'desk', room: 'study' }], undefined, () => resolve(client.documents('items').desk)),
@@ -93,12 +93,12 @@ describe('ddp', patience, () =>
       assert.deepEqual(seen, { room: 'study' });
     });
 
-    promise('ids come from the seed that the client sends', async (client) => {
+    promise('ids are drawn from the seed that the client sends', async (client) => {
       const ids = () => answerOf((done) => client.ddp.callWithRandomSeed('randomIds', ['/collection/foo', 3], 'abcdef', done));
       assert.deepEqual(await ids(), ['MiH6GZJhksycd6JSe', '7pi7A8ovDsoGACNpc', (await ids())[2]]);
     });
 
-    promise('an observer hears of documents that come, change and go', async (client) => {
+    promise('an observer is told of added, changed and removed documents', async (client) => {
       const heard = [];
       const observer = client.ddp.observe('items');
       observer.added = (id) => heard.push(['added', id]);
@@ -111,7 +111,7 @@ describe('ddp', patience, () =>
       assert.deepEqual(heard, [['added', id], ['changed', id, { name: 'rose' }, ['buds'], { name: 'lily' }], ['removed', id]]);
     });
 
-    promise('it connects again when the server has closed the connection, and can subscribe again', async (client, { another }) => {
+    promise('it reconnects after the server closes, and can subscribe again', async (client, { another }) => {
       await client.subscribe('itemsWhere', { room: 'porch' });
       const session = client.ddp.session;
       client.call('closeConnection').catch(() => {}); // fails if the end comes before the result
@@ -122,7 +122,7 @@ describe('ddp', patience, () =>
       await until(client, () => client.documents('items').bench);
     });
 
-    promise('a client of an older version is told which one to speak, and comes back with it', async (_, { server }) => {
+    promise('a client with an older version reconnects with the version it is told', async (_, { server }) => {
       for (const ddpVersion of ['pre2', 'pre1']) {
         const client = new Client(server, { ddpVersion, autoReconnect: false });
         const connected = new Promise((resolve) => client.ddp.on('connected', resolve));
@@ -134,7 +134,7 @@ describe('ddp', patience, () =>
       }
     });
 
-    promise('with `useSockJs` it asks for /sockjs/info first, and gets on', async (_, { server }) => {
+    promise('with `useSockJs` it requests /sockjs/info first and connects', async (_, { server }) => {
       const client = await Client.connect(server, { useSockJs: true });
       assert.equal(await client.call('add', 2, 3), 5);
       client.close();
@@ -142,7 +142,7 @@ describe('ddp', patience, () =>
   }),
 );
 
-/** What a callback `(error, result)` is called with. */
+/** Converts a callback `(error, result)` to a promise. */
 function answerOf(ask) {
   return new Promise((resolve, reject) => ask((error, result) => (error ? reject(error) : resolve(result))));
 }

@@ -1,4 +1,4 @@
-// `ddp.js`, a bare client on which others are built: it gives each message on, counts its ids from "0", keeps nothing.
+// `ddp.js`, a minimal client on which others are built: it passes each message on, counts ids from "0", and stores no documents.
 
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
@@ -42,7 +42,7 @@ class Client {
     for (const event of ['added', 'changed', 'removed']) this.ddp.on(event, look);
   }
 
-  /** The next event of this name that is as wanted. */
+  /** Resolves to the next event with this name that matches. */
   next(event, wanted = () => true) {
     return new Promise((resolve) => {
       const look = (message) => {
@@ -69,7 +69,7 @@ keepsPromisesAboutPublications(Client.connect, plainJson);
 
 describe('ddp.js', patience, () =>
   withClient(Client.connect, (promise) => {
-    promise('every call is told to be updated, whether it went well or not', async (client) => {
+    promise('every call is reported as updated, whether it succeeds or fails', async (client) => {
       for (const method of ['nothing', 'failInternally', 'noSuchMethod']) {
         const updated = client.next('updated');
         const id = client.ddp.method(method, []);
@@ -77,7 +77,7 @@ describe('ddp.js', patience, () =>
       }
     });
 
-    promise('a method and a subscription may have the same id', async (client) => {
+    promise('a method call and a subscription can have the same id', async (client) => {
       const id = client.ddp.method('sleep', [10]);
       client.ddp.sub('tick', [1], id);
       const [{ result }, { subs }] = await Promise.all([client.next('result'), client.next('ready')]);
@@ -85,7 +85,7 @@ describe('ddp.js', patience, () =>
       assert.deepEqual(subs, [id]);
     });
 
-    promise('it connects again when the server has closed the connection, and what it asked meanwhile is answered', async (client) => {
+    promise('it reconnects after the server closes, and queued requests are answered', async (client) => {
       client.ddp.method('closeConnection', []);
       await client.next('disconnected');
       assert.equal(await client.call('add', 2, 3), 5);

@@ -14,7 +14,7 @@ describe("the Rust client's examples", patience, () => {
   before(async () => (server = await startServer()));
   after(() => server.stop());
 
-  /** A running example. It has been built beside the conformance server. */
+  /** Starts an example, which was built together with the conformance server. */
   const run = (example, ...flags) => {
     const program = join(dirname(process.env.BOLIDE_CONFORMANCE_SERVER), example);
     const child = spawn(program, flags, { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -25,7 +25,7 @@ describe("the Rust client's examples", patience, () => {
       for (const look of listeners) look();
     });
     const ended = new Promise((resolve) => child.once('close', (code) => resolve([code, output])));
-    /** Until it has printed something. */
+    /** Resolves when the example has printed the text. */
     const prints = (text) =>
       new Promise((resolve, reject) => {
         const look = () => output.includes(text) && resolve();
@@ -36,13 +36,13 @@ describe("the Rust client's examples", patience, () => {
     return { child, ended, prints };
   };
 
-  test('client_call calls one method, ten at once, and one that is not there', async () => {
+  test('client_call calls one method, ten in parallel, and one that does not exist', async () => {
     const [code, output] = await run('client_call', server.websocket).ended;
     assert.equal(code, 0);
     assert.match(output, /^2 \+ 3 = 5\ndoubled: \[0\.0, 2\.0, .*18\.0\]\nthe server says 404: Method 'fly' not found \[404\]\n$/);
   });
 
-  test('client_subscribe tells of documents as they come and go', async () => {
+  test('client_subscribe prints added, changed and removed documents', async () => {
     const { child, ended, prints } = run('client_subscribe', server.websocket);
     await prints('there are 0 items');
     const writer = await RawClient.connect(new WebSocket(server.websocket));
@@ -58,7 +58,7 @@ describe("the Rust client's examples", patience, () => {
   });
 
   for (const [example, address] of [['client_two_factor', 'websocket'], ['client_rest', 'http']]) {
-    test(`${example} asks for a code, again after a wrong one, and prints the result`, async () => {
+    test(`${example} asks for a code, asks again after a wrong one, and prints the result`, async () => {
       const { child, ended, prints } = run(example, server[address], 'alice', 'correct horse', 'gated');
       await prints('password code: ');
       child.stdin.write('wrong\n');

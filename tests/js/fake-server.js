@@ -1,12 +1,12 @@
-// A DDP server of a few lines that says what a test tells it to. It forgets nobody: a session goes on over the next socket.
+// A fake DDP server that a test controls. It keeps sessions: the next socket resumes the session.
 
 import { EventEmitter, once } from 'node:events';
 import { WebSocketServer } from 'ws';
 
 export class FakeServer {
-  /** Every message that clients sent. */
+  /** All messages from clients. */
   messages = [];
-  /** Whether it leaves everything unanswered. */
+  /** Whether it does not answer. */
   isSilent = false;
   #server;
   #socket;
@@ -29,7 +29,7 @@ export class FakeServer {
     return fake;
   }
 
-  /** Makes `answer(...params)` give the `{ result }` or `{ error }` of a method. Gives the answer that it had before. */
+  /** Sets the function that returns the `{ result }` or `{ error }` of a method. Returns the previous function. */
   on(method, answer) {
     const before = this.#methods.get(method);
     this.#methods.set(method, answer);
@@ -44,12 +44,12 @@ export class FakeServer {
     return this.messages.filter(({ msg }) => msg === 'connect');
   }
 
-  /** What a method was called with, each time. */
+  /** Returns the parameters of all calls of a method. */
   paramsOf(method) {
     return this.messages.filter((message) => message.method === method).map(({ params }) => params);
   }
 
-  /** The next message of this kind to arrive. */
+  /** Resolves to the next message of this kind. */
   async next(msg) {
     const [message] = await once(this.#arrivals, msg);
     return message;
@@ -63,7 +63,7 @@ export class FakeServer {
     this.#socket.close();
   }
 
-  /** The next connection begins a new session. */
+  /** Makes the next connection start a new session. */
   forgetSessions() {
     this.#session += 1;
     this.#userId = null;

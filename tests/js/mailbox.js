@@ -1,10 +1,10 @@
-// A mail server that keeps what it is given: `smtp-server`.
+// A mail server that keeps all mails: `smtp-server`.
 
 import { EventEmitter, once } from 'node:events';
 import { SMTPServer } from 'smtp-server';
 
 export class Mailbox extends EventEmitter {
-  /** Every mail so far: `{ to: [address], text }`. */
+  /** All mails so far: `{ to: [address], text }`. */
   mails = [];
   #server;
 
@@ -15,19 +15,19 @@ export class Mailbox extends EventEmitter {
       disabledCommands: ['STARTTLS'],
       onData: (stream, session, done) => mailbox.#receive(stream, session, done),
     });
-    // The server under test may be stopped in the middle of a mail.
+    // The server under test may be stopped while it sends a mail.
     mailbox.#server.on('error', () => {});
     mailbox.#server.listen(0, '127.0.0.1');
     await once(mailbox.#server.server, 'listening');
     return mailbox;
   }
 
-  /** What the server under test is started with. */
+  /** The arguments for the server under test. */
   get url() {
     return `smtp://127.0.0.1:${this.#server.server.address().port}`;
   }
 
-  /** The next mail to an address that was not read yet. */
+  /** Resolves to the next unread mail to an address. */
   async next(address) {
     const find = () => this.mails.find((mail) => !mail.isRead && mail.to.includes(address));
     for (let mail = find(); ; mail = find()) {
@@ -36,7 +36,7 @@ export class Mailbox extends EventEmitter {
     }
   }
 
-  /** The six digits in the next mail to an address. */
+  /** Resolves to the six digits in the next mail to an address. */
   async nextCode(address) {
     const { text } = await this.next(address);
     return /^\D*(\d{3}-\d{3})\s*$/m.exec(text)[1];

@@ -1,29 +1,29 @@
-// What a server promises to every client, whichever library it is written with.
+// What a server promises to every client, tested through each client library.
 //
-// A client library is shown by an adapter:
+// Each client library has an adapter:
 //   connect(server)          → a client, connected
-//   client.call(name, …)     → the result; fails with the error as it came
+//   client.call(name, …)     → the result; fails with the server's error
 //   client.subscribe(name, …) → { stop() }, once it is ready; fails with the error of a `nosub`
-//   client.documents(name)   → documents by id, as the library keeps them
+//   client.documents(name)   → documents by id, as the library stores them
 //   client.onData(look)      calls `look` whenever documents may have changed
 //   client.close()
-// `ejson` tells how the library shows a date and bytes.
+// `ejson` says how the library represents dates and bytes.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { startServer } from './server.js';
 
-/** A date and bytes as a library shows them that leaves EJSON to its user. */
+/** Dates and bytes of a library that leaves EJSON to its user. */
 export const plainJson = { date: (ms) => ({ $date: ms }), bytes: (...bytes) => ({ $binary: Buffer.from(bytes).toString('base64') }) };
 
-/** A date and bytes as a library shows them that knows EJSON. */
+/** Dates and bytes of a library that supports EJSON. */
 export const knowsEjson = { date: (ms) => new Date(ms), bytes: (...bytes) => Uint8Array.from(bytes) };
 
-/** How long a test or a group of tests may take. */
+/** The timeout of a test or a group of tests. */
 export const patience = { timeout: 15_000 };
 
 /**
- * Runs tests with a server of their own. `tests(promise)` is given a `test` that hands over a connected client and tools:
+ * Runs tests with their own server. `tests(promise)` gets a `test` function that passes a connected client and tools:
  * `another()` connects one more, `connectTo(server)` one to another server, and `started(options)` starts such a server.
  */
 export function withClient(connect, tests) {
@@ -56,7 +56,7 @@ export function withClient(connect, tests) {
 export function keepsPromisesAboutMethods(connect, ejson) {
   describe('methods', () =>
     withClient(connect, (promise) => {
-      promise('a call brings its result', async (client) => {
+      promise('a call returns its result', async (client) => {
         assert.equal(await client.call('add', 2, 3), 5);
       });
 
@@ -70,7 +70,7 @@ export function keepsPromisesAboutMethods(connect, ejson) {
         });
       });
 
-      promise('an error has the code, reason and details that its method gave it', async (client) => {
+      promise('an error has the code, reason and details of its method', async (client) => {
         await assert.rejects(client.call('failWith', 'too-cold', 'Put on a coat', { degrees: -5 }), {
           error: 'too-cold',
           reason: 'Put on a coat',
@@ -79,7 +79,7 @@ export function keepsPromisesAboutMethods(connect, ejson) {
         });
       });
 
-      promise('an error inside of the server tells nothing', async (client) => {
+      promise('an internal error reveals no details', async (client) => {
         for (const method of ['failInternally', 'panicNow']) {
           const error = await failure(client.call(method));
           assert.equal(error.error, 500);
@@ -92,61 +92,61 @@ export function keepsPromisesAboutMethods(connect, ejson) {
         await assert.rejects(client.call('add', 'two', {}), { error: 400, reason: 'Match failed' });
       });
 
-      promise('falsy results come back as they are', async (client) => {
+      promise('falsy results are returned unchanged', async (client) => {
         for (const value of [0, '', false, null]) assert.equal(await client.call('echo', value), value);
         assert.equal(await client.call('nothing'), undefined);
       });
 
-      promise('dates and bytes come back as dates and bytes', async (client) => {
+      promise('dates and bytes are returned as dates and bytes', async (client) => {
         const value = { at: ejson.date(1700000000123), list: [ejson.bytes(0, 1, 254, 255), { deep: ejson.date(-1) }] };
         assert.deepEqual(await client.call('echo', value), value);
       });
 
-      promise('any text comes back as it was', async (client) => {
+      promise('any text is returned unchanged', async (client) => {
         const text = 'é 𝒳 \u0000 \u2028 "\\/ 👩‍🚀 \u007f';
         assert.equal(await client.call('echo', text), text);
       });
 
-      promise('results come in the order of their calls', async (client) => {
+      promise('results arrive in the order of their calls', async (client) => {
         assert.deepEqual(await inOrderOfArrival([client.call('sleep', 30), client.call('add', 1, 1), client.call('echo', 'last')]), [30, 2, 'last']);
       });
 
-      promise('a call that unblocks lets others overtake it', async (client) => {
+      promise('a call that unblocks can be overtaken by others', async (client) => {
         assert.deepEqual(await inOrderOfArrival([client.call('sleepUnblocked', 300), client.call('echo', 'first')]), ['first', 300]);
       });
 
-      promise('500 calls sent at once are answered in their order', async (client) => {
+      promise('500 calls sent at once are answered in order', async (client) => {
         const numbers = Array.from({ length: 500 }, (_, i) => i);
         assert.deepEqual(await inOrderOfArrival(numbers.map((i) => client.call('echo', i))), numbers);
       });
 
-      promise('300 KB come back whole', async (client) => {
+      promise('300 KB are returned completely', async (client) => {
         const text = 'a message as long as a photo '.repeat(10_345);
         assert.equal(await client.call('echo', text), text);
       });
 
-      promise('JSON 30 levels deep comes back', async (client) => {
+      promise('JSON 30 levels deep is returned unchanged', async (client) => {
         const deep = Array.from({ length: 30 }).reduce((inner, _, i) => (i % 2 ? [inner] : { inner }), 'the bottom');
         assert.deepEqual(await client.call('echo', deep), deep);
       });
 
-      promise('a gated method refuses who is not signed in', async (client) => {
+      promise('a gated method rejects callers without a login', async (client) => {
         await assert.rejects(client.call('transferFunds', { to: 'bob', amount: 5 }), { error: 'error-invalid-user' });
       });
 
-      promise('a gated method asks a user for a second factor, and by which method', async (client) => {
+      promise('a gated method asks for a second factor and names the method', async (client) => {
         await client.call('setUserId', 'user-alice');
         const error = await failure(client.call('transferFunds', { to: 'bob', amount: 5 }));
         assert.equal(error.error, 'totp-required');
         assert.equal(typeof error.details.method, 'string');
       });
 
-      promise('what Rocket.Chat apps append to open methods does no harm', async (client) => {
+      promise('extra parameters from Rocket.Chat apps do not harm open methods', async (client) => {
         assert.equal(await client.call('add', 2, 3, ''), 5);
         assert.equal(await client.call('add', 2, 3, { twoFactorCode: '123456', twoFactorMethod: 'totp' }), 5);
       });
 
-      promise('a client that is silent for long is pinged, answers, and stays', async (_, { connectTo, started }) => {
+      promise('a silent client is pinged, answers and stays connected', async (_, { connectTo, started }) => {
         const client = await connectTo(await started({ flags: ['--heartbeat-interval-ms', '100', '--heartbeat-timeout-ms', '500'] }));
         assert.equal(await client.call('sleepUnblocked', 900), 900);
       });
@@ -157,7 +157,7 @@ export function keepsPromisesAboutMethods(connect, ejson) {
 export function keepsPromisesAboutPublications(connect, ejson) {
   describe('publications', () =>
     withClient(connect, (promise) => {
-      promise("a publication's documents are there when it is ready", async (client) => {
+      promise("a publication's documents have arrived when it is ready", async (client) => {
         await client.subscribe('tick', 2);
         const common = { tags: ['a', 'b'] };
         assert.deepEqual({ ...client.documents('ticks') }, {
@@ -166,12 +166,12 @@ export function keepsPromisesAboutPublications(connect, ejson) {
         });
       });
 
-      promise('two thousand documents all come before ready', async (client) => {
+      promise('2 000 documents all arrive before ready', async (client) => {
         await client.subscribe('tick', 2000);
         assert.equal(Object.keys(client.documents('ticks')).length, 2000);
       });
 
-      promise('what a call inserts, changes and removes has been seen when it returns', async (client) => {
+      promise('the changes made by a call have arrived when it returns', async (client) => {
         await client.subscribe('itemsWhere', { room: 'kitchen' });
         const id = await client.call('insertItem', { room: 'kitchen', name: 'kettle', hot: true });
         assert.deepEqual(client.documents('items')[id], { room: 'kitchen', name: 'kettle', hot: true });
@@ -181,7 +181,7 @@ export function keepsPromisesAboutPublications(connect, ejson) {
         assert.equal(client.documents('items')[id], undefined);
       });
 
-      promise("another client's changes are seen too", async (client, { another }) => {
+      promise("another client's changes arrive too", async (client, { another }) => {
         const seen = () => client.documents('items').lamp;
         await client.subscribe('items');
         const writer = await another();
@@ -193,7 +193,7 @@ export function keepsPromisesAboutPublications(connect, ejson) {
         await until(client, () => !seen());
       });
 
-      promise('a document leaves when it no longer fits the selector', async (client) => {
+      promise('a document is removed when it no longer matches the selector', async (client) => {
         await client.subscribe('itemsWhere', { room: 'hall' });
         const id = await client.call('insertItem', { room: 'hall' });
         await client.call('updateItem', id, { set: { room: 'attic' } });
@@ -211,25 +211,25 @@ export function keepsPromisesAboutPublications(connect, ejson) {
         await assert.rejects(client.subscribe('noSuchPublication'), { error: 404, reason: "Subscription 'noSuchPublication' not found" });
       });
 
-      promise('a publication that fails says why', async (client) => {
+      promise('a publication that fails reports its error', async (client) => {
         await assert.rejects(client.subscribe('needsLogin'), { error: 'not-authorized', message: '[not-authorized]' });
         await assert.rejects(client.subscribe('script', [['throw']]), { error: 500, reason: 'Internal server error' });
       });
 
-      promise('a subscription that stops takes its documents away', async (client) => {
+      promise('a stopped subscription removes its documents', async (client) => {
         const subscription = await client.subscribe('tick', 3);
         await subscription.stop();
         assert.deepEqual({ ...client.documents('ticks') }, {});
       });
 
-      promise('a document stays as long as one subscription holds it', async (client) => {
+      promise('a document stays while one subscription contains it', async (client) => {
         const three = await client.subscribe('tick', 3);
         await client.subscribe('tick', 1);
         await three.stop();
         assert.deepEqual(Object.keys(client.documents('ticks')), ['doc0']);
       });
 
-      promise('what two subscriptions say of one document is merged', async (client) => {
+      promise('the fields of one document from two subscriptions are merged', async (client) => {
         const first = await client.subscribe('script', [['added', 'people', 'ada', { name: 'Ada', born: 1815 }], ['ready']]);
         await client.subscribe('script', [['added', 'people', 'ada', { name: 'Countess', title: 'Lady' }], ['ready']]);
         assert.deepEqual(client.documents('people').ada, { name: 'Ada', born: 1815, title: 'Lady' });
@@ -237,7 +237,7 @@ export function keepsPromisesAboutPublications(connect, ejson) {
         assert.deepEqual(client.documents('people').ada, { name: 'Countess', title: 'Lady' });
       });
 
-      promise('publications follow the user', async (client) => {
+      promise('publications run again when the user changes', async (client) => {
         await client.subscribe('ownDocuments');
         assert.deepEqual({ ...client.documents('own') }, { shared: { owner: null } });
         await client.call('setUserId', 'ada');
@@ -249,7 +249,7 @@ export function keepsPromisesAboutPublications(connect, ejson) {
   );
 }
 
-/** Waits until data of the server have made a condition true. */
+/** Resolves when data from the server have made a condition true. */
 export function until(client, condition) {
   return new Promise((resolve, reject) => {
     let done = false;
@@ -265,7 +265,7 @@ export function until(client, condition) {
   });
 }
 
-/** The error that a call fails with. */
+/** Resolves to the error of a failed call. */
 export async function failure(call) {
   const answer = await call.then((result) => ({ result }), (error) => ({ error }));
   assert('error' in answer, `it should have failed, but brought ${JSON.stringify(answer.result)}`);

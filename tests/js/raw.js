@@ -1,5 +1,5 @@
-// A DDP client of a few lines over anything that has `send` and `onmessage`: a WebSocket, a SockJS connection.
-// It shows every message as the server sent it.
+// A minimal DDP client over anything with `send` and `onmessage`: a WebSocket or a SockJS connection.
+// It exposes every message as the server sent it.
 
 import { once, EventEmitter } from 'node:events';
 import { Store } from './store.js';
@@ -8,12 +8,12 @@ export class RawClient extends EventEmitter {
   #ids = 0;
   #read = 0;
   #store = new Store();
-  /** What it speaks over. */
+  /** The underlying connection. */
   socket;
-  /** Every message so far, as text and parsed. */
+  /** All messages so far, as text and parsed. */
   texts = [];
   messages = [];
-  /** What the end of the connection brings, once it has come. */
+  /** The close event, once the connection has ended. */
   closed;
 
   constructor(socket) {
@@ -24,7 +24,7 @@ export class RawClient extends EventEmitter {
     socket.onmessage = ({ data }) => this.#receive(data);
   }
 
-  /** Opens a session, or fails with what came in its place. */
+  /** Opens a session, or fails with the message that arrived instead. */
   static async connect(socket) {
     const client = new RawClient(socket);
     await client.opened();
@@ -46,7 +46,7 @@ export class RawClient extends EventEmitter {
     this.socket.send(typeof message === 'string' ? message : JSON.stringify(message));
   }
 
-  /** The next message that was not read yet and is as wanted; those before it are skipped. */
+  /** Resolves to the next unread message that matches, skipping others. */
   async next(wanted = () => true) {
     for (;;) {
       while (this.#read < this.messages.length) {
@@ -91,7 +91,7 @@ export class RawClient extends EventEmitter {
     await this.#answer((answer) => isNosub(answer, id));
   }
 
-  /** The message to come that is the answer, whoever reads others meanwhile. */
+  /** Resolves to the answer, even if other messages are read meanwhile. */
   #answer(isAnswer) {
     return new Promise((resolve) => {
       const look = (message) => {

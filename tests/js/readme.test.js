@@ -1,4 +1,4 @@
-// README.md's JavaScript, run as it is written there.
+// README.md's JavaScript, run verbatim.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -12,7 +12,7 @@ import { startQuickstart } from './server.js';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-test('the quickstart of the README prints what stands below it', { timeout: 15_000 }, async (context) => {
+test('the quickstart of the README prints the documented output', { timeout: 15_000 }, async (context) => {
   const { code, output } = snippet(await readFile(here('../../README.md'), 'utf8'), '// quickstart.mjs');
   const folder = await mkdtemp(join(tmpdir(), 'bolide-readme-'));
   context.after(() => rm(folder, { recursive: true }));
@@ -25,7 +25,7 @@ test('the quickstart of the README prints what stands below it', { timeout: 15_0
   assert.equal(stdout, output, stderr);
 });
 
-/** The fenced block that begins with this line, and the next block of plain text, which shows what it prints. */
+/** Returns the fenced block that begins with this line, and the next text block, which shows its output. */
 function snippet(readme, firstLine) {
   const blocks = [...readme.matchAll(/^```(.*)\n([^]*?)^```$/gm)].map(([, language, text]) => ({ language, text }));
   const start = blocks.findIndex(({ text }) => text.startsWith(`${firstLine}\n`));

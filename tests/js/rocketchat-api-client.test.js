@@ -1,4 +1,4 @@
-// `@rocket.chat/api-client`, Rocket.Chat's own for REST: its answer to two-factor challenges, and a token of REST used over DDP.
+// `@rocket.chat/api-client`, Rocket.Chat's REST client: its two-factor handler, and a REST token used over DDP.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -11,7 +11,7 @@ import { patience } from './promises.js';
 import { RawClient } from './raw.js';
 import { startServer } from './server.js';
 
-globalThis.WebSocket ??= WebSocket; // Node has one from 22 on
+globalThis.WebSocket ??= WebSocket; // global in Node.js from version 22
 
 describe('@rocket.chat/api-client', patience, () => {
   let server, clock;
@@ -26,7 +26,7 @@ describe('@rocket.chat/api-client', patience, () => {
 
   const client = () => new RestClient({ baseUrl: server.http });
 
-  /** Signs in by the body of a login, and gives the client. */
+  /** Logs in with this body and returns the client. */
   const signedIn = async (body) => {
     const rest = client();
     const { status, data } = await rest.post('/v1/login', body);
@@ -35,7 +35,7 @@ describe('@rocket.chat/api-client', patience, () => {
     return rest;
   };
 
-  /** Answers challenges from a list, and keeps them. */
+  /** Answers challenges from a list, and records them. */
   const answers = (rest, ...codes) => {
     const challenges = [];
     rest.handleTwoFactorChallenge(async (challenge) => {
@@ -45,7 +45,7 @@ describe('@rocket.chat/api-client', patience, () => {
     return challenges;
   };
 
-  /** The status and the body of an answer that is not good. */
+  /** Returns the status and the body of a failed request. */
   const refusal = async (request) => {
     const response = await request.then((answer) => assert.fail(`it should have been refused: ${JSON.stringify(answer)}`), (refused) => refused);
     return [response.status, await response.json()];
@@ -56,7 +56,7 @@ describe('@rocket.chat/api-client', patience, () => {
     return JSON.parse((await rest.post(`/v1/method.call/${method}`, { message })).message);
   };
 
-  test('it signs in by user name and by address, and is told who it is', async () => {
+  test('it logs in by username and by address, and gets the user', async () => {
     for (const user of ['alice', 'alice@example.com']) {
       const rest = await signedIn({ user, password: 'correct horse' });
       const me = await rest.get('/v1/me');
@@ -65,12 +65,12 @@ describe('@rocket.chat/api-client', patience, () => {
     }
   });
 
-  test('a wrong password is refused with 401', async () => {
+  test('a wrong password is rejected with 401', async () => {
     const [status, body] = await refusal(client().post('/v1/login', { user: 'alice', password: 'wrong' }));
     assert.deepEqual([status, body.status], [401, 'error']);
   });
 
-  test('a login that needs a code is refused with 401, which is not for its handler, and goes through with the code', async () => {
+  test('a login without the required code fails with 401, and succeeds with it', async () => {
     const rest = client();
     const challenges = answers(rest);
     const login = { user: 'bob', password: 'battery staple' };
@@ -80,7 +80,7 @@ describe('@rocket.chat/api-client', patience, () => {
     await signedIn({ ...login, code: await nextCode(clock, secrets.bob) });
   });
 
-  test('its handler is asked for a code, again after a wrong one, and not again while the server remembers', async () => {
+  test('its handler is asked until the code is correct, then not for a while', async () => {
     const rest = await signedIn({ user: 'bob', password: 'battery staple', code: await nextCode(clock, secrets.bob) });
     const challenges = answers(rest, () => '000000', () => nextCode(clock, secrets.bob));
     assert.deepEqual(await rest.post('/v1/gated', {}), { ok: true, success: true });
@@ -91,14 +91,14 @@ describe('@rocket.chat/api-client', patience, () => {
     assert.equal(challenges.length, 2);
   });
 
-  test('who has no second factor is asked for the password, as a hash', async () => {
+  test('a user without a second factor is asked for the password, as a hash', async () => {
     const rest = await signedIn({ user: 'alice', password: 'correct horse' });
     const challenges = answers(rest, () => sha256('correct horse'));
     await rest.post('/v1/gatedSecondFactor', {});
     assert.equal(challenges[0].method, 'password');
   });
 
-  test('a method that asks behind `method.call` is answered 400, with the challenge in its message', async () => {
+  test('a challenge over `method.call` is a 400 with the challenge in its message', async () => {
     const rest = await signedIn({ user: 'alice', password: 'correct horse' });
     const message = JSON.stringify({ msg: 'method', id: '1', method: 'transferFunds', params: [{ to: 'bob', amount: 5 }] });
     const [status, body] = await refusal(rest.post('/v1/method.call/transferFunds', { message }));
@@ -107,7 +107,7 @@ describe('@rocket.chat/api-client', patience, () => {
     assert.deepEqual((await call(rest, 'transferFunds', { to: 'bob', amount: 5 }, code)).result, { to: 'bob', amount: 5, argc: 1 });
   });
 
-  test('a personal access token that bypasses is never asked, save where a second factor is required', async () => {
+  test('a bypass token is asked only where a second factor is required', async () => {
     const rest = await signedIn({ user: 'zoe', password: 'belt and braces', code: await nextCode(clock, secrets.zoe) });
     const challenges = answers(rest, () => nextCode(clock, secrets.zoe));
     const { token } = await rest.post('/v1/users.generatePersonalAccessToken', { tokenName: 'robot', bypassTwoFactor: true });
@@ -121,13 +121,13 @@ describe('@rocket.chat/api-client', patience, () => {
     assert.deepEqual([status, body.errorType, body.details.method], [400, 'totp-required', 'totp']);
   });
 
-  test('who has signed out is refused with 401', async () => {
+  test('requests after a logout are rejected with 401', async () => {
     const rest = await signedIn({ user: 'alice', password: 'correct horse' });
     await rest.post('/v1/logout', {});
     assert.equal((await refusal(rest.get('/v1/me')))[0], 401);
   });
 
-  test('`@rocket.chat/ddp-client` resumes a token of REST, and shows it to REST again', async () => {
+  test('`@rocket.chat/ddp-client` logs in with a REST token, which REST still accepts', async () => {
     const { data } = await client().post('/v1/login', { user: 'alice', password: 'correct horse' });
     const sdk = DDPSDK.create(server.http);
     await sdk.connection.connect();

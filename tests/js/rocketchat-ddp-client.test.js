@@ -1,4 +1,4 @@
-// `@rocket.chat/ddp-client`, Rocket.Chat's own: streams, its heartbeat, and the same subscription ids after a reconnect.
+// `@rocket.chat/ddp-client`, Rocket.Chat's client: streams, its heartbeat, and the same subscription ids after a reconnect.
 
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
@@ -9,7 +9,7 @@ import { keepsPromisesAboutAccounts, sha256 } from './account-promises.js';
 import { keepsPromisesAboutMethods, keepsPromisesAboutPublications, patience, plainJson, until, withClient } from './promises.js';
 import { Store } from './store.js';
 
-globalThis.WebSocket ??= WebSocket; // Node has one from 22 on
+globalThis.WebSocket ??= WebSocket; // global in Node.js from version 22
 
 class Client {
   #store = new Store();
@@ -53,7 +53,7 @@ class Client {
     this.ddp.onMessage(look);
   }
 
-  /** The next message that is as wanted. */
+  /** Resolves to the next message that matches. */
   next(wanted) {
     return new Promise((resolve) => {
       const stop = this.ddp.onMessage((message) => wanted(message) && (stop(), resolve(message)));
@@ -77,7 +77,7 @@ keepsPromisesAboutAccounts(Client.connect, plainJson);
 
 describe('@rocket.chat/ddp-client', patience, () =>
   withClient(Client.connect, (promise) => {
-    promise('a stream brings the events of its name, and no others', async (client, { another }) => {
+    promise('a stream delivers only events with its name', async (client, { another }) => {
       const heard = [];
       const stream = client.sdk.stream('room-messages', 'general', (message) => heard.push(message));
       await stream.ready();
@@ -93,7 +93,7 @@ describe('@rocket.chat/ddp-client', patience, () =>
       assert.deepEqual(rest, { rid: 'general', msg: 'hello', u: { _id: 'user-alice', username: 'alice' } });
     });
 
-    promise('an event comes as `changed` of the document `id`, whatever the parameters are', async (client, { another }) => {
+    promise('an event arrives as `changed` of the document `id`', async (client, { another }) => {
       const writer = await another();
       await writer.call('setUserId', 'user-alice');
       for (const parameter of [false, { useCollection: false, args: [] }]) {
@@ -105,7 +105,7 @@ describe('@rocket.chat/ddp-client', patience, () =>
       }
     });
 
-    promise('two streams of one name share an event: it comes once', async (client) => {
+    promise('an event arrives once for two streams with the same name', async (client) => {
       await client.call('setUserId', 'user-alice');
       const events = [];
       client.sdk.client.onCollection('stream-room-messages', (event) => events.push(event));
@@ -115,7 +115,7 @@ describe('@rocket.chat/ddp-client', patience, () =>
       assert.equal(events.length, 1);
     });
 
-    promise('nothing comes any more when a stream has stopped', async (client) => {
+    promise('no events arrive after a stream has stopped', async (client) => {
       await client.call('setUserId', 'user-alice');
       const heard = [];
       const stream = client.sdk.stream('room-messages', 'quiet', (message) => heard.push(message.msg));
@@ -128,11 +128,11 @@ describe('@rocket.chat/ddp-client', patience, () =>
       assert.deepEqual(heard, ['before']);
     });
 
-    promise('only a user writes to a stream', async (client) => {
+    promise('only users can write to a stream', async (client) => {
       await assert.rejects(client.call('sendMessage', { rid: 'general', msg: 'who am I?' }));
     });
 
-    promise('after a reconnect a stream goes on under the same id', async (client, { another }) => {
+    promise('after a reconnect a stream continues under the same id', async (client, { another }) => {
       const heard = [];
       const stream = client.sdk.stream('room-messages', 'lasting', (message) => heard.push(message.msg));
       await stream.ready();
@@ -145,7 +145,7 @@ describe('@rocket.chat/ddp-client', patience, () =>
       assert.deepEqual(heard, ['still here']);
     });
 
-    promise('its ping, which has no id, is answered in time', async (client) => {
+    promise('its ping without an id is answered in time', async (client) => {
       const control = TimeoutControl.create(client.ddp, client.sdk.connection, 1000, 20);
       control.reset();
       for (let i = 0; i < 3; i++) assert.deepEqual(await client.next(({ msg }) => msg === 'pong'), { msg: 'pong' });

@@ -1,4 +1,4 @@
-// The second factor from beginning to end, as two users live through it: `otplib` is the authenticator app, and codes come by SMTP.
+// The second factor from setup to removal, for two users: `otplib` is the authenticator app, and codes arrive by SMTP.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -29,26 +29,26 @@ const connect = () => RawClient.connect(new WebSocket(server.websocket));
 const by = (twoFactorMethod, twoFactorCode) => ({ twoFactorCode, twoFactorMethod });
 const totp = (code) => by('totp', code);
 
-/** What a challenge asks for. */
+/** Returns the relevant parts of a challenge. */
 async function asks(call) {
   const { error, details } = await failure(call);
   return [error, details.method];
 }
 
-test('alice sets an authenticator app up, and it guards her money from then on', patience, async (story) => {
+test('alice sets up an authenticator app, which then protects her transfers', patience, async (story) => {
   let secret, backupCodes, now;
   let alice = await connect();
   const elsewhere = await connect();
   const { token } = await alice.call('login', login);
   await elsewhere.call('login', login);
 
-  /** Her app shows another code half a minute later. */
+  /** Moves the clock by 30 seconds, so that her app shows another code. */
   const nextCode = async () => {
     now = await alice.call('advanceClock', 30_000);
     return generate({ secret, epoch: now / 1000 });
   };
 
-  await story.test('she scans a secret, and shows a code of it', async () => {
+  await story.test('she scans a secret and confirms it with a code', async () => {
     const enrolment = await alice.call('2fa:enable');
     secret = enrolment.secret;
     const url = new URL(enrolment.url);
@@ -59,12 +59,12 @@ test('alice sets an authenticator app up, and it guards her money from then on',
     assert.deepEqual(await alice.call('2fa:checkCodesRemaining'), { remaining: 12 });
   });
 
-  await story.test('her other sessions end, and this one goes on', async () => {
+  await story.test('her other sessions end, and this one continues', async () => {
     await elsewhere.closed;
     assert.equal(await alice.call('whoami'), 'user-alice');
   });
 
-  await story.test('at the next login she is asked, and no code is good twice', async () => {
+  await story.test('the next login asks for a code, and no code is valid twice', async () => {
     await alice.call('logout');
     assert.equal((await failure(alice.call('login', { resume: token }))).error, 403);
     assert.deepEqual(await asks(alice.call('login', login)), ['totp-required', 'totp']);
@@ -75,7 +75,7 @@ test('alice sets an authenticator app up, and it guards her money from then on',
     await thief.close();
   });
 
-  await story.test('before money moves she is asked, then trusted, and asked again when five minutes have passed', async () => {
+  await story.test('a transfer asks for a code, then trusts her for five minutes', async () => {
     assert.deepEqual(await asks(alice.call('transferFunds', order)), ['totp-required', 'totp']);
     assert.deepEqual(await asks(alice.call('transferFunds', order, totp('000000'))), ['totp-invalid', 'totp']);
     assert.deepEqual(await alice.call('transferFunds', order, totp(await nextCode())), receipt);
@@ -86,12 +86,12 @@ test('alice sets an authenticator app up, and it guards her money from then on',
     assert.deepEqual(await alice.call('transferFunds', order, totp(await nextCode())), receipt);
   });
 
-  await story.test('the password does not stand in for the app', async () => {
+  await story.test('the password does not replace the app', async () => {
     const code = by('password', await sha256(password));
     assert.deepEqual(await asks(alice.call('gatedNoRemember', code)), ['totp-invalid', 'totp']);
   });
 
-  await story.test('without her phone she uses a backup code, once', async () => {
+  await story.test('without her phone she can use a backup code once', async () => {
     const [code] = backupCodes;
     assert.equal(await alice.call('gatedNoRemember', totp(code)), 'ok');
     assert.deepEqual(await asks(alice.call('gatedNoRemember', totp(code))), ['totp-invalid', 'totp']);
@@ -102,7 +102,7 @@ test('alice sets an authenticator app up, and it guards her money from then on',
     assert.deepEqual(await alice.call('2fa:checkCodesRemaining'), { remaining: 10 });
   });
 
-  await story.test('her robot gets a token that is not asked, over DDP and REST, save where a second factor is required', async () => {
+  await story.test('her bot uses a bypass token, except where a second factor is required', async () => {
     await alice.call('advanceClock', 301_000);
     const wish = { tokenName: 'robot', bypassTwoFactor: true };
     assert.deepEqual(await asks(alice.call('personalAccessTokens:generateToken', wish)), ['totp-required', 'totp']);
@@ -129,7 +129,7 @@ test('alice sets an authenticator app up, and it guards her money from then on',
     assert.equal((await post('gated')).status, 401);
   });
 
-  await story.test('she turns the app off with a code, and is asked for her password again', async () => {
+  await story.test('she turns off the app with a code, and is then asked for her password', async () => {
     assert.equal(await alice.call('2fa:disable', await nextCode()), true);
     assert.deepEqual(await asks(alice.call('gatedNoRemember')), ['totp-required', 'password']);
   });
@@ -137,11 +137,11 @@ test('alice sets an authenticator app up, and it guards her money from then on',
   await alice.close();
 });
 
-test('emma gets her codes by mail, for her login and for her money', patience, async (story) => {
+test('emma gets codes by mail for her login and her transfers', patience, async (story) => {
   const emma = await connect();
   const login = { user: { username: 'emma' }, password: 'envelope please' };
 
-  await story.test('the login sends a code to all of her addresses', async () => {
+  await story.test('the login sends a code to all her addresses', async () => {
     const { error, details } = await failure(emma.call('login', login));
     assert.deepEqual([error, details.method, details.codeGenerated, details.emailOrUsername], ['totp-required', 'email', true, 'emma']);
     const code = await mailbox.nextCode('emma@example.com');
@@ -151,7 +151,7 @@ test('emma gets her codes by mail, for her login and for her money', patience, a
     assert.equal((await emma.call('login', { totp: { login, code } })).id, 'user-emma');
   });
 
-  await story.test('a gated call sends another, which is good once', async () => {
+  await story.test('a gated call sends another code, which is valid once', async () => {
     assert.deepEqual(await asks(emma.call('transferFunds', order)), ['totp-required', 'email']);
     const code = (await mailbox.nextCode('emma@example.com')).replace('-', '');
     assert.deepEqual(await emma.call('transferFunds', order, by('email', code)), receipt);

@@ -1,4 +1,4 @@
-// Starts the programs under test, and ends them.
+// Starts and stops the programs under test.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 
-/** The conformance server on a free port, or on the one that `address` names. */
+/** Starts the conformance server on a free port, or on `address`. */
 export async function startServer({ address = '127.0.0.1:0', flags = [] } = {}) {
   const server = start('BOLIDE_CONFORMANCE_SERVER', 'conformance_server', ['--listen', address, ...flags]);
   const line = await Promise.race([once(createInterface({ input: server.output }), 'line'), server.death]);
@@ -14,10 +14,10 @@ export async function startServer({ address = '127.0.0.1:0', flags = [] } = {}) 
   return { address: host, http: `http://${host}`, websocket: `ws://${host}/websocket`, stop: server.stop };
 }
 
-/** The quickstart example, whose address is fixed because README.md names it. */
+/** Starts the quickstart example, whose address is fixed because README.md names it. */
 export async function startQuickstart() {
   const port = 3000;
-  if (await accepts(port)) throw new Error(`Port ${port} is taken by another program; the quickstart example needs it.`);
+  if (await accepts(port)) throw new Error(`Port ${port} is in use by another program; the quickstart example needs it.`);
   const server = start('BOLIDE_QUICKSTART', 'quickstart');
   while (!(await Promise.race([accepts(port), server.death])));
   return { stop: server.stop };
@@ -35,7 +35,7 @@ function start(variable, example, flags = []) {
   };
   const exit = once(child, 'exit');
   const death = exit.then(([code, signal]) => complain(`ended with ${signal ?? code}`));
-  death.catch(() => {}); // heard by whoever races it
+  death.catch(() => {}); // the race below sees the error
 
   const stop = async () => {
     if (child.exitCode !== null || child.signalCode !== null) await death;
@@ -51,7 +51,7 @@ function programIn(variable, example) {
   const program = process.env[variable];
   const advice = `build it with \`cargo build --example ${example}\``;
   if (!program) throw new Error(`Set ${variable} to the path of the example ${example} (${advice}).`);
-  if (!existsSync(program)) throw new Error(`${variable} names ${program}, which is not there (${advice}).`);
+  if (!existsSync(program)) throw new Error(`${variable} names ${program}, which does not exist (${advice}).`);
   return program;
 }
 

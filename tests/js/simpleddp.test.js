@@ -1,4 +1,4 @@
-// `simpleddp`, which many Meteor apps outside of browsers use. It keeps documents, and subscribes again by itself.
+// `simpleddp`, which many Meteor apps outside browsers use. It stores documents, and subscribes again by itself.
 
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
@@ -10,7 +10,7 @@ import { keepsPromisesAboutAccounts } from './account-promises.js';
 import { keepsPromisesAboutMethods, keepsPromisesAboutPublications, knowsEjson, patience, until, withClient } from './promises.js';
 import { startServer } from './server.js';
 
-// The library drops the promise that `start` gives to its constructor: when a subscription is refused, nobody handles it.
+// The library drops the promise that `start` passes to its constructor, so a rejected subscription is an unhandled rejection.
 const { start } = ddpSubscription.prototype;
 ddpSubscription.prototype.start = function (args) {
   const ready = start.call(this, args);
@@ -60,7 +60,7 @@ class Client {
     for (const event of ['added', 'changed', 'removed']) this.ddp.on(event, look);
   }
 
-  /** The next event of this name. */
+  /** Resolves to the next event with this name. */
   next(event) {
     return new Promise((resolve) => {
       const listener = this.ddp.on(event, (message) => (listener.stop(), resolve(message)));
@@ -78,7 +78,7 @@ keepsPromisesAboutAccounts(Client.connect, knowsEjson);
 
 describe('simpleddp', patience, () =>
   withClient(Client.connect, (promise) => {
-    promise('it hears what changed in a document', async (client) => {
+    promise('it is told which fields of a document changed', async (client) => {
       await client.subscribe('itemsWhere', { room: 'cellar' });
       const id = await client.call('insertItem', { room: 'cellar', bottles: 2, dust: true });
       const changes = [];
@@ -95,7 +95,7 @@ describe('simpleddp', patience, () =>
       ]);
     });
 
-    promise('it connects and subscribes again when the server has closed the connection', async (client, { another }) => {
+    promise('it reconnects and subscribes again after the server closes the connection', async (client, { another }) => {
       await client.subscribe('itemsWhere', { room: 'porch' });
       client.call('closeConnection');
       await client.next('disconnected');
@@ -104,7 +104,7 @@ describe('simpleddp', patience, () =>
       assert.equal(await client.call('add', 2, 3), 5);
     });
 
-    promise('it finds a server that was started anew', async (_, { connectTo, started }) => {
+    promise('it reconnects to a restarted server', async (_, { connectTo, started }) => {
       const first = await startServer();
       const client = await connectTo(first);
       await client.subscribe('tick', 1);

@@ -16,11 +16,11 @@ for (const transport of ['websocket', 'xhr-streaming', 'xhr-polling']) {
 
     describe('the transport', patience, () =>
       withClient(connect, (promise) => {
-        promise('it is the one that was asked for', async (client) => {
+        promise('it is the requested transport', async (client) => {
           assert.equal(client.socket.transport, transport);
         });
 
-        promise('what the server says of its own accord arrives', async (client, { another }) => {
+        promise('messages that the server sends unasked arrive', async (client, { another }) => {
           await client.subscribe('feed');
           const writer = await another();
           for (let i = 0; i < 20; i++) {
@@ -37,12 +37,12 @@ for (const transport of ['websocket', 'xhr-streaming', 'xhr-polling']) {
           assert.deepEqual(client.messages.filter(({ msg }) => msg === 'result').map(({ result }) => result), parts);
         });
 
-        promise("a method's close of the connection is 1000", async (client) => {
+        promise('a connection that a method closes ends with 1000', async (client) => {
           client.send({ msg: 'method', id: 'last', method: 'closeConnection', params: [] });
           assert.equal((await client.closed).code, 1000);
         });
 
-        promise('a version that is not spoken is `failed`, then the end', async (_, { server }) => {
+        promise('an unsupported version is answered `failed`, then closed', async (_, { server }) => {
           const client = new RawClient(open(server));
           await client.opened();
           client.send({ msg: 'connect', version: '2', support: ['2'] });

@@ -1,10 +1,10 @@
-// Documents by collection and id, for clients that keep none themselves. It is strict: a server must say what fits.
+// Documents by collection and id, for clients that store none. It is strict: contradictory messages are errors.
 
 export class Store {
   #collections = {};
   #contradiction;
 
-  /** Keeps what a message of the server says of a document. */
+  /** Applies a data message from the server. */
   take({ msg, collection, id, fields, cleared = [] }) {
     const documents = (this.#collections[collection] ??= {});
     if (msg === 'added') {
@@ -20,7 +20,7 @@ export class Store {
     }
   }
 
-  /** Documents by id. Fails if the server has contradicted itself. */
+  /** Returns the documents by id. Fails if the server sent contradictory messages. */
   documents(collection) {
     if (this.#contradiction) throw this.#contradiction;
     return this.#collections[collection] ?? {};

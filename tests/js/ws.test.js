@@ -1,4 +1,4 @@
-// `ws`: what browsers and other programs offer when they open a WebSocket, and what they hear when it ends.
+// `ws`: the offers of browsers and other programs when they open a WebSocket, and close codes.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -24,21 +24,21 @@ describe('the upgrade', patience, () => {
     await client.close();
   });
 
-  test('a client that offers no compression is served', async () => {
+  test('a client that does not offer compression is accepted', async () => {
     const client = await connect(server(), { perMessageDeflate: false });
     assert.equal(await client.call('add', 2, 3), 5);
     await client.close();
   });
 
   for (const path of ['/websocket/', '/websocket?app=1', '/websocket/?app=1']) {
-    test(`${path} is served`, async () => {
+    test(`${path} accepts WebSockets`, async () => {
       const client = await RawClient.connect(new WebSocket(`ws://${server().address}${path}`));
       await client.close();
     });
   }
 
   for (const origin of ['https://example.com', 'ws://localhost:3000', 'null']) {
-    test(`the origin ${origin} is let through`, async () => {
+    test(`the origin ${origin} is accepted`, async () => {
       const client = await connect(server(), { origin });
       await client.close();
     });
@@ -87,7 +87,7 @@ describe('frames', patience, () => {
     socket.close();
   });
 
-  test('what is not JSON is answered by an error, and the session goes on', async () => {
+  test('invalid JSON is answered with an error, and the session continues', async () => {
     const client = await connect(server());
     client.send('{"msg":');
     assert.deepEqual(await client.next(), { msg: 'error', reason: 'Bad request' });
@@ -95,7 +95,7 @@ describe('frames', patience, () => {
     await client.close();
   });
 
-  test('the keys of an error come in their order', async () => {
+  test('the keys of an error are in the documented order', async () => {
     const client = await connect(server());
     await assert.rejects(client.call('failWith', 'e', 'r', { d: 1 }));
     const text = client.texts.find((text) => text.includes('error'));
@@ -103,7 +103,7 @@ describe('frames', patience, () => {
     await client.close();
   });
 
-  test('a good result has no key `error`, and no result has no key `result`', async () => {
+  test('a result without an error has no key `error`; without a value, no `result`', async () => {
     const client = await connect(server());
     await client.call('echo', null);
     await client.call('nothing');
@@ -116,7 +116,7 @@ describe('frames', patience, () => {
 describe('pings', patience, () => {
   const server = serverOfThisGroup('--heartbeat-interval-ms', '100', '--heartbeat-timeout-ms', '500');
 
-  test("a client's ping is answered with its id, or with none", async () => {
+  test("a client's ping is answered with its id, or without one", async () => {
     const client = await connect(server());
     const pong = ({ msg }) => msg === 'pong';
     client.send({ msg: 'ping', id: 'mine' });
@@ -144,13 +144,13 @@ describe('pings', patience, () => {
 describe('close codes', patience, () => {
   const server = serverOfThisGroup();
 
-  test("a method's close of the connection is 1000", async () => {
+  test('a connection that a method closes ends with 1000', async () => {
     const client = await connect(server());
     client.send({ msg: 'method', id: '1', method: 'closeConnection', params: [] });
     assert.equal((await client.closed).code, 1000);
   });
 
-  test('a version that is not spoken is `failed`, then 1000', async () => {
+  test('an unsupported version is answered `failed`, then closed with 1000', async () => {
     const client = new RawClient(new WebSocket(server().websocket));
     await client.opened();
     client.send({ msg: 'connect', version: '2', support: ['2'] });
@@ -158,7 +158,7 @@ describe('close codes', patience, () => {
     assert.deepEqual(client.messages, [{ msg: 'failed', version: '1' }]);
   });
 
-  test('a message that is too long is 1009', async () => {
+  test('a message that is too long closes with 1009', async () => {
     const client = await connect(server());
     client.send({ msg: 'method', id: '1', method: 'echo', params: ['x'.repeat(2 << 20)] });
     assert.equal((await client.closed).code, 1009);
@@ -172,7 +172,7 @@ describe('close codes', patience, () => {
     assert.equal(code, 1002);
   });
 
-  test('a server that ends says 1001', async () => {
+  test('a server that shuts down closes with 1001', async () => {
     const ending = await startServer();
     const client = await connect(ending);
     await ending.stop();

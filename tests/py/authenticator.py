@@ -1,4 +1,4 @@
-"""An authenticator app for the conformance server's users, which goes by the server's clock."""
+"""An authenticator app for the conformance server's users, using the server's clock."""
 
 import base64
 import hashlib
@@ -9,7 +9,7 @@ SECRETS = {"bob": "JBSWY3DPEHPK3PXP", "zoe": "KRSXG5CTMVRXEZLU"}
 
 
 def code_at(user, milliseconds):
-    """RFC 6238: what the user's app shows at this time."""
+    """Returns the code of the user's app at this time (RFC 6238)."""
     step = struct.pack(">Q", milliseconds // 30_000)
     digest = hmac.new(base64.b32decode(SECRETS[user]), step, hashlib.sha1).digest()
     start = digest[-1] & 15

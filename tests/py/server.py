@@ -1,4 +1,4 @@
-"""Starts the programs under test, and ends them."""
+"""Starts and stops the programs under test."""
 
 import os
 import re
@@ -13,7 +13,7 @@ if packages_distributions().get("ejson") != ["meteor-ejson"]:
 
 
 class Program:
-    """An example of ours that runs as long as its `with` block."""
+    """An example that runs for the duration of its `with` block."""
 
     def __init__(self, variable, example, *flags):
         self.example = example
@@ -47,7 +47,7 @@ class Program:
 
 
 class Server(Program):
-    """The conformance server, on a free port."""
+    """The conformance server on a free port."""
 
     def __init__(self, *flags):
         super().__init__("BOLIDE_CONFORMANCE_SERVER", "conformance_server", "--listen", "127.0.0.1:0", *flags)

@@ -1,4 +1,4 @@
-"""`python-meteor`, a client with threads and callbacks. It raises on a change of a document that it doesn't know."""
+"""`python-meteor`, a client with threads and callbacks. It raises on a change of an unknown document."""
 
 import logging
 import unittest
@@ -15,13 +15,13 @@ PATIENCE = 5
 
 
 def setUpModule():
-    """Silences what ws4py says when it closes a socket under its own reader."""
+    """Silences the log of ws4py when it closes a socket that it is reading."""
     logging.getLogger("ws4py").setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore", ResourceWarning)
 
 
 class Client:
-    """A `MeteorClient` whose callbacks are waited for."""
+    """A `MeteorClient` that waits for its callbacks."""
 
     def __init__(self, url):
         self.events = Queue()
@@ -32,7 +32,7 @@ class Client:
         self.events.get(timeout=PATIENCE)
 
     def answer(self, method, *params):
-        """(error, result)"""
+        """Returns (error, result)."""
         return self.answers((method, *params))[0]
 
     def answers(self, *calls):
@@ -56,7 +56,7 @@ class Client:
         return login
 
     def subscribe(self, name, *params):
-        """The reason why the subscription failed, or None."""
+        """Returns the reason why the subscription failed, or None."""
         ready = Queue()
         self.meteor.subscribe(name, params, ready.put)
         return ready.get(timeout=PATIENCE)
@@ -79,7 +79,7 @@ class PythonMeteor(unittest.TestCase):
         self.addCleanup(client.meteor.close)
         return client
 
-    def test_a_call_brings_its_result(self):
+    def test_a_call_returns_its_result(self):
         self.assertEqual(self.client.call("add", 2, 3), 5)
 
     def test_a_method_that_does_not_exist_fails_with_the_number_404(self):
@@ -87,30 +87,30 @@ class PythonMeteor(unittest.TestCase):
         self.assertEqual(error["error"], 404)
         self.assertEqual(error["message"], "Method 'noSuchMethod' not found [404]")
 
-    def test_falsy_results_come_back_as_they_are(self):
+    def test_falsy_results_are_returned_unchanged(self):
         for value in [0, "", False, None, [], {}]:
             self.assertEqual(self.client.call("echo", value), value)
 
-    def test_dates_come_back_as_dates(self):
+    def test_dates_are_returned_as_dates(self):
         leap_day, old_day = datetime(2024, 2, 29, 12, 30, 15, tzinfo=timezone.utc), datetime(1969, 12, 31, tzinfo=timezone.utc)
         value = {"at": leap_day, "list": [old_day]}
         self.assertEqual(self.client.call("echo", value), value)
 
-    def test_500_calls_sent_at_once_are_answered_in_their_order(self):
+    def test_500_calls_sent_at_once_are_answered_in_order(self):
         answers = self.client.answers(*(("echo", number) for number in range(500)))
         self.assertEqual(answers, [(None, number) for number in range(500)])
 
-    def test_300_kb_come_back_whole(self):
+    def test_300_kb_are_returned_completely(self):
         text = "ein Stück Text, das länger ist als es sein müsste " * 6000
         self.assertEqual(self.client.call("echo", text), text)
 
-    def test_json_30_levels_deep_comes_back(self):
+    def test_json_30_levels_deep_is_returned_unchanged(self):
         deep = "the bottom"
         for _ in range(15):
             deep = {"inner": [deep]}
         self.assertEqual(self.client.call("echo", deep), deep)
 
-    def test_a_gated_method_refuses_who_is_not_signed_in(self):
+    def test_a_gated_method_rejects_callers_without_a_login(self):
         error, _ = self.client.answer("transferFunds", {"to": "bob", "amount": 5})
         self.assertEqual(error["error"], "error-invalid-user")
 
@@ -120,7 +120,7 @@ class PythonMeteor(unittest.TestCase):
         self.assertEqual(error["error"], "totp-required")
         self.assertIsInstance(error["details"]["method"], str)
 
-    def test_who_signs_in_is_somebody_until_they_sign_out(self):
+    def test_a_login_sets_the_user_until_the_logout(self):
         login = self.client.log_in("alice@example.com", "correct horse")
         self.assertEqual((login["id"], login["type"]), ("user-alice", "password"))
         self.assertEqual(login["tokenExpires"].tzinfo, timezone.utc)
@@ -145,12 +145,12 @@ class PythonMeteor(unittest.TestCase):
         code = code_at("bob", self.client.call("advanceClock", 30_000))
         self.assertEqual(self.client.call("login", {"totp": {"login": login, "code": code}})["id"], "user-bob")
 
-    def test_a_publications_documents_are_there_when_it_is_ready(self):
+    def test_a_publications_documents_have_arrived_when_it_is_ready(self):
         self.assertIsNone(self.client.subscribe("tick", 3))
         self.assertEqual(list(self.client.documents("ticks")), ["doc0", "doc1", "doc2"])
         self.assertEqual(self.client.meteor.find_one("ticks", {"i": 2})["tags"], ["a", "b"])
 
-    def test_documents_come_change_and_go(self):
+    def test_documents_are_added_changed_and_removed(self):
         self.client.subscribe("itemsWhere", {"room": "kitchen"})
         self.client.call("insertItem", {"_id": "kettle", "room": "kitchen", "hot": True})
         self.client.call("updateItem", "kettle", {"set": {"full": True}, "unset": ["hot"]})
@@ -158,30 +158,30 @@ class PythonMeteor(unittest.TestCase):
         self.client.call("removeItem", "kettle")
         self.assertEqual(self.client.documents("items"), {})
 
-    def test_another_clients_changes_are_seen(self):
+    def test_another_clients_changes_arrive(self):
         self.client.subscribe("items")
         self.connected(self.server).call("insertItem", {"_id": "lamp", "on": False})
         self.assertEqual(self.client.events.get(timeout=PATIENCE), ("added", "items", "lamp", {"on": False}))
 
-    def test_a_publication_that_does_not_exist_is_refused(self):
+    def test_a_publication_that_does_not_exist_is_rejected(self):
         refused = Queue()
         self.client.meteor.ddp_client.subscribe("noSuchPublication", [], lambda error, _: refused.put(error))
         self.assertEqual(refused.get(timeout=PATIENCE)["error"], 404)
 
-    def test_a_subscription_that_stops_takes_its_documents_away(self):
+    def test_a_stopped_subscription_removes_its_documents(self):
         self.client.subscribe("tick", 1)
         self.client.meteor.unsubscribe("tick")
         self.assertEqual(self.client.events.get(timeout=PATIENCE)[0], "added")
         self.assertEqual(self.client.events.get(timeout=PATIENCE), ("removed", "ticks", "doc0"))
 
-    def test_a_client_that_is_silent_for_long_is_pinged_answers_and_stays(self):
+    def test_a_silent_client_is_pinged_answers_and_stays_connected(self):
         with Server("--heartbeat-interval-ms", "100", "--heartbeat-timeout-ms", "500") as server:
             client = self.connected(server)
             self.assertEqual(client.call("sleepUnblocked", 900), 900)
             client.meteor.close()
 
-    def test_it_connects_again_when_the_server_has_closed_the_connection(self):
-        # With `DDPClient`, on which `MeteorClient` is built: after a reconnect the latter waits for a login that nobody asked for.
+    def test_it_reconnects_after_the_server_closes(self):
+        # With `DDPClient`, the base of `MeteorClient`: after a reconnect the latter waits for a login that was not requested.
         client, events = DDPClient(self.server.url, auto_reconnect_timeout=0.02), Queue()
         for event in ["connected", "reconnected"]:
             client.on(event, lambda event=event: events.put(event))

@@ -1,4 +1,4 @@
-"""README.md's Python, run as it is written there."""
+"""README.md's Python, run verbatim."""
 
 import re
 import subprocess
@@ -12,14 +12,14 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 class Readme(unittest.TestCase):
-    def test_the_quickstart_prints_what_stands_below_it(self):
+    def test_the_quickstart_prints_the_documented_output(self):
         code, output = self.snippet(README.read_text(), "# quickstart.py")
         with Quickstart():
             run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=15)
         self.assertEqual(run.stdout, output, run.stderr)
 
     def snippet(self, readme, first_line):
-        """The fenced block that begins with this line, and the next block of plain text, which shows what it prints."""
+        """Returns the fenced block that begins with this line, and the next text block, which shows its output."""
         blocks = re.findall(r"^```([^\n]*)\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
         starts = [i for i, (_, text) in enumerate(blocks) if text.startswith(first_line + "\n")]
         self.assertTrue(starts, f"README.md has no fenced block that begins with the line {first_line!r}")
