@@ -1,4 +1,4 @@
-//! What admins see and change, live; and that nobody else does.
+//! What admins see and change, live, and that other users cannot.
 
 use serde_json::{Value, json};
 
@@ -27,14 +27,14 @@ async fn subscriber(bank: &Bank, name: &str) -> Subscriber {
     subscriber
 }
 
-/// An admin who has shown the second factor, and is trusted.
+/// Connects as an admin whose client is trusted.
 async fn trusted_admin(bank: &Bank) -> Subscriber {
     let mut admin = subscriber(bank, "admin").await;
     result(&admin.call("gated", with_code(&sha256("admin's password"), "password")).await);
     admin
 }
 
-/// Reads on until a collection is as it should be.
+/// Reads messages until a collection is as expected.
 async fn until(
     subscriber: &mut Subscriber,
     collection: &str,
@@ -46,7 +46,7 @@ async fn until(
 }
 
 #[tokio::test]
-async fn who_is_no_admin_sees_and_changes_nothing() {
+async fn users_who_are_not_admins_see_and_change_nothing() {
     let bank = Bank::open().await;
     let mut alice = subscriber(&bank, "alice").await;
     result(&alice.call("gated", with_code(&sha256("alice's password"), "password")).await);
@@ -58,7 +58,7 @@ async fn who_is_no_admin_sees_and_changes_nothing() {
         let params = json!(["user-bob", true]);
         let refused = alice.call(method, params).await;
         let refusal = error(&refused);
-        // Some always ask for the factor first; the answer for who shows it is the same.
+        // Some always ask for the factor first; with a correct code, the answer is the same.
         assert!(refusal == "error-action-not-allowed" || refusal == "totp-required", "{method}: {refused}");
     }
     let mut nobody = Subscriber::connect(&bank.app).await;
@@ -69,7 +69,7 @@ async fn who_is_no_admin_sees_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_admins_change_asks_for_the_second_factor() {
+async fn changes_by_admins_require_the_second_factor() {
     let bank = Bank::open().await;
     let mut admin = subscriber(&bank, "admin").await;
     for method in &METHODS[2..] {
@@ -78,7 +78,7 @@ async fn what_admins_change_asks_for_the_second_factor() {
 }
 
 #[tokio::test]
-async fn a_setting_changes_for_everybody_who_looks_at_it() {
+async fn a_changed_setting_reaches_all_subscribers() {
     let bank = Bank::open().await;
     let mut admin = trusted_admin(&bank).await;
     admin.subscribe("admin:settings", json!([])).await;
@@ -94,7 +94,7 @@ async fn a_setting_changes_for_everybody_who_looks_at_it() {
 }
 
 #[tokio::test]
-async fn users_are_searched_and_shown_as_they_become() {
+async fn users_can_be_searched_and_are_updated_live() {
     let bank = Bank::open().await;
     let mut admin = trusted_admin(&bank).await;
     admin.subscribe("admin:users", json!([{ "search": "BOB" }])).await;
@@ -108,7 +108,7 @@ async fn users_are_searched_and_shown_as_they_become() {
 }
 
 #[tokio::test]
-async fn a_reset_takes_factors_and_log_ins_away_and_tells_the_user() {
+async fn a_reset_removes_factors_and_logins_and_notifies_the_user() {
     let bank = Bank::open().await;
     let mut bob = bank.log_in("bob").await;
     let mut admin = trusted_admin(&bank).await;
@@ -125,7 +125,7 @@ async fn a_reset_takes_factors_and_log_ins_away_and_tells_the_user() {
 }
 
 #[tokio::test]
-async fn who_is_deactivated_is_shut_out_and_the_last_admin_cannot_be() {
+async fn a_deactivated_user_is_logged_out_and_the_last_admin_cannot_be_deactivated() {
     let bank = Bank::open().await;
     let mut alice = bank.log_in("alice").await;
     let token = bank.app.accounts().unwrap().issue_token("alice").await.unwrap();
@@ -141,7 +141,7 @@ async fn who_is_deactivated_is_shut_out_and_the_last_admin_cannot_be() {
 }
 
 #[tokio::test]
-async fn who_is_no_admin_any_more_sees_nothing_more() {
+async fn a_former_admin_gets_no_more_updates() {
     let bank = Bank::open().await;
     let mut admin = trusted_admin(&bank).await;
     result(&admin.call("admin:setRoles", json!(["user-alice", ["admin"]])).await);
@@ -153,7 +153,7 @@ async fn who_is_no_admin_any_more_sees_nothing_more() {
 }
 
 #[tokio::test]
-async fn what_happened_is_listed_and_paged_and_holds_no_secrets() {
+async fn the_audit_log_is_paged_and_contains_no_secrets() {
     let bank = Bank::open().await;
     let mut bob = bank.log_in("bob").await;
     let code = bank.code();
@@ -167,7 +167,7 @@ async fn what_happened_is_listed_and_paged_and_holds_no_secrets() {
     };
     let shown = admin.documents("audit");
     assert_eq!(events(&shown), ["two-factor.asked", "two-factor.failed", "two-factor.passed"]);
-    // A name means the user as well.
+    // The name selects the user as well.
     admin.unsubscribe("admin:audit").await;
     assert!(admin.nosub("admin:audit").await.is_null());
     admin.subscribe("admin:audit", json!([{ "user": "bob", "event": "two-factor." }])).await;
@@ -182,7 +182,7 @@ async fn what_happened_is_listed_and_paged_and_holds_no_secrets() {
 }
 
 #[tokio::test]
-async fn methods_are_listed_with_their_policies_and_what_was_counted() {
+async fn methods_are_listed_with_their_policies_and_counts() {
     let bank = Bank::open().await;
     let mut alice = bank.log_in("alice").await;
     for _ in 0..3 {
@@ -199,7 +199,7 @@ async fn methods_are_listed_with_their_policies_and_what_was_counted() {
 }
 
 #[tokio::test]
-async fn sessions_are_shown_without_what_would_resume_them() {
+async fn sessions_are_listed_without_the_ids_that_resume_them() {
     let bank = Bank::open().await;
     let alice = bank.log_in("alice").await;
     let mut admin = trusted_admin(&bank).await;
@@ -210,7 +210,7 @@ async fn sessions_are_shown_without_what_would_resume_them() {
 }
 
 #[tokio::test]
-async fn a_user_sees_and_ends_the_own_log_ins() {
+async fn users_can_list_and_end_their_own_logins() {
     let bank = Bank::open().await;
     let mut other = bank.log_in("alice").await;
     let mut alice = subscriber(&bank, "alice").await;

@@ -1,4 +1,4 @@
-//! What an attacker tries, and what holds it.
+//! Attacks on accounts, and the defences against them.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Bank, error, result, with_code};
 
 #[tokio::test]
-async fn of_twenty_calls_at_once_with_one_code_exactly_one_passes() {
+async fn of_twenty_parallel_calls_with_one_code_exactly_one_passes() {
     let bank = Bank::open().await;
     let code = bank.code();
     let mut clients = Vec::new();
@@ -21,7 +21,7 @@ async fn of_twenty_calls_at_once_with_one_code_exactly_one_passes() {
 }
 
 #[tokio::test]
-async fn after_thirty_wrong_codes_the_right_one_is_refused_and_works_a_day_later() {
+async fn after_thirty_wrong_codes_the_correct_one_works_only_a_day_later() {
     let bank = Bank::open().await;
     let mut trusted = bank.log_in("bob").await;
     result(&trusted.ask("gated", with_code(&bank.code(), "totp")).await);
@@ -37,7 +37,7 @@ async fn after_thirty_wrong_codes_the_right_one_is_refused_and_works_a_day_later
 }
 
 #[tokio::test]
-async fn the_delay_between_guesses_grows_so_that_few_get_through_in_an_hour() {
+async fn the_delay_between_guesses_grows_so_that_few_are_possible_in_an_hour() {
     let bank = Bank::open().await;
     let mut guesser = bank.log_in("bob").await;
     let mut counted = 0;
@@ -50,7 +50,7 @@ async fn the_delay_between_guesses_grows_so_that_few_get_through_in_an_hour() {
 }
 
 #[tokio::test]
-async fn the_code_of_one_user_is_worth_nothing_for_another() {
+async fn the_code_of_one_user_is_not_valid_for_another() {
     let bank = Bank::open().await;
     let mut emma = bank.log_in("emma").await;
     emma.ask("gated", json!([])).await;
@@ -73,14 +73,14 @@ async fn fifty_requests_for_a_code_send_at_most_twenty_mails() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let sent = bank.mails(10).await.len();
     assert!(sent <= 20, "{sent} mails were sent");
-    // What strangers ask for leaves the user's own budget alone.
+    // Requests without a login do not use up the user's own budget.
     let mut emma = bank.log_in("emma").await;
     result(&emma.ask("sendEmailCode", json!([])).await);
     bank.mails(sent + 1).await;
 }
 
 #[tokio::test]
-async fn a_trailing_object_of_another_type_admits_nobody() {
+async fn a_trailing_object_of_another_type_does_not_pass_the_gate() {
     let bank = Bank::open().await;
     let mut bob = bank.log_in("bob").await;
     for code in [json!(123_456), json!({ "$ne": "" }), json!(["123456"]), json!(null), json!(true)] {
@@ -90,7 +90,7 @@ async fn a_trailing_object_of_another_type_admits_nobody() {
 }
 
 #[tokio::test]
-async fn settings_are_changed_by_admins_alone() {
+async fn only_admins_can_change_settings() {
     let bank = Bank::open().await;
     let mut admin = bank.log_in("admin").await;
     let mut alice = bank.log_in("alice").await;

@@ -1,5 +1,5 @@
-//! Users and tokens are read from memory where they can be. Nobody may see them as they were before a write that has ended,
-//! nor before one that was abandoned.
+//! Users and tokens are read from memory where possible. Readers must not see them as they were before a completed or an
+//! aborted write.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ fn token(hashed: &HashedToken) -> LoginToken {
     }
 }
 
-/// A store in a file, which several connections read at once.
+/// Opens a store in a file, which several connections read in parallel.
 async fn store(directory: &std::path::Path) -> Arc<SqliteStore> {
     std::fs::create_dir_all(directory).unwrap();
     let store = SqliteStore::open(&format!("sqlite:{}", directory.join("a.db").display())).await.unwrap();
@@ -38,7 +38,7 @@ async fn store(directory: &std::path::Path) -> Arc<SqliteStore> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_was_written_is_seen_by_whoever_reads_afterwards() {
+async fn readers_see_all_completed_writes() {
     let directory = std::env::temp_dir().join(format!("bolide-cached-{}", std::process::id()));
     let store = store(&directory).await;
     let id = "a".into();
@@ -67,7 +67,7 @@ async fn what_was_written_is_seen_by_whoever_reads_afterwards() {
 }
 
 #[tokio::test]
-async fn a_password_that_was_exchanged_is_the_one_that_is_read() {
+async fn a_changed_password_is_read_at_once() {
     let store = SqliteStore::open("sqlite::memory:").await.unwrap();
     store.insert_user(user("a", "ada")).await.unwrap();
     let id = "a".into();
@@ -79,7 +79,7 @@ async fn a_password_that_was_exchanged_is_the_one_that_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_token_that_was_deleted_is_gone_however_often_it_was_read() {
+async fn a_deleted_token_is_gone_even_if_it_was_cached() {
     let directory = std::env::temp_dir().join(format!("bolide-deleted-{}", std::process::id()));
     let store = store(&directory).await;
     for round in 0..100 {
@@ -97,9 +97,9 @@ async fn a_token_that_was_deleted_is_gone_however_often_it_was_read() {
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
-/// A client that leaves can end a request in the middle of a write; the write may happen all the same.
+/// A client that leaves can abort a request in the middle of a write; the write may still be completed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn after_an_abandoned_write_memory_and_disk_agree() {
+async fn after_an_aborted_write_memory_and_disk_agree() {
     let directory = std::env::temp_dir().join(format!("bolide-abandoned-{}", std::process::id()));
     let store = store(&directory).await;
     let id = "a".into();
@@ -107,13 +107,13 @@ async fn after_an_abandoned_write_memory_and_disk_agree() {
         store.user(&id).await.unwrap();
         let name = format!("abandoned {round}");
         let write = store.set_username(&id, &name);
-        // As often before the write as after it.
+        // Half of the time before the write, half of the time after it.
         let _abandoned = tokio::time::timeout(Duration::from_micros(round * 10), write).await;
         for _ in 0..20 {
             store.user(&id).await.unwrap();
             tokio::task::yield_now().await;
         }
-        // A write that has ended comes after the abandoned one.
+        // A completed write follows the aborted one.
         store.set_profile(&"nobody".into(), None).await.unwrap();
         let by_name = store.user_by_username(&name).await.unwrap();
         let remembered = store.user(&id).await.unwrap().unwrap().username;

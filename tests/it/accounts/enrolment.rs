@@ -1,4 +1,4 @@
-//! A role can demand a second factor: whoever has the role and no factor can do nothing but set one up.
+//! A role can require a second factor: users with the role and without a factor can only set one up.
 
 use serde_json::json;
 
@@ -13,11 +13,11 @@ async fn demand(bank: &Bank, roles: &str) {
 }
 
 #[tokio::test]
-async fn who_must_have_a_factor_and_has_none_can_only_set_one_up() {
+async fn a_user_who_lacks_a_required_factor_can_only_set_one_up() {
     let bank = Bank::open().await;
     demand(&bank, "auditor, admin").await;
     let mut admin = bank.log_in("admin").await;
-    // Neither open nor gated methods, nor publications, nor by way of another method.
+    // No open or gated methods, no publications, and no calls through another method.
     for method in ["whoami", "gated", "private-settings/get", "changePassword", "personalAccessTokens:generateToken"] {
         assert_eq!(error(&admin.ask(method, json!([])).await), REFUSAL, "{method}");
     }
@@ -31,7 +31,7 @@ async fn who_must_have_a_factor_and_has_none_can_only_set_one_up() {
         }
     };
     assert_eq!((&refused["msg"], &refused["error"]["error"]), (&json!("nosub"), &json!(REFUSAL)));
-    // Enrolment is open, and opens the rest.
+    // Enrolment is allowed, and gives access to everything else.
     let enrolment = result(&admin.ask("2fa:enable", json!([])).await).clone();
     let code = totp_code(enrolment["secret"].as_str().unwrap(), &bank.clock);
     result(&admin.ask("2fa:validateTempToken", json!([code])).await);
@@ -39,7 +39,7 @@ async fn who_must_have_a_factor_and_has_none_can_only_set_one_up() {
 }
 
 #[tokio::test]
-async fn others_are_let_alone() {
+async fn users_without_the_role_are_not_affected() {
     let bank = Bank::open().await;
     demand(&bank, "admin").await;
     for name in ["alice", "bob", "emma"] {
@@ -48,7 +48,7 @@ async fn others_are_let_alone() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_open_ends_when_its_role_begins_to_demand_a_factor() {
+async fn open_sessions_end_when_their_role_begins_to_require_a_factor() {
     let bank = Bank::open().await;
     let (mut admin, mut alice) = (bank.log_in("admin").await, bank.log_in("alice").await);
     demand(&bank, "admin").await;
@@ -57,7 +57,7 @@ async fn a_session_that_is_open_ends_when_its_role_begins_to_demand_a_factor() {
 }
 
 #[tokio::test]
-async fn a_user_sees_at_once_that_no_factor_is_demanded_any_more() {
+async fn users_are_told_at_once_that_a_factor_is_no_longer_required() {
     let bank = Bank::open().await;
     demand(&bank, "admin").await;
     let mut admin = Subscriber::connect(&bank.app).await;
@@ -72,7 +72,7 @@ async fn a_user_sees_at_once_that_no_factor_is_demanded_any_more() {
 }
 
 #[tokio::test]
-async fn nobody_must_set_up_what_the_settings_do_not_allow() {
+async fn factors_that_the_settings_forbid_are_not_required() {
     let bank = Bank::open().await;
     for setting in ["By_TOTP_Enabled", "By_Email_Enabled"] {
         let setting = format!("Accounts_TwoFactorAuthentication_{setting}");
@@ -83,7 +83,7 @@ async fn nobody_must_set_up_what_the_settings_do_not_allow() {
 }
 
 #[tokio::test]
-async fn it_holds_over_rest_as_well() {
+async fn enrolment_is_enforced_over_rest() {
     let bank = Bank::open().await;
     demand(&bank, "admin").await;
     let token = bank.token("admin").await;

@@ -1,4 +1,4 @@
-//! The gate: who is asked for what, and who is trusted for how long.
+//! The gate: which factor a caller is asked for, and how long a client is trusted.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Bank, error, password_login, result, sha256, with_code};
 
 #[tokio::test]
-async fn a_gated_call_is_asked_retried_and_trusted_for_a_while() {
+async fn a_gated_call_is_challenged_retried_and_trusted_for_a_while() {
     let bank = Bank::open().await;
     let mut bob = bank.log_in("bob").await;
     let asked = bob.ask("gated", json!([])).await;
@@ -27,7 +27,7 @@ async fn a_gated_call_is_asked_retried_and_trusted_for_a_while() {
 }
 
 #[tokio::test]
-async fn another_login_of_the_same_user_is_asked_for_itself() {
+async fn another_login_of_the_same_user_is_challenged_separately() {
     let bank = Bank::open().await;
     let mut first = bank.log_in("bob").await;
     result(&first.ask("gated", with_code(&bank.code(), "totp")).await);
@@ -36,7 +36,7 @@ async fn another_login_of_the_same_user_is_asked_for_itself() {
 }
 
 #[tokio::test]
-async fn the_password_stands_in_where_there_is_no_other_factor() {
+async fn the_password_is_used_if_there_is_no_other_factor() {
     let bank = Bank::open().await;
     let mut alice = bank.log_in("alice").await;
     assert_eq!(alice.ask("gated", json!([])).await["error"]["details"]["method"], "password");
@@ -46,7 +46,7 @@ async fn the_password_stands_in_where_there_is_no_other_factor() {
 }
 
 #[tokio::test]
-async fn a_code_comes_by_mail_names_what_asked_and_counts_once() {
+async fn an_emailed_code_names_the_call_and_is_valid_once() {
     let bank = Bank::open().await;
     let mut emma = bank.log_in("emma").await;
     let asked = emma.ask("noRemember", json!([])).await;
@@ -61,7 +61,7 @@ async fn a_code_comes_by_mail_names_what_asked_and_counts_once() {
 }
 
 #[tokio::test]
-async fn the_fifth_wrong_code_ends_a_mailed_one() {
+async fn five_wrong_codes_invalidate_an_emailed_code() {
     let bank = Bank::open().await;
     let mut emma = bank.log_in("emma").await;
     emma.ask("gated", json!([])).await;
@@ -74,7 +74,7 @@ async fn the_fifth_wrong_code_ends_a_mailed_one() {
 }
 
 #[tokio::test]
-async fn an_app_is_set_up_ends_the_other_log_ins_and_has_backup_codes_that_count_once() {
+async fn setting_up_an_app_ends_other_logins_and_gives_one_time_backup_codes() {
     let bank = Bank::open().await;
     let mut other = bank.log_in("alice").await;
     let mut alice = bank.log_in("alice").await;
@@ -109,7 +109,7 @@ async fn a_login_asks_for_the_second_factor_after_the_first() {
 }
 
 #[tokio::test]
-async fn a_personal_token_bypasses_where_it_was_asked_for_and_the_policy_lets_it() {
+async fn a_bypass_token_is_not_challenged_where_the_policy_allows_it() {
     let bank = Bank::open().await;
     let mut bob = bank.log_in("bob").await;
     let plain = json!([{ "tokenName": "plain" }, { "twoFactorCode": bank.code(), "twoFactorMethod": "totp" }]);
@@ -123,7 +123,7 @@ async fn a_personal_token_bypasses_where_it_was_asked_for_and_the_policy_lets_it
     bank.clock.advance(Duration::from_hours(24 * 400));
     assert_eq!(result(&bot.ask("noRemember", json!([])).await), "ok");
     assert_eq!(error(&bot.ask("strict", json!([])).await), "totp-required");
-    // It must not be able to take the factor away, and so get at what nothing excuses from.
+    // It must not be able to remove the factor, and so reach what no token may bypass.
     for method in ["disableUser2fa", "2fa:disable-email"] {
         assert_eq!(error(&bot.ask(method, json!([])).await), "totp-required", "{method}");
     }
@@ -134,7 +134,7 @@ async fn a_personal_token_bypasses_where_it_was_asked_for_and_the_policy_lets_it
 }
 
 #[tokio::test]
-async fn who_has_a_factor_shows_it_before_another_one_is_set_up() {
+async fn a_user_must_prove_an_existing_factor_before_setting_up_another() {
     let bank = Bank::open().await;
     let mut emma = bank.log_in("emma").await;
     for method in ["2fa:enable", "generate2faActivationQrCode"] {
@@ -143,13 +143,13 @@ async fn who_has_a_factor_shows_it_before_another_one_is_set_up() {
     }
     let code = bank.mailed_code(1).await;
     assert!(result(&emma.ask("2fa:enable", with_code(&code, "email")).await)["secret"].is_string());
-    // Who has none is not asked, as in Rocket.Chat.
+    // A user without a factor is not asked, as in Rocket.Chat.
     let mut alice = bank.log_in("alice").await;
     assert!(result(&alice.ask("2fa:enable", json!([])).await)["secret"].is_string());
 }
 
 #[tokio::test]
-async fn calls_from_within_an_admitted_call_are_not_asked_again() {
+async fn nested_calls_of_an_admitted_call_are_not_challenged_again() {
     let bank = Bank::open().await;
     let mut bob = bank.log_in("bob").await;
     assert_eq!(result(&bob.ask("outer", with_code(&bank.code(), "totp")).await), "ok");

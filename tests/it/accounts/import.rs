@@ -1,4 +1,4 @@
-//! Users of a Meteor or Rocket.Chat server: they log in as before, with everything that they had.
+//! Importing users of a Meteor or Rocket.Chat server, who can log in as before with all their factors.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use totp_rs::Secret;
 
 use super::{Bank, error, result, with_code};
 
-/// A line for each user; some are broken. The tokens in it are new, whenever the tests run.
+/// One line per user; some are malformed. The tokens in it are recent, whenever the tests run.
 pub(crate) fn users(now: Date) -> String {
     let milliseconds = now.milliseconds().expect("a date").to_string();
     include_str!("users.json").replace("@NOW@", &now.to_iso_string().expect("a date")).replace("@MS@", &milliseconds)
@@ -36,7 +36,7 @@ async fn bank_with_imported_users() -> (Bank, Vec<Result<Imported, ImportError>>
 }
 
 #[tokio::test]
-async fn lines_that_cannot_be_read_are_refused_with_a_reason_and_the_others_go_in() {
+async fn malformed_lines_are_reported_with_a_reason_and_the_others_are_imported() {
     let (bank, outcomes) = bank_with_imported_users().await;
     let [ada, bob, broken, eve, hash, name, id, list, zoe] = outcomes.try_into().unwrap();
     for good in [ada, bob, eve, zoe] {
@@ -55,7 +55,7 @@ async fn lines_that_cannot_be_read_are_refused_with_a_reason_and_the_others_go_i
 }
 
 #[tokio::test]
-async fn fields_are_kept_and_secrets_of_other_services_are_not() {
+async fn fields_are_kept_and_secrets_of_other_services_are_dropped() {
     let (bank, _) = bank_with_imported_users().await;
     let accounts = bank.app.accounts().unwrap();
     let ada = accounts.find("ada.lovelace").await.unwrap();
@@ -77,7 +77,7 @@ async fn fields_are_kept_and_secrets_of_other_services_are_not() {
 }
 
 #[tokio::test]
-async fn the_old_password_logs_in_with_a_code_of_the_old_app_and_is_hashed_anew() {
+async fn an_imported_password_and_app_log_in_and_the_password_is_rehashed() {
     let (bank, _) = bank_with_imported_users().await;
     let accounts = bank.app.accounts().unwrap();
     for (address, secret) in [("ada@example.com", ADAS_SECRET), ("robert@example.com", BOBS_SECRET)] {
@@ -92,7 +92,7 @@ async fn the_old_password_logs_in_with_a_code_of_the_old_app_and_is_hashed_anew(
 }
 
 #[tokio::test]
-async fn an_old_backup_code_counts_once() {
+async fn an_imported_backup_code_is_valid_once() {
     let (bank, _) = bank_with_imported_users().await;
     let login = json!({ "user": { "username": "ada.lovelace" }, "password": PASSWORD });
     let with_backup_code = json!([{ "totp": { "login": login, "code": "abcdEFGH" } }]);
@@ -103,7 +103,7 @@ async fn an_old_backup_code_counts_once() {
 }
 
 #[tokio::test]
-async fn old_tokens_resume_hashed_or_not_and_ended_ones_do_not() {
+async fn imported_tokens_resume_hashed_or_not_unless_they_have_expired() {
     let (bank, _) = bank_with_imported_users().await;
     let resume = |token: &str| json!([{ "resume": token }]);
     for (token, user) in [
@@ -122,7 +122,7 @@ async fn old_tokens_resume_hashed_or_not_and_ended_ones_do_not() {
 }
 
 #[tokio::test]
-async fn the_marks_of_old_tokens_are_taken_over_as_far_as_they_are_safe() {
+async fn properties_of_imported_tokens_are_kept_if_they_are_safe() {
     let (bank, _) = bank_with_imported_users().await;
     let mut session = bank.connect().await;
     result(&session.ask("login", json!([{ "resume": "ada's session token, as a browser keeps it" }])).await);
@@ -143,7 +143,7 @@ async fn the_marks_of_old_tokens_are_taken_over_as_far_as_they_are_safe() {
 }
 
 #[tokio::test]
-async fn an_imported_user_that_is_not_active_does_not_log_in() {
+async fn an_imported_user_that_is_not_active_cannot_log_in() {
     let (bank, _) = bank_with_imported_users().await;
     let login = json!([{ "user": { "email": "eve@example.com" }, "password": PASSWORD }]);
     assert_eq!(error(&bank.connect().await.ask("login", login.clone()).await), 403);

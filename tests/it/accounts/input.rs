@@ -1,4 +1,4 @@
-//! Bad input: every field of every account method with values of another type and with texts that nobody means. The
+//! Invalid input: every field of every account method with values of the wrong type and with meaningless texts. The
 //! answer is the documented error, and nothing is written.
 
 use bolide::prelude::*;
@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use super::Bank;
 
-/// Where a value is put.
+/// The placeholder for a value.
 const HOLE: &str = "@";
 
-/// Calls with one hole each. With a right value in it, each of them would work, or fail for lack of such a user or link.
+/// Calls with one placeholder each. With a valid value, each of them would succeed, or fail because the user or link
+/// is missing.
 fn calls() -> Vec<(&'static str, Value)> {
     let digest = "0".repeat(64);
     vec![
@@ -48,7 +49,7 @@ fn calls() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// None of these is a text, a password or an object that a method takes.
+/// None of these is a string, a password or an object that a method accepts.
 fn other_types() -> Vec<Value> {
     vec![
         json!(1),
@@ -66,7 +67,8 @@ fn other_types() -> Vec<Value> {
     ]
 }
 
-/// Texts, but no names, addresses, tokens or codes of anybody. As passwords they would be fine, and are not tried so.
+/// Strings that are not the name, address, token or code of a user. They are not tried as passwords, where they are
+/// valid.
 fn strange_texts() -> Vec<Value> {
     vec![
         json!("x".repeat(1 << 20)),
@@ -90,13 +92,13 @@ fn fill(template: &Value, value: &Value) -> Value {
     }
 }
 
-/// Calls as alice, past the socket, which takes no message of a megabyte.
+/// Calls as alice without a socket, which would reject a message of a megabyte.
 async fn code_of(bank: &Bank, method: &str, parameters: &Value) -> Option<ErrorCode> {
     let caller = Caller::user("user-alice");
     bank.app.call::<Ejson>(&caller, method, parameters).await.err().map(|error| error.error)
 }
 
-/// All that the methods could write.
+/// Everything that the methods could write.
 async fn written(bank: &Bank) -> (Vec<User>, Vec<LoginToken>) {
     let accounts = bank.app.accounts().expect("accounts");
     let all = UserFilter { limit: 100, ..UserFilter::default() };
@@ -109,7 +111,7 @@ async fn written(bank: &Bank) -> (Vec<User>, Vec<LoginToken>) {
 }
 
 #[tokio::test]
-async fn a_value_of_another_type_is_400_in_every_field_and_nothing_is_written() {
+async fn a_value_of_the_wrong_type_is_400_in_every_field_and_nothing_is_written() {
     let bank = Bank::open().await;
     let before = written(&bank).await;
     for (method, template) in calls() {
@@ -123,7 +125,7 @@ async fn a_value_of_another_type_is_400_in_every_field_and_nothing_is_written() 
 }
 
 #[tokio::test]
-async fn a_profile_is_an_object() {
+async fn a_profile_must_be_an_object() {
     let bank = Bank::open().await;
     let before = written(&bank).await;
     for value in [json!(1), json!("x"), json!([]), json!(true)] {
@@ -134,7 +136,7 @@ async fn a_profile_is_an_object() {
 }
 
 #[tokio::test]
-async fn a_text_that_nobody_means_is_a_documented_error_and_nothing_is_written() {
+async fn a_meaningless_text_is_a_documented_error_and_nothing_is_written() {
     let bank = Bank::open().await;
     let before = written(&bank).await;
     for (method, template) in calls() {
@@ -143,7 +145,7 @@ async fn a_text_that_nobody_means_is_a_documented_error_and_nothing_is_written()
             if is_password && value.as_str().is_some_and(|text| text.len() < 256) {
                 continue;
             }
-            // The store grows no counter without bound, and a block must not hide what is looked for.
+            // Failures expire before the next call, so that a block does not hide the expected error.
             bank.clock.advance(std::time::Duration::from_mins(6));
             let code = code_of(&bank, method, &fill(&template, &value)).await;
             let is_silent = matches!(method, "forgotPassword" | "sendVerificationEmail");
@@ -162,7 +164,7 @@ async fn a_text_that_nobody_means_is_a_documented_error_and_nothing_is_written()
 }
 
 #[tokio::test]
-async fn a_name_that_looks_like_anothers_is_not_taken() {
+async fn a_name_that_looks_like_another_is_rejected() {
     let bank = Bank::open().await;
     for name in ["ALICE", "\u{ff21}lice", "alice\u{200b}", "\u{430}lice", " alice ", "a\u{301}lice\u{0}"] {
         let code = code_of(&bank, "createUser", &json!([{ "username": name }])).await;

@@ -1,4 +1,4 @@
-//! `bolide key` and `bolide methods`, as an operator runs them.
+//! The commands `bolide key` and `bolide methods`.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -14,7 +14,7 @@ use super::SECRET;
 struct Directory(PathBuf);
 
 impl Directory {
-    /// A server's data with one user, who has an authenticator app.
+    /// The data of a server with one user, who has an authenticator app.
     async fn with_a_secret(name: &str) -> Self {
         let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
@@ -41,7 +41,7 @@ impl Directory {
         command.output().unwrap()
     }
 
-    /// Whether the one secret is sealed with the current key of a ring, and can be opened.
+    /// Returns whether the one secret is sealed with the current key of a ring, and can be opened.
     async fn is_sealed_with(&self, keys: &KeyRing) -> bool {
         use bolide::store::user::Users as _;
         let secrets = self.store().await.totp_secrets().await.unwrap();
@@ -61,7 +61,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn secrets_are_sealed_anew_and_the_old_key_stays() {
+async fn rotation_reseals_secrets_and_keeps_the_old_key() {
     let data = Directory::with_a_secret("rotate").await;
     let path = data.0.join("bolide.key");
     let old = std::fs::read_to_string(&path).unwrap();
@@ -73,7 +73,7 @@ async fn secrets_are_sealed_anew_and_the_old_key_stays() {
 }
 
 #[tokio::test]
-async fn keys_of_a_variable_are_changed_by_whoever_sets_it() {
+async fn keys_from_a_variable_are_rotated_by_hand() {
     let data = Directory::with_a_secret("variable").await;
     let old = std::fs::read_to_string(data.0.join("bolide.key")).unwrap();
     let refused = data.bolide(&["key", "rotate"], Some(&old));
@@ -85,7 +85,7 @@ async fn keys_of_a_variable_are_changed_by_whoever_sets_it() {
 }
 
 #[tokio::test]
-async fn keys_are_not_changed_under_a_server_that_runs() {
+async fn keys_are_not_rotated_while_the_server_runs() {
     let data = Directory::with_a_secret("running").await;
     let before = std::fs::read_to_string(data.0.join("bolide.key")).unwrap();
     let _server = data.store().await;

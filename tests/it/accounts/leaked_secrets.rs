@@ -1,4 +1,4 @@
-//! Neither the log, at whatever level, nor anything that is published holds a password, a code, a token or a secret.
+//! Logs of every level and publications do not contain passwords, codes, tokens or secrets.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::{Bank, password_login, result, sha256, totp_code, with_code};
 use crate::log::Log;
 use crate::subscriber::Subscriber;
 
-/// All that happens to users; gives every secret that was part of it.
+/// Runs everything that happens to users. Returns every secret that was involved.
 async fn live_through_it_all(bank: &Bank) -> Vec<String> {
     let mut secrets = vec!["alice's password".to_owned(), sha256("alice's password").to_lowercase()];
     let mut client = bank.connect().await;
@@ -44,9 +44,9 @@ fn assert_hidden(text: &str, secrets: &[String], place: &str) {
 }
 
 #[tokio::test]
-async fn the_log_holds_no_secret_at_any_level() {
+async fn the_log_contains_no_secrets_at_any_level() {
     let log = Log::default();
-    // What libraries say of bytes on sockets would hold anything.
+    // Libraries that log the bytes on sockets would log everything.
     let _guard = log.keep("trace,tungstenite=debug,tokio_tungstenite=debug,hyper=debug,mio=debug");
     let bank = Bank::open().await;
     let secrets = live_through_it_all(&bank).await;
@@ -56,7 +56,7 @@ async fn the_log_holds_no_secret_at_any_level() {
 }
 
 #[tokio::test]
-async fn nothing_that_is_published_holds_a_secret() {
+async fn publications_contain_no_secrets() {
     let bank = Bank::open().await;
     let secrets = live_through_it_all(&bank).await;
     bank.set("Accounts_TwoFactorAuthentication_Enforce_Password_Fallback", false).await;

@@ -34,7 +34,7 @@ async fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_token_resumes_until_it_ends_or_is_logged_out() {
+async fn a_token_resumes_until_it_expires_or_is_logged_out() {
     let bank = Bank::open().await;
     let mut first = bank.connect().await;
     let login = first.ask("login", password_login("alice", "alice's password")).await;
@@ -51,7 +51,7 @@ async fn a_token_resumes_until_it_ends_or_is_logged_out() {
 }
 
 #[tokio::test]
-async fn a_login_ends_after_ninety_days() {
+async fn a_login_expires_after_ninety_days() {
     let bank = Bank::open().await;
     let mut client = bank.connect().await;
     let token = result(&client.ask("login", password_login("alice", "alice's password")).await)["token"].clone();
@@ -61,7 +61,7 @@ async fn a_login_ends_after_ninety_days() {
 }
 
 #[tokio::test]
-async fn values_of_another_type_are_refused_and_change_nothing() {
+async fn values_of_the_wrong_type_are_rejected_and_change_nothing() {
     let bank = Bank::open().await;
     let mut client = bank.connect().await;
     let wrong = [Value::Null, json!(1), json!(true), json!([]), json!({ "$ne": "" }), json!({ "a": { "$gt": 1 } })];
@@ -81,7 +81,7 @@ async fn values_of_another_type_are_refused_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn somebody_signs_up_changes_the_password_and_is_seen_in_the_own_document() {
+async fn a_new_user_can_change_the_password_and_gets_their_document() {
     let bank = Bank::open().await;
     let mut client = bank.connect().await;
     let new = json!([{ "username": "carol", "email": "carol@example.com", "password": "one" }]);
@@ -96,7 +96,7 @@ async fn somebody_signs_up_changes_the_password_and_is_seen_in_the_own_document(
 }
 
 #[tokio::test]
-async fn a_forgotten_password_is_reset_by_a_link_that_counts_once() {
+async fn a_forgotten_password_is_reset_by_a_link_that_is_valid_once() {
     let bank = Bank::open().await;
     let mut client = bank.connect().await;
     result(&client.ask("forgotPassword", json!([{ "email": "nobody@example.com" }])).await);
@@ -126,7 +126,7 @@ async fn ten_failures_block_a_name_whether_it_exists_or_not() {
 }
 
 #[tokio::test]
-async fn other_log_ins_end_when_they_are_removed() {
+async fn removed_logins_end() {
     let bank = Bank::open().await;
     let mut other = bank.log_in("alice").await;
     let mut client = bank.log_in("alice").await;

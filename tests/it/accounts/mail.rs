@@ -1,4 +1,4 @@
-//! Mail that a log-in sends: however the mail server behaves, nobody waits for it, and nobody is kept out.
+//! Mail that a login sends: logins do not wait for the mail server, and work while it is unavailable.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn bank_with(sink: &SmtpSink) -> Bank {
 }
 
 #[tokio::test]
-async fn a_mail_server_that_refuses_delays_or_breaks_off_keeps_nobody_from_logging_in() {
+async fn a_mail_server_that_rejects_hangs_or_disconnects_does_not_prevent_logins() {
     for behaviour in [
         SinkBehaviour::Refuse,
         SinkBehaviour::TryLater,
@@ -38,7 +38,7 @@ async fn a_mail_server_that_refuses_delays_or_breaks_off_keeps_nobody_from_loggi
 }
 
 #[tokio::test]
-async fn a_code_that_could_not_be_sent_is_sent_later_and_logs_in() {
+async fn a_code_that_could_not_be_sent_is_sent_later_and_is_valid() {
     let sink = SmtpSink::start().await.unwrap();
     sink.behave(SinkBehaviour::TryLater);
     let bank = bank_with(&sink).await;
@@ -67,7 +67,7 @@ async fn a_code_that_could_not_be_sent_is_sent_later_and_logs_in() {
 }
 
 #[tokio::test]
-async fn an_application_puts_its_own_words_into_mails() {
+async fn an_application_can_replace_the_texts_of_mails() {
     let sink = SmtpSink::start().await.unwrap();
     let mailer = SmtpMailer::new(&sink.url(), "no-reply@example.com".parse().unwrap()).unwrap();
     let bank = Bank::open_with(|accounts| {
@@ -88,7 +88,7 @@ async fn an_application_puts_its_own_words_into_mails() {
 }
 
 #[tokio::test]
-async fn an_unknown_address_is_answered_like_a_known_one_and_gets_no_mail() {
+async fn an_unknown_address_gets_the_same_answer_and_no_mail() {
     let bank = Bank::open().await;
     let mut client = bank.connect().await;
     let known = client.ask("forgotPassword", json!([{ "email": "alice@example.com" }])).await;

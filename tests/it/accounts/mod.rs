@@ -1,4 +1,4 @@
-//! Accounts and the second factor, over real sockets: who logs in, who is asked, and what does not get through.
+//! Accounts and the second factor, over real sockets: logins, challenges and attacks.
 
 #![expect(clippy::unwrap_used, reason = "what a test prepares works, or the test fails")]
 
@@ -60,18 +60,18 @@ impl Bank {
         Self::open_with(|accounts| accounts).await
     }
 
-    /// The same with accounts of the test's own making.
+    /// The same with accounts that the test configures.
     pub(crate) async fn open_with(make: impl FnOnce(Accounts) -> Accounts) -> Self {
         let clock = MovableClock::default();
         Self::build(clock.clone(), clock, make, []).await
     }
 
-    /// With a clock that somebody else moves.
+    /// The same with a clock that the test moves.
     pub(crate) async fn open_at(clock: impl Clock) -> Self {
         Self::build(clock, MovableClock::default(), |accounts| accounts, []).await
     }
 
-    /// Behind proxies that are trusted.
+    /// The same behind trusted proxies.
     pub(crate) async fn open_behind(proxies: impl IntoIterator<Item = TrustedProxy>) -> Self {
         let clock = MovableClock::default();
         Self::build(clock.clone(), clock, |accounts| accounts, proxies).await
@@ -110,7 +110,7 @@ impl Bank {
             .get(Route::new("items/:id").takes([Field::number("count").optional()]), TwoFactor::none(), item)
             .post("gated", gated(), async |_: SignedIn, _: Value| Ok(json!({ "ok": true })));
         let app = proxies.into_iter().fold(app, AppBuilder::trusted_proxy).build().unwrap();
-        // Tests make more requests in a minute than one address may.
+        // Tests make more requests in a minute than one address is allowed.
         app.accounts().unwrap().set("API_Enable_Rate_Limiter", false.into()).await.unwrap();
         let server = Server::start(app.clone()).await;
         Self { server, app, clock, mailer }
@@ -125,7 +125,7 @@ impl Bank {
         self.app.accounts().unwrap().set(setting, value.into()).await.unwrap();
     }
 
-    /// Connects, and logs in without a second factor being asked for.
+    /// Connects and logs in, without being asked for a second factor.
     pub(crate) async fn log_in(&self, name: &str) -> Client {
         let mut client = self.connect().await;
         let token = self.app.accounts().unwrap().issue_token(name).await.unwrap();
@@ -133,12 +133,12 @@ impl Bank {
         client
     }
 
-    /// The code of bob's authenticator app now.
+    /// Returns the current code of bob's authenticator app.
     pub(crate) fn code(&self) -> String {
         code_at(self.clock.now())
     }
 
-    /// The mails that have arrived, once there are `count`.
+    /// Waits for `count` mails and returns them.
     pub(crate) async fn mails(&self, count: usize) -> Vec<Mail> {
         for _ in 0..500 {
             let sent = self.mailer.sent();
@@ -150,7 +150,7 @@ impl Bank {
         panic!("only {} of {count} mails have come", self.mailer.sent().len());
     }
 
-    /// The code in the last of `count` mails.
+    /// Waits for `count` mails and returns the code in the last one.
     pub(crate) async fn mailed_code(&self, count: usize) -> String {
         let mails = self.mails(count).await;
         let text = &mails.last().unwrap().text;
@@ -159,12 +159,12 @@ impl Bank {
     }
 }
 
-/// The code of bob's authenticator app at a time.
+/// Returns the code of bob's authenticator app at a time.
 pub(crate) fn code_at(time: Timestamp) -> String {
     code_of(Secret::new(Box::from(SECRET)), time)
 }
 
-/// The code of a secret, as users are shown it.
+/// Returns the code for a base32 secret.
 pub(crate) fn totp_code(base32: &str, clock: &MovableClock) -> String {
     code_of(Secret::try_from_base32(base32).unwrap(), clock.now())
 }
@@ -174,7 +174,7 @@ fn code_of(secret: Secret, time: Timestamp) -> String {
     Builder::new().with_secret(secret).build_noncompliant().generate(seconds).to_string()
 }
 
-/// What a client sends for a password as a second factor.
+/// Returns the form in which a client sends a password as a second factor.
 pub(crate) fn sha256(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02X}"))
 }

@@ -1,4 +1,4 @@
-//! Two nodes with one store and a bus between them: what happens on one takes effect on the other.
+//! Two nodes with one store and a bus: changes on one node take effect on the other.
 
 use std::sync::Arc;
 
@@ -75,7 +75,7 @@ async fn a_login_that_ends_on_one_node_ends_its_connections_on_the_other() {
 }
 
 #[tokio::test]
-async fn a_new_password_ends_log_ins_on_every_node() {
+async fn a_new_password_ends_logins_on_every_node() {
     let cluster = Cluster::start().await;
     let mut there = cluster.log_in_there().await;
     cluster.here.app.accounts().unwrap().set_password("alice", "new").await.unwrap();
@@ -86,7 +86,7 @@ async fn a_new_password_ends_log_ins_on_every_node() {
 }
 
 #[tokio::test]
-async fn a_user_who_is_removed_or_deactivated_is_out_on_every_node() {
+async fn a_removed_or_deactivated_user_is_logged_out_on_every_node() {
     let cluster = Cluster::start().await;
     let accounts = cluster.here.app.accounts().unwrap();
     let mut there = cluster.log_in_there().await;
@@ -99,7 +99,7 @@ async fn a_user_who_is_removed_or_deactivated_is_out_on_every_node() {
 }
 
 #[tokio::test]
-async fn a_change_of_a_user_is_seen_on_every_node() {
+async fn a_changed_user_is_published_on_every_node() {
     let cluster = Cluster::start().await;
     let mut there = cluster.log_in_there().await;
     there
@@ -117,7 +117,7 @@ async fn a_change_of_a_user_is_seen_on_every_node() {
 }
 
 #[tokio::test]
-async fn a_setting_that_is_changed_counts_on_every_node() {
+async fn a_changed_setting_takes_effect_on_every_node() {
     let cluster = Cluster::start().await;
     let here = cluster.here.app.accounts().unwrap();
     here.set("Accounts_Registration_Enabled", false.into()).await.unwrap();
@@ -134,7 +134,7 @@ async fn a_setting_that_is_changed_counts_on_every_node() {
 }
 
 #[tokio::test]
-async fn failed_log_ins_count_together_whichever_node_they_were_tried_on() {
+async fn failed_logins_on_all_nodes_are_counted_together() {
     let cluster = Cluster::start().await;
     let mut here = Client::connect(cluster.here.address).await;
     let mut there = Client::connect(cluster.there.address).await;

@@ -1,11 +1,11 @@
-//! The second factor in the words of others: `callWithTwoFactorRequired`, and Meteor's `accounts-2fa`.
+//! The second factor in other dialects: `callWithTwoFactorRequired`, and Meteor's `accounts-2fa`.
 
 use serde_json::json;
 
 use super::{Bank, error, password_login, result, totp_code};
 
 #[tokio::test]
-async fn a_wrapped_call_is_held_by_the_policy_of_the_method_that_it_names() {
+async fn a_wrapped_call_is_gated_by_the_policy_of_its_method() {
     let bank = Bank::open().await;
     let mut bob = bank.log_in("bob").await;
     let wrapped = |method: &str, code: Option<&str>| json!([{ "ddpMethod": method, "method": "totp", "code": code, "params": [] }]);
@@ -13,14 +13,14 @@ async fn a_wrapped_call_is_held_by_the_policy_of_the_method_that_it_names() {
     assert_eq!(error(&bob.ask("callWithTwoFactorRequired", wrapped("strict", Some("000000"))).await), "totp-invalid");
     let code = bank.code();
     assert_eq!(result(&bob.ask("callWithTwoFactorRequired", wrapped("gated", Some(&code))).await), "ok");
-    // The client is trusted now, but not by a method that always asks.
+    // The client is trusted now, but this method always asks.
     assert_eq!(result(&bob.ask("callWithTwoFactorRequired", wrapped("gated", None)).await), "ok");
     assert_eq!(error(&bob.ask("callWithTwoFactorRequired", wrapped("strict", None)).await), "totp-required");
     assert_eq!(error(&bob.ask("callWithTwoFactorRequired", wrapped("strict", Some(&code))).await), "totp-invalid");
 }
 
 #[tokio::test]
-async fn a_wrapped_call_of_an_open_method_needs_no_code_and_hands_none_on() {
+async fn a_wrapped_call_of_an_open_method_needs_no_code_and_passes_none_on() {
     let bank = Bank::open().await;
     let mut bob = bank.log_in("bob").await;
     let wrapped = json!([{ "ddpMethod": "whoami", "method": "totp", "code": "123456", "params": [] }]);
@@ -40,7 +40,7 @@ async fn a_wrapped_call_of_an_open_method_needs_no_code_and_hands_none_on() {
 }
 
 #[tokio::test]
-async fn an_app_is_set_up_in_meteors_words() {
+async fn an_app_can_be_set_up_with_meteors_methods() {
     let bank = Bank::open().await;
     let mut alice = bank.log_in("alice").await;
     assert_eq!(result(&alice.ask("has2faEnabled", json!([])).await), &json!(false));
@@ -54,7 +54,7 @@ async fn an_app_is_set_up_in_meteors_words() {
     result(&alice.ask("enableUser2fa", json!([totp_code(secret, &bank.clock)])).await);
     assert_eq!(result(&alice.ask("has2faEnabled", json!([])).await), &json!(true));
     assert_eq!(error(&alice.ask("generate2faActivationQrCode", json!([])).await), "2fa-activated");
-    // Logging in takes a code, in Meteor's words too.
+    // The login requires a code, also in Meteor's form.
     bank.clock.advance(std::time::Duration::from_mins(1));
     let mut login = password_login("alice", "alice's password");
     login[0]["code"] = "000000".into();
@@ -64,7 +64,7 @@ async fn an_app_is_set_up_in_meteors_words() {
 }
 
 #[tokio::test]
-async fn an_app_is_not_taken_away_without_a_code() {
+async fn an_app_cannot_be_removed_without_a_code() {
     let bank = Bank::open().await;
     let mut bob = bank.log_in("bob").await;
     assert_eq!(error(&bob.ask("disableUser2fa", json!([])).await), "totp-required");

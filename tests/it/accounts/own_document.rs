@@ -1,4 +1,4 @@
-//! What clients are told of their own user: the document in `users`, and the events of `stream-notify-user`.
+//! What clients receive about their own user: the document in `users`, and the events of `stream-notify-user`.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn subscribe(client: &mut Client, event: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_own_document_comes_before_the_result_of_a_login_and_shows_no_secrets() {
+async fn the_users_document_arrives_before_the_login_result_and_has_no_secrets() {
     let bank = Bank::open().await;
     let mut client = bank.connect().await;
     let token = bank.app.accounts().unwrap().issue_token("bob").await.unwrap();
@@ -55,7 +55,7 @@ async fn the_own_document_comes_before_the_result_of_a_login_and_shows_no_secret
 }
 
 #[tokio::test]
-async fn changes_of_the_user_are_seen_on_all_of_its_connections_and_nobody_elses() {
+async fn changes_of_a_user_reach_all_their_connections_and_no_others() {
     let bank = Bank::open().await;
     let (mut one, mut other, mut bob) =
         (bank.log_in("alice").await, bank.log_in("alice").await, bank.log_in("bob").await);
@@ -72,7 +72,7 @@ async fn changes_of_the_user_are_seen_on_all_of_its_connections_and_nobody_elses
 }
 
 #[tokio::test]
-async fn a_user_is_told_of_its_own_changes_over_the_stream() {
+async fn users_get_their_own_changes_over_the_stream() {
     let bank = Bank::open().await;
     let mut client = bank.log_in("alice").await;
     assert_eq!(subscribe(&mut client, "user-alice/userData").await["msg"], "ready");
@@ -87,7 +87,7 @@ async fn a_user_is_told_of_its_own_changes_over_the_stream() {
 }
 
 #[tokio::test]
-async fn nobody_listens_to_what_is_told_another_user() {
+async fn users_cannot_listen_to_another_users_stream() {
     let bank = Bank::open().await;
     let mut nobody = bank.connect().await;
     assert_eq!(subscribe(&mut nobody, "user-alice/userData").await["error"]["error"], "not-allowed");
@@ -95,7 +95,7 @@ async fn nobody_listens_to_what_is_told_another_user() {
     for event in ["user-alice/userData", "user-bobby/userData", "user-bob", "/userData"] {
         assert_eq!(subscribe(&mut bob, event).await["error"]["error"], "not-allowed", "{event}");
     }
-    // Whoever listened and logs out hears no more.
+    // After a logout, a subscriber gets no more events.
     let mut alice = bank.log_in("alice").await;
     assert_eq!(subscribe(&mut alice, "user-alice/userData").await["msg"], "ready");
     alice.call("out", "logout", json!([])).await;
@@ -104,7 +104,7 @@ async fn nobody_listens_to_what_is_told_another_user() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_keeps_nobody_from_changing_the_user() {
+async fn a_client_that_does_not_read_does_not_block_changes_of_the_user() {
     let bank = Bank::open().await;
     let _silent = bank.log_in("alice").await;
     let accounts = bank.app.accounts().unwrap();
@@ -121,7 +121,7 @@ async fn a_client_that_reads_nothing_keeps_nobody_from_changing_the_user() {
 }
 
 #[tokio::test]
-async fn a_deleted_user_is_gone_from_its_connections_which_end() {
+async fn the_connections_of_a_deleted_user_lose_the_document_and_end() {
     let bank = Bank::open().await;
     let mut alice = bank.log_in("alice").await;
     let mut bob = bank.log_in("bob").await;
@@ -135,7 +135,7 @@ async fn a_deleted_user_is_gone_from_its_connections_which_end() {
 }
 
 #[tokio::test]
-async fn a_deactivated_users_connections_end_also_those_of_integrations() {
+async fn all_connections_of_a_deactivated_user_end_including_integrations() {
     let bank = Bank::open().await;
     let mut alice = bank.log_in("alice").await;
     bank.app.accounts().unwrap().set_active("alice", false).await.unwrap();

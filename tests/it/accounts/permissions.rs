@@ -1,4 +1,4 @@
-//! Permissions: what roles let users do, as they are now.
+//! Permissions: what the current roles of a user allow.
 
 use bolide::accounts::Accounts;
 use bolide::prelude::*;
@@ -12,7 +12,7 @@ fn refuse_tokens(accounts: Accounts) -> Accounts {
 }
 
 #[tokio::test]
-async fn settings_are_for_admins_in_rocket_chats_words() {
+async fn only_admins_can_read_settings_with_rocket_chats_errors() {
     let bank = Bank::open().await;
     let mut alice = bank.log_in("alice").await;
     let refused = alice.ask("private-settings/get", json!([])).await;
@@ -24,7 +24,7 @@ async fn settings_are_for_admins_in_rocket_chats_words() {
 }
 
 #[tokio::test]
-async fn personal_access_tokens_are_for_everybody_unless_the_application_says_otherwise() {
+async fn all_users_can_create_tokens_unless_the_application_forbids_it() {
     let options = json!([{ "tokenName": "ci" }]);
     let bank = Bank::open().await;
     bank.app.accounts().unwrap().set("Accounts_TwoFactorAuthentication_Enabled", false.into()).await.unwrap();
@@ -42,7 +42,7 @@ async fn personal_access_tokens_are_for_everybody_unless_the_application_says_ot
 }
 
 #[tokio::test]
-async fn a_role_that_is_taken_away_counts_at_once() {
+async fn a_removed_role_takes_effect_at_once() {
     let bank = Bank::open().await;
     let mut admin = bank.log_in("admin").await;
     result(&admin.ask("private-settings/get", json!([])).await);
@@ -51,7 +51,7 @@ async fn a_role_that_is_taken_away_counts_at_once() {
 }
 
 #[tokio::test]
-async fn in_an_app_without_accounts_nobody_has_a_permission() {
+async fn without_accounts_all_permissions_are_denied() {
     let app = App::builder()
         .method("refund", TwoFactor::none(), async |me: SignedIn| me.require_permission("refund-orders").await)
         .build()
@@ -61,7 +61,7 @@ async fn in_an_app_without_accounts_nobody_has_a_permission() {
 }
 
 #[tokio::test]
-async fn an_applications_own_permission_is_asked_for_by_its_handler() {
+async fn a_handler_can_require_an_application_permission() {
     let store = SqliteStore::open("sqlite::memory:").await.unwrap();
     let keys = bolide::keys::KeyRing::generate(&bolide::chance::SystemChance);
     let accounts = Accounts::open(store, keys).await.unwrap().permission("refund-orders", &["cashier"]);

@@ -1,4 +1,4 @@
-//! The log-in pipeline as an application extends it: own handlers, hooks, new users.
+//! An application's extensions of the login pipeline: login handlers, hooks, new users.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ fn badge(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn an_own_handler_logs_in_over_ddp_and_rest_and_what_nobody_knows_is_400() {
+async fn a_login_handler_works_over_ddp_and_rest_and_unknown_credentials_are_400() {
     let bank = Bank::open_with(with_badges).await;
     let mut client = bank.connect().await;
     let answer = client.ask("login", badge("alice")).await;
@@ -43,7 +43,7 @@ async fn an_own_handler_logs_in_over_ddp_and_rest_and_what_nobody_knows_is_400()
 }
 
 #[tokio::test]
-async fn resume_and_password_come_before_own_handlers() {
+async fn resume_and_password_are_tried_before_login_handlers() {
     let bank = Bank::open_with(|accounts| {
         accounts.login_handler("greedy", async |_: LoginRequest| Ok(Some(UserId::from("user-admin"))))
     })
@@ -55,7 +55,7 @@ async fn resume_and_password_come_before_own_handlers() {
 }
 
 #[tokio::test]
-async fn whom_a_handler_names_is_asked_for_a_second_factor_all_the_same() {
+async fn a_user_from_a_login_handler_is_still_asked_for_a_second_factor() {
     let bank = Bank::open_with(with_badges).await;
     let mut client = bank.connect().await;
     assert_eq!(error(&client.ask("login", badge("bob")).await), "totp-required");
@@ -65,7 +65,7 @@ async fn whom_a_handler_names_is_asked_for_a_second_factor_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_handler_that_names_nobody_or_somebody_inactive_logs_nobody_in() {
+async fn a_handler_that_returns_no_active_user_does_not_log_in() {
     let bank = Bank::open_with(with_badges).await;
     bank.app.accounts().unwrap().set_active("alice", false).await.unwrap();
     let mut client = bank.connect().await;
@@ -75,7 +75,7 @@ async fn a_handler_that_names_nobody_or_somebody_inactive_logs_nobody_in() {
 }
 
 #[tokio::test]
-async fn failures_of_an_own_handler_block_the_name_that_was_shown() {
+async fn failures_of_a_login_handler_block_the_name() {
     let bank = Bank::open_with(with_badges).await;
     let mut client = bank.connect().await;
     let stolen = json!([{ "badge": "stolen", "username": "alice" }]);
@@ -91,7 +91,7 @@ async fn failures_of_an_own_handler_block_the_name_that_was_shown() {
 }
 
 #[tokio::test]
-async fn a_user_who_is_blocked_does_not_come_in_by_another_handler() {
+async fn a_blocked_user_cannot_log_in_through_another_handler() {
     let bank = Bank::open_with(with_badges).await;
     let mut client = bank.connect().await;
     for _ in 0..10 {
@@ -100,7 +100,7 @@ async fn a_user_who_is_blocked_does_not_come_in_by_another_handler() {
     assert_eq!(error(&client.ask("login", badge("alice")).await), 403);
 }
 
-/// Refuses alice with an error and emma with `false`; notes what it sees.
+/// Rejects alice with an error and emma with `false`, and records its calls.
 fn with_hook(seen: &Arc<Mutex<Vec<String>>>) -> impl FnOnce(Accounts) -> Accounts + use<> {
     let seen = Arc::clone(seen);
     move |accounts| {
@@ -118,7 +118,7 @@ fn with_hook(seen: &Arc<Mutex<Vec<String>>>) -> impl FnOnce(Accounts) -> Account
 }
 
 #[tokio::test]
-async fn a_hook_refuses_with_its_own_error_or_with_403_and_sees_failures_too() {
+async fn a_hook_can_reject_with_its_own_error_or_403_and_sees_failures() {
     let seen = Arc::default();
     let bank = Bank::open_with(with_hook(&seen)).await;
     let mut client = bank.connect().await;
@@ -141,12 +141,12 @@ async fn a_hook_refuses_with_its_own_error_or_with_403_and_sees_failures_too() {
 }
 
 #[tokio::test]
-async fn a_hook_cannot_let_a_failed_login_succeed() {
+async fn a_hook_cannot_make_a_failed_login_succeed() {
     let bank = Bank::open_with(|accounts| accounts.validate_login(async |_: LoginAttempt| Ok(true))).await;
     assert_eq!(error(&bank.connect().await.ask("login", password_login("alice", "wrong")).await), 403);
 }
 
-/// Does something to alice between her password and her token.
+/// Runs an action on alice between the check of her password and the creation of her token.
 async fn login_while<Meddle>(meddle: impl Fn(AccountsHandle) -> Meddle + Send + Sync + 'static) -> (Bank, Value)
 where
     Meddle: Future<Output = ()> + Send + 'static,
@@ -171,20 +171,20 @@ where
 }
 
 #[tokio::test]
-async fn a_password_that_is_changed_amid_a_login_ends_that_login_too() {
+async fn a_password_change_during_a_login_ends_that_login() {
     let (bank, answer) = login_while(async |accounts| accounts.set_password("alice", "another").await.unwrap()).await;
     assert_eq!(error(&answer), 403);
     assert!(bank.app.accounts().unwrap().store().tokens_of(&"user-alice".into()).await.unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn a_user_that_is_deactivated_amid_a_login_does_not_log_in() {
+async fn a_deactivation_during_a_login_ends_that_login() {
     let (_bank, answer) = login_while(async |accounts| accounts.set_active("alice", false).await.unwrap()).await;
     assert_eq!(error(&answer), 403);
 }
 
 #[tokio::test]
-async fn new_users_have_the_fields_of_the_hook_and_only_published_ones_are_seen() {
+async fn new_users_get_the_fields_of_the_hook_and_only_some_are_published() {
     let bank = Bank::open_with(|accounts| {
         accounts.publish_user_fields(["company"]).on_create_user(async |options: Object, mut user: User| {
             let Some(company) = options.get("company").cloned() else { return Ok(user) };
@@ -208,7 +208,7 @@ async fn new_users_have_the_fields_of_the_hook_and_only_published_ones_are_seen(
 }
 
 #[tokio::test]
-async fn hooks_refuse_new_users_and_nothing_is_stored() {
+async fn a_hook_can_reject_a_new_user_and_nothing_is_stored() {
     let bank = Bank::open_with(|accounts| {
         accounts
             .validate_new_user(async |user: User| Ok(user.username.as_deref() != Some("mallory")))

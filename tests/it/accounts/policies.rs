@@ -1,4 +1,4 @@
-//! No method and no endpoint loses its policy unnoticed: each that comes with accounts is named here.
+//! Lists the policy of every method and endpoint of the accounts, so that a change of a policy is noticed.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use bolide::keys::KeyRing;
 use bolide::prelude::*;
 use bolide::store::SqliteStore;
 
-/// What asks for a second factor, and how.
+/// The methods and endpoints that require a second factor, and their policies.
 const GATED: &[(&str, &str)] = &[
     ("POST settings", "second factor, asks every time"),
     ("POST settings/{_id}", "second factor"),
@@ -40,7 +40,7 @@ const GATED: &[(&str, &str)] = &[
     ("method saveUserProfile", "second factor for some calls, excuses nobody"),
 ];
 
-/// What does not: log-in and what asks in its own words, what only reads, and what takes rights away.
+/// The open ones: logins, those that ask in their own way, those that only read, and those that remove rights.
 const OPEN: &[&str] = &[
     "GET me",
     "GET settings",
@@ -89,7 +89,7 @@ const OPEN: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn every_method_and_endpoint_has_the_policy_that_is_written_down_here() {
+async fn every_method_and_endpoint_has_the_policy_listed_here() {
     let store = SqliteStore::open("sqlite::memory:").await.unwrap();
     let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.unwrap();
     let app = App::builder().accounts(accounts).build().unwrap();

@@ -1,4 +1,4 @@
-//! A code counts once: on another connection, for another factor, at another time, and whoever is faster.
+//! A code is valid once: on any connection, for any factor, at any time, and in a race.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Bank, code_at, error, password_login, result, totp_code, with_code};
 
 #[tokio::test]
-async fn a_code_that_was_shown_is_worth_nothing_on_another_connection_nor_at_log_in() {
+async fn a_used_code_is_not_valid_on_another_connection_or_at_login() {
     let bank = Bank::open().await;
     let (mut first, mut second) = (bank.log_in("bob").await, bank.log_in("bob").await);
     let code = bank.code();
@@ -21,14 +21,14 @@ async fn a_code_that_was_shown_is_worth_nothing_on_another_connection_nor_at_log
     }
     let login = json!([{ "totp": { "login": password_login("bob", "bob's password")[0], "code": code } }]);
     assert_eq!(error(&bank.connect().await.ask("login", login).await), "totp-invalid");
-    // Nor is the code of the step before, which clocks that are late would show.
+    // The code of the previous step, from a slow clock, is not valid either.
     bank.clock.advance(Duration::from_secs(30));
     assert_eq!(error(&second.ask("noRemember", with_code(&code, "totp")).await), "totp-invalid");
     result(&second.ask("noRemember", with_code(&bank.code(), "totp")).await);
 }
 
 #[tokio::test]
-async fn of_twenty_log_ins_at_once_with_one_code_exactly_one_passes() {
+async fn of_twenty_parallel_logins_with_one_code_exactly_one_passes() {
     let bank = Bank::open().await;
     let code = bank.code();
     let login = json!([{ "totp": { "login": password_login("bob", "bob's password")[0], "code": code } }]);
@@ -41,7 +41,7 @@ async fn of_twenty_log_ins_at_once_with_one_code_exactly_one_passes() {
 }
 
 #[tokio::test]
-async fn of_many_calls_at_once_with_one_backup_code_or_mailed_code_exactly_one_passes() {
+async fn of_many_parallel_calls_with_one_backup_or_emailed_code_one_passes() {
     let bank = Bank::open().await;
     let backup = enrol(&bank, "alice").await.remove(0);
     bank.log_in("emma").await.ask("noRemember", json!([])).await;
@@ -57,7 +57,7 @@ async fn of_many_calls_at_once_with_one_backup_code_or_mailed_code_exactly_one_p
     }
 }
 
-/// Gives a user an authenticator app; the backup codes.
+/// Sets up an authenticator app for a user. Returns the backup codes.
 async fn enrol(bank: &Bank, name: &str) -> Vec<String> {
     let mut client = bank.log_in(name).await;
     let enrolment = result(&client.ask("2fa:enable", json!([])).await).clone();
@@ -67,7 +67,7 @@ async fn enrol(bank: &Bank, name: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_code_that_took_an_app_into_use_is_used_up() {
+async fn the_code_that_set_up_an_app_is_used_up() {
     let bank = Bank::open().await;
     let mut alice = bank.log_in("alice").await;
     let enrolment = result(&alice.ask("2fa:enable", json!([])).await).clone();
@@ -76,7 +76,7 @@ async fn the_code_that_took_an_app_into_use_is_used_up() {
     assert_eq!(error(&alice.ask("gated", with_code(&code, "totp")).await), "totp-invalid");
 }
 
-/// A clock that somebody sets.
+/// A clock that the test sets.
 #[derive(Clone)]
 struct SetClock(Arc<AtomicI64>);
 
@@ -87,7 +87,7 @@ impl Clock for SetClock {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_back_makes_no_code_count_again() {
+async fn setting_the_clock_back_does_not_make_a_code_valid_again() {
     const MINUTE: i64 = 60_000;
     let clock = SetClock(Arc::new(AtomicI64::new(1_700_000_000_000)));
     let bank = Bank::open_at(clock.clone()).await;
@@ -101,7 +101,7 @@ async fn a_clock_that_is_set_back_makes_no_code_count_again() {
     }
     clock.0.fetch_add(11 * MINUTE, Ordering::SeqCst);
     result(&bob.ask("noRemember", with_code(&code(&clock), "totp")).await);
-    // Set ahead, what was trusted is not, and a mailed code has ended.
+    // After the clock is set ahead, trust and e-mailed codes have expired.
     let mut emma = bank.log_in("emma").await;
     let asked: Value = emma.ask("noRemember", json!([])).await;
     assert_eq!(error(&asked), "totp-required");
@@ -111,7 +111,7 @@ async fn a_clock_that_is_set_back_makes_no_code_count_again() {
 }
 
 #[tokio::test]
-async fn a_code_that_was_mailed_for_a_log_in_is_worth_nothing_for_a_call_nor_the_other_way_round() {
+async fn a_code_emailed_for_a_login_is_not_valid_for_a_call_and_the_reverse() {
     let bank = Bank::open().await;
     let login = password_login("emma", "emma's password");
     let mut visitor = bank.connect().await;
@@ -122,16 +122,16 @@ async fn a_code_that_was_mailed_for_a_log_in_is_worth_nothing_for_a_call_nor_the
     let for_call = bank.mailed_code(2).await;
     let wrapped = |code: &str| json!([{ "totp": { "login": login[0], "code": code } }]);
     assert_eq!(error(&visitor.ask("login", wrapped(&for_call)).await), "totp-invalid");
-    // Each still counts for what it was mailed for.
+    // Each is still valid for its own purpose.
     result(&visitor.ask("login", wrapped(&for_login)).await);
     result(&emma.ask("noRemember", with_code(&for_call, "email")).await);
-    // A code that a stranger asks for ends none of them.
+    // A code requested without a login does not invalidate them.
     emma.ask("noRemember", json!([])).await;
     let own = bank.mailed_code(3).await;
     result(&bank.connect().await.ask("sendEmailCode", json!(["emma"])).await);
     bank.mailed_code(4).await;
     result(&emma.ask("noRemember", with_code(&own, "email")).await);
-    // One that was asked for by hand counts for what comes next, and ends those before.
+    // A code requested explicitly is valid for the next call, and invalidates earlier ones.
     emma.ask("noRemember", json!([])).await;
     let before = bank.mailed_code(4).await;
     result(&emma.ask("sendEmailCode", json!([])).await);

@@ -1,4 +1,4 @@
-//! What ends a log-in, and what does not; and links and passwords that are used at the same time.
+//! What ends a login and what does not, and races between links and passwords.
 
 use bolide::prelude::*;
 use futures::future::join_all;
@@ -11,7 +11,7 @@ async fn reset_token(bank: &Bank) -> String {
 }
 
 #[tokio::test]
-async fn logging_other_clients_out_leaves_the_caller_a_token_that_resumes() {
+async fn logging_other_clients_out_gives_the_caller_a_valid_token() {
     let bank = Bank::open().await;
     let mut client = bank.connect().await;
     let login = client.ask("login", password_login("alice", "alice's password")).await;
@@ -30,7 +30,7 @@ async fn logging_other_clients_out_leaves_the_caller_a_token_that_resumes() {
 }
 
 #[tokio::test]
-async fn a_new_token_is_not_trusted_for_a_code_that_was_shown_with_another() {
+async fn a_new_token_does_not_inherit_the_trust_of_another() {
     let bank = Bank::open().await;
     let mut bob = bank.log_in("bob").await;
     result(&bob.ask("gated", super::with_code(&bank.code(), "totp")).await);
@@ -40,7 +40,7 @@ async fn a_new_token_is_not_trusted_for_a_code_that_was_shown_with_another() {
 }
 
 #[tokio::test]
-async fn nobody_without_a_login_gets_a_new_token() {
+async fn a_new_token_requires_a_login() {
     let bank = Bank::open().await;
     let mut client = bank.connect().await;
     for method in ["getNewToken", "removeOtherTokens"] {
@@ -50,7 +50,7 @@ async fn nobody_without_a_login_gets_a_new_token() {
 }
 
 #[tokio::test]
-async fn of_twenty_who_use_one_link_at_once_exactly_one_sets_the_password() {
+async fn of_twenty_parallel_uses_of_a_link_exactly_one_sets_the_password() {
     let bank = Bank::open().await;
     let token = reset_token(&bank).await;
     let calls = (0..20).map(|number| {
@@ -67,7 +67,7 @@ async fn of_twenty_who_use_one_link_at_once_exactly_one_sets_the_password() {
 }
 
 #[tokio::test]
-async fn a_link_is_not_used_up_by_a_password_that_cannot_be_one() {
+async fn an_invalid_password_does_not_use_up_a_link() {
     let bank = Bank::open().await;
     let token = reset_token(&bank).await;
     let mut client = bank.connect().await;
@@ -78,7 +78,7 @@ async fn a_link_is_not_used_up_by_a_password_that_cannot_be_one() {
 }
 
 #[tokio::test]
-async fn a_reset_password_ends_all_log_ins_and_every_other_link() {
+async fn a_password_reset_ends_all_logins_and_all_other_links() {
     let bank = Bank::open().await;
     let mut thief = bank.log_in("alice").await;
     let (first, second) = (reset_token(&bank).await, reset_token(&bank).await);
@@ -90,7 +90,7 @@ async fn a_reset_password_ends_all_log_ins_and_every_other_link() {
 }
 
 #[tokio::test]
-async fn who_came_by_a_link_and_has_a_second_factor_is_told_to_sign_in() {
+async fn after_a_link_a_user_with_a_second_factor_must_log_in() {
     let bank = Bank::open().await;
     let link = bank.app.accounts().unwrap().password_link("bob").await.unwrap();
     let token = link.rsplit('/').next().unwrap();
@@ -101,7 +101,7 @@ async fn who_came_by_a_link_and_has_a_second_factor_is_told_to_sign_in() {
 }
 
 #[tokio::test]
-async fn the_old_password_is_worth_nothing_once_another_is_set() {
+async fn the_old_password_is_invalid_once_another_is_set() {
     let bank = Bank::open().await;
     let mut client = bank.log_in("alice").await;
     let mut thief = bank.log_in("alice").await;
@@ -109,7 +109,7 @@ async fn the_old_password_is_worth_nothing_once_another_is_set() {
     thief.wait_for_end().await;
     assert_eq!(error(&client.ask("changePassword", json!(["alice's password", "newer"])).await), 403);
     result(&bank.connect().await.ask("login", password_login("alice", "new")).await);
-    // The store itself refuses who has proven what is not the password any more.
+    // The store itself rejects a proof of a password that has been replaced.
     let accounts = bank.app.accounts().unwrap();
     let now = accounts.find("alice").await.unwrap().password.unwrap();
     let stale = bolide::store::StoredHash::new("$argon2id$stale");
@@ -118,7 +118,7 @@ async fn the_old_password_is_worth_nothing_once_another_is_set() {
 }
 
 #[tokio::test]
-async fn wrong_passwords_at_once_are_all_counted_before_the_right_one_is_heard() {
+async fn parallel_wrong_passwords_are_all_counted_before_the_correct_one() {
     let bank = Bank::open().await;
     let mut clients = Vec::new();
     for _ in 0..30 {

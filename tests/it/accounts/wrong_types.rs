@@ -1,10 +1,10 @@
-//! Values of another type, in every field of the second factor's methods: an answer in DDP's words, and nothing changes.
+//! Values of the wrong type in every field of the two-factor methods: a DDP error, and nothing changes.
 
 use serde_json::{Value, json};
 
 use super::{Bank, error, result};
 
-/// What comes where a string belongs.
+/// Values that are sent instead of a string.
 fn wrong_strings() -> Vec<Value> {
     vec![
         json!(null),
@@ -19,7 +19,7 @@ fn wrong_strings() -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_code_that_is_no_string_is_no_code() {
+async fn a_code_that_is_not_a_string_is_ignored() {
     let bank = Bank::open().await;
     let mut bob = bank.log_in("bob").await;
     for wrong in wrong_strings() {
@@ -34,7 +34,7 @@ async fn a_code_that_is_no_string_is_no_code() {
 }
 
 #[tokio::test]
-async fn a_log_in_whose_code_is_no_string_is_no_log_in() {
+async fn a_login_whose_code_is_not_a_string_fails() {
     let bank = Bank::open().await;
     let mut client = bank.connect().await;
     let login = super::password_login("bob", "bob's password")[0].clone();
@@ -73,7 +73,7 @@ async fn tokens_have_names_that_are_strings_and_bypass_is_true_or_false() {
 }
 
 #[tokio::test]
-async fn what_admins_change_has_the_type_that_it_should() {
+async fn changes_by_admins_must_have_the_right_type() {
     let bank = Bank::open().await;
     bank.set("Accounts_TwoFactorAuthentication_Enforce_Password_Fallback", false).await;
     let mut admin = bank.log_in("admin").await;
@@ -86,7 +86,7 @@ async fn what_admins_change_has_the_type_that_it_should() {
             ("saveSetting", json!([wrong, true])),
             ("saveSettings", json!([[{ "_id": wrong, "value": true }]])),
         ] {
-            // A list of one text is a list of roles.
+            // A list of one string is a list of roles.
             if method == "admin:setRoles" && wrong.is_array() {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Behind trusted proxies a client is known by its own address on every transport, and by no other that it makes up.
+//! Behind trusted proxies, every transport sees the client's own address, and not one that the client forged.
 
 use bolide::{App, TrustedProxy};
 use futures::{SinkExt as _, StreamExt as _};
@@ -13,7 +13,7 @@ async fn open(trusted: &[&str]) -> Bank {
     Bank::open_behind(proxies).await
 }
 
-/// The address over the raw WebSocket, over SockJS, and over REST.
+/// Returns the address seen over the raw WebSocket, over SockJS, and over REST.
 async fn addresses(bank: &Bank, forwarded_for: &str) -> [Value; 3] {
     let message = json!({ "message": r#"{"msg":"method","id":"1","method":"address","params":[]}"# });
     let reply =
@@ -46,7 +46,7 @@ async fn over_socket(bank: &Bank, path: &str, forwarded_for: &str) -> Value {
 }
 
 #[tokio::test]
-async fn all_transports_see_the_last_address_that_is_not_trusted() {
+async fn all_transports_see_the_last_untrusted_address() {
     let bank = open(&["127.0.0.0/8", "10.0.0.0/8"]).await;
     for (header, address) in [
         ("203.0.113.9", "203.0.113.9"),
@@ -60,14 +60,14 @@ async fn all_transports_see_the_last_address_that_is_not_trusted() {
 }
 
 #[tokio::test]
-async fn without_trusted_proxies_a_header_changes_nothing() {
+async fn without_trusted_proxies_the_header_is_ignored() {
     for bank in [open(&[]).await, open(&["10.0.0.0/8"]).await] {
         assert_eq!(addresses(&bank, "6.6.6.6").await, ["127.0.0.1", "127.0.0.1", "127.0.0.1"]);
     }
 }
 
 #[tokio::test]
-async fn a_made_up_address_does_not_get_around_a_limit() {
+async fn a_forged_address_does_not_avoid_a_limit() {
     let bank = open(&["127.0.0.0/8"]).await;
     bank.set("API_Enable_Rate_Limiter", true).await;
     bank.set("API_Enable_Rate_Limiter_Limit_Calls_Default", 2).await;
@@ -81,7 +81,7 @@ async fn a_made_up_address_does_not_get_around_a_limit() {
 }
 
 #[test]
-fn proxies_are_counted_or_named_and_not_both() {
+fn proxies_are_counted_or_listed_and_not_both() {
     let app = App::builder().forwarded_count(1).trusted_proxy("10.0.0.0/8".parse().unwrap());
     let refusal = app.build().unwrap_err().to_string();
     assert!(refusal.contains("--trusted-proxy") && refusal.contains("HTTP_FORWARDED_COUNT"), "{refusal}");

@@ -1,4 +1,4 @@
-//! Log-in, `method.call` and an application's own endpoints.
+//! Logins, `method.call` and an application's own endpoints.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,7 @@ async fn a_login_is_challenged_with_401_and_an_endpoint_with_400() {
 }
 
 #[tokio::test]
-async fn all_shapes_of_a_login_are_understood() {
+async fn all_forms_of_a_login_are_accepted() {
     let bank = Bank::open().await;
     let token = bank.token("alice").await;
     let password = "alice's password";
@@ -68,7 +68,7 @@ async fn all_shapes_of_a_login_are_understood() {
 }
 
 #[tokio::test]
-async fn a_method_call_answers_with_a_frame_and_needs_the_right_owner() {
+async fn a_method_call_is_answered_with_a_frame_and_checks_the_user_id() {
     let bank = Bank::open().await;
     let token = bank.token("alice").await;
     let whoami = message("whoami", &json!([]));
@@ -81,7 +81,7 @@ async fn a_method_call_answers_with_a_frame_and_needs_the_right_owner() {
 }
 
 #[tokio::test]
-async fn the_method_of_the_body_counts_and_a_setting_refuses_another_path() {
+async fn the_body_names_the_method_and_a_setting_rejects_another_path() {
     let bank = Bank::open().await;
     let token = bank.token("bob").await;
     let call = || bank.post("method.call/whoami").by("bob", &token).json(&message("gated", &json!([])));
@@ -92,7 +92,7 @@ async fn the_method_of_the_body_counts_and_a_setting_refuses_another_path() {
 }
 
 #[tokio::test]
-async fn a_failed_method_call_is_400_and_by_a_setting_200_as_it_was() {
+async fn a_failed_method_call_is_400_or_200_by_a_setting() {
     let bank = Bank::open().await;
     let token = bank.token("bob").await;
     let call = || bank.post("method.call/gated").by("bob", &token).json(&message("gated", &json!([])));
@@ -115,7 +115,7 @@ async fn a_code_reaches_the_method_by_parameter_or_by_headers() {
 }
 
 #[tokio::test]
-async fn one_function_is_a_method_and_an_endpoint_with_what_the_path_and_the_query_say() {
+async fn one_function_can_be_a_method_and_an_endpoint_with_path_and_query() {
     let bank = Bank::open().await;
     let reply = bank.get("items/a%20b?count=2").send().await;
     assert_eq!((reply.status, &reply.body["result"]), (200, &json!("a b 2")));
@@ -125,7 +125,7 @@ async fn one_function_is_a_method_and_an_endpoint_with_what_the_path_and_the_que
 }
 
 #[tokio::test]
-async fn a_request_is_answered_to_its_end_also_if_the_client_leaves() {
+async fn a_request_runs_to_its_end_even_if_the_client_leaves() {
     let (started, ended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (start, end) = (Arc::clone(&started), Arc::clone(&ended));
     let store = SqliteStore::open("sqlite::memory:").await.unwrap();

@@ -1,4 +1,4 @@
-//! Log-ins that cannot be repeated: the second factor is shown at a challenge, once.
+//! Logins that cannot be repeated: the second factor answers a challenge, once.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::accounts::Bank;
 
 impl Bank {
-    /// Logs in as after a sign-in at another service.
+    /// Logs in as after a login at another service.
     async fn sign_in_elsewhere(&self, name: &str) -> ExternalLogin {
         let user = format!("user-{name}").into();
         self.app.accounts().unwrap().log_in(&user, &Visitor::default()).await.unwrap()
@@ -29,7 +29,7 @@ impl Bank {
 }
 
 #[tokio::test]
-async fn who_has_no_second_factor_is_logged_in_at_once() {
+async fn a_user_without_a_second_factor_is_logged_in_at_once() {
     let bank = Bank::open().await;
     let ExternalLogin::LoggedIn(login) = bank.sign_in_elsewhere("alice").await else { panic!("alice was asked") };
     assert_eq!(bank.get("me").by("alice", login.token.expose()).send().await.status, 200);
@@ -55,7 +55,7 @@ async fn a_code_of_the_app_logs_in_once_and_the_client_is_trusted() {
 }
 
 #[tokio::test]
-async fn a_code_by_mail_comes_with_the_challenge_and_another_when_asked_for() {
+async fn a_code_is_emailed_with_the_challenge_and_another_on_request() {
     let bank = Bank::open().await;
     let challenge = bank.challenge("emma").await;
     assert_eq!(challenge.method.as_str(), "email");
@@ -71,7 +71,7 @@ async fn a_code_by_mail_comes_with_the_challenge_and_another_when_asked_for() {
 }
 
 #[tokio::test]
-async fn a_challenge_ends_after_five_minutes() {
+async fn a_challenge_expires_after_five_minutes() {
     let bank = Bank::open().await;
     let challenge = bank.challenge("bob").await;
     bank.clock.advance(Duration::from_secs(301));
@@ -89,7 +89,7 @@ async fn five_wrong_codes_end_a_challenge_and_count_for_the_user() {
         assert_eq!(bank.verify(&challenge.id, "wrong!").await.error(), "totp-max-attempts", "{round}");
         assert_eq!(bank.verify(&challenge.id, &bank.code()).await.error(), "error-challenge-not-found");
     }
-    // Ten wrong codes: the right one is not listened to, at whatever door.
+    // After ten wrong codes the correct one is rejected, over any transport.
     let challenge = bank.challenge("bob").await;
     assert_eq!(bank.verify(&challenge.id, &bank.code()).await.error(), "totp-max-attempts");
     let token = bank.token("bob").await;
@@ -98,7 +98,7 @@ async fn five_wrong_codes_end_a_challenge_and_count_for_the_user() {
 }
 
 #[tokio::test]
-async fn of_twenty_answers_at_once_exactly_one_logs_in() {
+async fn of_twenty_parallel_answers_exactly_one_logs_in() {
     let bank = Bank::open().await;
     let challenge = bank.challenge("bob").await;
     let code = bank.code();
@@ -107,7 +107,7 @@ async fn of_twenty_answers_at_once_exactly_one_logs_in() {
 }
 
 #[tokio::test]
-async fn ids_and_codes_of_another_kind_are_refused() {
+async fn ids_and_codes_of_the_wrong_type_are_rejected() {
     let bank = Bank::open().await;
     let challenge = bank.challenge("bob").await;
     assert_eq!(bank.verify(&"0".repeat(64), &bank.code()).await.error(), "error-challenge-not-found");

@@ -1,11 +1,11 @@
-//! Web pages of other sites may use REST when an admin says so, and no other ones.
+//! Web pages of other origins can use REST only if an admin allows it.
 
 use crate::accounts::Bank;
 
 const ALLOWED: &str = "access-control-allow-origin";
 
 #[tokio::test]
-async fn no_other_site_may_use_it_unless_a_setting_says_so() {
+async fn other_origins_are_rejected_unless_a_setting_allows_them() {
     let bank = Bank::open().await;
     let origin = "https://a.example";
     let preflight = || bank.call("OPTIONS", "/api/v1/login").header("origin", origin);
@@ -24,7 +24,7 @@ async fn no_other_site_may_use_it_unless_a_setting_says_so() {
 }
 
 #[tokio::test]
-async fn of_several_sites_those_that_are_named_may() {
+async fn only_the_listed_origins_are_allowed() {
     let bank = Bank::open().await;
     bank.set("API_Enable_CORS", true).await;
     bank.set("API_CORS_Origin", "https://a.example, https://b.example/").await;

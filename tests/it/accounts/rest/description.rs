@@ -1,9 +1,9 @@
-//! `/api/docs.json` tells of every endpoint, and of what it asks for.
+//! `/api/docs.json` describes every endpoint and its requirements.
 
 use crate::accounts::Bank;
 
 #[tokio::test]
-async fn every_endpoint_is_described_with_what_it_asks_for() {
+async fn every_endpoint_is_described_with_its_requirements() {
     let bank = Bank::open().await;
     let docs = bank.call("GET", "/api/docs.json").send().await.body;
     assert_eq!(docs["openapi"], "3.1.0");

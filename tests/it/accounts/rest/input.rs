@@ -1,10 +1,10 @@
-//! Bad input: the documented error, and nothing else.
+//! Invalid input: the documented error, and no other effect.
 
 use serde_json::json;
 
 use crate::accounts::{Bank, sha256};
 
-/// How many wrong codes it takes until the right one is not listened to any more, at an endpoint that is not gated: none of
+/// The number of wrong codes until the correct one is rejected, at an endpoint that is not gated: none of
 /// the requests may count.
 async fn counts_nothing(bank: &Bank, name: &str, token: &str) {
     let code = if name == "bob" { bank.code() } else { sha256(&format!("{name}'s password")) };
@@ -13,7 +13,7 @@ async fn counts_nothing(bank: &Bank, name: &str, token: &str) {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_json_object_are_refused() {
+async fn bodies_that_are_not_a_json_object_are_rejected() {
     let bank = Bank::open().await;
     for body in ["x", "[]", "1", "{", "\"a\"", "null", "{\"user\":"] {
         let reply = bank.post("users.forgotPassword").text(body).send().await;
@@ -28,7 +28,7 @@ async fn bodies_that_are_no_json_object_are_refused() {
 }
 
 #[tokio::test]
-async fn other_content_types_are_refused_with_415() {
+async fn other_content_types_are_rejected_with_415() {
     let bank = Bank::open().await;
     for content_type in ["text/plain", "application/xml", "multipart/form-data; boundary=x", "\u{ff}"] {
         for path in ["login", "users.forgotPassword", "method.callAnon/item"] {
@@ -39,7 +39,7 @@ async fn other_content_types_are_refused_with_415() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_long_is_refused_with_413_and_one_that_breaks_off_does_nothing() {
+async fn a_body_that_is_too_long_is_413_and_a_truncated_one_is_ignored() {
     let bank = Bank::open().await;
     let long = json!({ "email": "a".repeat(1 << 20) });
     let reply = bank.post("users.forgotPassword").json(&long).send().await;
@@ -54,7 +54,7 @@ async fn a_body_that_is_too_long_is_refused_with_413_and_one_that_breaks_off_doe
 }
 
 #[tokio::test]
-async fn who_says_twice_or_in_bytes_who_it_is_is_nobody() {
+async fn duplicate_or_non_utf8_credentials_are_rejected() {
     let bank = Bank::open().await;
     let token = bank.token("alice").await;
     let me = || bank.get("me");
@@ -78,7 +78,7 @@ async fn who_says_twice_or_in_bytes_who_it_is_is_nobody() {
 }
 
 #[tokio::test]
-async fn a_code_that_is_shown_twice_or_in_bytes_is_none_and_is_not_counted() {
+async fn duplicate_or_non_utf8_codes_are_ignored_and_not_counted() {
     let bank = Bank::open().await;
     let token = bank.token("bob").await;
     let gated = || bank.post("gated").by("bob", &token);
@@ -96,7 +96,7 @@ async fn a_code_that_is_shown_twice_or_in_bytes_is_none_and_is_not_counted() {
 }
 
 #[tokio::test]
-async fn stale_codes_do_nothing_at_endpoints_that_ask_for_none() {
+async fn stale_codes_are_ignored_by_open_endpoints() {
     let bank = Bank::open().await;
     let token = bank.token("bob").await;
     let item = json!({ "message": r#"{"msg":"method","id":"1","method":"item","params":[{"id":"x"},""]}"# });
@@ -110,7 +110,7 @@ async fn stale_codes_do_nothing_at_endpoints_that_ask_for_none() {
 }
 
 #[tokio::test]
-async fn of_a_code_in_the_parameters_and_one_in_the_headers_the_first_counts_once() {
+async fn a_code_in_the_parameters_takes_precedence_over_one_in_the_headers() {
     let bank = Bank::open().await;
     let token = bank.token("bob").await;
     let message = |code: &str| {
@@ -122,7 +122,7 @@ async fn of_a_code_in_the_parameters_and_one_in_the_headers_the_first_counts_onc
         let reply = call("wrong!").code(&bank.code(), "totp").send().await;
         assert_eq!(reply.status, 400);
     }
-    // Eight wrong codes were counted, and not sixteen: ten would be too many.
+    // Eight wrong codes were counted, not sixteen: ten would have blocked the user.
     assert_eq!(call(&bank.code()).code("wrong!", "totp").send().await.status, 200);
     let both = json!({ "user": "bob", "password": "bob's password", "code": "wrong!" });
     bank.clock.advance(std::time::Duration::from_mins(1));
@@ -131,7 +131,7 @@ async fn of_a_code_in_the_parameters_and_one_in_the_headers_the_first_counts_onc
 }
 
 #[tokio::test]
-async fn a_token_of_another_user_counts_no_attempt() {
+async fn a_token_of_another_user_is_not_counted_as_an_attempt() {
     let bank = Bank::open().await;
     let (alice, bob) = (bank.token("alice").await, bank.token("bob").await);
     for _ in 0..15 {
@@ -142,7 +142,7 @@ async fn a_token_of_another_user_counts_no_attempt() {
 }
 
 #[tokio::test]
-async fn members_of_another_type_are_refused_before_a_code_is_asked_for() {
+async fn members_of_the_wrong_type_are_rejected_before_a_code_is_required() {
     let bank = Bank::open().await;
     let token = bank.token("bob").await;
     for value in [json!(1), json!(true), json!(["a"]), json!({ "$ne": "" })] {
@@ -165,7 +165,7 @@ async fn members_of_another_type_are_refused_before_a_code_is_asked_for() {
 }
 
 #[tokio::test]
-async fn unknown_paths_are_404_and_other_verbs_405_in_json() {
+async fn unknown_paths_are_404_and_wrong_verbs_405_in_json() {
     let bank = Bank::open().await;
     let reply = bank.get("nothing.here").send().await;
     assert_eq!((reply.status, reply.error()), (404, &json!("error-endpoint-not-found")));
@@ -176,7 +176,7 @@ async fn unknown_paths_are_404_and_other_verbs_405_in_json() {
 }
 
 #[tokio::test]
-async fn answers_are_neither_kept_nor_framed_nor_guessed_at() {
+async fn answers_forbid_caching_framing_and_type_sniffing() {
     let bank = Bank::open().await;
     for reply in [bank.get("settings.public").send().await, bank.get("me").send().await, bank.get("none").send().await]
     {

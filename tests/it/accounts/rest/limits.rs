@@ -1,4 +1,4 @@
-//! How often an endpoint may be used, and what the client is told of it.
+//! Rate limits of endpoints, and the headers that report them.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn limited(calls: i64) -> Bank {
 }
 
 #[tokio::test]
-async fn a_client_is_told_what_is_left_and_then_refused_until_the_window_ends() {
+async fn headers_report_the_rest_of_the_limit_and_then_requests_are_rejected() {
     let bank = limited(2).await;
     let ends = (bank.clock.now().milliseconds() + 60_000) / 1000;
     for left in ["1", "0"] {
@@ -34,7 +34,7 @@ async fn a_client_is_told_what_is_left_and_then_refused_until_the_window_ends() 
 }
 
 #[tokio::test]
-async fn each_route_counts_for_itself_and_a_user_over_all_of_them() {
+async fn each_route_is_counted_separately_and_a_user_over_all_routes() {
     let bank = limited(2).await;
     bank.set("API_Enable_Rate_Limiter_Limit_Calls_User", 3).await;
     let alice = bank.token("alice").await;
@@ -48,7 +48,7 @@ async fn each_route_counts_for_itself_and_a_user_over_all_of_them() {
 }
 
 #[tokio::test]
-async fn what_sends_mail_or_takes_codes_without_a_log_in_has_a_limit_of_its_own() {
+async fn endpoints_that_send_mail_or_check_codes_without_a_login_have_own_limits() {
     let bank = limited(1_000).await;
     for path in [
         "users.forgotPassword",
@@ -66,7 +66,7 @@ async fn what_sends_mail_or_takes_codes_without_a_log_in_has_a_limit_of_its_own(
 }
 
 #[tokio::test]
-async fn method_call_is_counted_by_the_rules_of_methods_alone() {
+async fn method_call_is_counted_only_by_the_rules_for_methods() {
     let bank = limited(1).await;
     let message = json!({ "message": r#"{"msg":"method","id":"1","method":"item","params":[{"id":"x"}]}"# });
     for _ in 0..3 {
@@ -76,7 +76,7 @@ async fn method_call_is_counted_by_the_rules_of_methods_alone() {
 }
 
 #[tokio::test]
-async fn a_setting_turns_the_limits_off() {
+async fn a_setting_disables_the_limits() {
     let bank = limited(1).await;
     bank.set("API_Enable_Rate_Limiter", false).await;
     for _ in 0..3 {

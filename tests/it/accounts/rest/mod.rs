@@ -1,4 +1,4 @@
-//! The same over HTTP: what is answered, in which order it is checked, and what does not get through.
+//! Accounts over HTTP: answers, the order of checks, and attacks.
 
 mod addresses;
 mod calls;
@@ -26,11 +26,11 @@ pub(in crate::accounts) struct Reply {
     pub(in crate::accounts) status: u16,
     /// The status line and the headers, in lower case.
     pub(super) head: String,
-    /// Null if it is no JSON.
+    /// Null if it is not JSON.
     pub(in crate::accounts) body: Value,
 }
 
-/// A request under way to be made.
+/// A request that is being built.
 pub(in crate::accounts) struct Call<'bank> {
     bank: &'bank Bank,
     head: Vec<u8>,
@@ -38,12 +38,12 @@ pub(in crate::accounts) struct Call<'bank> {
 }
 
 impl Reply {
-    /// The value of a header; nothing if there is none.
+    /// Returns the value of a header, or `None` if it is missing.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
-    /// The code of the error.
+    /// Returns the code of the error.
     pub(in crate::accounts) fn error(&self) -> &Value {
         &self.body["errorType"]
     }
@@ -63,7 +63,7 @@ impl Bank {
         Call { bank: self, head, body: Vec::new() }
     }
 
-    /// A login token for a user, without a log-in.
+    /// Creates a login token for a user without a login.
     pub(in crate::accounts) async fn token(&self, name: &str) -> String {
         self.app.accounts().unwrap().issue_token(name).await.unwrap()
     }
@@ -78,12 +78,12 @@ impl Call<'_> {
         self
     }
 
-    /// Signed with a token of this user.
+    /// Adds a token of this user.
     pub(in crate::accounts) fn by(self, name: &str, token: &str) -> Self {
         self.header("x-auth-token", token).header("x-user-id", format!("user-{name}"))
     }
 
-    /// With a code of a second factor.
+    /// Adds a two-factor code.
     pub(super) fn code(self, code: &str, method: &str) -> Self {
         self.header("x-2fa-code", code).header("x-2fa-method", method)
     }
@@ -102,7 +102,7 @@ impl Call<'_> {
         self.send_with_length(length).await
     }
 
-    /// Says that the body has this length, and sends what there is of it.
+    /// Announces a body of this length, and sends the actual body.
     pub(super) async fn send_with_length(self, length: usize) -> Reply {
         let mut stream = TcpStream::connect(self.bank.server.address).await.unwrap();
         let mut bytes = self.head;
@@ -114,7 +114,7 @@ impl Call<'_> {
             stream.shutdown().await.unwrap();
         }
         let mut answer = Vec::new();
-        // A server that has refused may close while it is still being sent to.
+        // A server that has rejected the request may close while it is still being sent.
         let _closed = stream.read_to_end(&mut answer).await;
         let answer = String::from_utf8(answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));

@@ -1,4 +1,4 @@
-//! What is checked comes in Rocket.Chat's order: who is it, may they, not too often, can it be read, the second factor.
+//! Checks run in Rocket.Chat's order: authentication, permission, rate limit, body, second factor.
 
 use bolide::prelude::*;
 use serde_json::json;
@@ -27,7 +27,7 @@ async fn each_check_comes_before_the_next() {
 }
 
 #[tokio::test]
-async fn too_many_requests_are_refused_before_the_body_is_read_and_after_the_permission() {
+async fn the_rate_limit_is_checked_after_the_permission_and_before_the_body() {
     let bank = Bank::open().await;
     let (alice, admin) = (bank.token("alice").await, bank.token("admin").await);
     bank.set("API_Enable_Rate_Limiter", true).await;
@@ -40,7 +40,7 @@ async fn too_many_requests_are_refused_before_the_body_is_read_and_after_the_per
 }
 
 #[tokio::test]
-async fn a_path_that_means_two_things_or_nothing_is_refused_when_the_app_is_built() {
+async fn ambiguous_and_invalid_paths_are_rejected_when_the_app_is_built() {
     let refusal = |paths: &[&str]| {
         let endpoint = async |_: Context, _: serde_json::Value| Ok(1);
         let app = paths.iter().fold(App::builder(), |app, path| app.post(*path, TwoFactor::none(), endpoint));

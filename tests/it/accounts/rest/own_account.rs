@@ -1,11 +1,11 @@
-//! What users do with their own account over REST.
+//! Managing one's own account over REST.
 
 use serde_json::json;
 
 use crate::accounts::{Bank, sha256, totp_code};
 
 #[tokio::test]
-async fn me_says_what_clients_read_and_no_secret() {
+async fn me_returns_what_clients_read_and_no_secrets() {
     let bank = Bank::open().await;
     let token = bank.token("bob").await;
     let reply = bank.get("me").by("bob", &token).send().await;
@@ -23,7 +23,7 @@ async fn me_says_what_clients_read_and_no_secret() {
 }
 
 #[tokio::test]
-async fn signing_up_makes_a_user_who_can_log_in_and_says_nothing_of_others() {
+async fn a_new_user_can_log_in_and_the_answer_does_not_reveal_other_users() {
     let bank = Bank::open().await;
     let body = json!({ "username": "carol", "email": "carol@example.com", "pass": "carol's", "name": "Carol" });
     let reply = bank.post("users.register").json(&body).send().await;
@@ -43,7 +43,7 @@ async fn signing_up_makes_a_user_who_can_log_in_and_says_nothing_of_others() {
 }
 
 #[tokio::test]
-async fn a_forgotten_password_is_answered_alike_for_everybody_and_mails_are_bounded() {
+async fn forgot_password_gives_one_answer_to_all_and_mails_are_limited() {
     let bank = Bank::open().await;
     let ask = async |email: &str| bank.post("users.forgotPassword").json(&json!({ "email": email })).send().await;
     let unknown = ask("nobody@example.com").await;
@@ -57,7 +57,7 @@ async fn a_forgotten_password_is_answered_alike_for_everybody_and_mails_are_boun
 }
 
 #[tokio::test]
-async fn an_app_is_set_up_and_taken_away_by_its_endpoints() {
+async fn an_app_can_be_set_up_and_removed_over_rest() {
     let bank = Bank::open().await;
     let token = bank.token("alice").await;
     let enable = || bank.post("users.enableTotp").by("alice", &token);
@@ -79,7 +79,7 @@ async fn an_app_is_set_up_and_taken_away_by_its_endpoints() {
 }
 
 #[tokio::test]
-async fn other_log_ins_end_and_ones_own_does_not() {
+async fn other_logins_end_and_the_current_one_stays() {
     let bank = Bank::open().await;
     for path in ["users.removeOtherTokens", "users.logoutOtherClients"] {
         let (own, other) = (bank.token("alice").await, bank.token("alice").await);

@@ -1,4 +1,4 @@
-//! The change of one's own profile: names at once, an address or a password with a second factor. Over DDP and REST alike.
+//! Changing one's own profile: names at once, the address or password with a second factor, over DDP and REST.
 
 use bolide::prelude::*;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ impl Bank {
 }
 
 #[tokio::test]
-async fn names_change_without_a_question_and_stale_codes_are_not_counted() {
+async fn names_change_without_a_challenge_and_stale_codes_are_not_counted() {
     let bank = Bank::open().await;
     let token = bank.token("bob").await;
     for number in 0..15 {
@@ -35,7 +35,7 @@ async fn names_change_without_a_question_and_stale_codes_are_not_counted() {
 }
 
 #[tokio::test]
-async fn another_address_needs_a_second_factor_and_has_yet_to_be_verified() {
+async fn a_new_address_requires_a_second_factor_and_is_unverified() {
     let bank = Bank::open().await;
     let token = bank.token("bob").await;
     assert_eq!(bank.post("gated").by("bob", &token).code(&bank.code(), "totp").send().await.status, 200);
@@ -54,7 +54,7 @@ async fn another_address_needs_a_second_factor_and_has_yet_to_be_verified() {
 }
 
 #[tokio::test]
-async fn another_password_ends_other_log_ins_and_the_trust_in_ones_own() {
+async fn a_new_password_ends_other_logins_and_the_trust_of_the_current_one() {
     let bank = Bank::open().await;
     let (own, other) = (bank.token("bob").await, bank.token("bob").await);
     let data = json!({ "newPassword": "bob's new password" });
@@ -70,7 +70,7 @@ async fn another_password_ends_other_log_ins_and_the_trust_in_ones_own() {
 }
 
 #[tokio::test]
-async fn the_present_password_counts_where_there_is_no_other_factor() {
+async fn the_current_password_is_accepted_if_there_is_no_other_factor() {
     let bank = Bank::open().await;
     let token = bank.token("alice").await;
     let data = |present: &str| json!({ "newPassword": "new", "currentPassword": sha256(present) });
@@ -86,7 +86,7 @@ async fn the_present_password_counts_where_there_is_no_other_factor() {
 }
 
 #[tokio::test]
-async fn a_token_that_bypasses_the_second_factor_is_asked_too() {
+async fn bypass_tokens_are_challenged_too() {
     let bank = Bank::open().await;
     let mut bob = bank.log_in("bob").await;
     let options = json!([{ "tokenName": "bot", "bypassTwoFactor": true }, { "twoFactorCode": bank.code(), "twoFactorMethod": "totp" }]);
@@ -97,7 +97,7 @@ async fn a_token_that_bypasses_the_second_factor_is_asked_too() {
 }
 
 #[tokio::test]
-async fn what_somebody_else_has_cannot_be_had_and_then_nothing_changes() {
+async fn a_name_or_address_in_use_is_rejected_and_nothing_changes() {
     let bank = Bank::open().await;
     let token = bank.token("bob").await;
     let data = json!({ "username": "robert", "email": "ALICE@example.com" });
@@ -118,7 +118,7 @@ async fn what_somebody_else_has_cannot_be_had_and_then_nothing_changes() {
 }
 
 #[tokio::test]
-async fn over_ddp_the_code_comes_as_last_parameter_or_not_at_all() {
+async fn over_ddp_the_code_is_accepted_only_as_the_last_parameter() {
     let bank = Bank::open().await;
     let mut bob = bank.log_in("bob").await;
     assert_eq!(result(&bob.ask("saveUserProfile", json!([{ "realname": "Robert" }, {}])).await), true);
@@ -133,7 +133,7 @@ async fn over_ddp_the_code_comes_as_last_parameter_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn the_present_password_in_the_settings_is_no_code_over_ddp() {
+async fn the_current_password_in_the_settings_is_not_a_code_over_ddp() {
     let bank = Bank::open().await;
     let mut alice = bank.log_in("alice").await;
     let settings = json!({ "newPassword": "new", "currentPassword": sha256("alice's password") });
@@ -141,7 +141,7 @@ async fn the_present_password_in_the_settings_is_no_code_over_ddp() {
 }
 
 #[tokio::test]
-async fn a_method_asks_only_if_its_policy_says_that_it_may() {
+async fn a_method_can_only_ask_on_demand_if_its_policy_says_so() {
     let app = App::builder()
         .method("may", TwoFactor::required().on_demand(), async |me: SignedIn, asks: bool| {
             if asks {

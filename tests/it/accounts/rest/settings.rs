@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::accounts::{Bank, sha256};
 
 #[tokio::test]
-async fn everybody_reads_the_public_settings_and_admins_all() {
+async fn all_clients_can_read_public_settings_and_admins_all_settings() {
     let bank = Bank::open().await;
     let (alice, admin) = (bank.token("alice").await, bank.token("admin").await);
     let public = bank.get("settings.public").send().await;
@@ -20,7 +20,7 @@ async fn everybody_reads_the_public_settings_and_admins_all() {
 }
 
 #[tokio::test]
-async fn several_settings_change_together_or_not_at_all_and_each_time_a_code_is_asked_for() {
+async fn several_settings_change_atomically_and_each_time_require_a_code() {
     let bank = Bank::open().await;
     let admin = bank.token("admin").await;
     let change =

@@ -1,4 +1,4 @@
-//! Tokens over REST: how they are made, seen and used, and when they end.
+//! Tokens over REST: creation, listing, use and expiry.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ async fn personal_token(bank: &Bank, token: &str, name: &str) -> String {
     call.send().await.body["token"].as_str().unwrap().to_owned()
 }
 
-/// Looks until something is there.
+/// Polls until a value is present.
 async fn eventually<Output>(look: impl AsyncFn() -> Option<Output>) -> Output {
     let looking = async {
         loop {
@@ -31,7 +31,7 @@ async fn listed(bank: &Bank, token: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_use_of_a_token_is_noted_at_most_once_a_minute() {
+async fn the_use_of_a_token_is_recorded_at_most_once_a_minute() {
     let bank = Bank::open().await;
     let session = bank.token("alice").await;
     let token = personal_token(&bank, &session, "bot").await;
@@ -48,7 +48,7 @@ async fn the_use_of_a_token_is_noted_at_most_once_a_minute() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_removed_or_replaced_counts_no_more_at_once() {
+async fn a_removed_or_replaced_token_is_invalid_at_once() {
     let bank = Bank::open().await;
     let session = bank.token("alice").await;
     let first = personal_token(&bank, &session, "bot").await;
@@ -67,7 +67,7 @@ async fn a_token_that_was_removed_or_replaced_counts_no_more_at_once() {
 }
 
 #[tokio::test]
-async fn a_user_who_may_not_log_in_any_more_is_nobody_at_once() {
+async fn tokens_of_a_deactivated_user_are_rejected_at_once() {
     let bank = Bank::open().await;
     let token = bank.token("alice").await;
     assert_eq!(bank.get("me").by("alice", &token).send().await.status, 200);

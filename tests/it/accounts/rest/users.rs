@@ -1,11 +1,11 @@
-//! What admins do with users, and others do not.
+//! Managing users, which only admins can do.
 
 use serde_json::json;
 
 use crate::accounts::{Bank, sha256};
 
 #[tokio::test]
-async fn admins_see_all_users_in_pages_without_secrets_and_others_see_nobody() {
+async fn admins_see_all_users_in_pages_without_secrets_and_others_see_none() {
     let bank = Bank::open().await;
     let (alice, admin) = (bank.token("alice").await, bank.token("admin").await);
     let page = bank.get("users.list?count=2&offset=1").by("admin", &admin).send().await;
@@ -40,7 +40,7 @@ async fn a_user_is_found_by_name_and_by_id() {
 }
 
 #[tokio::test]
-async fn an_app_is_taken_away_by_its_owner_or_an_admin_and_ends_all_log_ins() {
+async fn removing_an_app_by_owner_or_admin_ends_all_logins() {
     let bank = Bank::open().await;
     let (alice, bob, admin) = (bank.token("alice").await, bank.token("bob").await, bank.token("admin").await);
     let reset = |body: serde_json::Value| bank.post("users.resetTOTP").json(&body);
