@@ -1,4 +1,4 @@
-//! The application of `examples/conformance_server`, in this process.
+//! The application of `examples/conformance_server`, in the test process.
 
 use bolide::accounts::Accounts;
 use bolide::accounts::password::HashingCost;
@@ -18,17 +18,17 @@ mod publications;
 #[path = "../../examples/conformance_server/script.rs"]
 mod script;
 
-/// The application as its own program builds it, but without accounts.
+/// The application as its program builds it, but without accounts.
 pub(crate) fn application() -> App {
     register(App::builder()).build().expect("the application fits together")
 }
 
-/// The application with its users, which sends its mail to `smtp_url`. Its hashes are cheap: many log in.
+/// The application with its users, which sends mail to `smtp_url`. Its hashes are cheap, because many users log in.
 pub(crate) async fn application_with_users(smtp_url: &str) -> App {
     application_with_users_at(MovableClock::default(), smtp_url).await
 }
 
-/// The same by a clock of the test's own.
+/// The same with a clock that the test controls.
 pub(crate) async fn application_with_users_at(clock: MovableClock, smtp_url: &str) -> App {
     let store = SqliteStore::open("sqlite::memory:").await.expect("a store");
     let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.expect("accounts");
@@ -43,7 +43,7 @@ pub(crate) async fn application_with_users_at(clock: MovableClock, smtp_url: &st
     app
 }
 
-/// Adds all methods and publications of the application that need no accounts.
+/// Adds the methods and publications of the application that do not need accounts.
 pub(crate) fn register(app: AppBuilder) -> AppBuilder {
     register_at(app, MovableClock::default())
 }

@@ -1,4 +1,4 @@
-//! Clients that mean harm: whatever they send, the server neither panics nor hangs, and keeps no session of theirs.
+//! Hostile clients: whatever they send, the server does not panic or hang, and does not keep their sessions.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use crate::raw::{Raw, TEXT, frame};
 use crate::server::Server;
 use crate::waiting::until;
 
-/// A server of which nobody's session outlives its socket, in the thread of the test, whose panics are counted.
+/// A server whose sessions end with their socket. It runs in the thread of the test, where panics are counted.
 struct Victim {
     server: Server,
 }
@@ -40,7 +40,7 @@ impl Victim {
         Client::connect(self.server.address).await
     }
 
-    /// The server is as it was.
+    /// Checks that the server still works and keeps no sessions.
     async fn expect_unharmed(self) {
         let mut client = self.connect().await;
         assert_eq!(client.ask("add", json!([1, 2])).await["result"], json!(3));
@@ -61,7 +61,7 @@ fn count_panics_of_this_thread() {
     });
 }
 
-/// What may stand where something else is expected.
+/// Values that are sent instead of the expected one.
 fn oddities() -> Vec<String> {
     let long = format!("\"{}\"", "x".repeat(100_000));
     let values = [
@@ -106,7 +106,7 @@ fn oddities() -> Vec<String> {
     values.into_iter().map(str::to_owned).chain([long]).collect()
 }
 
-/// Messages with something odd in the place of one member each.
+/// Messages with one unexpected member each.
 fn odd_messages() -> Vec<String> {
     let templates = [
         json!({"msg": "method", "id": "1", "method": "echo", "params": [1], "randomSeed": "s"}),
@@ -135,7 +135,7 @@ fn odd_versions(template: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn messages_with_any_value_in_any_place_do_no_harm() {
+async fn messages_with_unexpected_members_do_no_harm() {
     let victim = Victim::start().await;
     let mut client = victim.connect().await;
     for message in odd_messages() {
@@ -147,7 +147,7 @@ async fn messages_with_any_value_in_any_place_do_no_harm() {
 }
 
 #[tokio::test]
-async fn parameters_of_any_kind_do_no_harm() {
+async fn unexpected_parameters_do_no_harm() {
     let victim = Victim::start().await;
     let mut client = victim.connect().await;
     let names = ["echo", "add", "failWith", "randomIds", "setUserId", "updateItem", "removeItem", "broadcast"];
@@ -179,7 +179,7 @@ async fn any_message_before_connect_does_no_harm() {
 }
 
 #[tokio::test]
-async fn messages_cut_off_anywhere_do_no_harm() {
+async fn truncated_messages_do_no_harm() {
     let victim = Victim::start().await;
     let mut client = victim.connect().await;
     let message = r#"{"msg":"method","id":"1","method":"echo","params":[{"$date":1},"é\u00e9\ud83d\ude00"]}"#;
@@ -209,7 +209,7 @@ async fn names_and_ids_of_a_megabyte_are_answered() {
 }
 
 #[tokio::test]
-async fn names_of_javascript_are_names_like_others() {
+async fn javascript_property_names_are_ordinary_names() {
     let victim = Victim::start().await;
     let mut client = victim.connect().await;
     for name in ["__proto__", "constructor", "toString", "\0", "\u{feff}", "\u{2028}", "💥", " "] {
@@ -225,7 +225,7 @@ async fn names_of_javascript_are_names_like_others() {
 }
 
 #[tokio::test]
-async fn connecting_again_and_again_opens_one_session() {
+async fn repeated_connect_messages_open_one_session() {
     let victim = Victim::start().await;
     let mut client = Client::open(victim.server.address).await;
     for _ in 0..100 {
@@ -241,7 +241,7 @@ async fn connecting_again_and_again_opens_one_session() {
 }
 
 #[tokio::test]
-async fn sockets_that_are_dropped_at_any_point_of_a_conversation_leave_nothing_behind() {
+async fn sockets_dropped_at_any_point_of_a_conversation_leak_nothing() {
     let victim = Victim::start().await;
     let conversation = [
         frame(TEXT, connect().to_string().as_bytes()),
@@ -259,7 +259,7 @@ async fn sockets_that_are_dropped_at_any_point_of_a_conversation_leave_nothing_b
 }
 
 #[tokio::test]
-async fn a_close_during_a_method_leaves_nothing_behind() {
+async fn a_close_during_a_method_leaks_nothing() {
     let victim = Victim::start().await;
     for _ in 0..50 {
         let mut client = victim.connect().await;
@@ -272,7 +272,7 @@ async fn a_close_during_a_method_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn subscriptions_whose_client_leaves_at_once_leave_nothing_behind() {
+async fn subscriptions_whose_client_leaves_at_once_leak_nothing() {
     let victim = Victim::start().await;
     for _ in 0..50 {
         let mut client = victim.connect().await;
@@ -291,7 +291,7 @@ async fn random_bytes_do_no_harm() {
     for _ in 0..500 {
         let mut noise = [0; 64];
         chance.fill_bytes(&mut noise);
-        // Masked, or it would not be looked at.
+        // Masked, because the server would not read an unmasked frame.
         noise[1] |= 0x80;
         let mut raw = Raw::upgraded(victim.server.address).await;
         raw.send(&noise).await;
@@ -299,9 +299,9 @@ async fn random_bytes_do_no_harm() {
     victim.expect_unharmed().await;
 }
 
-/// Many clients that do anything at any time, some of them leaving in the middle of it. Who stays is answered.
+/// Many clients send random messages, and some leave at random. Those that stay get their answers.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crowd_that_does_anything_at_once_leaves_nothing_behind() {
+async fn a_crowd_of_random_clients_leaks_nothing() {
     let limits = Limits { resume_grace: Duration::from_millis(20), ..Limits::default() };
     let app = register(App::builder()).limits(limits).build().expect("the app fits together");
     let server = Server::start(app).await;
@@ -352,7 +352,7 @@ fn anything(chance: &mut StdRng, number: u32) -> Value {
 }
 
 #[tokio::test]
-async fn a_panic_in_a_hook_of_the_application_harms_no_connection() {
+async fn a_panic_in_an_application_hook_does_not_affect_connections() {
     let app = App::builder()
         .method("add", TwoFactor::none(), async |_: Context, a: f64, b: f64| Ok(a + b))
         .on_connection(|connection| {

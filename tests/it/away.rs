@@ -1,4 +1,4 @@
-//! What becomes of a session while its client is away, beyond what `protocol/conformance/resumption.json` says.
+//! Sessions whose client is away, beyond the cases in `protocol/conformance/resumption.json`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::waiting::until;
 
 const MESSAGES: usize = 10;
 
-/// A stream with one listener, and what ends when it does.
+/// A stream with one listener, and a signal for its end.
 struct Listening {
     app: App,
     stream: Stream,
@@ -61,7 +61,7 @@ impl Listening {
 }
 
 #[tokio::test]
-async fn what_is_sent_meanwhile_comes_in_order_after_connected() {
+async fn messages_sent_meanwhile_arrive_in_order_after_connected() {
     let (listening, subscriber) = Listening::start(Limits { resume_messages: MESSAGES, ..Limits::default() }).await;
     let away = subscriber.cut();
     listening.emit(MESSAGES);
@@ -77,7 +77,7 @@ async fn what_is_sent_meanwhile_comes_in_order_after_connected() {
 }
 
 #[tokio::test]
-async fn one_message_more_than_may_wait_ends_the_session() {
+async fn one_waiting_message_over_the_limit_ends_the_session() {
     let (listening, subscriber) = Listening::start(Limits { resume_messages: MESSAGES, ..Limits::default() }).await;
     let away = subscriber.cut();
     listening.emit(MESSAGES + 1);
@@ -89,7 +89,7 @@ async fn one_message_more_than_may_wait_ends_the_session() {
 }
 
 #[tokio::test]
-async fn a_client_that_stays_away_too_long_ends_its_session() {
+async fn a_client_that_stays_away_too_long_loses_its_session() {
     let grace = Duration::from_millis(50);
     let (listening, subscriber) = Listening::start(Limits { resume_grace: grace, ..Limits::default() }).await;
     let away = subscriber.cut();
@@ -99,14 +99,14 @@ async fn a_client_that_stays_away_too_long_ends_its_session() {
 }
 
 #[tokio::test]
-async fn a_client_that_says_goodbye_ends_its_session_at_once() {
+async fn a_client_that_disconnects_ends_its_session_at_once() {
     let (listening, subscriber) = Listening::start(Limits::default()).await;
     subscriber.leave().await;
     listening.expect_end().await;
 }
 
 #[tokio::test]
-async fn a_server_without_grace_ends_sessions_at_once() {
+async fn without_a_grace_period_sessions_end_at_once() {
     let grace = Duration::ZERO;
     let (listening, subscriber) = Listening::start(Limits { resume_grace: grace, ..Limits::default() }).await;
     drop(subscriber);
@@ -114,7 +114,7 @@ async fn a_server_without_grace_ends_sessions_at_once() {
 }
 
 #[tokio::test]
-async fn documents_and_subscriptions_are_the_same_after_a_return() {
+async fn documents_and_subscriptions_survive_a_resumption() {
     let items: Collection = Collection::new("items");
     let insert = |id: &str| items.insert(id, &[].into_iter().collect()).expect("a new document");
     let published = items.clone();
@@ -140,7 +140,7 @@ async fn documents_and_subscriptions_are_the_same_after_a_return() {
 }
 
 #[tokio::test]
-async fn a_session_takes_the_address_of_its_new_socket() {
+async fn a_resumed_session_has_the_address_of_its_new_socket() {
     let app = App::builder()
         .forwarded_count(1)
         .method("address", TwoFactor::none(), async |context: Context| {

@@ -1,4 +1,4 @@
-//! The bus: apps that share one see each other's changes, and tell nobody what they were told.
+//! The bus: apps that share one receive each other's changes, and do not repeat what they received.
 
 use std::sync::Arc;
 
@@ -73,7 +73,7 @@ async fn nodes_see_each_others_changes_and_events_once() {
 }
 
 #[tokio::test]
-async fn what_is_said_elsewhere_and_changes_nothing_is_not_sent() {
+async fn messages_from_other_nodes_that_change_nothing_are_not_sent_to_clients() {
     let bus = LocalBus::default();
     let (here, there) = (Node::join(bus.clone()), Node::join(bus));
     here.insert("1", 1);
@@ -83,13 +83,13 @@ async fn what_is_said_elsewhere_and_changes_nothing_is_not_sent() {
 }
 
 #[tokio::test]
-async fn apps_without_a_common_bus_do_not_hear_each_other() {
+async fn apps_without_a_common_bus_are_independent() {
     let (here, there) = (Node::join(LocalBus::default()), Node::join(LocalBus::default()));
     here.insert("1", 1);
     assert!(there.items.is_empty());
 }
 
-/// Keeps what a node says, and how to tell it something.
+/// Records what a node publishes, and can deliver messages to it.
 #[derive(Clone, Default)]
 struct Recorder {
     said: Arc<Mutex<Vec<BusEvent>>>,
@@ -113,7 +113,7 @@ impl Recorder {
 }
 
 #[tokio::test]
-async fn a_node_does_not_say_again_what_it_was_told() {
+async fn a_node_does_not_repeat_messages_from_others() {
     let bus = Recorder::default();
     let node = Node::join(bus.clone());
     let mut subscriber = node.subscriber().await;
@@ -125,7 +125,7 @@ async fn a_node_does_not_say_again_what_it_was_told() {
 }
 
 #[tokio::test]
-async fn a_node_takes_no_harm_from_what_it_does_not_know() {
+async fn unknown_messages_do_not_harm_a_node() {
     let bus = Recorder::default();
     let node = Node::join(bus.clone());
     let mut subscriber = node.subscriber().await;
@@ -138,7 +138,7 @@ async fn a_node_takes_no_harm_from_what_it_does_not_know() {
 }
 
 #[test]
-fn a_node_says_its_changes_in_their_order() {
+fn a_node_publishes_its_changes_in_order() {
     let bus = LocalBus::default();
     let (here, there) = (Node::join(bus.clone()), Node::join(bus));
     std::thread::scope(|scope| {
@@ -158,7 +158,7 @@ fn a_node_says_its_changes_in_their_order() {
 }
 
 #[test]
-fn nodes_that_write_at_the_same_time_do_not_wait_for_each_other_for_ever() {
+fn nodes_that_write_at_the_same_time_do_not_deadlock() {
     let bus = LocalBus::default();
     let nodes = [Node::join(bus.clone()), Node::join(bus)];
     std::thread::scope(|scope| {

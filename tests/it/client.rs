@@ -1,4 +1,4 @@
-//! A small DDP client over a real socket. Whatever it waits for has to come soon.
+//! A small DDP client over a real socket. Everything that it waits for has a short timeout.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::waiting::{A_MOMENT, SOON};
 
-/// A client. Dropping it cuts the socket.
+/// A client. Dropping it drops the socket.
 pub(crate) struct Client<Io = TcpStream> {
     to_server: SplitSink<WebSocketStream<Io>, Message>,
     from_server: SplitStream<WebSocketStream<Io>>,
@@ -23,12 +23,12 @@ pub(crate) struct Client<Io = TcpStream> {
 }
 
 impl Client {
-    /// Opens a WebSocket and says nothing on it.
+    /// Opens a WebSocket and sends nothing.
     pub(crate) async fn open(address: SocketAddr) -> Self {
         Self::open_with(address, format!("ws://{address}/websocket")).await
     }
 
-    /// Opens a WebSocket by a request of one's own.
+    /// Opens a WebSocket with a custom request.
     pub(crate) async fn open_with(address: SocketAddr, request: impl IntoClientRequest + Unpin) -> Self {
         let stream = TcpStream::connect(address).await.expect("a listening server");
         Self::open_over(stream, request).await
@@ -41,7 +41,7 @@ impl Client {
         client
     }
 
-    /// Comes back to an older session, or so it hopes.
+    /// Tries to resume an older session.
     pub(crate) async fn come_back(address: SocketAddr, session: &str, received: u64) -> Self {
         let mut client = Self::open(address).await;
         client.send(resume(session, received)).await;
@@ -70,7 +70,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         connected["session"].as_str().expect("a session's id").clone_into(&mut self.session);
     }
 
-    /// The id of the session.
+    /// Returns the id of the session.
     pub(crate) fn session(&self) -> &str {
         &self.session
     }
@@ -92,13 +92,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         self.send(call(id, method, params)).await;
     }
 
-    /// Calls a method and gives its `result` message.
+    /// Calls a method and returns its `result` message.
     pub(crate) async fn ask(&mut self, method: &str, params: Value) -> Value {
         self.call("asked", method, params).await;
         self.answer("asked").await
     }
 
-    /// Sends messages and reads at the same time, until there is a `result` for each. Gives the ids in order.
+    /// Sends messages and reads at the same time, until each has a `result`. Returns the ids in order.
     pub(crate) async fn ask_all(&mut self, messages: Vec<Value>) -> Vec<String> {
         let count = messages.len();
         let send_all = async {
@@ -120,8 +120,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         futures::join!(send_all, read_all).1
     }
 
-    /// Sends a message again and again until the server takes no more, or so much was sent that it never will stop.
-    /// Says how many bytes it took.
+    /// Sends a message repeatedly until the server stops reading, or until it is clear that it will not stop.
+    /// Returns the number of bytes sent.
     pub(crate) async fn send_until_blocked(&mut self, message: &Message, at_most: usize) -> usize {
         let mut sent = 0;
         while sent < at_most {
@@ -134,7 +134,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         sent
     }
 
-    /// Asks for a `pong`, and waits for it. What was sent before has been read by then.
+    /// Sends a `ping` and waits for the `pong`. Earlier messages have been read by then.
     pub(crate) async fn ping(&mut self) {
         self.send(json!({"msg": "ping", "id": "are you there"})).await;
         let pong = Message::text(r#"{"msg":"pong","id":"are you there"}"#);
@@ -148,7 +148,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         }
     }
 
-    /// The `result` message of a call. Other messages are passed over.
+    /// Returns the `result` message of a call, skipping other messages.
     pub(crate) async fn answer(&mut self, id: &str) -> Value {
         loop {
             let message = self.next().await;
@@ -158,40 +158,40 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         }
     }
 
-    /// The next message of the server, which does not close the connection.
+    /// Returns the next message from the server. Fails if the connection is closed.
     pub(crate) async fn next(&mut self) -> Value {
         as_message(self.next_frame().await)
     }
 
-    /// The next frame; nothing once the socket is gone.
+    /// Returns the next frame, or `None` if the socket is closed.
     pub(crate) async fn next_frame(&mut self) -> Option<Message> {
         next_frame(&mut self.from_server).await
     }
 
-    /// The code with which the server closes the connection; whatever comes before is passed over.
+    /// Returns the code with which the server closes the connection, skipping other frames.
     pub(crate) async fn close_code(&mut self) -> u16 {
         close_code(&mut self.from_server).await
     }
 
-    /// Sends a frame for which the server closes the connection, perhaps before it has read all of it. Gives the code.
+    /// Sends a frame for which the server closes the connection, perhaps before reading all of it. Returns the code.
     pub(crate) async fn close_code_after(&mut self, frame: Message) -> u16 {
         let Self { to_server, from_server, .. } = self;
         let send = async { drop(to_server.send(frame).await) };
         futures::join!(send, close_code(from_server)).1
     }
 
-    /// Closes the connection and waits until the server has done so too.
+    /// Closes the connection and waits until the server has closed it too.
     pub(crate) async fn leave(mut self) {
         self.send_frame(Message::Close(None)).await;
         self.wait_for_end().await;
     }
 
-    /// Waits until the socket is gone.
+    /// Waits until the socket is closed.
     pub(crate) async fn wait_for_end(&mut self) {
         while self.next_frame().await.is_some() {}
     }
 
-    /// Says goodbye with a code of one's own, and gives the server's answer.
+    /// Closes with this code, and returns the code in the server's answer.
     pub(crate) async fn close_with(mut self, close: Option<CloseFrame>) -> Option<CloseFrame> {
         self.send_frame(Message::Close(close)).await;
         match self.next_frame().await {
@@ -201,12 +201,12 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
     }
 }
 
-/// The message that opens a session.
+/// Returns the message that opens a session.
 pub(crate) fn connect() -> Value {
     json!({"msg": "connect", "version": "1", "support": ["1"]})
 }
 
-/// The message that comes back to a session.
+/// Returns the message that resumes a session.
 pub(crate) fn resume(session: &str, received: u64) -> Value {
     json!({
         "msg": "connect",
@@ -217,7 +217,7 @@ pub(crate) fn resume(session: &str, received: u64) -> Value {
     })
 }
 
-/// The message that calls a method.
+/// Returns the message that calls a method.
 pub(crate) fn call(id: &str, method: &str, params: Value) -> Value {
     let mut message = json!({"msg": "method", "id": id, "method": method});
     message["params"] = params;

@@ -15,7 +15,7 @@ async fn connect(server: &Server) -> Client {
 }
 
 #[tokio::test]
-async fn results_are_read_as_the_type_that_is_asked_for() {
+async fn results_are_read_as_the_requested_type() {
     let server = Server::start(application()).await;
     let client = connect(&server).await;
     let sum: f64 = soon(client.call("add", &(1, 2)).into_future()).await.expect("a sum");
@@ -29,7 +29,7 @@ async fn results_are_read_as_the_type_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn errors_keep_what_the_wire_says() {
+async fn errors_keep_code_reason_and_details() {
     let server = Server::start(application()).await;
     let client = connect(&server).await;
     let outcome = client.call::<Value>("failWith", &("no-tea", "There is no tea", json!({"pots": 0}))).await;
@@ -40,7 +40,7 @@ async fn errors_keep_what_the_wire_says() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_or_read_is_an_error_of_its_own() {
+async fn serialisation_and_deserialisation_errors_are_distinct() {
     let server = Server::start(application()).await;
     let client = connect(&server).await;
     assert!(matches!(client.call::<Value>("echo", &"no array").await, Err(CallError::Parameters(_))));
@@ -48,7 +48,7 @@ async fn what_cannot_be_sent_or_read_is_an_error_of_its_own() {
 }
 
 #[tokio::test]
-async fn calls_that_are_awaited_together_run_together_however_few_may() {
+async fn parallel_calls_run_in_parallel_up_to_the_limit() {
     let server = Server::start(application()).await;
     let limits = ClientLimits { calls: 3, ..ClientLimits::default() };
     let client = Client::builder(&server.url()).limits(limits).connect().await.expect("a session");
@@ -58,7 +58,7 @@ async fn calls_that_are_awaited_together_run_together_however_few_may() {
 }
 
 #[tokio::test]
-async fn a_dropped_call_harms_no_other() {
+async fn a_dropped_call_does_not_affect_others() {
     let server = Server::start(application()).await;
     let client = connect(&server).await;
     let mut slow = client.call::<u64>("sleep", &(50,)).into_future();
@@ -69,7 +69,7 @@ async fn a_dropped_call_harms_no_other() {
 }
 
 #[tokio::test]
-async fn a_subscription_gives_what_there_is_and_then_what_changes() {
+async fn a_subscription_yields_the_documents_and_then_the_changes() {
     let server = Server::start(application()).await;
     let client = connect(&server).await;
     let id: String = client.call("insertItem", &(json!({"name": "tea"}),)).await.expect("an id");
@@ -89,7 +89,7 @@ async fn a_subscription_gives_what_there_is_and_then_what_changes() {
 }
 
 #[tokio::test]
-async fn what_a_call_changed_has_changed_here_when_it_returns() {
+async fn changes_made_by_a_call_have_arrived_when_it_returns() {
     let server = Server::start(application()).await;
     let client = connect(&server).await;
     let items = client.subscribe("items", &()).expect("a subscription");
@@ -104,7 +104,7 @@ async fn what_a_call_changed_has_changed_here_when_it_returns() {
 }
 
 #[tokio::test]
-async fn documents_go_with_the_last_subscription_to_them() {
+async fn documents_are_removed_with_the_last_subscription_to_them() {
     let server = Server::start(application()).await;
     let client = connect(&server).await;
     let ticks = client.subscribe("tick", &(3,)).expect("a subscription");
@@ -115,7 +115,7 @@ async fn documents_go_with_the_last_subscription_to_them() {
 }
 
 #[tokio::test]
-async fn a_subscription_that_fails_says_why() {
+async fn a_failed_subscription_reports_the_reason() {
     let server = Server::start(application()).await;
     let client = connect(&server).await;
     let unknown = client.subscribe("noSuchThing", &()).expect("a subscription");
@@ -125,7 +125,7 @@ async fn a_subscription_that_fails_says_why() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_not_read_begins_anew_and_ends_with_what_there_is() {
+async fn a_change_stream_that_falls_behind_restarts_with_the_current_documents() {
     let server = Server::start(application()).await;
     let limits = ClientLimits { changes: 4, ..ClientLimits::default() };
     let client = Client::builder(&server.url()).limits(limits).connect().await.expect("a session");
@@ -139,7 +139,7 @@ async fn a_stream_that_is_not_read_begins_anew_and_ends_with_what_there_is() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_closed_says_so_to_all_that_wait() {
+async fn closing_a_client_fails_everything_that_waits() {
     let server = Server::start(application()).await;
     let client = connect(&server).await;
     let mut changes = client.changes();
@@ -152,7 +152,7 @@ async fn a_client_that_is_closed_says_so_to_all_that_wait() {
 }
 
 #[tokio::test]
-async fn more_documents_than_the_limit_are_not_kept() {
+async fn documents_over_the_limit_are_not_kept() {
     let server = Server::start(application()).await;
     let limits = ClientLimits { documents: 5, ..ClientLimits::default() };
     let client = Client::builder(&server.url()).limits(limits).connect().await.expect("a session");
@@ -163,7 +163,7 @@ async fn more_documents_than_the_limit_are_not_kept() {
 }
 
 #[tokio::test]
-async fn who_cannot_connect_learns_why() {
+async fn a_failed_connection_reports_the_reason() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let nobody = format!("ws://{}", listener.local_addr().expect("an address"));
     drop(listener);

@@ -20,24 +20,24 @@ use crate::client_two_factor::{self, Porter};
 use crate::server::Server;
 use crate::waiting::{soon, until};
 
-/// What a proxy does to the bytes of a connection.
+/// A fault that the proxy causes in a connection.
 #[derive(Clone, Copy, Debug, Default)]
 struct Fault {
-    /// Cuts the connection after so many bytes to the client.
+    /// Cuts the connection after this number of bytes to the client.
     cut_after_to_client: Option<usize>,
-    /// Cuts the connection after so many bytes to the server.
+    /// Cuts the connection after this number of bytes to the server.
     cut_after_to_server: Option<usize>,
-    /// Hands on so many bytes at once.
+    /// Forwards this number of bytes at a time.
     chunk: Option<usize>,
-    /// Falls silent instead of cutting.
+    /// Stops forwarding instead of cutting the connection.
     stalls: bool,
 }
 
-/// A proxy. The first connections have the faults that are given, the others none.
+/// A proxy. The first connections have the given faults; later ones have none.
 struct Proxy {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
-    /// Cuts all connections whenever it changes.
+    /// Cuts all connections when it changes.
     cut: watch::Sender<u64>,
 }
 
@@ -94,7 +94,7 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, limit: Option<usi
     }
 }
 
-/// How often each call has run, by its number.
+/// The number of runs of each call, by its number.
 pub(crate) type Runs = Arc<Mutex<Vec<usize>>>;
 
 pub(crate) async fn counting_server(runs: &Runs) -> Server {
@@ -132,8 +132,8 @@ async fn hold_a_conversation_through(server: &Server, runs: &Runs, fault: Fault,
     hold_a_conversation(server, &proxy.url(), runs, fault, first).await;
 }
 
-/// Calls and a subscription at `url`, on the way to which there is a fault; then what has run and what the client has must
-/// agree with what it was told.
+/// Makes calls and a subscription at `url`, through a fault. Afterwards, the calls that ran and the client's documents
+/// must agree with the answers.
 pub(crate) async fn hold_a_conversation(
     server: &Server,
     url: &str,
@@ -170,7 +170,7 @@ pub(crate) async fn hold_a_conversation(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wherever_the_way_to_the_client_is_cut_no_call_is_lost_and_none_runs_twice() {
+async fn a_cut_on_the_way_to_the_client_loses_no_call_and_repeats_none() {
     let runs = Runs::default();
     let server = counting_server(&runs).await;
     for (round, cut_after) in (130..1700).step_by(53).enumerate() {
@@ -180,7 +180,7 @@ async fn wherever_the_way_to_the_client_is_cut_no_call_is_lost_and_none_runs_twi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wherever_the_way_to_the_server_is_cut_no_call_is_lost_and_none_runs_twice() {
+async fn a_cut_on_the_way_to_the_server_loses_no_call_and_repeats_none() {
     let runs = Runs::default();
     let server = counting_server(&runs).await;
     for (round, cut_after) in (180..1400).step_by(41).enumerate() {
@@ -190,7 +190,7 @@ async fn wherever_the_way_to_the_server_is_cut_no_call_is_lost_and_none_runs_twi
 }
 
 #[tokio::test]
-async fn bytes_that_come_one_by_one_are_as_good_as_others() {
+async fn a_conversation_works_byte_by_byte() {
     let runs = Runs::default();
     let server = counting_server(&runs).await;
     hold_a_conversation_through(&server, &runs, Fault { chunk: Some(1), ..Fault::default() }, 0).await;
@@ -198,7 +198,7 @@ async fn bytes_that_come_one_by_one_are_as_good_as_others() {
 }
 
 #[tokio::test]
-async fn a_call_under_way_gets_its_answer_when_the_session_goes_on() {
+async fn a_pending_call_is_answered_after_a_resumption() {
     let runs = Runs::default();
     let server = counting_server(&runs).await;
     let proxy = Proxy::start(server.address, Vec::new()).await;
@@ -216,7 +216,7 @@ async fn a_call_under_way_gets_its_answer_when_the_session_goes_on() {
 }
 
 #[tokio::test]
-async fn a_call_that_must_not_be_sent_again_is_interrupted() {
+async fn a_call_that_must_not_be_repeated_is_interrupted() {
     let runs = Runs::default();
     let server = counting_server(&runs).await;
     let proxy = Proxy::start(server.address, Vec::new()).await;
@@ -231,7 +231,7 @@ async fn a_call_that_must_not_be_sent_again_is_interrupted() {
 }
 
 #[tokio::test]
-async fn a_server_that_falls_silent_is_left_for_another_connection() {
+async fn the_client_reconnects_when_the_server_is_silent() {
     let runs = Runs::default();
     let server = counting_server(&runs).await;
     let fault = Fault { cut_after_to_client: Some(500), stalls: true, ..Fault::default() };
@@ -256,7 +256,7 @@ async fn forgetful_server() -> Server {
 }
 
 #[tokio::test]
-async fn in_a_new_session_the_client_signs_in_and_subscribes_again() {
+async fn in_a_new_session_the_client_logs_in_and_subscribes_again() {
     let server = forgetful_server().await;
     let proxy = Proxy::start(server.address, Vec::new()).await;
     let client = connect(&proxy.url()).await;
@@ -274,7 +274,7 @@ async fn in_a_new_session_the_client_signs_in_and_subscribes_again() {
     assert_eq!(user.as_deref(), Some("ada"));
     let document = client.document("own", "x").expect("it stays in view");
     assert_eq!(document.field::<String>("user").expect("a text").as_deref(), Some("ada"));
-    // What the server sent again is no news.
+    // Documents that the server sends again are not reported as changes.
     soon(client.clone().close()).await;
     assert_eq!(soon(changes.next()).await, None);
 }

@@ -1,5 +1,5 @@
-//! The client library over a connection that fails frame by frame: a proxy that knows WebSockets loses, holds up, splits
-//! and swaps frames, at every point of a conversation.
+//! The client library over a connection that fails frame by frame: a WebSocket proxy drops, delays, splits
+//! and swaps frames at every point of a conversation.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,19 +16,19 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::client_faults::{Runs, counting_server, hold_a_conversation};
 
-/// Longer than two frames of one burst are apart.
+/// Longer than the gap between two frames of one burst.
 const A_WHILE: Duration = Duration::from_millis(15);
 
-/// What happens to one frame.
+/// The fault of one frame.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// It is lost, and with it all that comes later: TCP loses nothing in the middle.
+    /// The frame and all later ones are lost: TCP does not lose data in the middle.
     Lost,
-    /// It is held up, and with it all that comes later in its direction.
+    /// The frame and all later ones in its direction are delayed.
     Late,
-    /// It comes as two fragments.
+    /// The frame arrives as two fragments.
     Split,
-    /// The next one comes before it, unless the one depends on the other.
+    /// The next frame arrives first, unless one depends on the other.
     Swapped,
 }
 
@@ -40,19 +40,19 @@ enum Direction {
     ToServer,
 }
 
-/// Where a fault strikes.
+/// Where the fault occurs.
 #[derive(Clone, Copy, Debug)]
 struct Strike {
     fault: Fault,
     direction: Direction,
-    /// Which frame of the direction, from 0.
+    /// The index of the frame in its direction, from 0.
     frame: usize,
 }
 
 type Outgoing = SplitSink<WebSocketStream<TcpStream>, Message>;
 type Incoming = SplitStream<WebSocketStream<TcpStream>>;
 
-/// Starts a proxy whose first connection has the fault, and gives its address. Later connections have none.
+/// Starts a proxy whose first connection has the fault, and returns its address. Later connections have none.
 async fn proxy(server: SocketAddr, strike: Strike) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("ws://{}/websocket", listener.local_addr().expect("an address"));
@@ -74,14 +74,14 @@ async fn carry(client: TcpStream, server: SocketAddr, strike: Option<Strike>) {
     let (to_server, from_server) = opened.expect("a server that upgrades").0.split();
     let (to_client, from_client) = client.split();
     let of = |direction| strike.filter(|strike| strike.direction == direction);
-    // When the one ends, both connections are cut.
+    // When one direction ends, both connections are cut.
     tokio::select! {
         () = hand_on(from_client, to_server, of(Direction::ToServer)) => {}
         () = hand_on(from_server, to_client, of(Direction::ToClient)) => {}
     }
 }
 
-/// Hands on frames until the end, or until one is lost.
+/// Forwards frames until the end, or until one is lost.
 async fn hand_on(mut from: Incoming, mut to: Outgoing, strike: Option<Strike>) {
     let mut count = 0;
     while let Some(Ok(frame)) = from.next().await {
@@ -118,7 +118,7 @@ fn in_two(frame: Message) -> Vec<Message> {
     vec![fragment(&bytes[..middle], Data::Text, false), fragment(&bytes[middle..], Data::Continue, true)]
 }
 
-/// Whether the order of two frames matters: those of one document, and what opens or closes a session.
+/// Returns whether the order of two frames matters: frames about one document, or that open or close a session.
 fn depends(one: &Message, other: &Message) -> bool {
     let (Message::Text(one), Message::Text(other)) = (one, other) else { return true };
     let read = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
@@ -141,11 +141,11 @@ async fn strike_every_frame(direction: Direction, frames: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whichever_frame_to_the_client_is_lost_late_split_or_swapped_no_call_is_lost_and_none_runs_twice() {
+async fn faulty_frames_to_the_client_lose_no_call_and_repeat_none() {
     strike_every_frame(Direction::ToClient, 32).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whichever_frame_to_the_server_is_lost_late_split_or_swapped_no_call_is_lost_and_none_runs_twice() {
+async fn faulty_frames_to_the_server_lose_no_call_and_repeat_none() {
     strike_every_frame(Direction::ToServer, 16).await;
 }

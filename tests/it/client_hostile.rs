@@ -1,4 +1,4 @@
-//! The client library against servers that do not do as they should, and connections that end at the worst moment.
+//! The client library with misbehaving servers, and connections that end at the worst moment.
 
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ async fn open(server: &ScriptedServer, builder: ClientBuilder) -> (Client, Peer)
     (client.expect("a session"), peer)
 }
 
-/// A call that is under way while the test plays the server.
+/// A call that is pending while the test acts as the server.
 fn call(client: &Client, method: &'static str, resend: Resend) -> JoinHandle<Result<Value, CallError>> {
     let call = client.call::<Value>(method, &()).resend(resend);
     tokio::spawn(call.into_future())
 }
 
 #[tokio::test]
-async fn answers_that_come_twice_or_for_nobody_or_make_no_sense_are_passed_over() {
+async fn duplicate_unexpected_and_malformed_answers_are_ignored() {
     let server = ScriptedServer::start().await;
     let (client, mut peer) = open(&server, builder(&server)).await;
     let first = call(&client, "first", Resend::default());
@@ -57,7 +57,7 @@ async fn answers_that_come_twice_or_for_nobody_or_make_no_sense_are_passed_over(
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_read_fails_its_call_instead_of_leaving_it_waiting() {
+async fn an_unreadable_answer_fails_its_call() {
     let server = ScriptedServer::start().await;
     let (client, mut peer) = open(&server, builder(&server)).await;
     let call = call(&client, "method", Resend::default());
@@ -71,7 +71,7 @@ async fn an_answer_that_cannot_be_read_fails_its_call_instead_of_leaving_it_wait
 }
 
 #[tokio::test]
-async fn a_message_beyond_the_limit_ends_the_client_and_says_so() {
+async fn a_message_over_the_limit_closes_the_client_with_an_error() {
     let server = ScriptedServer::start().await;
     let limits = ClientLimits { message_size: 1000, ..ClientLimits::default() };
     let (client, mut peer) = open(&server, builder(&server).limits(limits)).await;
@@ -84,7 +84,7 @@ async fn a_message_beyond_the_limit_ends_the_client_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_server_of_an_older_version_is_spoken_to_in_its_own() {
+async fn the_client_uses_an_older_version_if_the_server_asks() {
     let server = ScriptedServer::start().await;
     let old_server = async {
         let mut peer = server.accept().await;
@@ -104,7 +104,7 @@ async fn a_server_of_an_older_version_is_spoken_to_in_its_own() {
 }
 
 #[tokio::test]
-async fn a_server_of_a_version_that_nobody_speaks_is_named() {
+async fn an_unsupported_server_version_is_reported() {
     let server = ScriptedServer::start().await;
     let strange_server = async {
         let mut peer = server.accept().await;
@@ -117,7 +117,7 @@ async fn a_server_of_a_version_that_nobody_speaks_is_named() {
 }
 
 #[tokio::test]
-async fn a_server_that_opens_no_session_is_not_waited_for_for_ever() {
+async fn connecting_times_out_if_the_server_opens_no_session() {
     let server = ScriptedServer::start().await;
     let patience = Duration::from_millis(50);
     let connecting = builder(&server).connect_timeout(patience).connect();
@@ -126,7 +126,7 @@ async fn a_server_that_opens_no_session_is_not_waited_for_for_ever() {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_up_again_and_again_is_left_after_as_many_attempts_as_were_allowed() {
+async fn the_client_gives_up_after_the_maximum_number_of_attempts() {
     let server = ScriptedServer::start().await;
     let three = Reconnect { first_delay: Duration::from_millis(1), attempts: Some(3), ..Reconnect::default() };
     let (client, peer) = open(&server, builder(&server).reconnect(three)).await;
@@ -141,7 +141,7 @@ async fn a_server_that_hangs_up_again_and_again_is_left_after_as_many_attempts_a
 }
 
 #[tokio::test]
-async fn a_call_with_a_code_is_not_made_again_in_another_session() {
+async fn a_call_with_a_code_is_not_repeated_in_another_session() {
     let server = ScriptedServer::start().await;
     let (client, mut peer) = open(&server, builder(&server).two_factor(async |_| "123456")).await;
     let gated = call(&client, "gated", Resend::Always);
@@ -156,7 +156,7 @@ async fn a_call_with_a_code_is_not_made_again_in_another_session() {
 }
 
 #[tokio::test]
-async fn a_login_with_a_code_shows_it_once_and_asks_for_another() {
+async fn a_login_sends_each_code_once_and_asks_for_another() {
     let server = ScriptedServer::start().await;
     let (client, mut peer) = open(&server, builder(&server).two_factor(async |_| "222222")).await;
     let logging_in = client.clone();
@@ -170,7 +170,7 @@ async fn a_login_with_a_code_shows_it_once_and_asks_for_another() {
 }
 
 #[tokio::test]
-async fn a_login_with_a_code_is_not_made_again_in_another_session() {
+async fn a_login_with_a_code_is_not_repeated_in_another_session() {
     let server = ScriptedServer::start().await;
     let (client, mut peer) = open(&server, builder(&server)).await;
     let logging_in = client.clone();
@@ -185,7 +185,7 @@ async fn a_login_with_a_code_is_not_made_again_in_another_session() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_dropped_before_it_was_sent_never_is() {
+async fn a_call_dropped_before_it_was_sent_is_never_sent() {
     let server = ScriptedServer::start().await;
     let (client, mut peer) = open(&server, builder(&server)).await;
     let mut dropped = client.call::<Value>("dropped", &()).into_future();
@@ -197,7 +197,7 @@ async fn a_call_that_is_dropped_before_it_was_sent_never_is() {
 }
 
 #[tokio::test]
-async fn a_prompt_that_is_dropped_leaves_the_next_call_its_turn() {
+async fn a_dropped_prompt_lets_the_next_call_ask() {
     let server = ScriptedServer::start().await;
     let (asked, mut questions) = tokio::sync::mpsc::unbounded_channel();
     let builder = builder(&server).two_factor(async move |_| {
@@ -219,7 +219,7 @@ async fn a_prompt_that_is_dropped_leaves_the_next_call_its_turn() {
 }
 
 #[tokio::test]
-async fn a_token_that_the_server_no_longer_takes_leaves_nobody_signed_in() {
+async fn a_rejected_token_logs_the_client_out() {
     let server = ScriptedServer::start().await;
     let (client, mut peer) = open(&server, builder(&server)).await;
     let logging_in = client.clone();

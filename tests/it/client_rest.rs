@@ -1,4 +1,4 @@
-//! The client over REST, against a server that answers as Rocket.Chat does.
+//! The REST client, with a server that answers as Rocket.Chat does.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ async fn log_in(body: String) -> Answer {
     }
 }
 
-/// `status` is that of a method that fails.
+/// `status` is the status of a failed method.
 fn call(uri: &Uri, headers: &HeaderMap, body: &str, status: StatusCode) -> Answer {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if uri.path().contains("method.call/") && header("x-auth-token") != Some("a token") {
@@ -58,7 +58,7 @@ fn call(uri: &Uri, headers: &HeaderMap, body: &str, status: StatusCode) -> Answe
     (status, json!({"message": answer.to_string(), "success": status.is_success()}).to_string())
 }
 
-/// Starts the server and gives its address.
+/// Starts the server and returns its address.
 async fn start(status: StatusCode) -> String {
     let call = async move |uri: Uri, headers: HeaderMap, body: String| call(&uri, &headers, &body, status);
     let router = Router::new()
@@ -80,7 +80,7 @@ fn client(address: &str, asked: &Arc<Mutex<Vec<Challenge>>>) -> RestClient {
 }
 
 #[tokio::test]
-async fn a_login_and_a_call_ask_for_codes_and_send_them_where_rest_wants_them() {
+async fn logins_and_calls_ask_for_codes_and_send_them_as_rest_requires() {
     for status in [StatusCode::BAD_REQUEST, StatusCode::OK] {
         let asked = Arc::default();
         let mut client = client(&start(status).await, &asked);
@@ -96,14 +96,14 @@ async fn a_login_and_a_call_ask_for_codes_and_send_them_where_rest_wants_them() 
 }
 
 #[tokio::test]
-async fn who_is_not_signed_in_calls_anonymously() {
+async fn without_a_login_calls_are_anonymous() {
     let client = client(&start(StatusCode::BAD_REQUEST).await, &Arc::default());
     let result: Value = soon(client.call("add", &())).await.expect("a result");
     assert_eq!(result, json!(["/api/v1/method.callAnon/add", [], null]));
 }
 
 #[tokio::test]
-async fn refusals_of_the_server_keep_what_it_says() {
+async fn errors_keep_the_servers_code_reason_and_details() {
     let address = start(StatusCode::BAD_REQUEST).await;
     let error = soon(client(&address, &Arc::default()).login("ada", "wrong")).await.expect_err("a refusal").to_string();
     assert_eq!(error, "Unauthorized [403]");

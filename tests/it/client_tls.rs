@@ -15,14 +15,14 @@ use crate::server::Server;
 use crate::waiting::soon;
 
 const CERTIFICATE: &[u8] = include_bytes!("certificate/certificate.pem");
-/// Of a certificate for `localhost` that nobody trusts but these tests.
+/// The key of a certificate for `localhost` that only these tests trust.
 const KEY: &[u8] = include_bytes!("certificate/key.pem");
 
 fn certificate() -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(CERTIFICATE).expect("a certificate")
 }
 
-/// Speaks TLS in front of a server, and gives the port.
+/// Starts a TLS proxy in front of a server, and returns its port.
 async fn encrypt(server: &Server) -> u16 {
     let key = PrivateKeyDer::from_pem_slice(KEY).expect("a key");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -60,7 +60,7 @@ async fn calls_go_over_tls() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_no_authority_vouches_for_is_refused() {
+async fn an_untrusted_certificate_is_rejected() {
     let server = Server::start(application()).await;
     let address = format!("wss://localhost:{}", encrypt(&server).await);
     let error = soon(Client::connect(&address)).await.expect_err("a stranger");

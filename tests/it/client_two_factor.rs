@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::server::Server;
 use crate::waiting::soon;
 
-/// A gate with one right code, which says no for good after three wrong ones in a row.
+/// A gate with one correct code, which blocks after three wrong ones in a row.
 #[derive(Clone)]
 pub(crate) struct Porter {
     method: &'static str,
@@ -62,7 +62,7 @@ impl Porter {
     }
 }
 
-/// For `password` it is the hash of "secret".
+/// For `password` this is the hash of "secret".
 fn right_code(method: &str) -> &'static str {
     match method {
         "password" => "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b",
@@ -82,7 +82,7 @@ fn as_error(error: &DdpError) -> MethodError {
     MethodError::new(name.as_str(), error.reason.clone().unwrap_or_default()).with_details(&details)
 }
 
-/// A login that takes one password and asks for a code, as Rocket.Chat's does.
+/// A login that accepts one password and asks for a code, as Rocket.Chat's does.
 async fn log_in(context: Context, options: Value, porter: Porter) -> MethodResult<RawJson> {
     let totp = &options["totp"];
     let login = if totp.is_object() { &totp["login"] } else { &options };
@@ -110,7 +110,7 @@ pub(crate) fn register(app: AppBuilder, porter: &Porter) -> AppBuilder {
         })
 }
 
-/// Answers from a list, and writes down what it was asked.
+/// Answers from a list, and records the challenges.
 #[derive(Clone, Default)]
 struct Person {
     answers: Arc<Mutex<VecDeque<&'static str>>>,
@@ -154,7 +154,7 @@ async fn transfer(client: &Client) -> Result<Value, CallError> {
 }
 
 #[tokio::test]
-async fn a_right_code_lets_the_call_through_and_the_method_never_sees_it() {
+async fn a_correct_code_admits_the_call_and_the_method_never_sees_it() {
     let (porter, person) = (Porter::new("totp"), Person::who_answers(&["123456"]));
     let server = start(&porter).await;
     let receipt = transfer(&signed_in(&server, &person).await).await.expect("a receipt");
@@ -167,7 +167,7 @@ async fn a_right_code_lets_the_call_through_and_the_method_never_sees_it() {
 }
 
 #[tokio::test]
-async fn a_wrong_code_is_asked_for_again_and_no_code_is_shown_twice() {
+async fn after_a_wrong_code_the_user_is_asked_again_and_no_code_is_sent_twice() {
     let (porter, person) = (Porter::new("email"), Person::who_answers(&["000000", "123456"]));
     let server = start(&porter).await;
     transfer(&signed_in(&server, &person).await).await.expect("a receipt");
@@ -177,7 +177,7 @@ async fn a_wrong_code_is_asked_for_again_and_no_code_is_shown_twice() {
 }
 
 #[tokio::test]
-async fn a_person_who_cancels_ends_it_with_the_challenge() {
+async fn cancelling_fails_the_call_with_the_challenge() {
     let (porter, person) = (Porter::new("totp"), Person::who_answers(&["000000"]));
     let server = start(&porter).await;
     let error = transfer(&signed_in(&server, &person).await).await.expect_err("no code");
@@ -186,7 +186,7 @@ async fn a_person_who_cancels_ends_it_with_the_challenge() {
 }
 
 #[tokio::test]
-async fn too_many_wrong_codes_end_it_without_another_question() {
+async fn too_many_wrong_codes_end_the_call_without_another_prompt() {
     let (porter, person) = (Porter::new("totp"), Person::who_answers(&["1", "2", "3", "4"]));
     let server = start(&porter).await;
     let error = transfer(&signed_in(&server, &person).await).await.expect_err("a refusal");
@@ -195,7 +195,7 @@ async fn too_many_wrong_codes_end_it_without_another_question() {
 }
 
 #[tokio::test]
-async fn a_password_leaves_the_client_as_a_hash() {
+async fn a_password_is_sent_as_a_hash() {
     let (porter, person) = (Porter::new("password"), Person::who_answers(&["secret"]));
     let server = start(&porter).await;
     transfer(&signed_in(&server, &person).await).await.expect("a receipt");
@@ -203,7 +203,7 @@ async fn a_password_leaves_the_client_as_a_hash() {
 }
 
 #[tokio::test]
-async fn a_method_that_the_client_does_not_know_is_an_error_and_no_question() {
+async fn an_unknown_two_factor_method_is_an_error_without_a_prompt() {
     let (porter, person) = (Porter::new("webauthn"), Person::who_answers(&["123456"]));
     let server = start(&porter).await;
     let error = transfer(&signed_in(&server, &person).await).await.expect_err("a refusal");
@@ -212,7 +212,7 @@ async fn a_method_that_the_client_does_not_know_is_an_error_and_no_question() {
 }
 
 #[tokio::test]
-async fn calls_made_together_are_asked_for_one_after_the_other_and_not_once_the_server_remembers() {
+async fn parallel_calls_prompt_one_at_a_time_and_stop_once_trusted() {
     let (porter, person) = (Porter::new("totp"), Person::who_answers(&["123456"]));
     porter.book.lock().remembers = true;
     let server = start(&porter).await;
@@ -243,7 +243,7 @@ async fn a_login_asks_for_the_code_and_sends_it_in_totp() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_no_challenge() {
+async fn a_wrong_password_is_not_a_challenge() {
     let (porter, person) = (Porter::new("totp"), Person::who_answers(&["123456"]));
     let server = start(&porter).await;
     let error = connect(&server, &person).await.login(Login::password("ada", "wrong")).await.expect_err("a refusal");
@@ -252,7 +252,7 @@ async fn a_wrong_password_is_no_challenge() {
 }
 
 #[tokio::test]
-async fn neither_codes_nor_passwords_nor_tokens_are_shown() {
+async fn debug_output_hides_codes_passwords_and_tokens() {
     let shown = format!("{:?} {:?}", Login::password("ada", "secret"), Answer::code("secret"));
     assert!(!shown.contains("secret") && !shown.contains(right_code("password")), "{shown}");
 }

@@ -1,5 +1,5 @@
-//! The commands `bolide call`, `subscribe`, `login` and `logout`: what they print, how they end, and how they ask a person
-//! at a terminal, which is a pseudo-terminal here.
+//! The commands `bolide call`, `subscribe`, `login` and `logout`: output, exit codes, and prompts
+//! on a pseudo-terminal.
 
 use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
@@ -23,7 +23,7 @@ use crate::client_two_factor::{Porter, register};
 use crate::server::Server;
 use crate::waiting::{SOON, until};
 
-/// A user with a configuration directory of their own.
+/// A user with a separate configuration directory.
 pub(crate) struct User {
     directory: PathBuf,
 }
@@ -73,7 +73,7 @@ pub(crate) fn complaint(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A person at a terminal, on which a command runs.
+/// A person at a terminal on which a command runs.
 pub(crate) struct Terminal {
     keyboard: File,
     shown: Arc<Mutex<String>>,
@@ -109,7 +109,7 @@ impl Terminal {
         }
     }
 
-    /// Types once the screen says so, and forgets what it showed until then.
+    /// Types a line when the screen shows a text, and discards the output until then.
     pub(crate) async fn types(&mut self, when: &str, text: &str) {
         self.sees(when).await;
         self.shown.lock().clear();
@@ -152,7 +152,7 @@ async fn a_result_is_one_line_of_json_for_programs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_exit_code_says_what_went_wrong() {
+async fn the_exit_code_tells_the_kind_of_error() {
     let (server, user) = (Server::start(application()).await, User::new("codes"));
     let url = server.url();
     let refused = user.run(&["call", &url, "failWith", r#""no-tea""#, r#""There is none""#], "").await;
@@ -179,7 +179,7 @@ async fn a_publication_is_one_line_per_document_for_programs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_keeps_a_token_that_only_the_user_can_read_and_later_calls_use_it() {
+async fn a_login_stores_a_private_token_that_later_calls_use() {
     let (server, user) = (gated_server("totp").await, User::new("token"));
     let url = server.url();
     let login = ["login", &url, "--user", "ada", "--password-stdin", "--code", "123456"];
@@ -195,7 +195,7 @@ async fn a_login_keeps_a_token_that_only_the_user_can_read_and_later_calls_use_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_script_gives_codes_by_option_or_by_command() {
+async fn scripts_can_pass_codes_by_option_or_command() {
     let (server, user) = (gated_server("totp").await, User::new("script"));
     let url = server.url();
     let transfer = ["call", &url, "transferFunds", r#"{"to":"bob"}"#, "--token", "a token"];
@@ -208,9 +208,9 @@ async fn a_script_gives_codes_by_option_or_by_command() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_no_terminal_is_told_how_to_give_a_code() {
+async fn without_a_terminal_the_error_says_how_to_pass_a_code() {
     let (server, user) = (gated_server("totp").await, User::new("nowhere"));
-    // In a session of its own it has no terminal, wherever the tests run.
+    // In a new process session it has no terminal, even if the tests have one.
     let mut command = Command::new("setsid");
     command.args(["--wait", env!("CARGO_BIN_EXE_bolide"), "call", &server.url(), "transferFunds", "{}"]);
     command.args(["--token", "a token"]).env("XDG_CONFIG_HOME", &user.directory).stdin(Stdio::null());
@@ -221,7 +221,7 @@ async fn who_has_no_terminal_is_told_how_to_give_a_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_that_prints_a_code_again_is_asked_until_it_prints_another() {
+async fn a_code_command_is_run_until_it_prints_a_new_code() {
     let (porter, user) = (Porter::new("totp"), User::new("again"));
     let server = server_with(&porter).await;
     let printed_before = user.directory.join("printed");
@@ -236,7 +236,7 @@ async fn a_command_that_prints_a_code_again_is_asked_until_it_prints_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_code_that_was_wrong_is_not_shown_again() {
+async fn a_wrong_code_is_not_sent_again() {
     let user = User::new("once");
     for option in [["--code", "000000"], ["--code-command", "echo 000000"]] {
         let porter = Porter::new("email");
@@ -249,7 +249,7 @@ async fn a_code_that_was_wrong_is_not_shown_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_a_server_says_changes_the_terminal() {
+async fn control_characters_from_the_server_do_not_reach_the_terminal() {
     let (server, user) = (Server::start(application()).await, User::new("escapes"));
     let (url, escape) = (server.url(), "\\u001b]0;owned\\u0007\\u009b2J");
     let steps = format!(r#"[["added", "c{escape}", "id{escape}", {{"name{escape}": "value{escape}"}}], ["ready"]]"#);
@@ -278,7 +278,7 @@ async fn a_person_is_asked_again_after_a_wrong_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_cancels_with_an_empty_line() {
+async fn an_empty_line_cancels_the_prompt() {
     let (server, user) = (gated_server("email").await, User::new("cancel"));
     let call = ["call", &server.url(), "transferFunds", "{}", "--token", "a token"];
     let mut terminal = Terminal::start(user.bolide(&call));
@@ -288,7 +288,7 @@ async fn a_person_cancels_with_an_empty_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn passwords_are_not_shown_while_they_are_typed() {
+async fn passwords_are_not_echoed() {
     let (server, user) = (gated_server("totp").await, User::new("hidden"));
     let mut terminal = Terminal::start(user.bolide(&["login", &server.url(), "--user", "ada"]));
     terminal.types("Password of ada: ", "secret\n").await;
@@ -325,7 +325,7 @@ async fn on_a_terminal_a_publication_is_a_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_publication_is_followed_until_one_has_seen_enough() {
+async fn a_publication_is_followed_until_it_is_interrupted() {
     let (server, user) = (Server::start(application()).await, User::new("live"));
     let url = server.url();
     let writer = Client::connect(&url).await.expect("a session");
@@ -343,7 +343,7 @@ async fn a_publication_is_followed_until_one_has_seen_enough() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_load_is_counted_and_its_errors_are_told() {
+async fn bench_counts_calls_and_reports_errors() {
     let (server, user) = (Server::start(application()).await, User::new("load"));
     let url = server.url();
     let load = ["bench", &url, "--duration", "1", "--connections", "2", "--rate", "200"];

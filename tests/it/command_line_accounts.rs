@@ -1,4 +1,4 @@
-//! The commands against the conformance server with its users: a person signs in, moves money and is asked for a code.
+//! The commands with the conformance server and its users: logins, transfers and prompts for codes.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::server::Server;
 
 const ORDER: &str = r#"{"to":"bob","amount":25}"#;
 
-/// Bob's, `JBSWY3DPEHPK3PXP` as bytes.
+/// Bob's secret, `JBSWY3DPEHPK3PXP`, as bytes.
 const SECRET: &[u8] = b"Hello!\xde\xad\xbe\xef";
 
 async fn start() -> (Server, MovableClock) {
@@ -21,14 +21,14 @@ async fn start() -> (Server, MovableClock) {
     (Server::start(app).await, clock)
 }
 
-/// What bob's authenticator app shows, half a minute after it was looked at last.
+/// Returns a code of bob's authenticator app, 30 seconds after the previous one.
 fn next_code(clock: &MovableClock) -> String {
     clock.advance(Duration::from_secs(30));
     let seconds = u64::try_from(clock.now().milliseconds() / 1000).expect("after 1970");
     Builder::new().with_secret(Secret::new(Box::from(SECRET))).build_noncompliant().generate(seconds).to_string()
 }
 
-/// The JSON among what a terminal shows, without colours.
+/// Returns the JSON in the output of a terminal, without colours.
 fn receipt(shown: &str) -> Value {
     let plain = ["\x1b[32m", "\x1b[33m", "\x1b[34m", "\x1b[0m"]
         .iter()
@@ -38,7 +38,7 @@ fn receipt(shown: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bob_signs_in_with_his_app_and_is_asked_again_before_money_moves() {
+async fn bob_logs_in_with_his_app_and_is_challenged_before_a_transfer() {
     let ((server, clock), user) = (start().await, User::new("bob"));
     let url = server.url();
     let mut terminal = Terminal::start(user.bolide(&["login", &url, "--user", "bob"]));
@@ -54,7 +54,7 @@ async fn bob_signs_in_with_his_app_and_is_asked_again_before_money_moves() {
     assert!(status.success(), "{shown}");
     assert_eq!(receipt(&shown), json!({"to": "bob", "amount": 25, "argc": 1}));
 
-    // A new connection of the same program and address: the code of a moment ago is still good.
+    // A new connection of the same program and address is still trusted.
     let trusted = user.run(&["call", &url, "transferFunds", ORDER], "").await;
     assert_eq!(trusted.status.code(), Some(0), "{}", complaint(&trusted));
     let without_a_code = user.run(&["call", &url, "gatedSecondFactor"], "").await;
@@ -68,7 +68,7 @@ async fn bob_signs_in_with_his_app_and_is_asked_again_before_money_moves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn over_rest_alice_is_asked_for_her_password_and_sees_the_receipt() {
+async fn over_rest_alice_is_asked_for_her_password_and_gets_the_receipt() {
     let ((server, _), user) = (start().await, User::new("alice"));
     let url = format!("http://{}", server.address);
     let login = user.run(&["login", "--rest", &url, "--user", "alice", "--password-stdin"], "correct horse\n").await;
@@ -83,7 +83,7 @@ async fn over_rest_alice_is_asked_for_her_password_and_sees_the_receipt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_over_rest_needs_its_user() {
+async fn a_token_over_rest_requires_its_user_id() {
     let ((server, _), user) = (start().await, User::new("rest-token"));
     let url = server.url();
     let token = server.app.accounts().expect("accounts").issue_token("alice").await.expect("a token");

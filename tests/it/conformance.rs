@@ -1,4 +1,4 @@
-//! The conversations in `protocol/conformance`, held with the application in the process and over sockets.
+//! Runs the conversations in `protocol/conformance` with the application, in the process and over sockets.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -64,7 +64,7 @@ async fn play(transport: &impl Transport, options: &Options) -> Report {
     run(transport, &book::embedded().expect("the cases are valid"), options).await
 }
 
-/// All that were played have passed, and not too few were played.
+/// Checks that all cases passed, and that enough were run.
 fn expect_success(report: &Report, at_least: usize) {
     let mut text = Vec::new();
     report.write(&mut text).expect("a report");

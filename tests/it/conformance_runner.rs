@@ -1,5 +1,5 @@
-//! The conformance runner against servers that make one mistake each: the cases that promise the contrary must fail,
-//! and no others. A runner that lets mistakes pass would make every green run worthless.
+//! The conformance runner with servers that make one mistake each: the cases about it must fail,
+//! and no others. A runner that misses mistakes would make every passing run worthless.
 
 #![expect(clippy::unwrap_used, reason = "a server of a test may stop at what it does not expect")]
 
@@ -15,7 +15,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-// Promises that hold good for a server that knows little more than `add` and `echo`.
+// Cases that apply to a server with little more than `add` and `echo`.
 const SESSION: &str = "A client that connects is given a session id of 17 characters";
 const SILENCE: &str = "The server says nothing before the client connects";
 const VERSION: &str = "A version that the server does not speak fails with the one that it does, and \
@@ -32,7 +32,7 @@ const UNSUB: &str = "Unsubscribing what was never subscribed is answered `nosub`
 const PROMISES: [&str; 11] =
     [SESSION, SILENCE, VERSION, PONG, RESULT, NO_ERROR, ZERO, UNKNOWN, UPDATED_FIRST, RESULT_ORDER, UNSUB];
 
-/// The one thing that a server does wrong.
+/// The mistake that a server makes.
 #[derive(Clone, Copy, PartialEq)]
 enum Mistake {
     None,
@@ -61,12 +61,12 @@ async fn a_server_without_mistakes_keeps_all_promises() {
 
 #[tokio::test]
 async fn mistakes_of_the_connection_are_found() {
-    // Whoever speaks first is not heard as an answer to anything.
+    // A message that is sent first is not an answer.
     assert_breaks(Mistake::GreetsUnasked, &PROMISES).await;
     assert_breaks(Mistake::ShortSession, &PROMISES.map(|it| if it == VERSION { SESSION } else { it })).await;
     assert_breaks(Mistake::NeverFails, &[VERSION]).await;
     assert_breaks(Mistake::FailsWithoutClose, &[VERSION]).await;
-    // Without it the runner cannot tell either that nothing more is said.
+    // Without pongs, the runner cannot tell whether further messages follow.
     assert_breaks(Mistake::PongWithoutId, &without(&[SESSION, SILENCE, VERSION])).await;
 }
 
@@ -100,7 +100,7 @@ async fn a_server_that_only_differs_from_meteor_passes_the_default_level() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_fails() {
+async fn an_unreachable_server_fails_all_cases() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);

@@ -1,4 +1,4 @@
-//! The way of a call: results and errors without any transport, calls within calls, and calls whose client leaves.
+//! Calls: results and errors without a transport, nested calls, and calls whose client leaves.
 
 use std::time::Duration;
 
@@ -62,19 +62,19 @@ async fn call(method: &str, parameters: impl serde::Serialize) -> Result<Value, 
 }
 
 #[tokio::test]
-async fn a_result_comes_back_typed() {
+async fn a_result_is_returned_as_a_type() {
     let sum: f64 = app().call(&NOBODY, "add", &(1, 2.5)).await.expect("a sum");
     assert!((sum - 3.5).abs() < f64::EPSILON);
 }
 
 #[tokio::test]
-async fn a_result_that_is_something_else_is_match_failed() {
+async fn a_result_of_another_type_is_match_failed() {
     let sum = app().call::<String>(&NOBODY, "add", &(1, 2)).await;
     assert_eq!(sum, Err(DdpError::match_failed()));
 }
 
 #[tokio::test]
-async fn no_result_reads_as_null() {
+async fn a_missing_result_reads_as_null() {
     assert_eq!(call("nothing", ()).await, Ok(Value::Null));
 }
 
@@ -86,7 +86,7 @@ async fn parameters_may_be_a_tuple_or_a_list() {
 }
 
 #[tokio::test]
-async fn parameters_that_are_no_list_are_match_failed() {
+async fn parameters_that_are_not_a_list_are_match_failed() {
     assert_eq!(call("add", json!({"a": 1})).await, Err(DdpError::match_failed()));
 }
 
@@ -96,7 +96,7 @@ async fn a_method_that_does_not_exist_is_404() {
 }
 
 #[tokio::test]
-async fn a_parameter_that_does_not_fit_is_match_failed() {
+async fn a_parameter_of_the_wrong_type_is_match_failed() {
     for parameters in [json!([]), json!([1]), json!(["1", 2]), json!([1, 2, 3]), json!([1, 2, false])] {
         assert_eq!(call("add", parameters).await, Err(DdpError::match_failed()));
     }
@@ -106,25 +106,25 @@ async fn a_parameter_that_does_not_fit_is_match_failed() {
 }
 
 #[tokio::test]
-async fn an_error_for_the_client_comes_as_it_is() {
+async fn an_error_for_the_client_is_returned_unchanged() {
     let error = call("refuse", ()).await.expect_err("a refusal");
     assert_eq!(error.message(), "Not like this [no-way]");
     assert_eq!(error.details.expect("details").get(), r#"{"wait":3}"#);
 }
 
 #[tokio::test]
-async fn an_error_that_is_not_for_the_client_is_500_and_tells_nothing() {
+async fn an_internal_error_is_500_and_reveals_nothing() {
     assert_eq!(call("lookUp", ()).await, Err(DdpError::internal()));
 }
 
 #[tokio::test]
-async fn a_panic_is_500_and_tells_nothing() {
+async fn a_panic_is_500_and_reveals_nothing() {
     assert_eq!(call("panic", ()).await, Err(DdpError::internal()));
     assert_eq!(call("panicLate", ()).await, Err(DdpError::internal()));
 }
 
 #[tokio::test]
-async fn a_method_for_users_fails_for_nobody_and_knows_a_user() {
+async fn a_method_for_users_fails_without_a_login_and_gets_the_user() {
     let error = call("whoami", ()).await.expect_err("a refusal");
     assert_eq!(error.message(), "Invalid user [error-invalid-user]");
     assert_eq!(error.details.expect("details").get(), r#"{"method":"whoami"}"#);
@@ -133,18 +133,18 @@ async fn a_method_for_users_fails_for_nobody_and_knows_a_user() {
 }
 
 #[tokio::test]
-async fn an_inner_call_gives_its_result_to_the_outer_one() {
+async fn a_nested_call_returns_its_result_to_the_outer_one() {
     assert_eq!(call("double", [21]).await, Ok(json!(42)));
 }
 
 #[tokio::test]
-async fn an_inner_call_has_the_user_of_the_outer_one() {
+async fn a_nested_call_has_the_user_of_the_outer_one() {
     let user: String = app().call(&Caller::user("alice"), "relay", &["whoami"]).await.expect("a user");
     assert_eq!(user, "alice");
 }
 
 #[tokio::test]
-async fn an_inner_call_hands_its_error_on() {
+async fn a_nested_call_returns_its_error_to_the_outer_one() {
     assert_eq!(call("relay", ["fly"]).await, Err(DdpError::method_not_found("fly")));
     assert_eq!(call("relay", ["add"]).await, Err(DdpError::match_failed()));
     assert_eq!(call("relay", ["panic"]).await, Err(DdpError::internal()));
@@ -160,7 +160,7 @@ async fn serve_long_method() -> (Server, LongMethod) {
 }
 
 #[tokio::test]
-async fn a_method_goes_on_to_its_end_when_its_client_leaves() {
+async fn a_method_runs_to_its_end_when_its_client_leaves() {
     for unblocks in [false, true] {
         let (server, mut long) = serve_long_method().await;
         let mut client = Client::connect(server.address).await;
@@ -174,7 +174,7 @@ async fn a_method_goes_on_to_its_end_when_its_client_leaves() {
 }
 
 #[tokio::test]
-async fn a_method_goes_on_to_its_end_when_its_client_leaves_without_reading() {
+async fn a_method_runs_to_its_end_when_its_client_leaves_without_reading() {
     let (server, mut long) = serve_long_method().await;
     let mut client = Client::connect(server.address).await;
     client.call("1", "long", json!([true])).await;
@@ -188,7 +188,7 @@ async fn a_method_goes_on_to_its_end_when_its_client_leaves_without_reading() {
 }
 
 #[tokio::test]
-async fn a_method_that_waits_does_not_keep_other_connections_waiting() {
+async fn a_waiting_method_does_not_block_other_connections() {
     let (server, mut long) = serve_long_method().await;
     let mut client = Client::connect(server.address).await;
     client.call("1", "long", json!([])).await;

@@ -1,4 +1,4 @@
-//! The gate before gated methods, and the code in the last parameter.
+//! The gate in front of gated methods, and the code in the last parameter.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::server::Server;
 
 const CODE: &str = "123456";
 
-/// What a gate was told of a call.
+/// The arguments of a call to the gate.
 #[derive(Clone, Debug, PartialEq)]
 struct Seen {
     method: String,
@@ -23,7 +23,7 @@ struct Seen {
     code: Option<(String, String)>,
 }
 
-/// A gate that admits whoever shows the one code, and writes down what it was asked.
+/// A gate that admits calls with one code, and records its arguments.
 #[derive(Clone, Default)]
 struct Porter {
     book: Arc<Mutex<Vec<Seen>>>,
@@ -55,7 +55,7 @@ impl Gate for Porter {
     }
 }
 
-/// What a handler was given: how many parameters, and which.
+/// The parameters that a handler received.
 async fn show(me: SignedIn, first: Ejson, second: Ejson) -> MethodResult<Value> {
     Ok(json!([me.context().argument_count(), first, second]))
 }
@@ -101,7 +101,7 @@ async fn call(app: &App, method: &str, parameters: Value) -> Result<Value, DdpEr
 }
 
 #[tokio::test]
-async fn the_gate_is_told_method_requirement_user_connection_and_code() {
+async fn the_gate_gets_method_requirement_user_connection_and_code() {
     let porter = Porter::default();
     let server = Server::start(app_with(&porter)).await;
     let mut client = Client::connect(server.address).await;
@@ -119,7 +119,7 @@ async fn the_gate_is_told_method_requirement_user_connection_and_code() {
 }
 
 #[tokio::test]
-async fn a_call_of_the_application_itself_has_no_connection() {
+async fn a_call_by_the_application_has_no_connection() {
     let porter = Porter::default();
     assert_eq!(call(&app_with(&porter), "gated", json!([code(CODE)])).await, Ok(json!("ok")));
     assert_eq!(porter.seen()[0].connection, None);
@@ -144,7 +144,7 @@ async fn a_wrong_code_does_not_admit() {
 }
 
 #[tokio::test]
-async fn what_only_looks_like_a_code_is_none() {
+async fn parameters_that_only_resemble_a_code_are_not_codes() {
     let porter = Porter::default();
     let app = app_with(&porter);
     let others = [
@@ -181,7 +181,7 @@ async fn the_gate_is_asked_before_the_parameters_are_read() {
 }
 
 #[tokio::test]
-async fn nobody_is_an_invalid_user_to_a_gated_method_and_the_gate_is_not_asked() {
+async fn without_a_login_a_gated_call_fails_before_the_gate_is_asked() {
     let porter = Porter::default();
     let app = app_with(&porter);
     let outcome: Result<Value, _> = app.call(&Caller::anonymous(), "gated", &[code(CODE)]).await;
@@ -192,7 +192,7 @@ async fn nobody_is_an_invalid_user_to_a_gated_method_and_the_gate_is_not_asked()
 }
 
 #[tokio::test]
-async fn without_a_gate_of_its_own_an_app_refuses_every_gated_call() {
+async fn without_a_gate_an_app_rejects_every_gated_call() {
     let app = register(App::builder()).build().expect("the app fits together");
     let error = call(&app, "gated", json!([code(CODE)])).await.expect_err("a refusal");
     assert_eq!(error.message(), "TOTP Required [totp-required]");
@@ -201,7 +201,7 @@ async fn without_a_gate_of_its_own_an_app_refuses_every_gated_call() {
 }
 
 #[tokio::test]
-async fn a_gated_call_within_a_gated_one_is_not_asked_again() {
+async fn a_gated_call_within_a_gated_one_is_not_challenged_again() {
     let porter = Porter::default();
     let outcome = call(&app_with(&porter), "gatedOuter", json!([code(CODE)])).await;
     assert_eq!(outcome, Ok(json!("ok")));
@@ -209,14 +209,14 @@ async fn a_gated_call_within_a_gated_one_is_not_asked_again() {
 }
 
 #[tokio::test]
-async fn a_gated_call_within_an_open_one_is_asked() {
+async fn a_gated_call_within_an_open_one_is_challenged() {
     let porter = Porter::default();
     call(&app_with(&porter), "openOuter", json!([code(CODE)])).await.expect_err("a refusal");
     assert_eq!(porter.methods(), ["gated"]);
 }
 
 #[tokio::test]
-async fn whom_a_gated_method_signs_in_has_not_passed_the_gate() {
+async fn a_user_logged_in_by_a_gated_method_has_not_passed_the_gate() {
     let porter = Porter::default();
     let server = Server::start(app_with(&porter)).await;
     let mut client = Client::connect(server.address).await;
@@ -228,7 +228,7 @@ async fn whom_a_gated_method_signs_in_has_not_passed_the_gate() {
 }
 
 #[tokio::test]
-async fn a_gate_that_panics_admits_nobody_and_tells_nothing() {
+async fn a_gate_that_panics_admits_no_call_and_reveals_nothing() {
     struct Broken;
     impl Gate for Broken {
         fn check<'call>(&'call self, _: GatedCall<'call>) -> GateFuture<'call> {
@@ -240,7 +240,7 @@ async fn a_gate_that_panics_admits_nobody_and_tells_nothing() {
 }
 
 #[tokio::test]
-async fn open_methods_bear_what_clients_append_and_do_not_see_it() {
+async fn open_methods_ignore_parameters_that_clients_append() {
     let app = app_with(&Porter::default());
     for spare in [json!(""), json!(null), code("an old one")] {
         assert_eq!(call(&app, "echo", json!(["here", spare])).await, Ok(json!("here")));
@@ -249,7 +249,7 @@ async fn open_methods_bear_what_clients_append_and_do_not_see_it() {
 }
 
 #[tokio::test]
-async fn open_methods_do_not_bear_other_parameters_too_many() {
+async fn open_methods_reject_other_additional_parameters() {
     let app = app_with(&Porter::default());
     for surplus in [json!(0), json!(false), json!("x"), json!([]), json!({}), json!({"twoFactorCode": "1"})] {
         assert_eq!(call(&app, "echo", json!(["here", surplus])).await, Err(DdpError::match_failed()));
@@ -257,7 +257,7 @@ async fn open_methods_do_not_bear_other_parameters_too_many() {
 }
 
 #[tokio::test]
-async fn a_declared_parameter_is_never_swallowed() {
+async fn a_declared_parameter_is_never_dropped() {
     let app = app_with(&Porter::default());
     for value in [json!(""), json!(null), json!(0), json!(false), code("an old one")] {
         assert_eq!(call(&app, "echo", json!([value])).await, Ok(value.clone()));
@@ -266,14 +266,14 @@ async fn a_declared_parameter_is_never_swallowed() {
 }
 
 #[test]
-fn a_gated_method_for_anybody_is_refused_when_the_app_is_built() {
+fn building_fails_for_a_gated_method_that_needs_no_login() {
     let app = App::builder().method("open", TwoFactor::required(), async |_: Context| Ok(()));
     let mistake = app.build().expect_err("a mistake").to_string();
     assert!(mistake.contains("`open`") && mistake.contains("`SignedIn`"), "{mistake}");
 }
 
 #[test]
-fn two_methods_of_one_name_are_refused_when_the_app_is_built() {
+fn building_fails_for_two_methods_with_one_name() {
     let app = register(App::builder()).method("gated", TwoFactor::none(), ok);
     let mistake = app.build().expect_err("a mistake");
     assert!(matches!(mistake, Error::Build(_)));

@@ -1,4 +1,4 @@
-//! What can be a handler, and what the compiler says of what cannot.
+//! Which functions can be handlers, and the compiler's errors for others.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -37,13 +37,13 @@ async fn a_closure_that_captures_is_a_handler() {
 }
 
 #[tokio::test]
-async fn a_closure_that_gives_a_future_is_a_handler() {
+async fn a_closure_that_returns_a_future_is_a_handler() {
     let app = with(|_: Context, number: i64| async move { Ok(2 * number) });
     assert_eq!(call(app, "it", json!([21])).await, Ok(json!(42)));
 }
 
 #[tokio::test]
-async fn what_a_handler_captures_is_shared_by_its_calls() {
+async fn captured_values_are_shared_by_all_calls() {
     let calls = std::sync::Arc::new(std::sync::atomic::AtomicI64::new(0));
     let app = with(async move |_: Context, more: i64| Ok(calls.fetch_add(more, std::sync::atomic::Ordering::SeqCst)));
     let app = app.build().expect("the app fits together");
@@ -53,7 +53,7 @@ async fn what_a_handler_captures_is_shared_by_its_calls() {
 }
 
 #[tokio::test]
-async fn a_handler_may_have_no_parameters_and_up_to_eight() {
+async fn a_handler_can_have_zero_to_eight_parameters() {
     async fn none(_: Context) -> MethodResult<i64> {
         Ok(0)
     }
@@ -78,7 +78,7 @@ async fn a_handler_may_have_no_parameters_and_up_to_eight() {
 }
 
 #[tokio::test]
-async fn a_handler_may_take_the_parameters_as_they_come() {
+async fn a_handler_can_take_raw_parameters() {
     async fn count(_: Context, parameters: Parameters) -> MethodResult<usize> {
         Ok(parameters.len())
     }
@@ -99,7 +99,7 @@ async fn a_blocking_function_is_a_handler() {
 }
 
 #[tokio::test]
-async fn a_blocking_function_that_panics_is_500_and_tells_nothing() {
+async fn a_blocking_function_that_panics_is_500_and_reveals_nothing() {
     fn panics(_: Context) -> MethodResult<()> {
         panic!("a secret")
     }
@@ -107,9 +107,9 @@ async fn a_blocking_function_that_panics_is_500_and_tells_nothing() {
     assert_eq!(call(app, "it", json!([])).await, Err(DdpError::internal()));
 }
 
-/// There is one thread for everything asynchronous here: were it held, nothing would be answered.
+/// All async code here runs on one thread: if it were blocked, no call would be answered.
 #[tokio::test]
-async fn a_blocking_function_holds_no_async_worker() {
+async fn a_blocking_function_does_not_block_async_workers() {
     let (tell, told) = oneshot::channel();
     let (permit, permission) = mpsc::channel::<()>();
     let channels = std::sync::Arc::new(parking_lot::Mutex::new(Some((tell, permission))));
@@ -139,7 +139,7 @@ async fn a_blocking_function_holds_no_async_worker() {
 }
 
 #[tokio::test]
-async fn a_blocking_function_that_outlives_its_client_harms_nobody() {
+async fn a_blocking_function_that_outlives_its_client_does_no_harm() {
     let (permit, permission) = mpsc::channel::<()>();
     let permission = std::sync::Arc::new(parking_lot::Mutex::new(permission));
     let app = App::builder()
@@ -157,7 +157,7 @@ async fn a_blocking_function_that_outlives_its_client_harms_nobody() {
 }
 
 #[test]
-fn the_compiler_says_what_is_wrong_with_a_handler() {
+fn the_compiler_explains_what_is_wrong_with_a_handler() {
     let cases = trybuild::TestCases::new();
     cases.pass("tests/ui/handlers.rs");
     cases.compile_fail("tests/ui/not_async.rs");

@@ -1,4 +1,4 @@
-//! A small HTTP client that shows an answer while it comes. Whatever it waits for has to come soon.
+//! A small HTTP client that reads an answer as it arrives. Everything that it waits for has a short timeout.
 
 use std::net::SocketAddr;
 
@@ -7,16 +7,16 @@ use tokio::net::TcpStream;
 
 use crate::waiting::soon;
 
-/// An answer whose head has come. Dropping it closes the connection, whether the rest has come or not.
+/// An answer whose head has arrived. Dropping it closes the connection, even if the body is incomplete.
 pub(crate) struct Answer {
     /// The status line and the header lines, names in lower case.
     head: Vec<String>,
     socket: BufReader<TcpStream>,
-    /// How much of a body of known length has not come yet.
+    /// The number of bytes missing from a body of known length.
     missing: usize,
 }
 
-/// Sends a request. `headers` are whole lines.
+/// Sends a request. `headers` are complete lines.
 pub(crate) async fn request(address: SocketAddr, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
     let mut socket = TcpStream::connect(address).await.expect("a listening server");
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
@@ -58,7 +58,7 @@ impl Answer {
         self.head[1..].iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
-    /// The next part of the body, as the server sends it; nothing at its end.
+    /// Returns the next part of the body as the server sent it, or `None` at its end.
     pub(crate) async fn next_part(&mut self) -> Option<String> {
         let length = if self.header("transfer-encoding") == Some("chunked") {
             usize::from_str_radix(&self.read_line().await, 16).expect("the length of a chunk")
@@ -76,7 +76,7 @@ impl Answer {
         Some(String::from_utf8(part).expect("text"))
     }
 
-    /// The rest of the body.
+    /// Returns the rest of the body.
     pub(crate) async fn body(mut self) -> String {
         let mut body = String::new();
         while let Some(part) = self.next_part().await {

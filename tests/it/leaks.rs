@@ -1,5 +1,5 @@
-//! Nothing is left of clients that came, subscribed and left, in whatever way they leave: sessions, subscriptions and
-//! observers are counted back to zero.
+//! Clients that subscribe and leave, in any way, leak nothing: the counts of sessions, subscriptions and
+//! observers return to zero.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::waiting::until;
 const CLIENTS: usize = 20;
 const PUBLICATIONS: [&str; 7] = ["items", "cheap", "feed", "stream-s", "endless", "task", "failing"];
 
-/// All kinds of publications, and what knows of their subscribers.
+/// All kinds of publications, and the counters of their subscribers.
 struct Watched {
     app: App,
     items: Collection,
     feed: Audience,
     stream: Stream,
-    /// Held by every handler that runs and every callback that waits.
+    /// Held by every running handler and every registered callback.
     alive: Arc<()>,
 }
 
@@ -75,19 +75,19 @@ impl Watched {
         for _ in 0..CLIENTS {
             subscribers.push(self.subscriber().await);
         }
-        // The universal one among them, and without the one that failed.
+        // Includes the universal one, and excludes the one that failed.
         assert_eq!(self.app.subscription_count(), CLIENTS * PUBLICATIONS.len());
         assert_eq!((self.items.live_query_count(), self.feed.len()), (2, CLIENTS));
         subscribers
     }
 
-    /// Nobody subscribes any more, whoever may be connected.
+    /// Checks that there are no subscriptions, even if clients are connected.
     async fn expect_no_subscribers(&self) {
         until(|| self.app.subscription_count() == self.app.connection_count()).await;
         until(|| self.items.live_query_count() == 0).await;
         until(|| self.feed.is_empty()).await;
         until(|| self.stream.listener_count("event") == 0).await;
-        // The two handlers that are registered hold it, and this test.
+        // The two registered handlers hold it, and this test.
         until(|| Arc::strong_count(&self.alive) == 3).await;
     }
 
@@ -141,7 +141,7 @@ fn publish_by_hand(app: AppBuilder, feed: &Audience, alive: &Arc<()>) -> AppBuil
 }
 
 #[tokio::test]
-async fn of_subscriptions_that_ended_nothing_is_left() {
+async fn ended_subscriptions_leak_nothing() {
     let watched = Watched::start();
     let mut subscribers = watched.subscribers().await;
     for subscriber in &mut subscribers {
@@ -156,7 +156,7 @@ async fn of_subscriptions_that_ended_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn of_clients_that_said_goodbye_nothing_is_left() {
+async fn clients_that_disconnect_leak_nothing() {
     let watched = Watched::start();
     for subscriber in watched.subscribers().await {
         subscriber.leave().await;
@@ -165,14 +165,14 @@ async fn of_clients_that_said_goodbye_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn of_clients_that_were_cut_off_nothing_is_left() {
+async fn clients_that_are_cut_off_leak_nothing() {
     let watched = Watched::start();
     drop(watched.subscribers().await);
     watched.expect_nobody().await;
 }
 
 #[tokio::test]
-async fn of_clients_that_came_back_and_were_cut_off_again_nothing_is_left() {
+async fn clients_that_resume_and_are_cut_off_again_leak_nothing() {
     let watched = Watched::start();
     for subscriber in watched.subscribers().await {
         let session = subscriber.session().to_owned();
@@ -183,7 +183,7 @@ async fn of_clients_that_came_back_and_were_cut_off_again_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn of_clients_that_the_server_closed_nothing_is_left() {
+async fn clients_that_the_server_closes_leak_nothing() {
     let watched = Watched::start();
     for mut subscriber in watched.subscribers().await {
         subscriber.send(json!({"msg": "method", "id": "1", "method": "kick", "params": []})).await;
@@ -193,7 +193,7 @@ async fn of_clients_that_the_server_closed_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn of_clients_that_read_too_slowly_nothing_is_left() {
+async fn clients_that_read_too_slowly_leak_nothing() {
     let watched = Watched::start();
     let subscribers = watched.subscribers().await;
     for number in 0..2_000 {
@@ -204,7 +204,7 @@ async fn of_clients_that_read_too_slowly_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn of_users_who_came_and_went_nothing_is_left() {
+async fn changes_of_the_user_leak_nothing() {
     let watched = Watched::start();
     let mut subscribers = watched.subscribers().await;
     for user in ["alice", "bob", "bob"] {
@@ -212,7 +212,7 @@ async fn of_users_who_came_and_went_nothing_is_left() {
             subscriber.call("become", json!([user])).await;
             assert_eq!(subscriber.documents("items").len(), 100);
         }
-        // What was there before has been replaced.
+        // The earlier subscriptions have been replaced.
         assert_eq!(watched.app.subscription_count(), CLIENTS * PUBLICATIONS.len());
         assert_eq!((watched.items.live_query_count(), watched.feed.len()), (2, CLIENTS));
         assert_eq!(watched.stream.listener_count("event"), CLIENTS);
@@ -223,7 +223,7 @@ async fn of_users_who_came_and_went_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn of_clients_that_come_and_go_while_documents_change_nothing_is_left() {
+async fn clients_that_come_and_go_while_documents_change_leak_nothing() {
     let watched = Watched::start();
     for number in 0..100 {
         let subscriber = watched.subscriber().await;

@@ -1,4 +1,4 @@
-//! Limits: a client that asks too much, or reads too slowly, harms nobody but itself, and costs little.
+//! Limits: a client that asks for too much or reads too slowly harms only itself, and costs little.
 
 use bolide::{App, AppBuilder, Limits};
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::long_method::LongMethod;
 use crate::server::{Server, ServerThread};
 use crate::waiting::A_MOMENT;
 
-/// More than the buffers of two sockets hold, and what the server lets wait.
+/// More than the buffers of two sockets and the server's queue can hold.
 const MORE_THAN_BUFFERS: usize = 64 << 20;
 
 async fn start(app: AppBuilder) -> Server {
@@ -56,9 +56,9 @@ async fn ten_thousand_calls_in_a_row_are_answered_in_order() {
     assert_eq!(client.ask_all(calls).await, ids);
 }
 
-/// In the one thread of this test the client reads nothing while the server starts what waited.
+/// In the single thread of this test, the client does not read while the server starts the waiting calls.
 #[tokio::test]
-async fn long_answers_to_calls_that_waited_reach_a_client_that_reads() {
+async fn long_answers_to_queued_calls_reach_a_client_that_reads() {
     let (app, long) = LongMethod::register(register(App::builder()));
     let server = start(app.limits(Limits { outbox_bytes: 512 << 10, ..Limits::default() })).await;
     let mut client = Client::connect(server.address).await;
@@ -78,7 +78,7 @@ async fn long_answers_to_calls_that_waited_reach_a_client_that_reads() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_does_not_read_long_answers_is_not_read_from_until_it_does() {
+async fn the_server_stops_reading_from_a_client_that_does_not_read() {
     let server = Server::start(application()).await;
     let mut other = Client::connect(server.address).await;
     let mut client = Client::connect(server.address).await;
@@ -92,7 +92,7 @@ async fn a_client_that_does_not_read_long_answers_is_not_read_from_until_it_does
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_pings_by_a_client_that_does_not_read_is_stopped() {
+async fn a_flood_of_pings_from_a_client_that_does_not_read_is_stopped() {
     let server = Server::start(application()).await;
     let mut other = Client::connect(server.address).await;
     let mut client = Client::connect(server.address).await;
@@ -103,7 +103,7 @@ async fn a_flood_of_pings_by_a_client_that_does_not_read_is_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_websocket_pings_by_a_client_that_does_not_read_is_stopped() {
+async fn a_flood_of_websocket_pings_from_a_client_that_does_not_read_is_stopped() {
     let server = Server::start(application()).await;
     let mut other = Client::connect(server.address).await;
     let mut client = Client::connect(server.address).await;
@@ -114,7 +114,7 @@ async fn a_flood_of_websocket_pings_by_a_client_that_does_not_read_is_stopped() 
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_costs_no_time() {
+async fn a_client_that_does_not_read_costs_no_cpu_time() {
     let server = ServerThread::start(application());
     let mut client = Client::connect(server.address).await;
     let echo = Message::text(call("1", "echo", json!(["x".repeat(300_000)])).to_string());
@@ -123,7 +123,7 @@ async fn a_client_that_does_not_read_costs_no_time() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_answer_a_close_costs_no_time() {
+async fn a_client_that_does_not_answer_a_close_costs_no_cpu_time() {
     let server = ServerThread::start(application());
     let mut client = Client::connect(server.address).await;
     client.call("1", "closeConnection", json!([])).await;
@@ -140,7 +140,7 @@ pub(crate) async fn assert_is_idle(server: &ServerThread) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_for_which_too_much_waits_is_closed_with_1013_and_no_other() {
+async fn only_a_client_whose_outbox_overflows_is_closed_with_1013() {
     let server = Server::start(application()).await;
     let mut slow = Client::connect(server.address).await;
     slow.send(json!({"msg": "sub", "id": "s", "name": "feed"})).await;
@@ -157,7 +157,7 @@ async fn a_client_for_which_too_much_waits_is_closed_with_1013_and_no_other() {
 }
 
 #[tokio::test]
-async fn no_more_calls_run_at_once_than_the_limit_says() {
+async fn the_number_of_parallel_calls_is_limited() {
     let (app, mut long) = LongMethod::register(App::builder());
     let server = start(app.limits(Limits { running_calls: 2, ..Limits::default() })).await;
     let mut client = Client::connect(server.address).await;
@@ -173,7 +173,7 @@ async fn no_more_calls_run_at_once_than_the_limit_says() {
 }
 
 #[tokio::test]
-async fn a_limit_of_messages_counts_those_that_wait_and_not_the_one_that_runs() {
+async fn the_queue_limit_counts_waiting_messages_not_the_running_one() {
     let limits = Limits { queued_messages: 2, ..Limits::default() };
     let server = start(register(App::builder()).limits(limits)).await;
     let mut client = Client::connect(server.address).await;

@@ -1,4 +1,4 @@
-//! Live collections: what a query shows, and what subscribers are told when documents change.
+//! Live collections: the results of queries, and the messages to subscribers when documents change.
 
 use bolide::collection::{CollectionError, Query};
 use bolide::prelude::*;
@@ -40,14 +40,14 @@ fn object(document: &Value) -> Object {
     }
 }
 
-/// What a filter lets through of the three documents, in order of their ids.
+/// Returns those of the three documents that match a filter, in order of their ids.
 async fn shown_by(filter: Filter) -> Vec<String> {
     let (_, subscriber) = items(move |items| items.find(filter.clone())).await;
     subscriber.ids("items")
 }
 
 #[tokio::test]
-async fn comparisons_compare_values_of_one_kind() {
+async fn comparisons_only_match_values_of_the_same_kind() {
     assert_eq!(shown_by(Filter::below("price", 4)).await, ["ink"]);
     assert_eq!(shown_by(Filter::at_most("price", 4)).await, ["ink", "tea"]);
     assert_eq!(shown_by(Filter::at_least("price", 4.0)).await, ["pen", "tea"]);
@@ -58,7 +58,7 @@ async fn comparisons_compare_values_of_one_kind() {
 }
 
 #[tokio::test]
-async fn conditions_combine() {
+async fn conditions_can_be_combined() {
     assert_eq!(shown_by(Filter::is_in("price", [3, 4])).await, ["ink", "tea"]);
     assert_eq!(shown_by(Filter::is_in("price", [0; 0])).await, [""; 0]);
     let cheap_or_drink = || Filter::any([Filter::below("price", 4), Filter::eq("kind", "drink")]);
@@ -78,7 +78,7 @@ async fn a_path_leads_into_objects() {
 }
 
 #[tokio::test]
-async fn documents_are_found_by_their_ids() {
+async fn documents_are_found_by_id() {
     assert_eq!(shown_by(Filter::eq("_id", "pen")).await, ["pen"]);
     assert_eq!(shown_by(Filter::eq("_id", Ejson::Null)).await, [""; 0]);
     assert_eq!(shown_by(Filter::is_in("_id", ["tea", "ink", "oil"])).await, ["ink", "tea"]);
@@ -89,7 +89,7 @@ async fn documents_are_found_by_their_ids() {
 }
 
 #[tokio::test]
-async fn a_document_that_is_found_by_its_id_may_come_later() {
+async fn a_query_by_id_finds_a_document_that_is_added_later() {
     let (items, mut subscriber) = items(|items| items.find(Filter::eq("_id", Ejson::from(7)))).await;
     insert(&items, "7", &json!({}));
     assert_eq!(subscriber.heard().await, [] as [Value; 0], "a text is no number");
@@ -98,7 +98,7 @@ async fn a_document_that_is_found_by_its_id_may_come_later() {
 }
 
 #[tokio::test]
-async fn a_window_may_be_ordered_by_ids() {
+async fn a_window_can_be_ordered_by_id() {
     let (items, mut subscriber) =
         items(|items| items.find(Filter::everything()).sort("_id", Direction::Descending).limit(2)).await;
     assert_eq!(subscriber.ids("items"), ["pen", "tea"]);
@@ -108,7 +108,7 @@ async fn a_window_may_be_ordered_by_ids() {
 }
 
 #[tokio::test]
-async fn a_field_with_a_point_in_its_name_is_found() {
+async fn a_field_with_a_dot_in_its_name_is_found() {
     let (items, mut subscriber) = items(|items| items.find(Filter::eq("a.b", 1))).await;
     insert(&items, "pad", &json!({"a.b": 1}));
     assert_eq!(subscriber.next().await["id"], "pad");
@@ -134,7 +134,7 @@ async fn a_document_enters_changes_and_leaves_a_query() {
 }
 
 #[tokio::test]
-async fn only_some_fields_are_shown() {
+async fn a_query_can_select_fields() {
     let (items, mut subscriber) = items(|items| items.find(Filter::eq("kind", "drink")).only(["price", "size"])).await;
     assert_eq!(subscriber.documents("items")["tea"], json!({"price": 4}));
     update(&items, "tea", Update::new().set("hidden", 1).unset("at"));
@@ -148,7 +148,7 @@ async fn only_some_fields_are_shown() {
 }
 
 #[tokio::test]
-async fn all_but_some_fields_are_shown() {
+async fn a_query_can_exclude_fields() {
     let (items, mut subscriber) = items(|items| items.find(Filter::below("price", 4)).without(["price", "at"])).await;
     assert_eq!(subscriber.documents("items")["ink"], json!({"kind": "writing"}));
     update(&items, "ink", Update::new().set("price", 2));
@@ -177,7 +177,7 @@ async fn a_window_moves_with_its_documents() {
 }
 
 #[tokio::test]
-async fn a_window_may_skip_the_first() {
+async fn a_window_can_skip_documents() {
     let (items, mut subscriber) =
         items(|items| items.find(Filter::everything()).sort("price", Direction::Ascending).skip(2)).await;
     assert_eq!(subscriber.ids("items"), ["pen"]);
@@ -257,7 +257,7 @@ async fn queries_of_several_collections_are_published_together() {
 }
 
 #[tokio::test]
-async fn a_query_that_is_published_twice_is_worked_out_once() {
+async fn a_query_that_is_published_twice_is_evaluated_once() {
     let (items, mut subscriber) = items(|items| items.find(Filter::eq("kind", "drink"))).await;
     subscriber.ask("again", "items", json!([])).await;
     subscriber.ready("again").await;
@@ -281,7 +281,7 @@ struct Order {
 }
 
 #[test]
-fn a_typed_collection_gives_its_type_back() {
+fn a_typed_collection_returns_its_type() {
     let orders: Collection<Order> = Collection::new("orders");
     let order = Order { id: None, item: "ink".into(), count: 2 };
     orders.insert("1", &order).expect("a new document");
@@ -297,7 +297,7 @@ fn a_typed_collection_gives_its_type_back() {
 }
 
 #[test]
-fn a_second_document_of_the_same_id_is_refused() {
+fn a_second_document_with_the_same_id_is_rejected() {
     let items: Collection = Collection::new("items");
     insert(&items, "ink", &json!({"price": 3}));
     let refused = items.insert("ink", &object(&json!({"price": 4})));
@@ -306,7 +306,7 @@ fn a_second_document_of_the_same_id_is_refused() {
 }
 
 #[test]
-fn what_is_neither_struct_nor_map_is_no_document() {
+fn only_structs_and_maps_are_documents() {
     let numbers: Collection<u32> = Collection::new("numbers");
     assert!(matches!(numbers.insert("1", &1), Err(CollectionError::NoDocument { .. })));
     assert!(numbers.is_empty());
@@ -334,12 +334,12 @@ async fn ids_come_from_the_random_stream_of_the_call() {
     let mut subscriber = Subscriber::connect(&app_that_inserts()).await;
     let call = json!({"msg": "method", "id": "1", "method": "insert", "params": [{}], "randomSeed": "abcdef"});
     subscriber.send(call).await;
-    // What Meteor draws from this seed.
+    // The ids that Meteor draws from this seed.
     assert_eq!(subscriber.next_of(&["result"]).await["result"], "MiH6GZJhksycd6JSe");
 }
 
 #[tokio::test]
-async fn what_a_method_changes_is_sent_before_its_updated() {
+async fn changes_made_by_a_method_are_sent_before_updated() {
     let mut subscriber = Subscriber::connect(&app_that_inserts()).await;
     subscriber.subscribe("foo", json!([])).await;
     subscriber.send(json!({"msg": "method", "id": "1", "method": "insert", "params": [{"a": 1}]})).await;

@@ -1,4 +1,4 @@
-//! What this thread logs, to be read by a test.
+//! Captures the log of the current thread for a test.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// What was logged. Clones share it.
+/// The captured log. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -16,7 +16,7 @@ impl Log {
         String::from_utf8_lossy(&self.0.lock()).into_owned()
     }
 
-    /// Keeps what this thread logs at the levels of a filter, until the guard is dropped.
+    /// Captures what this thread logs at the levels of a filter, until the guard is dropped.
     pub(crate) fn keep(&self, filter: &str) -> tracing::subscriber::DefaultGuard {
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(self.clone());
         tracing::subscriber::set_default(subscriber.with_env_filter(EnvFilter::new(filter)).finish())

@@ -1,4 +1,4 @@
-//! The method `long`: it says when it has started and when it has ended, and waits for permission between.
+//! The method `long`: it reports its start and its end, and waits for permission in between.
 
 use bolide::AppBuilder;
 use bolide::prelude::*;
@@ -35,22 +35,22 @@ impl LongMethod {
         (app, Self { steps, permission })
     }
 
-    /// Waits until one more call has started.
+    /// Waits until another call has started.
     pub(crate) async fn has_started(&mut self) {
         assert_eq!(soon(self.steps.recv()).await, Some(Step::Started));
     }
 
-    /// Waits until one more call has ended.
+    /// Waits until another call has ended.
     pub(crate) async fn has_ended(&mut self) {
         assert_eq!(soon(self.steps.recv()).await, Some(Step::Ended));
     }
 
-    /// Whether nothing has happened that was not waited for.
+    /// Returns whether all starts and ends have been awaited.
     pub(crate) fn is_quiet(&self) -> bool {
         self.steps.is_empty()
     }
 
-    /// Lets all calls end, also those to come.
+    /// Lets all current and future calls end.
     pub(crate) fn let_end(&self) {
         self.permission.send(true).expect("the method");
     }
