@@ -1,4 +1,4 @@
-//! What Meteor's own client expects of every server.
+//! What Meteor's own client expects from every server.
 
 use bolide::prelude::*;
 use bolide::protocol::ejson::Object;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::subscriber::Subscriber;
 
 #[tokio::test]
-async fn the_subscriptions_that_a_meteor_client_makes_by_itself_are_ready_and_bring_nothing() {
+async fn automatic_subscriptions_of_meteor_clients_are_ready_without_documents() {
     let app = App::builder().build().expect("the app fits together");
     let mut subscriber = Subscriber::connect(&app).await;
     let asked = [
@@ -24,7 +24,7 @@ async fn the_subscriptions_that_a_meteor_client_makes_by_itself_are_ready_and_br
 }
 
 #[tokio::test]
-async fn an_app_may_register_these_publications_itself() {
+async fn an_app_can_register_these_publications_itself() {
     let app = App::builder()
         .publish("meteor.loginServiceConfiguration", async |subscription: Subscription| {
             let service = json!({"service": "github"});
@@ -43,7 +43,7 @@ fn user(name: &str) -> Object {
     fields.into_iter().map(|(field, value)| (field.to_owned(), value)).collect()
 }
 
-/// An app that publishes their own document to all users.
+/// An app that publishes each user's own document.
 fn app_with_users() -> (App, Collection) {
     let users: Collection = Collection::new("users");
     users.insert("user-alice", &user("alice")).expect("a new document");
@@ -81,7 +81,7 @@ async fn users_see_their_own_document_and_no_other() {
 }
 
 #[tokio::test]
-async fn the_document_of_a_user_goes_and_comes_with_the_user() {
+async fn the_users_document_follows_login_and_logout() {
     let (app, users) = app_with_users();
     let mut subscriber = Subscriber::connect(&app).await;
     subscriber.call("become", json!(["user-alice"])).await;

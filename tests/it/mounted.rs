@@ -1,4 +1,4 @@
-//! The app's routes in somebody else's server: axum's own, and one over a stream that is no TCP socket, such as TLS.
+//! The app's routes in other servers: axum's own, and one over a stream that is not a TCP socket, such as TLS.
 
 use std::net::SocketAddr;
 
@@ -18,7 +18,7 @@ use crate::client::{Client, call};
 use crate::raw::Raw;
 use crate::waiting::{soon, until};
 
-/// So little fits into the stream that every longer message has to wait for the other side.
+/// The stream is so small that every longer message has to wait for the other side.
 const PIPE_BYTES: usize = 1_000;
 
 async fn serve_by_axum(app: &App) -> SocketAddr {
@@ -30,7 +30,7 @@ async fn serve_by_axum(app: &App) -> SocketAddr {
     address
 }
 
-/// A WebSocket over a pipe within the process.
+/// A WebSocket over an in-process pipe.
 async fn open_over_pipe(app: &App) -> Client<DuplexStream> {
     let (near, far) = tokio::io::duplex(PIPE_BYTES);
     let routes: Router = app.router();
@@ -47,7 +47,7 @@ async fn connect_over_pipe(app: &App) -> Client<DuplexStream> {
 }
 
 #[tokio::test]
-async fn the_routes_work_beside_others_in_a_server_of_axum() {
+async fn the_routes_work_next_to_others_in_an_axum_server() {
     let address = serve_by_axum(&application()).await;
     let mut raw = Raw::open(address).await;
     raw.send(b"GET /mine HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await;
@@ -57,40 +57,40 @@ async fn the_routes_work_beside_others_in_a_server_of_axum() {
 }
 
 #[tokio::test]
-async fn methods_see_the_client_address_in_a_server_of_axum() {
+async fn methods_see_the_client_address_in_an_axum_server() {
     let mut client = Client::connect(serve_by_axum(&application()).await).await;
     let connection = client.ask("connectionInfo", json!([])).await;
     assert_eq!(connection["result"]["clientAddress"], "127.0.0.1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_long_answers_pass_through_a_server_of_axum() {
+async fn many_long_answers_pass_through_an_axum_server() {
     let mut client = Client::connect(serve_by_axum(&application()).await).await;
     assert_answers_all(&client.ask_all(long_calls()).await);
 }
 
 #[tokio::test]
-async fn a_stream_that_is_no_tcp_socket_has_no_client_address() {
+async fn a_stream_that_is_not_a_tcp_socket_has_no_client_address() {
     let mut client = connect_over_pipe(&application()).await;
     let connection = client.ask("connectionInfo", json!([])).await;
     assert_eq!(connection["result"]["clientAddress"], Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_long_answers_pass_through_a_stream_that_is_no_tcp_socket() {
+async fn many_long_answers_pass_through_a_stream_that_is_not_a_tcp_socket() {
     let mut client = connect_over_pipe(&application()).await;
     assert_answers_all(&client.ask_all(long_calls()).await);
 }
 
 #[tokio::test]
-async fn a_ping_is_answered_over_a_stream_that_is_no_tcp_socket() {
+async fn a_ping_is_answered_over_a_stream_that_is_not_a_tcp_socket() {
     let mut client = open_over_pipe(&application()).await;
     client.send_frame(Message::Ping(b"now".as_slice().into())).await;
     assert_eq!(client.next_frame().await, Some(Message::Pong(b"now".as_slice().into())));
 }
 
 #[tokio::test]
-async fn the_server_says_goodbye_over_a_stream_that_is_no_tcp_socket() {
+async fn the_server_closes_cleanly_over_a_stream_that_is_not_a_tcp_socket() {
     let app = application();
     let mut client = connect_over_pipe(&app).await;
     client.call("1", "closeConnection", json!([])).await;
@@ -100,14 +100,14 @@ async fn the_server_says_goodbye_over_a_stream_that_is_no_tcp_socket() {
 }
 
 #[tokio::test]
-async fn a_message_over_the_limit_closes_with_1009_over_a_stream_that_is_no_tcp_socket() {
+async fn an_oversized_message_closes_a_stream_that_is_not_a_tcp_socket_with_1009() {
     let mut client = connect_over_pipe(&application()).await;
     let too_long = Message::text("x".repeat((1 << 20) + 1));
     assert_eq!(client.close_code_after(too_long).await, 1009);
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_is_not_read_from_over_a_stream_that_is_no_tcp_socket() {
+async fn backpressure_works_over_a_stream_that_is_not_a_tcp_socket() {
     let mut client = connect_over_pipe(&application()).await;
     let echo = Message::text(call("1", "echo", json!(["x".repeat(100_000)])).to_string());
     let sent = client.send_until_blocked(&echo, 10 << 20).await;
@@ -118,7 +118,7 @@ async fn a_client_that_does_not_read_is_not_read_from_over_a_stream_that_is_no_t
 }
 
 #[tokio::test]
-async fn an_app_in_a_server_of_axum_can_be_shut_down_in_order() {
+async fn an_app_in_an_axum_server_can_be_shut_down_gracefully() {
     let app = application();
     let mut client = Client::connect(serve_by_axum(&app).await).await;
     let shut_down = tokio::spawn(async move { app.shutdown().await });

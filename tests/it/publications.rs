@@ -1,4 +1,4 @@
-//! The handle of a subscription cannot be misused: the client is answered whatever becomes of it, and only a live one
+//! The handle of a subscription cannot be misused: the client is answered in every case, and only a live handle
 //! sends.
 
 use std::future::pending;
@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use crate::subscriber::Subscriber;
 use crate::waiting::{soon, until};
 
-/// Takes a subscription out of its handler.
+/// Passes a subscription out of its handler.
 #[derive(Clone, Default)]
 struct Pocket(Arc<Mutex<Vec<Subscription>>>);
 
@@ -29,7 +29,7 @@ impl Pocket {
     }
 }
 
-/// A subscriber of a publication `p`, which becomes of it what `app` says.
+/// A subscriber of the publication `p` of `app`.
 async fn subscriber(app: AppBuilder) -> Subscriber {
     let app = app.build().expect("the app fits together");
     let subscriber = Subscriber::connect(&app).await;
@@ -37,7 +37,7 @@ async fn subscriber(app: AppBuilder) -> Subscriber {
     subscriber
 }
 
-/// One whose publication puts its handle into the pocket.
+/// The same, with a publication that passes its handle to the pocket.
 async fn pocketed() -> (Subscriber, Subscription) {
     let pocket = Pocket::default();
     let kept = pocket.clone();
@@ -61,7 +61,7 @@ async fn a_handler_that_returns_is_ready() {
 }
 
 #[tokio::test]
-async fn a_handler_that_drops_its_handle_and_goes_on_is_ready_when_it_returns() {
+async fn a_handler_that_drops_its_handle_is_ready_when_it_returns() {
     let go = Arc::new(Notify::new());
     let gone = Arc::clone(&go);
     let app = App::builder().publish("p", async move |subscription: Subscription| {
@@ -85,7 +85,7 @@ async fn a_handler_that_panics_is_answered_500() {
 }
 
 #[tokio::test]
-async fn what_a_handler_sent_before_it_panicked_leaves_again() {
+async fn documents_sent_before_a_panic_are_removed() {
     async fn panics(subscription: Subscription) -> MethodResult<()> {
         subscription.added("c", "1", &json!({"a": 1})).await?;
         panic!("a secret")
@@ -121,7 +121,7 @@ async fn a_task_that_panics_with_the_handle_while_the_handler_runs_is_answered_5
 }
 
 #[tokio::test]
-async fn a_handler_may_fail_after_it_was_ready() {
+async fn a_handler_can_fail_after_it_was_ready() {
     let app = App::builder().publish("p", async |subscription: Subscription| {
         subscription.ready();
         Err(MethodError::new("too-late", "It changed its mind"))
@@ -132,14 +132,14 @@ async fn a_handler_may_fail_after_it_was_ready() {
 }
 
 #[tokio::test]
-async fn a_handle_that_is_dropped_outside_of_its_handler_is_ready() {
+async fn a_handle_that_is_dropped_outside_its_handler_is_ready() {
     let (mut subscriber, subscription) = pocketed().await;
     drop(subscription);
     subscriber.ready("s").await;
 }
 
 #[tokio::test]
-async fn a_handle_that_is_kept_goes_on_sending() {
+async fn a_handle_that_is_kept_can_continue_to_send() {
     let (mut subscriber, subscription) = pocketed().await;
     let task = tokio::spawn(async move {
         subscription.ready();
@@ -175,7 +175,7 @@ async fn nothing_is_sent_after_unsubscribing() {
 }
 
 #[tokio::test]
-async fn an_ended_handle_says_nothing_of_its_successor_under_the_same_id() {
+async fn an_ended_handle_does_not_affect_a_new_one_with_the_same_id() {
     let (mut subscriber, old) = pocketed().await;
     subscriber.unsubscribe("s").await;
     subscriber.nosub("s").await;
@@ -202,7 +202,7 @@ async fn on_stop_runs_once_when_the_client_unsubscribes() {
 }
 
 #[tokio::test]
-async fn on_stop_runs_at_once_when_it_has_ended() {
+async fn on_stop_runs_at_once_if_the_subscription_has_ended() {
     let (_subscriber, subscription) = pocketed().await;
     subscription.stop();
     let stopped = Arc::new(Mutex::new(false));
@@ -212,7 +212,7 @@ async fn on_stop_runs_at_once_when_it_has_ended() {
 }
 
 #[tokio::test]
-async fn an_on_stop_that_panics_keeps_no_other_from_running() {
+async fn an_on_stop_that_panics_does_not_prevent_others() {
     let (mut subscriber, subscription) = pocketed().await;
     let (stopped, mut stops) = mpsc::unbounded();
     subscription.on_stop(|| panic!("a secret"));
@@ -222,7 +222,7 @@ async fn an_on_stop_that_panics_keeps_no_other_from_running() {
     assert_eq!(soon(stops.next()).await, Some(()));
 }
 
-/// A publication that never ends by itself, and says when its future is dropped.
+/// A publication that never ends by itself, and reports when its future is dropped.
 fn endless() -> (AppBuilder, Arc<()>) {
     let alive = Arc::new(());
     let held = Arc::clone(&alive);
@@ -233,7 +233,7 @@ fn endless() -> (AppBuilder, Arc<()>) {
         drop(held);
         Ok(())
     });
-    // The handler that is registered holds one, as does the test.
+    // The registered handler and the test hold one each.
     (app, alive)
 }
 
@@ -271,7 +271,7 @@ async fn handlers_that_never_end_do_not_use_up_the_session() {
 }
 
 #[tokio::test]
-async fn a_handler_that_is_stopped_from_elsewhere_lets_the_next_message_run() {
+async fn a_handler_stopped_from_outside_lets_the_next_message_run() {
     let pocket = Pocket::default();
     let kept = pocket.clone();
     let mut subscriber = subscriber(App::builder().publish("p", async move |subscription: Subscription| {
@@ -287,7 +287,7 @@ async fn a_handler_that_is_stopped_from_elsewhere_lets_the_next_message_run() {
 }
 
 #[tokio::test]
-async fn a_universal_publication_is_answered_neither_ready_nor_nosub_with_an_id() {
+async fn universal_publications_get_no_ready_and_no_nosub_with_an_id() {
     let app = App::builder()
         .publish_universal(async |subscription: Subscription| {
             assert_eq!(subscription.id(), None);
@@ -304,7 +304,7 @@ async fn a_universal_publication_is_answered_neither_ready_nor_nosub_with_an_id(
 }
 
 #[tokio::test]
-async fn more_subscriptions_than_the_limit_are_refused_by_name() {
+async fn subscriptions_over_the_limit_are_rejected_with_a_reason() {
     let app = App::builder()
         .publish("p", async |_: Subscription| Ok(()))
         .limits(Limits { subscriptions: 3, ..Limits::default() })
@@ -324,7 +324,7 @@ async fn more_subscriptions_than_the_limit_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_client_may_subscribe_ten_thousand_times() {
+async fn a_client_can_subscribe_ten_thousand_times() {
     let items: Collection = Collection::new("items");
     items.insert("1", &[("a".to_owned(), Ejson::from(1))].into_iter().collect()).expect("a new document");
     let all = items.clone();

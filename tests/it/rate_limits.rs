@@ -1,4 +1,4 @@
-//! Rate limits, as Meteor counts: fixed windows, and one call too many fails with `too-many-requests`.
+//! Rate limits as in Meteor: fixed windows, and a call over the limit fails with `too-many-requests`.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::server::Server;
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);
 
-/// A clock that stands still until it is moved.
+/// A clock that only moves when the test moves it.
 #[derive(Clone, Default)]
 struct StoppedClock(std::sync::Arc<std::sync::atomic::AtomicI64>);
 
@@ -30,7 +30,7 @@ impl Clock for StoppedClock {
     }
 }
 
-/// A server with rules, behind one proxy.
+/// A server with these rules, behind one proxy.
 async fn serve<const COUNT: usize>(rules: [RateLimitRule; COUNT], clock: impl Clock) -> Server {
     let app = rules.into_iter().fold(App::builder(), AppBuilder::rate_limit);
     let app = app
@@ -60,7 +60,7 @@ async fn connect_from(server: &Server, address: &str) -> Client {
     client
 }
 
-/// Whether `add` is refused.
+/// Returns whether `add` is rejected.
 async fn is_refused(client: &mut Client) -> bool {
     refuses(client, "add", json!([1, 2])).await
 }
@@ -73,7 +73,7 @@ async fn refuses(client: &mut Client, method: &str, params: Value) -> bool {
 }
 
 #[tokio::test]
-async fn one_call_too_many_fails_and_says_how_long_to_wait() {
+async fn a_call_over_the_limit_fails_and_says_how_long_to_wait() {
     let clock = StoppedClock::default();
     let server = serve([twice()], clock.clone()).await;
     let mut client = Client::connect(server.address).await;
@@ -97,7 +97,7 @@ async fn one_call_too_many_fails_and_says_how_long_to_wait() {
 }
 
 #[tokio::test]
-async fn a_refused_call_is_updated_too() {
+async fn a_rejected_call_is_updated_too() {
     let server = serve([twice()], StoppedClock::default()).await;
     let mut client = Client::connect(server.address).await;
     for id in ["1", "2", "3"] {
@@ -137,7 +137,7 @@ async fn the_window_does_not_slide() {
 }
 
 #[tokio::test]
-async fn any_of_several_rules_refuses_and_the_longest_wait_is_told() {
+async fn each_of_several_rules_can_reject_and_the_longest_wait_is_reported() {
     let minute = RateLimitRule::new(3, Duration::from_mins(1));
     let clock = StoppedClock::default();
     let server = serve([twice(), minute], clock.clone()).await;
@@ -163,7 +163,7 @@ async fn a_rule_for_everything_counts_all_callers_and_names_together() {
 }
 
 #[tokio::test]
-async fn a_rule_per_connection_counts_each_connection_for_itself() {
+async fn a_rule_per_connection_counts_each_connection_separately() {
     let server = serve([twice().per_connection()], StoppedClock::default()).await;
     for _ in 0..2 {
         let mut client = Client::connect(server.address).await;
@@ -174,7 +174,7 @@ async fn a_rule_per_connection_counts_each_connection_for_itself() {
 }
 
 #[tokio::test]
-async fn a_rule_per_user_counts_each_user_on_all_connections_and_nobody_not_at_all() {
+async fn a_rule_per_user_counts_each_user_and_no_anonymous_calls() {
     let rule = twice().methods(["add"]).per_user();
     let server = serve([rule], StoppedClock::default()).await;
     let mut one = Client::connect(server.address).await;
@@ -204,7 +204,7 @@ async fn a_rule_per_address_counts_each_address_on_all_connections() {
 }
 
 #[tokio::test]
-async fn a_rule_for_names_counts_each_name_for_itself_and_no_other() {
+async fn a_rule_for_names_counts_each_name_separately_and_no_others() {
     let server = serve([twice().methods(["add", "nothing"])], StoppedClock::default()).await;
     let mut client = Client::connect(server.address).await;
     for _ in 0..2 {
@@ -227,7 +227,7 @@ async fn a_method_that_does_not_exist_is_404_and_not_counted() {
 }
 
 #[tokio::test]
-async fn inner_calls_and_calls_of_the_application_are_not_counted() {
+async fn nested_calls_and_calls_by_the_application_are_not_counted() {
     let server = serve([twice().methods(["add"])], StoppedClock::default()).await;
     let mut client = Client::connect(server.address).await;
     for _ in 0..4 {
@@ -238,7 +238,7 @@ async fn inner_calls_and_calls_of_the_application_are_not_counted() {
 }
 
 #[tokio::test]
-async fn subscriptions_are_counted_too_and_refused_with_nosub() {
+async fn subscriptions_are_counted_too_and_rejected_with_nosub() {
     let server = serve([twice().subscriptions(["empty"])], StoppedClock::default()).await;
     let mut client = Client::connect(server.address).await;
     for id in ["1", "2"] {

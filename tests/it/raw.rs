@@ -1,4 +1,4 @@
-//! Bytes on a socket, for what no client library lets one send.
+//! Raw bytes on a socket, for frames that client libraries cannot send.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::waiting::soon;
 
-/// The first byte of a frame: whole, or the first of several.
+/// The first byte of a frame: complete, or the first of several fragments.
 pub(crate) const TEXT: u8 = 0x81;
 pub(crate) const FIRST_TEXT: u8 = 0x01;
 pub(crate) const FURTHER: u8 = 0x00;
@@ -16,7 +16,7 @@ pub(crate) const CLOSE: u8 = 0x88;
 pub(crate) const PING: u8 = 0x89;
 pub(crate) const PONG: u8 = 0x8A;
 
-/// A request that asks for a WebSocket, with a few more header lines.
+/// Returns a request for a WebSocket with additional header lines.
 pub(crate) fn upgrade_request(path: &str, more_headers: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
@@ -36,7 +36,7 @@ impl Raw {
         Self { socket }
     }
 
-    /// A WebSocket on which nothing was said.
+    /// Opens a WebSocket without sending messages.
     pub(crate) async fn upgraded(address: SocketAddr) -> Self {
         let mut raw = Self::open(address).await;
         raw.send(upgrade_request("/websocket", "").as_bytes()).await;
@@ -49,7 +49,7 @@ impl Raw {
         self.socket.write_all(bytes).await.expect("an open socket");
     }
 
-    /// A response up to the empty line.
+    /// Reads a response up to the empty line.
     pub(crate) async fn read_head(&mut self) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -58,22 +58,22 @@ impl Raw {
         String::from_utf8(head).expect("text")
     }
 
-    /// So many bytes of text.
+    /// Reads this number of bytes as text.
     pub(crate) async fn read_exactly(&mut self, length: usize) -> String {
         let mut bytes = vec![0; length];
         soon(self.socket.read_exact(&mut bytes)).await.expect("an answer");
         String::from_utf8(bytes).expect("text")
     }
 
-    /// All that comes until the server closes the socket.
+    /// Reads until the server closes the socket.
     pub(crate) async fn read_to_end(&mut self) -> String {
         let mut bytes = Vec::new();
-        // A reset is an end, too.
+        // A reset counts as the end, too.
         let _reset = soon(self.socket.read_to_end(&mut bytes)).await;
         String::from_utf8(bytes).expect("text")
     }
 
-    /// The next frame: its first byte, and what is in it.
+    /// Reads the next frame. Returns its first byte and its payload.
     pub(crate) async fn read_frame(&mut self) -> (u8, Vec<u8>) {
         soon(self.read_short_frame()).await.expect("a frame")
     }
@@ -90,14 +90,14 @@ impl Raw {
         Ok((first, payload))
     }
 
-    /// The next frame, which is text.
+    /// Reads the next frame, which must be text.
     pub(crate) async fn read_text(&mut self) -> String {
         let (first, payload) = self.read_frame().await;
         assert_eq!(first, TEXT, "{payload:?}");
         String::from_utf8(payload).expect("text")
     }
 
-    /// The code with which the server closes, as its next frame.
+    /// Reads the next frame, which must be a close, and returns its code.
     pub(crate) async fn read_close_code(&mut self) -> u16 {
         match self.read_frame().await {
             (CLOSE, payload) => u16::from_be_bytes([payload[0], payload[1]]),
@@ -106,7 +106,7 @@ impl Raw {
     }
 }
 
-/// A short frame as a client sends it. The mask is zero, which changes nothing.
+/// Returns a short client frame. The mask is zero, which leaves the payload unchanged.
 pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = unmasked_frame(first, payload);
     frame[1] |= 0x80;
@@ -114,7 +114,7 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A short frame as only a server may send it.
+/// Returns a short unmasked frame, which only servers may send.
 pub(crate) fn unmasked_frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = u8::try_from(payload.len()).ok().filter(|length| *length < 126);
     let mut frame = vec![first, length.expect("a short frame")];

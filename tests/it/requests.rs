@@ -1,4 +1,4 @@
-//! HTTP requests: which of them become a WebSocket, and what the others are answered.
+//! HTTP requests: upgrades to WebSocket, and the answers to other requests.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::server::Server;
 use crate::waiting::until;
 
 #[tokio::test]
-async fn the_endpoint_has_its_name_with_a_slash_and_with_a_query() {
+async fn the_endpoint_accepts_a_trailing_slash_and_a_query() {
     let server = Server::start(application()).await;
     for path in ["/websocket", "/websocket/", "/websocket?x=1", "/websocket/?x=1"] {
         let head = head_of(&server, &upgrade_request(path, "")).await;
@@ -29,7 +29,7 @@ async fn the_answer_to_an_upgrade_proves_that_the_key_was_read() {
 }
 
 #[tokio::test]
-async fn a_path_prefix_stands_before_all_routes() {
+async fn a_path_prefix_applies_to_all_routes() {
     let app = register(App::builder()).path_prefix("/app").build().expect("the app fits together");
     let server = Server::start(app).await;
     let head = head_of(&server, &upgrade_request("/app/websocket", "")).await;
@@ -40,7 +40,7 @@ async fn a_path_prefix_stands_before_all_routes() {
 }
 
 #[tokio::test]
-async fn compression_is_declined_by_not_mentioning_it() {
+async fn compression_is_declined() {
     let server = Server::start(application()).await;
     let offer = "sec-websocket-extensions: permessage-deflate; client_max_window_bits\r\n\
                  sec-websocket-protocol: ddp\r\n";
@@ -82,7 +82,7 @@ async fn health_is_200_while_the_server_runs() {
 }
 
 #[tokio::test]
-async fn an_upgrade_may_follow_another_request_on_the_same_socket() {
+async fn an_upgrade_can_follow_another_request_on_the_same_socket() {
     let server = Server::start(application()).await;
     let mut raw = Raw::open(server.address).await;
     let requests = ["GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n", &upgrade_request("/websocket", "")];
@@ -95,7 +95,7 @@ async fn an_upgrade_may_follow_another_request_on_the_same_socket() {
 }
 
 #[tokio::test]
-async fn a_connection_too_many_is_503_until_another_one_leaves() {
+async fn a_connection_over_the_limit_is_503_until_another_one_closes() {
     let limits = Limits { connections: 1, resume_grace: Duration::ZERO, ..Limits::default() };
     let server = server_with(limits).await;
     let client = Client::connect(server.address).await;
@@ -144,7 +144,7 @@ async fn a_socket_that_sends_no_second_request_in_time_is_closed() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_400_and_closed() {
+async fn invalid_http_is_400_and_closed() {
     let server = Server::start(application()).await;
     let mut raw = Raw::open(server.address).await;
     raw.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 nonsense\r\n\r\n").await;
@@ -152,7 +152,7 @@ async fn what_is_no_http_is_400_and_closed() {
 }
 
 #[tokio::test]
-async fn headers_without_end_are_refused() {
+async fn endless_headers_are_rejected() {
     let server = Server::start(application()).await;
     let mut raw = Raw::open(server.address).await;
     raw.send(upgrade_request("/websocket", &format!("x: {}\r\n", "x".repeat(9_000))).as_bytes()).await;
@@ -160,7 +160,7 @@ async fn headers_without_end_are_refused() {
 }
 
 #[tokio::test]
-async fn a_socket_that_is_dropped_during_the_upgrade_leaves_nothing_behind() {
+async fn a_socket_dropped_during_the_upgrade_leaks_nothing() {
     let limits = Limits { resume_grace: Duration::ZERO, ..Limits::default() };
     let server = server_with(limits).await;
     for _ in 0..20 {

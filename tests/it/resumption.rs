@@ -1,5 +1,5 @@
-//! Resumption under attack: a session goes on with one connection at the most, and only with one that knows what was
-//! sent. How it goes well stands in `protocol/conformance/resumption.json`.
+//! Resumption under attack: at most one connection resumes a session, and only one that knows what was
+//! sent. Successful resumption is tested by `protocol/conformance/resumption.json`.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::client::{Client, resume};
 use crate::server::Server;
 use crate::waiting::until;
 
-/// A session that waits for its client, which has received `connected` and nothing else.
+/// A session that waits for its client, which has only received `connected`.
 async fn session_away(server: &Server) -> String {
     let client = Client::connect(server.address).await;
     let session = client.session().to_owned();
@@ -21,7 +21,7 @@ async fn session_away(server: &Server) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_that_want_the_same_session_at_once_one_gets_it() {
+async fn of_many_parallel_resumptions_exactly_one_gets_the_session() {
     let server = Server::start(application()).await;
     for _ in 0..20 {
         let session = session_away(&server).await;
@@ -45,7 +45,7 @@ async fn of_many_that_want_the_same_session_at_once_one_gets_it() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_alive_is_not_taken_whatever_the_count() {
+async fn a_connected_session_cannot_be_taken_over() {
     let server = Server::start(application()).await;
     let mut client = Client::connect(server.address).await;
     for received in [0, 1, 2, u64::MAX] {
@@ -69,7 +69,7 @@ async fn a_wrong_count_ends_the_session_for_good() {
 }
 
 #[tokio::test]
-async fn a_client_cannot_resume_the_session_that_it_has() {
+async fn a_client_cannot_resume_its_current_session() {
     let server = Server::start(application()).await;
     let mut client = Client::connect(server.address).await;
     let itself = resume(client.session(), 1);
@@ -79,7 +79,7 @@ async fn a_client_cannot_resume_the_session_that_it_has() {
 }
 
 #[tokio::test]
-async fn frames_behind_a_connect_that_resumes_are_read_once_and_in_order() {
+async fn frames_after_a_resuming_connect_are_read_once_and_in_order() {
     let server = Server::start(application()).await;
     let session = session_away(&server).await;
     let mut client = Client::open(server.address).await;
@@ -96,7 +96,7 @@ async fn frames_behind_a_connect_that_resumes_are_read_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn a_connection_that_dies_while_it_resumes_leaves_the_session_to_the_next() {
+async fn a_connection_lost_during_resumption_leaves_the_session_to_the_next() {
     let server = Server::start(application()).await;
     let session = session_away(&server).await;
     let mut hasty = Client::open(server.address).await;
@@ -109,7 +109,7 @@ async fn a_connection_that_dies_while_it_resumes_leaves_the_session_to_the_next(
 }
 
 #[tokio::test]
-async fn sessions_whose_client_never_comes_back_end() {
+async fn sessions_whose_client_never_returns_end() {
     let limits = Limits { resume_grace: Duration::from_millis(100), ..Limits::default() };
     let app = register(App::builder()).limits(limits).build().expect("the app fits together");
     let server = Server::start(app).await;

@@ -1,4 +1,4 @@
-//! A server that says what a test tells it to say, for clients.
+//! A server for client tests that sends what the test tells it to.
 
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -8,10 +8,10 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::waiting::soon;
 
-/// Where clients connect.
+/// The address that clients connect to.
 pub(crate) struct ScriptedServer(TcpListener);
 
-/// The server's end of one connection. Dropping it cuts it.
+/// The server's end of a connection. Dropping it cuts the connection.
 pub(crate) struct Peer(WebSocketStream<TcpStream>);
 
 impl ScriptedServer {
@@ -23,14 +23,14 @@ impl ScriptedServer {
         format!("ws://{}", self.0.local_addr().expect("an address"))
     }
 
-    /// The next WebSocket that a client opens.
+    /// Accepts the next WebSocket.
     pub(crate) async fn accept(&self) -> Peer {
         let (stream, _) = soon(self.0.accept()).await.expect("a client");
         stream.set_nodelay(true).expect("a socket");
         Peer(soon(tokio_tungstenite::accept_async(stream)).await.expect("a WebSocket"))
     }
 
-    /// The same, with a session of this name.
+    /// Accepts the next WebSocket and opens a session with this id.
     pub(crate) async fn accept_session(&self, session: &str) -> Peer {
         let mut peer = self.accept().await;
         assert_eq!(peer.hear().await["msg"], "connect");
@@ -48,7 +48,7 @@ impl Peer {
         self.0.send(frame).await.expect("an open socket");
     }
 
-    /// The next message of the client.
+    /// Returns the next message from the client.
     pub(crate) async fn hear(&mut self) -> Value {
         loop {
             match soon(self.0.next()).await {
@@ -59,7 +59,7 @@ impl Peer {
         }
     }
 
-    /// Hears a call, and answers it.
+    /// Receives a call and answers it.
     pub(crate) async fn answer(&mut self, result: Value) -> Value {
         let call = self.hear().await;
         self.say(json!({"msg": "updated", "methods": [call["id"]]})).await;
@@ -67,7 +67,7 @@ impl Peer {
         call
     }
 
-    /// Hears a call, and asks for a second factor.
+    /// Receives a call and asks for a second factor.
     pub(crate) async fn challenge(&mut self, error: &str) -> Value {
         let call = self.hear().await;
         let details = json!({"method": "totp", "codeGenerated": false, "availableMethods": ["totp"]});

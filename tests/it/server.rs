@@ -1,4 +1,4 @@
-//! A server on a free port, for as long as a test holds it.
+//! A server on a free port that stops when it is dropped.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// A running server. Dropping it stops it without a word; [`shut_down`](Self::shut_down) stops it in order.
+/// A running server. Dropping it stops it abruptly; [`shut_down`](Self::shut_down) stops it gracefully.
 pub(crate) struct Server {
     pub(crate) app: App,
     pub(crate) address: SocketAddr,
@@ -33,7 +33,7 @@ impl Server {
         format!("ws://{}/websocket", self.address)
     }
 
-    /// Asks the server to end, and waits until it has.
+    /// Shuts the server down and waits until it has stopped.
     pub(crate) async fn shut_down(mut self) {
         drop(self.stop.take());
         (&mut self.running).await.expect("the server ends well");
@@ -46,10 +46,10 @@ impl Drop for Server {
     }
 }
 
-/// A server that has a thread of its own, so that its processor time can be told. It runs until the process ends.
+/// A server with its own thread, so that its CPU time can be measured. It runs until the process ends.
 pub(crate) struct ServerThread {
     pub(crate) address: SocketAddr,
-    /// Where the system tells of the thread.
+    /// The file with the thread's statistics.
     statistics: PathBuf,
 }
 
@@ -69,7 +69,7 @@ impl ServerThread {
         Self { address, statistics: PathBuf::from("/proc").join(thread).join("schedstat") }
     }
 
-    /// How long it has kept a processor busy.
+    /// Returns the CPU time that it has used.
     pub(crate) fn processor_time(&self) -> Duration {
         let statistics = std::fs::read_to_string(&self.statistics).expect("Linux");
         let nanoseconds = statistics.split(' ').next().and_then(|number| number.parse().ok());

@@ -1,4 +1,4 @@
-//! Shutdown: what runs is answered, what waits is not started, and every client is told to go.
+//! Shutdown: running calls are answered, waiting calls are not started, and every client is disconnected.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::raw::Raw;
 use crate::server::Server;
 use crate::waiting::{soon, until};
 
-/// Waits until the server takes no more connections.
+/// Waits until the server accepts no more connections.
 async fn until_refused(address: SocketAddr) {
     soon(async { while TcpStream::connect(address).await.is_ok() {} }).await;
 }
@@ -25,7 +25,7 @@ async fn start(app: AppBuilder) -> Server {
 }
 
 #[tokio::test]
-async fn a_running_method_is_answered_and_its_client_told_to_go() {
+async fn a_running_method_is_answered_before_its_client_is_disconnected() {
     let (app, mut long) = LongMethod::register(App::builder());
     let server = start(app).await;
     let mut client = Client::connect(server.address).await;
@@ -41,7 +41,7 @@ async fn a_running_method_is_answered_and_its_client_told_to_go() {
 }
 
 #[tokio::test]
-async fn a_publication_that_never_ends_does_not_hold_up_the_shutdown() {
+async fn a_publication_that_never_ends_does_not_delay_the_shutdown() {
     let app = App::builder().limits(Limits { shutdown_timeout: Duration::from_mins(10), ..Limits::default() }).publish(
         "endless",
         async |subscription: Subscription| {
@@ -61,7 +61,7 @@ async fn a_publication_that_never_ends_does_not_hold_up_the_shutdown() {
 }
 
 #[tokio::test]
-async fn what_waits_for_its_turn_is_not_started() {
+async fn waiting_calls_are_not_started() {
     let (app, mut long) = LongMethod::register(App::builder());
     let server = start(app).await;
     let mut client = Client::connect(server.address).await;
@@ -82,7 +82,7 @@ async fn what_waits_for_its_turn_is_not_started() {
 }
 
 #[tokio::test]
-async fn new_connections_are_refused_while_the_last_methods_run() {
+async fn new_connections_are_rejected_while_the_last_methods_run() {
     let (app, mut long) = LongMethod::register(App::builder());
     let server = start(app).await;
     let address = server.address;
@@ -98,7 +98,7 @@ async fn new_connections_are_refused_while_the_last_methods_run() {
 }
 
 #[tokio::test]
-async fn a_method_over_the_deadline_is_cut() {
+async fn a_method_that_exceeds_the_deadline_is_aborted() {
     let (app, mut long) = LongMethod::register(App::builder());
     let limits = Limits { shutdown_timeout: Duration::from_millis(200), ..Limits::default() };
     let server = start(app.limits(limits)).await;
@@ -111,7 +111,7 @@ async fn a_method_over_the_deadline_is_cut() {
 }
 
 #[tokio::test]
-async fn idle_sessions_and_sockets_without_a_session_are_told_to_go() {
+async fn idle_sessions_and_sockets_without_a_session_are_closed() {
     let server = start(App::builder()).await;
     let mut idle = Client::connect(server.address).await;
     let mut silent = Client::open(server.address).await;
@@ -127,7 +127,7 @@ async fn idle_sessions_and_sockets_without_a_session_are_told_to_go() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_answer_the_close_is_not_waited_for_long() {
+async fn the_wait_for_a_client_that_does_not_answer_the_close_is_short() {
     let limits = Limits { close_timeout: Duration::from_millis(100), ..Limits::default() };
     let server = start(App::builder().limits(limits)).await;
     let _silent = Client::connect(server.address).await;
@@ -135,7 +135,7 @@ async fn a_client_that_does_not_answer_the_close_is_not_waited_for_long() {
 }
 
 #[tokio::test]
-async fn sessions_that_wait_for_their_client_end() {
+async fn sessions_waiting_for_their_client_end() {
     let (ended, end) = oneshot::channel();
     let ended = parking_lot::Mutex::new(Some(ended));
     let app = App::builder().on_connection(move |connection| {
@@ -153,7 +153,7 @@ async fn sessions_that_wait_for_their_client_end() {
 }
 
 #[tokio::test]
-async fn a_connection_that_comes_too_late_is_told_to_go() {
+async fn a_connection_that_arrives_too_late_is_closed() {
     let server = start(App::builder()).await;
     let app = server.app.clone();
     server.shut_down().await;
@@ -163,7 +163,7 @@ async fn a_connection_that_comes_too_late_is_told_to_go() {
 }
 
 #[tokio::test]
-async fn the_application_may_still_call_methods_after_shutdown() {
+async fn the_application_can_still_call_methods_after_shutdown() {
     let app = App::builder().method("one", TwoFactor::none(), async |_: Context| Ok(1));
     let server = start(app).await;
     let app = server.app.clone();

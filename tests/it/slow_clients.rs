@@ -1,4 +1,4 @@
-//! Clients that read slowly, or not at all: handlers wait for them, memory is bounded, and others are not held up.
+//! Clients that read slowly or not at all: handlers wait, memory is bounded, and other clients are not delayed.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::waiting::{A_MOMENT, until};
 
 const DOCUMENTS: usize = 100_000;
 
-/// An app that publishes very many documents, and counts those that it has sent.
+/// An app that publishes very many documents and counts those it has sent.
 fn very_many() -> (App, Arc<AtomicUsize>) {
     let sent = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&sent);
@@ -37,7 +37,7 @@ fn very_many() -> (App, Arc<AtomicUsize>) {
     (app, sent)
 }
 
-/// Waits until a publication sends no more, and says how much it has sent.
+/// Waits until a publication stops sending, and returns the number of documents sent.
 async fn when_it_waits(sent: &AtomicUsize) -> usize {
     let mut before = usize::MAX;
     while before != sent.load(Ordering::Relaxed) {
@@ -47,7 +47,7 @@ async fn when_it_waits(sent: &AtomicUsize) -> usize {
     before
 }
 
-/// Carries a connection to a server, and from it only so much at a time.
+/// Forwards a connection to a server, and limits the rate of the data from it.
 async fn slow_line_to(address: SocketAddr) -> DuplexStream {
     const BYTES: usize = 64 << 10;
     let (near, far) = tokio::io::duplex(BYTES);
@@ -68,7 +68,7 @@ async fn slow_line_to(address: SocketAddr) -> DuplexStream {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_longer_for_a_message_than_for_a_heartbeat_keeps_its_session() {
+async fn a_client_slower_than_the_heartbeat_interval_keeps_its_session() {
     const BYTES: usize = 15 << 20;
     let heartbeat = Heartbeat { interval: Duration::from_millis(400), timeout: Duration::from_millis(400) };
     let app = App::builder()
@@ -85,7 +85,7 @@ async fn a_client_that_takes_longer_for_a_message_than_for_a_heartbeat_keeps_its
 }
 
 #[tokio::test]
-async fn a_handler_waits_for_a_client_that_does_not_read_and_goes_on_when_it_does() {
+async fn a_handler_waits_until_its_client_reads() {
     let (app, sent) = very_many();
     let mut slow = Subscriber::connect(&app).await;
     slow.ask("s", "p", json!([])).await;
@@ -99,7 +99,7 @@ async fn a_handler_waits_for_a_client_that_does_not_read_and_goes_on_when_it_doe
 }
 
 #[tokio::test]
-async fn a_handler_that_waits_for_a_client_ends_when_the_client_leaves() {
+async fn a_handler_waiting_for_a_client_ends_when_the_client_leaves() {
     let (app, sent) = very_many();
     let slow = Subscriber::connect(&app).await;
     slow.ask("s", "p", json!([])).await;
@@ -111,7 +111,7 @@ async fn a_handler_that_waits_for_a_client_ends_when_the_client_leaves() {
 }
 
 #[tokio::test]
-async fn a_client_for_which_too_many_broadcasts_wait_is_closed_with_1013_and_no_other() {
+async fn only_a_client_with_too_many_waiting_broadcasts_is_closed_with_1013() {
     let audience = Audience::default();
     let joined = audience.clone();
     let app = App::builder()
@@ -146,13 +146,13 @@ async fn listener(stream: Stream, events: &[&str]) -> Subscriber {
     subscriber
 }
 
-/// Sends a thousand events of each of two names, while nobody reads.
+/// Sends a thousand events with each of two names while the client does not read.
 async fn emit_thousands(stream: &Stream) {
     for number in 0..1_000 {
         stream.emit("a", &(number,)).expect("a list");
         stream.emit("b", &(number,)).expect("a list");
         if number == 100 {
-            // What the connection takes, it has by then.
+            // By then, the connection's buffers are full.
             tokio::task::yield_now().await;
         }
     }
@@ -164,7 +164,7 @@ fn events(messages: &[Value], name: &str) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn a_stream_drops_nothing_for_a_client_that_reads_late() {
+async fn a_stream_drops_no_events_for_a_client_that_reads_late() {
     let stream = Stream::new("s").allow_read(|_, _| true);
     let mut subscriber = listener(stream.clone(), &["a", "b"]).await;
     emit_thousands(&stream).await;
@@ -175,7 +175,7 @@ async fn a_stream_drops_nothing_for_a_client_that_reads_late() {
 }
 
 #[tokio::test]
-async fn of_a_volatile_stream_a_slow_client_hears_the_latest_of_every_event() {
+async fn a_volatile_stream_sends_a_slow_client_the_latest_of_each_event() {
     let stream = Stream::new("s").allow_read(|_, _| true).volatile();
     let mut subscriber = listener(stream.clone(), &["a", "b"]).await;
     emit_thousands(&stream).await;
@@ -188,7 +188,7 @@ async fn of_a_volatile_stream_a_slow_client_hears_the_latest_of_every_event() {
     }
 }
 
-/// An app that publishes all of a collection of long documents, more than a client is sent at once.
+/// An app that publishes a collection of long documents, too many for the outbox of a client.
 fn long_documents(app: AppBuilder) -> (App, Collection) {
     let items: Collection = Collection::new("items");
     for number in 0..3_000 {
@@ -211,14 +211,14 @@ fn insert(items: &Collection, number: u32) {
 }
 
 #[tokio::test]
-async fn what_changes_while_the_first_documents_are_sent_is_sent_right_whatever_the_strategy() {
+async fn changes_during_the_initial_documents_are_correct_with_every_strategy() {
     let strategies = [Strategy::Merge, Strategy::NoMergeMulti, Strategy::NoMerge, Strategy::NoMergeNoHistory];
     for strategy in strategies {
         let (app, items) = long_documents(App::builder().strategy("items", strategy));
         let mut slow = Subscriber::connect(&app).await;
         slow.ask("s", "items", json!([])).await;
         until(|| items.live_query_count() == 1).await;
-        // Some were sent by now, and some were not.
+        // Some have been sent by now, and some have not.
         for number in (0..3_000).step_by(100) {
             let update = Update::new().set("number", number + 1).unset("text");
             assert_eq!(items.update(number.to_string(), update), Ok(true));
@@ -257,7 +257,7 @@ async fn a_query_of_long_documents_waits_for_the_client_too() {
 }
 
 #[tokio::test]
-async fn a_client_may_give_back_very_many_documents_at_once() {
+async fn a_client_can_unsubscribe_from_very_many_documents_at_once() {
     let (app, _) = very_many();
     let mut subscriber = Subscriber::connect(&app).await;
     subscriber.subscribe("p", json!([])).await;
@@ -268,7 +268,7 @@ async fn a_client_may_give_back_very_many_documents_at_once() {
 }
 
 #[tokio::test]
-async fn very_many_documents_may_change_with_the_user() {
+async fn very_many_documents_can_change_with_the_user() {
     let app = App::builder()
         .publish("own", async |subscription: Subscription| {
             let user = subscription.user_id().map_or("nobody", UserId::as_str).to_owned();
@@ -290,7 +290,7 @@ async fn very_many_documents_may_change_with_the_user() {
 }
 
 #[tokio::test]
-async fn what_comes_after_documents_that_were_given_back_counts_as_ever() {
+async fn limits_apply_after_documents_were_unsubscribed() {
     let stream = Stream::new("s").allow_read(|_, _| true);
     let app = App::builder()
         .stream(&stream)

@@ -1,4 +1,4 @@
-//! WebSocket frames: what a client may send, and what its connection is closed for.
+//! WebSocket frames: what clients may send, and what closes their connection.
 
 use bolide::{App, Limits};
 use serde_json::json;
@@ -15,14 +15,14 @@ const CONNECT: &[u8] = br#"{"msg":"connect","version":"1","support":["1"]}"#;
 const ADD: &[u8] = br#"{"msg":"method","id":"1","method":"add","params":[1,2]}"#;
 const SUM: &str = r#"{"msg":"result","id":"1","result":3}"#;
 
-/// A server that takes messages of 4 KiB.
+/// A server that accepts messages of up to 4 KiB.
 async fn server_for_short_messages() -> Server {
     let limits = Limits { message_bytes: 4 << 10, ..Limits::default() };
     let app = register(App::builder()).limits(limits).build().expect("the app fits together");
     Server::start(app).await
 }
 
-/// A call of `echo` that is `length` bytes long.
+/// Returns a call of `echo` that is `length` bytes long.
 fn echo_of_length(length: usize) -> String {
     let around = call("1", "echo", json!([""])).to_string().len();
     call("1", "echo", json!(["x".repeat(length - around)])).to_string()
@@ -37,7 +37,7 @@ async fn a_message_as_long_as_the_limit_is_answered() {
 }
 
 #[tokio::test]
-async fn a_message_over_the_limit_closes_its_connection_with_1009_and_no_other() {
+async fn a_message_over_the_limit_closes_only_its_connection_with_1009() {
     let server = server_for_short_messages().await;
     let mut other = Client::connect(server.address).await;
     let mut client = Client::connect(server.address).await;
@@ -58,7 +58,7 @@ async fn fragments_that_are_too_long_together_close_with_1009() {
 }
 
 #[tokio::test]
-async fn a_frame_that_only_announces_too_much_closes_with_1009() {
+async fn a_frame_that_announces_too_many_bytes_closes_with_1009() {
     let server = Server::start(application()).await;
     let mut raw = Raw::upgraded(server.address).await;
     let announced = (u64::MAX >> 1).to_be_bytes();
@@ -67,7 +67,7 @@ async fn a_frame_that_only_announces_too_much_closes_with_1009() {
 }
 
 #[tokio::test]
-async fn text_that_is_no_utf8_closes_with_1007() {
+async fn text_that_is_not_utf8_closes_with_1007() {
     let server = Server::start(application()).await;
     let mut raw = Raw::upgraded(server.address).await;
     raw.send(&frame(TEXT, b"\xFF\xFE")).await;
@@ -75,7 +75,7 @@ async fn text_that_is_no_utf8_closes_with_1007() {
 }
 
 #[tokio::test]
-async fn what_is_not_the_websocket_protocol_closes_with_1002() {
+async fn violations_of_the_websocket_protocol_close_with_1002() {
     let server = Server::start(application()).await;
     let garbage: [&[u8]; 6] = [
         &unmasked_frame(TEXT, ADD),
@@ -93,7 +93,7 @@ async fn what_is_not_the_websocket_protocol_closes_with_1002() {
 }
 
 #[tokio::test]
-async fn a_client_that_broke_the_rules_is_not_listened_to_any_more() {
+async fn messages_after_a_protocol_violation_are_ignored() {
     let server = Server::start(application()).await;
     let mut raw = Raw::upgraded(server.address).await;
     raw.send(&frame(0x83, b"")).await;
@@ -105,7 +105,7 @@ async fn a_client_that_broke_the_rules_is_not_listened_to_any_more() {
 }
 
 #[tokio::test]
-async fn json_of_200_levels_is_refused_and_the_connection_goes_on() {
+async fn json_of_200_levels_is_rejected_and_the_connection_stays_open() {
     let server = Server::start(application()).await;
     let mut client = Client::connect(server.address).await;
     client.send_text(&format!("{}{}", "[".repeat(200), "]".repeat(200))).await;
@@ -126,7 +126,7 @@ async fn json_of_any_depth_is_answered() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_utf8_are_a_message() {
+async fn a_binary_frame_of_utf8_is_a_message() {
     let server = Server::start(application()).await;
     let mut client = Client::connect(server.address).await;
     client.send_frame(Message::binary(ADD)).await;
@@ -134,7 +134,7 @@ async fn bytes_that_are_utf8_are_a_message() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_utf8_are_answered_and_the_connection_goes_on() {
+async fn a_binary_frame_of_invalid_utf8_is_answered_and_the_connection_stays_open() {
     let server = Server::start(application()).await;
     let mut client = Client::connect(server.address).await;
     client.send_frame(Message::binary(b"\xFF\x00".as_slice())).await;
@@ -143,7 +143,7 @@ async fn bytes_that_are_no_utf8_are_answered_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
-async fn a_message_may_come_in_fragments_with_a_ping_between_them() {
+async fn a_message_can_arrive_in_fragments_with_a_ping_between_them() {
     let server = Server::start(application()).await;
     let mut raw = Raw::upgraded(server.address).await;
     raw.send(&frame(TEXT, CONNECT)).await;
@@ -158,7 +158,7 @@ async fn a_message_may_come_in_fragments_with_a_ping_between_them() {
 }
 
 #[tokio::test]
-async fn a_conversation_may_come_byte_by_byte() {
+async fn a_conversation_can_arrive_byte_by_byte() {
     let server = Server::start(application()).await;
     let mut raw = Raw::open(server.address).await;
     let request = upgrade_request("/websocket", "");
@@ -170,7 +170,7 @@ async fn a_conversation_may_come_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn a_conversation_may_come_in_one_piece_with_the_request_for_the_upgrade() {
+async fn a_conversation_can_arrive_in_one_piece_with_the_upgrade_request() {
     let server = Server::start(application()).await;
     let mut raw = Raw::open(server.address).await;
     let request = upgrade_request("/websocket", "");
@@ -194,7 +194,7 @@ async fn a_ping_is_answered_with_a_pong_of_the_same_bytes() {
 }
 
 #[tokio::test]
-async fn a_pong_that_nobody_asked_for_is_ignored() {
+async fn an_unsolicited_pong_is_ignored() {
     let server = Server::start(application()).await;
     let mut client = Client::connect(server.address).await;
     client.send_frame(Message::Pong(b"unasked".as_slice().into())).await;
@@ -202,7 +202,7 @@ async fn a_pong_that_nobody_asked_for_is_ignored() {
 }
 
 #[tokio::test]
-async fn the_client_gets_its_own_close_code_back() {
+async fn a_close_is_answered_with_the_clients_code() {
     let server = Server::start(application()).await;
     let close = CloseFrame { code: CloseCode::Library(4321), reason: "done".into() };
     let client = Client::connect(server.address).await;

@@ -1,11 +1,11 @@
-//! Streams: who may listen, and what they hear.
+//! Streams: access rules and events.
 
 use bolide::prelude::*;
 use serde_json::{Value, json};
 
 use crate::subscriber::Subscriber;
 
-/// A stream that lets anybody but `mallory` listen to rooms, and a client.
+/// A stream whose rooms are open to every user except `mallory`, and a client.
 async fn messages() -> (Stream, App, Subscriber) {
     let messages = Stream::new("messages")
         .allow_read(|user, room| room.starts_with("room") && user.is_none_or(|user| user.as_str() != "mallory"));
@@ -31,7 +31,7 @@ async fn listen(subscriber: &mut Subscriber, id: &str, params: Value) {
 }
 
 #[tokio::test]
-async fn events_reach_those_who_listen_in_their_order() {
+async fn events_reach_subscribers_in_order() {
     let (messages, app, mut subscriber) = messages().await;
     let mut other = Subscriber::connect(&app).await;
     listen(&mut subscriber, "s", json!(["room1", false])).await;
@@ -48,7 +48,7 @@ async fn events_reach_those_who_listen_in_their_order() {
 }
 
 #[tokio::test]
-async fn an_event_is_one_message_to_a_session_that_listens_twice() {
+async fn an_event_is_one_message_to_a_session_with_two_subscriptions() {
     let (messages, _, mut subscriber) = messages().await;
     listen(&mut subscriber, "a", json!(["room"])).await;
     listen(&mut subscriber, "b", json!(["room"])).await;
@@ -66,7 +66,7 @@ async fn an_event_is_one_message_to_a_session_that_listens_twice() {
 }
 
 #[tokio::test]
-async fn the_rule_says_who_may_listen_to_what() {
+async fn the_rule_decides_who_may_subscribe_to_which_event() {
     let (messages, _, mut subscriber) = messages().await;
     subscriber.ask("s", "stream-messages", json!(["secret"])).await;
     assert_eq!(subscriber.nosub("s").await["error"], "not-allowed");
@@ -80,7 +80,7 @@ async fn the_rule_says_who_may_listen_to_what() {
 }
 
 #[tokio::test]
-async fn nobody_may_listen_to_a_stream_without_a_rule() {
+async fn a_stream_without_a_rule_rejects_all_subscriptions() {
     let app = App::builder().stream(&Stream::new("messages")).build().expect("the app fits together");
     let mut subscriber = Subscriber::connect(&app).await;
     subscriber.ask("s", "stream-messages", json!(["room"])).await;
@@ -97,7 +97,7 @@ async fn an_event_must_have_a_name() {
 }
 
 #[tokio::test]
-async fn who_wants_a_document_is_sent_one_after_ready() {
+async fn a_subscriber_that_asks_for_a_document_gets_one_after_ready() {
     let (_, _, mut subscriber) = messages().await;
     for (id, option) in [("a", json!(true)), ("b", json!({"useCollection": true, "args": [null]}))] {
         listen(&mut subscriber, id, json!(["room", option])).await;
@@ -108,7 +108,7 @@ async fn who_wants_a_document_is_sent_one_after_ready() {
 }
 
 #[tokio::test]
-async fn the_arguments_of_an_event_are_a_list() {
+async fn the_arguments_of_an_event_must_be_a_list() {
     let (messages, _, _) = messages().await;
     assert!(messages.emit("room", "hello").is_err());
     assert!(messages.emit("room", &json!({"a": 1})).is_err());
@@ -116,7 +116,7 @@ async fn the_arguments_of_an_event_are_a_list() {
 }
 
 #[tokio::test]
-async fn a_rule_that_panics_refuses() {
+async fn a_rule_that_panics_rejects_the_subscription() {
     let stream = Stream::new("messages").allow_read(|_, _| panic!("a secret"));
     let app = App::builder().stream(&stream).build().expect("the app fits together");
     let mut subscriber = Subscriber::connect(&app).await;

@@ -1,5 +1,5 @@
-//! A DDP client in the process that keeps the documents it is sent. It takes no nonsense: a document that it has is not
-//! added, one that it does not have is neither changed nor removed, and a change changes something.
+//! An in-process DDP client that stores the documents it receives. It is strict: a known document must not be
+//! added, an unknown one must not be changed or removed, and a change must change something.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use serde_json::{Map, Value, json};
 use crate::client::{call, connect, resume};
 use crate::waiting::soon;
 
-/// By id.
+/// Documents by id.
 pub(crate) type Documents = BTreeMap<String, Value>;
 
-/// A client. Dropping it is as losing a socket.
+/// A client. Dropping it is like losing the socket.
 pub(crate) struct Subscriber {
     connection: MemoryConnection,
     session: String,
-    /// How many messages it was sent, heartbeats apart.
+    /// The number of messages received, without heartbeats.
     received: u64,
     documents: BTreeMap<String, Documents>,
 }
@@ -31,13 +31,13 @@ impl Subscriber {
         subscriber
     }
 
-    /// Loses its socket without a word.
+    /// Loses the socket without a close.
     pub(crate) fn cut(self) -> Away {
         let Self { session, received, documents, .. } = self;
         Away { session, received, documents }
     }
 
-    /// Says goodbye, for good.
+    /// Disconnects for good.
     pub(crate) async fn leave(self) {
         self.send(json!({"msg": "disconnect"})).await;
     }
@@ -50,7 +50,7 @@ impl Subscriber {
         self.connection.send(message.to_string()).await;
     }
 
-    /// Asks for a subscription; what becomes of it is read by [`ready`](Self::ready) and [`nosub`](Self::nosub).
+    /// Requests a subscription. [`ready`](Self::ready) and [`nosub`](Self::nosub) read the outcome.
     pub(crate) async fn ask(&self, id: &str, publication: &str, params: Value) {
         self.send(json!({"msg": "sub", "id": id, "name": publication, "params": params})).await;
     }
@@ -59,7 +59,7 @@ impl Subscriber {
         self.send(json!({"msg": "unsub", "id": id})).await;
     }
 
-    /// Subscribes, and waits until it is ready. The id is the publication's name.
+    /// Subscribes and waits until it is ready. The id is the publication's name.
     pub(crate) async fn subscribe(&mut self, publication: &str, params: Value) {
         self.ask(publication, publication, params).await;
         self.ready(publication).await;
@@ -71,14 +71,14 @@ impl Subscriber {
         assert_eq!(ready, json!({"msg": "ready", "subs": [id]}));
     }
 
-    /// Waits until a subscription has ended; gives its error, or null.
+    /// Waits until a subscription has ended. Returns its error, or null.
     pub(crate) async fn nosub(&mut self, id: &str) -> Value {
         let mut nosub = self.next_of(&["ready", "nosub"]).await;
         assert_eq!((&nosub["msg"], &nosub["id"]), (&json!("nosub"), &json!(id)), "{nosub}");
         nosub["error"].take()
     }
 
-    /// Calls a method, and waits for its `updated` and `result`; gives the latter. Other messages are passed over.
+    /// Calls a method and waits for its `updated` and `result`, skipping other messages. Returns the result.
     pub(crate) async fn call(&mut self, method: &str, params: Value) -> Value {
         self.send(call("called", method, params)).await;
         let updated = self.next_of(&["updated"]).await;
@@ -86,7 +86,7 @@ impl Subscriber {
         self.next_of(&["result"]).await
     }
 
-    /// The next message of one of these kinds. Documents that come before are taken, other messages passed over.
+    /// Returns the next message of one of these kinds. Earlier documents are applied, other messages skipped.
     pub(crate) async fn next_of(&mut self, kinds: &[&str]) -> Value {
         loop {
             let message = self.next().await;
@@ -96,7 +96,7 @@ impl Subscriber {
         }
     }
 
-    /// The next message.
+    /// Returns the next message.
     pub(crate) async fn next(&mut self) -> Value {
         match soon(self.connection.receive()).await {
             Some(FromServer::Frame(frame)) => {
@@ -108,7 +108,7 @@ impl Subscriber {
         }
     }
 
-    /// Everything that the server has said so far.
+    /// Returns all messages that have arrived so far.
     pub(crate) async fn heard(&mut self) -> Vec<Value> {
         self.send(json!({"msg": "ping", "id": "heard"})).await;
         let mut messages = Vec::new();
@@ -121,7 +121,7 @@ impl Subscriber {
         }
     }
 
-    /// The code with which the server closes the connection. What comes before is taken.
+    /// Returns the code with which the server closes the connection, after applying earlier messages.
     pub(crate) async fn close_code(&mut self) -> u16 {
         loop {
             match soon(self.connection.receive()).await {
@@ -132,12 +132,12 @@ impl Subscriber {
         }
     }
 
-    /// The documents that it has of a collection.
+    /// Returns the documents of a collection.
     pub(crate) fn documents(&self, collection: &str) -> Documents {
         self.documents.get(collection).cloned().unwrap_or_default()
     }
 
-    /// The ids of the documents that it has of a collection.
+    /// Returns the ids of the documents of a collection.
     pub(crate) fn ids(&self, collection: &str) -> Vec<String> {
         self.documents(collection).into_keys().collect()
     }
@@ -146,7 +146,7 @@ impl Subscriber {
         let connected = self.next_of(&["connected"]).await;
         let session = connected["session"].as_str().expect("a session's id");
         if session != self.session {
-            // A new session: it starts with nothing.
+            // A new session starts without documents.
             session.clone_into(&mut self.session);
             self.received = 1;
             self.documents = BTreeMap::new();
@@ -187,7 +187,7 @@ pub(crate) struct Away {
 }
 
 impl Away {
-    /// Comes back on another socket. It has its session again if the server says so, otherwise a new one.
+    /// Reconnects with another socket. It resumes its session if the server agrees, otherwise it gets a new one.
     pub(crate) async fn come_back(self, app: &App) -> Subscriber {
         let Self { session, received, documents } = self;
         let mut subscriber = Subscriber { connection: app.connect(), session, received, documents };

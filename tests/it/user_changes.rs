@@ -1,4 +1,4 @@
-//! Another user on the same connection: publications run again, and the client is sent the difference in one step.
+//! A new user on the same connection: publications run again, and the client gets the difference in one step.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::sync::{Barrier, Notify};
 use crate::subscriber::Subscriber;
 use crate::waiting::{SOON, soon};
 
-/// An app with a method `become` that changes the user. No publication is waited for any less than a test is.
+/// An app with a method `become` that changes the user. The timeout for publications is at least that of a test.
 fn app() -> AppBuilder {
     let limits = Limits { user_change_timeout: 2 * SOON, ..Limits::default() };
     App::builder().limits(limits).method("become", TwoFactor::none(), async |context: Context, user: Option<String>| {
@@ -30,7 +30,7 @@ async fn start_to_become(subscriber: &Subscriber, user: Value) {
     subscriber.send(json!({"msg": "method", "id": "1", "method": "become", "params": [user]})).await;
 }
 
-/// Documents of the user's own, a hundred of them.
+/// Publishes a hundred documents of the user.
 async fn own(subscription: Subscription) -> MethodResult<()> {
     let user = subscription.user_id().map_or("nobody", UserId::as_str).to_owned();
     for number in 0..100 {
@@ -40,7 +40,7 @@ async fn own(subscription: Subscription) -> MethodResult<()> {
 }
 
 #[tokio::test]
-async fn a_user_is_sent_what_differs_and_ready_again() {
+async fn a_new_user_gets_the_differences_and_ready_again() {
     let mut subscriber = subscriber(app().publish("own", own)).await;
     subscriber.subscribe("own", json!([])).await;
     start_to_become(&subscriber, json!("alice")).await;
@@ -55,7 +55,7 @@ async fn a_user_is_sent_what_differs_and_ready_again() {
 }
 
 #[tokio::test]
-async fn a_method_that_goes_on_is_answered_while_subscriptions_run_again() {
+async fn a_running_method_is_answered_while_subscriptions_run_again() {
     let (woken, run_again, let_end) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (waits, again, end) = (Arc::clone(&woken), Arc::clone(&run_again), Arc::clone(&let_end));
     let app = app()
@@ -65,7 +65,7 @@ async fn a_method_that_goes_on_is_answered_while_subscriptions_run_again() {
             Ok("went on")
         })
         .method("becomeLater", TwoFactor::none(), async |context: Context| {
-            // So that the driver is asked in a poll of its own, as by a method that hashes a password.
+            // Makes the driver run in a separate poll, as for a method that hashes a password.
             tokio::time::sleep(Duration::from_millis(1)).await;
             context.set_user_id(Some("alice".into())).await
         })
@@ -106,7 +106,7 @@ async fn the_same_user_again_repeats_ready_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn publications_run_again_at_the_same_time() {
+async fn publications_run_again_in_parallel() {
     let meeting = Arc::new(Barrier::new(2));
     let meet = move |subscription: Subscription| {
         let meeting = Arc::clone(&meeting);
@@ -125,7 +125,7 @@ async fn publications_run_again_at_the_same_time() {
 }
 
 #[tokio::test]
-async fn a_publication_that_fails_for_the_new_user_ends_and_the_others_go_on() {
+async fn a_publication_that_fails_for_the_new_user_ends_and_others_continue() {
     let app = app().publish("own", own).publish("closed", async |subscription: Subscription| {
         subscription.added("closed", "1", &json!({"a": 1})).await?;
         match subscription.user_id() {
@@ -147,7 +147,7 @@ async fn a_publication_that_fails_for_the_new_user_ends_and_the_others_go_on() {
 }
 
 #[tokio::test]
-async fn a_publication_that_is_ready_and_fails_while_others_run_again_is_not_called_ready() {
+async fn a_ready_publication_that_fails_during_the_change_is_not_reported_ready() {
     let go = Arc::new(Notify::new());
     let gone = Arc::clone(&go);
     let app = app()
@@ -174,7 +174,7 @@ async fn a_publication_that_is_ready_and_fails_while_others_run_again_is_not_cal
 }
 
 #[tokio::test]
-async fn what_others_change_meanwhile_is_part_of_the_difference() {
+async fn changes_by_others_meanwhile_are_part_of_the_difference() {
     let items: Collection = Collection::new("items");
     let (go, published) = (Arc::new(Notify::new()), items.clone());
     let gone = Arc::clone(&go);
@@ -200,7 +200,7 @@ async fn what_others_change_meanwhile_is_part_of_the_difference() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_comes_between_the_messages_of_the_difference() {
+async fn no_messages_arrive_between_those_of_the_difference() {
     let events = Stream::new("events").allow_read(|_, _| true);
     let mut subscriber = subscriber(app().publish("own", own).stream(&events)).await;
     subscriber.subscribe("own", json!([])).await;
@@ -216,7 +216,7 @@ async fn nothing_comes_between_the_messages_of_the_difference() {
     for user in ["alice", "bob", "carol", "dave"] {
         start_to_become(&subscriber, json!(user)).await;
         while subscriber.next().await["collection"] != "own" {}
-        // A hundred come, a hundred go and one changes; the first has been read.
+        // A hundred are added, a hundred removed and one changed; the first message has been read.
         for _ in 0..200 {
             assert_eq!(subscriber.next().await["collection"], "own");
         }
@@ -245,7 +245,7 @@ async fn on_stop_runs_once_before_the_publication_runs_for_the_new_user() {
 }
 
 #[tokio::test]
-async fn a_handle_of_the_old_user_says_nothing_any_more() {
+async fn a_handle_of_the_old_user_sends_no_more_messages() {
     let kept: Arc<Mutex<Vec<Subscription>>> = Arc::default();
     let keep = Arc::clone(&kept);
     let app = app().publish("p", async move |subscription: Subscription| {
@@ -267,7 +267,7 @@ async fn a_handle_of_the_old_user_says_nothing_any_more() {
 }
 
 #[tokio::test]
-async fn a_publication_that_goes_on_for_ever_is_not_waited_for_when_it_is_ready() {
+async fn an_endless_publication_is_awaited_only_until_it_is_ready() {
     let app = app()
         .publish("named", async |subscription: Subscription| {
             subscription.unblock();
@@ -285,7 +285,7 @@ async fn a_publication_that_goes_on_for_ever_is_not_waited_for_when_it_is_ready(
 }
 
 #[tokio::test]
-async fn a_publication_that_is_never_ready_is_waited_for_no_longer_than_the_limit() {
+async fn the_wait_for_a_publication_that_is_never_ready_is_limited() {
     let limits = Limits { user_change_timeout: Duration::from_millis(50), ..Limits::default() };
     let app = app().limits(limits).publish("own", own).publish_universal(async |subscription: Subscription| {
         if subscription.user_id().is_some() {
@@ -302,7 +302,7 @@ async fn a_publication_that_is_never_ready_is_waited_for_no_longer_than_the_limi
 }
 
 #[tokio::test]
-async fn a_method_may_change_the_user_twice() {
+async fn a_method_can_change_the_user_twice() {
     let app = app().publish("own", own).method("blink", TwoFactor::none(), async |context: Context| {
         context.set_user_id(Some("alice".into())).await?;
         context.set_user_id(None).await
@@ -314,7 +314,7 @@ async fn a_method_may_change_the_user_twice() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_during_the_change_leaves_nothing_behind() {
+async fn a_client_that_leaves_during_the_change_leaks_nothing() {
     let app = app()
         .publish("p", async |subscription: Subscription| {
             if subscription.user_id().is_some() {

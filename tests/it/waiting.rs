@@ -1,16 +1,16 @@
-//! How long tests wait, and for what.
+//! Timeouts of tests.
 
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-/// How long something that has to come may take.
+/// The timeout for expected events.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
-/// How long a test waits for what must not come.
+/// How long a test waits for events that must not happen.
 pub(crate) const A_MOMENT: Duration = Duration::from_millis(200);
 
-/// Waits until something is so. For what can be awaited there are better ways.
+/// Polls until a condition is true. Prefer awaiting an event where possible.
 pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
     let check = async {
         while !condition() {
@@ -20,7 +20,7 @@ pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
     timeout(SOON, check).await.expect("it becomes so");
 }
 
-/// Waits for something that has to come soon.
+/// Awaits a future with the timeout.
 pub(crate) async fn soon<Output>(event: impl Future<Output = Output>) -> Output {
     timeout(SOON, event).await.expect("it comes soon")
 }

@@ -1,4 +1,4 @@
-//! The web pages as they are served: which paths they take, and what every answer says.
+//! Serving the web pages: their paths and headers.
 
 use bolide::accounts::Accounts;
 use bolide::chance::SystemChance;
@@ -26,7 +26,7 @@ async fn get(server: &Server, path: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn every_answer_has_its_type_a_tag_and_the_strict_policy() {
+async fn every_answer_has_a_content_type_a_tag_and_the_strict_policy() {
     let server = server().await;
     let files = [
         ("/", "text/html; charset=utf-8"),
@@ -53,7 +53,7 @@ async fn every_answer_has_its_type_a_tag_and_the_strict_policy() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_known_is_not_sent_again() {
+async fn a_file_with_a_known_tag_is_not_sent_again() {
     let server = server().await;
     let tag = get(&server, "/bolide.js").await.header("etag").unwrap().to_owned();
     let known = request(server.address, "GET", "/bolide.js", &[&format!("if-none-match: {tag}")], "").await;
@@ -64,7 +64,7 @@ async fn a_file_that_is_known_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn no_other_file_is_served() {
+async fn other_files_are_not_served() {
     let server = server().await;
     for path in ["/mod.rs", "/app/", "/app", "/../Cargo.toml", "/app/../mod.rs", "/%2e%2e/Cargo.toml", "//etc/passwd"] {
         assert_eq!(get(&server, path).await.status(), 404, "{path}");
@@ -73,7 +73,7 @@ async fn no_other_file_is_served() {
 }
 
 #[tokio::test]
-async fn below_a_path_prefix_nothing_else_is_taken() {
+async fn with_a_path_prefix_other_paths_stay_free() {
     let app = with_accounts().await.web_pages().path_prefix("/chat").build().unwrap();
     let server = Server::start(app).await;
     assert_eq!(get(&server, "/chat/").await.status(), 200);
@@ -86,7 +86,7 @@ async fn below_a_path_prefix_nothing_else_is_taken() {
 }
 
 #[tokio::test]
-async fn clients_speak_ddp_beside_the_pages() {
+async fn ddp_works_next_to_the_pages() {
     let server = server().await;
     let mut client = Client::connect(server.address).await;
     let answer = client.ask("public-settings/get", json!([])).await;
@@ -96,7 +96,7 @@ async fn clients_speak_ddp_beside_the_pages() {
 }
 
 #[tokio::test]
-async fn turned_off_the_pages_are_gone_at_once_and_the_client_stays() {
+async fn disabling_the_pages_takes_effect_at_once_and_keeps_the_client() {
     let server = server().await;
     let accounts = server.app.accounts().unwrap();
     accounts.set("Web_Pages_Enabled", false.into()).await.unwrap();
@@ -108,14 +108,14 @@ async fn turned_off_the_pages_are_gone_at_once_and_the_client_stays() {
 }
 
 #[tokio::test]
-async fn an_app_that_does_not_ask_for_them_keeps_its_root() {
+async fn without_web_pages_the_root_path_stays_free() {
     let server = Server::start(with_accounts().await.build().unwrap()).await;
     assert_eq!(get(&server, "/").await.status(), 404);
     assert_eq!(get(&server, "/bolide.js").await.status(), 404);
 }
 
 #[tokio::test]
-async fn web_pages_without_accounts_are_refused_when_the_app_is_built() {
+async fn building_fails_for_web_pages_without_accounts() {
     let refused = App::builder().web_pages().build();
     assert!(matches!(refused, Err(Error::Build(BuildError::WebPagesWithoutAccounts))));
 }

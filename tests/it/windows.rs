@@ -1,4 +1,4 @@
-//! Queries with order and limit, over random histories: a client always has what `fetch` gives.
+//! Queries with order and limit, over random histories: a client always has the result of `fetch`.
 
 use bolide::AppBuilder;
 use bolide::collection::Query;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::subscriber::{Documents, Subscriber};
 
 const IDS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
-/// Not all of them can be compared with each other.
+/// Values, some of which cannot be compared with each other.
 const RANKS: [&str; 7] = ["1", "2", "3", "null", "\"2\"", r#"{"$InfNaN":0}"#, r#"{"$InfNaN":-1}"#];
 
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_client_always_has_what_fetch_gives(windows in windows(), steps in steps()) {
+    fn a_client_always_has_the_result_of_fetch(windows in windows(), steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(follow(&windows, &steps));
     }
@@ -75,7 +75,7 @@ async fn follow(windows: &[Window], steps: &[Step]) {
     let mut subscribers = Vec::new();
     for (number, step) in steps.iter().enumerate() {
         if number % 8 == 0 {
-            // Some come late.
+            // Some subscribe late.
             subscribers.extend(subscribe(&app, windows).await);
         }
         step.take(&items);
@@ -96,7 +96,7 @@ fn publish(items: &Collection, windows: &[Window]) -> App {
     windows.iter().enumerate().fold(App::builder(), publish).build().expect("the app fits together")
 }
 
-/// One client for each window.
+/// One client per window.
 async fn subscribe(app: &App, windows: &[Window]) -> Vec<(Window, Subscriber)> {
     let mut subscribers = Vec::new();
     for (number, window) in windows.iter().enumerate() {
@@ -120,7 +120,7 @@ impl Window {
         if self.hides_rank { query.without(["rank"]) } else { query }
     }
 
-    /// What the query gives, as a client has it. (`fetch` gives whole documents.)
+    /// Returns the result of the query as a client has it. (`fetch` returns complete documents.)
     fn fetch(&self, items: &Collection) -> Documents {
         let show = |mut document: Object| {
             if self.hides_rank {

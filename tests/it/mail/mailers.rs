@@ -1,4 +1,4 @@
-//! The mailers for development, and what is logged of a mail.
+//! The mailers for development, and the log entries of a mail.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,7 +69,7 @@ async fn others_on_the_machine_cannot_read_a_mail() {
 }
 
 #[tokio::test]
-async fn an_address_leads_into_no_other_directory() {
+async fn an_address_cannot_lead_to_another_directory() {
     let directory = empty_directory("harmless-mails");
     let mailer = file_mailer(&directory, &MovableClock::default());
 
@@ -79,7 +79,7 @@ async fn an_address_leads_into_no_other_directory() {
 }
 
 #[tokio::test]
-async fn a_directory_that_cannot_be_written_is_named() {
+async fn an_error_names_a_directory_that_cannot_be_written() {
     let directory = PathBuf::from(env!("CARGO_MANIFEST_PATH")).join("mails");
 
     let outcome = file_mailer(&directory, &MovableClock::default()).deliver(&code_for("alice@example.com")).await;
@@ -99,7 +99,7 @@ async fn the_memory_mailer_keeps_mails_in_order() {
 }
 
 #[tokio::test]
-async fn a_mail_s_text_is_logged_only_if_the_operator_says_so() {
+async fn the_text_of_a_mail_is_logged_only_if_the_operator_enables_it() {
     let log = Log::default();
     let _guard = log.keep("info");
 
@@ -110,7 +110,7 @@ async fn a_mail_s_text_is_logged_only_if_the_operator_says_so() {
     assert!(log.text().contains("Your code is 123-456"), "{}", log.text());
 }
 
-/// Delivers nothing.
+/// A mailer that always fails.
 struct Closed;
 
 impl Mailer for Closed {

@@ -1,4 +1,4 @@
-//! Mail: how it reaches a mail server, and what becomes of it when there is none.
+//! Mail: delivery to a mail server, and the queue while the server is unavailable.
 
 mod mailers;
 mod queue;
@@ -6,7 +6,7 @@ mod smtp;
 
 use bolide::mail::{Mail, MailKind};
 
-/// A mail with a secret in it.
+/// Returns a mail that contains a secret.
 fn code_for(address: &str) -> Mail {
     Mail {
         to: vec![address.into()],

@@ -1,4 +1,4 @@
-//! The mail queue: nothing waits for a mail server, and no mail is lost by one.
+//! The mail queue: callers do not wait for the mail server, and its failures lose no mail.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::code_for;
 use crate::waiting::soon;
 
-/// A queue whose worker speaks with a mail server, and a clock that can be moved.
+/// A queue with a worker and a mail server, and a clock that can be moved.
 struct Post {
     sink: SmtpSink,
     clock: MovableClock,
@@ -47,7 +47,7 @@ fn queue(outgoing: &MemoryOutgoing, clock: &MovableClock) -> MailQueue {
     MailQueue::new(Arc::new(outgoing.clone()), Arc::new(clock.clone())).polling_every(Duration::from_millis(5))
 }
 
-/// A worker, for as long as a test holds it.
+/// A worker that stops when it is dropped.
 struct Working {
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -67,7 +67,7 @@ impl Working {
     }
 }
 
-/// Waits until the list of mails is as it should be.
+/// Waits until the list of mails is as expected.
 async fn until_listed(queue: &MailQueue, mut expected: impl FnMut(&[OutgoingMail]) -> bool) -> Vec<OutgoingMail> {
     soon(async {
         loop {
@@ -94,7 +94,7 @@ async fn until_empty(queue: &MailQueue) {
 }
 
 #[tokio::test]
-async fn a_mail_is_sent_in_the_background_and_then_forgotten() {
+async fn a_mail_is_sent_in_the_background_and_then_removed() {
     let post = Post::new().await;
     let worker = post.start();
 
@@ -121,7 +121,7 @@ async fn storing_a_mail_wakes_the_worker() {
 }
 
 #[tokio::test]
-async fn a_mail_that_was_broken_off_is_sent_again_after_half_a_minute() {
+async fn an_interrupted_mail_is_retried_after_thirty_seconds() {
     let post = Post::new().await;
     post.sink.behave(SinkBehaviour::BreakOff);
     let worker = post.start();
@@ -164,7 +164,7 @@ async fn a_restart_loses_no_mail() {
 }
 
 #[tokio::test]
-async fn a_worker_that_ends_finishes_what_it_sends_and_begins_nothing() {
+async fn a_worker_that_stops_finishes_its_mail_and_starts_no_other() {
     let post = Post::new().await;
     post.sink.behave(SinkBehaviour::Delay(Duration::from_millis(200)));
     let worker = post.start();
@@ -180,7 +180,7 @@ async fn a_worker_that_ends_finishes_what_it_sends_and_begins_nothing() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_refused_keeps_no_other_from_its_mail() {
+async fn a_rejected_address_does_not_delay_other_mails() {
     let post = Post::new().await;
     let worker = post.start();
     let mail = Mail { to: vec!["no address".into(), "alice@example.com".into()], ..code_for("") };
@@ -194,7 +194,7 @@ async fn an_address_that_is_refused_keeps_no_other_from_its_mail() {
 }
 
 #[tokio::test]
-async fn a_refused_mail_is_given_up_shown_and_can_be_sent_again() {
+async fn a_rejected_mail_is_listed_as_failed_and_can_be_retried() {
     let post = Post::new().await;
     post.sink.behave(SinkBehaviour::Refuse);
     let worker = post.start();
@@ -228,7 +228,7 @@ async fn a_code_that_has_expired_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_mail_that_was_given_up_is_forgotten_after_a_week() {
+async fn a_failed_mail_is_removed_after_a_week() {
     let post = Post::new().await;
     let worker = post.start();
     post.queue.enqueue(&code_for("no address")).await.expect("it is stored");
@@ -243,7 +243,7 @@ async fn a_mail_that_was_given_up_is_forgotten_after_a_week() {
 }
 
 #[tokio::test]
-async fn no_more_mails_wait_than_may() {
+async fn the_number_of_waiting_mails_is_limited() {
     let post = Post::new().await;
     let queue = post.queue.clone().with_capacity(2);
     for _ in 0..2 {
@@ -257,7 +257,7 @@ async fn no_more_mails_wait_than_may() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_never_keeps_a_store_with_one_connection_from_itself() {
+async fn a_worker_does_not_deadlock_with_a_store_of_one_connection() {
     let store = Arc::new(SqliteStore::open("sqlite::memory:").await.expect("a store"));
     let queue = MailQueue::new(store, Arc::new(MovableClock::default())).polling_every(Duration::from_millis(1));
     let mailer = MemoryMailer::default();
@@ -293,7 +293,7 @@ async fn two_workers_on_one_store_send_each_mail_once() {
     assert_eq!((addresses.len(), mailer.sent().len()), (50, 50));
 }
 
-/// Panics at one address, never answers for another, and delivers the rest.
+/// Panics for one address, hangs for another, and delivers the rest.
 struct Faulty(MemoryMailer);
 
 impl Mailer for Faulty {
@@ -307,7 +307,7 @@ impl Mailer for Faulty {
 }
 
 #[tokio::test]
-async fn a_mailer_that_panics_or_hangs_holds_up_no_other_mail() {
+async fn a_mailer_that_panics_or_hangs_does_not_delay_other_mails() {
     let post = Post::new().await;
     let delivered = MemoryMailer::default();
     let worker = Working::start(&post.queue, Arc::new(Faulty(delivered.clone())));

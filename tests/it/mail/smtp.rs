@@ -1,4 +1,4 @@
-//! `SmtpMailer` speaks with a real SMTP server: what arrives, and how failures are judged.
+//! `SmtpMailer` with a real SMTP server: what arrives, and which failures are permanent.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ async fn a_mail_arrives_as_it_was_written() {
 }
 
 #[tokio::test]
-async fn a_mail_without_html_is_text_alone() {
+async fn a_mail_without_html_is_text_only() {
     let (sink, mailer) = sink_and_mailer().await;
 
     mailer.deliver(&Mail { html: None, ..code_for("alice@example.com") }).await.expect("it is taken");
@@ -60,7 +60,7 @@ async fn a_mail_without_html_is_text_alone() {
 }
 
 #[tokio::test]
-async fn connections_are_kept_for_the_next_mail() {
+async fn connections_are_reused_for_the_next_mail() {
     let (sink, mailer) = sink_and_mailer().await;
     for _ in 0..10 {
         mailer.deliver(&code_for("alice@example.com")).await.expect("it is taken");
@@ -71,7 +71,7 @@ async fn connections_are_kept_for_the_next_mail() {
 }
 
 #[tokio::test]
-async fn nobody_can_add_headers_or_recipients() {
+async fn headers_and_recipients_cannot_be_injected() {
     let (sink, mailer) = sink_and_mailer().await;
     let addresses = [
         "alice@example.com\r\nBcc: eve@example.com",
@@ -96,7 +96,7 @@ async fn nobody_can_add_headers_or_recipients() {
 }
 
 #[tokio::test]
-async fn a_refused_recipient_is_refused_for_ever() {
+async fn a_rejected_recipient_is_a_permanent_failure() {
     let (sink, mailer) = sink_and_mailer().await;
     sink.behave(SinkBehaviour::Refuse);
 
@@ -108,7 +108,7 @@ async fn a_refused_recipient_is_refused_for_ever() {
 }
 
 #[tokio::test]
-async fn what_may_pass_is_worth_another_attempt() {
+async fn transient_failures_are_worth_another_attempt() {
     let (sink, mailer) = sink_and_mailer().await;
     for behaviour in [SinkBehaviour::TryLater, SinkBehaviour::BreakOff] {
         sink.behave(behaviour);
@@ -122,7 +122,7 @@ async fn what_may_pass_is_worth_another_attempt() {
 }
 
 #[tokio::test]
-async fn a_server_that_takes_too_long_has_failed_for_now() {
+async fn a_timeout_is_a_transient_failure() {
     let (sink, mailer) = sink_and_mailer().await;
     let mailer = mailer.with_timeout(Duration::from_millis(50));
     sink.behave(SinkBehaviour::Delay(Duration::from_hours(1)));
@@ -130,7 +130,7 @@ async fn a_server_that_takes_too_long_has_failed_for_now() {
     let outcome = soon(mailer.deliver(&code_for("alice@example.com"))).await;
     assert!(is_temporary(&outcome), "{outcome:?}");
 
-    // What the server says too late must not be taken for its answer to the next mail.
+    // A late answer must not be taken for the answer to the next mail.
     sink.behave(SinkBehaviour::Refuse);
     let outcome = soon(mailer.deliver(&code_for("alice@example.com"))).await;
     assert!(matches!(outcome, Err(MailError::Permanent(_))), "{outcome:?}");
@@ -138,7 +138,7 @@ async fn a_server_that_takes_too_long_has_failed_for_now() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_has_failed_for_now() {
+async fn an_unreachable_server_is_a_transient_failure() {
     let (sink, mailer) = sink_and_mailer().await;
     drop(sink);
 
@@ -148,7 +148,7 @@ async fn a_server_that_is_away_has_failed_for_now() {
 }
 
 #[tokio::test]
-async fn credentials_are_shown_and_their_refusal_can_be_mended() {
+async fn credentials_are_sent_and_their_rejection_is_transient() {
     let sink = SmtpSink::start().await.expect("a free port");
     let url = sink.url().replace("smtp://", "smtp://user:p%40ssword@");
     let mailer = SmtpMailer::new(&url, sender()).expect("a URL");

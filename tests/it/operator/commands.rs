@@ -1,4 +1,4 @@
-//! What the commands do.
+//! The effects of the commands.
 
 use bolide::clock::{Clock as _, SystemClock};
 use bolide::protocol::ejson::Date;
@@ -13,7 +13,7 @@ fn login(name: &str, password: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_first_start_makes_an_admin_and_prints_a_link_once() {
+async fn the_first_start_creates_an_admin_and_prints_a_link_once() {
     let data = Data::new("first-start");
     let server = data.serve();
     let link = server.greeting.split_whitespace().find(|word| word.contains("/#/"));
@@ -33,7 +33,7 @@ async fn the_first_start_makes_an_admin_and_prints_a_link_once() {
 }
 
 #[tokio::test]
-async fn users_are_added_listed_given_passwords_and_tokens() {
+async fn users_can_be_added_listed_and_given_passwords_and_tokens() {
     let data = Data::new("users");
     data.succeed(&["user", "add", "ada", "--email", "ada@example.com", "--role", "cashier"], "first password\n");
     data.succeed(&["user", "add", "bob"], "bob's password\n");
@@ -56,7 +56,7 @@ async fn users_are_added_listed_given_passwords_and_tokens() {
 }
 
 #[tokio::test]
-async fn an_import_reports_lines_that_it_cannot_read_and_takes_the_others() {
+async fn an_import_reports_malformed_lines_and_imports_the_others() {
     let data = Data::new("import");
     let now = Date::from_milliseconds(SystemClock.now().milliseconds());
     let file = data.directory.join("users.json");

@@ -1,4 +1,4 @@
-//! What was acknowledged is on the disk: the server is killed amid writes, or the disk is full.
+//! Acknowledged writes are on disk, even if the server is killed during writes or the disk is full.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -21,7 +21,7 @@ use crate::waiting::{soon, until};
 const ROUNDS: u64 = 20;
 const WRITERS: usize = 4;
 
-/// A client that is not surprised when the server is gone: then there is no answer.
+/// A client that tolerates a killed server: then there is no answer.
 struct Writer(WebSocketStream<TcpStream>);
 
 impl Writer {
@@ -51,13 +51,13 @@ impl Writer {
         None
     }
 
-    /// A token that the server says is stored; nothing when it stores no more.
+    /// Returns a token that the server has stored, or `None` if it failed to.
     async fn new_token(&mut self) -> Option<String> {
         Some(self.ask("getNewToken", &json!([])).await?["result"]["token"].as_str()?.to_owned())
     }
 }
 
-/// Looks into the file itself.
+/// Reads the database file directly.
 async fn expect_all(data: &Data, tokens: &[String]) {
     let store = SqliteStore::open(&format!("sqlite:{}", data.database().display())).await.unwrap();
     for token in tokens {
@@ -67,7 +67,7 @@ async fn expect_all(data: &Data, tokens: &[String]) {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_there_after_each_of_twenty_kills_amid_writes() {
+async fn acknowledged_writes_survive_twenty_kills_during_writes() {
     let data = Data::new("kills");
     data.succeed(&["user", "add", "ada"], "a password\n");
     let first = data.succeed(&["token", "issue", "ada"], "");
@@ -88,7 +88,7 @@ async fn what_was_acknowledged_is_there_after_each_of_twenty_kills_amid_writes()
             })
             .collect();
         until(|| acknowledged.lock().len() >= before + 2 * WRITERS).await;
-        // Each time at another point of a write.
+        // At a different point of a write each time.
         tokio::time::sleep(Duration::from_micros(700 * round)).await;
         server.kill();
         for writer in writers {
@@ -100,11 +100,11 @@ async fn what_was_acknowledged_is_there_after_each_of_twenty_kills_amid_writes()
 }
 
 #[tokio::test]
-async fn on_a_full_disk_writes_are_refused_and_all_else_goes_on() {
+async fn on_a_full_disk_writes_fail_and_everything_else_works() {
     let data = Data::new("full");
     data.succeed(&["user", "add", "ada"], "a password\n");
     let token = data.succeed(&["token", "issue", "ada"], "").trim().to_owned();
-    // No file may grow beyond this; the server is told so by the write that fails.
+    // Files cannot grow beyond this limit; a write over it fails.
     let mut limited = Command::new("sh");
     limited.args(["-c", r#"trap '' XFSZ; ulimit -f 1000; exec "$0" serve --listen 127.0.0.1:0"#]);
     limited.arg(env!("CARGO_BIN_EXE_bolide")).env("BOLIDE_DATA_DIR", &data.directory);

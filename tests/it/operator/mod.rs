@@ -1,4 +1,4 @@
-//! `bolide serve`, `bolide user` and `bolide token` as an operator runs them: processes, files, the environment.
+//! `bolide serve`, `bolide user` and `bolide token` as processes, with files and an environment.
 
 #![expect(clippy::unwrap_used, reason = "what a test prepares works, or the test fails")]
 
@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-/// A data directory of its own.
+/// A temporary data directory.
 struct Data {
     directory: PathBuf,
 }
@@ -33,12 +33,12 @@ impl Data {
         command
     }
 
-    /// Runs a command to its end, with this on standard input.
+    /// Runs a command to its end, with this standard input.
     fn run(&self, arguments: &[&str], input: &str) -> Output {
         run(self.bolide(arguments), input)
     }
 
-    /// The same; it ends well, and says this.
+    /// Runs a command that must succeed, and returns its output.
     fn succeed(&self, arguments: &[&str], input: &str) -> String {
         let output = self.run(arguments, input);
         assert!(output.status.success(), "{arguments:?}: {}", complaint(&output));
@@ -56,7 +56,7 @@ impl Drop for Data {
     }
 }
 
-/// The program, without what the tests' own environment says.
+/// The program, without the variables of the tests' own environment.
 fn bolide(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bolide"));
     command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null());
@@ -69,7 +69,7 @@ fn bolide(arguments: &[&str]) -> Command {
 fn run(mut command: Command, input: &str) -> Output {
     let mut process =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
-    // A program that refuses its arguments reads nothing.
+    // A program that rejects its arguments does not read its input.
     let _closed = process.stdin.take().unwrap().write_all(input.as_bytes());
     process.wait_with_output().unwrap()
 }
@@ -82,7 +82,7 @@ fn complaint(output: &Output) -> String {
 struct Serving {
     process: Child,
     address: SocketAddr,
-    /// What it said before it could be reached.
+    /// The output before the server was ready.
     greeting: String,
 }
 
@@ -105,13 +105,13 @@ impl Serving {
         Self { process, address, greeting }
     }
 
-    /// `kill -9`: it has no time for a last word.
+    /// Kills the server with `kill -9`, without a graceful shutdown.
     fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    /// Asks it to end, as an init system does; says whether it ended well.
+    /// Asks the server to stop, as an init system does. Returns whether it succeeded.
     fn terminate(mut self) -> bool {
         let id = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
@@ -121,7 +121,7 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have stopped already.
         let _ended = self.process.kill();
         let _ended = self.process.wait();
     }

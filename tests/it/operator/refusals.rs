@@ -1,4 +1,4 @@
-//! What an operator does wrong, and the sentence that says so.
+//! Mistakes of an operator, and the error messages for them.
 
 use std::process::Output;
 
@@ -14,11 +14,11 @@ fn refused(output: &Output, sentence: &str) {
     assert!(!complaint(output).contains("panicked"), "{}", complaint(output));
 }
 
-/// A database file without tables, whose schema has this number.
+/// Returns a database file without tables, with this schema version.
 fn database_of_version(version: u32) -> Vec<u8> {
     let mut page = vec![0; 4096];
     page[..16].copy_from_slice(b"SQLite format 3\0");
-    // A page of 4096 bytes; versions, reserved bytes and fractions as they must be.
+    // A page of 4096 bytes; versions, reserved bytes and fractions have fixed values.
     page[16..24].copy_from_slice(&[0x10, 0, 1, 1, 0, 64, 32, 32]);
     // One page, schema format 4, UTF-8.
     page[28..32].copy_from_slice(&1_u32.to_be_bytes());
@@ -32,7 +32,7 @@ fn database_of_version(version: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_database_that_another_process_has_is_not_opened_twice() {
+fn a_database_that_another_process_has_open_is_rejected() {
     let data = Data::new("in-use");
     let server = data.serve();
     refused(&data.run(&["user", "list"], ""), "is used by another process");
@@ -42,7 +42,7 @@ fn a_database_that_another_process_has_is_not_opened_twice() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_left_as_it_is() {
+fn a_file_that_is_not_a_database_is_not_changed() {
     let data = Data::new("corrupt");
     for bytes in [vec![7; 8192], b"not a database at all".to_vec()] {
         super::write(&data.database(), &bytes);
@@ -52,10 +52,10 @@ fn a_file_that_is_no_database_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_damaged_database_is_refused() {
+async fn a_damaged_database_is_rejected() {
     let data = Data::new("damaged");
     data.succeed(&["user", "add", "ada"], "x\n");
-    // Who closes it last moves what is still in the log into the file.
+    // The last connection that closes moves the log into the file.
     drop(SqliteStore::open(&format!("sqlite:{}", data.database().display())).await.unwrap());
     until(|| !data.directory.join("bolide.db-wal").exists()).await;
     let mut bytes = std::fs::read(data.database()).unwrap();
@@ -66,7 +66,7 @@ async fn a_damaged_database_is_refused() {
 }
 
 #[test]
-fn a_database_of_a_newer_version_is_refused() {
+fn a_database_of_a_newer_version_is_rejected() {
     let data = Data::new("newer");
     super::write(&data.database(), &database_of_version(0));
     data.succeed(&["user", "list"], "");
@@ -77,7 +77,7 @@ fn a_database_of_a_newer_version_is_refused() {
 
 #[test]
 fn a_directory_that_is_not_there_or_takes_no_files_is_named() {
-    // Not even the superuser makes files in these.
+    // Even the superuser cannot create files in these.
     for directory in ["/no/such/directory", "/proc", "/dev/null"] {
         let mut command = bolide(&["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
         command.arg(directory);
@@ -88,7 +88,7 @@ fn a_directory_that_is_not_there_or_takes_no_files_is_named() {
 }
 
 #[test]
-fn a_key_file_that_others_can_read_is_refused() {
+fn a_key_file_that_others_can_read_is_rejected() {
     use std::os::unix::fs::PermissionsExt as _;
     let data = Data::new("exposed");
     data.succeed(&["user", "list"], "");
@@ -99,7 +99,7 @@ fn a_key_file_that_others_can_read_is_refused() {
 }
 
 #[test]
-fn unknown_flags_and_values_that_do_not_fit_are_refused() {
+fn unknown_flags_and_invalid_values_are_rejected() {
     let data = Data::new("flags");
     refused(&data.run(&["serve", "--lisen", "127.0.0.1:0"], ""), "unexpected argument '--lisen'");
     refused(&data.run(&["serve", "--forwarded-count", "many"], ""), "invalid value 'many'");
@@ -109,7 +109,7 @@ fn unknown_flags_and_values_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn variables_that_nobody_reads_or_whose_value_does_not_fit_are_refused() {
+fn unknown_variables_and_invalid_values_are_rejected() {
     let data = Data::new("variables");
     for (name, value, sentence) in [
         ("BOLIDE_LISEN", "127.0.0.1:0", "the environment variable BOLIDE_LISEN is unknown; there are BOLIDE_"),

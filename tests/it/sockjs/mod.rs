@@ -1,4 +1,4 @@
-//! SockJS: what is answered without a session, frames over a WebSocket, and connections made of requests.
+//! SockJS: answers without a session, frames over a WebSocket, and connections over HTTP requests.
 
 mod plain;
 mod requests;
@@ -21,7 +21,7 @@ async fn server_with(limits: Limits) -> Server {
     Server::start(app).await
 }
 
-/// A server that keeps nothing for clients that are gone.
+/// A server that does not keep the sessions of clients that have left.
 async fn forgetful_server() -> Server {
     server_with(Limits { resume_grace: Duration::ZERO, ..Limits::default() }).await
 }

@@ -1,4 +1,4 @@
-//! What is answered without a session: what the server offers, the greeting, errors.
+//! Answers without a session: the info, the greeting, errors.
 
 use bolide::App;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::http::request;
 use crate::server::Server;
 
 #[tokio::test]
-async fn info_says_what_the_server_offers_to_any_page() {
+async fn info_describes_the_server_to_pages_of_any_origin() {
     let server = Server::start(application()).await;
     let mut entropies = Vec::new();
     for _ in 0..2 {
@@ -30,7 +30,7 @@ async fn info_says_what_the_server_offers_to_any_page() {
 }
 
 #[tokio::test]
-async fn a_page_of_another_origin_is_named_and_may_ask_before() {
+async fn cors_allows_other_origins_and_preflights() {
     let server = Server::start(application()).await;
     let headers = ["origin: https://example.com", "access-control-request-headers: a, b"];
     for (method, path, allowed) in [
@@ -58,7 +58,7 @@ async fn a_page_of_another_origin_is_named_and_may_ask_before() {
 }
 
 #[tokio::test]
-async fn the_root_greets_and_the_rest_is_not_found() {
+async fn the_root_greets_and_other_paths_are_not_found() {
     let server = Server::start(application()).await;
     for path in ["/sockjs", "/sockjs/"] {
         let answer = get(&server, path).await;
@@ -75,7 +75,7 @@ async fn the_root_greets_and_the_rest_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_405_with_the_right_ones() {
+async fn a_wrong_method_is_405_and_names_the_allowed_ones() {
     let server = Server::start(application()).await;
     for (method, path, allowed) in [
         ("POST", "/sockjs", "GET"),
@@ -103,7 +103,7 @@ async fn a_request_without_upgrade_is_400() {
 }
 
 #[tokio::test]
-async fn it_stands_below_the_path_prefix_and_can_be_turned_off() {
+async fn sockjs_is_below_the_path_prefix_and_can_be_disabled() {
     let app = register(App::builder()).path_prefix("/app").build().expect("the app fits together");
     let server = Server::start(app).await;
     assert_eq!(get(&server, "/app/sockjs/info").await.status(), 200);
@@ -116,7 +116,7 @@ async fn it_stands_below_the_path_prefix_and_can_be_turned_off() {
 }
 
 #[tokio::test]
-async fn its_raw_websocket_speaks_ddp_without_frames() {
+async fn the_raw_websocket_speaks_ddp_without_sockjs_frames() {
     let server = Server::start(application()).await;
     let url = format!("ws://{}/sockjs/websocket", server.address);
     let mut client = Client::open_with(server.address, url).await;

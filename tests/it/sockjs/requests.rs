@@ -1,4 +1,4 @@
-//! Connections made of requests: polls, streams, and messages that are posted.
+//! Connections over HTTP requests: polls, streams, and posted messages.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -19,12 +19,12 @@ use crate::waiting::{soon, until};
 
 const SECOND_POLL: &str = "c[2010,\"Another connection still open\"]\n";
 
-/// A client that polls.
+/// A polling client.
 struct Polling {
     address: SocketAddr,
     path: String,
     received: VecDeque<Value>,
-    /// How many messages it was sent, as it would say to resume its session.
+    /// The number of messages received, which it would send to resume its session.
     count: u64,
 }
 
@@ -49,7 +49,7 @@ impl Polling {
         (client, session)
     }
 
-    /// Sends a request for frames; its answer has begun.
+    /// Sends a request for frames, and waits until its answer has begun.
     async fn poll(&self) -> Answer {
         request(self.address, "POST", &format!("{}/xhr", self.path), &[], "").await
     }
@@ -115,7 +115,7 @@ async fn the_servers_number_does_not_matter() {
 }
 
 #[tokio::test]
-async fn a_request_that_brings_no_messages_is_told_why() {
+async fn a_request_without_messages_gets_an_error() {
     let server = Server::start(application()).await;
     let client = Polling::open(server.address, "errors").await;
     for (body, expected) in [
@@ -136,7 +136,7 @@ async fn a_request_that_brings_no_messages_is_told_why() {
 }
 
 #[tokio::test]
-async fn messages_come_with_the_content_types_of_browsers() {
+async fn messages_are_accepted_with_the_content_types_of_browsers() {
     let server = Server::start(application()).await;
     let client = Polling::open(server.address, "types").await;
     let path = "/sockjs/000/types/xhr_send";
@@ -160,7 +160,7 @@ async fn messages_come_with_the_content_types_of_browsers() {
 }
 
 #[tokio::test]
-async fn a_second_poll_is_refused_and_the_first_goes_on() {
+async fn a_second_poll_is_rejected_and_the_first_continues() {
     let server = Server::start(application()).await;
     let (client, _) = Polling::connect(server.address, "second").await;
     let first = client.poll().await;
@@ -170,7 +170,7 @@ async fn a_second_poll_is_refused_and_the_first_goes_on() {
 }
 
 #[tokio::test]
-async fn a_client_that_vanishes_in_the_middle_of_a_poll_frees_its_place() {
+async fn a_client_that_disappears_during_a_poll_frees_its_slot() {
     let limits = Limits { connections: 1, resume_grace: Duration::ZERO, ..Limits::default() };
     let server = server_with(limits).await;
     for transport in ["xhr", "xhr_streaming"] {
@@ -189,7 +189,7 @@ async fn a_client_whose_poll_was_cut_resumes_its_session_over_a_websocket() {
     let (mut client, session) = Polling::connect(server.address, "resumes").await;
     client.send(&[json!({"msg": "ping", "id": "1"})]).await;
     while client.next().await["msg"] != "pong" {}
-    // A pong does not count.
+    // A pong is not counted.
     let received = client.count - 1;
     drop(client.poll().await);
     let mut back = Client::come_back(server.address, &session, received).await;
@@ -201,7 +201,7 @@ async fn a_client_whose_poll_was_cut_resumes_its_session_over_a_websocket() {
 }
 
 #[tokio::test]
-async fn a_stream_begins_with_a_prelude_and_goes_on() {
+async fn a_stream_begins_with_a_prelude_and_continues() {
     let server = Server::start(application()).await;
     let mut stream = post(&server, "/sockjs/000/stream/xhr_streaming", "").await;
     assert_eq!(stream.status(), 200);
@@ -239,7 +239,7 @@ async fn a_body_over_the_limit_is_413_and_closes_with_1009() {
 }
 
 #[tokio::test]
-async fn a_server_that_shuts_down_says_so_to_whoever_waits() {
+async fn waiting_requests_are_answered_on_shutdown() {
     let server = Server::start(application()).await;
     let (client, _) = Polling::connect(server.address, "waits").await;
     let (_between_polls, _) = Polling::connect(server.address, "between").await;
@@ -259,7 +259,7 @@ async fn a_server_that_shuts_down_says_so_to_whoever_waits() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_poll_costs_no_time() {
+async fn a_client_that_does_not_poll_costs_no_cpu_time() {
     let server = ServerThread::start(application());
     let (client, _) = Polling::connect(server.address, "lazy").await;
     let echo = call("1", "echo", json!(["x".repeat(200_000)]));

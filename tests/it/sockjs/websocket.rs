@@ -63,7 +63,7 @@ pub(super) async fn expect_close(socket: &mut Socket, code: u16, reason: &str) {
 }
 
 #[tokio::test]
-async fn messages_come_in_an_array_or_alone() {
+async fn messages_arrive_in_an_array_or_alone() {
     let server = Server::start(application()).await;
     let mut socket = open_session(server.address).await;
     let ping = json!({"msg": "ping", "id": "😀"}).to_string();
@@ -80,7 +80,7 @@ async fn messages_come_in_an_array_or_alone() {
 }
 
 #[tokio::test]
-async fn what_is_no_string_is_a_bad_request_and_an_empty_frame_is_nothing() {
+async fn values_that_are_not_strings_are_bad_requests_and_empty_frames_are_ignored() {
     let server = Server::start(application()).await;
     let mut socket = open_session(server.address).await;
     for payload in ["", "[]", "[5]", r#"{"msg":"ping"}"#] {
@@ -120,7 +120,7 @@ async fn a_message_over_the_limit_closes_with_1009() {
 }
 
 #[tokio::test]
-async fn a_connection_that_the_server_closes_is_told_so_in_a_frame() {
+async fn a_connection_closed_by_the_server_gets_a_close_frame() {
     let server = Server::start(application()).await;
     let mut socket = open_session(server.address).await;
     let close = call("1", "closeConnection", json!([])).to_string();
@@ -134,7 +134,7 @@ async fn a_connection_that_the_server_closes_is_told_so_in_a_frame() {
 }
 
 #[tokio::test]
-async fn two_websockets_may_have_the_same_id() {
+async fn two_websockets_can_have_the_same_id() {
     let server = Server::start(application()).await;
     let (mut one, mut other) = (open_session(server.address).await, open_session(server.address).await);
     for socket in [&mut one, &mut other] {
@@ -159,7 +159,7 @@ async fn a_burst_of_calls_over_a_websocket_is_answered_in_order() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_costs_no_time() {
+async fn a_client_that_does_not_read_costs_no_cpu_time() {
     let server = ServerThread::start(application());
     let mut socket = open_session(server.address).await;
     let echo = call("1", "echo", json!(["x".repeat(300_000)])).to_string();
@@ -173,7 +173,7 @@ async fn a_client_that_reads_nothing_costs_no_time() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_answer_a_close_costs_no_time() {
+async fn a_client_that_does_not_answer_a_close_costs_no_cpu_time() {
     let server = ServerThread::start(application());
     let mut socket = open_session(server.address).await;
     let close = call("1", "closeConnection", json!([])).to_string();

@@ -1,4 +1,4 @@
-//! What every store promises, whichever database is behind it. Another one gets a line in `every_store`.
+//! What every store promises, for each database. A new store is added with a line in `every_store`.
 
 #![expect(clippy::unwrap_used, reason = "what a test prepares works, or the test fails")]
 
@@ -17,7 +17,7 @@ use bolide::store::{
 };
 use serde_json::json;
 
-/// Keeps the same promises in each store.
+/// Runs the same tests for each store.
 macro_rules! every_store {
     ($($promise:ident),* $(,)?) => {
         mod in_memory {
@@ -42,7 +42,7 @@ async fn memory() -> Arc<dyn Store> {
     Arc::new(SqliteStore::open("sqlite::memory:").await.unwrap())
 }
 
-/// A database file, until it is dropped.
+/// A database file that is deleted when it is dropped.
 struct File(std::path::PathBuf);
 
 impl File {
@@ -68,7 +68,7 @@ const fn at(seconds: i64) -> Timestamp {
     Timestamp::from_milliseconds(seconds * 1000)
 }
 
-/// A user with everything that a user can have.
+/// Returns a user with every field set.
 fn ada() -> NewUser {
     let object = |value| Ejson::from_typed(&value).unwrap().as_object().unwrap().clone();
     let email = |address: &str, is_verified| EmailAddress { address: address.into(), is_verified };

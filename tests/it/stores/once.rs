@@ -1,4 +1,4 @@
-//! What is shown once: codes, links, challenges, steps. Of many who consume the same thing at once, exactly one does.
+//! Values that are valid once: codes, links, challenges, steps. Of many parallel uses, exactly one succeeds.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn hash(text: &str) -> KeyedHash {
     KeyedHash::new(text)
 }
 
-/// Runs the same twenty times at once; says how many were told that they were the one.
+/// Runs the same operation twenty times in parallel. Returns the number of successes.
 async fn winners<Attempt, Running>(store: &Arc<dyn Store>, attempt: Attempt) -> usize
 where
     Attempt: Fn(Arc<dyn Store>) -> Running,

@@ -1,4 +1,4 @@
-//! Counters of failures, settings, the audit log, stored documents, mails that wait; and what a file keeps.
+//! Failure counters, settings, the audit log, stored documents, waiting mails, and persistence in a file.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,7 +121,7 @@ async fn a_mail_is_handed_to_one_worker_and_again_if_that_one_dies(store: Arc<dy
 }
 
 #[tokio::test]
-async fn a_file_keeps_everything_and_is_held_by_one_store_at_a_time() {
+async fn a_file_is_persistent_and_can_be_open_in_one_store_at_a_time() {
     let file = File::new("kept");
     let address = format!("sqlite:{}", file.0.join("a.db").display());
     let store = file.open().await;
