@@ -92,7 +92,7 @@ async fn documents_are_found_by_id() {
 async fn a_query_by_id_finds_a_document_that_is_added_later() {
     let (items, mut subscriber) = items(|items| items.find(Filter::eq("_id", Ejson::from(7)))).await;
     insert(&items, "7", &json!({}));
-    assert_eq!(subscriber.heard().await, [] as [Value; 0], "a text is no number");
+    assert_eq!(subscriber.heard().await, [] as [Value; 0], "a string is not a number");
     items.insert(DocumentId::Number(7.into()), &object(&json!({"a": 1}))).expect("a new document");
     assert_eq!(subscriber.next().await, json!({"msg": "added", "collection": "items", "id": "~7", "fields": {"a": 1}}));
 }
@@ -289,7 +289,7 @@ fn a_typed_collection_returns_its_type() {
     assert_eq!(orders.update("1", Update::new().set("count", 3)), Ok(true));
     assert_eq!(orders.find(Filter::above("count", 2)).fetch(), [Order { count: 3, ..order }]);
     assert_eq!(orders.update("1", Update::new().set("count", "many")), Ok(true));
-    assert_eq!(orders.get("1"), None, "it is no order any more");
+    assert_eq!(orders.get("1"), None, "it is not an order any more");
     assert_eq!(orders.len(), 1);
     assert_eq!(orders.remove("1"), Ok(true));
     assert_eq!((orders.remove("1"), orders.update("1", Update::new())), (Ok(false), Ok(false)));

@@ -1,4 +1,4 @@
-//! The integration tests: promises of the library, kept over real sockets and in the process.
+//! The integration tests, over real sockets and in the process.
 
 mod accounts;
 mod application;

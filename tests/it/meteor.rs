@@ -87,7 +87,7 @@ async fn the_users_document_follows_login_and_logout() {
     subscriber.call("become", json!(["user-alice"])).await;
     assert_eq!(subscriber.ids("users"), ["user-alice"]);
     subscriber.send(json!({"msg": "method", "id": "1", "method": "become", "params": ["user-alice"]})).await;
-    assert_eq!(subscriber.next().await["msg"], "updated", "the same user again is no news");
+    assert_eq!(subscriber.next().await["msg"], "updated", "the same user is not a change");
     subscriber.next_of(&["result"]).await;
     subscriber.call("become", json!(["user-bob"])).await;
     assert_eq!(subscriber.ids("users"), ["user-bob"]);

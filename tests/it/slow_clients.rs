@@ -91,7 +91,7 @@ async fn a_handler_waits_until_its_client_reads() {
     slow.ask("s", "p", json!([])).await;
     until(|| sent.load(Ordering::Relaxed) > 0).await;
     let before = when_it_waits(&sent).await;
-    assert!(before < 10_000, "{before} documents were sent to nobody");
+    assert!(before < 10_000, "{before} documents were sent to a client that does not read");
     let mut other = Subscriber::connect(&app).await;
     assert_eq!(other.heard().await, [] as [Value; 0], "others are answered meanwhile");
     slow.ready("s").await;
@@ -107,7 +107,7 @@ async fn a_handler_waiting_for_a_client_ends_when_the_client_leaves() {
     let before = when_it_waits(&sent).await;
     drop(slow);
     until(|| app.connection_count() == 0).await;
-    assert!(sent.load(Ordering::Relaxed) < before + 10_000, "it went on for nobody");
+    assert!(sent.load(Ordering::Relaxed) < before + 10_000, "it continued without a client");
 }
 
 #[tokio::test]
@@ -313,7 +313,7 @@ async fn limits_apply_after_documents_were_unsubscribed() {
         stream.emit("event", &[1]).expect("a list");
     }
     slow.nosub("p").await;
-    assert_eq!(events(&slow.heard().await, "event").len(), 100, "so many may wait");
+    assert_eq!(events(&slow.heard().await, "event").len(), 100, "as many as may wait");
     slow.subscribe("p", json!([])).await;
     slow.unsubscribe("p").await;
     until(|| app.subscription_count() == 1).await;

@@ -1,4 +1,4 @@
-//! An async function where a blocking one is wanted.
+//! An async function where a blocking one is expected.
 
 use bolide::call::blocking;
 use bolide::prelude::*;

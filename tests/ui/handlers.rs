@@ -1,4 +1,4 @@
-//! What can be a method.
+//! Functions that can be methods.
 
 use bolide::call::blocking;
 use bolide::prelude::*;

@@ -1,4 +1,4 @@
-//! A method that does not say whether it asks for a second factor.
+//! A method without a two-factor policy.
 
 use bolide::prelude::*;
 

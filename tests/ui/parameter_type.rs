@@ -1,4 +1,4 @@
-//! A parameter that cannot be read from what a client sends.
+//! A parameter type that cannot be deserialised.
 
 use bolide::prelude::*;
 

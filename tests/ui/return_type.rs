@@ -1,4 +1,4 @@
-//! A function that returns something else than a `MethodResult`.
+//! A function that does not return a `MethodResult`.
 
 use bolide::prelude::*;
 

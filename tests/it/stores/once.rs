@@ -9,12 +9,12 @@ use futures::future::join_all;
 use super::{ada, at, every_store};
 
 every_store!(
-    of_twenty_who_consume_the_same_thing_exactly_one_does,
-    of_twenty_who_count_a_failure_each_is_counted,
-    a_code_counts_until_it_ends_and_only_the_latest,
-    wrong_codes_end_the_code,
-    a_link_ends_those_before_it_of_the_same_purpose,
-    what_has_ended_is_swept_away,
+    of_twenty_parallel_uses_exactly_one_succeeds,
+    twenty_parallel_failures_are_all_counted,
+    only_the_latest_code_is_valid_until_it_expires,
+    wrong_codes_invalidate_the_code,
+    a_link_invalidates_earlier_ones_with_the_same_purpose,
+    expired_values_are_deleted,
 );
 
 fn hash(text: &str) -> KeyedHash {
@@ -31,7 +31,7 @@ where
     join_all(tasks).await.into_iter().filter(|won| *won.as_ref().unwrap()).count()
 }
 
-async fn of_twenty_who_consume_the_same_thing_exactly_one_does(store: Arc<dyn Store>) {
+async fn of_twenty_parallel_uses_exactly_one_succeeds(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     let fresh = async |store: Arc<dyn Store>| {
         store.put_email_code_unless_live(&"a".into(), CodePurpose::Call, hash("code"), at(1), at(9)).await.unwrap()
@@ -58,7 +58,7 @@ async fn of_twenty_who_consume_the_same_thing_exactly_one_does(store: Arc<dyn St
     assert_eq!(winners(&store, password).await, 1);
 }
 
-async fn of_twenty_who_count_a_failure_each_is_counted(store: Arc<dyn Store>) {
+async fn twenty_parallel_failures_are_all_counted(store: Arc<dyn Store>) {
     let count = async |store: Arc<dyn Store>| store.count_failure("key", rule(100), at(1)).await.is_ok();
     assert_eq!(winners(&store, count).await, 20);
     assert_eq!(store.attempts("key").await.unwrap().failures, 20);
@@ -69,7 +69,7 @@ fn rule(limit: u32) -> FailureRule {
     FailureRule { limit, first_block: hour, longest_block: hour, forgotten_after: hour }
 }
 
-async fn a_code_counts_until_it_ends_and_only_the_latest(store: Arc<dyn Store>) {
+async fn only_the_latest_code_is_valid_until_it_expires(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     let id = &"a".into();
     store.put_email_code(id, CodePurpose::Call, hash("first"), at(1), at(10)).await.unwrap();
@@ -90,7 +90,7 @@ async fn a_code_counts_until_it_ends_and_only_the_latest(store: Arc<dyn Store>) 
     );
 }
 
-async fn wrong_codes_end_the_code(store: Arc<dyn Store>) {
+async fn wrong_codes_invalidate_the_code(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     let id = &"a".into();
     assert_eq!(store.fail_email_code(id, CodePurpose::Call, 2, at(1)).await.unwrap(), None);
@@ -100,7 +100,7 @@ async fn wrong_codes_end_the_code(store: Arc<dyn Store>) {
     assert!(!store.take_email_code(id, CodePurpose::Call, &[hash("code")], at(2)).await.unwrap());
 }
 
-async fn a_link_ends_those_before_it_of_the_same_purpose(store: Arc<dyn Store>) {
+async fn a_link_invalidates_earlier_ones_with_the_same_purpose(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     let verify = |text: &str, address: &str| link(text, LinkPurpose::VerifyEmail, Some(address));
     for link in [
@@ -122,7 +122,7 @@ async fn a_link_ends_those_before_it_of_the_same_purpose(store: Arc<dyn Store>) 
     assert!(!is_there("reset 2").await && is_there("enroll").await);
 }
 
-async fn what_has_ended_is_swept_away(store: Arc<dyn Store>) {
+async fn expired_values_are_deleted(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     store.put_link(link("link", LinkPurpose::ResetPassword, None)).await.unwrap();
     store.put_challenge(challenge()).await.unwrap();

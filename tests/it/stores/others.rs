@@ -10,14 +10,14 @@ use futures::future::join_all;
 use super::{File, ada, at, every_store};
 
 every_store!(
-    failures_block_for_longer_and_longer_and_are_forgotten,
-    settings_are_kept_until_they_are_set_back,
-    the_audit_log_is_filtered_and_paged_back,
+    failures_block_for_a_growing_time_and_expire,
+    settings_are_kept_until_they_are_reset,
+    the_audit_log_can_be_filtered_and_paged_backwards,
     documents_are_inserted_replaced_and_removed_once,
-    a_mail_is_handed_to_one_worker_and_again_if_that_one_dies,
+    a_mail_is_leased_to_one_worker_and_to_another_if_that_one_dies,
 );
 
-async fn failures_block_for_longer_and_longer_and_are_forgotten(store: Arc<dyn Store>) {
+async fn failures_block_for_a_growing_time_and_expire(store: Arc<dyn Store>) {
     let seconds = Duration::from_secs;
     let rule =
         FailureRule { limit: 2, first_block: seconds(10), longest_block: seconds(15), forgotten_after: seconds(100) };
@@ -34,7 +34,7 @@ async fn failures_block_for_longer_and_longer_and_are_forgotten(store: Arc<dyn S
     assert_eq!(store.attempts("key").await.unwrap().failures, 0);
 }
 
-async fn settings_are_kept_until_they_are_set_back(store: Arc<dyn Store>) {
+async fn settings_are_kept_until_they_are_reset(store: Arc<dyn Store>) {
     store.put_setting("a", "1", at(1)).await.unwrap();
     store.put_setting("b", "\"x\"", at(1)).await.unwrap();
     store.put_setting("a", "2", at(2)).await.unwrap();
@@ -45,7 +45,7 @@ async fn settings_are_kept_until_they_are_set_back(store: Arc<dyn Store>) {
     assert_eq!(store.settings().await.unwrap(), [("b".into(), "\"x\"".into())]);
 }
 
-async fn the_audit_log_is_filtered_and_paged_back(store: Arc<dyn Store>) {
+async fn the_audit_log_can_be_filtered_and_paged_backwards(store: Arc<dyn Store>) {
     let entry = |number: i64, event: &str, user: Option<&str>| AuditEntry {
         id: 0,
         at: at(number),
@@ -88,7 +88,7 @@ async fn documents_are_inserted_replaced_and_removed_once(store: Arc<dyn Store>)
     assert_eq!(store.documents("others").await.unwrap().len(), 1);
 }
 
-async fn a_mail_is_handed_to_one_worker_and_again_if_that_one_dies(store: Arc<dyn Store>) {
+async fn a_mail_is_leased_to_one_worker_and_to_another_if_that_one_dies(store: Arc<dyn Store>) {
     let mail = Mail {
         to: vec!["ada@example.com".into()],
         subject: "Hello".into(),

@@ -7,19 +7,19 @@ use bolide::store::{Fingerprint, HashedToken, LoginToken, Store, StoreError, Tok
 use super::{ada, at, every_store, personal, plain, session};
 
 every_store!(
-    a_token_comes_back_as_it_was_and_is_there_once,
-    log_ins_are_removed_but_for_one_and_those_of_integrations,
-    a_personal_token_is_removed_and_replaced_by_its_name,
-    trust_is_noted_and_forgotten,
-    log_ins_that_have_ended_are_swept_away,
-    a_log_in_that_was_ended_leaves_none_behind_however_many_it_makes,
+    a_token_is_returned_unchanged_and_stored_once,
+    logins_are_removed_except_one_and_those_of_integrations,
+    a_personal_token_is_removed_and_replaced_by_name,
+    trust_is_stored_and_removed,
+    expired_logins_are_deleted,
+    a_revoked_login_leaves_no_tokens_that_derive_from_it,
 );
 
 fn hashed(text: &str) -> HashedToken {
     HashedToken::from_base64(text)
 }
 
-async fn a_token_comes_back_as_it_was_and_is_there_once(store: Arc<dyn Store>) {
+async fn a_token_is_returned_unchanged_and_stored_once(store: Arc<dyn Store>) {
     store.insert_user(plain("a", "ada")).await.unwrap();
     store.insert_user(plain("b", "bob")).await.unwrap();
     let trust = Trust { since: at(2), until: at(3), fingerprint: Fingerprint(vec![1, 2]) };
@@ -41,7 +41,7 @@ async fn a_token_comes_back_as_it_was_and_is_there_once(store: Arc<dyn Store>) {
     assert!(!store.delete_token(&hashed("one")).await.unwrap());
 }
 
-async fn a_log_in_that_was_ended_leaves_none_behind_however_many_it_makes(store: Arc<dyn Store>) {
+async fn a_revoked_login_leaves_no_tokens_that_derive_from_it(store: Arc<dyn Store>) {
     store.insert_user(plain("a", "ada")).await.unwrap();
     store.insert_user(plain("b", "bob")).await.unwrap();
     store.insert_token(session("of bob", "b", at(9))).await.unwrap();
@@ -70,7 +70,7 @@ async fn a_log_in_that_was_ended_leaves_none_behind_however_many_it_makes(store:
     }
 }
 
-async fn log_ins_are_removed_but_for_one_and_those_of_integrations(store: Arc<dyn Store>) {
+async fn logins_are_removed_except_one_and_those_of_integrations(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     store.insert_user(plain("b", "bob")).await.unwrap();
     for token in [session("three", "a", at(9)), session("four", "a", at(9)), session("five", "b", at(9))] {
@@ -85,7 +85,7 @@ async fn log_ins_are_removed_but_for_one_and_those_of_integrations(store: Arc<dy
     assert!(store.token(&hashed("five")).await.unwrap().is_some());
 }
 
-async fn a_personal_token_is_removed_and_replaced_by_its_name(store: Arc<dyn Store>) {
+async fn a_personal_token_is_removed_and_replaced_by_name(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     let id = &"a".into();
     let replaced = store.replace_personal_token(id, "ci", hashed("new"), "xyz".into(), at(7)).await.unwrap();
@@ -99,7 +99,7 @@ async fn a_personal_token_is_removed_and_replaced_by_its_name(store: Arc<dyn Sto
     assert_eq!(store.delete_personal_token(id, "ci").await.unwrap(), None);
 }
 
-async fn trust_is_noted_and_forgotten(store: Arc<dyn Store>) {
+async fn trust_is_stored_and_removed(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     let trust = Trust { since: at(2), until: at(3), fingerprint: Fingerprint(vec![1, 2]) };
     assert!(store.trust_token(&hashed("one"), trust.clone()).await.unwrap());
@@ -109,7 +109,7 @@ async fn trust_is_noted_and_forgotten(store: Arc<dyn Store>) {
     assert_eq!(store.token(&hashed("one")).await.unwrap().unwrap().trust, None);
 }
 
-async fn log_ins_that_have_ended_are_swept_away(store: Arc<dyn Store>) {
+async fn expired_logins_are_deleted(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     assert_eq!(store.delete_expired_tokens(at(99)).await.unwrap(), []);
     assert_eq!(store.delete_expired_tokens(at(100)).await.unwrap(), [hashed("one")]);

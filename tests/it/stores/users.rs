@@ -10,18 +10,18 @@ use bolide::store::{
 use super::{ada, at, every_store, plain, session};
 
 every_store!(
-    a_user_comes_back_with_all_that_belongs_to_it,
-    names_addresses_and_ids_are_taken_whatever_their_case_and_a_refused_user_leaves_nothing,
-    each_change_changes_what_it_says_and_tells_whether_there_was_such_a_user,
-    a_hash_is_exchanged_only_if_it_is_the_one_that_was_compared,
+    a_user_is_returned_with_all_fields,
+    names_addresses_and_ids_are_unique_and_a_rejected_user_leaves_no_rows,
+    each_change_applies_only_to_its_field_and_reports_a_missing_user,
+    a_hash_is_replaced_only_if_it_is_the_one_that_was_compared,
     addresses_keep_their_order_and_belong_to_one_user,
-    an_authenticator_app_is_confirmed_by_the_secret_that_is_pending,
+    an_authenticator_app_is_confirmed_with_the_pending_secret,
     backup_codes_are_replaced_as_a_whole,
     lists_are_searched_literally_and_paged_in_order,
-    a_removed_user_takes_along_what_belongs_to_it,
+    a_removed_user_is_deleted_with_all_related_rows,
 );
 
-async fn a_user_comes_back_with_all_that_belongs_to_it(store: Arc<dyn Store>) {
+async fn a_user_is_returned_with_all_fields(store: Arc<dyn Store>) {
     let new = ada();
     store.insert_user(new.clone()).await.unwrap();
     let stored = store.user(&"a".into()).await.unwrap().unwrap();
@@ -39,9 +39,7 @@ async fn a_user_comes_back_with_all_that_belongs_to_it(store: Arc<dyn Store>) {
     assert_eq!(store.user(&"nobody".into()).await.unwrap(), None);
 }
 
-async fn names_addresses_and_ids_are_taken_whatever_their_case_and_a_refused_user_leaves_nothing(
-    store: Arc<dyn Store>,
-) {
+async fn names_addresses_and_ids_are_unique_and_a_rejected_user_leaves_no_rows(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     let mut same_address = plain("b", "bob");
     same_address.user.emails = vec![EmailAddress { address: "ADA@EXAMPLE.com".into(), is_verified: false }];
@@ -64,7 +62,7 @@ async fn names_addresses_and_ids_are_taken_whatever_their_case_and_a_refused_use
     assert!(store.set_username(&"a".into(), "ADA").await.unwrap(), "one's own name in another case is free");
 }
 
-async fn each_change_changes_what_it_says_and_tells_whether_there_was_such_a_user(store: Arc<dyn Store>) {
+async fn each_change_applies_only_to_its_field_and_reports_a_missing_user(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     let mut expected = ada().user;
     let (id, nobody) = (&"a".into(), &"nobody".into());
@@ -94,7 +92,7 @@ async fn each_change_changes_what_it_says_and_tells_whether_there_was_such_a_use
     assert!(!store.set_email_codes(nobody, true).await.unwrap());
 }
 
-async fn a_hash_is_exchanged_only_if_it_is_the_one_that_was_compared(store: Arc<dyn Store>) {
+async fn a_hash_is_replaced_only_if_it_is_the_one_that_was_compared(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     let (id, old, new) = (&"a".into(), &StoredHash::new("a hash"), StoredHash::new("same password"));
     assert!(store.replace_password(id, old, new.clone()).await.unwrap());
@@ -127,7 +125,7 @@ async fn addresses_keep_their_order_and_belong_to_one_user(store: Arc<dyn Store>
     assert!(!store.add_email(&"nobody".into(), email("fourth@example.com", true)).await.unwrap());
 }
 
-async fn an_authenticator_app_is_confirmed_by_the_secret_that_is_pending(store: Arc<dyn Store>) {
+async fn an_authenticator_app_is_confirmed_with_the_pending_secret(store: Arc<dyn Store>) {
     store.insert_user(plain("a", "ada")).await.unwrap();
     let (id, secret, codes) = (&"a".into(), Sealed::new(*b"secret"), || BackupCodes(vec![KeyedHash::new("code")]));
     let state = async || store.user(id).await.unwrap().unwrap().totp;
@@ -136,7 +134,7 @@ async fn an_authenticator_app_is_confirmed_by_the_secret_that_is_pending(store: 
     assert!(store.begin_totp(id, secret.clone()).await.unwrap());
     assert!(!store.confirm_totp(id, &Sealed::new(*b"earlier"), 5, codes()).await.unwrap());
     assert_eq!(state().await, Totp::Pending(secret.clone()));
-    assert!(!store.take_totp_step(id, 9).await.unwrap(), "a pending one admits nobody");
+    assert!(!store.take_totp_step(id, 9).await.unwrap(), "a pending app does not accept codes");
     assert!(store.confirm_totp(id, &secret, 5, codes()).await.unwrap());
     assert_eq!(state().await, Totp::On(secret.clone()));
     assert!(!store.begin_totp(id, Sealed::new(*b"another")).await.unwrap());
@@ -189,7 +187,7 @@ async fn lists_are_searched_literally_and_paged_in_order(store: Arc<dyn Store>) 
     assert_eq!(list(with_part).await, (vec![], 0));
 }
 
-async fn a_removed_user_takes_along_what_belongs_to_it(store: Arc<dyn Store>) {
+async fn a_removed_user_is_deleted_with_all_related_rows(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     let id = &"a".into();
     store.put_email_code(id, CodePurpose::Call, KeyedHash::new("code"), at(1), at(100)).await.unwrap();

@@ -81,7 +81,7 @@ async fn the_current_password_is_accepted_if_there_is_no_other_factor() {
     let bob = bank.token("bob").await;
     for _ in 0..15 {
         let reply = bank.update("bob", &bob, data("bob's password")).await;
-        assert_eq!(reply.error(), "totp-required", "a password is no code of an app, and no wrong one either");
+        assert_eq!(reply.error(), "totp-required", "a password is not an app code, and not a wrong attempt");
     }
 }
 
