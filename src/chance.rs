@@ -22,6 +22,7 @@ impl Chance for SystemChance {
 }
 
 /// A [`Chance`] as `rand` wants a generator.
+#[cfg_attr(not(feature = "server"), expect(dead_code, reason = "only the server generates ids"))]
 pub(crate) struct Generator<'source>(pub(crate) &'source dyn Chance);
 
 impl TryRng for Generator<'_> {

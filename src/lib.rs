@@ -31,33 +31,44 @@
 pub mod accounts;
 #[cfg(feature = "accounts")]
 mod admin;
+#[cfg(feature = "server")]
 mod app;
+#[cfg(feature = "server")]
 pub mod bus;
+#[cfg(feature = "server")]
 pub mod call;
 pub mod chance;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod clock;
+#[cfg(feature = "server")]
 pub mod collection;
+#[cfg(feature = "server")]
 mod error;
 #[cfg(feature = "accounts")]
 pub mod keys;
 mod limits;
 #[cfg(feature = "accounts")]
 pub mod mail;
+#[cfg(feature = "server")]
 mod outbox;
+#[cfg(feature = "server")]
 mod peer;
 #[cfg(feature = "accounts")]
 mod public_name;
+#[cfg(feature = "server")]
 pub mod publication;
+#[cfg(feature = "server")]
 mod registry;
 #[cfg(feature = "accounts")]
 pub mod rest;
+#[cfg(feature = "server")]
 mod session;
 #[cfg(feature = "accounts")]
 pub mod settings;
 #[cfg(feature = "accounts")]
 pub mod store;
+#[cfg(feature = "server")]
 mod transport;
 #[cfg(feature = "accounts")]
 mod two_factor;
@@ -70,19 +81,27 @@ pub mod conformance;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+#[cfg(feature = "server")]
 pub use app::{AppBuilder, shutdown_signal};
 pub use bolide_protocol as protocol;
 pub use bolide_protocol::DdpError;
+#[cfg(feature = "server")]
 pub use call::{App, Caller, Connection, Context, MethodError, MethodResult, MethodSummary, SignedIn, TwoFactor};
+#[cfg(feature = "server")]
 pub use collection::{Collection, Filter, Query, Update};
+#[cfg(feature = "server")]
 pub use error::{BuildError, Error};
 pub use limits::{Heartbeat, Limits};
+#[cfg(feature = "server")]
 pub use publication::{Audience, Strategy, Stream, Subscription};
+#[cfg(feature = "server")]
 pub use transport::memory::{FromServer, MemoryConnection};
+#[cfg(feature = "server")]
 pub use transport::proxies::{InvalidProxy, TrustedProxy};
 pub use user::UserId;
 
 /// What most applications use.
+#[cfg(feature = "server")]
 pub mod prelude {
     pub use crate::collection::Direction;
     pub use crate::protocol::Ejson;

@@ -30,6 +30,17 @@
 //!   of calls that were under way.
 //! - Futures may be dropped at any time. A call that was not sent by then never is.
 //!
+//! # Without the server
+//!
+//! A program that is only a client does not compile the server, and depends on about 80 crates:
+//!
+//! ```toml
+//! [dependencies]
+//! bolide = { version = "0.1", default-features = false, features = ["client"] }
+//! ```
+//!
+//! # In this module
+//!
 //! In reading order: [`ClientBuilder`] and [`Client`]; [`Call`], [`Login`] and [`Subscription`]; [`Challenge`]; then the
 //! rules of DDP, which do no IO (`state`), and the task that does (`task`).
 
