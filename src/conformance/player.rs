@@ -16,19 +16,19 @@ use super::step::{Action, Call, CloseCode, ExpectedMail, Opening, Step};
 use super::transport::Transport;
 
 /// What all cases of a run share.
-pub(crate) struct Company<'run> {
+pub(crate) struct RunContext<'run> {
     pub(crate) fresh_values: &'run FreshValues,
     pub(crate) mailbox: Option<&'run Mailbox>,
     pub(crate) patience: Duration,
 }
 
 /// Plays `case` against the server behind `transport`.
-pub(crate) async fn play<T: Transport>(transport: &T, case: &Case, company: &Company<'_>) -> Result<(), Failure> {
+pub(crate) async fn play<T: Transport>(transport: &T, case: &Case, context: &RunContext<'_>) -> Result<(), Failure> {
     let mut player = Player {
-        lines: Lines::new(transport, !case.shows_pings, company.patience),
-        memory: Memory::new(company.fresh_values),
-        mailbox: company.mailbox,
-        patience: company.patience,
+        lines: Lines::new(transport, !case.shows_pings, context.patience),
+        memory: Memory::new(context.fresh_values),
+        mailbox: context.mailbox,
+        patience: context.patience,
     };
     let ended = player.play_to_the_end(&case.steps).await;
     let transcript = player.lines.say_goodbye().await;

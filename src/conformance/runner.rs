@@ -1,4 +1,4 @@
-//! Which cases run, how many at once, and in which company.
+//! Which cases run, how many at once, and in which context.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::case::{Case, Chapter, Level};
 use super::mailbox::Mailbox;
 use super::memory::FreshValues;
-use super::player::{Company, play};
+use super::player::{RunContext, play};
 use super::report::{Outcome, Report, Verdict};
 use super::transport::Transport;
 
@@ -120,7 +120,7 @@ impl Options {
 /// Plays the selected cases against the server behind `transport`.
 pub async fn run<T: Transport>(transport: &T, book: &[Chapter], options: &Options) -> Report {
     let fresh_values = &FreshValues::new(&options.salt);
-    let company = &Company { fresh_values, mailbox: options.mailbox.as_ref(), patience: options.patience };
+    let context = &RunContext { fresh_values, mailbox: options.mailbox.as_ref(), patience: options.patience };
     let selected: Vec<(usize, &Chapter, &Case)> = book
         .iter()
         .flat_map(|chapter| chapter.cases.iter().map(move |case| (chapter, case)))
@@ -131,7 +131,7 @@ pub async fn run<T: Transport>(transport: &T, book: &[Chapter], options: &Option
     let (alone, together): (Vec<_>, Vec<_>) = selected.into_iter().partition(|(_, _, case)| case.alone);
 
     let run_one = async |(place, chapter, case): (usize, &Chapter, &Case)| {
-        (place, run_case(transport, chapter, case, company, options).await)
+        (place, run_case(transport, chapter, case, context, options).await)
     };
     let mut outcomes: Vec<(usize, Outcome)> =
         stream::iter(together).map(run_one).buffer_unordered(options.parallel).collect().await;
@@ -146,12 +146,12 @@ async fn run_case<T: Transport>(
     transport: &T,
     chapter: &Chapter,
     case: &Case,
-    company: &Company<'_>,
+    context: &RunContext<'_>,
     options: &Options,
 ) -> Outcome {
     let verdict = match options.reason_to_skip(case) {
         Some(reason) => Verdict::Skipped(reason),
-        None => match play(transport, case, company).await {
+        None => match play(transport, case, context).await {
             Ok(()) => Verdict::Passed,
             Err(failure) => Verdict::Failed(failure),
         },

@@ -1,14 +1,14 @@
 //! `bolide call URL METHOD [JSON…]`: calls a method and prints its result.
 
-use crate::connection::{Connection, Identity, parameters};
 use crate::output::{EXIT_CODES, Failure, for_reader, print_line};
 use crate::progress::Progress;
+use crate::server_arguments::{ServerArguments, TokenArguments, parameters};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    connection: Connection,
+    server: ServerArguments,
 
     /// The method.
     method: String,
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     params: Vec<String>,
 
     #[command(flatten)]
-    identity: Identity,
+    token: TokenArguments,
 
     /// Calls through REST (`POST /api/v1/method.call/:method`) instead of DDP.
     #[arg(long)]
@@ -25,16 +25,16 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { connection, method, params, identity, rest } = arguments;
+    let Arguments { server, method, params, token, rest } = arguments;
     let params = parameters(&params)?;
-    let progress = Progress::of(format!("{method} at {}", connection.url));
-    let result = connection
+    let progress = Progress::of(format!("{method} at {}", server.url));
+    let result = server
         .in_time(async {
             if rest {
-                let client = connection.rest_client(Some(&identity), progress.curtain())?;
+                let client = server.rest_client(Some(&token), progress.curtain())?;
                 return Ok(client.outcome(&method, &params).await?);
             }
-            let client = connection.sign_in(&identity, progress.curtain()).await?;
+            let client = server.sign_in(&token, progress.curtain()).await?;
             let result = client.call::<()>(&method, &params).outcome().await?;
             client.close().await;
             Ok(result)

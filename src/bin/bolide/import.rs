@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bolide::accounts::{AccountsHandle, ImportError, Imported};
 
-use super::documents::Documents;
+use super::export::ExportFile;
 use super::serve::Outcome;
 
 /// How many documents came to what.
@@ -24,7 +24,7 @@ pub(crate) async fn run(file: &Path, accounts: &AccountsHandle) -> Outcome {
         Some("-") => Box::new(BufReader::new(io::stdin())),
         _ => Box::new(BufReader::new(File::open(file).map_err(failed)?)),
     };
-    let mut documents = Documents::new(input);
+    let mut documents = ExportFile::new(input);
     let mut counts = Counts::default();
     while let Some((line, document)) = documents.next().map_err(failed)? {
         let outcome = match document {

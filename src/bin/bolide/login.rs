@@ -4,9 +4,9 @@ use std::io::BufRead as _;
 
 use bolide::client::Login;
 
-use crate::connection::{Connection, Identity};
 use crate::output::{EXIT_CODES, Failure, harmless, print_line};
 use crate::progress::Progress;
+use crate::server_arguments::{ServerArguments, TokenArguments};
 use crate::terminal::{Typing, ask};
 use crate::tokens::{self, Kept};
 
@@ -14,7 +14,7 @@ use crate::tokens::{self, Kept};
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    connection: Connection,
+    server: ServerArguments,
 
     /// The user name, or the e-mail address.
     #[arg(long)]
@@ -33,24 +33,24 @@ pub(crate) struct Arguments {
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct LogoutArguments {
     #[command(flatten)]
-    connection: Connection,
+    server: ServerArguments,
 
     #[command(flatten)]
-    identity: Identity,
+    token: TokenArguments,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { connection, user, password_stdin, rest } = arguments;
+    let Arguments { server, user, password_stdin, rest } = arguments;
     let password = if password_stdin { read_password()? } else { ask_for_password(&user).await? };
-    let progress = Progress::of(format!("signing in at {}", connection.url));
-    let kept = connection
+    let progress = Progress::of(format!("signing in at {}", server.url));
+    let kept = server
         .in_time(async {
             if rest {
-                let mut client = connection.rest_client(None, progress.curtain())?;
+                let mut client = server.rest_client(None, progress.curtain())?;
                 let account = client.login(&user, &password).await?;
                 return Ok(Kept { user_id: account.user_id().to_owned(), token: account.token().to_owned() });
             }
-            let client = connection.open(progress.curtain()).await?;
+            let client = server.open(progress.curtain()).await?;
             let account = client.login(Login::password(&user, &password)).await?;
             client.close().await;
             Ok(Kept { user_id: account.user_id().to_owned(), token: account.token().to_owned() })
@@ -59,17 +59,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     drop(progress);
     let kept = kept?;
     let user_id = kept.user_id.clone();
-    let file = tokens::keep(&connection.url, kept).map_err(|error| Failure::Usage(error.to_string()))?;
+    let file = tokens::keep(&server.url, kept).map_err(|error| Failure::Usage(error.to_string()))?;
     print_line(&format!("signed in as {user} ({}); the token is in {}", harmless(&user_id), file.display()));
     Ok(())
 }
 
 pub(crate) async fn run_logout(arguments: LogoutArguments) -> Result<(), Failure> {
-    let LogoutArguments { connection, identity } = arguments;
-    let progress = Progress::of(format!("signing out at {}", connection.url));
-    let outcome = connection
+    let LogoutArguments { server, token } = arguments;
+    let progress = Progress::of(format!("signing out at {}", server.url));
+    let outcome = server
         .in_time(async {
-            let client = connection.sign_in(&identity, progress.curtain()).await?;
+            let client = server.sign_in(&token, progress.curtain()).await?;
             client.logout().await?;
             client.close().await;
             Ok(())
@@ -77,7 +77,7 @@ pub(crate) async fn run_logout(arguments: LogoutArguments) -> Result<(), Failure
         .await;
     // A token that the server does not take any more is of no use here, either.
     if !matches!(&outcome, Err(failure) if !failure.is_answer()) {
-        tokens::forget(&connection.url).map_err(|error| Failure::Usage(error.to_string()))?;
+        tokens::forget(&server.url).map_err(|error| Failure::Usage(error.to_string()))?;
     }
     outcome
 }

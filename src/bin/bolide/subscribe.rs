@@ -7,9 +7,9 @@ use bolide::client::{Change, Client, Document, Subscription};
 use futures::FutureExt as _;
 use serde_json::{Value, json};
 
-use crate::connection::{Connection, Identity, parameters};
 use crate::output::{EXIT_CODES, Failure, Paint, harmless, painted, print_line};
 use crate::progress::Progress;
+use crate::server_arguments::{ServerArguments, TokenArguments, parameters};
 
 /// Wider values are cut.
 const COLUMN_WIDTH: usize = 32;
@@ -18,7 +18,7 @@ const COLUMN_WIDTH: usize = 32;
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    connection: Connection,
+    server: ServerArguments,
 
     /// The publication.
     publication: String,
@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     params: Vec<String>,
 
     #[command(flatten)]
-    identity: Identity,
+    token: TokenArguments,
 
     /// One JSON object per change, on a terminal too.
     #[arg(long)]
@@ -40,11 +40,11 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let params = parameters(&arguments.params)?;
-    let progress = Progress::of(format!("{} at {}", arguments.publication, arguments.connection.url));
+    let progress = Progress::of(format!("{} at {}", arguments.publication, arguments.server.url));
     let (client, subscription) = arguments
-        .connection
+        .server
         .in_time(async {
-            let client = arguments.connection.sign_in(&arguments.identity, progress.curtain()).await?;
+            let client = arguments.server.sign_in(&arguments.token, progress.curtain()).await?;
             let subscription = client.subscribe(&arguments.publication, &params)?;
             subscription.ready().await?;
             Ok((client, subscription))

@@ -1,4 +1,4 @@
-//! [`Documents`]: the documents of a file that `mongoexport` has written, one after another, however large the file is:
+//! [`ExportFile`]: the documents of a file that `mongoexport` has written, one after another, however large the file is:
 //! one a line, or as one JSON array.
 
 use std::io::{self, BufRead};
@@ -7,10 +7,10 @@ use std::io::{self, BufRead};
 const LONGEST: usize = 64 << 20;
 
 /// One document as text, or why it cannot be had. What comes after it may be fine.
-pub(crate) type Document = Result<String, String>;
+pub(crate) type ExportedDocument = Result<String, String>;
 
 /// The documents of a file, with the numbers of the lines on which they begin.
-pub(crate) struct Documents<Input> {
+pub(crate) struct ExportFile<Input> {
     input: Input,
     form: Form,
     line: u64,
@@ -24,7 +24,7 @@ enum Form {
     Array,
 }
 
-impl<Input: BufRead> Documents<Input> {
+impl<Input: BufRead> ExportFile<Input> {
     pub(crate) const fn new(input: Input) -> Self {
         Self { input, form: Form::Unknown, line: 1 }
     }
@@ -33,7 +33,7 @@ impl<Input: BufRead> Documents<Input> {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub(crate) fn next(&mut self) -> io::Result<Option<(u64, Document)>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<(u64, ExportedDocument)>> {
         if matches!(self.form, Form::Unknown) {
             self.skip(|byte| byte.is_ascii_whitespace())?;
             self.form = if self.peek()? == Some(b'[') { Form::Array } else { Form::Lines };
@@ -45,7 +45,7 @@ impl<Input: BufRead> Documents<Input> {
         }
     }
 
-    fn next_line(&mut self) -> io::Result<Option<(u64, Document)>> {
+    fn next_line(&mut self) -> io::Result<Option<(u64, ExportedDocument)>> {
         self.skip(|byte| byte.is_ascii_whitespace())?;
         let line = self.line;
         let mut text = Text::default();
@@ -59,7 +59,7 @@ impl<Input: BufRead> Documents<Input> {
     }
 
     /// Cuts out what stands between two commas, or a comma and the end, outside of all braces and texts.
-    fn next_element(&mut self) -> io::Result<Option<(u64, Document)>> {
+    fn next_element(&mut self) -> io::Result<Option<(u64, ExportedDocument)>> {
         self.skip(|byte| byte.is_ascii_whitespace() || byte == b',')?;
         let line = self.line;
         let mut text = Text::default();
@@ -120,7 +120,7 @@ impl Text {
         !self.bytes.is_empty()
     }
 
-    fn finish(self) -> Document {
+    fn finish(self) -> ExportedDocument {
         if self.is_too_long {
             return Err(format!("it is longer than {LONGEST} bytes"));
         }
@@ -132,12 +132,12 @@ impl Text {
 mod tests {
     use super::*;
 
-    fn read(file: &str) -> Vec<(u64, Document)> {
-        let mut documents = Documents::new(file.as_bytes());
+    fn read(file: &str) -> Vec<(u64, ExportedDocument)> {
+        let mut documents = ExportFile::new(file.as_bytes());
         std::iter::from_fn(|| documents.next().unwrap()).collect()
     }
 
-    fn found(line: u64, text: &str) -> (u64, Document) {
+    fn found(line: u64, text: &str) -> (u64, ExportedDocument) {
         (line, Ok(text.to_owned()))
     }
 
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_reported() {
-        let mut documents = Documents::new(&b"\xff\xfe\n{}"[..]);
+        let mut documents = ExportFile::new(&b"\xff\xfe\n{}"[..]);
         assert!(documents.next().unwrap().unwrap().1.is_err());
         assert_eq!(documents.next().unwrap(), Some(found(2, "{}")));
     }

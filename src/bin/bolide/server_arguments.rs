@@ -11,7 +11,7 @@ use crate::prompt::CodeSource;
 use crate::tokens;
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Connection {
+pub(crate) struct ServerArguments {
     /// The server, such as `wss://chat.example.com` or `ws://localhost:3000/websocket`.
     pub(crate) url: Address,
 
@@ -31,7 +31,7 @@ pub(crate) struct Connection {
 
 /// As whom a command talks to the server.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Identity {
+pub(crate) struct TokenArguments {
     /// Signs in with this token instead of the one that `bolide login` has kept.
     #[arg(long, env = "BOLIDE_TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -45,9 +45,13 @@ pub(crate) struct Identity {
     anonymous: bool,
 }
 
-impl Connection {
+impl ServerArguments {
     /// A client that speaks REST and is signed in with the token that is given or kept.
-    pub(crate) fn rest_client(&self, identity: Option<&Identity>, curtain: Curtain) -> Result<RestClient, Failure> {
+    pub(crate) fn rest_client(
+        &self,
+        arguments: Option<&TokenArguments>,
+        curtain: Curtain,
+    ) -> Result<RestClient, Failure> {
         let source = self.code_source();
         let client = RestClient::new(&self.url.to_string())?.two_factor(async move |challenge| {
             curtain.close();
@@ -55,10 +59,10 @@ impl Connection {
             curtain.open();
             code
         });
-        let Some(identity) = identity.filter(|identity| !identity.anonymous) else { return Ok(client) };
-        if let Some(token) = &identity.token {
+        let Some(arguments) = arguments.filter(|arguments| !arguments.anonymous) else { return Ok(client) };
+        if let Some(token) = &arguments.token {
             let no_user = || Failure::Usage("over REST a token needs its user's id beside it: --user-id".to_owned());
-            return Ok(client.signed_in(identity.user_id.as_ref().ok_or_else(no_user)?, token));
+            return Ok(client.signed_in(arguments.user_id.as_ref().ok_or_else(no_user)?, token));
         }
         let kept = tokens::find(&self.url).map_err(|error| Failure::Usage(error.to_string()))?;
         Ok(match kept {
@@ -80,13 +84,13 @@ impl Connection {
     }
 
     /// Opens a session and signs in, with the token that is given or kept.
-    pub(crate) async fn sign_in(&self, identity: &Identity, curtain: Curtain) -> Result<Client, Failure> {
+    pub(crate) async fn sign_in(&self, arguments: &TokenArguments, curtain: Curtain) -> Result<Client, Failure> {
         let client = self.open(curtain).await?;
-        if identity.anonymous {
+        if arguments.anonymous {
             return Ok(client);
         }
         let kept = tokens::find(&self.url).map_err(|error| Failure::Usage(error.to_string()))?;
-        if let Some(token) = identity.token.clone().or_else(|| kept.map(|kept| kept.token)) {
+        if let Some(token) = arguments.token.clone().or_else(|| kept.map(|kept| kept.token)) {
             client.login(Login::resume(&token)).await?;
         }
         Ok(client)
