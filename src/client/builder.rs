@@ -1,6 +1,5 @@
 //! [`ClientBuilder`]: how a client is to be, before it connects.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +7,10 @@ use rustls::ClientConfig;
 
 use super::Client;
 use super::address::{Address, InvalidAddress};
+use super::destination::{ConnectionOptions, Destination};
 use super::error::ConnectError;
 use super::options::{ClientLimits, Reconnect};
-use super::shared::{Handle, Shared};
+use super::shared::{ClientInner, Shared};
 use super::socket::connect;
 use super::status::Status;
 use super::task;
@@ -22,37 +22,13 @@ use crate::limits::Heartbeat;
 #[must_use = "a client exists when it has connected"]
 pub struct ClientBuilder {
     address: Result<Address, InvalidAddress>,
-    options: Options,
+    options: ConnectionOptions,
     prompter: Option<Prompter>,
-}
-
-/// Where to connect, and how.
-#[derive(Debug)]
-pub(super) struct Destination {
-    pub(super) address: Address,
-    pub(super) options: Options,
-}
-
-pub(super) struct Options {
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) tls: Option<Arc<ClientConfig>>,
-    pub(super) connect_timeout: Duration,
-    pub(super) heartbeat: Heartbeat,
-    pub(super) reconnect: Reconnect,
-    pub(super) limits: ClientLimits,
 }
 
 impl ClientBuilder {
     pub(super) fn new(address: &str) -> Self {
-        let options = Options {
-            headers: Vec::new(),
-            tls: None,
-            connect_timeout: Duration::from_secs(10),
-            heartbeat: Heartbeat { interval: Duration::from_millis(17_500), timeout: Duration::from_secs(15) },
-            reconnect: Reconnect::default(),
-            limits: ClientLimits::default(),
-        };
-        Self { address: address.parse(), options, prompter: None }
+        Self { address: address.parse(), options: ConnectionOptions::default(), prompter: None }
     }
 
     /// Whom to ask for a second factor. It is asked once per [`Challenge`] and one challenge at a time; it must not make
@@ -127,15 +103,8 @@ impl ClientBuilder {
         let connected = connect(&destination, |version| shared.state().connect_request(version)).await?;
         shared.state().connected(connected.session.clone());
         shared.status.send_replace(Status::Connected { resumed: false });
-        let handle = Handle::new(Arc::clone(&shared), &limits, self.prompter);
+        let inner = ClientInner::new(Arc::clone(&shared), &limits, self.prompter);
         tokio::spawn(task::run(shared, destination, connected));
-        Ok(Client::new(handle))
-    }
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Headers may be secrets.
-        formatter.debug_struct("Options").field("limits", &self.limits).finish_non_exhaustive()
+        Ok(Client::new(inner))
     }
 }

@@ -13,14 +13,14 @@ use serde::de::DeserializeOwned;
 
 use super::error::CallError;
 use super::options::Resend;
-use super::shared::Handle;
+use super::shared::ClientInner;
 use super::state::{Outcome, Purpose, Request};
 use super::two_factor::{Subject, prove};
 
 /// A call that is made when it is awaited. See [`Client::call`](super::Client::call).
 #[must_use = "a call is made when it is awaited"]
 pub struct Call<Output> {
-    handle: Arc<Handle>,
+    client: Arc<ClientInner>,
     method: String,
     params: Result<RawJson, EncodeError>,
     resend: Resend,
@@ -29,9 +29,9 @@ pub struct Call<Output> {
 }
 
 impl<Output: DeserializeOwned> Call<Output> {
-    pub(super) fn new(handle: Arc<Handle>, method: &str, params: &impl Serialize) -> Self {
+    pub(super) fn new(client: Arc<ClientInner>, method: &str, params: &impl Serialize) -> Self {
         let (method, params) = (method.to_owned(), as_array(params));
-        Self { handle, method, params, resend: Resend::default(), asks: true, output: PhantomData }
+        Self { client, method, params, resend: Resend::default(), asks: true, output: PhantomData }
     }
 
     /// What becomes of the call when the connection is lost while it is under way.
@@ -57,11 +57,11 @@ impl<Output: DeserializeOwned> Call<Output> {
     /// As the call itself, except [`CallError::Result`].
     pub async fn outcome(self) -> Result<Option<RawJson>, CallError> {
         let params = self.params.map_err(CallError::Parameters)?;
-        let prompter = self.handle.prompter.as_ref().filter(|_| self.asks);
-        let (handle, method, resend) = (&*self.handle, &*self.method, self.resend);
+        let prompter = self.client.prompter.as_ref().filter(|_| self.asks);
+        let (client, method, resend) = (&*self.client, &*self.method, self.resend);
         if prompter.is_none() {
             let request = Request { method, params, resend, carries_code: false, purpose: Purpose::Any };
-            return make(handle, request).await;
+            return make(client, request).await;
         }
         let subject = Subject::Method(self.method.clone());
         prove(prompter, &subject, |code| {
@@ -69,7 +69,7 @@ impl<Output: DeserializeOwned> Call<Output> {
             let params = with_code(params.clone(), code.as_ref().map(|proof| &proof.code));
             async move {
                 let params = params.map_err(CallError::Parameters)?;
-                make(handle, Request { method, params, resend, carries_code, purpose: Purpose::Any }).await
+                make(client, Request { method, params, resend, carries_code, purpose: Purpose::Any }).await
             }
         })
         .await
@@ -94,18 +94,18 @@ impl<Output> fmt::Debug for Call<Output> {
 
 /// Makes one call and waits for its answer. If the future is dropped, the answer is ignored; a call that was not sent by
 /// then never is.
-pub(super) async fn make(handle: &Handle, request: Request<'_>) -> Outcome {
+pub(super) async fn make(client: &ClientInner, request: Request<'_>) -> Outcome {
     // The semaphore is never closed.
-    let _slot = handle.call_slots.acquire().await.map_err(|_closed| CallError::Closed(None))?;
-    let (id, answer) = handle.state().call(&request)?;
-    let mut waiting = Waiting { handle, id, is_answered: false };
+    let _slot = client.call_slots.acquire().await.map_err(|_closed| CallError::Closed(None))?;
+    let (id, answer) = client.state().call(&request)?;
+    let mut waiting = Waiting { client, id, is_answered: false };
     let outcome = answer.await;
     waiting.is_answered = true;
     outcome.unwrap_or(Err(CallError::Closed(None)))
 }
 
 struct Waiting<'client> {
-    handle: &'client Handle,
+    client: &'client ClientInner,
     id: u64,
     is_answered: bool,
 }
@@ -113,7 +113,7 @@ struct Waiting<'client> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if !self.is_answered {
-            self.handle.state().forget_call(self.id);
+            self.client.state().forget_call(self.id);
         }
     }
 }

@@ -47,7 +47,9 @@
 mod address;
 mod builder;
 mod call;
+mod change;
 mod changes;
+mod destination;
 mod document;
 mod error;
 pub(crate) mod http;
@@ -75,7 +77,8 @@ use serde::de::DeserializeOwned;
 pub use self::address::{Address, InvalidAddress};
 pub use self::builder::ClientBuilder;
 pub use self::call::Call;
-pub use self::changes::{Change, Changes};
+pub use self::change::Change;
+pub use self::changes::Changes;
 pub use self::document::{Document, Fields};
 pub use self::error::{CallError, ConnectError};
 pub use self::login::Login;
@@ -89,13 +92,13 @@ pub use crate::limits::Heartbeat;
 pub use bolide_protocol::two_factor::TwoFactorMethod;
 
 use self::call::{as_array, make};
-use self::shared::Handle;
+use self::shared::ClientInner;
 use self::state::{Purpose, Request};
 use self::two_factor::prove;
 
 /// A client of a DDP server. Cheap to clone; when the last clone and the last subscription are gone, it is closed.
 #[derive(Clone, Debug)]
-pub struct Client(Arc<Handle>);
+pub struct Client(Arc<ClientInner>);
 
 impl Client {
     /// A client that is yet to connect, with options. See [`Address`] for what an address can be.
@@ -111,8 +114,8 @@ impl Client {
         Self::builder(address).connect().await
     }
 
-    fn new(handle: Handle) -> Self {
-        Self(Arc::new(handle))
+    fn new(inner: ClientInner) -> Self {
+        Self(Arc::new(inner))
     }
 
     /// A call, which is made when it is awaited. `params` is a tuple, an array, a `Vec`, or `()` for none. The result is
@@ -130,14 +133,14 @@ impl Client {
     /// # Errors
     /// [`CallError::Server`] when the server refuses, and whatever hinders a call.
     pub async fn login(&self, mut login: Login) -> Result<Account, CallError> {
-        let handle = &*self.0;
-        let outcome = prove(handle.prompter.as_ref(), &Subject::Login, |code| {
+        let client = &*self.0;
+        let outcome = prove(client.prompter.as_ref(), &Subject::Login, |code| {
             let (params, carries_code) = login.next_attempt(code.as_ref());
             async move {
                 let params = params.map_err(CallError::Parameters)?;
                 // To sign in twice does no harm.
                 let (method, resend, purpose) = ("login", Resend::Always, Purpose::LogIn);
-                make(handle, Request { method, params, resend, carries_code, purpose }).await
+                make(client, Request { method, params, resend, carries_code, purpose }).await
             }
         })
         .await;

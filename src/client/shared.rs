@@ -19,7 +19,7 @@ pub(super) struct Shared {
 
 /// Shared by the users: when the last one lets go, the client is closed.
 #[derive(Debug)]
-pub(super) struct Handle {
+pub(super) struct ClientInner {
     shared: Arc<Shared>,
     /// One for every call that may be under way.
     pub(super) call_slots: Semaphore,
@@ -36,7 +36,7 @@ impl Shared {
     }
 }
 
-impl Handle {
+impl ClientInner {
     pub(super) fn new(shared: Arc<Shared>, limits: &ClientLimits, prompter: Option<Prompter>) -> Self {
         Self { shared, call_slots: Semaphore::new(limits.calls.min(Semaphore::MAX_PERMITS)), prompter }
     }
@@ -50,7 +50,7 @@ impl Handle {
     }
 }
 
-impl Drop for Handle {
+impl Drop for ClientInner {
     fn drop(&mut self) {
         self.state().close();
     }

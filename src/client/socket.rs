@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use super::builder::Destination;
+use super::destination::Destination;
 use super::error::ConnectError;
 use super::stream::Stream;
 

@@ -4,24 +4,25 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::changes::{Change, Changes};
+use super::change::Change;
+use super::changes::Changes;
 use super::error::CallError;
-use super::shared::Handle;
+use super::shared::ClientInner;
 use super::state::SubscriptionStatus;
 
 /// A subscription, for as long as it is held: dropping it ends it. It survives reconnections.
 #[derive(Debug)]
 #[must_use = "dropping a subscription ends it"]
 pub struct Subscription {
-    handle: Arc<Handle>,
+    client: Arc<ClientInner>,
     id: u64,
     status: watch::Receiver<SubscriptionStatus>,
     changes: Option<Changes>,
 }
 
 impl Subscription {
-    pub(super) fn new(handle: Arc<Handle>, id: u64, status: watch::Receiver<SubscriptionStatus>) -> Self {
-        Self { handle, id, status, changes: None }
+    pub(super) fn new(client: Arc<ClientInner>, id: u64, status: watch::Receiver<SubscriptionStatus>) -> Self {
+        Self { client, id, status, changes: None }
     }
 
     /// Waits until the initial documents are here.
@@ -59,8 +60,8 @@ impl Subscription {
     ///
     /// The first calls give what there is. Gives nothing when the client is closed.
     pub async fn next(&mut self) -> Option<Change> {
-        let handle = &self.handle;
-        self.changes.get_or_insert_with(|| Changes::new(Arc::clone(handle), None)).next().await
+        let client = &self.client;
+        self.changes.get_or_insert_with(|| Changes::new(Arc::clone(client), None)).next().await
     }
 
     async fn await_status(&self, is_it: impl FnMut(&SubscriptionStatus) -> bool) -> SubscriptionStatus {
@@ -74,6 +75,6 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.handle.state().unsubscribe(self.id);
+        self.client.state().unsubscribe(self.id);
     }
 }

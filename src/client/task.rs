@@ -14,11 +14,11 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-use super::builder::Destination;
+use super::destination::Destination;
 use super::error::ConnectError;
 use super::shared::Shared;
 use super::socket::{Connected, Socket, connect};
-use super::state::Trouble;
+use super::state::Disconnection;
 use super::status::Status;
 use crate::chance::{Chance as _, SystemChance};
 use crate::limits::Heartbeat;
@@ -186,8 +186,8 @@ impl Carrier<'_> {
             let Message::Text(text) = message else { continue };
             match self.shared.state().receive(&text) {
                 Ok(()) => {}
-                Err(Trouble::Reconnect) => return Some(End::Lost),
-                Err(Trouble::GiveUp(reason)) => return Some(End::GivenUp(reason)),
+                Err(Disconnection::Reconnect) => return Some(End::Lost),
+                Err(Disconnection::GiveUp(reason)) => return Some(End::GivenUp(reason)),
             }
         }
         context.waker().wake_by_ref();

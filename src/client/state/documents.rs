@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use bolide_protocol::{DocumentId, RawJson};
 
-use crate::client::changes::{Change, Feed, Feeds};
+use super::feed::{Feed, Feeds};
+use crate::client::change::Change;
 use crate::client::document::{Document, Fields};
 
 /// By the id as DDP writes it.
@@ -17,7 +18,7 @@ type Collection = BTreeMap<String, Document>;
 #[derive(Debug)]
 pub(in crate::client) struct Documents {
     shown: Cache,
-    growing: Option<Growing>,
+    new_copy: Option<NewCopy>,
     feeds: Feeds,
     changes_limit: usize,
     limit: usize,
@@ -31,7 +32,7 @@ struct Cache {
 
 /// The copy of a new session.
 #[derive(Debug)]
-struct Growing {
+struct NewCopy {
     cache: Cache,
     /// The subscriptions that were ready and are to be so again.
     awaited: HashSet<u64>,
@@ -44,7 +45,7 @@ pub(in crate::client) struct TooManyDocuments(pub(in crate::client) usize);
 impl Documents {
     pub(super) fn new(changes_limit: usize, limit: usize) -> Self {
         let (shown, feeds) = (Cache::default(), Feeds::default());
-        Self { shown, growing: None, feeds, changes_limit, limit }
+        Self { shown, new_copy: None, feeds, changes_limit, limit }
     }
 
     // What users see.
@@ -127,12 +128,12 @@ impl Documents {
 
     /// The copy that the server writes to.
     fn cache(&mut self) -> &mut Cache {
-        self.growing.as_mut().map_or(&mut self.shown, |growing| &mut growing.cache)
+        self.new_copy.as_mut().map_or(&mut self.shown, |copy| &mut copy.cache)
     }
 
     /// Tells the streams of a change, if it can be seen already.
     fn tell(&mut self, change: &Change) {
-        if self.growing.is_none() {
+        if self.new_copy.is_none() {
             self.feeds.push(change, self.changes_limit);
         }
     }
@@ -140,21 +141,21 @@ impl Documents {
     // A new session.
 
     /// From here on the server publishes everything again. Until `awaited` are ready the old copy stays in view.
-    pub(super) fn begin_anew(&mut self, awaited: HashSet<u64>) {
-        self.growing = Some(Growing { cache: Cache::default(), awaited });
+    pub(super) fn start_new_copy(&mut self, awaited: HashSet<u64>) {
+        self.new_copy = Some(NewCopy { cache: Cache::default(), awaited });
     }
 
     /// A subscription is ready, or has ended.
-    pub(super) fn no_longer_awaits(&mut self, subscription: u64) {
-        if let Some(growing) = &mut self.growing {
-            growing.awaited.remove(&subscription);
+    pub(super) fn stop_awaiting(&mut self, subscription: u64) {
+        if let Some(copy) = &mut self.new_copy {
+            copy.awaited.remove(&subscription);
         }
     }
 
     /// Shows the new copy, if nothing is awaited any more.
-    pub(super) fn show_what_has_grown(&mut self) {
-        let Some(grown) = self.growing.take_if(|growing| growing.awaited.is_empty()) else { return };
-        let before = std::mem::replace(&mut self.shown, grown.cache);
+    pub(super) fn show_complete_copy(&mut self) {
+        let Some(complete) = self.new_copy.take_if(|copy| copy.awaited.is_empty()) else { return };
+        let before = std::mem::replace(&mut self.shown, complete.cache);
         if self.feeds.is_empty() {
             return;
         }

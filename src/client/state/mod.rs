@@ -3,7 +3,8 @@
 
 mod calls;
 mod documents;
-mod identity;
+mod feed;
+mod saved_login;
 mod subscriptions;
 
 use std::collections::VecDeque;
@@ -24,8 +25,9 @@ use super::error::{CallError, ConnectError};
 use super::options::ClientLimits;
 
 pub(super) use self::calls::{Outcome, Purpose, Request};
-pub use self::identity::Account;
-use self::identity::Identity;
+pub(super) use self::feed::Feed;
+pub use self::saved_login::Account;
+use self::saved_login::SavedLogin;
 pub use self::subscriptions::SubscriptionStatus;
 
 /// More answers to `ping` than these never wait: a server that sends pings and reads nothing gets no more.
@@ -40,7 +42,7 @@ pub(super) struct State {
     subscriptions: Subscriptions,
     subscriptions_limit: usize,
     pub(super) documents: Documents,
-    identity: Option<Identity>,
+    saved_login: Option<SavedLogin>,
     outgoing: VecDeque<Outgoing>,
     /// Answers to `ping`; they go first.
     pongs: VecDeque<ByteString>,
@@ -79,7 +81,7 @@ enum Outgoing {
 
 /// Why the connection's task has to let go of a connection.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum Disconnection {
     /// Another connection may do better.
     Reconnect,
     /// There is no use in another one.
@@ -96,7 +98,7 @@ impl State {
             subscriptions: Subscriptions::default(),
             subscriptions_limit: limits.subscriptions,
             documents: Documents::new(limits.changes, limits.documents),
-            identity: None,
+            saved_login: None,
             outgoing: VecDeque::new(),
             pongs: VecDeque::new(),
             task: None,
@@ -141,9 +143,9 @@ impl State {
 
     pub(super) fn unsubscribe(&mut self, id: u64) {
         let is_known_to_server = self.subscriptions.leave(id);
-        self.documents.no_longer_awaits(id);
+        self.documents.stop_awaiting(id);
         if matches!(self.phase, Phase::Open) {
-            self.documents.show_what_has_grown();
+            self.documents.show_complete_copy();
             if is_known_to_server {
                 self.send(Outgoing::Unsub(id));
             }
@@ -152,7 +154,7 @@ impl State {
 
     /// Who is signed in.
     pub(super) fn user_id(&self) -> Option<String> {
-        self.identity.as_ref().map(|identity| identity.user_id().to_owned())
+        self.saved_login.as_ref().map(|login| login.user_id().to_owned())
     }
 
     /// Sends what waits, says good-bye and ends.
@@ -206,18 +208,18 @@ impl State {
         match &mut self.session {
             Some(session) if session.id == id => {
                 session.received += 1;
-                self.go_on();
+                self.resume_session();
                 true
             }
             _ => {
                 self.session = Some(Session { id, received: 1 });
-                self.begin_anew();
+                self.start_session();
                 false
             }
         }
     }
 
-    fn go_on(&mut self) {
+    fn resume_session(&mut self) {
         if self.is_closing() {
             return;
         }
@@ -232,16 +234,16 @@ impl State {
         }
     }
 
-    fn begin_anew(&mut self) {
+    fn start_session(&mut self) {
         for lost in self.calls.lose_session() {
             lost.answer(Err(CallError::Interrupted));
         }
         let awaited = self.subscriptions.lose_session();
-        self.documents.begin_anew(awaited);
+        self.documents.start_new_copy(awaited);
         if self.is_closing() {
             return;
         }
-        let Some(params) = self.identity.as_ref().map(Identity::as_login) else { return self.open() };
+        let Some(params) = self.saved_login.as_ref().map(SavedLogin::to_params) else { return self.open() };
         let id = self.take_id();
         self.calls.add_login(id, &params);
         self.phase = Phase::SigningIn;
@@ -251,7 +253,7 @@ impl State {
     /// Whatever has waited is sent, in the order in which it was asked for.
     fn open(&mut self) {
         self.phase = Phase::Open;
-        self.documents.show_what_has_grown();
+        self.documents.show_complete_copy();
         let subscriptions = self.subscriptions.unconfirmed().into_iter().map(|id| (id, Outgoing::Sub(id)));
         let calls = self.calls.ids().map(|id| (id, Outgoing::Call(id)));
         let mut waiting: Vec<(u64, Outgoing)> = subscriptions.chain(calls).collect();
@@ -323,7 +325,7 @@ impl State {
     // What the server says.
 
     /// Takes a frame from the server.
-    pub(super) fn receive(&mut self, frame: &str) -> Result<(), Trouble> {
+    pub(super) fn receive(&mut self, frame: &str) -> Result<(), Disconnection> {
         if frame.starts_with(r#"{"msg":"updated","#) {
             // It says nothing new, see `take`, and every second message is one: it is not worth reading.
             self.count_message();
@@ -341,7 +343,7 @@ impl State {
     }
 
     /// A message that is not understood. If it is an answer, there will be no other: whoever waits for it is told.
-    fn take_invalid(&mut self, frame: &str, reason: &InvalidServerMessage) -> Result<(), Trouble> {
+    fn take_invalid(&mut self, frame: &str, reason: &InvalidServerMessage) -> Result<(), Disconnection> {
         tracing::debug!(%reason, "a message of the server is not understood");
         let id = RawJson::parse(frame).ok().as_ref().and_then(id_of);
         match (reason, id) {
@@ -351,7 +353,7 @@ impl State {
             (InvalidServerMessage::Member { kind: "result", .. }, Some(id)) => {
                 let Some(pending) = self.calls.take(id) else { return Ok(()) };
                 if pending.is_own() {
-                    return self.signed_in_again(Some(DdpError::new(400, reason.to_string())));
+                    return self.own_login_answered(Some(DdpError::new(400, reason.to_string())));
                 }
                 pending.answer(Err(CallError::Answer(reason.to_string())));
             }
@@ -366,13 +368,13 @@ impl State {
         }
     }
 
-    fn take(&mut self, message: ServerMessage) -> Result<(), Trouble> {
+    fn take(&mut self, message: ServerMessage) -> Result<(), Disconnection> {
         match message {
             ServerMessage::Ping { id } if self.pongs.len() < PONGS_LIMIT => self.pongs.push_back(pong(id)),
             ServerMessage::Added { collection, id, fields } => self
                 .documents
                 .added(collection, id, fields.as_ref())
-                .map_err(|limit| Trouble::GiveUp(ConnectError::TooManyDocuments(limit.0)))?,
+                .map_err(|limit| Disconnection::GiveUp(ConnectError::TooManyDocuments(limit.0)))?,
             ServerMessage::Changed { collection, id, fields, cleared } => {
                 self.documents.changed(collection, &id, fields.as_ref(), cleared);
             }
@@ -403,44 +405,44 @@ impl State {
 
     fn subscription_ready(&mut self, id: u64) {
         self.subscriptions.ready(id);
-        self.documents.no_longer_awaits(id);
-        self.documents.show_what_has_grown();
+        self.documents.stop_awaiting(id);
+        self.documents.show_complete_copy();
     }
 
     fn subscription_ended(&mut self, id: u64, error: Option<DdpError>) {
-        self.documents.no_longer_awaits(id);
-        self.documents.show_what_has_grown();
+        self.documents.stop_awaiting(id);
+        self.documents.show_complete_copy();
         self.subscriptions.ended(id, error);
     }
 
-    fn take_result(&mut self, id: &str, outcome: Result<Option<RawJson>, DdpError>) -> Result<(), Trouble> {
+    fn take_result(&mut self, id: &str, outcome: Result<Option<RawJson>, DdpError>) -> Result<(), Disconnection> {
         let Some(pending) = id.parse().ok().and_then(|id| self.calls.take(id)) else { return Ok(()) };
         match (pending.purpose, &outcome) {
             (Purpose::LogIn, Ok(Some(result))) => self.signed_in(result),
-            (Purpose::LogOut, Ok(_)) => self.identity = None,
+            (Purpose::LogOut, Ok(_)) => self.saved_login = None,
             _ => {}
         }
         if pending.is_own() {
-            return self.signed_in_again(outcome.err());
+            return self.own_login_answered(outcome.err());
         }
         pending.answer(outcome.map_err(CallError::Server));
         Ok(())
     }
 
     fn signed_in(&mut self, result: &RawJson) {
-        if let Some(identity) = Identity::read(result) {
-            self.identity = Some(identity);
+        if let Some(login) = SavedLogin::read(result) {
+            self.saved_login = Some(login);
         }
     }
 
     /// The answer to the client's own login after a reconnection.
-    fn signed_in_again(&mut self, error: Option<DdpError>) -> Result<(), Trouble> {
+    fn own_login_answered(&mut self, error: Option<DdpError>) -> Result<(), Disconnection> {
         match error {
             // That passes.
-            Some(error) if is_passing(&error) => return Err(Trouble::Reconnect),
+            Some(error) if is_passing(&error) => return Err(Disconnection::Reconnect),
             Some(error) => {
                 tracing::info!(error = %error.error, "the server no longer accepts the login token");
-                self.identity = None;
+                self.saved_login = None;
             }
             None => {}
         }

@@ -9,14 +9,14 @@ use serde::Deserialize;
 /// Who is signed in.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Account {
-    identity: Identity,
+    login: SavedLogin,
     kind: Option<String>,
     expires: Option<Date>,
 }
 
 /// What the client needs to sign in again.
 #[derive(Clone, PartialEq, Eq)]
-pub(in crate::client) struct Identity {
+pub(in crate::client) struct SavedLogin {
     user: String,
     token: String,
 }
@@ -36,20 +36,20 @@ impl Account {
     /// Reads the result of a login.
     pub(in crate::client) fn read(result: &RawJson) -> Result<Self, ejson::DecodeError> {
         let read: LoginResult = ejson::from_raw(result, &CustomTypes::default())?;
-        let identity = Identity { user: read.id, token: read.token };
-        Ok(Self { identity, kind: read.kind, expires: read.token_expires })
+        let login = SavedLogin { user: read.id, token: read.token };
+        Ok(Self { login, kind: read.kind, expires: read.token_expires })
     }
 
     /// The id of the user.
     #[must_use]
     pub fn user_id(&self) -> &str {
-        &self.identity.user
+        &self.login.user
     }
 
     /// The login token: a secret, good for [`Login::resume`](crate::client::Login::resume) until it expires.
     #[must_use]
     pub fn token(&self) -> &str {
-        &self.identity.token
+        &self.login.token
     }
 
     /// When the token expires, if the server says so.
@@ -65,9 +65,9 @@ impl Account {
     }
 }
 
-impl Identity {
+impl SavedLogin {
     pub(super) fn read(result: &RawJson) -> Option<Self> {
-        Account::read(result).ok().map(|account| account.identity)
+        Account::read(result).ok().map(|account| account.login)
     }
 
     pub(in crate::client) fn user_id(&self) -> &str {
@@ -75,7 +75,7 @@ impl Identity {
     }
 
     /// The parameters of the `login` that resumes it.
-    pub(super) fn as_login(&self) -> RawJson {
+    pub(super) fn to_params(&self) -> RawJson {
         let params = serde_json::json!([{ "resume": self.token }]);
         RawJson::parse(&params.to_string()).unwrap_or_else(|_| RawJson::null())
     }
@@ -87,8 +87,8 @@ impl fmt::Debug for Account {
     }
 }
 
-impl fmt::Debug for Identity {
+impl fmt::Debug for SavedLogin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Identity").field("user_id", &self.user).finish_non_exhaustive()
+        formatter.debug_struct("SavedLogin").field("user_id", &self.user).finish_non_exhaustive()
     }
 }
