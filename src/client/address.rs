@@ -1,4 +1,4 @@
-//! [`Address`]: where a server is. Read once, from what a user types.
+//! [`Address`]: the address of a server, parsed once from what a user types.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,8 +8,7 @@ use http::uri::{PathAndQuery, Scheme};
 
 /// The address of a DDP server.
 ///
-/// `ws` and `wss` addresses are taken as they are. `http` and `https` stand for them, and where no path is given it is
-/// `/websocket`, as Meteor and Rocket.Chat have it.
+/// `http` and `https` addresses mean `ws` and `wss`. The default path is `/websocket`, as in Meteor and Rocket.Chat.
 ///
 /// ```
 /// use bolide::client::Address;
@@ -25,16 +24,16 @@ pub struct Address {
     security: Security,
 }
 
-/// Whether a connection is encrypted.
+/// Whether connections are encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Security {
     Plain,
     Tls,
 }
 
-/// A text that is no address of a server.
+/// The error for a text that is not the address of a server. It does not show a password in the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{address}` is no address of a DDP server: {reason}")]
+#[error("`{address}` is not the address of a DDP server: {reason}")]
 pub struct InvalidAddress {
     address: String,
     reason: &'static str,
@@ -49,7 +48,7 @@ impl Address {
         &self.uri
     }
 
-    /// The host, without the brackets of an IPv6 address.
+    /// Returns the host, without the brackets of an IPv6 address.
     pub(super) fn host(&self) -> &str {
         self.uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
     }
@@ -61,8 +60,8 @@ impl Address {
         })
     }
 
-    /// The address of a REST endpoint of the same server. What stands before `/websocket` in this address is kept: a
-    /// server may be mounted below a path.
+    /// Returns the address of a REST endpoint of the same server. A server may be mounted below a path: what stands
+    /// before `/websocket` in this address is kept.
     #[must_use]
     pub fn rest(&self, path: &str) -> String {
         let scheme = match self.security {
@@ -80,19 +79,19 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
         let invalid = |reason| InvalidAddress { address: without_password(text), reason };
-        let uri: Uri = text.parse().map_err(|_| invalid("it cannot be read as a URL"))?;
+        let uri: Uri = text.parse().map_err(|_| invalid("it is not a URL"))?;
         let security = match uri.scheme_str() {
             Some("ws" | "http") => Security::Plain,
             Some("wss" | "https") => Security::Tls,
-            _ => return Err(invalid("it has to begin with ws://, wss://, http:// or https://")),
+            _ => return Err(invalid("it must begin with ws://, wss://, http:// or https://")),
         };
         let mut parts = uri.into_parts();
         match &parts.authority {
             Some(authority) if authority.as_str().contains('@') => {
-                return Err(invalid("names and passwords do not belong into an address"));
+                return Err(invalid("an address must not contain a name or a password"));
             }
             Some(authority) if !authority.host().is_empty() => {}
-            _ => return Err(invalid("it names no host")),
+            _ => return Err(invalid("the host is missing")),
         }
         let scheme = match security {
             Security::Plain => "ws",
@@ -103,12 +102,12 @@ impl FromStr for Address {
         if matches!(path, "" | "/") {
             parts.path_and_query = Some(PathAndQuery::from_static("/websocket"));
         }
-        let uri = Uri::from_parts(parts).map_err(|_| invalid("it cannot be read as a URL"))?;
+        let uri = Uri::from_parts(parts).map_err(|_| invalid("it is not a URL"))?;
         Ok(Self { uri, security })
     }
 }
 
-/// An address may be shown and logged; a password in it may not.
+/// Addresses are shown and logged; passwords must not be.
 fn without_password(text: &str) -> String {
     match (text.split_once("://"), text.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
@@ -137,17 +136,17 @@ mod tests {
     }
 
     #[test]
-    fn rest_endpoints_lie_beside_the_websocket() {
+    fn rest_endpoints_are_next_to_the_websocket() {
         let address: Address = "ws://localhost:3000/below/websocket".parse().unwrap();
         assert_eq!(address.rest("/api/v1/login"), "http://localhost:3000/below/api/v1/login");
     }
 
     #[test]
-    fn what_is_no_address_is_refused_with_a_reason_and_without_its_password() {
-        assert!(read("localhost:3000").contains("has to begin with ws://"));
-        assert!(read("ftp://localhost").contains("has to begin with ws://"));
-        assert!(read("not an address").contains("cannot be read"));
+    fn an_invalid_address_is_rejected_with_a_reason_and_without_its_password() {
+        assert!(read("localhost:3000").contains("must begin with ws://"));
+        assert!(read("ftp://localhost").contains("must begin with ws://"));
+        assert!(read("not an address").contains("not a URL"));
         let refusal = read("ws://ada:secret@localhost");
-        assert!(refusal.contains("do not belong") && !refusal.contains("secret"), "{refusal}");
+        assert!(refusal.contains("must not contain") && !refusal.contains("secret"), "{refusal}");
     }
 }

@@ -1,4 +1,4 @@
-//! [`ClientBuilder`]: how a client is to be, before it connects.
+//! [`ClientBuilder`]: the options of a client before it connects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::limits::Heartbeat;
 
 /// Builds a [`Client`].
 #[derive(Debug)]
-#[must_use = "a client exists when it has connected"]
+#[must_use = "call `connect` to get a client"]
 pub struct ClientBuilder {
     address: Result<Address, InvalidAddress>,
     options: ConnectionOptions,
@@ -31,8 +31,11 @@ impl ClientBuilder {
         Self { address: address.parse(), options: ConnectionOptions::default(), prompter: None }
     }
 
-    /// Whom to ask for a second factor. It is asked once per [`Challenge`] and one challenge at a time; it must not make
-    /// gated calls on the same client, which would wait for its own answer. A closure that captures something clones it.
+    /// Sets the prompt that is asked for a second factor.
+    ///
+    /// It is asked once per [`Challenge`], for one challenge at a time. It must not make gated calls on the same
+    /// client: they would wait for its own answer. The closure is cloned for each challenge, together with what it
+    /// captures.
     ///
     /// ```no_run
     /// # async fn ask_the_user(text: String) -> Option<String> { None }
@@ -55,47 +58,47 @@ impl ClientBuilder {
         self
     }
 
-    /// How it comes back when its connection is lost.
+    /// Sets how the client reconnects when its connection is lost. Default: [`Reconnect::default`].
     pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
         self.options.reconnect = reconnect;
         self
     }
 
-    /// How often a silent server is asked whether it is still there, and how long it may take to say so. An interval of
-    /// zero: never. The default is Meteor's, 17.5 s and 15 s.
+    /// Sets after what time of silence the server gets a ping, and the timeout for its answer. An interval of zero
+    /// disables pings. Default, as in Meteor: 17.5 s and 15 s.
     pub fn heartbeat(mut self, heartbeat: Heartbeat) -> Self {
         self.options.heartbeat = heartbeat;
         self
     }
 
-    /// What bounds it.
+    /// Sets the limits of the client. Default: [`ClientLimits::default`].
     pub fn limits(mut self, limits: ClientLimits) -> Self {
         self.options.limits = limits;
         self
     }
 
-    /// How long opening a session may take. Default: 10 s.
+    /// Sets the timeout for opening a session. Default: 10 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.options.connect_timeout = timeout;
         self
     }
 
-    /// A header of the WebSocket's request.
+    /// Adds a header to the request that opens the WebSocket.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.headers.push((name.into(), value.into()));
         self
     }
 
-    /// How to speak TLS, for servers whose certificate is not signed by a public authority.
+    /// Sets the TLS configuration, for servers whose certificate is not signed by a public authority.
     pub fn tls(mut self, config: Arc<ClientConfig>) -> Self {
         self.options.tls = Some(config);
         self
     }
 
-    /// Opens a session.
+    /// Opens a session. A failed first attempt is not repeated, whatever [`reconnect`](Self::reconnect) says.
     ///
     /// # Errors
-    /// [`ConnectError`] says why there is none. The first attempt is not repeated.
+    /// Returns a [`ConnectError`] if the address is invalid, or the session cannot be opened within the timeout.
     pub async fn connect(self) -> Result<Client, ConnectError> {
         let destination = Destination { address: self.address?, options: self.options };
         let limits = destination.options.limits;

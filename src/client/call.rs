@@ -1,4 +1,4 @@
-//! [`Call`]: one call of a method, before it is made and while it is under way.
+//! [`Call`]: one method call, before it is made and while it waits for its result.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -17,7 +17,7 @@ use super::shared::ClientInner;
 use super::state::{Outcome, Purpose, Request};
 use super::two_factor::{Subject, prove};
 
-/// A call that is made when it is awaited. See [`Client::call`](super::Client::call).
+/// A method call that is made when it is awaited, see [`Client::call`](super::Client::call).
 #[must_use = "a call is made when it is awaited"]
 pub struct Call<Output> {
     client: Arc<ClientInner>,
@@ -34,13 +34,14 @@ impl<Output: DeserializeOwned> Call<Output> {
         Self { client, method, params, resend: Resend::default(), asks: true, output: PhantomData }
     }
 
-    /// What becomes of the call when the connection is lost while it is under way.
+    /// Sets whether the call is sent again if the connection is lost before its result arrives. Default:
+    /// [`Resend::SameSession`].
     pub fn resend(mut self, resend: Resend) -> Self {
         self.resend = resend;
         self
     }
 
-    /// Lets the call fail with the server's challenge, instead of asking for the second factor.
+    /// Makes the call fail with the server's challenge instead of prompting for the second factor.
     pub fn without_prompt(mut self) -> Self {
         self.asks = false;
         self
@@ -51,10 +52,10 @@ impl<Output: DeserializeOwned> Call<Output> {
         ejson::from_raw(&result, &CustomTypes::default()).map_err(CallError::Result)
     }
 
-    /// The result as it came: EJSON, or nothing if the method gives nothing back.
+    /// Makes the call and returns its result as EJSON text, or `None` if the method returns nothing.
     ///
     /// # Errors
-    /// As the call itself, except [`CallError::Result`].
+    /// Returns the errors of the call itself, except [`CallError::Result`].
     pub async fn outcome(self) -> Result<Option<RawJson>, CallError> {
         let params = self.params.map_err(CallError::Parameters)?;
         let prompter = self.client.prompter.as_ref().filter(|_| self.asks);
@@ -92,8 +93,8 @@ impl<Output> fmt::Debug for Call<Output> {
     }
 }
 
-/// Makes one call and waits for its answer. If the future is dropped, the answer is ignored; a call that was not sent by
-/// then never is.
+/// Makes one call and waits for its result. If the future is dropped, the result is ignored, and a call that was not
+/// sent yet is not sent.
 pub(super) async fn make(client: &ClientInner, request: Request<'_>) -> Outcome {
     // The semaphore is never closed.
     let _slot = client.call_slots.acquire().await.map_err(|_closed| CallError::Closed(None))?;
@@ -118,17 +119,17 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Parameters as an array; `()` is none.
+/// Encodes parameters as an array. `()` becomes an empty one.
 pub(super) fn as_array(params: &impl Serialize) -> Result<RawJson, EncodeError> {
     let params = ejson::to_raw(params)?;
     match params.get().trim_start().as_bytes().first() {
         Some(b'[') => Ok(params),
         _ if params.get() == "null" => ejson::to_raw::<[(); 0]>(&[]),
-        _ => Err(serde::ser::Error::custom("parameters are a tuple, an array or a Vec")),
+        _ => Err(serde::ser::Error::custom("the parameters must be a tuple, an array, a Vec or ()")),
     }
 }
 
-/// The same parameters with a code behind them.
+/// Returns the parameters with a second-factor code appended.
 pub(super) fn with_code(params: RawJson, code: Option<&TwoFactorCode>) -> Result<RawJson, EncodeError> {
     let Some(code) = code else { return Ok(params) };
     let mut all = params.elements().unwrap_or_default();

@@ -4,42 +4,42 @@ use bolide_protocol::DocumentId;
 
 use super::document::{Document, Fields};
 
-/// Something that happened to a document.
+/// A change of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is new.
+    /// A document was added.
     Added {
-        /// Its collection.
+        /// The name of the collection.
         collection: String,
         /// The document.
         document: Document,
     },
-    /// Fields of it are new, different or gone. Messages of Rocket.Chat's streams come as changes of documents that were
-    /// never added.
+    /// Fields of a document were added, changed or removed. Messages of Rocket.Chat's streams arrive as changes of
+    /// documents that were never added.
     Changed {
-        /// Its collection.
+        /// The name of the collection.
         collection: String,
-        /// Its id.
+        /// The id of the document.
         id: DocumentId,
-        /// The fields that are new or different.
+        /// The fields that were added or changed, with their new values.
         fields: Fields,
-        /// The fields that are gone.
+        /// The names of the fields that were removed.
         cleared: Vec<String>,
     },
-    /// It is gone.
+    /// A document was removed.
     Removed {
-        /// Its collection.
+        /// The name of the collection.
         collection: String,
-        /// Its id.
+        /// The id of the document.
         id: DocumentId,
     },
-    /// The stream was not read for so long that changes were left out. Forget what you had: what there is now follows,
-    /// each document as [`Added`](Self::Added).
+    /// The stream was not read for too long, so changes were left out. Discard all documents: those that exist now
+    /// follow, each as [`Added`](Self::Added).
     Reset,
 }
 
 impl Change {
-    /// The collection in which it happened; all of them for a [`Reset`](Self::Reset).
+    /// Returns the name of the collection, or `None` for a [`Reset`](Self::Reset), which concerns all of them.
     #[must_use]
     pub fn collection(&self) -> Option<&str> {
         match self {

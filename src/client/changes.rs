@@ -11,8 +11,8 @@ use super::change::Change;
 use super::shared::ClientInner;
 use super::state::Feed;
 
-/// A stream of changes. It begins with what there is, each document as [`Change::Added`], and ends when the client is
-/// closed. What it yields, applied in order, gives the documents that the client has.
+/// A stream of changes. It begins with the documents that exist, each as [`Change::Added`], and ends when the client is
+/// closed. Applying the changes in order yields the documents that the client has.
 #[derive(Debug)]
 pub struct Changes {
     feed: Arc<Feed>,
@@ -26,7 +26,7 @@ impl Changes {
         Self { feed, client }
     }
 
-    /// The next change; nothing when the client is closed. No change is lost if this future is dropped.
+    /// Waits for the next change. Returns `None` when the client is closed. No change is lost if the future is dropped.
     pub async fn next(&mut self) -> Option<Change> {
         StreamExt::next(self).await
     }

@@ -1,4 +1,4 @@
-//! [`Document`]: a document as the server has published it to this client.
+//! [`Document`]: a document that the server has published to this client.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use bolide_protocol::ejson::{self, CustomTypes, DecodeError};
 use bolide_protocol::{DocumentId, RawJson};
 use serde::de::DeserializeOwned;
 
-/// Fields by name, each as EJSON text.
+/// The fields of a document by name, each as EJSON text.
 pub type Fields = BTreeMap<String, RawJson>;
 
-/// A document of the server, as far as this client may see it. Cheap to clone.
+/// A document of the server, with the fields that are published to this client. It is cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
     id: DocumentId,
@@ -22,35 +22,35 @@ impl Document {
         Self { id, fields: Arc::new(fields) }
     }
 
-    /// The id.
+    /// Returns the id.
     #[must_use]
     pub const fn id(&self) -> &DocumentId {
         &self.id
     }
 
-    /// All fields, as EJSON text. The id is not among them.
+    /// Returns all fields, each as EJSON text. The id is not one of them.
     #[must_use]
     pub fn fields(&self) -> &Fields {
         &self.fields
     }
 
-    /// A field, typed; nothing if there is no such field.
+    /// Reads a field as `T`. Returns `None` if the document does not have it.
     ///
     /// # Errors
-    /// When the field is there and does not fit `T`.
+    /// Returns an error if the value is not a `T`.
     pub fn field<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, DecodeError> {
         self.fields.get(name).map(|value| ejson::from_raw(value, &CustomTypes::default())).transpose()
     }
 
-    /// All fields as one value; a member `_id` is the id as DDP writes it.
+    /// Reads the document as one value of type `T`. Its member `_id` is the id as DDP writes it.
     ///
     /// # Errors
-    /// When the fields do not fit `T`.
+    /// Returns an error if the fields are not those of a `T`.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         ejson::from_str(&self.to_json(), &CustomTypes::default())
     }
 
-    /// The document as one EJSON object, `_id` first.
+    /// Returns the document as one EJSON object, `_id` first.
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut json = String::from("{");
@@ -104,13 +104,13 @@ mod tests {
     }
 
     #[test]
-    fn it_is_read_as_one_value_with_its_id() {
+    fn a_document_is_read_as_one_value_with_its_id() {
         let item: Item = document(r#"{"name":"tea","price":{"$InfNaN":1}}"#).read().unwrap();
         assert_eq!(item, Item { _id: "x".to_owned(), name: "tea".to_owned(), price: f64::INFINITY });
     }
 
     #[test]
-    fn a_field_that_is_missing_is_no_error_and_one_of_another_type_is() {
+    fn a_missing_field_is_none_and_one_of_another_type_an_error() {
         let document = document(r#"{"name":"tea"}"#);
         assert_eq!(document.field::<String>("name").unwrap(), Some("tea".to_owned()));
         assert_eq!(document.field::<String>("price").unwrap(), None);

@@ -1,4 +1,4 @@
-//! What can go wrong for a client. Errors of the server keep the wire's details.
+//! The errors of a client. Errors of the server keep their details as they were sent.
 
 use std::io;
 use std::sync::Arc;
@@ -13,44 +13,44 @@ use super::InvalidAddress;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// The server's answer: code, reason and details as they came.
+    /// The server returned an error, with this code, reason and details.
     #[error(transparent)]
     Server(DdpError),
-    /// The server asked for a second factor, and the prompt gave none. The error is the server's last challenge.
-    #[error("no code was given for the second factor: {0}")]
+    /// The server asked for a second factor and the prompt was cancelled. The error is the server's last challenge.
+    #[error("the prompt for the second factor was cancelled: {0}")]
     TwoFactorCanceled(DdpError),
-    /// The connection was lost while the call was under way: the server may have run it or not. See
+    /// The connection was lost before the result arrived: the server may have run the call or not. See
     /// [`Resend`](super::Resend).
-    #[error("the connection was lost, and nobody knows whether the server has run the call")]
+    #[error("the connection was lost before the result arrived; the server may have run the call")]
     Interrupted,
-    /// The client has been closed, or has given up connecting.
+    /// The client was closed, or it has given up connecting for this reason.
     #[error("the client is closed")]
     Closed(#[source] Option<Arc<ConnectError>>),
-    /// The server did not understand the message, with the reason that it gives.
-    #[error("the server refuses the message: {0}")]
+    /// The server rejected the message as malformed, with this reason.
+    #[error("the server rejected the message: {0}")]
     Refused(String),
-    /// The server's answer is not what DDP says, for this reason.
-    #[error("the server's answer is not understood: {0}")]
+    /// The server's answer is not valid DDP, for this reason.
+    #[error("the server's answer is malformed: {0}")]
     Answer(String),
-    /// There are too many subscriptions; see [`ClientLimits`](super::ClientLimits).
-    #[error("there are {0} subscriptions already, which is the limit of this client")]
+    /// The client already has the maximum number of subscriptions; see [`ClientLimits`](super::ClientLimits).
+    #[error("the maximum number of {0} subscriptions is reached; `ClientLimits` changes it")]
     TooManySubscriptions(usize),
-    /// The parameters cannot be written, or are no array, tuple or `()`.
-    #[error("the parameters cannot be sent: {0}")]
+    /// The parameters cannot be encoded, or are not an array, a tuple or `()`.
+    #[error("the parameters cannot be encoded: {0}")]
     Parameters(EncodeError),
-    /// The result does not fit the type that was asked for.
-    #[error("the result is not what was expected: {0}")]
+    /// The result is not of the expected type.
+    #[error("the result is not of the expected type: {0}")]
     Result(DecodeError),
-    /// The REST interface answered something else than was expected.
-    #[error("the server's answer over HTTP is not understood: {0}")]
+    /// The server's response over HTTP is not the expected one, for this reason.
+    #[error("unexpected response over HTTP: {0}")]
     Http(String),
-    /// The server cannot be reached over HTTP.
+    /// The server cannot be reached.
     #[error(transparent)]
     Connect(#[from] ConnectError),
 }
 
 impl CallError {
-    /// The server's own error, if that is what failed.
+    /// Returns the server's error, or `None` if the call failed for another reason.
     #[must_use]
     pub const fn server(&self) -> Option<&DdpError> {
         match self {
@@ -64,47 +64,47 @@ impl CallError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// No address.
+    /// The address is invalid.
     #[error(transparent)]
     Address(#[from] InvalidAddress),
-    /// No connection to the host.
+    /// The host cannot be reached.
     #[error("cannot reach {host}: {reason}")]
     Unreachable {
         /// The host and the port.
         host: String,
-        /// What the system says.
+        /// The error of the operating system.
         reason: io::Error,
     },
-    /// No encrypted connection.
-    #[error("cannot speak TLS with {host}: {reason}")]
+    /// The connection cannot be encrypted.
+    #[error("the TLS handshake with {host} failed: {reason}")]
     Tls {
         /// The host and the port.
         host: String,
-        /// What TLS says.
+        /// The error of the handshake.
         reason: io::Error,
     },
-    /// The server answered, but not as a WebSocket.
-    #[error("the server opens no WebSocket there: {0}")]
+    /// The server answered, but did not open a WebSocket.
+    #[error("the server did not open a WebSocket: {0}")]
     WebSocket(String),
-    /// The server speaks none of our versions of DDP; it proposes this one.
-    #[error("the server speaks DDP version `{0}`, which this client does not know")]
+    /// The server does not support the client's versions of DDP; it proposes this one.
+    #[error("the server proposes DDP version `{0}`, which this client does not support")]
     Version(String),
-    /// The server closed before the session was open.
+    /// The server closed the connection before the session was open.
     #[error("the server closed the connection before the session was open")]
     ClosedEarly,
     /// The connection was lost, and the client does not reconnect.
     #[error("the connection was lost")]
     Lost,
-    /// It took too long.
-    #[error("no session within {0:?}")]
+    /// The attempt exceeded this timeout.
+    #[error("timeout after {0:?}")]
     Timeout(Duration),
-    /// A header that is none.
-    #[error("the header `{0}` cannot be sent")]
+    /// The name or the value of this header is malformed.
+    #[error("the header `{0}` is malformed")]
     Header(String),
     /// The server sent more documents than the client keeps; see [`ClientLimits`](super::ClientLimits).
-    #[error("the server sent more than {0} documents, which is the limit of this client")]
+    #[error("the server sent more than the maximum of {0} documents; `ClientLimits` changes it")]
     TooManyDocuments(usize),
-    /// The server sent a message that is larger than the client takes; see [`ClientLimits`](super::ClientLimits).
-    #[error("the server sent a message of more than {0} bytes, which is the limit of this client")]
+    /// The server sent a message that is larger than the client accepts; see [`ClientLimits`](super::ClientLimits).
+    #[error("the server sent a message of more than the maximum of {0} bytes; `ClientLimits` changes it")]
     MessageTooLarge(usize),
 }

@@ -1,5 +1,5 @@
-//! [`HttpClient`]: HTTP/1.1 over connections that are kept for the next request. [`RestClient`](super::RestClient) and the
-//! conformance runner send their requests with it.
+//! [`HttpClient`]: HTTP/1.1 over connections that are kept for the next request. [`RestClient`](super::RestClient) and
+//! the conformance runner send their requests with it.
 
 use std::error::Error as _;
 use std::io;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::two_factor::{Dialect, Proof, sha256};
 
-/// A way to sign in. `Debug` shows nothing of it.
+/// A way to sign in. `Debug` does not show its secrets.
 ///
 /// ```
 /// use bolide::client::Login;
@@ -20,15 +20,15 @@ use super::two_factor::{Dialect, Proof, sha256};
 /// ```
 #[derive(Clone)]
 pub struct Login {
-    /// What the server's `login` method is given when no code is shown.
+    /// The parameter of the server's `login` method, without a code.
     options: Value,
-    /// A code that is shown before it is asked for.
+    /// A code that is sent before the server asks for one.
     code: Option<String>,
 }
 
 impl Login {
-    /// By password. A `user` with an `@` in it is an e-mail address, any other a user name. The password leaves the client
-    /// as a hash.
+    /// Signs in by password. A `user` that contains `@` is an email address, any other a username. Only the SHA-256
+    /// hash of the password is sent.
     #[must_use]
     pub fn password(user: &str, password: &str) -> Self {
         let selector = if user.contains('@') { "email" } else { "username" };
@@ -36,33 +36,34 @@ impl Login {
         Self::new(json!({ "user": { selector: user }, "password": digest }))
     }
 
-    /// By the token of an earlier login, or by a personal access token.
+    /// Signs in with the token of an earlier login, or with a personal access token.
     #[must_use]
     pub fn resume(token: &str) -> Self {
         Self::new(json!({ "resume": token }))
     }
 
-    /// By a token that came by mail (Meteor's passwordless login). `user` is as for [`password`](Self::password).
+    /// Signs in with a token that was sent by mail (Meteor's passwordless login). `user` is as for
+    /// [`password`](Self::password).
     #[must_use]
     pub fn token(user: &str, token: &str) -> Self {
         let selector = if user.contains('@') { "email" } else { "username" };
         Self::new(json!({ "selector": { selector: user }, "token": token }))
     }
 
-    /// Any other object that the server's `login` method takes.
+    /// Signs in with any other object that the server's `login` method accepts.
     ///
     /// # Errors
-    /// When `options` is no JSON object.
+    /// Returns an error if `options` is not a JSON object.
     pub fn options(options: &impl Serialize) -> Result<Self, serde_json::Error> {
         let options = serde_json::to_value(options)?;
         if options.is_object() {
             return Ok(Self::new(options));
         }
-        Err(serde::ser::Error::custom("the options of a login are an object"))
+        Err(serde::ser::Error::custom("the options of a login must be an object"))
     }
 
-    /// The same login with a code, for whoever asks for it before the server does: `{totp: {login, code}}`. It is shown
-    /// once; if it is wrong, the prompt of the client is asked for another.
+    /// Returns the same login with a code, for programs that ask for the code before the server does: `{totp: {login,
+    /// code}}`. The code is sent once; if it is wrong, the client prompts for another.
     #[must_use]
     pub fn with_code(self, code: &str) -> Self {
         Self { code: Some(code.to_owned()), ..self }
@@ -72,7 +73,7 @@ impl Login {
         Self { options, code: None }
     }
 
-    /// The parameters of the next attempt, and whether they show a code. No code is shown in two attempts.
+    /// Returns the parameters of the next attempt, and whether they contain a code. A code is sent in one attempt only.
     pub(super) fn next_attempt(&mut self, proof: Option<&Proof>) -> (Result<RawJson, EncodeError>, bool) {
         let (login, code) = (&self.options, self.code.take());
         let shows_code = proof.is_some() || code.is_some();
@@ -88,7 +89,7 @@ impl Login {
     }
 }
 
-/// Meteor's `accounts-2fa` wants a member `code`.
+/// Meteor's `accounts-2fa` expects a member `code`.
 fn with_member(mut login: Value, code: &str) -> Value {
     if let Value::Object(members) = &mut login {
         members.insert("code".to_owned(), code.into());

@@ -24,11 +24,11 @@
 //! # }
 //! ```
 //!
-//! - Calls are pipelined: those that are awaited together are sent together.
-//! - A lost connection comes back by itself. The session is resumed where the server can do that; otherwise the client
-//!   signs in and subscribes again, and the local documents become what the server has now. [`Resend`] says what becomes
-//!   of calls that were under way.
-//! - Futures may be dropped at any time. A call that was not sent by then never is.
+//! - Calls are pipelined: calls that are awaited together are sent together.
+//! - The client reconnects by itself. If the server supports it, the session is resumed; otherwise the client signs in
+//!   and subscribes again, and the local documents are updated to those of the server. [`Resend`] decides whether calls
+//!   without a result are sent again.
+//! - Futures may be dropped at any time. A call that was not sent yet is then not sent.
 //!
 //! # Without the server
 //!
@@ -41,8 +41,8 @@
 //!
 //! # In this module
 //!
-//! In reading order: [`ClientBuilder`] and [`Client`]; [`Call`], [`Login`] and [`Subscription`]; [`Challenge`]; then the
-//! rules of DDP, which do no IO (`state`), and the task that does (`task`).
+//! In reading order: [`ClientBuilder`] and [`Client`]; [`Call`], [`Login`] and [`Subscription`]; [`Challenge`]; then
+//! the rules of DDP without IO (`state`), and the task that does the IO (`task`).
 
 mod address;
 mod builder;
@@ -96,20 +96,21 @@ use self::shared::ClientInner;
 use self::state::{Purpose, Request};
 use self::two_factor::prove;
 
-/// A client of a DDP server. Cheap to clone; when the last clone and the last subscription are gone, it is closed.
+/// A client of a DDP server. It is cheap to clone, and is closed when the last clone and the last subscription are
+/// dropped.
 #[derive(Clone, Debug)]
 pub struct Client(Arc<ClientInner>);
 
 impl Client {
-    /// A client that is yet to connect, with options. See [`Address`] for what an address can be.
+    /// Returns a builder, to connect with options. See [`Address`] for the accepted addresses.
     pub fn builder(address: &str) -> ClientBuilder {
         ClientBuilder::new(address)
     }
 
-    /// Connects, without options.
+    /// Connects with default options.
     ///
     /// # Errors
-    /// [`ConnectError`] says why there is no session.
+    /// Returns the errors of [`ClientBuilder::connect`].
     pub async fn connect(address: &str) -> Result<Self, ConnectError> {
         Self::builder(address).connect().await
     }
@@ -118,27 +119,27 @@ impl Client {
         Self(Arc::new(inner))
     }
 
-    /// A call, which is made when it is awaited. `params` is a tuple, an array, a `Vec`, or `()` for none. The result is
-    /// read as `Output`; [`Ejson`](crate::protocol::Ejson) takes any. Subscribed documents that the method changed have
-    /// changed here, too, when the result is there.
+    /// Calls a method when the returned [`Call`] is awaited. `params` is a tuple, an array or a `Vec`, or `()` for no
+    /// parameters. The result is read as `Output`; [`Ejson`](crate::protocol::Ejson) accepts any value. When the result
+    /// is returned, the client already has the changes that the method made to subscribed documents.
     ///
-    /// When the server asks for a second factor, the prompt of the client is asked and the call made again, see
+    /// If the server asks for a second factor, the client prompts for it and makes the call again, see
     /// [`ClientBuilder::two_factor`].
     pub fn call<Output: DeserializeOwned>(&self, method: &str, params: &impl Serialize) -> Call<Output> {
         Call::new(Arc::clone(&self.0), method, params)
     }
 
-    /// Signs in. Later connections sign in again by themselves, with the token that the server gives.
+    /// Signs in. After a reconnection the client signs in again by itself, with the token that the server has returned.
     ///
     /// # Errors
-    /// [`CallError::Server`] when the server refuses, and whatever hinders a call.
+    /// Returns [`CallError::Server`] if the server rejects the login, and the errors of a call.
     pub async fn login(&self, mut login: Login) -> Result<Account, CallError> {
         let client = &*self.0;
         let outcome = prove(client.prompter.as_ref(), &Subject::Login, |code| {
             let (params, carries_code) = login.next_attempt(code.as_ref());
             async move {
                 let params = params.map_err(CallError::Parameters)?;
-                // To sign in twice does no harm.
+                // Signing in twice is harmless.
                 let (method, resend, purpose) = ("login", Resend::Always, Purpose::LogIn);
                 make(client, Request { method, params, resend, carries_code, purpose }).await
             }
@@ -148,87 +149,88 @@ impl Client {
         Account::read(&result).map_err(CallError::Result)
     }
 
-    /// Signs out, on the server as well.
+    /// Signs out; the server deletes the login token.
     ///
     /// # Errors
-    /// As a call.
+    /// Returns the errors of a call.
     pub async fn logout(&self) -> Result<(), CallError> {
         let params = as_array(&()).map_err(CallError::Parameters)?;
         let (method, resend, purpose) = ("logout", Resend::SameSession, Purpose::LogOut);
         make(&self.0, Request { method, params, resend, carries_code: false, purpose }).await.map(drop)
     }
 
-    /// Who is signed in.
+    /// Returns the id of the user who is signed in, or `None`.
     #[must_use]
     pub fn user_id(&self) -> Option<String> {
         self.0.state().user_id()
     }
 
-    /// Subscribes to a publication. `params` as for [`call`](Self::call). [`Subscription::ready`] waits for the initial
-    /// documents.
+    /// Subscribes to a publication. `params` is as for [`call`](Self::call). [`Subscription::ready`] waits for the
+    /// initial documents.
     ///
     /// # Errors
-    /// When there are too many subscriptions already, or `params` cannot be sent.
+    /// Returns [`CallError::TooManySubscriptions`] if the client has the maximum number of subscriptions,
+    /// [`CallError::Parameters`] if `params` cannot be encoded, and [`CallError::Closed`] if the client is closed.
     pub fn subscribe(&self, publication: &str, params: &impl Serialize) -> Result<Subscription, CallError> {
         let params = as_array(params).map_err(CallError::Parameters)?;
         let (id, status) = self.0.state().subscribe(publication, params)?;
         Ok(Subscription::new(Arc::clone(&self.0), id, status))
     }
 
-    /// A document that the client has.
+    /// Returns a document, or `None` if the client does not have it.
     #[must_use]
     pub fn document(&self, collection: &str, id: impl Into<DocumentId>) -> Option<Document> {
         self.0.state().documents.get(collection, &id.into().to_wire())
     }
 
-    /// All documents of a collection that the client has, in the order of their ids.
+    /// Returns all documents of a collection, in the order of their ids.
     #[must_use]
     pub fn documents(&self, collection: &str) -> Vec<Document> {
         self.0.state().documents.all(collection)
     }
 
-    /// All documents of a collection, each read as `Item`.
+    /// Returns all documents of a collection, each read as `Item`, in the order of their ids.
     ///
     /// # Errors
-    /// When one of them does not fit.
+    /// Returns an error if one of them is not an `Item`.
     pub fn read_all<Item: DeserializeOwned>(&self, collection: &str) -> Result<Vec<Item>, DecodeError> {
         self.documents(collection).iter().map(Document::read).collect()
     }
 
-    /// The names of the collections in which there are documents.
+    /// Returns the names of the collections that have documents.
     #[must_use]
     pub fn collections(&self) -> Vec<String> {
         self.0.state().documents.collections()
     }
 
-    /// What happens to the documents of all collections, beginning with what there is.
+    /// Returns the changes of the documents of all collections, beginning with the documents that exist.
     #[must_use]
     pub fn changes(&self) -> Changes {
         Changes::new(Arc::clone(&self.0), None)
     }
 
-    /// What happens to the documents of one collection, beginning with what there is.
+    /// Returns the changes of the documents of one collection, beginning with the documents that exist.
     #[must_use]
     pub fn changes_of(&self, collection: &str) -> Changes {
         Changes::new(Arc::clone(&self.0), Some(collection.to_owned()))
     }
 
-    /// How the connection stands, and whenever that changes.
+    /// Returns the status of the connection, as a receiver that is notified when it changes.
     #[must_use]
     pub fn status(&self) -> tokio::sync::watch::Receiver<Status> {
         self.0.status()
     }
 
-    /// Says good-bye to the server, and waits until the connection is closed. What is still under way fails with
+    /// Closes the session and waits until the connection is closed. Calls without a result fail with
     /// [`CallError::Closed`].
     pub async fn close(self) {
         self.0.state().close();
-        // The task that could say so is gone in any case.
+        // If the task that sets the status has ended, the connection is closed as well.
         let mut status = self.0.status();
         let _gone = status.wait_for(|status| matches!(status, Status::Closed)).await;
     }
 }
 
 fn no_account() -> CallError {
-    CallError::Result(serde::de::Error::custom("the login gives no account"))
+    CallError::Result(serde::de::Error::custom("the login returned no account"))
 }

@@ -1,20 +1,23 @@
-//! What can be chosen for a client: limits, reconnection, and what becomes of calls when a connection is lost.
+//! The options of a client: its limits, how it reconnects, and whether calls are sent again after that.
 
 use std::time::Duration;
 
-/// What bounds a client.
+/// The limits of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientLimits {
-    /// How many calls may be under way or wait for a connection; more wait for their turn.
+    /// The maximum number of calls that wait for a result or a connection; further calls wait for their turn. Default:
+    /// 10 000.
     pub calls: usize,
-    /// How many subscriptions there may be; more are an error.
+    /// The maximum number of subscriptions; one more returns an error. Default: 1 000.
     pub subscriptions: usize,
-    /// How many changes wait in a stream that is not read; beyond that it yields
-    /// [`Change::Reset`](super::Change::Reset).
+    /// The maximum number of changes that wait in a stream that is not read; beyond that it yields
+    /// [`Change::Reset`](super::Change::Reset). Default: 1 000.
     pub changes: usize,
-    /// How many documents of the server are kept; a server that sends more is left for good.
+    /// The maximum number of documents that are kept; if the server sends more, the client is closed. Default: 1 000
+    /// 000.
     pub documents: usize,
-    /// The largest message from the server, in bytes; a server that sends a larger one is left for good.
+    /// The maximum size of a message from the server, in bytes; if it sends a larger one, the client is closed.
+    /// Default: 64 MiB.
     pub message_size: usize,
 }
 
@@ -24,25 +27,27 @@ impl Default for ClientLimits {
     }
 }
 
-/// How a client comes back when its connection is lost.
+/// How a client reconnects when its connection is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reconnect {
-    /// The time before the first attempt. Each further one waits twice as long, a quarter more or less by chance.
+    /// The delay before the first attempt. It doubles with each further attempt and varies at random by a quarter.
+    /// Default: 100 ms.
     pub first_delay: Duration,
-    /// No attempt waits longer than this.
+    /// The maximum delay, before the random variation. Default: 30 s.
     pub longest_delay: Duration,
-    /// After how many attempts in a row the client gives up; it never does by default.
+    /// The number of failed attempts in a row after which the client is closed, or `None` for no limit, which is the
+    /// default.
     pub attempts: Option<u32>,
 }
 
 impl Reconnect {
-    /// A client whose connection is lost is closed.
+    /// Does not reconnect: the client is closed when its connection is lost.
     #[must_use]
     pub fn never() -> Self {
         Self { attempts: Some(0), ..Self::default() }
     }
 
-    /// How long to wait before an attempt, the first one being 0; `chance` is between 0 and 1.
+    /// Returns the delay before an attempt; the first one is attempt 0. `chance` is between 0 and 1.
     pub(super) fn delay(&self, attempt: u32, chance: f64) -> Duration {
         let doubled = self.first_delay.saturating_mul(2_u32.saturating_pow(attempt));
         doubled.min(self.longest_delay).mul_f64(0.75 + chance / 2.0)
@@ -55,20 +60,21 @@ impl Default for Reconnect {
     }
 }
 
-/// What becomes of a call that was sent when its connection is lost before the answer came.
+/// Whether a call is sent again if the connection is lost before its result arrives.
 ///
-/// A call that was not sent yet waits for the next connection in any case. A call that carries a code of a second factor
-/// is never sent in another session, because the code may have been used.
+/// A call that was not sent yet always waits for the next connection. A call with a second-factor code is never sent in
+/// another session, because the code may have been used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Resend {
-    /// It fails with [`CallError::Interrupted`](super::CallError::Interrupted), even if the session goes on. Against
-    /// Meteor 3.5, which resumes sessions and runs a call again that is sent again, only this runs no call twice.
+    /// The call fails with [`CallError::Interrupted`](super::CallError::Interrupted), even if the session is resumed.
+    /// Meteor 3.5 resumes sessions and runs a call again if it is sent again, so that only this option prevents it from
+    /// running a call twice.
     Never,
-    /// If the session goes on it is sent again, under the same id: Bolide runs it once. If the session is lost, it fails
-    /// with [`CallError::Interrupted`](super::CallError::Interrupted).
+    /// If the session is resumed, the call is sent again with the same id, and Bolide runs it once. If the session is
+    /// lost, the call fails with [`CallError::Interrupted`](super::CallError::Interrupted).
     #[default]
     SameSession,
-    /// It is sent again in any case, and the server may run it twice: for calls that only read.
+    /// The call is always sent again, and the server may run it twice. Use it for calls that only read.
     Always,
 }
 
@@ -79,7 +85,7 @@ mod tests {
     use super::Reconnect;
 
     #[test]
-    fn delays_grow_and_stop_growing() {
+    fn delays_double_up_to_the_maximum() {
         let reconnect = Reconnect {
             first_delay: Duration::from_millis(100),
             longest_delay: Duration::from_secs(1),

@@ -1,5 +1,5 @@
-//! [`RestClient`]: methods and logins over HTTP, as Rocket.Chat and Bolide offer them below `/api/v1`, with the same
-//! prompt for the second factor.
+//! [`RestClient`]: method calls and logins over HTTP, as Rocket.Chat and Bolide offer them under `/api/v1`, with the
+//! same prompt for the second factor as [`Client`](super::Client).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use super::error::{CallError, ConnectError};
 use super::http::HttpClient;
 use super::two_factor::{Answer, Challenge, Prompter, Proof, Subject, prove};
 
-/// Calls methods over HTTP. It keeps its connections for the next request.
+/// Calls methods over HTTP. Connections are kept open for later requests.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), bolide::client::CallError> {
@@ -42,7 +42,7 @@ pub struct RestClient {
     account: Option<RestAccount>,
 }
 
-/// Who is signed in over HTTP.
+/// The user who is signed in over HTTP.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RestAccount {
@@ -51,17 +51,17 @@ pub struct RestAccount {
 }
 
 impl RestClient {
-    /// A client of the server at `address`, which can be its WebSocket's as well.
+    /// Creates a client of the server at `address`. The address of its WebSocket is accepted as well.
     ///
     /// # Errors
-    /// When it is no [`Address`].
+    /// Returns [`ConnectError::Address`] if it is not a valid [`Address`].
     pub fn new(address: &str) -> Result<Self, ConnectError> {
         let address = address.parse().map_err(|error: InvalidAddress| ConnectError::Address(error))?;
         let http = HttpClient::new(None);
         Ok(Self { address, http, timeout: Duration::from_mins(1), prompter: None, account: None })
     }
 
-    /// Whom to ask for a second factor, as [`ClientBuilder::two_factor`](super::ClientBuilder::two_factor).
+    /// Sets the prompt for the second factor, as [`ClientBuilder::two_factor`](super::ClientBuilder::two_factor) does.
     #[must_use]
     pub fn two_factor<Ask, Asked>(mut self, ask: Ask) -> Self
     where
@@ -72,31 +72,31 @@ impl RestClient {
         self
     }
 
-    /// How to speak TLS, for servers whose certificate is not signed by a public authority.
+    /// Sets the TLS configuration, for servers whose certificate is not signed by a public authority.
     #[must_use]
     pub fn tls(mut self, config: Arc<ClientConfig>) -> Self {
         self.http = HttpClient::new(Some(config));
         self
     }
 
-    /// How long a request may take. Default: 60 s.
+    /// Sets the timeout for a request. Default: 60 s.
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Signs later requests with the token of an earlier login.
+    /// Authenticates later requests with the token of an earlier login.
     #[must_use]
     pub fn signed_in(mut self, user_id: &str, token: &str) -> Self {
         self.account = Some(RestAccount { user_id: user_id.to_owned(), auth_token: token.to_owned() });
         self
     }
 
-    /// Signs in; later requests are signed with the token.
+    /// Signs in. Later requests are authenticated with the returned token.
     ///
     /// # Errors
-    /// [`CallError::Server`] when the server refuses, and whatever hinders a request.
+    /// Returns [`CallError::Server`] if the server rejects the login, and the errors of a request.
     pub async fn login(&mut self, user: &str, password: &str) -> Result<&RestAccount, CallError> {
         let client = &*self;
         let account = prove(client.prompter.as_ref(), &Subject::Login, |proof| async move {
@@ -111,10 +111,10 @@ impl RestClient {
         Ok(self.account.insert(account))
     }
 
-    /// Calls a method through `POST /api/v1/method.call/:method`, or `method.callAnon` when nobody is signed in.
+    /// Calls a method through `POST /api/v1/method.call/:method`, or `method.callAnon` if no user is signed in.
     ///
     /// # Errors
-    /// As [`Client::call`](super::Client::call).
+    /// Returns the errors of [`Client::call`](super::Client::call).
     pub async fn call<Output: DeserializeOwned>(
         &self,
         method: &str,
@@ -124,10 +124,10 @@ impl RestClient {
         ejson::from_raw(&result, &CustomTypes::default()).map_err(CallError::Result)
     }
 
-    /// The result as it came: EJSON, or nothing if the method gives nothing back.
+    /// Calls a method and returns its result as EJSON text, or `None` if the method returns nothing.
     ///
     /// # Errors
-    /// As [`call`](Self::call).
+    /// Returns the errors of [`call`](Self::call), except [`CallError::Result`].
     pub async fn outcome(&self, method: &str, params: &impl Serialize) -> Result<Option<RawJson>, CallError> {
         let params = as_array(params).map_err(CallError::Parameters)?;
         let message = json!({ "msg": "method", "id": "1", "method": method, "params": params }).to_string();
@@ -140,7 +140,7 @@ impl RestClient {
         .await
     }
 
-    /// The path is only a label; the method's name is in the message.
+    /// The name in the path is only a label; the server reads the one in the message.
     fn path_of(&self, method: &str) -> String {
         let endpoint = if self.account.is_some() { "method.call" } else { "method.callAnon" };
         let label: String = method.replace('/', ":").bytes().map(escaped).collect();
@@ -166,7 +166,7 @@ impl RestClient {
         let mut request = Request::new(body.to_string());
         *request.method_mut() = Method::POST;
         *request.uri_mut() =
-            self.address.rest(path).parse().map_err(|_| CallError::Http(format!("no path: {path}")))?;
+            self.address.rest(path).parse().map_err(|_| CallError::Http(format!("`{path}` is not a path")))?;
         let headers = request.headers_mut();
         set(headers, CONTENT_TYPE, "application/json")?;
         if let Some(account) = &self.account {
@@ -182,13 +182,13 @@ impl RestClient {
 }
 
 impl RestAccount {
-    /// The id of the user.
+    /// Returns the id of the user.
     #[must_use]
     pub fn user_id(&self) -> &str {
         &self.user_id
     }
 
-    /// The login token: a secret.
+    /// Returns the login token, which is a secret.
     #[must_use]
     pub fn token(&self) -> &str {
         &self.auth_token
@@ -201,7 +201,7 @@ impl std::fmt::Debug for RestAccount {
     }
 }
 
-/// A byte of a path.
+/// Encodes a byte of a path.
 fn escaped(byte: u8) -> String {
     if byte.is_ascii_alphanumeric() || b":._-".contains(&byte) {
         return char::from(byte).to_string();
@@ -213,7 +213,7 @@ fn read<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, CallError> {
     serde_json::from_slice(answer.body()).map_err(|_| CallError::Http(format!("status {}", answer.status())))
 }
 
-/// What a server answers that refuses a request itself.
+/// The response of a server that rejects the request itself.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Refusal {
@@ -248,7 +248,7 @@ fn account_of(answer: &Response<Bytes>) -> Result<RestAccount, CallError> {
     }
 }
 
-/// The DDP message is in a text, whatever the status: older servers say 200 when a method fails.
+/// The result is a DDP message in a string, whatever the status: older servers send 200 if a method fails.
 fn result_of(answer: &Response<Bytes>) -> Result<Option<RawJson>, CallError> {
     #[derive(Deserialize)]
     struct Wrapped {

@@ -1,4 +1,4 @@
-//! What the connection's task and everything that a user holds have in common.
+//! The state that the connection's task shares with the client, its calls and its subscriptions.
 
 use std::sync::Arc;
 
@@ -10,18 +10,19 @@ use super::state::State;
 use super::status::Status;
 use super::two_factor::Prompter;
 
-/// Shared by the task and the users.
+/// Shared by the task and the client.
 #[derive(Debug)]
 pub(super) struct Shared {
     state: Mutex<State>,
     pub(super) status: watch::Sender<Status>,
 }
 
-/// Shared by the users: when the last one lets go, the client is closed.
+/// Shared by clones of the client, its calls and its subscriptions. The client is closed when the last of them is
+/// dropped.
 #[derive(Debug)]
 pub(super) struct ClientInner {
     shared: Arc<Shared>,
-    /// One for every call that may be under way.
+    /// One permit for each call that may wait for a result.
     pub(super) call_slots: Semaphore,
     pub(super) prompter: Option<Prompter>,
 }

@@ -1,4 +1,4 @@
-//! [`Socket`]: an open WebSocket, and how a session is opened on it.
+//! [`Socket`]: an open WebSocket, and the handshake that opens a session on it.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) struct Connected {
     pub(super) version: Version,
 }
 
-/// Opens a WebSocket and a session on it. `request` says which session to resume, if the server will.
+/// Opens a WebSocket and a session on it. `request` names the session to resume, if the server supports that.
 pub(super) async fn connect(
     destination: &Destination,
     request: impl Fn(Version) -> ConnectRequest,
@@ -40,7 +40,7 @@ pub(super) async fn connect(
     tokio::time::timeout(patience, attempt).await.unwrap_or(Err(ConnectError::Timeout(patience)))
 }
 
-/// A server that speaks another version than the one that was asked for says which, and closes.
+/// A server that does not support the requested version proposes another and closes the connection.
 async fn agree_on_version(
     destination: &Destination,
     request: impl Fn(Version) -> ConnectRequest,
@@ -67,7 +67,7 @@ enum Answer {
 async fn open_session(socket: &mut Socket, request: ConnectRequest) -> Result<Answer, ConnectError> {
     let frame = ClientMessage::Connect(request).to_frame();
     socket.send(Message::text(frame)).await.map_err(|_| ConnectError::ClosedEarly)?;
-    // What comes before the answer is a greeting of older servers.
+    // Older servers send a greeting before the answer.
     while let Some(Ok(message)) = socket.next().await {
         let Message::Text(text) = message else { continue };
         match ServerMessage::parse(&text) {
@@ -104,7 +104,9 @@ fn upgrade_request(destination: &Destination) -> Result<Request, ConnectError> {
 
 fn refused(error: &tungstenite::Error) -> ConnectError {
     match error {
-        tungstenite::Error::Http(answer) => ConnectError::WebSocket(format!("it answers {}", answer.status())),
+        tungstenite::Error::Http(answer) => {
+            ConnectError::WebSocket(format!("it answered with status {}", answer.status()))
+        }
         other => ConnectError::WebSocket(other.to_string()),
     }
 }

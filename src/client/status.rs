@@ -1,35 +1,35 @@
-//! [`Status`]: how the connection stands.
+//! [`Status`]: the status of the connection.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::ConnectError;
 
-/// How the connection of a client stands.
+/// The status of a client's connection.
 #[derive(Clone, Debug)]
 pub enum Status {
-    /// It is being opened.
+    /// The connection is being opened.
     Connecting,
-    /// It is open.
+    /// The connection is open.
     Connected {
-        /// Whether the session of the last connection goes on.
+        /// Whether the session of the previous connection was resumed.
         resumed: bool,
     },
-    /// It is lost, and the next attempt comes.
+    /// The connection is lost, and the client waits for the next attempt.
     Waiting {
-        /// How many attempts have failed since.
+        /// The number of attempts that have failed since.
         attempt: u32,
-        /// How long it takes until the next one.
+        /// The time until the next attempt.
         delay: Duration,
-        /// Why the last attempt failed, if there was one.
+        /// Why the last attempt failed, or `None` before the first one.
         reason: Option<Arc<ConnectError>>,
     },
-    /// The client is closed for good.
+    /// The client is closed and does not reconnect.
     Closed,
 }
 
 impl Status {
-    /// Whether calls go to the server at once.
+    /// Returns whether calls are sent at once.
     #[must_use]
     pub const fn is_connected(&self) -> bool {
         matches!(self, Self::Connected { .. })

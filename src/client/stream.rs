@@ -1,4 +1,4 @@
-//! [`Stream`]: a connection to a host, encrypted or not. Both the WebSocket and REST speak over it.
+//! [`Stream`]: a TCP connection to a host, encrypted or not, for both the WebSocket and HTTP.
 
 use std::io;
 use std::pin::Pin;
@@ -22,7 +22,7 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// Connects to the host of `address`.
+    /// Connects to the host of `address`. Without `tls`, the public certificate authorities are trusted.
     pub(super) async fn open(address: &Address, tls: Option<&Arc<ClientConfig>>) -> Result<Self, ConnectError> {
         let host = || format!("{}:{}", address.host(), address.port());
         let stream = TcpStream::connect((address.host(), address.port()))
@@ -48,7 +48,7 @@ impl Stream {
     }
 }
 
-/// Trusts the authorities that browsers trust.
+/// Trusts the certificate authorities that browsers trust.
 fn public_authorities() -> io::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());

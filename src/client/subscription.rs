@@ -10,7 +10,7 @@ use super::error::CallError;
 use super::shared::ClientInner;
 use super::state::SubscriptionStatus;
 
-/// A subscription, for as long as it is held: dropping it ends it. It survives reconnections.
+/// A subscription, which survives reconnections. Dropping it ends it.
 #[derive(Debug)]
 #[must_use = "dropping a subscription ends it"]
 pub struct Subscription {
@@ -25,11 +25,11 @@ impl Subscription {
         Self { client, id, status, changes: None }
     }
 
-    /// Waits until the initial documents are here.
+    /// Waits until the client has the initial documents.
     ///
     /// # Errors
-    /// [`CallError::Server`] when the server refuses or stops the subscription, [`CallError::Closed`] when it or the
-    /// client is ended before it is ready.
+    /// Returns [`CallError::Server`] if the server rejects or stops the subscription, and [`CallError::Closed`] if the
+    /// subscription or the client ends before it is ready.
     pub async fn ready(&self) -> Result<(), CallError> {
         match self.await_status(|status| *status != SubscriptionStatus::Pending).await {
             SubscriptionStatus::Stopped(Some(error)) => Err(CallError::Server(error)),
@@ -41,7 +41,7 @@ impl Subscription {
     /// Waits until the subscription has ended.
     ///
     /// # Errors
-    /// [`CallError::Server`] when the server ended it with an error.
+    /// Returns [`CallError::Server`] if the server ended it with an error.
     pub async fn stopped(&self) -> Result<(), CallError> {
         match self.await_status(|status| matches!(status, SubscriptionStatus::Stopped(_))).await {
             SubscriptionStatus::Stopped(Some(error)) => Err(CallError::Server(error)),
@@ -49,16 +49,17 @@ impl Subscription {
         }
     }
 
-    /// How it stands.
+    /// Returns the status of the subscription.
     #[must_use]
     pub fn status(&self) -> SubscriptionStatus {
         self.status.borrow().clone()
     }
 
-    /// The next change of any document that the client has. DDP does not say which subscription a change belongs to: to
-    /// tell several apart, read [`Client::changes_of`](super::Client::changes_of) their collections.
+    /// Waits for the next change of any document of the client, beginning with the documents that exist. Returns `None`
+    /// when the client is closed.
     ///
-    /// The first calls give what there is. Gives nothing when the client is closed.
+    /// DDP does not tell which subscription a change belongs to. To separate them, use
+    /// [`Client::changes_of`](super::Client::changes_of) with their collections.
     pub async fn next(&mut self) -> Option<Change> {
         let client = &self.client;
         self.changes.get_or_insert_with(|| Changes::new(Arc::clone(client), None)).next().await
@@ -67,7 +68,7 @@ impl Subscription {
     async fn await_status(&self, is_it: impl FnMut(&SubscriptionStatus) -> bool) -> SubscriptionStatus {
         match self.status.clone().wait_for(is_it).await {
             Ok(status) => status.clone(),
-            // Nobody keeps it any more: the last word has been said.
+            // The sender is dropped, so this is the last status.
             Err(_) => self.status(),
         }
     }

@@ -1,5 +1,5 @@
-//! The connection's task: it carries frames between the socket and the [`State`](super::state::State), keeps the
-//! heartbeat, and opens the next connection when one is lost.
+//! The connection's task: it passes frames between the socket and the [`State`](super::state::State), sends heartbeats,
+//! and reconnects when the connection is lost.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -23,11 +23,11 @@ use super::status::Status;
 use crate::chance::{Chance as _, SystemChance};
 use crate::limits::Heartbeat;
 
-/// After so many frames in one go the other tasks have their turn.
+/// The maximum number of frames that are read before other tasks get their turn.
 const FRAMES_AT_ONCE: usize = 128;
 
-/// How long a good-bye may take.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// The timeout for closing the session and the connection.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs until the client is closed.
 pub(super) async fn run(shared: Arc<Shared>, destination: Destination, connected: Connected) {
@@ -49,7 +49,7 @@ enum End {
 }
 
 impl Task<'_> {
-    /// Gives the reason if the end was not the user's wish.
+    /// Returns the reason why the client gave up, or `None` if the user has closed it.
     async fn keep_connected(&self, mut connected: Connected) -> Option<Arc<ConnectError>> {
         let mut failures = 0;
         let mut resumed = false;
@@ -74,7 +74,7 @@ impl Task<'_> {
         }
     }
 
-    /// Tries until it works. Gives up with the last reason, or with none if the user wants no more.
+    /// Retries until there is a connection. Fails with the last reason, or with `None` if the user closes the client.
     async fn reconnect(&self, failures: &mut u32) -> Result<Connected, Option<Arc<ConnectError>>> {
         let mut last: Option<Arc<ConnectError>> = None;
         loop {
@@ -91,14 +91,14 @@ impl Task<'_> {
             match self.unless_closing(attempt).await.ok_or(None)? {
                 Ok(connected) => return Ok(connected),
                 Err(reason) => {
-                    tracing::debug!(%reason, "cannot connect again");
+                    tracing::debug!(%reason, "cannot reconnect");
                     last = Some(Arc::new(reason));
                 }
             }
         }
     }
 
-    /// What `work` gives, or nothing if the user closes the client before that.
+    /// Returns the output of `work`, or `None` if the user closes the client before that.
     async fn unless_closing<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = std::pin::pin!(work);
         poll_fn(|context| {
@@ -112,7 +112,7 @@ impl Task<'_> {
         .await
     }
 
-    /// Carries frames until the connection ends.
+    /// Passes frames until the connection ends.
     async fn serve(&self, connected: Connected) -> End {
         let Connected { socket, version, .. } = connected;
         let mut carrier = Carrier {
@@ -127,15 +127,15 @@ impl Task<'_> {
         };
         let end = poll_fn(|context| carrier.poll(context)).await;
         if !matches!(end, End::Lost) {
-            // The other side may be gone already.
-            let _gone = timeout(GOODBYE, say_goodbye(&mut carrier.socket)).await;
+            // The server may be gone already.
+            let _gone = timeout(CLOSE_TIMEOUT, close(&mut carrier.socket)).await;
         }
         end
     }
 }
 
-/// Tells the server not to keep the session, and closes.
-async fn say_goodbye(socket: &mut Socket) {
+/// Tells the server not to keep the session, and closes the connection.
+async fn close(socket: &mut Socket) {
     let disconnect = Message::text(ClientMessage::Disconnect.to_frame());
     let frame = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
     if socket.feed(disconnect).await.is_err() || socket.close(Some(frame)).await.is_err() {
@@ -144,12 +144,12 @@ async fn say_goodbye(socket: &mut Socket) {
     while poll_fn(|context| Pin::new(&mut *socket).poll_next(context)).await.is_some_and(|read| read.is_ok()) {}
 }
 
-/// One connection, polled by hand: reading never waits for writing, and all that waits shares a write.
+/// One connection, polled by hand: reading does not wait for writing, and waiting frames share one write.
 struct Carrier<'client> {
     shared: &'client Shared,
     socket: Socket,
     heartbeat: Option<HeartbeatTimer>,
-    /// The largest message that the server may send.
+    /// The maximum size of a message of the server, in bytes.
     message_size: usize,
     needs_flush: bool,
 }
@@ -165,13 +165,13 @@ impl Carrier<'_> {
         }
         match self.write(context) {
             Poll::Ready(Err(())) => Poll::Ready(End::Lost),
-            // Everything is written.
+            // All frames are written.
             Poll::Ready(Ok(())) if self.shared.state().is_closing() => Poll::Ready(End::Closed),
             _ => Poll::Pending,
         }
     }
 
-    /// Takes what the server has sent, and says whether this is the end.
+    /// Reads what the server has sent. Returns `None` if the connection goes on.
     fn read(&mut self, context: &mut Context<'_>) -> Option<End> {
         for _ in 0..FRAMES_AT_ONCE {
             let message = match Pin::new(&mut self.socket).poll_next(context) {
@@ -194,7 +194,7 @@ impl Carrier<'_> {
         None
     }
 
-    /// Another connection would bring the same message again.
+    /// In another connection the server would send the same message again.
     fn too_large(&self) -> End {
         End::GivenUp(ConnectError::MessageTooLarge(self.message_size))
     }
@@ -219,18 +219,18 @@ impl Carrier<'_> {
             Beat::Ping => self.shared.state().ping(),
             Beat::Silence => return Poll::Ready(End::Lost),
         }
-        // Sets the timer anew.
+        // Polls again, which sets the timer.
         context.waker().wake_by_ref();
         Poll::Pending
     }
 }
 
-/// The text is valid already: it is not checked again.
+/// Converts without checking UTF-8 again.
 fn as_message(frame: bytestring::ByteString) -> Message {
     Message::Text(Utf8Bytes::try_from(frame.into_bytes()).unwrap_or_default())
 }
 
-/// When to ask whether the server is still there, and when to believe that it is not.
+/// Decides when to send a ping, and when to treat the server as gone.
 struct HeartbeatTimer {
     heartbeat: Heartbeat,
     timer: Pin<Box<Sleep>>,
@@ -252,7 +252,7 @@ impl HeartbeatTimer {
         Some(Self { heartbeat, timer, has_heard: false, awaits_pong: false })
     }
 
-    /// Something has come, whatever it is.
+    /// Notes that the server has sent something.
     fn heard(&mut self) {
         self.has_heard = true;
     }
@@ -278,7 +278,7 @@ impl HeartbeatTimer {
     }
 }
 
-/// A number between 0 and 1.
+/// Returns a random number between 0 and 1.
 fn chance() -> f64 {
     let mut bytes = [0; 4];
     SystemChance.fill(&mut bytes);

@@ -1,9 +1,9 @@
-//! The second factor: what a server asks, whom the client asks, and how the answer gets into the next attempt.
+//! The second factor: the server's challenge, the client's prompt, and the next attempt with its answer.
 //!
-//! A call, a login or a REST request that fails with `totp-required` or `totp-invalid` is a [`Challenge`]. The prompt that
-//! the client was built with is asked once per challenge, and the attempt is made again with its [`Answer`], until it
-//! succeeds, fails with something else (`totp-max-attempts`, for one) or the prompt cancels. A code is used for one
-//! attempt and then forgotten.
+//! A call, a login or a REST request that fails with `totp-required` or `totp-invalid` is a [`Challenge`]. The client
+//! asks its prompt once per challenge and makes the attempt again with the [`Answer`], until the attempt succeeds,
+//! fails with another error (such as `totp-max-attempts`), or the prompt cancels. A code is used for one attempt and
+//! then discarded.
 
 use std::fmt::{self, Write as _};
 use std::pin::Pin;
@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 
 use super::error::CallError;
 
-/// A server's demand for a second factor.
+/// A server's request for a second factor.
 #[derive(Clone, Debug)]
 pub struct Challenge {
     subject: Subject,
@@ -30,19 +30,19 @@ pub struct Challenge {
     error: DdpError,
 }
 
-/// What the second factor is for.
+/// What a second factor is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Subject {
-    /// A call of the method of this name.
+    /// A call of the method with this name.
     Method(String),
     /// A login.
     Login,
 }
 
-/// The answer to a challenge. `Debug` leaves the code out: it is a secret.
+/// The answer to a challenge. `Debug` does not show the code, which is a secret.
 ///
-/// Whoever is asked usually gives a `String` or an `Option<String>`, which become answers by themselves.
+/// A prompt usually returns a `String` or an `Option<String>`, which are converted to answers.
 #[derive(Clone)]
 pub struct Answer(Given);
 
@@ -62,49 +62,51 @@ struct Details {
 }
 
 impl Challenge {
-    /// What the second factor is for.
+    /// Returns what the second factor is asked for.
     #[must_use]
     pub const fn subject(&self) -> &Subject {
         &self.subject
     }
 
-    /// Which second factor the server asks for. For [`Password`](TwoFactorMethod::Password) the answer is the password as
-    /// the user types it; it leaves the client as a hash.
+    /// Returns the second factor that the server asks for. For [`Password`](TwoFactorMethod::Password) the answer is
+    /// the password as the user types it; the client sends its hash.
     #[must_use]
     pub const fn method(&self) -> TwoFactorMethod {
         self.method
     }
 
-    /// Whether a code was given before and was wrong.
+    /// Returns whether the code of the previous attempt was wrong.
     #[must_use]
     pub const fn is_repeated(&self) -> bool {
         self.is_repeated
     }
 
-    /// Whether the server has just sent a code by e-mail.
+    /// Returns whether the server has just sent a code by email.
     #[must_use]
     pub const fn was_code_sent(&self) -> bool {
         self.details.code_generated
     }
 
-    /// Whose second factor it is: what a user interface shows, and what a request for another mail names.
+    /// Returns the user whose second factor it is, for display and for requesting another mail, or `None` if the server
+    /// does not tell.
     #[must_use]
     pub fn email_or_username(&self) -> Option<&str> {
         self.details.email_or_username.as_deref()
     }
 
-    /// The second factors that the user could use, those that this client knows.
+    /// Returns the second factors that the user can use and this client supports.
     pub fn available_methods(&self) -> impl Iterator<Item = TwoFactorMethod> {
         self.details.available_methods.iter().filter_map(|name| TwoFactorMethod::parse(name))
     }
 
-    /// The server's error, with all of its details.
+    /// Returns the server's error, with all of its details.
     #[must_use]
     pub const fn error(&self) -> &DdpError {
         &self.error
     }
 
-    /// Reads an error. One that names a method which this client does not know is no challenge.
+    /// Reads a challenge from an error. Returns `None` for other errors, and for a method that this client does not
+    /// support.
     fn read(error: &DdpError, subject: &Subject) -> Option<Self> {
         let ErrorCode::Name(name) = &error.error else { return None };
         let details: Details =
@@ -134,17 +136,17 @@ impl Challenge {
 }
 
 impl Answer {
-    /// A code, or the password, for the method of the challenge.
+    /// Answers with a code, or with the password, for the method of the challenge.
     pub fn code(code: impl Into<String>) -> Self {
         Self(Given::Code { code: code.into(), method: None })
     }
 
-    /// A code for another one of the available methods.
+    /// Answers with a code for another one of the available methods.
     pub fn code_for(method: TwoFactorMethod, code: impl Into<String>) -> Self {
         Self(Given::Code { code: code.into(), method: Some(method) })
     }
 
-    /// No code: the attempt fails with [`CallError::TwoFactorCanceled`].
+    /// Cancels: the attempt fails with [`CallError::TwoFactorCanceled`].
     #[must_use]
     pub const fn cancel() -> Self {
         Self(Given::Cancel)
@@ -180,15 +182,15 @@ impl fmt::Debug for Answer {
 
 type AskFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
-/// Whom to ask. One challenge at a time: a person cannot answer two.
+/// The prompt. It is asked for one challenge at a time, since a person cannot answer two.
 #[derive(Clone)]
 pub(super) struct Prompter(Arc<Inner>);
 
 struct Inner {
     ask: Box<dyn Fn(Challenge) -> AskFuture + Send + Sync>,
-    /// Held for as long as a challenge is being answered.
+    /// Held while a challenge is being answered.
     turn: Mutex<()>,
-    /// How many challenges have been passed.
+    /// The number of challenges that were passed.
     passed: AtomicU64,
 }
 
@@ -212,23 +214,23 @@ impl fmt::Debug for Prompter {
     }
 }
 
-/// What goes into the next attempt.
+/// The code of the next attempt.
 #[derive(Debug)]
 pub(super) struct Proof {
     pub(super) code: TwoFactorCode,
     pub(super) dialect: Dialect,
 }
 
-/// Whose words the server uses at a login.
+/// The form in which the server asks for a code at login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// Rocket.Chat's, and Bolide's.
+    /// That of Rocket.Chat and Bolide.
     RocketChat,
-    /// Those of Meteor's `accounts-2fa`.
+    /// That of Meteor's `accounts-2fa`.
     Meteor,
 }
 
-/// Makes an attempt, and again with a code for as long as the server asks for one and the prompt gives it.
+/// Makes an attempt, and repeats it with a code while the server asks for one and the prompt returns one.
 pub(super) async fn prove<Output, Attempt, Attempted>(
     prompter: Option<&Prompter>,
     subject: &Subject,
@@ -246,7 +248,7 @@ where
     let passed_before = prompter.passed();
     let _turn = prompter.turn.lock().await;
     if prompter.passed() != passed_before {
-        // While this one waited for its turn another challenge was passed: the server may ask no more.
+        // While this one waited for its turn, another challenge was passed: the server may no longer ask.
         outcome = attempt(None).await;
     }
     while let Some(challenge) = challenge(&outcome, subject) {
@@ -276,11 +278,11 @@ fn challenge<Output>(outcome: &Result<Output, CallError>, subject: &Subject) -> 
     }
 }
 
-/// The hex SHA-256, as which a password goes over the wire.
+/// Returns the SHA-256 hash in hex, the form in which a password is sent.
 pub(super) fn sha256(text: &str) -> String {
     let mut hexadecimal = String::with_capacity(64);
     for byte in Sha256::digest(text) {
-        // Writing to a string never fails.
+        // Writing to a string does not fail.
         let _written = write!(hexadecimal, "{byte:02x}");
     }
     hexadecimal

@@ -1,4 +1,4 @@
-//! [`Calls`]: the calls that have no answer yet.
+//! [`Calls`]: the calls without a result.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,32 +11,32 @@ use tokio::sync::oneshot;
 use crate::client::error::CallError;
 use crate::client::options::Resend;
 
-/// What the server gives back: EJSON, or nothing.
+/// The result of a call: EJSON, or `None` if the method returns nothing.
 pub(in crate::client) type Outcome = Result<Option<RawJson>, CallError>;
 
-/// A call as a user asks for it.
+/// A call as the user of the client requests it.
 #[derive(Debug)]
 pub(in crate::client) struct Request<'call> {
     pub(in crate::client) method: &'call str,
-    /// An array, without a code of a second factor.
+    /// An array, with a second-factor code at its end if `carries_code`.
     pub(in crate::client) params: RawJson,
     pub(in crate::client) resend: Resend,
     pub(in crate::client) carries_code: bool,
     pub(in crate::client) purpose: Purpose,
 }
 
-/// Whether a call's result concerns the client itself.
+/// Whether the client itself uses a call's result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::client) enum Purpose {
-    /// It concerns the caller alone.
+    /// Only the caller uses it.
     Any,
-    /// It says who is signed in from now on.
+    /// It tells which user is signed in.
     LogIn,
-    /// Nobody is signed in after it.
+    /// No user is signed in after it.
     LogOut,
 }
 
-/// A call that has no answer yet.
+/// A call without a result.
 #[derive(Debug)]
 pub(super) struct Pending {
     frame: ByteString,
@@ -47,15 +47,15 @@ pub(super) struct Pending {
     reply: Reply,
 }
 
-/// Who waits for the answer.
+/// What waits for the result.
 #[derive(Debug)]
 enum Reply {
     Caller(oneshot::Sender<Outcome>),
-    /// The client itself, which signs in again after a reconnection.
+    /// The client itself, which signs in after a reconnection.
     Client,
 }
 
-/// The calls by id: in the order in which they were made.
+/// The calls by id, which is the order in which they were made.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     pending: BTreeMap<u64, Pending>,
@@ -74,12 +74,12 @@ impl Calls {
         self.pending.insert(id, pending);
     }
 
-    /// The client's own call, by which it signs in again.
+    /// Adds the client's own call, with which it signs in after a reconnection.
     pub(super) fn add_login(&mut self, id: u64, params: &RawJson) {
         let pending = Pending {
             frame: frame(id, "login", params),
             is_sent: false,
-            // The next session gets a login of its own.
+            // The next session gets its own login.
             resend: Resend::SameSession,
             carries_code: false,
             purpose: Purpose::LogIn,
@@ -92,7 +92,7 @@ impl Calls {
         self.pending.remove(&id)
     }
 
-    /// The message to send, unless the caller has gone. From now on the server may have it.
+    /// Returns the frame to send, or `None` if the caller is gone. From now on the call counts as sent.
     pub(super) fn send(&mut self, id: u64) -> Option<ByteString> {
         let pending = self.pending.get_mut(&id)?;
         pending.is_sent = true;
@@ -103,17 +103,17 @@ impl Calls {
         self.pending.keys().copied()
     }
 
-    /// The client's own login that has no answer yet.
+    /// Returns the id of the client's own login, if it waits for its result.
     pub(super) fn own_login(&self) -> Option<u64> {
         self.pending.iter().find(|(_, pending)| pending.is_own()).map(|(id, _)| *id)
     }
 
-    /// The connection is lost. Takes out the calls that must not be sent again even if the session goes on.
+    /// Handles the loss of the connection: takes out the calls that must not be sent again, even in the same session.
     pub(super) fn lose_connection(&mut self) -> Vec<Pending> {
         self.take_those(|pending| pending.is_sent && pending.resend == Resend::Never)
     }
 
-    /// The session is lost. Takes out the calls that must not be sent again in another one.
+    /// Handles the loss of the session: takes out the calls that must not be sent again in another one.
     pub(super) fn lose_session(&mut self) -> Vec<Pending> {
         self.take_those(|pending| {
             let may_run_twice = pending.resend == Resend::Always && !pending.carries_code;
@@ -137,13 +137,14 @@ impl Pending {
 
     pub(super) fn answer(self, outcome: Outcome) {
         if let Reply::Caller(caller) = self.reply {
-            // A caller that is gone wants no answer.
+            // The caller may have dropped its call.
             let _gone = caller.send(outcome);
         }
     }
 }
 
-/// Written by hand, because it is done for every call. A name and a number are always written well.
+/// Writes the frame without a serializer, because this runs for every call. Writing a string and a number does not
+/// fail.
 fn frame(id: u64, method: &str, params: &RawJson) -> ByteString {
     let mut frame = String::with_capacity(64 + method.len() + params.get().len());
     let _written = write!(frame, r#"{{"msg":"method","id":"{id}","method":"#);

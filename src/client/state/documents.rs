@@ -1,7 +1,7 @@
-//! [`Documents`]: the local copy of what the server has published, and whoever watches it.
+//! [`Documents`]: the local copy of the documents that the server has published, and the streams that watch it.
 //!
-//! After a reconnection in a new session the server publishes everything again. Until the subscriptions that were ready
-//! are ready again, the old copy stays in view and the new one grows beside it; then the streams learn the difference.
+//! After a reconnection with a new session the server publishes everything again. The old copy stays visible, and the
+//! new one is filled, until the subscriptions that were ready are ready again. Then the streams get the differences.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::feed::{Feed, Feeds};
 use crate::client::change::Change;
 use crate::client::document::{Document, Fields};
 
-/// By the id as DDP writes it.
+/// Documents by id, as DDP writes it.
 type Collection = BTreeMap<String, Document>;
 
 #[derive(Debug)]
@@ -30,15 +30,15 @@ struct Cache {
     count: usize,
 }
 
-/// The copy of a new session.
+/// The copy of a new session, which is not visible yet.
 #[derive(Debug)]
 struct NewCopy {
     cache: Cache,
-    /// The subscriptions that were ready and are to be so again.
+    /// The subscriptions that were ready and are not ready again.
     awaited: HashSet<u64>,
 }
 
-/// The server has sent more documents than the limit.
+/// The server has sent more documents than this limit.
 #[derive(Debug)]
 pub(in crate::client) struct TooManyDocuments(pub(in crate::client) usize);
 
@@ -62,13 +62,13 @@ impl Documents {
         self.shown.collections.keys().cloned().collect()
     }
 
-    /// Fills a new stream, and keeps it up to date.
+    /// Fills a new stream and keeps it up to date.
     pub(in crate::client) fn watch(&mut self, feed: &Arc<Feed>) {
         feed.fill(None, self.shown.as_changes());
         self.feeds.add(feed);
     }
 
-    /// Fills a stream again that has overflowed.
+    /// Fills a stream that has overflowed.
     pub(in crate::client) fn refill(&self, feed: &Feed) {
         feed.fill(Some(Change::Reset), self.shown.as_changes());
     }
@@ -77,7 +77,7 @@ impl Documents {
         self.feeds.end();
     }
 
-    // What the server says.
+    // Messages of the server.
 
     pub(super) fn added(
         &mut self,
@@ -96,7 +96,7 @@ impl Documents {
         if is_new {
             self.tell(&Change::Added { collection, document });
         } else {
-            // Publications that are not merged send a document twice.
+            // Publications without a merge box send a document twice.
             let (id, fields) = (document.id().clone(), document.fields().clone());
             self.tell(&Change::Changed { collection, id, fields, cleared: Vec::new() });
         }
@@ -114,7 +114,7 @@ impl Documents {
         if is_known {
             self.tell(&change);
         } else {
-            // A message of a stream: there is no document to keep, and nothing to wait for.
+            // A message of a stream: it is not kept as a document, and is passed on at once.
             self.feeds.push(&change, self.changes_limit);
         }
     }
@@ -126,12 +126,12 @@ impl Documents {
         }
     }
 
-    /// The copy that the server writes to.
+    /// Returns the copy that the server writes to.
     fn cache(&mut self) -> &mut Cache {
         self.new_copy.as_mut().map_or(&mut self.shown, |copy| &mut copy.cache)
     }
 
-    /// Tells the streams of a change, if it can be seen already.
+    /// Passes a change to the streams, unless its copy is not visible yet.
     fn tell(&mut self, change: &Change) {
         if self.new_copy.is_none() {
             self.feeds.push(change, self.changes_limit);
@@ -140,19 +140,20 @@ impl Documents {
 
     // A new session.
 
-    /// From here on the server publishes everything again. Until `awaited` are ready the old copy stays in view.
+    /// Starts a new copy, since the server publishes everything again. The old one stays visible until the
+    /// subscriptions `awaited` are ready.
     pub(super) fn start_new_copy(&mut self, awaited: HashSet<u64>) {
         self.new_copy = Some(NewCopy { cache: Cache::default(), awaited });
     }
 
-    /// A subscription is ready, or has ended.
+    /// Handles that a subscription is ready or has ended.
     pub(super) fn stop_awaiting(&mut self, subscription: u64) {
         if let Some(copy) = &mut self.new_copy {
             copy.awaited.remove(&subscription);
         }
     }
 
-    /// Shows the new copy, if nothing is awaited any more.
+    /// Makes the new copy visible, if no subscription is awaited.
     pub(super) fn show_complete_copy(&mut self) {
         let Some(complete) = self.new_copy.take_if(|copy| copy.awaited.is_empty()) else { return };
         let before = std::mem::replace(&mut self.shown, complete.cache);
@@ -166,7 +167,7 @@ impl Documents {
 }
 
 impl Cache {
-    /// Says whether it was new.
+    /// Returns whether it was new.
     fn insert(&mut self, collection: &str, id: String, document: Document) -> bool {
         let documents = match self.collections.get_mut(collection) {
             Some(documents) => documents,
@@ -177,7 +178,7 @@ impl Cache {
         is_new
     }
 
-    /// Says whether it was there.
+    /// Returns whether it existed.
     fn remove(&mut self, collection: &str, id: &str) -> bool {
         let Some(documents) = self.collections.get_mut(collection) else { return false };
         let was_there = documents.remove(id).is_some();
@@ -207,7 +208,7 @@ impl Cache {
     }
 }
 
-/// What turns one copy into another.
+/// Returns the changes that turn one copy into another.
 fn differences(before: &Cache, now: &Cache) -> Vec<Change> {
     let gone = before.documents().filter(|(collection, id, _)| now.find(collection, id).is_none());
     let gone = gone.map(|(collection, _, document)| Change::Removed {
@@ -235,7 +236,7 @@ fn added(collection: &str, document: &Document) -> Change {
     Change::Added { collection: collection.to_owned(), document: document.clone() }
 }
 
-/// `None` for what is no object.
+/// Returns `None` if `fields` is not an object.
 fn read_fields(fields: Option<&RawJson>) -> Option<Fields> {
     match fields {
         None => Some(Fields::new()),

@@ -11,7 +11,7 @@ use crate::client::change::Change;
 /// The changes that wait for the reader of a stream.
 #[derive(Debug)]
 pub(in crate::client) struct Feed {
-    /// Only this collection, or all.
+    /// The collection whose changes are wanted, or `None` for all.
     collection: Option<String>,
     waiting: Mutex<Waiting>,
 }
@@ -46,7 +46,7 @@ impl Feed {
         Poll::Pending
     }
 
-    /// Puts in what there is, and whatever was waiting before is gone.
+    /// Replaces the waiting changes by `begin` and the documents that exist.
     pub(super) fn fill(&self, begin: Option<Change>, documents: impl Iterator<Item = Change>) {
         let mut waiting = self.waiting.lock();
         waiting.has_overflowed = false;
@@ -87,7 +87,7 @@ fn wake(waiting: &mut Waiting) {
     }
 }
 
-/// All streams that are read.
+/// All streams.
 #[derive(Debug, Default)]
 pub(super) struct Feeds {
     feeds: Vec<Weak<Feed>>,
@@ -107,7 +107,7 @@ impl Feeds {
         self.feeds.is_empty()
     }
 
-    /// Gives a change to every stream that wants it. A stream that has `limit` changes waiting overflows.
+    /// Passes a change to every stream that wants it. A stream with `limit` waiting changes overflows.
     pub(super) fn push(&mut self, change: &Change, limit: usize) {
         self.feeds.retain(|feed| feed.upgrade().inspect(|feed| feed.push(change, limit)).is_some());
     }

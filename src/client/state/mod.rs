@@ -1,5 +1,5 @@
-//! [`State`]: the rules of DDP on the client's side. It does no IO: the connection's task brings it frames and takes what
-//! is to be sent, and users ask it for calls and subscriptions.
+//! [`State`]: the rules of DDP on the client's side, without IO. The connection's task passes it the server's frames
+//! and takes the frames to send; users of the client add calls and subscriptions.
 
 mod calls;
 mod documents;
@@ -30,7 +30,8 @@ pub use self::saved_login::Account;
 use self::saved_login::SavedLogin;
 pub use self::subscriptions::SubscriptionStatus;
 
-/// More answers to `ping` than these never wait: a server that sends pings and reads nothing gets no more.
+/// The maximum number of answers to `ping` that wait to be sent. Further pings of a server that does not read are
+/// ignored.
 const PONGS_LIMIT: usize = 16;
 
 #[derive(Debug)]
@@ -44,7 +45,7 @@ pub(super) struct State {
     pub(super) documents: Documents,
     saved_login: Option<SavedLogin>,
     outgoing: VecDeque<Outgoing>,
-    /// Answers to `ping`; they go first.
+    /// Answers to `ping`, which are sent first.
     pongs: VecDeque<ByteString>,
     /// The connection's task, while it waits.
     task: Option<Waker>,
@@ -52,25 +53,25 @@ pub(super) struct State {
 
 #[derive(Debug)]
 enum Phase {
-    /// There is no connection. What users ask for waits.
+    /// There is no connection. Calls and subscriptions wait.
     Disconnected,
-    /// A new session signs in again before anything else is sent.
+    /// The client signs in to a new session before it sends anything else.
     SigningIn,
     Open,
-    /// The user wants no more.
+    /// The user has closed the client.
     Closing,
     Closed(Option<Arc<ConnectError>>),
 }
 
-/// What the client knows of its session, to resume it.
+/// What the client needs to resume its session.
 #[derive(Debug)]
 struct Session {
     id: String,
-    /// How many messages, `ping` and `pong` apart, have come in it.
+    /// The number of messages that were received in it, without `ping` and `pong`.
     received: u64,
 }
 
-/// What is to be sent, in order. Calls and subscriptions may be given up before that.
+/// A message to send. Its call or subscription may be dropped before that.
 #[derive(Clone, Copy, Debug)]
 enum Outgoing {
     Call(u64),
@@ -79,12 +80,12 @@ enum Outgoing {
     Ping,
 }
 
-/// Why the connection's task has to let go of a connection.
+/// Why the connection's task must close the connection.
 #[derive(Debug)]
 pub(super) enum Disconnection {
-    /// Another connection may do better.
+    /// Another connection may work.
     Reconnect,
-    /// There is no use in another one.
+    /// Another connection would not work either.
     GiveUp(ConnectError),
 }
 
@@ -105,9 +106,9 @@ impl State {
         }
     }
 
-    // What users ask for.
+    // Requests of users.
 
-    /// Begins a call. Its answer comes through the receiver.
+    /// Adds a call. Its result is sent to the receiver.
     pub(super) fn call(&mut self, request: &Request<'_>) -> Result<(u64, oneshot::Receiver<Outcome>), CallError> {
         self.check_open()?;
         let (reply, answer) = oneshot::channel();
@@ -119,7 +120,7 @@ impl State {
         Ok((id, answer))
     }
 
-    /// The caller is gone. What was not sent yet never is.
+    /// Handles that the caller is gone. A call that was not sent yet is not sent.
     pub(super) fn forget_call(&mut self, id: u64) {
         self.calls.take(id);
     }
@@ -152,12 +153,12 @@ impl State {
         }
     }
 
-    /// Who is signed in.
+    /// Returns the id of the user who is signed in.
     pub(super) fn user_id(&self) -> Option<String> {
         self.saved_login.as_ref().map(|login| login.user_id().to_owned())
     }
 
-    /// Sends what waits, says good-bye and ends.
+    /// Closes the client when the waiting frames are sent.
     pub(super) fn close(&mut self) {
         if !matches!(self.phase, Phase::Closed(_)) {
             self.phase = Phase::Closing;
@@ -179,13 +180,13 @@ impl State {
         id
     }
 
-    // What the connection's task does.
+    // The connection's task.
 
     pub(super) fn is_closing(&self) -> bool {
         matches!(self.phase, Phase::Closing)
     }
 
-    /// Whom to wake when there is something to send.
+    /// Sets the waker of the task, which is woken when there is a frame to send.
     pub(super) fn set_task(&mut self, task: &Waker) {
         match &mut self.task {
             Some(known) => known.clone_from(task),
@@ -193,7 +194,7 @@ impl State {
         }
     }
 
-    /// How to open or resume a session.
+    /// Returns the message that opens or resumes a session.
     pub(super) fn connect_request(&self, version: Version) -> ConnectRequest {
         ConnectRequest {
             version: Some(version.as_str().to_owned()),
@@ -203,7 +204,7 @@ impl State {
         }
     }
 
-    /// The server has opened a session, or goes on with the one that was: then it is true.
+    /// Handles that the server has opened a session. Returns whether it is the previous one, resumed.
     pub(super) fn connected(&mut self, id: String) -> bool {
         match &mut self.session {
             Some(session) if session.id == id => {
@@ -250,7 +251,7 @@ impl State {
         self.send(Outgoing::Call(id));
     }
 
-    /// Whatever has waited is sent, in the order in which it was asked for.
+    /// Sends all waiting calls and subscriptions, in the order in which they were made.
     fn open(&mut self) {
         self.phase = Phase::Open;
         self.documents.show_complete_copy();
@@ -262,7 +263,7 @@ impl State {
         self.wake_task();
     }
 
-    /// The connection is gone. What waited to be sent is put together anew for the next one.
+    /// Handles the loss of the connection. The frames to send are collected again for the next one.
     pub(super) fn connection_lost(&mut self) {
         self.outgoing.clear();
         self.pongs.clear();
@@ -274,7 +275,7 @@ impl State {
         }
     }
 
-    /// The end, with the reason if it was not the user's wish.
+    /// Ends the client, with the reason unless the user has closed it.
     pub(super) fn end(&mut self, reason: Option<&Arc<ConnectError>>) {
         self.phase = Phase::Closed(reason.cloned());
         self.outgoing.clear();
@@ -285,7 +286,7 @@ impl State {
         self.documents.end();
     }
 
-    /// The next frame to send. What it gives counts as sent.
+    /// Returns the next frame to send, which counts as sent.
     pub(super) fn next_frame(&mut self) -> Option<ByteString> {
         if let Some(pong) = self.pongs.pop_front() {
             return Some(pong);
@@ -322,12 +323,12 @@ impl State {
         }
     }
 
-    // What the server says.
+    // Messages of the server.
 
-    /// Takes a frame from the server.
+    /// Handles a frame of the server.
     pub(super) fn receive(&mut self, frame: &str) -> Result<(), Disconnection> {
         if frame.starts_with(r#"{"msg":"updated","#) {
-            // It says nothing new, see `take`, and every second message is one: it is not worth reading.
+            // It contains no news, see `take`, and every second message is one: it is not parsed.
             self.count_message();
             return Ok(());
         }
@@ -342,9 +343,10 @@ impl State {
         }
     }
 
-    /// A message that is not understood. If it is an answer, there will be no other: whoever waits for it is told.
+    /// Handles a malformed message. If it is the answer to a call or subscription, that fails, since there is no other
+    /// answer.
     fn take_invalid(&mut self, frame: &str, reason: &InvalidServerMessage) -> Result<(), Disconnection> {
-        tracing::debug!(%reason, "a message of the server is not understood");
+        tracing::debug!(%reason, "a message of the server is malformed");
         let id = RawJson::parse(frame).ok().as_ref().and_then(id_of);
         match (reason, id) {
             (InvalidServerMessage::Member { kind: "nosub", .. }, Some(id)) => {
@@ -391,8 +393,8 @@ impl State {
             }
             ServerMessage::Result { id, outcome } => return self.take_result(&id, outcome),
             ServerMessage::Error { reason, offending_message } => self.take_error(&reason, offending_message.as_ref()),
-            // A result is enough to know that a call is over. Bolide and Meteor send `updated`, and all data that the call
-            // wrote, before it; Rocket.Chat's streamer says `updated` after it, and has no such data.
+            // A call is over when its result arrives. Bolide and Meteor send `updated`, and the documents that the call
+            // has changed, before it. Rocket.Chat's streamer sends `updated` after it, and has no such documents.
             ServerMessage::Ping { .. }
             | ServerMessage::Updated { .. }
             | ServerMessage::Pong { .. }
@@ -435,13 +437,13 @@ impl State {
         }
     }
 
-    /// The answer to the client's own login after a reconnection.
+    /// Handles the result of the client's own login after a reconnection.
     fn own_login_answered(&mut self, error: Option<DdpError>) -> Result<(), Disconnection> {
         match error {
-            // That passes.
-            Some(error) if is_passing(&error) => return Err(Disconnection::Reconnect),
+            // The error is temporary.
+            Some(error) if is_temporary(&error) => return Err(Disconnection::Reconnect),
             Some(error) => {
-                tracing::info!(error = %error.error, "the server no longer accepts the login token");
+                tracing::info!(error = %error.error, "the server does not accept the login token any more");
                 self.saved_login = None;
             }
             None => {}
@@ -452,9 +454,9 @@ impl State {
         Ok(())
     }
 
-    /// The server did not understand a message. Where it says which, whoever waits for its answer is told.
+    /// Handles that the server has rejected a message. If it tells which one, its call or subscription fails.
     fn take_error(&mut self, reason: &str, offending_message: Option<&RawJson>) {
-        tracing::warn!(reason, "the server does not understand a message");
+        tracing::warn!(reason, "the server rejected a message as malformed");
         let Some(id) = offending_message.and_then(id_of) else { return };
         if let Some(pending) = self.calls.take(id) {
             refuse(pending, reason);
@@ -467,7 +469,7 @@ fn refuse(pending: Pending, reason: &str) {
     pending.answer(Err(CallError::Refused(reason.to_owned())));
 }
 
-fn is_passing(error: &DdpError) -> bool {
+fn is_temporary(error: &DdpError) -> bool {
     match &error.error {
         ErrorCode::Name(name) => name == "too-many-requests",
         ErrorCode::Number(number) => *number == 500,
@@ -479,7 +481,7 @@ fn unsub(id: u64) -> ByteString {
     ClientMessage::Unsub { id }.to_frame().into()
 }
 
-/// What answers a `ping`, with its id if it had one.
+/// Returns the answer to a `ping`, with its id if it has one.
 fn pong(id: Option<RawJson>) -> ByteString {
     match id {
         None => ClientMessage::Pong.to_frame().into(),
@@ -487,7 +489,7 @@ fn pong(id: Option<RawJson>) -> ByteString {
     }
 }
 
-/// An id of ours: a number, written as a string.
+/// Reads an id of this client, which is a number in a string.
 fn read_id(id: &RawJson) -> Option<u64> {
     serde_json::from_str::<String>(id.get()).ok()?.parse().ok()
 }

@@ -1,4 +1,5 @@
-//! [`Account`]: who is signed in, as a login's result says.
+//! [`Account`]: the result of a login, and [`SavedLogin`], the part with which the client signs in after a
+//! reconnection.
 
 use std::fmt;
 
@@ -6,7 +7,7 @@ use bolide_protocol::RawJson;
 use bolide_protocol::ejson::{self, CustomTypes, Date};
 use serde::Deserialize;
 
-/// Who is signed in.
+/// The user who is signed in.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Account {
     login: SavedLogin,
@@ -14,7 +15,7 @@ pub struct Account {
     expires: Option<Date>,
 }
 
-/// What the client needs to sign in again.
+/// What the client needs to sign in again after a reconnection.
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::client) struct SavedLogin {
     user: String,
@@ -40,25 +41,25 @@ impl Account {
         Ok(Self { login, kind: read.kind, expires: read.token_expires })
     }
 
-    /// The id of the user.
+    /// Returns the id of the user.
     #[must_use]
     pub fn user_id(&self) -> &str {
         &self.login.user
     }
 
-    /// The login token: a secret, good for [`Login::resume`](crate::client::Login::resume) until it expires.
+    /// Returns the login token, a secret that [`Login::resume`](crate::client::Login::resume) accepts until it expires.
     #[must_use]
     pub fn token(&self) -> &str {
         &self.login.token
     }
 
-    /// When the token expires, if the server says so.
+    /// Returns when the token expires, or `None` if the server does not tell.
     #[must_use]
     pub const fn token_expires(&self) -> Option<Date> {
         self.expires
     }
 
-    /// How the user signed in: `password`, `resume` and so on.
+    /// Returns how the user signed in, such as `password` or `resume`, or `None` if the server does not tell.
     #[must_use]
     pub fn kind(&self) -> Option<&str> {
         self.kind.as_deref()
@@ -74,7 +75,7 @@ impl SavedLogin {
         &self.user
     }
 
-    /// The parameters of the `login` that resumes it.
+    /// Returns the parameters of the `login` call that resumes it.
     pub(super) fn to_params(&self) -> RawJson {
         let params = serde_json::json!([{ "resume": self.token }]);
         RawJson::parse(&params.to_string()).unwrap_or_else(|_| RawJson::null())

@@ -1,4 +1,4 @@
-//! [`Subscriptions`]: what the client is subscribed to, and what it has left but the server has not confirmed.
+//! [`Subscriptions`]: the active subscriptions, and those that were ended but not confirmed by the server.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -6,21 +6,22 @@ use bolide_protocol::message::Subscribe;
 use bolide_protocol::{ClientMessage, DdpError, RawJson};
 use tokio::sync::watch;
 
-/// How a subscription stands.
+/// The status of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubscriptionStatus {
     /// The server has not answered yet.
     Pending,
-    /// The initial documents are here, and changes come.
+    /// The client has the initial documents and receives changes.
     Ready,
-    /// It has ended: the server refused or stopped it, or the client has.
+    /// The subscription has ended: the server rejected or stopped it, with this error if it failed, or the client ended
+    /// it.
     Stopped(Option<DdpError>),
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     active: BTreeMap<u64, Active>,
-    /// Left, and not confirmed. Within a session the `unsub` may have to be sent again.
+    /// Ended, and not confirmed. The `unsub` is sent again if the session is resumed.
     leaving: BTreeSet<u64>,
 }
 
@@ -28,11 +29,11 @@ pub(super) struct Subscriptions {
 struct Active {
     name: String,
     params: RawJson,
-    /// Whether it has been ready in some session.
+    /// Whether it was ready in any session.
     was_ready: bool,
-    /// Whether the server of this session may have heard of it.
+    /// Whether it was sent in this session.
     is_sent: bool,
-    /// Whether the server of this session has confirmed it.
+    /// Whether it is ready in this session.
     is_ready: bool,
     status: watch::Sender<SubscriptionStatus>,
 }
@@ -50,7 +51,7 @@ impl Subscriptions {
         receiver
     }
 
-    /// The `sub` of a subscription that is still wanted. From now on the server may have it.
+    /// Returns the `sub` frame, or `None` if the subscription was ended. From now on it counts as sent.
     pub(super) fn sub(&mut self, id: u64) -> Option<String> {
         let Active { name, params, is_sent, .. } = self.active.get_mut(&id)?;
         *is_sent = true;
@@ -58,7 +59,7 @@ impl Subscriptions {
         Some(ClientMessage::Sub(subscribe).to_frame())
     }
 
-    /// Leaves a subscription and says whether the server has to be told.
+    /// Ends a subscription and returns whether the server must be told.
     pub(super) fn leave(&mut self, id: u64) -> bool {
         let Some(active) = self.active.remove(&id) else { return false };
         active.status.send_replace(SubscriptionStatus::Stopped(None));
@@ -72,7 +73,7 @@ impl Subscriptions {
         let Some(active) = self.active.get_mut(&id) else { return };
         active.was_ready = true;
         active.is_ready = true;
-        // After a reconnection it is said again; those who wait are not woken for that.
+        // After a reconnection the server says so again; receivers are not notified of that.
         active.status.send_if_modified(|status| {
             let is_new = *status != SubscriptionStatus::Ready;
             *status = SubscriptionStatus::Ready;
@@ -87,7 +88,7 @@ impl Subscriptions {
         }
     }
 
-    /// Those to send when a connection opens: the server may not have heard of them.
+    /// Returns the subscriptions to send when a connection opens, since the server may not have them.
     pub(super) fn unconfirmed(&self) -> Vec<u64> {
         self.active.iter().filter(|(_, active)| !active.is_ready).map(|(id, _)| *id).collect()
     }
@@ -96,7 +97,7 @@ impl Subscriptions {
         self.leaving.iter().copied().collect()
     }
 
-    /// A new session knows nothing of them. Gives those that were ready before.
+    /// Handles that a new session has no subscriptions. Returns those that were ready before.
     pub(super) fn lose_session(&mut self) -> HashSet<u64> {
         self.leaving.clear();
         for active in self.active.values_mut() {

@@ -1,5 +1,6 @@
-//! The conversations of `protocol/conformance` read backwards: a scripted server says what a server has to say, and the
-//! client has to say what a client says there. What it then has must be what the conversation tells.
+//! The conformance cases played against the client: a scripted server sends the messages that a case expects of a
+//! server, and the client must send those that the case sends. At the end it must have the documents that the case
+//! describes.
 
 mod nonsense;
 mod peer;
@@ -13,8 +14,8 @@ use self::script::Script;
 use crate::conformance::book;
 use crate::conformance::memory::FreshValues;
 
-/// How many conversations of each chapter the client has to hold, at least. The others consist of what no client of ours
-/// ever sends: malformed messages, seeds, pings of its own choosing, upgrade requests, a second `connect`.
+/// The minimum number of cases of each chapter that the client must pass. The others contain what this client does not
+/// send: malformed messages, seeds, pings of its own choosing, upgrade requests, a second `connect`.
 const AT_LEAST: [(&str, usize); 23] = [
     ("accounts-login", 20),
     ("accounts-tokens", 12),
@@ -42,7 +43,7 @@ const AT_LEAST: [(&str, usize); 23] = [
 ];
 
 #[tokio::test]
-async fn the_client_keeps_its_side_of_the_conversations() {
+async fn the_client_passes_the_conformance_cases() {
     let fresh_values = FreshValues::new("backwards");
     let mut played: BTreeMap<String, usize> = BTreeMap::new();
     let mut problems = Vec::new();
@@ -58,6 +59,6 @@ async fn the_client_keeps_its_side_of_the_conversations() {
     assert!(problems.is_empty(), "{}", problems.join("\n\n"));
     for (chapter, at_least) in AT_LEAST {
         let count = played.get(chapter).copied().unwrap_or_default();
-        assert!(count >= at_least, "{chapter}: only {count} conversations of {at_least} were held");
+        assert!(count >= at_least, "{chapter}: only {count} of {at_least} cases were played");
     }
 }

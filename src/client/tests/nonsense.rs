@@ -1,4 +1,4 @@
-//! Whatever a server says, in whatever order, and whenever connections come and go: the client's rules hold.
+//! The client's rules hold whatever a server sends, in any order, and whenever connections are lost.
 
 use std::task::Waker;
 
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::client::options::{ClientLimits, Resend};
 use crate::client::state::{Outcome, Purpose, Request, State, SubscriptionStatus};
 
-/// Something that happens to a client.
+/// An event for a client.
 #[derive(Clone, Debug)]
 enum Event {
     Call(Resend),
@@ -23,7 +23,7 @@ enum Event {
     Connects(u8),
 }
 
-/// Ids that the client may have given, and others.
+/// Ids that the client may have assigned, and others.
 fn id() -> impl Strategy<Value = Value> {
     prop_oneof![8 => (0..12_u64).prop_map(|id| id.to_string().into()), 1 => Just(json!(null)), 1 => Just(json!(3))]
 }
@@ -62,7 +62,7 @@ fn message() -> impl Strategy<Value = String> {
                 "offendingMessage": {"id": id}, "session": "s",
             });
             let Value::Object(mut members) = message else { return String::new() };
-            // An answer is mostly good.
+            // Most results are not errors.
             if lists {
                 members.remove("error");
             }
@@ -93,7 +93,7 @@ fn call(state: &mut State, resend: Resend) -> Option<oneshot::Receiver<Outcome>>
 
 proptest! {
     #[test]
-    fn no_call_is_left_waiting_and_nothing_grows_without_bound(events in prop::collection::vec(event(), 0..120)) {
+    fn no_call_waits_for_ever_and_memory_stays_bounded(events in prop::collection::vec(event(), 0..120)) {
         let limits = ClientLimits { subscriptions: 8, documents: 5, ..ClientLimits::default() };
         let mut state = State::new(&limits);
         state.set_task(Waker::noop());
@@ -110,7 +110,7 @@ proptest! {
                 Event::Sends(frames) => for _ in 0..frames {
                     drop(state.next_frame());
                 },
-                // A server that is given up, or left for another connection, says no more.
+                // After a disconnection, this server sends nothing more.
                 Event::Hears(frame) => if state.receive(&frame).is_err() {
                     state.connection_lost();
                 },
@@ -121,7 +121,7 @@ proptest! {
         }
         state.end(None);
         for mut answer in answers {
-            // Nobody keeps the other end of a call that was forgotten.
+            // The other end of a forgotten call is dropped.
             prop_assert!(!matches!(answer.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
         }
         for status in subscriptions {
@@ -130,11 +130,11 @@ proptest! {
     }
 
     #[test]
-    fn a_flood_of_pings_is_not_answered_without_bound(pings in 17..200_usize) {
+    fn a_flood_of_pings_gets_a_bounded_number_of_answers(pings in 17..200_usize) {
         let mut state = State::new(&ClientLimits::default());
         let _resumed = state.connected("s".to_owned());
         for _ in 0..pings {
-            state.receive(r#"{"msg":"ping","id":"x"}"#).expect("nothing wrong");
+            state.receive(r#"{"msg":"ping","id":"x"}"#).expect("a valid message");
         }
         let pongs = std::iter::from_fn(|| state.next_frame()).count();
         prop_assert_eq!(pongs, 16);

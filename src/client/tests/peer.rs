@@ -1,4 +1,4 @@
-//! [`Peer`]: the server's end of one connection, which says and hears what a script tells it to.
+//! [`Peer`]: the server's end of one connection, which sends and receives what a script says.
 
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
@@ -25,7 +25,7 @@ impl Peer {
         self.0.send(Message::text(message.to_string())).await.map_err(|error| error.to_string())
     }
 
-    /// The next message of the client.
+    /// Waits for the next message of the client.
     pub(super) async fn hear(&mut self) -> Result<Value, String> {
         loop {
             let frame = timeout(SOON, self.0.next()).await.map_err(|_| "the client says nothing".to_owned())?;

@@ -1,4 +1,4 @@
-//! Plays a script with clients, and compares what they have in the end with what they were told.
+//! Plays a script with clients, and compares the documents that they have at the end with those that they were sent.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,13 +38,13 @@ pub(super) async fn play(script: &Script) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A client, the server that it talks with, and what it has been told.
+/// A client, its server, and what the server has sent.
 struct Connection {
     listener: TcpListener,
-    /// Nothing while the connection is cut.
+    /// `None` while the connection is cut.
     peer: Option<Peer>,
     client: Opening,
-    /// By the ids of the conversation.
+    /// By the ids of the case.
     calls: BTreeMap<String, Called>,
     subscriptions: BTreeMap<String, Subscribed>,
     /// By collection and id.
@@ -52,7 +52,7 @@ struct Connection {
 }
 
 enum Opening {
-    /// It waits for the `connected`.
+    /// The client waits for `connected`.
     Pending(JoinHandle<Client>),
     Open(Client),
 }
@@ -65,7 +65,7 @@ struct Called {
 
 struct Subscribed {
     clients_id: Value,
-    /// Nothing when the client has left it.
+    /// `None` if the client has ended it.
     subscription: Option<Subscription>,
     expected: SubscriptionStatus,
 }
@@ -111,7 +111,7 @@ impl Connection {
         }
     }
 
-    /// The client has to send this.
+    /// Checks that the client sends this.
     async fn hears(&mut self, message: &Value) -> Result<(), Problem> {
         let id = message["id"].as_str().unwrap_or_default().to_owned();
         let client = self.client().await?;
@@ -144,7 +144,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Hears a call or a subscription, and gives the id that the client has chosen.
+    /// Receives a call or a subscription, and returns the id that the client has chosen.
     async fn hears_with_id(&mut self, message: &Value, params: &Value) -> Result<Value, Problem> {
         let said = self.hears_no_pong().await?;
         let clients_id = said["id"].clone();
@@ -160,7 +160,7 @@ impl Connection {
         Ok(clients_id)
     }
 
-    /// A conversation that does not show pings leaves their answers out.
+    /// Skips the answers to pings: a case that does not show pings does not show these either.
     async fn hears_no_pong(&mut self) -> Result<Value, Problem> {
         loop {
             let said = self.peer()?.hear().await?;
@@ -187,7 +187,7 @@ impl Connection {
         self.peer()?.say(&said).await
     }
 
-    /// Keeps the answer to a call, and gives the client's id of it.
+    /// Stores the answer to a call, and returns the client's id of the call.
     fn call_of(&mut self, id: &Value, answer: &Value) -> Value {
         match self.calls.get_mut(text(id)) {
             Some(call) => {
@@ -233,7 +233,7 @@ impl Connection {
         }
     }
 
-    /// Once the client has taken in all that was said, it has what it was told.
+    /// Checks, after the client has handled all messages, that it has what it was sent.
     async fn ends(mut self) -> Result<(), Problem> {
         if self.peer.is_none() {
             return Ok(());

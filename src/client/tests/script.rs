@@ -1,4 +1,4 @@
-//! [`Script`]: a conversation as a server plays it. All that the server makes up is made up beforehand.
+//! [`Script`]: a case as a server plays it. The values that the server chooses are chosen in advance.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,11 +9,11 @@ use crate::conformance::memory::{FreshValues, Memory};
 use crate::conformance::placeholder::{Kind, Placeholder};
 use crate::conformance::{Action, Call, Case, Opening, Step};
 
-/// Who says what, in order.
+/// The messages of both sides, in order.
 pub(super) struct Script(pub(super) Vec<Line>);
 
 pub(super) struct Line {
-    /// The connection. Each has a client of its own.
+    /// The connection. Each connection has its own client.
     pub(super) on: String,
     pub(super) what: What,
 }
@@ -21,15 +21,15 @@ pub(super) struct Line {
 pub(super) enum What {
     /// The client opens a connection and a session, with this message.
     Connects(Value),
-    /// The client sends this; ids are those of the conversation.
+    /// The client sends this; the ids are those of the case.
     Hears(Value),
-    /// The server says this.
+    /// The server sends this.
     Says(Value),
     /// The server cuts the connection.
     Cuts,
 }
 
-/// Why a conversation has no client's side that ours could take.
+/// A case that this client cannot play.
 pub(super) struct NotForClients;
 
 impl From<String> for NotForClients {
@@ -52,16 +52,16 @@ struct Writer<'run> {
     lives: BTreeMap<String, Life>,
 }
 
-/// What a client knows of its connection.
+/// What a client knows about its connection.
 #[derive(Default)]
 struct Life {
     socket: Socket,
     session: Option<Value>,
-    /// How many messages it has received in its session, pings and pongs apart.
+    /// The number of messages that it has received in its session, without pings and pongs.
     received: u64,
     calls: BTreeSet<String>,
     subscriptions: BTreeSet<String>,
-    /// Left, and not confirmed.
+    /// Ended, and not confirmed.
     leaving: BTreeSet<String>,
     /// The pings that the client has not answered.
     pings: Vec<Value>,
@@ -107,7 +107,7 @@ impl Writer<'_> {
                 self.memory.set_round(Some(round));
                 self.write_all(steps)
             }),
-            // What no client of ours does, or what does not go over its connection.
+            // This client does not do it, or it does not go over its connection.
             _ => Err(NotForClients),
         }
     }
@@ -116,7 +116,7 @@ impl Writer<'_> {
         let life = self.lives.entry(on.to_owned()).or_default();
         match life.socket {
             Socket::Closed | Socket::Cut => life.socket = Socket::Open,
-            // A client does not open a second connection beside the first.
+            // A client does not open a second connection in addition to the first.
             Socket::Open | Socket::Asked | Socket::Connected => return Err(NotForClients),
         }
         Ok(())
@@ -124,7 +124,7 @@ impl Writer<'_> {
 
     fn cut(&mut self, on: &str) -> Result<(), NotForClients> {
         let life = self.lives.entry(on.to_owned()).or_default();
-        // What has no answer is sent again, which the conversation does not know.
+        // Calls without a result are sent again, which the case does not show.
         let is_idle = life.calls.is_empty() && life.subscriptions.is_empty() && life.leaving.is_empty();
         if life.socket != Socket::Connected || !is_idle {
             return Err(NotForClients);
@@ -193,7 +193,7 @@ impl Writer<'_> {
 }
 
 impl Life {
-    /// How a client of ours asks for a session.
+    /// Returns the message with which this client asks for a session.
     fn connect(&self) -> Value {
         let mut connect = json!({"msg": "connect", "version": "1", "support": ["1", "pre2", "pre1"]});
         if let Some(session) = &self.session {
@@ -203,7 +203,7 @@ impl Life {
         connect
     }
 
-    /// Whether a client of ours would send this now.
+    /// Returns whether this client would send this now.
     fn would_send(&mut self, message: &Value) -> bool {
         let keys: BTreeSet<&str> = message.as_object().into_iter().flat_map(Map::keys).map(String::as_str).collect();
         let id = message["id"].as_str().unwrap_or_default().to_owned();
@@ -251,7 +251,7 @@ impl Life {
     }
 }
 
-/// A message that is as expected.
+/// Makes up a message that is as expected.
 fn made_up(expected: &Value, memory: &mut Memory<'_>) -> Result<Value, String> {
     match expected {
         Value::String(text) => made_up_text(text, memory),
@@ -290,7 +290,7 @@ fn made_up_text(text: &str, memory: &mut Memory<'_>) -> Result<Value, String> {
     Ok(value)
 }
 
-/// Seventeen characters that never were before.
+/// Makes up an id: seventeen characters that were not used before.
 fn made_up_id(memory: &mut Memory<'_>) -> Value {
     let number = memory.next_call();
     format!("{number:x>17}").into()
