@@ -270,7 +270,7 @@ async fn a_person_is_asked_again_after_a_wrong_code() {
     let call = ["call", &server.url(), "transferFunds", r#"{"to":"bob"}"#, "--token", "a token"];
     let mut terminal = Terminal::start(user.bolide(&call));
     terminal.types("`transferFunds` asks for a code of your authenticator app", "000000\n").await;
-    terminal.types("That was not right.", "123456\n").await;
+    terminal.types("The code is wrong.", "123456\n").await;
     terminal.sees("bob").await;
     let (status, shown) = terminal.ends().await;
     assert!(status.success(), "{shown}");

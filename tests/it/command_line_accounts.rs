@@ -49,7 +49,7 @@ async fn bob_logs_in_with_his_app_and_is_challenged_before_a_transfer() {
 
     let mut terminal = Terminal::start(user.bolide(&["call", &url, "transferFunds", ORDER]));
     terminal.types("`transferFunds` asks for a code of your authenticator app", "000000\n").await;
-    terminal.types("That was not right.", &format!("{}\n", next_code(&clock))).await;
+    terminal.types("The code is wrong.", &format!("{}\n", next_code(&clock))).await;
     let (status, shown) = terminal.ends().await;
     assert!(status.success(), "{shown}");
     assert_eq!(receipt(&shown), json!({"to": "bob", "amount": 25, "argc": 1}));

@@ -1,4 +1,4 @@
-//! `bolide bench URL`: puts load on a DDP server and says how it bears it.
+//! `bolide bench URL`: puts load on a DDP server and reports its throughput and latencies.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use tokio::time::{Instant, sleep_until};
 use crate::output::{EXIT_CODES, Failure, print_line};
 use crate::progress::Progress;
 
-/// Latencies are kept with this number of significant decimal digits, that is, exact to 1 %.
+/// The number of significant decimal digits of latencies: they are exact to 1 %.
 const LATENCY_DIGITS: u8 = 2;
 
-/// An hour. A longer latency counts as one.
+/// One hour. A longer latency counts as one hour.
 const LONGEST_LATENCY_MICROS: u64 = 3_600_000_000;
 
 #[derive(Debug, clap::Args)]
@@ -25,30 +25,30 @@ pub(crate) struct Arguments {
     /// The server, such as `ws://localhost:3000/websocket`.
     url: Address,
 
-    /// How many connections.
+    /// Number of connections.
     #[arg(long, default_value_t = 8)]
     connections: usize,
 
-    /// How many calls each connection has under way at most.
+    /// Maximum number of calls of each connection that wait for a result.
     #[arg(long, default_value_t = 16)]
     window: usize,
 
-    /// How many calls per second all connections make together; as many as they can if this is not given. Latency then
-    /// counts from the moment at which a call was due.
+    /// Calls per second of all connections together; default: as many as possible. With a rate, latency is measured
+    /// from the time at which a call was due.
     #[arg(long)]
     rate: Option<u32>,
 
-    /// How many seconds.
+    /// Duration of the load in seconds.
     #[arg(long, default_value_t = 10)]
     duration: u64,
 
-    /// A call of the mix, with its parameters as JSON: 'add 1 2'. May be repeated; '3*add 1 2' is made three times as
-    /// often as others.
+    /// Method to call with its parameters as JSON: 'add 1 2'. Repeat it for a mix of calls; '3*add 1 2' is made three
+    /// times as often as the others.
     #[arg(long = "call", value_name = "CALL", default_value = "add 1 2", value_parser = read_call)]
     calls: Vec<MixedCall>,
 }
 
-/// A call that is made as often as its weight says.
+/// A call of the mix, and how often it is made in relation to the others.
 #[derive(Clone, Debug)]
 struct MixedCall {
     weight: usize,
@@ -59,7 +59,7 @@ struct MixedCall {
 fn read_call(text: &str) -> Result<MixedCall, String> {
     let (weight, call) = match text.split_once('*') {
         Some((weight, call)) if weight.bytes().all(|byte| byte.is_ascii_digit()) => {
-            (weight.parse().map_err(|_| format!("`{weight}` is no weight"))?, call)
+            (weight.parse().map_err(|_| format!("`{weight}` is not a valid weight"))?, call)
         }
         _ => (1, text),
     };
@@ -69,10 +69,10 @@ fn read_call(text: &str) -> Result<MixedCall, String> {
     Ok(MixedCall { weight, method: method.to_owned(), params })
 }
 
-/// What has been measured so far.
+/// The measurements of one or more workers.
 #[derive(Debug)]
 struct Measured {
-    /// The latencies of calls that went well, in microseconds.
+    /// The latencies of successful calls, in microseconds.
     latencies: Histogram<u64>,
     errors: u64,
     first_error: Option<CallError>,
@@ -95,11 +95,11 @@ impl Measured {
     }
 }
 
-/// What all workers share.
+/// The load that all workers make.
 struct Plan {
     mix: Vec<MixedCall>,
     end: Instant,
-    /// How long between two calls of one worker.
+    /// The time between two calls of a worker, or `None` to make the next call at once.
     pace: Option<Duration>,
 }
 
@@ -107,7 +107,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let mix: Vec<MixedCall> =
         arguments.calls.iter().flat_map(|call| std::iter::repeat_n(call.clone(), call.weight)).collect();
     if mix.is_empty() || arguments.connections == 0 || arguments.window == 0 {
-        return Err(Failure::Usage("there must be a connection, a window and a call".to_owned()));
+        return Err(Failure::Usage("--connections, --window and the weight of a --call must be at least 1".to_owned()));
     }
     let progress = Progress::of(format!("opening {} connections to {}", arguments.connections, arguments.url));
     let mut clients = Vec::with_capacity(arguments.connections);
@@ -133,7 +133,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
     }
     while let Some(worker) = working.join_next().await {
-        // A worker that panicked has said so on standard error.
+        // A panic was already printed to standard error.
         let Ok(by_worker) = worker else { continue };
         measured.add(by_worker);
     }
@@ -142,12 +142,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     report(measured, took)
 }
 
-/// Makes one call after the other.
+/// Makes one call after another until the end of the load.
 async fn work(client: Client, plan: Arc<Plan>, place: usize, workers: u32, mut measured: Measured) -> Measured {
     let mut next = first_of_the_mix(&plan.mix);
     let mut due = Instant::now();
     if let Some(pace) = plan.pace {
-        // Workers begin one after the other, so that calls are spread evenly.
+        // Workers start one after another, so that calls are evenly spread.
         due += pace.mul_f64(f64::from(u32::try_from(place).unwrap_or_default()) / f64::from(workers));
     }
     while due < plan.end {
@@ -172,7 +172,7 @@ async fn work(client: Client, plan: Arc<Plan>, place: usize, workers: u32, mut m
     measured
 }
 
-/// Every worker begins elsewhere in the mix.
+/// Returns a random place in the mix, so that workers start with different calls.
 fn first_of_the_mix(mix: &[MixedCall]) -> usize {
     let mut bytes = [0; 4];
     SystemChance.fill(&mut bytes);

@@ -10,10 +10,10 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     server: ServerArguments,
 
-    /// The method.
+    /// Name of the method.
     method: String,
 
-    /// The parameters, each as JSON or EJSON: 5, '"text"', '{"$date":0}'.
+    /// Parameters, each as JSON or EJSON: 5, '"text"', '{"$date":0}'.
     params: Vec<String>,
 
     #[command(flatten)]

@@ -1,5 +1,5 @@
-//! `bolide conformance URL`: plays the conversations and prints a table by chapter. It exits with 1 if any of them
-//! failed, and with 2 if they could not be played.
+//! `bolide conformance URL`: runs the conformance cases and prints a table by chapter. The exit code is 1 if a case
+//! failed, and 2 if the cases could not be run.
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -15,33 +15,33 @@ pub(crate) struct Arguments {
     /// The server, such as `ws://localhost:3000/websocket`, or `ws://localhost:3000/sockjs` for SockJS.
     url: String,
 
-    /// Plays only this chapter; may be repeated.
+    /// Runs only this chapter; may be repeated.
     #[arg(long)]
     chapter: Vec<String>,
 
-    /// Plays only the cases with this in their name; may be repeated.
+    /// Runs only cases whose name contains this; may be repeated.
     #[arg(long = "case")]
     name: Vec<String>,
 
-    /// Whose promises to hold the server against: `ddp` is what every server must keep, `meteor` is Meteor's choice
-    /// where DDP leaves one and its accounts, `rocketchat` the second factor and REST, `bolide` has our own rules as well.
+    /// Which cases to run: `ddp` has those for every server, `meteor` adds Meteor's choices where DDP allows several
+    /// and its accounts, `rocketchat` adds the second factor and REST, and `bolide` adds Bolide's own rules.
     #[arg(long, default_value_t = Level::Ddp)]
     level: Level,
 
-    /// Plays also the cases that take longer than a few seconds.
+    /// Also runs cases that take longer than a few seconds.
     #[arg(long)]
     slow: bool,
 
-    /// How long to wait for an expected message, in milliseconds.
+    /// Timeout for an expected message, in milliseconds.
     #[arg(long, default_value_t = 5000)]
     patience_ms: u64,
 
-    /// Takes the server's mail at this address, such as `127.0.0.1:2525`, for the cases that read mail. The server must
-    /// have been told to send it there: `--smtp smtp://127.0.0.1:2525`.
+    /// Receives the server's mail at this address, such as `127.0.0.1:2525`, for the cases that read mail. Configure
+    /// the server to send its mail there, such as with `MAIL_URL=smtp://127.0.0.1:2525`.
     #[arg(long, value_name = "ADDRESS")]
     smtp: Option<SocketAddr>,
 
-    /// Plays the cases in this directory instead of those in the program.
+    /// Runs the cases in this directory instead of the built-in ones.
     #[arg(long)]
     cases: Option<PathBuf>,
 }
@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Ok(report) if report.is_success() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),
         Err(error) => {
-            // Standard error may be closed; the exit code says it as well.
+            // Standard error may be closed; the exit code tells as well.
             let _closed = writeln!(io::stderr(), "bolide: {error}");
             ExitCode::from(2)
         }
@@ -88,7 +88,9 @@ async fn options(arguments: &Arguments) -> Result<Options, String> {
     }
     if let Some(address) = arguments.smtp {
         let opened = Mailbox::open(address).await;
-        options = options.mailbox(opened.map_err(|error| format!("cannot take mail at {address}: {error}"))?);
+        options = options.mailbox(opened.map_err(|error| {
+            format!("cannot receive mail at {address}: {error}; choose another address with --smtp")
+        })?);
     }
     Ok(options)
 }

@@ -1,5 +1,5 @@
-//! The environment of an operator's command: a variable `BOLIDE_…` that nobody reads is a mistake, such as a letter too
-//! many, and the default would count in silence.
+//! Checks the environment of an operator's command: an unknown variable `BOLIDE_…` is an error, since with a misspelled
+//! name the default would be used silently.
 
 use std::collections::BTreeSet;
 
@@ -7,16 +7,16 @@ use clap::Command;
 
 const PREFIX: &str = "BOLIDE_";
 
-/// What the tests of this repository tell each other; it changes nothing here.
+/// Variables of this repository's tests, which the program ignores.
 const OF_TESTS: [&str; 2] = ["BOLIDE_CONFORMANCE_SERVER", "BOLIDE_QUICKSTART"];
 
-/// Refuses variables that begin like ours and belong to no flag and no setting.
+/// Returns an error if a variable begins with the prefix and does not belong to a flag or a setting.
 pub(crate) fn check(command: &Command) -> Result<(), String> {
     let known = known(command);
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     match names.filter(|name| !is_known(name, &known)).min() {
         Some(unknown) => Err(format!(
-            "the environment variable {unknown} is unknown; there are {}, and {}ID for each setting",
+            "the environment variable {unknown} is unknown; the known ones are {}, and {}ID for each setting",
             known.into_iter().collect::<Vec<_>>().join(", "),
             bolide::settings::ENVIRONMENT_PREFIX
         )),
@@ -25,12 +25,12 @@ pub(crate) fn check(command: &Command) -> Result<(), String> {
 }
 
 fn is_known(name: &str, known: &BTreeSet<String>) -> bool {
-    // Whether there is such a setting is asked where settings are read.
+    // Whether the setting exists is checked where settings are read.
     let is_setting = name.starts_with(bolide::settings::ENVIRONMENT_PREFIX);
     !name.starts_with(PREFIX) || is_setting || known.contains(name) || OF_TESTS.contains(&name)
 }
 
-/// The variables of all flags, whatever the command.
+/// Returns the variables of all flags of all commands.
 fn known(command: &Command) -> BTreeSet<String> {
     let own = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned));
     let own: BTreeSet<String> = own.filter(|name| name.starts_with(PREFIX)).collect();

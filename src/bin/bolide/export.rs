@@ -1,15 +1,15 @@
-//! [`ExportFile`]: the documents of a file that `mongoexport` has written, one after another, however large the file is:
-//! one a line, or as one JSON array.
+//! [`ExportFile`]: reads the documents of a file that `mongoexport` has written, one at a time, however large the file
+//! is. The file has a document per line, or is a JSON array.
 
 use std::io::{self, BufRead};
 
-/// `MongoDB` keeps no document of more than 16 MiB; as extended JSON it is a few times as long.
+/// The maximum size of a document, in bytes. `MongoDB` limits documents to 16 MiB; extended JSON is a few times longer.
 const LONGEST: usize = 64 << 20;
 
-/// One document as text, or why it cannot be had. What comes after it may be fine.
+/// One document as text, or why it cannot be read. Documents after it may be readable.
 pub(crate) type ExportedDocument = Result<String, String>;
 
-/// The documents of a file, with the numbers of the lines on which they begin.
+/// The documents of a file, with the line numbers at which they begin.
 pub(crate) struct ExportFile<Input> {
     input: Input,
     form: Form,
@@ -18,7 +18,7 @@ pub(crate) struct ExportFile<Input> {
 
 #[derive(Clone, Copy)]
 enum Form {
-    /// Nothing was read yet.
+    /// The file was not read yet.
     Unknown,
     Lines,
     Array,
@@ -29,10 +29,10 @@ impl<Input: BufRead> ExportFile<Input> {
         Self { input, form: Form::Unknown, line: 1 }
     }
 
-    /// The next document; nothing at the end.
+    /// Reads the next document. Returns `None` at the end of the file.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub(crate) fn next(&mut self) -> io::Result<Option<(u64, ExportedDocument)>> {
         if matches!(self.form, Form::Unknown) {
             self.skip(|byte| byte.is_ascii_whitespace())?;
@@ -58,7 +58,7 @@ impl<Input: BufRead> ExportFile<Input> {
         Ok(text.is_there().then(|| (line, text.finish())))
     }
 
-    /// Cuts out what stands between two commas, or a comma and the end, outside of all braces and texts.
+    /// Cuts out the text up to the next comma, or the end of the array, that is not within braces or strings.
     fn next_element(&mut self) -> io::Result<Option<(u64, ExportedDocument)>> {
         self.skip(|byte| byte.is_ascii_whitespace() || byte == b',')?;
         let line = self.line;
@@ -100,7 +100,7 @@ impl<Input: BufRead> ExportFile<Input> {
     }
 }
 
-/// The text of one document, of which no more is kept than may be.
+/// The text of one document, up to the maximum size.
 #[derive(Default)]
 struct Text {
     bytes: Vec<u8>,
@@ -122,9 +122,9 @@ impl Text {
 
     fn finish(self) -> ExportedDocument {
         if self.is_too_long {
-            return Err(format!("it is longer than {LONGEST} bytes"));
+            return Err(format!("the document is longer than {LONGEST} bytes"));
         }
-        String::from_utf8(self.bytes).map_err(|_| "it is no UTF-8".to_owned())
+        String::from_utf8(self.bytes).map_err(|_| "the document is not UTF-8".to_owned())
     }
 }
 
@@ -142,33 +142,33 @@ mod tests {
     }
 
     #[test]
-    fn a_document_a_line_is_read_line_by_line_and_a_broken_one_takes_no_other_along() {
+    fn lines_are_read_one_by_one_and_a_malformed_one_does_not_affect_others() {
         let file = "{\"a\":1}\r\n\n{\"a\":\n  {\"a\":3}";
         assert_eq!(read(file), [found(1, "{\"a\":1}\r"), found(3, "{\"a\":"), found(4, "{\"a\":3}")]);
     }
 
     #[test]
-    fn an_array_is_cut_where_its_elements_end() {
+    fn an_array_is_split_at_the_ends_of_its_elements() {
         let file = "\n[ {\"a\":[1,{\"b\":\"],}\\\"\"}]},\n{\"a\":\n2} , 5 ]\n";
         assert_eq!(read(file), [found(2, "{\"a\":[1,{\"b\":\"],}\\\"\"}]}"), found(3, "{\"a\":\n2} "), found(4, "5 ")]);
     }
 
     #[test]
-    fn an_empty_file_or_array_has_none() {
+    fn an_empty_file_or_array_has_no_documents() {
         for file in ["", "  \n", "[]", " [ ] "] {
             assert_eq!(read(file), [], "{file:?}");
         }
     }
 
     #[test]
-    fn what_is_no_text_is_reported() {
+    fn invalid_utf_8_is_reported() {
         let mut documents = ExportFile::new(&b"\xff\xfe\n{}"[..]);
         assert!(documents.next().unwrap().unwrap().1.is_err());
         assert_eq!(documents.next().unwrap(), Some(found(2, "{}")));
     }
 
     #[test]
-    fn too_long_a_line_is_reported_and_the_next_is_read() {
+    fn a_line_that_is_too_long_is_reported_and_the_next_is_read() {
         let file = format!("{}\n{{}}", "x".repeat(LONGEST + 1));
         let all = read(&file);
         assert!(all[0].1.is_err());

@@ -1,4 +1,4 @@
-//! `bolide user import`: takes the users of a Meteor or Rocket.Chat server over.
+//! `bolide user import`: imports the users of a Meteor or Rocket.Chat server.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write as _};
@@ -9,7 +9,7 @@ use bolide::accounts::{AccountsHandle, ImportError, Imported};
 use super::export::ExportFile;
 use super::serve::Outcome;
 
-/// How many documents came to what.
+/// The number of documents with each outcome.
 #[derive(Default)]
 struct Counts {
     added: u64,
@@ -17,7 +17,7 @@ struct Counts {
     refused: u64,
 }
 
-/// Imports a file; `-` is standard input. What cannot be taken over is reported, and the others go in.
+/// Imports a file; `-` is standard input. Documents that cannot be imported are reported, and the others are imported.
 pub(crate) async fn run(file: &Path, accounts: &AccountsHandle) -> Outcome {
     let failed = |error: io::Error| format!("the file {} cannot be read: {error}", file.display());
     let input: Box<dyn BufRead> = match file.to_str() {
@@ -37,7 +37,7 @@ pub(crate) async fn run(file: &Path, accounts: &AccountsHandle) -> Outcome {
         match outcome {
             Ok(Imported::Added) => counts.added += 1,
             Ok(Imported::AlreadyThere) => counts.already_there += 1,
-            // It would fail for all that come after.
+            // All further documents would fail as well.
             Err(ImportError::Store(error)) => return Err(format!("line {line}: {error}").into()),
             Err(error) => counts.refuse(line, &error.to_string())?,
         }
@@ -53,7 +53,7 @@ impl Counts {
 
     fn report(&self) -> Outcome {
         let Self { added, already_there, refused } = self;
-        writeln!(io::stdout(), "{added} imported, {already_there} already there, {refused} refused")?;
+        writeln!(io::stdout(), "{added} imported, {already_there} already exist, {refused} rejected")?;
         if *refused > 0 {
             return Err(format!("{refused} users were not imported; correct them and import the file again").into());
         }

@@ -1,4 +1,4 @@
-//! `bolide key`: the keys that seal secrets, of a server that is stopped.
+//! `bolide key`: changes the keys that encrypt secrets, while the server is stopped.
 
 use std::io::Write as _;
 
@@ -9,20 +9,20 @@ use bolide::chance::SystemChance;
 use super::data::DataArguments;
 use super::serve::Outcome;
 
-/// Older keys stay, after the current one: backup codes and links that were hashed with them go on to count.
+/// Older keys are kept after the current one: backup codes and links that were hashed with them remain valid.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Puts a new key in front of the key file, and seals all secrets anew with it.
+    /// Adds a new key at the front of the key file and encrypts all secrets with it.
     Rotate {
         #[command(flatten)]
         data: DataArguments,
     },
-    /// Prints the keys with a new one in front, for `BOLIDE_KEYS`; it changes nothing.
+    /// Prints the keys with a new one in front, as a value for `BOLIDE_KEYS`, without changing anything.
     Next {
         #[command(flatten)]
         data: DataArguments,
     },
-    /// Seals all secrets anew with the first key of `BOLIDE_KEYS`, or of the key file.
+    /// Encrypts all secrets with the first key of `BOLIDE_KEYS` or of the key file.
     Reseal {
         #[command(flatten)]
         data: DataArguments,
@@ -40,8 +40,8 @@ pub(crate) async fn run(command: Command) -> Outcome {
     }
 }
 
-/// The store is opened first, so that no server runs that knows the old keys only. The file is written before anything is
-/// sealed with the new key: wherever this stops, all that was sealed can be opened.
+/// The store is opened first, so that no server with only the old keys is running. The file is written before any
+/// secret is encrypted with the new key: wherever this stops, all secrets can be decrypted.
 async fn rotate(data: &DataArguments) -> Outcome {
     let store = data.store().await?;
     let Some(file) = data.key_file() else {
@@ -59,6 +59,6 @@ async fn reseal(accounts: Accounts) -> Outcome {
     let app = App::builder().accounts(accounts).build()?;
     let accounts = app.accounts().ok_or("the app has no accounts")?;
     let count = accounts.reseal_secrets().await.map_err(|error| error.to_string())?;
-    writeln!(std::io::stdout(), "sealed {count} secrets anew")?;
+    writeln!(std::io::stdout(), "encrypted {count} secrets with the first key")?;
     Ok(())
 }

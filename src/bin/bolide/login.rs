@@ -16,11 +16,11 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     server: ServerArguments,
 
-    /// The user name, or the e-mail address.
+    /// Username or email address.
     #[arg(long)]
     user: String,
 
-    /// Reads the password from the first line of standard input, instead of asking for it.
+    /// Reads the password from the first line of standard input instead of prompting for it.
     #[arg(long)]
     password_stdin: bool,
 
@@ -75,7 +75,7 @@ pub(crate) async fn run_logout(arguments: LogoutArguments) -> Result<(), Failure
             Ok(())
         })
         .await;
-    // A token that the server does not take any more is of no use here, either.
+    // A token that the server does not accept any more is useless here as well.
     if !matches!(&outcome, Err(failure) if !failure.is_answer()) {
         tokens::forget(&server.url).map_err(|error| Failure::Usage(error.to_string()))?;
     }
@@ -87,7 +87,7 @@ fn read_password() -> Result<String, Failure> {
     let read = std::io::stdin().lock().read_line(&mut line);
     match (read, line.trim_end_matches(['\r', '\n'])) {
         (Ok(_), password) if !password.is_empty() => Ok(password.to_owned()),
-        _ => Err(Failure::Usage("there is no password on standard input".to_owned())),
+        _ => Err(Failure::Usage("the password is missing on standard input".to_owned())),
     }
 }
 
@@ -95,6 +95,8 @@ async fn ask_for_password(user: &str) -> Result<String, Failure> {
     match ask(format!("Password of {user}: "), Typing::Hidden).await {
         Ok(Some(password)) => Ok(password),
         Ok(None) => Err(Failure::Interrupted),
-        Err(_) => Err(Failure::Usage("there is no terminal to ask for the password; use --password-stdin".to_owned())),
+        Err(_) => {
+            Err(Failure::Usage("there is no terminal to prompt for the password; use --password-stdin".to_owned()))
+        }
     }
 }

@@ -37,28 +37,28 @@ struct Arguments {
 enum Command {
     /// Serves accounts, settings and REST on an embedded database.
     Serve(serve::Arguments),
-    /// Lists and changes the users of a server that is stopped.
+    /// Lists and changes users, while the server is stopped.
     #[command(subcommand)]
     User(user::Command),
-    /// Makes login tokens for a server that is stopped.
+    /// Issues login tokens, while the server is stopped.
     #[command(subcommand)]
     Token(token::Command),
-    /// Changes the keys that seal secrets, of a server that is stopped.
+    /// Changes the keys that encrypt secrets, while the server is stopped.
     #[command(subcommand)]
     Key(key::Command),
-    /// Lists the methods and endpoints of `bolide serve`, each with its two-factor policy.
+    /// Lists the methods and endpoints of `bolide serve` with their two-factor policies.
     Methods(methods::Arguments),
     /// Calls a method of any DDP server and prints its result.
     Call(call::Arguments),
-    /// Follows a publication of any DDP server: a table on a terminal, else one JSON object per line.
+    /// Subscribes to a publication of any DDP server; prints a table on a terminal, otherwise a JSON object per line.
     Subscribe(subscribe::Arguments),
-    /// Signs in and keeps the token, which later commands to the same address use.
+    /// Signs in and stores the token, which later commands with the same URL use.
     Login(login::Arguments),
-    /// Signs out, on the server as well, and forgets the token.
+    /// Signs out and deletes the token, here and on the server.
     Logout(login::LogoutArguments),
-    /// Puts load on any DDP server and says how many calls it bears, and how long they take.
+    /// Puts load on any DDP server and reports its calls per second and latencies.
     Bench(bench::Arguments),
-    /// Holds any DDP server against the conversations in protocol/conformance.
+    /// Runs the conformance cases against any DDP server.
     Conformance(conformance::Arguments),
 }
 
@@ -79,7 +79,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Runs a command of an operator, unless the environment says what nobody reads.
+/// Runs an operator's command, unless the environment has an unknown variable.
 async fn checked(command: impl Future<Output = serve::Outcome>) -> serve::Outcome {
     environment::check(&Arguments::command())?;
     command.await

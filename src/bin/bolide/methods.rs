@@ -1,4 +1,4 @@
-//! `bolide methods`: every method and endpoint that `bolide serve` has, each with its two-factor policy.
+//! `bolide methods`: lists the methods and endpoints of `bolide serve` with their two-factor policies.
 
 use std::io::Write as _;
 
@@ -12,7 +12,7 @@ use super::serve::Outcome;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Only those that may ask for a second factor
+    /// Lists only those that can ask for a second factor
     #[arg(long)]
     gated: bool,
 }

@@ -1,4 +1,4 @@
-//! What the commands print, and the exit codes by which scripts tell how they ended.
+//! What commands print, and the exit codes that tell scripts how they ended.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -9,23 +9,23 @@ use bolide::protocol::{DdpError, Ejson};
 
 use crate::terminal;
 
-/// What `--help` says of exit codes.
+/// The text of `--help` about exit codes.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
-  0    it went well
-  1    the server answered with an error
+  0    success
+  1    the server returned an error
   2    the command line is wrong
   3    the server cannot be reached, or the connection was lost
-  4    the second factor was not shown: cancelled, or too many wrong codes
-  5    it took longer than --timeout
+  4    the second factor was cancelled, or there were too many wrong codes
+  5    the command took longer than --timeout
   130  interrupted";
 
-/// Why a command did not go well.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
     Usage(String),
     Call(CallError),
-    /// Calls of a load failed, the first of them with this.
+    /// Calls of `bolide bench` failed, the first of them with this error.
     Load(String),
     Timeout,
     Interrupted,
@@ -63,7 +63,7 @@ impl Failure {
         }
     }
 
-    /// Whether the server has answered.
+    /// Returns whether it is an error that the server returned.
     pub(crate) const fn is_answer(&self) -> bool {
         matches!(self, Self::Call(CallError::Server(_)))
     }
@@ -73,8 +73,8 @@ impl Failure {
             Self::Usage(message) => message.clone(),
             Self::Call(CallError::Closed(Some(reason))) => reason.to_string(),
             Self::Call(error) => error.to_string(),
-            Self::Load(error) => format!("calls failed, the first one with: {error}"),
-            Self::Timeout => "it took too long".to_owned(),
+            Self::Load(error) => format!("calls failed; the first error: {error}"),
+            Self::Timeout => "timeout; --timeout changes it".to_owned(),
             Self::Interrupted => "interrupted".to_owned(),
         }
     }
@@ -84,7 +84,7 @@ fn is_second_factor(error: &DdpError) -> bool {
     matches!(error.error.to_string().as_str(), "totp-required" | "totp-invalid" | "totp-max-attempts")
 }
 
-/// Runs a command until it ends or the user interrupts it, and says on standard error why it failed.
+/// Runs a command until it ends or the user interrupts it. If it fails, prints why to standard error and exits.
 pub(crate) async fn finish(command: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     let outcome = tokio::select! {
         outcome = command => outcome,
@@ -93,31 +93,31 @@ pub(crate) async fn finish(command: impl Future<Output = Result<(), Failure>>) -
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
     terminal::leave_as_it_was();
     complain(&failure);
-    // A thread may still wait for a key; the program does not wait for it.
+    // A thread may still wait for input; exiting does not wait for it.
     std::process::exit(failure.exit_code().into())
 }
 
 fn complain(failure: &Failure) {
     let mut errors = io::stderr().lock();
     let name = painted(errors.is_terminal(), Paint::Red, "bolide");
-    // Standard error may be closed; the exit code says it as well.
+    // Standard error may be closed; the exit code tells as well.
     let _closed = writeln!(errors, "{name}: {}", harmless(&failure.message()));
     if let Failure::Call(CallError::Server(DdpError { details: Some(details), .. })) = failure {
         let _closed = writeln!(errors, "  details: {}", harmless(details.get()));
     }
 }
 
-/// A server's text as a terminal may show it: nothing in it moves the cursor or changes how the terminal behaves.
+/// Replaces control characters of a server's text, which could move the cursor or change the terminal's behaviour.
 pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|shown| if shown.is_control() { '\u{fffd}' } else { shown }).collect()
 }
 
-/// Prints a line. A reader that has gone away is no failure of ours.
+/// Prints a line. A closed standard output is not an error.
 pub(crate) fn print_line(line: &str) {
     let _closed = writeln!(io::stdout().lock(), "{line}");
 }
 
-/// EJSON for people on a terminal, and in one line for programs.
+/// Formats EJSON for standard output: indented and coloured on a terminal, otherwise as one line.
 pub(crate) fn for_reader(json: &str) -> String {
     let is_terminal = io::stdout().is_terminal();
     let indent = if is_terminal { Indent::Spaces(2) } else { Indent::None };
@@ -153,7 +153,7 @@ pub(crate) fn painted(on_terminal: bool, paint: Paint, text: &str) -> String {
     format!("\x1b[{code}m{text}\x1b[0m")
 }
 
-/// Colours the texts, names and other values of JSON.
+/// Colours the names, strings and other values of JSON.
 fn paint_json(json: &str) -> String {
     let mut painted_json = String::with_capacity(json.len() * 2);
     let mut rest = json;
@@ -180,7 +180,7 @@ fn paint_json(json: &str) -> String {
     painted_json
 }
 
-/// Where a JSON string that `text` begins with ends.
+/// Returns the index at which the JSON string at the beginning of `text` ends.
 fn end_of_string(text: &str) -> usize {
     let mut is_escaped = false;
     for (index, byte) in text.bytes().enumerate().skip(1) {

@@ -1,18 +1,18 @@
-//! [`Progress`]: on a terminal, what a command waits for.
+//! [`Progress`]: shows on a terminal what a command waits for.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinHandle;
 
-/// The time before anything is shown: most calls are quicker.
+/// The delay before the progress is shown: most calls are faster.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How often the shown time is updated.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Shows on standard error, if it is a terminal, what the command waits for and for how long. It is removed from the
-/// terminal when it is dropped.
+/// Shows on standard error, if that is a terminal, what the command waits for and for how long. Dropping it removes it
+/// from the terminal.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -31,7 +31,7 @@ impl Progress {
         Self { bar, start }
     }
 
-    /// Returns what hides it while something else is shown on the terminal.
+    /// Returns a curtain, which hides the progress while something else is shown on the terminal.
     pub(crate) fn curtain(&self) -> Curtain {
         Curtain(self.bar.clone())
     }
@@ -50,7 +50,7 @@ pub(crate) struct Curtain(ProgressBar);
 impl Curtain {
     /// Removes the progress from the terminal.
     pub(crate) fn close(&self) {
-        // A bar that is finished is not drawn, even if its patience ends meanwhile.
+        // A finished bar is not drawn, even if its delay ends now.
         self.0.finish_and_clear();
     }
 

@@ -1,4 +1,4 @@
-//! [`CodeSource`]: where codes of the second factor come from.
+//! [`CodeSource`]: where second-factor codes come from.
 
 use std::io::{self, Write as _};
 use std::process::Stdio;
@@ -12,22 +12,22 @@ use tokio::time::{Instant, sleep};
 use crate::output::harmless;
 use crate::terminal::{Typing, ask};
 
-/// How long a command may go on printing a code that was refused: longer than an authenticator app shows one.
+/// How long to run a command again that prints a rejected code: longer than an authenticator app shows one.
 const FRESH_CODE_PATIENCE: Duration = Duration::from_mins(1);
 const FRESH_CODE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Where the code that a challenge asks for comes from.
 #[derive(Clone, Debug)]
 pub(crate) enum CodeSource {
-    /// One code, for the first challenge; after that there is none.
+    /// One code, for the first challenge only.
     Given(Arc<Mutex<Option<String>>>),
-    /// A command that prints a code whenever one is asked for.
+    /// A command that is run for each challenge and prints a code.
     Command(CodeCommand),
-    /// The person at the terminal.
+    /// A prompt on the terminal.
     Terminal,
 }
 
-/// A command that prints codes, and the one that it printed last: a code is never shown twice.
+/// A command that prints codes, and the last code that it printed: a code is not used twice.
 #[derive(Clone, Debug)]
 pub(crate) struct CodeCommand {
     command: String,
@@ -43,7 +43,7 @@ impl CodeSource {
         Self::Command(CodeCommand { command: command.to_owned(), last: Arc::default() })
     }
 
-    /// The code for a challenge; nothing cancels.
+    /// Returns the code for a challenge, or `None` to cancel.
     pub(crate) async fn answer(self, challenge: Challenge) -> Option<String> {
         match self {
             Self::Given(code) => code.lock().take(),
@@ -60,13 +60,13 @@ impl CodeSource {
 }
 
 fn no_terminal() -> Option<String> {
-    // Standard error may be closed; the exit code says it as well.
-    let _closed = writeln!(io::stderr(), "there is no terminal to ask for the code; use --code or --code-command");
+    // Standard error may be closed; the exit code tells as well.
+    let _closed = writeln!(io::stderr(), "there is no terminal to prompt for the code; use --code or --code-command");
     None
 }
 
 impl CodeCommand {
-    /// A code that was not shown before. An authenticator's next one may take half a minute.
+    /// Returns a code that was not used before. The next code of an authenticator may take half a minute.
     async fn fresh_code(&self, method: TwoFactorMethod) -> Option<String> {
         let give_up = Instant::now() + FRESH_CODE_PATIENCE;
         loop {
@@ -82,7 +82,7 @@ impl CodeCommand {
         }
     }
 
-    /// What the command prints, if it goes well.
+    /// Returns what the command prints, or `None` if it fails or prints nothing.
     async fn run(&self) -> Option<String> {
         let (shell, argument) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
         let mut process = std::process::Command::new(shell);
@@ -104,6 +104,6 @@ fn question(challenge: &Challenge) -> String {
         TwoFactorMethod::Email => format!("for the code{whose}"),
         TwoFactorMethod::Password => "for your password".to_owned(),
     };
-    let wrong = if challenge.is_repeated() { "That was not right. " } else { "" };
+    let wrong = if challenge.is_repeated() { "The code is wrong. " } else { "" };
     format!("{wrong}{what} {how} (empty to cancel): ")
 }

@@ -1,4 +1,4 @@
-//! `bolide serve`: accounts, settings and REST on an embedded database, with no configuration at all.
+//! `bolide serve`: serves accounts, settings and REST on an embedded database, without any configuration.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
@@ -16,44 +16,44 @@ use tracing_subscriber::EnvFilter;
 
 use super::data::DataArguments;
 
-/// How a command ends: well, or with a sentence.
+/// The outcome of a command; an error is printed as a sentence.
 pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The address to listen on
+    /// Address to listen on
     #[arg(long, env = "BOLIDE_LISTEN", default_value = "127.0.0.1:3000")]
     listen: String,
 
     #[command(flatten)]
     data: DataArguments,
 
-    /// Where users reach this server; links in mails begin so. Without it: the address that it listens on
+    /// Public URL of this server, with which links in mails begin; default: the address that it listens on
     #[arg(long, env = "BOLIDE_ROOT_URL")]
     root_url: Option<String>,
 
-    /// How the site is called in mails and in authenticator apps
+    /// Name of the site in mails and in authenticator apps
     #[arg(long, env = "BOLIDE_SITE_NAME", default_value = "Bolide")]
     site_name: String,
 
-    /// The mail server, as smtp://[USER:PASSWORD@]HOST[:PORT]
+    /// URL of the mail server: smtp://[USER:PASSWORD@]HOST[:PORT]
     #[arg(long, env = "MAIL_URL", hide_env_values = true)]
     mail_url: Option<String>,
 
-    /// A directory that mails are put into as files, without a mail server
+    /// Directory in which mails are stored as files, instead of a mail server
     #[arg(long, env = "BOLIDE_MAIL_DIR")]
     mail_dir: Option<std::path::PathBuf>,
 
-    /// The sender of mails
+    /// Sender of mails
     #[arg(long, env = "MAIL_FROM", default_value = "Bolide <no-reply@localhost>")]
     mail_from: String,
 
-    /// Through how many proxies clients come, as Meteor counts them
+    /// Number of proxies in front of this server, as Meteor counts them
     #[arg(long, env = "HTTP_FORWARDED_COUNT", default_value_t = 0)]
     forwarded_count: usize,
 
-    /// A proxy that is believed when it says for whom it forwards, as an address or a network such as 10.0.0.0/8; repeat
-    /// it, or separate several by commas
+    /// Proxy whose forwarding headers are trusted, as an address or a network such as 10.0.0.0/8; repeat it or separate
+    /// several by commas
     #[arg(long, value_name = "CIDR", env = "BOLIDE_TRUSTED_PROXIES", value_delimiter = ',')]
     trusted_proxy: Vec<TrustedProxy>,
 }
@@ -79,18 +79,18 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         welcome_first_admin(&accounts).await?;
     }
     let mut ended = Box::pin(shutdown_signal());
-    // From now on a signal is heard: whoever reads the line may send one at once.
+    // Installs the signal handlers: a program that reads the line may send a signal at once.
     let _not_yet = futures::poll!(&mut ended);
-    // With port 0, nobody else knows where.
+    // With port 0 the system chooses the port.
     writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
     app.serve_on(listener, ended).await;
     Ok(())
 }
 
-/// Says on standard error why a command failed.
+/// Prints to standard error why a command failed.
 pub(crate) fn report(outcome: Outcome) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
-    // Nobody reads it if standard error is closed.
+    // Standard error may be closed; the exit code tells as well.
     let _closed = writeln!(std::io::stderr(), "bolide: {error}");
     ExitCode::FAILURE
 }
@@ -115,12 +115,12 @@ impl Arguments {
     }
 }
 
-/// Whether it is the admin that an earlier start made, and whom nobody has signed in as.
+/// Returns whether it is the admin that an earlier start created and whose password was not chosen yet.
 fn is_waiting(user: &User) -> bool {
     user.username.as_deref() == Some("admin") && user.password.is_none()
 }
 
-/// Where a browser on this machine finds a server that listens on an address.
+/// Returns the URL with which a browser on this machine reaches a server that listens on `address`.
 fn root_url(address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         format!("http://localhost:{}", address.port())
@@ -129,8 +129,8 @@ fn root_url(address: SocketAddr) -> String {
     }
 }
 
-/// A server without users gets an admin, and whoever started it a link to choose the password with, once. As long as nobody
-/// has chosen it, each start prints another.
+/// Creates an admin if there are no users, and prints a link with which its password is chosen, once. Until then each
+/// start prints another link.
 async fn welcome_first_admin(accounts: &AccountsHandle) -> Outcome {
     let filter = UserFilter { limit: 1, ..Default::default() };
     let page = accounts.store().users(filter).await?;
@@ -144,7 +144,10 @@ async fn welcome_first_admin(accounts: &AccountsHandle) -> Outcome {
     }
     let link = accounts.password_link("admin").await.map_err(|error| error.to_string())?;
     let mut output = std::io::stdout().lock();
-    writeln!(output, "There is a user `admin` now. Choose its password behind this link, once, within 30 days:")?;
+    writeln!(
+        output,
+        "The user `admin` has no password yet. Choose it with this link, which works once and expires after 30 days:"
+    )?;
     writeln!(output, "  {link}")?;
     output.flush()?;
     Ok(())
@@ -155,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_lead_to_the_address_that_is_listened_on() {
+    fn the_root_url_is_the_address_that_the_server_listens_on() {
         let root = |address: &str| root_url(address.parse().unwrap());
         assert_eq!(root("127.0.0.1:8000"), "http://127.0.0.1:8000");
         assert_eq!(root("[::1]:8000"), "http://[::1]:8000");

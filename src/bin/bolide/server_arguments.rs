@@ -1,4 +1,4 @@
-//! How commands connect: the options that they share, and whom they ask for the second factor.
+//! The options with which commands connect and sign in to a server.
 
 use std::time::Duration;
 
@@ -12,41 +12,41 @@ use crate::tokens;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServerArguments {
-    /// The server, such as `wss://chat.example.com` or `ws://localhost:3000/websocket`.
+    /// URL of the server, such as `wss://chat.example.com` or `ws://localhost:3000/websocket`.
     pub(crate) url: Address,
 
-    /// The code of the second factor, for scripts. It is used once.
+    /// Second-factor code, for scripts. It is used once.
     #[arg(long, conflicts_with = "code_command")]
     code: Option<String>,
 
-    /// A command that prints a code whenever one is asked for, such as `oathtool --totp -b SECRET`. A code is shown once:
-    /// if the command prints an authenticator's code again, the next one is waited for.
+    /// Command that prints a second-factor code, such as `oathtool --totp -b SECRET`. A code is used once: if the
+    /// command prints the code of an authenticator again, it is run until it prints the next one.
     #[arg(long)]
     code_command: Option<String>,
 
-    /// How many seconds it may take.
+    /// Timeout in seconds. Default: none.
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
 }
 
-/// As whom a command talks to the server.
+/// The token with which a command signs in.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TokenArguments {
-    /// Signs in with this token instead of the one that `bolide login` has kept.
+    /// Signs in with this token instead of the one that `bolide login` has stored.
     #[arg(long, env = "BOLIDE_TOKEN", hide_env_values = true)]
     token: Option<String>,
 
-    /// Whose token it is. Only REST has to be told.
+    /// Id of the token's user, which only --rest needs.
     #[arg(long, env = "BOLIDE_USER_ID")]
     user_id: Option<String>,
 
-    /// Does not sign in, even if `bolide login` has kept a token.
+    /// Does not sign in, even if `bolide login` has stored a token.
     #[arg(long, conflicts_with = "token")]
     anonymous: bool,
 }
 
 impl ServerArguments {
-    /// A client that speaks REST and is signed in with the token that is given or kept.
+    /// Creates a REST client, signed in with the given or stored token.
     pub(crate) fn rest_client(
         &self,
         arguments: Option<&TokenArguments>,
@@ -61,7 +61,7 @@ impl ServerArguments {
         });
         let Some(arguments) = arguments.filter(|arguments| !arguments.anonymous) else { return Ok(client) };
         if let Some(token) = &arguments.token {
-            let no_user = || Failure::Usage("over REST a token needs its user's id beside it: --user-id".to_owned());
+            let no_user = || Failure::Usage("over REST a token needs the id of its user; use --user-id".to_owned());
             return Ok(client.signed_in(arguments.user_id.as_ref().ok_or_else(no_user)?, token));
         }
         let kept = tokens::find(&self.url).map_err(|error| Failure::Usage(error.to_string()))?;
@@ -71,7 +71,7 @@ impl ServerArguments {
         })
     }
 
-    /// Opens a session, in which nobody is signed in.
+    /// Opens a session without signing in.
     pub(crate) async fn open(&self, curtain: Curtain) -> Result<Client, Failure> {
         let source = self.code_source();
         let builder = Client::builder(&self.url.to_string()).two_factor(async move |challenge| {
@@ -83,7 +83,7 @@ impl ServerArguments {
         Ok(builder.connect().await?)
     }
 
-    /// Opens a session and signs in, with the token that is given or kept.
+    /// Opens a session and signs in with the given or stored token.
     pub(crate) async fn sign_in(&self, arguments: &TokenArguments, curtain: Curtain) -> Result<Client, Failure> {
         let client = self.open(curtain).await?;
         if arguments.anonymous {
@@ -96,7 +96,7 @@ impl ServerArguments {
         Ok(client)
     }
 
-    /// What `work` gives, if it does so in time.
+    /// Runs `work` with the timeout.
     pub(crate) async fn in_time<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         match self.timeout {
             None => work.await,
@@ -116,12 +116,12 @@ impl ServerArguments {
     }
 }
 
-/// Parameters from the command line, each of them JSON.
+/// Parses parameters from the command line, each of them as JSON.
 pub(crate) fn parameters(texts: &[String]) -> Result<Vec<RawJson>, Failure> {
     let read = |text: &String| {
         RawJson::parse(text).map_err(|_| {
             let quoted = serde_json::Value::from(text.as_str());
-            Failure::Usage(format!("`{text}` is not JSON; a text needs quotes: '{quoted}'"))
+            Failure::Usage(format!("`{text}` is not JSON; a string needs quotes: '{quoted}'"))
         })
     };
     texts.iter().map(read).collect()

@@ -1,4 +1,4 @@
-//! `bolide subscribe URL PUBLICATION [JSON…]`: a live table on a terminal, one JSON object per change for programs.
+//! `bolide subscribe URL PUBLICATION [JSON…]`: prints a live table on a terminal, otherwise a JSON object per change.
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -11,7 +11,7 @@ use crate::output::{EXIT_CODES, Failure, Paint, harmless, painted, print_line};
 use crate::progress::Progress;
 use crate::server_arguments::{ServerArguments, TokenArguments, parameters};
 
-/// Wider values are cut.
+/// The maximum width of a value in characters; longer values are cut.
 const COLUMN_WIDTH: usize = 32;
 
 #[derive(Debug, clap::Args)]
@@ -20,20 +20,20 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     server: ServerArguments,
 
-    /// The publication.
+    /// Name of the publication.
     publication: String,
 
-    /// The parameters, each as JSON or EJSON.
+    /// Parameters, each as JSON or EJSON.
     params: Vec<String>,
 
     #[command(flatten)]
     token: TokenArguments,
 
-    /// One JSON object per change, on a terminal too.
+    /// Prints a JSON object per change, also on a terminal.
     #[arg(long)]
     json: bool,
 
-    /// Prints what there is and ends.
+    /// Prints the initial documents and exits.
     #[arg(long)]
     once: bool,
 }
@@ -62,12 +62,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What shows changes as they come.
+/// Shows changes as they arrive.
 trait Show {
-    /// One change.
+    /// Handles one change.
     fn change(&mut self, change: &Change);
 
-    /// For now no other waits.
+    /// Called when no further change is waiting.
     fn settle(&mut self, client: &Client);
 }
 
@@ -90,7 +90,7 @@ async fn follow(client: &Client, subscription: Subscription, show: &mut impl Sho
     }
 }
 
-/// One JSON object per change, as DDP says it.
+/// Prints a JSON object per change, in the form of a DDP message.
 struct Lines;
 
 impl Show for Lines {
@@ -129,7 +129,7 @@ fn as_json(change: &Change) -> Value {
     }
 }
 
-/// A table that is painted again in its place.
+/// A table that is redrawn in place.
 #[derive(Default)]
 struct Screen {
     lines: usize,
@@ -144,13 +144,13 @@ impl Show for Screen {
         if self.lines > 0 {
             let _closed = write!(output, "\x1b[{}A\x1b[J", self.lines);
         }
-        // Lines that are too long are cut at the margin: wrapped ones would take more room than was counted.
+        // Turns wrapping off, since wrapped lines would take more lines than were counted.
         let _closed = writeln!(output, "\x1b[?7l{table}\x1b[?7h");
         self.lines = table.lines().count();
     }
 }
 
-/// All documents, collection by collection.
+/// Formats all documents by collection.
 fn table(client: &Client) -> String {
     let mut text = String::new();
     let (height, _) = console::Term::stdout().size();
@@ -189,7 +189,7 @@ fn rows(documents: &[Document]) -> Vec<String> {
     lines
 }
 
-/// A value in one cell, cut if it is wide; texts are without quotes.
+/// Formats a value for a cell, without the quotes of a string. Long values are cut.
 fn cell(json: &str) -> String {
     let shown = harmless(&serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned()));
     match shown.char_indices().nth(COLUMN_WIDTH) {

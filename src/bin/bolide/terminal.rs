@@ -1,4 +1,4 @@
-//! The terminal at which the user sits: reading lines from it, shown or hidden, and leaving it as it was.
+//! Prompts on the terminal, with shown or hidden input, and restores the terminal's mode.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
@@ -8,17 +8,17 @@ use parking_lot::Mutex;
 #[cfg(unix)]
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// Whether what is typed can be seen.
+/// Whether typed characters are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Typing {
     Shown,
     Hidden,
 }
 
-/// Asks for a line. Returns `None` for an empty line and at the end of the input.
+/// Prompts for a line. Returns `None` for an empty line and at the end of the input.
 ///
 /// # Errors
-/// There is no terminal, or it cannot be read.
+/// Returns an error if there is no terminal, or if it cannot be read.
 pub(crate) async fn ask(question: String, typing: Typing) -> io::Result<Option<String>> {
     tokio::task::spawn_blocking(move || ask_and_wait(&question, typing)).await.map_err(io::Error::other)?
 }
@@ -77,8 +77,8 @@ fn remember_mode(path: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes typing visible again. `rpassword` does so when it has read a line; if the program ends before that, because of
-/// a signal or a timeout, it does not.
+/// Restores the mode of the terminal. `rpassword` does so after it has read a line, but not if the program ends before
+/// that because of a signal or a timeout.
 pub(crate) fn leave_as_it_was() {
     #[cfg(unix)]
     if let Some((terminal, mode)) = MODE_BEFORE.lock().take() {

@@ -1,16 +1,16 @@
-//! `bolide token`: login tokens for a server that is stopped.
+//! `bolide token`: issues login tokens, while the server is stopped.
 
 use std::io::Write as _;
 
 use super::data::DataArguments;
 use super::serve::Outcome;
 
-/// Tokens are printed once.
+/// A token is printed once; the server stores only its hash.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Prints a login token for a user.
     Issue {
-        /// The username or address
+        /// Username or email address
         name: String,
         #[command(flatten)]
         data: DataArguments,

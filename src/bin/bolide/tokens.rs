@@ -1,4 +1,5 @@
-//! The login tokens that `bolide login` keeps: a file in the user's configuration directory that only the user can read.
+//! The login tokens that `bolide login` stores, in a file of the user's configuration directory that only the user can
+//! read.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,14 +9,14 @@ use std::path::{Path, PathBuf};
 use bolide::client::Address;
 use serde::{Deserialize, Serialize};
 
-/// A login that was kept.
+/// A stored login.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Kept {
     pub(crate) user_id: String,
     pub(crate) token: String,
 }
 
-/// By the server's address.
+/// Stored logins by server address.
 type Tokens = BTreeMap<String, Kept>;
 
 pub(crate) fn find(address: &Address) -> io::Result<Option<Kept>> {
@@ -57,7 +58,7 @@ fn read(file: &Path) -> io::Result<Tokens> {
     }
 }
 
-/// Writes another file and puts it in the place of the old one, so that nobody ever finds half of it.
+/// Writes a new file and renames it over the old one, so that the file is always complete.
 fn write(file: &Path, tokens: &Tokens) -> io::Result<()> {
     if let Some(directory) = file.parent() {
         fs::create_dir_all(directory)?;

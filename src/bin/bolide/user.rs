@@ -1,4 +1,4 @@
-//! `bolide user`: the users of a server that is stopped.
+//! `bolide user`: lists and changes users, while the server is stopped.
 
 use std::io::{BufRead as _, Write as _};
 
@@ -7,49 +7,49 @@ use bolide::store::{Totp, UserFilter};
 use super::data::DataArguments;
 use super::serve::Outcome;
 
-/// Changes need the database for themselves.
+/// The commands lock the database.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Adds a user; the password comes on standard input.
+    /// Adds a user; the password is read from standard input.
     Add {
-        /// The username
+        /// Username
         name: String,
-        /// An address; it is taken as verified
+        /// Email address, which counts as verified; may be repeated
         #[arg(long)]
         email: Vec<String>,
-        /// A role, such as `admin`
+        /// Role, such as `admin`; may be repeated
         #[arg(long)]
         role: Vec<String>,
         #[command(flatten)]
         data: DataArguments,
     },
-    /// Lists users: name, addresses, roles, second factors.
+    /// Lists users with name, email addresses, roles and second factors.
     List {
-        /// Only those in whose name or addresses this occurs
+        /// Lists only users whose name or email address contains this
         search: Option<String>,
         #[command(flatten)]
         data: DataArguments,
     },
-    /// Gives a user the password that comes on standard input; its log-ins end.
+    /// Sets the password of a user, which is read from standard input, and signs the user out everywhere.
     SetPassword {
-        /// The username or address
+        /// Username or email address
         name: String,
         #[command(flatten)]
         data: DataArguments,
     },
-    /// Takes over users from a file that `mongoexport` has made of the collection `users` of Meteor or Rocket.Chat, with
-    /// their passwords, tokens, authenticator apps and backup codes. Lines that cannot be read are reported, the others
-    /// go in; who is there already stays.
+    /// Imports users from a `mongoexport` file of the collection `users` of Meteor or Rocket.Chat, with their
+    /// passwords, tokens, authenticator apps and backup codes. Malformed lines are reported and the others imported;
+    /// users that already exist are not changed.
     Import {
-        /// The file: one document a line, or a JSON array; `-` is standard input
+        /// File with a document per line, or a JSON array; `-` is standard input
         file: std::path::PathBuf,
         #[command(flatten)]
         data: DataArguments,
     },
-    /// Takes all second factors of a user away; its log-ins and tokens end.
+    /// Removes all second factors of a user, and deletes the login tokens and personal tokens.
     #[command(name = "reset-2fa")]
     ResetTwoFactor {
-        /// The username or address
+        /// Username or email address
         name: String,
         #[command(flatten)]
         data: DataArguments,
@@ -101,13 +101,13 @@ async fn list(search: Option<String>, data: &DataArguments) -> Outcome {
     }
 }
 
-/// The first line of standard input.
+/// Reads the first line of standard input.
 fn read_password() -> Result<String, Box<dyn std::error::Error>> {
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
     let password = line.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
-        return Err("no password came on standard input".into());
+        return Err("the password is missing on standard input".into());
     }
     Ok(password.to_owned())
 }

@@ -66,7 +66,7 @@ async fn rotation_reseals_secrets_and_keeps_the_old_key() {
     let path = data.0.join("bolide.key");
     let old = std::fs::read_to_string(&path).unwrap();
     let output = data.bolide(&["key", "rotate"], None);
-    assert_eq!(text(&output.stdout), "sealed 1 secrets anew\n", "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "encrypted 1 secrets with the first key\n", "{}", text(&output.stderr));
     let new = std::fs::read_to_string(&path).unwrap();
     assert!(new.ends_with(&old) && new.lines().count() == 2);
     assert!(data.is_sealed_with(&KeyRing::parse(&new).unwrap()).await);

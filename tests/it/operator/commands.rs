@@ -63,7 +63,7 @@ async fn an_import_reports_malformed_lines_and_imports_the_others() {
     super::write(&file, users(now).as_bytes());
     let file = file.to_str().unwrap();
     let first = data.run(&["user", "import", file], "");
-    assert_eq!(String::from_utf8_lossy(&first.stdout), "4 imported, 0 already there, 5 refused\n");
+    assert_eq!(String::from_utf8_lossy(&first.stdout), "4 imported, 0 already exist, 5 rejected\n");
     assert_eq!(first.status.code(), Some(1));
     let reported = complaint(&first);
     for (line, reason) in [
@@ -76,7 +76,7 @@ async fn an_import_reports_malformed_lines_and_imports_the_others() {
         assert!(reported.contains(&format!("line {line}: {reason}")), "{line}: {reported}");
     }
     let again = data.run(&["user", "import", file], "");
-    assert_eq!(String::from_utf8_lossy(&again.stdout), "0 imported, 4 already there, 5 refused\n");
+    assert_eq!(String::from_utf8_lossy(&again.stdout), "0 imported, 4 already exist, 5 rejected\n");
     let listed = data.succeed(&["user", "list"], "");
     assert!(listed.contains("ada.lovelace\tAda@example.com,ada@example.org\tuser,admin\ttotp,email"), "{listed}");
     data.succeed(&["user", "reset-2fa", "ada.lovelace"], "");
@@ -95,7 +95,7 @@ fn an_array_is_imported_from_standard_input() {
     let array = r#"[{"_id":"a","username":"ada"},
         {"_id":"b", "username": "bob",
          "active": false}]"#;
-    assert_eq!(data.succeed(&["user", "import", "-"], array), "2 imported, 0 already there, 0 refused\n");
+    assert_eq!(data.succeed(&["user", "import", "-"], array), "2 imported, 0 already exist, 0 rejected\n");
     let nowhere = data.run(&["user", "import", "no such file"], "");
     assert!(complaint(&nowhere).contains("the file no such file cannot be read"), "{}", complaint(&nowhere));
 }

@@ -112,7 +112,7 @@ fn unknown_flags_and_invalid_values_are_rejected() {
 fn unknown_variables_and_invalid_values_are_rejected() {
     let data = Data::new("variables");
     for (name, value, sentence) in [
-        ("BOLIDE_LISEN", "127.0.0.1:0", "the environment variable BOLIDE_LISEN is unknown; there are BOLIDE_"),
+        ("BOLIDE_LISEN", "127.0.0.1:0", "the environment variable BOLIDE_LISEN is unknown; the known ones are BOLIDE_"),
         ("BOLIDE_SETTING_NoSuchThing", "1", "there is no setting `NoSuchThing`"),
         ("BOLIDE_SETTING_Accounts_Registration_Enabled", "perhaps", "must be true or false"),
         ("BOLIDE_LISTEN", "nowhere", "cannot listen on nowhere"),
