@@ -1,4 +1,4 @@
-//! Where the cases come from: those that Bolide brings, or the files of a directory.
+//! Reads the built-in cases, or those of a directory.
 
 use std::path::Path;
 
@@ -6,18 +6,18 @@ use bolide_protocol::conformance::CASES;
 
 use super::case::{CaseError, Chapter};
 
-/// The cases that Bolide brings.
+/// Reads the built-in cases.
 ///
 /// # Errors
-/// Never in a release: a test reads them all.
+/// Returns an error if a case is malformed. A test reads them all, so this does not happen in a release.
 pub fn embedded() -> Result<Vec<Chapter>, CaseError> {
     CASES.iter().map(|file| Chapter::parse(file.name, file.text)).collect()
 }
 
-/// The cases of all `.json` files in a directory, by the names of the files.
+/// Reads the cases of all `.json` files in a directory, in the order of the file names.
 ///
 /// # Errors
-/// Names the file that cannot be read, or holds no cases.
+/// Returns an error that names the file if it cannot be read or is malformed.
 pub fn from_directory(directory: &Path) -> Result<Vec<Chapter>, CaseError> {
     let unreadable = |path: &Path, source| CaseError::Unreadable { file: path.display().to_string(), source };
     let mut paths = std::fs::read_dir(directory)

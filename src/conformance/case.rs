@@ -1,4 +1,4 @@
-//! A chapter of cases, as its file says it. Mistakes in a file are errors that name the file, the case and the step.
+//! The cases of a chapter, read from its file. Errors name the file, the case and the step.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,50 +9,50 @@ use serde_json::Value;
 
 use super::step::Step;
 
-/// A file of cases.
+/// A chapter, which is a file of cases.
 #[derive(Debug, Clone)]
 pub struct Chapter {
-    /// What the file calls itself.
+    /// The name of the chapter.
     pub name: String,
-    /// What its cases are about.
+    /// What the cases of the chapter are about.
     pub about: String,
     /// The cases, in the order of the file.
     pub cases: Vec<Case>,
 }
 
-/// One promise, and the conversation that shows whether a server keeps it.
+/// One rule, and the steps that show whether a server follows it.
 #[derive(Debug, Clone)]
 pub struct Case {
-    /// The promise, as a sentence.
+    /// The rule, as a sentence.
     pub name: String,
-    /// Why it matters, or where it was seen.
+    /// Why the rule matters, or where the behaviour was seen.
     pub about: Option<String>,
-    /// Who keeps the promise.
+    /// Which servers follow the rule.
     pub level: Level,
-    /// Whether it takes longer than ten seconds.
+    /// Whether the case takes longer than ten seconds.
     pub slow: bool,
-    /// Whether nothing else may run at the same time.
+    /// Whether the case must run alone.
     pub alone: bool,
-    /// Whether the server's pings are part of the conversation.
+    /// Whether the steps of the case show the server's pings.
     pub shows_pings: bool,
-    /// How the server must have been started.
+    /// The options with which the server must have been started.
     pub needs: BTreeMap<String, Value>,
-    /// What is done, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
 }
 
-/// Who keeps a promise. Each level contains the one before.
+/// The servers that follow a rule. Each level includes the previous ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Every server whose clients are to work.
+    /// All DDP servers.
     #[default]
     Ddp,
-    /// Meteor, where DDP leaves a choice.
+    /// Meteor, where DDP allows several behaviours.
     Meteor,
-    /// Rocket.Chat, where it adds to Meteor: the second factor and REST.
+    /// Rocket.Chat, where it extends Meteor: the second factor and REST.
     RocketChat,
-    /// Bolide, where it has a rule of its own.
+    /// Bolide, where it has its own rules.
     Bolide,
 }
 
@@ -65,7 +65,7 @@ impl FromStr for Level {
             "meteor" => Ok(Self::Meteor),
             "rocketchat" => Ok(Self::RocketChat),
             "bolide" => Ok(Self::Bolide),
-            other => Err(format!("`{other}` is no level: they are ddp, meteor, rocketchat and bolide")),
+            other => Err(format!("`{other}` is not a level; the levels are ddp, meteor, rocketchat and bolide")),
         }
     }
 }
@@ -81,7 +81,7 @@ impl fmt::Display for Level {
     }
 }
 
-/// A file that holds no cases as `protocol/conformance/README.md` describes them.
+/// The error for a file that does not have the form that `protocol/conformance/README.md` describes.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
     /// The file cannot be read.
@@ -89,10 +89,10 @@ pub enum CaseError {
     Unreadable {
         /// The file.
         file: String,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The file is no chapter.
+    /// The file is malformed.
     #[error("{file}: {reason}")]
     Chapter {
         /// The file.
@@ -100,12 +100,12 @@ pub enum CaseError {
         /// What is wrong.
         reason: String,
     },
-    /// A case is wrong.
+    /// A case is malformed.
     #[error("{file}, case {case}: {reason}")]
     Case {
         /// The file.
         file: String,
-        /// The name of the case, or which one it is in the file.
+        /// The name of the case, or its number in the file.
         case: String,
         /// What is wrong, and in which step.
         reason: String,
@@ -113,10 +113,10 @@ pub enum CaseError {
 }
 
 impl Chapter {
-    /// Reads the text of the file called `file`.
+    /// Reads a chapter from the text of the file named `file`.
     ///
     /// # Errors
-    /// Says in which case and step the text is not as described.
+    /// Returns an error that names the case and the step if the text is malformed.
     pub fn parse(file: &str, text: &str) -> Result<Self, CaseError> {
         let written: WrittenChapter = serde_json::from_str(text)
             .map_err(|error| CaseError::Chapter { file: file.into(), reason: error.to_string() })?;
@@ -159,7 +159,7 @@ impl Case {
         let shows_pings = match written.pings.as_deref() {
             None => false,
             Some("shown") => true,
-            Some(other) => return Err(format!("`pings` is \"shown\" or left out, not {other:?}")),
+            Some(other) => return Err(format!("`pings` must be \"shown\" or omitted, not {other:?}")),
         };
         Ok(Self {
             name: written.name,

@@ -1,5 +1,5 @@
-//! Values that a case cannot write down, because they depend on what it has remembered: a code of an authenticator app, a
-//! digest, a text that is put together, JSON within a text.
+//! Values that a case cannot contain because they depend on remembered values: an authenticator's code, a digest, a
+//! joined string, JSON in a string.
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -7,7 +7,7 @@ use totp_rs::{Builder, Secret};
 
 const STEP_MILLISECONDS: i64 = 30_000;
 
-/// An object with one key in `<…>` that stands for a value.
+/// An object with one key in `<…>`, which stands for a value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Computed<'form> {
     /// `{"<totp>": [SECRET, TIME, STEPS]}`
@@ -21,7 +21,7 @@ pub(crate) enum Computed<'form> {
 }
 
 impl<'form> Computed<'form> {
-    /// `None` for an object that stands for itself.
+    /// Reads an object. Returns `None` if it stands for itself.
     pub(crate) fn read(members: &'form Map<String, Value>) -> Result<Option<Self>, String> {
         let computed = members.iter().find_map(|(key, argument)| match key.as_str() {
             "<totp>" => Some((key, Self::Totp(argument))),
@@ -31,19 +31,19 @@ impl<'form> Computed<'form> {
             _ => None,
         });
         match computed {
-            Some((key, _)) if members.len() > 1 => Err(format!("`{key}` stands alone in its object")),
+            Some((key, _)) if members.len() > 1 => Err(format!("`{key}` must be the only key of its object")),
             found => Ok(found.map(|(_, computed)| computed)),
         }
     }
 
-    /// What it is computed from, with placeholders.
+    /// Returns the argument, with its placeholders.
     pub(crate) const fn argument(self) -> &'form Value {
         match self {
             Self::Totp(argument) | Self::Sha256(argument) | Self::Join(argument) | Self::Json(argument) => argument,
         }
     }
 
-    /// The value, from its argument with all placeholders replaced.
+    /// Computes the value from its argument, whose placeholders are replaced.
     pub(crate) fn value(self, argument: &Value) -> Result<Value, String> {
         match self {
             Self::Totp(_) => totp(argument),
@@ -54,14 +54,16 @@ impl<'form> Computed<'form> {
     }
 }
 
-/// The code at a time in milliseconds, so many steps of thirty seconds later: SHA-1 and six digits, as RFC 6238 has them.
+/// Computes the TOTP code (SHA-1, six digits) at a time in milliseconds plus a number of steps of thirty seconds.
 fn totp(argument: &Value) -> Result<Value, String> {
     let (secret, time, steps) = match argument.as_array().map(Vec::as_slice) {
         Some([secret, time]) => (secret, time, 0),
-        Some([secret, time, steps]) => (secret, time, steps.as_i64().ok_or("`<totp>` takes a whole number of steps")?),
-        _ => return Err("`<totp>` takes a secret, a time and perhaps a number of steps".into()),
+        Some([secret, time, steps]) => {
+            (secret, time, steps.as_i64().ok_or("the steps of `<totp>` must be an integer")?)
+        }
+        _ => return Err("`<totp>` takes a secret, a time and optionally a number of steps".into()),
     };
-    let time = time.as_i64().ok_or("`<totp>` takes a time in milliseconds")?;
+    let time = time.as_i64().ok_or("the time of `<totp>` must be in milliseconds")?;
     let secret = Secret::try_from_base32(text(secret)?).map_err(|error| error.to_string())?;
     let seconds = (time + steps * STEP_MILLISECONDS) / 1000;
     let seconds = u64::try_from(seconds).map_err(|error| error.to_string())?;
@@ -69,13 +71,13 @@ fn totp(argument: &Value) -> Result<Value, String> {
 }
 
 fn join(argument: &Value) -> Result<Value, String> {
-    let parts = argument.as_array().ok_or("`<join>` takes a list of texts")?;
+    let parts = argument.as_array().ok_or("`<join>` takes a list of strings")?;
     let texts: Vec<&str> = parts.iter().map(text).collect::<Result<_, _>>()?;
     Ok(texts.concat().into())
 }
 
 fn text(value: &Value) -> Result<&str, String> {
-    value.as_str().ok_or_else(|| format!("{value} is no text"))
+    value.as_str().ok_or_else(|| format!("{value} is not a string"))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -95,7 +97,7 @@ mod tests {
 
     #[test]
     fn codes_are_those_of_rfc_6238() {
-        // "12345678901234567890" at 59 and 1111111109 seconds, of which six digits count.
+        // The vectors of RFC 6238 for "12345678901234567890" at 59 and 1111111109 seconds, shortened to six digits.
         let secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
         assert_eq!(computed(&json!({"<totp>": [secret, 59_000]})).unwrap(), "287082");
         assert_eq!(computed(&json!({"<totp>": [secret, 1_111_111_109_000_i64]})).unwrap(), "081804");

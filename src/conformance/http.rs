@@ -1,4 +1,4 @@
-//! `http` steps: a request to the server, and the answer that it is to give.
+//! `http` steps: a request to the server, and the expected response.
 
 use std::collections::BTreeMap;
 
@@ -12,53 +12,53 @@ use super::matching::{Mismatch, check_expected, matches};
 use super::memory::{Memory, check_sent};
 use crate::client::http::HttpClient;
 
-/// A request, and what is expected of its answer.
+/// A request and its expected response.
 #[derive(Debug, Clone)]
 pub struct Exchange {
-    /// What is sent.
+    /// The request.
     pub request: HttpRequest,
-    /// What is expected.
+    /// The expected response.
     pub answer: HttpAnswer,
 }
 
-/// A request.
+/// The request of an `http` step.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpRequest {
-    /// `GET`, `POST` and so on.
+    /// The method, such as `GET` or `POST`.
     pub method: String,
-    /// The path with its query, a text after its placeholders are replaced.
+    /// The path with its query: a string after its placeholders are replaced.
     pub path: Value,
-    /// Further headers; a list is a header that is there several times.
+    /// The headers. A list is a header that is sent several times.
     #[serde(default)]
     pub headers: BTreeMap<String, Value>,
-    /// A body of JSON.
+    /// A JSON body.
     pub body: Option<Value>,
-    /// A body as it stands.
+    /// A body that is sent unchanged.
     pub text: Option<String>,
 }
 
-/// An answer, as far as it is looked at.
+/// The expected response of an `http` step.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpAnswer {
     /// The status.
     pub status: u16,
-    /// Headers that must be there, by their names in lower case.
+    /// Headers that must be present, by lower-case names.
     #[serde(default)]
     pub headers: BTreeMap<String, Value>,
-    /// The body, read as JSON.
+    /// The body as JSON.
     pub body: Option<Value>,
-    /// The body, as it stands.
+    /// The body as text.
     pub text: Option<String>,
 }
 
 impl Exchange {
-    /// Whether all placeholders can be understood.
+    /// Checks all placeholders.
     pub(super) fn check(&self) -> Result<(), String> {
         let (request, answer) = (&self.request, &self.answer);
         if (request.body.is_some() && request.text.is_some()) || (answer.body.is_some() && answer.text.is_some()) {
-            return Err("`body` is JSON and `text` is not: it has one of them".into());
+            return Err("`body` and `text` exclude each other".into());
         }
         check_sent(&request.path)?;
         request.headers.values().chain(&request.body).try_for_each(check_sent)?;
@@ -67,10 +67,10 @@ impl Exchange {
 }
 
 impl HttpRequest {
-    /// The request with its placeholders replaced.
+    /// Returns the request with its placeholders replaced.
     pub(super) fn fill(&self, memory: &mut Memory<'_>) -> Result<Request<String>, String> {
         let Value::String(path) = memory.fill(&self.path)? else {
-            return Err("the path is no text".into());
+            return Err("the path must be a string".into());
         };
         let mut request = Request::builder().method(self.method.as_str()).uri(path);
         if self.body.is_some() && !self.headers.keys().any(|name| name.eq_ignore_ascii_case("content-type")) {
@@ -91,7 +91,7 @@ impl HttpRequest {
 }
 
 impl HttpAnswer {
-    /// Compares, and remembers what is to be remembered.
+    /// Compares a response, and remembers the named values.
     pub(super) fn matches(&self, answer: &Response<String>, memory: &mut Memory<'_>) -> Result<(), Mismatch> {
         if answer.status() != self.status {
             let reason = format!("expected {}, received {}", self.status, answer.status().as_u16());
@@ -105,19 +105,17 @@ impl HttpAnswer {
         }
         if let Some(expected) = &self.body {
             let body = serde_json::from_str(answer.body())
-                .map_err(|error| Mismatch::new(format!("it is no JSON: {error}")).under("body"))?;
+                .map_err(|error| Mismatch::new(format!("the body is not JSON: {error}")).under("body"))?;
             matches(expected, &body, memory).map_err(|mismatch| mismatch.under("body"))?;
         }
         match &self.text {
-            Some(expected) if expected != answer.body() => {
-                Err(Mismatch::new("the text has to be the same").under("body"))
-            }
+            Some(expected) if expected != answer.body() => Err(Mismatch::new("the text is different").under("body")),
             _ => Ok(()),
         }
     }
 }
 
-/// Sends a request, whose address is a path with a query, to the server at `authority`.
+/// Sends a request, whose URI is a path with a query, to the server at `authority`.
 pub(super) async fn exchange(
     client: &HttpClient,
     authority: &Authority,
@@ -130,13 +128,13 @@ pub(super) async fn exchange(
     Ok(answer.map(|body| String::from_utf8_lossy(&body).into_owned()))
 }
 
-/// A request as a failure shows it.
+/// Formats a request for a failure.
 pub(super) fn shown_request(request: &Request<String>) -> String {
     let headers: Vec<String> = request.headers().iter().map(shown_header).collect();
     format!("{} {} {} {}", request.method(), request.uri(), headers.join(" "), request.body())
 }
 
-/// An answer as a failure shows it.
+/// Formats a response for a failure.
 pub(super) fn shown_answer(answer: &Response<String>) -> String {
     format!("{} {}", answer.status().as_u16(), answer.body())
 }

@@ -1,4 +1,4 @@
-//! The way to an app of the same process, without a socket.
+//! [`InProcess`]: a transport to an app in the same process, without a socket.
 
 use axum::body::{Body, to_bytes};
 use http::{Request, Response};
@@ -13,7 +13,7 @@ use crate::{App, FromServer, MemoryConnection};
 pub struct InProcess(App);
 
 impl InProcess {
-    /// The way to `app`.
+    /// Creates a transport to `app`.
     #[must_use]
     pub fn new(app: App) -> Self {
         Self(app)
@@ -35,14 +35,14 @@ impl Transport for InProcess {
     }
 }
 
-/// A connection within the process.
+/// A connection to an app in the same process.
 #[derive(Debug)]
 pub struct InProcessConnection(End);
 
 #[derive(Debug)]
 enum End {
     Open(MemoryConnection),
-    /// This side has closed it, with this code; there is no handshake that the server could fail at.
+    /// This side has closed it, with this code. There is no closing handshake.
     Closed(u16),
 }
 

@@ -1,4 +1,4 @@
-//! The connections of one case, by the names that it gives them, and what went over them.
+//! The connections of one case by name, and a transcript of their frames.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::http::{shown_answer, shown_request};
 use super::step::{Binary, Opening};
 use super::transport::{Connection, Received, Transport};
 
-/// How many frames are kept to be shown.
+/// The maximum number of frames in the transcript.
 const TRANSCRIPT_LENGTH: usize = 12;
 
 /// The open connections of a case.
@@ -32,7 +32,7 @@ struct Line<C> {
 #[derive(Debug)]
 pub(crate) struct Problem(pub(crate) String);
 
-/// What was heard on a connection.
+/// What was received on a connection.
 pub(crate) enum Heard {
     Message { text: String, value: Value },
     Closed(Option<u16>),
@@ -50,7 +50,7 @@ impl<'run, T: Transport> Lines<'run, T> {
         Self { transport, answers_pings, patience, open: BTreeMap::new(), transcript: VecDeque::new() }
     }
 
-    /// Opens a connection. One that has the name already is cut.
+    /// Opens a connection. A connection that has the name already is cut.
     pub(crate) async fn open(&mut self, on: &str, opening: &Opening) -> Result<(), Problem> {
         let opened = timeout_at(self.limit(), self.transport.open(opening)).await;
         let connection = opened
@@ -61,7 +61,7 @@ impl<'run, T: Transport> Lines<'run, T> {
         Ok(())
     }
 
-    /// Sends an HTTP request, past the connections.
+    /// Sends an HTTP request.
     pub(crate) async fn request(
         &mut self,
         request: Request<String>,
@@ -94,7 +94,7 @@ impl<'run, T: Transport> Lines<'run, T> {
         taken_in_time(timeout_at(limit, line.connection.send_binary(bytes)).await)
     }
 
-    /// Waits until `limit` for what comes next. Pings are answered and skipped, unless the case wants to see them.
+    /// Waits until `limit` for the next message. Pings are answered and skipped, unless the case shows them.
     pub(crate) async fn hear(&mut self, on: &str, limit: Instant) -> Result<Heard, Problem> {
         loop {
             let line = self.line(on)?;
@@ -140,13 +140,13 @@ impl<'run, T: Transport> Lines<'run, T> {
         Ok(())
     }
 
-    /// The connections that are to be asked at the end whether they have anything more to say.
+    /// Returns the connections that are checked for unexpected messages at the end of the case.
     pub(crate) fn asked_at_the_end(&self) -> Vec<String> {
         let asked = self.open.iter().filter(|(_, line)| line.is_asked_at_the_end);
         asked.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Closes what is open, so that the server keeps no session waiting for this case to return, and gives the last
+    /// Closes the open connections, so that the server does not keep their sessions for resumption. Returns the last
     /// frames of the case.
     pub(crate) async fn say_goodbye(self) -> Vec<String> {
         let limit = self.limit();
@@ -155,7 +155,7 @@ impl<'run, T: Transport> Lines<'run, T> {
                 line.connection.send_text(json!({"msg": "disconnect"}).to_string()).await;
                 line.connection.close(1000).await;
             };
-            // A server that takes nothing any more is cut off.
+            // If the server does not read any more, its connection is cut.
             timeout_at(limit, goodbye).await.unwrap_or_default();
         }
         self.transcript.into()
@@ -177,7 +177,7 @@ impl<'run, T: Transport> Lines<'run, T> {
     }
 }
 
-/// How a failure shows the end of a connection.
+/// Formats the end of a connection for a failure.
 pub(crate) fn shown(code: Option<u16>) -> String {
     match code {
         Some(code) => format!("with code {code}"),
@@ -185,7 +185,7 @@ pub(crate) fn shown(code: Option<u16>) -> String {
     }
 }
 
-/// As much of a frame as a person wants to read.
+/// Shortens a long frame for a failure.
 pub(crate) fn shortened(text: &str) -> String {
     const LONGEST: usize = 600;
     match text.char_indices().nth(LONGEST) {
@@ -196,7 +196,7 @@ pub(crate) fn shortened(text: &str) -> String {
 
 fn read(text: &str) -> Result<Value, Problem> {
     serde_json::from_str(text)
-        .map_err(|error| Problem(format!("received {}\nwhich is no JSON: {error}", shortened(text))))
+        .map_err(|error| Problem(format!("received {}\nwhich is not JSON: {error}", shortened(text))))
 }
 
 fn pong_for(message: &Value) -> Option<Value> {
@@ -211,7 +211,7 @@ fn pong_for(message: &Value) -> Option<Value> {
 }
 
 fn taken_in_time<E>(sent: Result<(), E>) -> Result<(), Problem> {
-    sent.map_err(|_| Problem("the server does not read what it is sent".into()))
+    sent.map_err(|_| Problem("the server does not read messages".into()))
 }
 
 fn not_open(on: &str) -> Problem {

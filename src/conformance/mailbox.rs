@@ -1,4 +1,4 @@
-//! [`Mailbox`]: the mail server to which the server under test sends its mail.
+//! [`Mailbox`]: a mail server that receives the mails of the server under test.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,33 +7,33 @@ use serde_json::{Value, json};
 
 use crate::testing::{ReceivedMail, SmtpSink};
 
-/// A mail server for the run: the server under test has been told to send its mail there.
+/// A mail server that receives the mails of the server under test, which must be configured to send them to it.
 #[derive(Debug, Clone)]
 pub struct Mailbox(Arc<SmtpSink>);
 
 impl Mailbox {
-    /// Takes mail at `address`.
+    /// Receives mail at `address`.
     ///
     /// # Errors
-    /// The address is not free.
+    /// Returns an error if the address cannot be listened on.
     pub async fn open(address: SocketAddr) -> std::io::Result<Self> {
         Ok(Self(Arc::new(SmtpSink::start_at(address).await?)))
     }
 
-    /// Where mail is taken, such as `smtp://127.0.0.1:2525`.
+    /// Returns the URL of the mail server, such as `smtp://127.0.0.1:2525`.
     #[must_use]
     pub fn url(&self) -> String {
         self.0.url()
     }
 
-    /// The oldest mail to `address` that was not read yet, as `mail` steps see it.
+    /// Waits for the oldest unread mail to `address`, and returns it in the form that `mail` steps compare.
     pub(crate) async fn next(&self, address: &str) -> Value {
         as_message(address, &self.0.next_for(address).await)
     }
 }
 
-/// Mails are worded freely, but for what a person takes out of them: a code in two groups of three digits, and the last
-/// part of a link.
+/// Converts a mail for comparison. The wording of mails is free, except for what a reader needs: a code of two groups
+/// of three digits, and the last part of a link.
 fn as_message(address: &str, mail: &ReceivedMail) -> Value {
     let mut message = json!({ "to": address, "subject": mail.subject, "text": mail.text });
     let mut words = mail.text.split_whitespace();

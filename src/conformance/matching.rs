@@ -1,4 +1,4 @@
-//! Whether a message is the one that was expected, and if not, where it differs.
+//! Compares a message with the expected one, and tells where they differ.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::computed::Computed;
 use super::memory::{Memory, check_sent};
 use super::placeholder::{ID_LENGTH, Placeholder, is_id};
 
-/// Where a message is not as expected.
+/// The place at which a message differs from the expected one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mismatch {
     path: String,
@@ -36,9 +36,9 @@ impl Mismatch {
     }
 }
 
-/// Compares, and remembers what `expected` says is to be remembered.
+/// Compares a value with the expected one, and remembers the values that `expected` names.
 ///
-/// After a mismatch `memory` may hold values of the message that did not match.
+/// After a mismatch, `memory` may contain values of the message that did not match.
 pub(crate) fn matches(expected: &Value, actual: &Value, memory: &mut Memory<'_>) -> Matched {
     match expected {
         Value::String(text) => match_text(text, actual, memory),
@@ -59,7 +59,7 @@ pub(crate) fn matches(expected: &Value, actual: &Value, memory: &mut Memory<'_>)
     }
 }
 
-/// Whether all placeholders and forms of an expected message can be understood.
+/// Checks all placeholders and forms of an expected message.
 pub(crate) fn check_expected(expected: &Value) -> Result<(), String> {
     match expected {
         Value::String(text) => Placeholder::read(text).map(drop),
@@ -114,8 +114,8 @@ fn match_text(text: &str, actual: &Value, memory: &mut Memory<'_>) -> Matched {
 }
 
 fn match_json(expected: &Value, actual: &Value, memory: &mut Memory<'_>) -> Matched {
-    let text = actual.as_str().ok_or_else(|| Mismatch::new(format!("expected a text of JSON, received {actual}")))?;
-    let inner = serde_json::from_str(text).map_err(|error| Mismatch::new(format!("{actual} is no JSON: {error}")))?;
+    let text = actual.as_str().ok_or_else(|| Mismatch::new(format!("expected a string of JSON, received {actual}")))?;
+    let inner = serde_json::from_str(text).map_err(|error| Mismatch::new(format!("{actual} is not JSON: {error}")))?;
     matches(expected, &inner, memory).map_err(|mismatch| mismatch.under("<json>"))
 }
 
@@ -123,7 +123,7 @@ fn match_part(part: &Value, actual: &Value, memory: &mut Memory<'_>) -> Matched 
     let part = memory.fill(part).map_err(Mismatch::new)?;
     match (part.as_str(), actual.as_str()) {
         (Some(part), Some(actual)) if actual.contains(part) => Ok(()),
-        _ => Err(Mismatch::new(format!("expected a text with {part} in it, received {actual}"))),
+        _ => Err(Mismatch::new(format!("expected a string that contains {part}, received {actual}"))),
     }
 }
 
@@ -158,7 +158,7 @@ fn match_unordered(expected: &[Value], actual: &Value, memory: &mut Memory<'_>) 
     for (index, item) in items_of(actual, expected.len())?.iter().enumerate() {
         let taken = waiting.iter().position(|expected| matches_alone(expected, item, memory));
         let Some(taken) = taken else {
-            let reason = format!("{item} is none of those that were expected");
+            let reason = format!("{item} is not one of the expected elements");
             return Err(Mismatch::new(reason).under(format!("[{index}]")));
         };
         waiting.swap_remove(taken);
@@ -177,7 +177,7 @@ fn match_some(expected: &[Value], actual: &Value, memory: &mut Memory<'_>) -> Ma
     }
 }
 
-/// Compares, and remembers nothing if they do not match.
+/// Compares, and remembers values only if they match.
 pub(crate) fn matches_alone(expected: &Value, actual: &Value, memory: &mut Memory<'_>) -> bool {
     let mut attempt = memory.clone();
     let matched = matches(expected, actual, &mut attempt).is_ok();
@@ -197,8 +197,8 @@ fn items_of(actual: &Value, expected_length: usize) -> Result<&[Value], Mismatch
     Ok(items)
 }
 
-// JavaScript has one kind of number, so a server may write 1 as 1.0. Integers are compared as such: as floats,
-// neighbours beyond 2^53 would be equal.
+// JavaScript has one type of number, so a server may write 1 as 1.0. Integers are compared as integers: as floats,
+// neighbours above 2^53 would be equal.
 fn is_same_number(expected: &serde_json::Number, actual: &Value) -> bool {
     let Value::Number(actual) = actual else {
         return false;
@@ -222,18 +222,18 @@ const CONTAINS: &str = "<contains>";
 const UNORDERED: &str = "<unordered>";
 const SOME: &str = "<some>";
 
-/// What an expected object means.
+/// The meaning of an expected object.
 pub(crate) enum Form<'form> {
-    /// Its members.
+    /// An object with these members.
     Members {
-        /// Whether there may be others.
+        /// Whether further members are allowed.
         open: bool,
     },
-    /// `{"<error>": […]}`: the error that is written out here.
+    /// `{"<error>": […]}`: this DDP error.
     Error(Value),
-    /// `{"<json>": …}`: a text that holds JSON like this.
+    /// `{"<json>": …}`: a string of JSON that matches this.
     Json(&'form Value),
-    /// `{"<contains>": …}`: a text with this in it.
+    /// `{"<contains>": …}`: a string that contains this.
     Contains(&'form Value),
     /// Exactly this value.
     Computed(Computed<'form>),
@@ -243,7 +243,7 @@ impl<'form> Form<'form> {
     pub(crate) fn read(members: &'form Map<String, Value>) -> Result<Self, String> {
         if let Some(parts) = members.get(ERROR) {
             if members.len() > 1 {
-                return Err(format!("`{ERROR}` stands alone in its object"));
+                return Err(format!("`{ERROR}` must be the only key of its object"));
             }
             return written_out(parts).map(Self::Error);
         }
@@ -258,7 +258,7 @@ impl<'form> Form<'form> {
         match members.get(MORE) {
             None => Ok(Self::Members { open: false }),
             Some(Value::Bool(true)) => Ok(Self::Members { open: true }),
-            Some(_) => Err(format!("`{MORE}` is true or left out")),
+            Some(_) => Err(format!("`{MORE}` must be true or omitted")),
         }
     }
 }
@@ -268,7 +268,7 @@ fn written_out(parts: &Value) -> Result<Value, String> {
         Some([code]) => (code, &Value::Null, None),
         Some([code, reason]) => (code, reason, None),
         Some([code, reason, details]) => (code, reason, Some(details)),
-        _ => return Err(format!("`{ERROR}` is a list of code, reason and details")),
+        _ => return Err(format!("`{ERROR}` must be a list of code, reason and details")),
     };
     let shown_code = match code {
         Value::String(text) => text.clone(),
@@ -286,13 +286,13 @@ fn written_out(parts: &Value) -> Result<Value, String> {
     Ok(error)
 }
 
-/// What an expected array means.
+/// The meaning of an expected array.
 pub(crate) enum ArrayForm<'form> {
     /// These elements in this order.
     Ordered(&'form [Value]),
     /// `["<unordered>", …]`: these elements in any order.
     Unordered(&'form [Value]),
-    /// `["<some>", …]`: these elements, and perhaps others.
+    /// `["<some>", …]`: these elements and possibly others.
     Some(&'form [Value]),
 }
 

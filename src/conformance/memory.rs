@@ -1,4 +1,4 @@
-//! What a case has remembered, and the messages that are sent with it.
+//! [`Memory`]: the values that a case has remembered, and the messages that are filled with them.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::computed::Computed;
 use super::placeholder::Placeholder;
 
-/// Makes strings that never were before: in this run by counting, in all runs by the salt.
+/// Generates unique strings: a counter distinguishes those of one run, and the salt those of different runs.
 #[derive(Debug)]
 pub(crate) struct FreshValues {
     salt: String,
@@ -25,7 +25,7 @@ impl FreshValues {
     }
 }
 
-/// The values that one case has remembered.
+/// The values that a case has remembered.
 #[derive(Debug, Clone)]
 pub(crate) struct Memory<'run> {
     fresh_values: &'run FreshValues,
@@ -45,7 +45,7 @@ impl<'run> Memory<'run> {
     }
 
     pub(crate) fn remembered(&self, name: &str) -> Result<Value, String> {
-        self.remembered.get(name).cloned().ok_or_else(|| format!("nothing was remembered as `{name}`"))
+        self.remembered.get(name).cloned().ok_or_else(|| format!("there is no remembered value `{name}`"))
     }
 
     pub(crate) fn fresh(&mut self, name: &str) -> Value {
@@ -61,13 +61,13 @@ impl<'run> Memory<'run> {
         std::mem::replace(&mut self.round, round)
     }
 
-    /// The id of the next call.
+    /// Returns the id of the next call.
     pub(crate) fn next_call(&mut self) -> String {
         self.calls += 1;
         format!("call-{}", self.calls)
     }
 
-    /// `message` with its placeholders replaced.
+    /// Returns `message` with its placeholders replaced.
     pub(crate) fn fill(&mut self, message: &Value) -> Result<Value, String> {
         match message {
             Value::String(text) => self.fill_text(text),
@@ -95,18 +95,18 @@ impl<'run> Memory<'run> {
             Some(Placeholder::Fresh(name)) => Ok(self.fresh(&name)),
             Some(Placeholder::Round) => self.round(),
             Some(Placeholder::Kind(..) | Placeholder::Other(_)) => {
-                Err(format!("`{text}` can be expected, but not sent"))
+                Err(format!("`{text}` can be expected but not sent"))
             }
         }
     }
 }
 
-/// Whether all placeholders of a message to be sent are of the kinds that can be.
+/// Checks that all placeholders of a message can be sent.
 pub(crate) fn check_sent(message: &Value) -> Result<(), String> {
     match message {
         Value::String(text) => match Placeholder::read(text)? {
             Some(Placeholder::Kind(..) | Placeholder::Other(_)) => {
-                Err(format!("`{text}` can be expected, but not sent"))
+                Err(format!("`{text}` can be expected but not sent"))
             }
             _ => Ok(()),
         },

@@ -1,12 +1,12 @@
-//! Holds any DDP server against the conversations in `protocol/conformance`: sends what they send, compares what comes
-//! back, and reports by chapter.
+//! Runs the conformance cases of `protocol/conformance` against any DDP server: sends the messages of each case,
+//! compares those that the server sends, and reports the outcome by chapter.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use bolide::conformance::{Level, Options, WebSocket, book, run};
 //!
 //! let server = WebSocket::new("ws://127.0.0.1:3000/websocket")?;
-//! let options = Options::new("a text that is new in every run").level(Level::Meteor);
+//! let options = Options::new("a text that is different in every run").level(Level::Meteor);
 //! let report = run(&server, &book::embedded()?, &options).await;
 //! report.write(&mut std::io::stdout())?;
 //! # Ok(())
@@ -15,14 +15,14 @@
 //!
 //! In reading order:
 //!
-//! - [`Case`] and [`Step`]: what a file says, with errors that name the place;
-//! - [`book`]: the cases that Bolide brings, or those of a directory;
-//! - `placeholder`, `computed`, `memory`, `matching`: the strings such as `<id>` that stand for something;
-//! - [`Transport`] and [`Connection`]: the way to a server, [`WebSocket`] being one;
-//! - `lines`: the connections of a case; `http`: its requests; [`Mailbox`]: where its mail is read;
-//! - `player`: one case, step by step;
-//! - [`run`] with [`Options`]: which cases, how many at once;
-//! - [`Report`]: what passed, and why the rest did not.
+//! - [`Case`] and [`Step`]: the content of a file of cases, with errors that name the place;
+//! - [`book`]: the built-in cases, or those of a directory;
+//! - `placeholder`, `computed`, `memory`, `matching`: the strings such as `<id>` that stand for a value;
+//! - [`Transport`] and [`Connection`]: how the runner connects to a server, such as with [`WebSocket`];
+//! - `lines`: the connections of a case; `http`: its requests; [`Mailbox`]: the mails that it reads;
+//! - `player`: runs one case step by step;
+//! - [`run`] with [`Options`]: selects the cases and runs them;
+//! - [`Report`]: the outcome of each case.
 
 pub mod book;
 mod case;

@@ -1,21 +1,21 @@
-//! The strings in `<…>` that stand for something else.
+//! [`Placeholder`]: a string in `<…>` that stands for a value.
 
 use serde_json::Value;
 
-/// What a string in `<…>` stands for.
+/// The meaning of a string in `<…>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Placeholder {
-    /// `<any>`, `<id:session>`: a value of a kind, perhaps to be remembered under a name.
+    /// `<any>`, `<id:session>`: a value of a kind, which may be remembered under a name.
     Kind(Kind, Option<String>),
-    /// `<session>`: the value that was remembered.
+    /// `<session>`: the remembered value.
     Remembered(String),
-    /// `<not:session>`: any value but the one that was remembered.
+    /// `<not:session>`: any value except the remembered one.
     Other(String),
-    /// `<fresh:group>`: a string that never was before.
+    /// `<fresh:group>`: a unique string.
     Fresh(String),
     /// `<round>`: the number of the round, as a string.
     Round,
-    /// A string that is given in another way: `<repeat:ab:3>`, `<literal:<any>>`.
+    /// A string that is written in another form: `<repeat:ab:3>`, `<literal:<any>>`.
     Text(String),
 }
 
@@ -33,12 +33,12 @@ pub(crate) enum Kind {
 }
 
 impl Placeholder {
-    /// `None` for a string that stands for itself.
+    /// Reads a string. Returns `None` if it stands for itself.
     pub(crate) fn read(text: &str) -> Result<Option<Self>, String> {
         let Some(inner) = text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) else {
             return Ok(None);
         };
-        Self::read_inner(inner).map(Some).ok_or_else(|| format!("`{text}` is no placeholder"))
+        Self::read_inner(inner).map(Some).ok_or_else(|| format!("`{text}` is not a placeholder"))
     }
 
     fn read_inner(inner: &str) -> Option<Self> {
@@ -79,7 +79,7 @@ impl Kind {
         }
     }
 
-    /// Whether `value` is of this kind.
+    /// Returns whether `value` is of this kind.
     pub(crate) fn admits(self, value: &Value) -> bool {
         match self {
             Self::Any => true,
@@ -94,20 +94,20 @@ impl Kind {
     }
 }
 
-/// Whether `text` looks like what Meteor's `Random.id()` gives.
+/// Returns whether `text` has the form of Meteor's `Random.id()`.
 pub(crate) fn is_id(text: &str) -> bool {
     text.len() == ID_LENGTH && text.chars().all(is_of_id)
 }
 
-/// Whether `text` looks like what Meteor's `Random.secret()` gives.
+/// Returns whether `text` has the form of Meteor's `Random.secret()`.
 fn is_secret(text: &str) -> bool {
     text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// How many characters an id has.
+/// The number of characters of an id.
 pub(crate) const ID_LENGTH: usize = 17;
 
-// Letters and digits that are not mistaken for each other: no 0 O 1 I l U V.
+// Letters and digits that are not easily confused: without 0 O 1 I l U V.
 fn is_of_id(character: char) -> bool {
     character.is_ascii_alphanumeric() && !"01IOUVl".contains(character)
 }

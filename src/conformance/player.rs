@@ -1,4 +1,4 @@
-//! Plays one case: each step in turn, until one fails.
+//! Runs one case: one step after another, until one fails.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) struct RunContext<'run> {
     pub(crate) patience: Duration,
 }
 
-/// Plays `case` against the server behind `transport`.
+/// Runs `case` against the server that `transport` connects to.
 pub(crate) async fn play<T: Transport>(transport: &T, case: &Case, context: &RunContext<'_>) -> Result<(), Failure> {
     let mut player = Player {
         lines: Lines::new(transport, !case.shows_pings, context.patience),
@@ -42,7 +42,7 @@ struct Player<'run, T: Transport> {
     patience: Duration,
 }
 
-/// The number of a step that failed, such as `3` or `3.1 (round 17)`, and why.
+/// The number of a failed step, such as `3` or `3.1 (round 17)`, and the reason.
 type StepFailure = (String, Problem);
 
 impl<T: Transport> Player<'_, T> {
@@ -235,17 +235,17 @@ impl<T: Transport> Player<'_, T> {
     }
 
     async fn expect_mail(&mut self, expected: &ExpectedMail, patience: Duration) -> Result<(), Problem> {
-        let mailbox = self.mailbox.ok_or_else(|| Problem("the runner takes no mail".into()))?;
+        let mailbox = self.mailbox.ok_or_else(|| Problem("the runner does not receive mail; use --smtp".into()))?;
         let to = self.memory.fill(&expected.to)?;
-        let address = to.as_str().ok_or_else(|| Problem(format!("{to} is no address")))?;
+        let address = to.as_str().ok_or_else(|| Problem(format!("{to} is not an address")))?;
         let mail = timeout(patience, mailbox.next(address)).await;
-        let mail = mail.map_err(|_| Problem(format!("expected a mail to {address}\nnone has come")))?;
+        let mail = mail.map_err(|_| Problem(format!("expected a mail to {address}\nreceived none")))?;
         matches(&expected.content, &mail, &mut self.memory).map_err(|mismatch| {
             Problem(format!("{}\n{mismatch}", unlike(&expected.content.to_string(), &mail.to_string())))
         })
     }
 
-    /// Whatever the server says beyond what was expected fails the case.
+    /// Fails the case if the server sends messages that were not expected.
     async fn expect_no_more(&mut self) -> Result<(), Problem> {
         for on in self.lines.asked_at_the_end() {
             let ping = json!({"msg": "ping", "id": "the end"});

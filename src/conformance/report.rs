@@ -1,30 +1,31 @@
-//! What came of a run: a table by chapter, and for each failure what was expected and what came instead.
+//! [`Report`]: the outcomes of a run, as a table by chapter, with the expected and the received message of each
+//! failure.
 
 use std::io::{self, Write};
 
-/// What came of a run.
+/// The outcomes of a run.
 #[derive(Debug, Clone)]
 pub struct Report {
     outcomes: Vec<Outcome>,
 }
 
-/// What came of one case.
+/// The outcome of one case.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// The chapter.
     pub chapter: String,
     /// The name of the case.
     pub case: String,
-    /// How it went.
+    /// Whether the case passed.
     pub verdict: Verdict,
 }
 
-/// How a case went.
+/// Whether a case passed, failed or was skipped.
 #[derive(Debug, Clone)]
 pub enum Verdict {
-    /// The server kept the promise.
+    /// The server follows the rule.
     Passed,
-    /// It did not.
+    /// The server does not follow the rule, for this reason.
     Failed(Failure),
     /// The case was not run, for this reason.
     Skipped(String),
@@ -33,22 +34,22 @@ pub enum Verdict {
 /// Why a case failed.
 #[derive(Debug, Clone)]
 pub struct Failure {
-    /// The number of the step, `3.1 (round 17)` inside a `repeat`, or `the end`.
+    /// The number of the step, such as `3`, `3.1 (round 17)` inside a `repeat`, or `the end`.
     pub step: String,
     /// What was expected, what was received, and where they differ.
     pub reason: String,
-    /// The last frames of the case, those of all its connections.
+    /// The last frames of the case, of all its connections.
     pub transcript: Vec<String>,
 }
 
-/// How many cases passed, failed and were skipped.
+/// The numbers of cases that passed, failed and were skipped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Those that passed.
+    /// The number of cases that passed.
     pub passed: usize,
-    /// Those that failed.
+    /// The number of cases that failed.
     pub failed: usize,
-    /// Those that were not run.
+    /// The number of cases that were skipped.
     pub skipped: usize,
 }
 
@@ -57,20 +58,20 @@ impl Report {
         Self { outcomes }
     }
 
-    /// Whether at least one case ran, and none failed.
+    /// Returns whether at least one case passed and none failed.
     #[must_use]
     pub fn is_success(&self) -> bool {
         let counts = self.counts();
         counts.failed == 0 && counts.passed > 0
     }
 
-    /// The cases, in the order of their files.
+    /// Returns the outcomes, in the order of the files.
     #[must_use]
     pub fn outcomes(&self) -> &[Outcome] {
         &self.outcomes
     }
 
-    /// The cases that failed.
+    /// Returns the cases that failed.
     pub fn failures(&self) -> impl Iterator<Item = (&Outcome, &Failure)> {
         self.outcomes.iter().filter_map(|outcome| match &outcome.verdict {
             Verdict::Failed(failure) => Some((outcome, failure)),
@@ -78,7 +79,7 @@ impl Report {
         })
     }
 
-    /// How many cases passed, failed and were skipped.
+    /// Returns the numbers of cases that passed, failed and were skipped.
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts::of(&self.outcomes)
@@ -87,7 +88,7 @@ impl Report {
     /// Writes the failures, then the table.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Returns the errors of `out`.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         for (outcome, failure) in self.failures() {
             write_failure(out, outcome, failure)?;

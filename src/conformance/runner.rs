@@ -1,4 +1,4 @@
-//! Which cases run, how many at once, and in which context.
+//! [`run`]: selects cases and runs several at once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::player::{RunContext, play};
 use super::report::{Outcome, Report, Verdict};
 use super::transport::Transport;
 
-/// Which cases run, and how.
+/// Which cases to run, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
     salt: String,
@@ -28,8 +28,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// All cases of level [`Level::Ddp`] that are not slow. Fresh values begin with `salt`: it has to be new in every
-    /// run against one server.
+    /// Selects all cases of level [`Level::Ddp`] that are not slow. Fresh values begin with `salt`, which must be
+    /// different in every run against the same server.
     #[must_use]
     pub fn new(salt: &str) -> Self {
         Self {
@@ -48,52 +48,52 @@ impl Options {
         }
     }
 
-    /// Runs the cases of this level too, and of those below it.
+    /// Runs the cases of this level and of the levels below it. Default: [`Level::Ddp`].
     #[must_use]
     pub fn level(self, level: Level) -> Self {
         Self { level, ..self }
     }
 
-    /// Whether slow cases run.
+    /// Sets whether slow cases are run. Default: no.
     #[must_use]
     pub fn slow(self, slow: bool) -> Self {
         Self { slow, ..self }
     }
 
-    /// Runs only this chapter, and others that were named in the same way.
+    /// Runs only this chapter. Further calls add chapters.
     #[must_use]
     pub fn chapter(mut self, name: &str) -> Self {
         self.chapters.push(name.to_owned());
         self
     }
 
-    /// Runs only cases whose name has this text in it, or another that was given in the same way.
+    /// Runs only cases whose name contains this text. Further calls add texts.
     #[must_use]
     pub fn name(mut self, part: &str) -> Self {
         self.names.push(part.to_lowercase());
         self
     }
 
-    /// How long to wait for an expected message, unless the step says otherwise.
+    /// Sets the timeout for an expected message, unless the step has its own. Default: 5 s.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
-    /// How many cases run at once.
+    /// Sets the maximum number of cases that run at the same time.
     #[must_use]
     pub fn parallel(self, parallel: usize) -> Self {
         Self { parallel: parallel.max(1), ..self }
     }
 
-    /// States how the server was started, for cases that need it so: `("heartbeatIntervalMs", 400)`.
+    /// Declares an option with which the server was started, for cases that need it: `("heartbeatIntervalMs", 400)`.
     #[must_use]
     pub fn server(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.server.insert(name.to_owned(), value.into());
         self
     }
 
-    /// States that the server sends its mail to this mailbox.
+    /// Declares that the server sends its mail to this mailbox.
     #[must_use]
     pub fn mailbox(self, mailbox: Mailbox) -> Self {
         Self { mailbox: Some(mailbox), ..self.server("mail", true) }
@@ -107,7 +107,7 @@ impl Options {
 
     fn reason_to_skip(&self, case: &Case) -> Option<String> {
         if case.level > self.level {
-            return Some(format!("it is of level {}", case.level));
+            return Some(format!("its level is {}", case.level));
         }
         if case.slow && !self.slow {
             return Some("it is slow".into());
@@ -117,7 +117,7 @@ impl Options {
     }
 }
 
-/// Plays the selected cases against the server behind `transport`.
+/// Runs the selected cases against the server that `transport` connects to.
 pub async fn run<T: Transport>(transport: &T, book: &[Chapter], options: &Options) -> Report {
     let fresh_values = &FreshValues::new(&options.salt);
     let context = &RunContext { fresh_values, mailbox: options.mailbox.as_ref(), patience: options.patience };

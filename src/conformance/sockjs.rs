@@ -1,4 +1,4 @@
-//! SockJS over WebSocket, as browsers use it: the same conversations in another wrapping.
+//! [`SockJs`]: a transport over SockJS in a WebSocket, as browsers use it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,10 +27,10 @@ pub struct SockJsConnection {
 }
 
 impl SockJs {
-    /// The endpoint at an address such as `ws://127.0.0.1:3000/sockjs`.
+    /// Creates a transport to an address such as `ws://127.0.0.1:3000/sockjs`.
     ///
     /// # Errors
-    /// Says what is wrong with the address.
+    /// Returns an error if the address is malformed or does not begin with `ws://`.
     pub fn new(address: &str) -> Result<Self, TransportError> {
         let address = address.trim_end_matches('/').to_owned();
         let requests = WebSocket::new(&address)?;
@@ -62,7 +62,7 @@ impl Connection for SockJsConnection {
         self.socket.send_text(Payload::write([text.as_str()])).await;
     }
 
-    /// SockJS knows no binary messages; what is no text cannot be said.
+    /// SockJS does not have binary messages; invalid UTF-8 cannot be sent.
     async fn send_binary(&mut self, bytes: Vec<u8>) {
         self.send_text(String::from_utf8_lossy(&bytes).into_owned()).await;
     }

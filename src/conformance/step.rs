@@ -1,4 +1,4 @@
-//! One step of a case: what is done, on which connection, and how long the runner waits.
+//! [`Step`]: one step of a case, with its connection and its timeout.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,111 +13,111 @@ use super::memory::check_sent;
 /// A step of a case.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// The connection, by the name that it has in the case.
+    /// The name of the connection.
     pub on: String,
-    /// How long to wait for each message, if not as long as usual.
+    /// The timeout for each message, or `None` for the timeout of the run.
     pub within: Option<Duration>,
-    /// What is done.
+    /// The action.
     pub action: Action,
 }
 
-/// What a step does. `protocol/conformance/README.md` describes each.
+/// The action of a step. `protocol/conformance/README.md` describes them.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// Opens a connection and says `connect`.
+    /// Opens a connection and sends `connect`.
     Connect,
-    /// Opens a connection and says nothing.
+    /// Opens a connection without sending a message.
     Open(Opening),
     /// Sends messages.
     Send(Vec<Value>),
-    /// Sends a text as it stands.
+    /// Sends a text unchanged.
     SendText(String),
     /// Sends a binary frame.
     SendBinary(Binary),
-    /// Calls a method and expects its answer.
+    /// Calls a method and expects its result.
     Call(Call),
     /// Expects messages in this order.
     Expect(Vec<Value>),
-    /// Expects messages in any order, but for those of one list.
+    /// Expects the messages of several lists; those of one list must be in order.
     ExpectUnordered(Vec<Vec<Value>>),
     /// Expects a frame with exactly this text.
     ExpectText(String),
-    /// Reads on until a message matches.
+    /// Skips messages until one matches.
     SkipTo(Value),
-    /// Expects silence.
+    /// Expects no message for this time.
     ExpectNothing(Duration),
-    /// Expects the end of the connection as the next thing.
+    /// Expects the connection to end without a further message.
     ExpectClose(CloseCode),
-    /// Reads on until the connection ends.
+    /// Skips messages until the connection ends.
     SkipToClose(CloseCode),
     /// Sends a close frame with this code.
     Close(u16),
     /// Cuts the connection.
     Drop,
-    /// Lets time pass.
+    /// Waits for this time.
     Wait(Duration),
-    /// Sends an HTTP request and expects its answer.
+    /// Sends an HTTP request and expects a response.
     Http(Box<Exchange>),
     /// Expects a mail.
     Mail(ExpectedMail),
-    /// Plays steps several times.
+    /// Runs steps several times.
     Repeat(u32, Vec<Step>),
 }
 
-/// How a connection is opened.
+/// The options for opening a connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Opening {
     /// Another path of the server, with its query.
     pub path: Option<String>,
-    /// Further headers of the upgrade request.
+    /// Headers of the upgrade request.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
 }
 
-/// What a binary frame holds.
+/// The content of a binary frame.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum Binary {
     /// The bytes of a text.
     Text(String),
-    /// Any bytes.
+    /// Other bytes.
     Bytes(Vec<u8>),
 }
 
-/// A method call and its answer.
+/// A method call and its expected result.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// The method's name.
+    /// The name of the method.
     pub method: String,
-    /// Its parameters.
+    /// The parameters.
     pub params: Vec<Value>,
-    /// The messages about documents that come before `updated`.
+    /// The data messages that are expected before `updated`.
     pub data: Vec<Value>,
-    /// The members of the `result` message beside `msg` and `id`.
+    /// The expected member of the `result` message, in addition to `msg` and `id`.
     pub answer: Option<(String, Value)>,
 }
 
-/// A mail that is expected.
+/// An expected mail.
 #[derive(Debug, Clone)]
 pub struct ExpectedMail {
-    /// The address that it goes to.
+    /// The address of its recipient.
     pub to: Value,
-    /// What it is like.
+    /// The expected content.
     pub content: Value,
 }
 
-/// How a connection is expected to end.
+/// The expected end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseCode {
-    /// However.
+    /// Any end.
     Any,
     /// With a close frame of this code.
     Exactly(u16),
 }
 
 impl Step {
-    /// Reads the steps of a case. An error names the step.
+    /// Reads the steps of a case. Errors name the step.
     pub(super) fn read_all(steps: Vec<Value>) -> Result<Vec<Self>, String> {
         (1..)
             .zip(steps)
@@ -135,7 +135,7 @@ impl Step {
     }
 }
 
-// Every action is a key of its own, so that a step reads as a sentence; exactly one may be there.
+// Each action is a key, and a step has exactly one of them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct WrittenStep {
@@ -148,7 +148,7 @@ struct WrittenStep {
     send_binary: Option<Binary>,
     call: Option<Vec<Value>>,
     data: Option<Vec<Value>>,
-    // A `null` that is written is an expected null, not a missing key.
+    // A `null` in the file is an expected null, not a missing key.
     #[serde(default, deserialize_with = "present")]
     result: Option<Value>,
     error: Option<Value>,
@@ -183,7 +183,7 @@ enum WrittenOpening {
     With(Opening),
 }
 
-/// The word `true`, where `false` would mean nothing.
+/// The value `true`, where `false` has no meaning.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "bool")]
 struct True;
@@ -192,7 +192,7 @@ impl TryFrom<bool> for True {
     type Error = &'static str;
 
     fn try_from(value: bool) -> Result<Self, Self::Error> {
-        if value { Ok(Self) } else { Err("true is the only value") }
+        if value { Ok(Self) } else { Err("true is the only allowed value") }
     }
 }
 
@@ -237,9 +237,9 @@ impl WrittenStep {
             repeat.map(|(times, steps)| Action::Repeat(times, steps)),
         ];
         let mut given = actions.into_iter().flatten();
-        let action = given.next().ok_or("it does nothing")?;
+        let action = given.next().ok_or("the action is missing")?;
         if given.next().is_some() {
-            return Err("it does two things at once".into());
+            return Err("there is more than one action".into());
         }
         check_placeholders(&action)?;
         Ok(action)
@@ -254,7 +254,7 @@ impl WrittenStep {
             return Ok(None);
         };
         let Some((Value::String(method), params)) = call.split_first() else {
-            return Err("`call` is a list of the method's name and its parameters".into());
+            return Err("`call` must be a list of the method's name and its parameters".into());
         };
         if result.is_some() && error.is_some() {
             return Err("a call has a result or an error".into());
@@ -289,12 +289,12 @@ fn close_code(code: &Value) -> Result<CloseCode, String> {
     code.as_u64()
         .and_then(|code| u16::try_from(code).ok())
         .map(CloseCode::Exactly)
-        .ok_or_else(|| format!("{code} is no close code"))
+        .ok_or_else(|| format!("{code} is not a close code"))
 }
 
-/// A mail may have more about it than what is expected.
+/// A mail may have further members.
 fn expected_mail(mut content: Map<String, Value>) -> Result<ExpectedMail, String> {
-    let to = content.remove("to").ok_or("`mail` says whom it is `to`")?;
+    let to = content.remove("to").ok_or("`mail` needs the address `to`")?;
     content.insert("<more>".into(), true.into());
     Ok(ExpectedMail { to, content: content.into() })
 }

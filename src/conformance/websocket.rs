@@ -1,4 +1,4 @@
-//! The raw WebSocket, as most clients outside of browsers use it.
+//! [`WebSocket`]: a transport over a raw WebSocket, as most clients outside of browsers use it.
 
 use futures::{SinkExt, StreamExt};
 use http::{Request as HttpRequest, Response};
@@ -16,7 +16,7 @@ use super::step::Opening;
 use super::transport::{Connection, Received, Transport, TransportError};
 use crate::client::http::HttpClient;
 
-/// A server's raw WebSocket endpoint.
+/// The raw WebSocket endpoint of a server.
 #[derive(Debug, Clone)]
 pub struct WebSocket {
     address: Uri,
@@ -30,14 +30,14 @@ pub struct WebSocketConnection {
 }
 
 impl WebSocket {
-    /// The endpoint at an address such as `ws://127.0.0.1:3000/websocket`.
+    /// Creates a transport to an address such as `ws://127.0.0.1:3000/websocket`.
     ///
     /// # Errors
-    /// Says what is wrong with the address.
+    /// Returns an error if the address is malformed or does not begin with `ws://`.
     pub fn new(address: &str) -> Result<Self, TransportError> {
         let address: Uri = address.parse().map_err(|error| failed(&address, &error))?;
         if address.scheme_str() != Some("ws") {
-            return Err(failed(&address, &"the address has to begin with ws://"));
+            return Err(failed(&address, &"the address must begin with ws://"));
         }
         Ok(Self { address, http: HttpClient::new(None) })
     }
@@ -72,12 +72,13 @@ impl Transport for WebSocket {
     }
 
     async fn request(&self, request: HttpRequest<String>) -> Result<Response<String>, TransportError> {
-        let authority = self.address.authority().ok_or_else(|| failed(&self.address, &"the address has no host"))?;
+        let authority =
+            self.address.authority().ok_or_else(|| failed(&self.address, &"the host is missing in the address"))?;
         exchange(&self.http, authority, request).await.map_err(|reason| failed(authority, &reason))
     }
 }
 
-// Errors of sending are left to `receive`, which then says how the connection ended.
+// Errors of sending are ignored: `receive` then returns how the connection ended.
 impl Connection for WebSocketConnection {
     async fn send_text(&mut self, text: String) {
         self.socket.send(Message::text(text)).await.unwrap_or_default();

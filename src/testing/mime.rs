@@ -1,21 +1,21 @@
-//! [`ReceivedMail`]: a mail as its reader sees it, decoded from what went over the wire.
+//! [`ReceivedMail`]: a decoded mail.
 
 use mail_parser::{HeaderForm, HeaderName, Message, MessageParser, PartType};
 
-/// A mail that has come.
+/// A mail that was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceivedMail {
-    /// The address that the envelope says it comes from.
+    /// The sender's address, from the envelope.
     pub from: String,
-    /// The addresses that the envelope says it goes to.
+    /// The recipients' addresses, from the envelope.
     pub to: Vec<String>,
     /// The subject.
     pub subject: String,
     /// The plain text, with `\n` at the ends of lines.
     pub text: String,
-    /// The HTML, if there is any.
+    /// The HTML, or `None` if the mail does not have it.
     pub html: Option<String>,
-    /// All as it went over the wire.
+    /// The mail as it was received, not decoded.
     pub source: String,
 }
 

@@ -1,6 +1,6 @@
-//! What tests of an application need beside it (feature `testing`).
+//! What tests of an application need (feature `testing`).
 //!
-//! - [`SmtpSink`]: a mail server that keeps what it is given, and fails when told to.
+//! - [`SmtpSink`]: a mail server that stores the mails that it receives, and fails on demand.
 
 mod mime;
 mod smtp_sink;

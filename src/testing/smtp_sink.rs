@@ -1,4 +1,4 @@
-//! [`SmtpSink`]: a mail server that keeps what it is given.
+//! [`SmtpSink`]: a mail server that stores the mails that it receives.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,13 +14,13 @@ use tokio::time::{sleep, timeout};
 
 use super::ReceivedMail;
 
-/// How long a test waits for a mail before it fails.
+/// The timeout for a mail that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const MAX_LINE: u64 = 64 * 1024;
 const MAX_MAIL: usize = 1024 * 1024;
 
-/// A real SMTP server on a free port of this machine, which keeps all mails. It ends when it is dropped.
+/// An SMTP server on a free port of this machine, which stores all mails. Dropping it stops the server.
 ///
 /// ```
 /// use bolide::mail::{Mail, MailKind, Mailer, SmtpMailer};
@@ -51,19 +51,19 @@ pub struct SmtpSink {
     listening: AbortHandle,
 }
 
-/// What the sink does with mails from now on.
+/// What the sink does with mails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SinkBehaviour {
-    /// It takes them.
+    /// It accepts them. This is the default.
     #[default]
     Accept,
-    /// It takes them, and says so only after this time.
+    /// It accepts them after this delay.
     Delay(Duration),
-    /// It knows no recipient: 550.
+    /// It rejects all recipients with 550.
     Refuse,
-    /// It has no time: 451.
+    /// It rejects mails temporarily with 451.
     TryLater,
-    /// It takes no credentials: 535.
+    /// It rejects all credentials with 535.
     RefuseCredentials,
     /// It closes the connection in the middle of a mail.
     BreakOff,
@@ -82,15 +82,15 @@ impl SmtpSink {
     /// Listens on a free port.
     ///
     /// # Errors
-    /// There is none.
+    /// Returns an error if there is no free port.
     pub async fn start() -> io::Result<Self> {
         Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
     }
 
-    /// Listens at an address.
+    /// Listens on an address.
     ///
     /// # Errors
-    /// It is taken.
+    /// Returns an error if the address is in use.
     pub async fn start_at(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
@@ -99,47 +99,47 @@ impl SmtpSink {
         Ok(Self { address, state, listening })
     }
 
-    /// Where it is, as `SmtpMailer` takes it.
+    /// Returns the URL of the sink, in the form that `SmtpMailer` accepts.
     #[must_use]
     pub fn url(&self) -> String {
         format!("smtp://{}?tls=none", self.address)
     }
 
-    /// What it does with mails from now on.
+    /// Sets what the sink does with mails from now on.
     pub fn behave(&self, behaviour: SinkBehaviour) {
         self.state.send_modify(|state| state.behaviour = behaviour);
     }
 
-    /// The mails that have come and were not waited for.
+    /// Returns the mails that were received and not taken out by `wait_for`.
     #[must_use]
     pub fn received(&self) -> Vec<ReceivedMail> {
         self.state.borrow().mails.clone()
     }
 
-    /// How many connections there have been.
+    /// Returns the number of connections that were opened.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.state.borrow().connections
     }
 
-    /// The credentials that were shown last, as `AUTH PLAIN` has them: a zero byte, the user, a zero byte, the password.
+    /// Returns the last credentials, in the form of `AUTH PLAIN`: a zero byte, the user, a zero byte, the password.
     #[must_use]
     pub fn credentials(&self) -> Option<String> {
         self.state.borrow().credentials.clone()
     }
 
-    /// Takes the oldest mail to this address out of the sink; waits until there is one.
+    /// Waits for a mail to this address, and takes the oldest one out of the sink.
     ///
     /// # Panics
-    /// None comes within ten seconds.
+    /// Panics if there is no mail within ten seconds.
     pub async fn wait_for(&self, address: &str) -> ReceivedMail {
         let Ok(mail) = timeout(PATIENCE, self.next_for(address)).await else {
-            panic!("no mail to {address} within {PATIENCE:?}; these have come: {:?}", self.received());
+            panic!("no mail to {address} within {PATIENCE:?}; received: {:?}", self.received());
         };
         mail
     }
 
-    /// Takes the oldest mail to this address out of the sink; waits for as long as it takes.
+    /// Waits for a mail to this address without a timeout, and takes the oldest one out of the sink.
     pub async fn next_for(&self, address: &str) -> ReceivedMail {
         let mut changes = self.state.subscribe();
         loop {
@@ -150,10 +150,10 @@ impl SmtpSink {
         }
     }
 
-    /// Waits until a mail was offered this often, taken or not.
+    /// Waits until a mail was offered this many times, whether it was accepted or not.
     ///
     /// # Panics
-    /// It was not within ten seconds.
+    /// Panics if it was not within ten seconds.
     pub async fn wait_for_attempts(&self, count: usize) {
         let mut changes = self.state.subscribe();
         let reached = timeout(PATIENCE, changes.wait_for(|state| state.attempts >= count)).await.is_ok();
@@ -182,7 +182,7 @@ async fn listen(listener: TcpListener, state: watch::Sender<State>) {
         state.send_modify(|state| state.connections += 1);
         let dialogue =
             Dialogue { stream: BufReader::new(stream), state: state.clone(), from: String::new(), to: vec![] };
-        // A client that goes away ends its own dialogue.
+        // An error of one connection ends only that connection.
         tokio::spawn(async move { drop(dialogue.run().await) });
     }
 }
@@ -258,7 +258,7 @@ impl Dialogue {
         Ok("250 taken")
     }
 
-    /// The mail up to the line with the dot.
+    /// Reads the mail up to the line with the dot.
     async fn source(&mut self) -> io::Result<String> {
         let mut source = String::new();
         loop {

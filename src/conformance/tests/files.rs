@@ -1,4 +1,4 @@
-//! What a file may say, and how its mistakes are told.
+//! How files of cases are read, and the errors for mistakes.
 
 use crate::conformance::{Action, Chapter, Level, book};
 
@@ -12,7 +12,7 @@ fn mistake_in(step: &str) -> String {
 }
 
 #[test]
-fn the_cases_that_bolide_brings_can_all_be_read() {
+fn all_built_in_cases_can_be_read() {
     let chapters = book::embedded().unwrap();
     assert!(chapters.iter().flat_map(|chapter| &chapter.cases).count() > 1000);
 }
@@ -28,7 +28,7 @@ fn a_case_has_defaults() {
 }
 
 #[test]
-fn a_null_that_is_written_is_expected() {
+fn a_null_in_the_file_is_expected() {
     let chapter =
         chapter(r#"{"name": "n", "steps": [{"call": ["echo", null], "result": null}, {"call": ["nothing"]}]}"#)
             .unwrap();
@@ -42,38 +42,38 @@ fn a_null_that_is_written_is_expected() {
 
 #[test]
 fn a_mistake_names_file_case_and_step() {
-    assert_eq!(mistake_in(r#"{"wait": 1, "drop": true}"#), "c.json, case “n”: step 2: it does two things at once");
-    assert_eq!(mistake_in("{}"), "c.json, case “n”: step 2: it does nothing");
+    assert_eq!(mistake_in(r#"{"wait": 1, "drop": true}"#), "c.json, case “n”: step 2: there is more than one action");
+    assert_eq!(mistake_in("{}"), "c.json, case “n”: step 2: the action is missing");
     assert_eq!(
         mistake_in(r#"{"repeat": 2, "steps": [{"wait": 1}, {"send": {"a": "<id>"}}]}"#),
         "c.json, case “n”: step 2: step 2: `<id>` can be expected, but not sent"
     );
     assert!(mistake_in(r#"{"expct": {}}"#).starts_with("c.json, case “n”: step 2: unknown field `expct`"));
-    assert!(mistake_in(r#"{"connect": false}"#).contains("true is the only value"));
-    assert!(mistake_in(r#"{"expect": {"a": "<typo:x>"}}"#).contains("`<typo:x>` is no placeholder"));
+    assert!(mistake_in(r#"{"connect": false}"#).contains("true is the only allowed value"));
+    assert!(mistake_in(r#"{"expect": {"a": "<typo:x>"}}"#).contains("`<typo:x>` is not a placeholder"));
     assert!(mistake_in(r#"{"wait": 1, "result": 2}"#).contains("belong to `call`"));
-    assert!(mistake_in(r#"{"call": [], "result": 2}"#).contains("`call` is a list"));
+    assert!(mistake_in(r#"{"call": [], "result": 2}"#).contains("`call` must be a list"));
     assert!(mistake_in(r#"{"call": ["x"], "result": 2, "error": 3}"#).contains("a result or an error"));
     assert!(mistake_in(r#"{"repeat": 2}"#).contains("belong together"));
-    assert!(mistake_in(r#"{"expectClose": "soon"}"#).contains("is no close code"));
+    assert!(mistake_in(r#"{"expectClose": "soon"}"#).contains("is not a close code"));
     assert!(mistake_in(r#"{"open": {"pth": "/"}}"#).contains("step 2"));
     let http = r#""http": {"method": "GET", "path": "/"}"#;
     assert!(mistake_in(&format!("{{{http}}}")).contains("`http` and `answer` belong together"));
     assert!(
         mistake_in(&format!(r#"{{{http}, "answer": {{"status": 200, "body": 1, "text": ""}}}}"#))
-            .contains("one of them")
+            .contains("exclude each other")
     );
     assert!(
         mistake_in(&format!(r#"{{{http}, "answer": {{"status": 200, "body": "<typo:x>"}}}}"#))
-            .contains("no placeholder")
+            .contains("not a placeholder")
     );
-    assert!(mistake_in(r#"{"mail": {"subject": "x"}}"#).contains("whom it is `to`"));
-    assert!(mistake_in(r#"{"send": {"<join>": ["<id>"]}}"#).contains("can be expected, but not sent"));
-    assert!(mistake_in(r#"{"send": {"<join>": [], "a": 1}}"#).contains("`<join>` stands alone"));
+    assert!(mistake_in(r#"{"mail": {"subject": "x"}}"#).contains("needs the address `to`"));
+    assert!(mistake_in(r#"{"send": {"<join>": ["<id>"]}}"#).contains("can be expected but not sent"));
+    assert!(mistake_in(r#"{"send": {"<join>": [], "a": 1}}"#).contains("`<join>` must be the only key"));
 }
 
 #[test]
-fn mistakes_outside_of_steps_are_told_too() {
+fn mistakes_outside_of_steps_are_reported_too() {
     assert!(chapter(r#"{"steps": []}"#).unwrap_err().contains("case number 1: missing field `name`"));
     assert!(chapter(r#"{"name": "n", "steps": [], "lvl": "ddp"}"#).unwrap_err().contains("unknown field `lvl`"));
     assert!(chapter(r#"{"name": "n", "steps": [], "level": "high"}"#).unwrap_err().contains("unknown variant"));

@@ -1,4 +1,4 @@
-//! What matches what, by examples.
+//! Which values match, by examples.
 
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ fn arrays_have_the_expected_length_and_order() {
 }
 
 #[test]
-fn an_array_may_have_elements_beside_some() {
+fn an_array_may_have_more_elements_than_some() {
     let expected = json!(["<some>", {"<more>": true, "a": 1}, "b"]);
     assert_matches(&expected, &json!(["c", "b", {"a": 1, "d": 2}]));
     assert_matches(&json!(["<some>"]), &json!([]));
@@ -104,7 +104,7 @@ fn null_is_not_a_missing_key() {
 }
 
 #[test]
-fn kinds_admit_their_values() {
+fn kinds_match_their_values() {
     let values = json!({
         "<string>": "x", "<number>": 1.5, "<boolean>": false, "<object>": {}, "<array>": [],
         "<id>": "dRsgAEsdpRvETpxNp"
@@ -118,7 +118,7 @@ fn kinds_admit_their_values() {
 }
 
 #[test]
-fn an_id_has_17_characters_that_are_not_mistaken_for_each_other() {
+fn an_id_has_17_characters_that_are_not_easily_confused() {
     for wrong in ["", "dRsgAEsdpRvETpxN", "dRsgAEsdpRvETpxNpp", "dRsgAEsdpRvETpxN0", "dRsgAEsdpRvETpx-p"] {
         assert!(mismatch(&json!("<id>"), &json!(wrong)).is_some(), "{wrong}");
     }
@@ -139,7 +139,7 @@ fn a_value_is_remembered_under_its_name() {
 }
 
 #[test]
-fn what_did_not_match_is_not_remembered() {
+fn values_that_did_not_match_are_not_remembered() {
     let fresh_values = FreshValues::new("test");
     let mut memory = Memory::new(&fresh_values);
     let expected = json!({"a": "<any:value>", "b": 1});
@@ -150,7 +150,7 @@ fn what_did_not_match_is_not_remembered() {
 }
 
 #[test]
-fn a_fresh_value_is_the_same_in_one_case_and_another_in_the_next() {
+fn a_fresh_value_is_the_same_within_a_case_and_different_in_the_next() {
     let fresh_values = FreshValues::new("test");
     let mut first = Memory::new(&fresh_values);
     let mut second = Memory::new(&fresh_values);
@@ -161,7 +161,7 @@ fn a_fresh_value_is_the_same_in_one_case_and_another_in_the_next() {
 }
 
 #[test]
-fn strings_may_be_given_in_other_ways() {
+fn strings_have_other_forms() {
     assert_matches(&json!("<repeat:ab:3>"), &json!("ababab"));
     assert_matches(&json!("<literal:<any>>"), &json!("<any>"));
     assert_differs(&json!("<literal:<any>>"), &json!("x"), r#"expected "<any>", received "x""#);
@@ -194,7 +194,7 @@ fn an_error_is_written_out() {
 }
 
 #[test]
-fn a_text_matches_exactly_but_for_ids() {
+fn a_text_matches_exactly_except_for_ids() {
     let expected = r#"{"msg":"connected","session":"<id>"}"#;
     assert!(text_matches(expected, r#"{"msg":"connected","session":"dRsgAEsdpRvETpxNp"}"#));
     assert!(!text_matches(expected, r#"{"session":"dRsgAEsdpRvETpxNp","msg":"connected"}"#));

@@ -1,4 +1,4 @@
-//! The runner's own rules: what matches, what a file may say, and how a case is played.
+//! The runner's own rules: how files are read, which values match, and how a case is run.
 
 mod files;
 mod matching;

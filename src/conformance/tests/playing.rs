@@ -1,4 +1,4 @@
-//! How cases are played, selected and reported.
+//! How cases are selected, run and reported.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn options() -> Options {
     Options::new("test").patience(Duration::from_millis(50))
 }
 
-/// Why the only case fails, if it does: the step and the reason.
+/// Returns the step and the reason if the only case fails.
 async fn failure(server: &Server, steps: Value) -> Option<String> {
     let report = run(server, &[one_case(&steps)], &options()).await;
     report.failures().map(|(_, failure)| format!("{}: {}", failure.step, failure.reason)).next()
@@ -30,7 +30,7 @@ fn silent() -> Server {
     Server::new(|_| Vec::new())
 }
 
-/// Says back what it is asked to, one message for each element of `say`.
+/// Sends one message for each element of `say` in the message that it receives.
 fn parrot() -> Server {
     Server::new(|message| match &message["say"] {
         Value::Array(messages) => messages.iter().map(text).collect(),
@@ -39,7 +39,7 @@ fn parrot() -> Server {
 }
 
 #[tokio::test]
-async fn what_is_expected_passes() {
+async fn expected_messages_pass() {
     let steps = json!([{"connect": true}, {"send": {"say": [1, {"a": 2}]}}, {"expect": [1, {"a": 2}]}]);
     assert_eq!(failure(&parrot(), steps).await, None);
 }
@@ -54,14 +54,14 @@ async fn a_wrong_message_fails_with_both_messages() {
 }
 
 #[tokio::test]
-async fn a_missing_message_fails_after_the_patience() {
+async fn a_missing_message_fails_after_the_timeout() {
     let steps = json!([{"connect": true}, {"expect": {"a": 2}}]);
     let reason = failure(&silent(), steps).await.unwrap();
     assert_eq!(reason, "2: expected {\"a\":2}\nreceived nothing");
 }
 
 #[tokio::test]
-async fn a_message_too_many_fails_at_the_end() {
+async fn an_unexpected_message_fails_at_the_end() {
     let steps = json!([{"connect": true}, {"send": {"say": [1, 2]}}, {"expect": 1}]);
     let reason = failure(&parrot(), steps).await.unwrap();
     assert!(reason.starts_with("the end: "), "{reason}");
@@ -69,7 +69,7 @@ async fn a_message_too_many_fails_at_the_end() {
 }
 
 #[tokio::test]
-async fn a_connection_that_was_only_opened_is_not_asked_at_the_end() {
+async fn a_connection_without_a_session_is_not_checked_at_the_end() {
     let steps = json!([{"open": true}, {"send": {"say": [1, 2]}}, {"expect": 1}]);
     assert_eq!(failure(&parrot(), steps).await, None);
 }
@@ -186,14 +186,14 @@ async fn steps_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_or_no_text_fails() {
+async fn invalid_json_and_binary_frames_fail() {
     let noisy = Server::new(|message| match message.get("binary") {
         Some(_) => vec![Received::Binary(vec![1])],
         None => vec![Received::Text("{".into())],
     });
     let steps = |sent: Value| json!([{"open": true}, {"send": sent}, {"expect": "<any>"}]);
     let no_json = failure(&noisy, steps(json!({}))).await.unwrap();
-    assert!(no_json.contains("which is no JSON"), "{no_json}");
+    assert!(no_json.contains("which is not JSON"), "{no_json}");
     let no_text = failure(&noisy, steps(json!({"binary": 1}))).await.unwrap();
     assert!(no_text.contains("a binary frame"), "{no_text}");
 }
@@ -209,7 +209,7 @@ async fn a_step_needs_an_open_connection() {
 }
 
 #[tokio::test]
-async fn a_case_ends_with_disconnect_on_what_is_open() {
+async fn a_case_ends_with_disconnect_on_open_connections() {
     let server = silent();
     assert_eq!(failure(&server, json!([{"connect": true}, {"on": "b", "open": true}])).await, None);
     let seen = server.seen.lock().unwrap();
@@ -223,7 +223,7 @@ async fn counts(cases: &Value, options: &Options) -> (usize, usize) {
 }
 
 #[tokio::test]
-async fn level_slowness_and_needs_decide_what_is_skipped() {
+async fn cases_are_skipped_by_level_slowness_and_needs() {
     let steps = json!([{"connect": true}]);
     let cases = json!([
         {"name": "plain", "steps": steps},
@@ -246,7 +246,7 @@ async fn level_slowness_and_needs_decide_what_is_skipped() {
 }
 
 #[tokio::test]
-async fn a_run_without_cases_is_no_success() {
+async fn a_run_without_cases_is_not_a_success() {
     assert!(!run(&silent(), &[], &options()).await.is_success());
 }
 

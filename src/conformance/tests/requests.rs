@@ -1,4 +1,4 @@
-//! How `http` and `mail` steps are played, and the values that are computed for them.
+//! How `http` and `mail` steps are run, and the values that are computed for them.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,12 +17,12 @@ async fn failure_with(server: &Server, steps: Value, options: Options) -> Option
     report.failures().map(|(_, failure)| format!("{}: {}", failure.step, failure.reason)).next()
 }
 
-/// Why the only case fails, if it does: the step and the reason.
+/// Returns the step and the reason if the only case fails.
 async fn failure(server: &Server, steps: Value) -> Option<String> {
     failure_with(server, steps, Options::new("test")).await
 }
 
-/// Says what it was asked.
+/// Responds with the request.
 fn mirror() -> Server {
     Server::http(|request: &Request<String>| {
         let header = |name: &str| {
@@ -86,7 +86,7 @@ async fn a_wrong_status_header_or_body_fails() {
 }
 
 #[tokio::test]
-async fn a_code_is_computed_from_what_was_remembered() {
+async fn a_code_is_computed_from_remembered_values() {
     let server = Server::http(|_| Response::new(r#"{"secret":"GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ","now":29000}"#.into()));
     let ask = |body: Value| json!({"http": {"method": "GET", "path": "/"}, "answer": {"status": 200, "body": body}});
     let steps = |step: i64| {
@@ -125,7 +125,7 @@ async fn a_mail_is_waited_for_and_read_once() {
     mailer.deliver(&mail).await.unwrap();
     assert_eq!(failure_with(&mirror(), steps("Code"), options()).await, None);
     let reason = failure_with(&mirror(), json!([{"mail": {"to": "b@example.com"}}]), options()).await.unwrap();
-    assert_eq!(reason, "1: expected a mail to b@example.com\nnone has come");
+    assert_eq!(reason, "1: expected a mail to b@example.com\nreceived none");
 
     mailer.deliver(&mail).await.unwrap();
     let reason = failure_with(&mirror(), steps("Other"), options()).await.unwrap();
@@ -135,5 +135,5 @@ async fn a_mail_is_waited_for_and_read_once() {
 #[tokio::test]
 async fn a_mail_cannot_be_read_without_a_mailbox() {
     let reason = failure(&mirror(), json!([{"mail": {"to": "b@example.com"}}])).await.unwrap();
-    assert_eq!(reason, "1: the runner takes no mail");
+    assert_eq!(reason, "1: the runner does not receive mail; use --smtp");
 }

@@ -1,4 +1,4 @@
-//! A server in memory that says what a test tells it to.
+//! A server in memory that sends what a test tells it to.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use crate::conformance::{Connection, Opening, Received, Transport, TransportError};
 
-/// Answers a message: with any number of messages, or with the end.
+/// Answers a message with any number of messages, or with the end of the connection.
 type Answer = Box<dyn Fn(&Value) -> Vec<Received> + Send + Sync>;
 
-/// What connections of the server have seen, in order.
+/// The messages that the server has received on all connections, in order.
 pub(super) type Seen = Arc<Mutex<Vec<Value>>>;
 
-/// Answers a request.
+/// Answers an HTTP request.
 type HttpAnswer = Box<dyn Fn(&Request<String>) -> Response<String> + Send + Sync>;
 
 pub(super) struct Server {
@@ -30,7 +30,7 @@ pub(super) struct ServerConnection {
 }
 
 impl Server {
-    /// Answers `connect` and `ping` as it should, and everything else by `answer`.
+    /// Answers `connect` and `ping` correctly, and other messages with `answer`.
     pub(super) fn new(answer: impl Fn(&Value) -> Vec<Received> + Send + Sync + 'static) -> Self {
         let with_basics = move |message: &Value| match message["msg"].as_str() {
             Some("connect") => vec![text(&json!({"msg": "connected", "session": "dRsgAEsdpRvETpxNp"}))],
@@ -41,7 +41,7 @@ impl Server {
         Self { answer: Arc::new(Box::new(with_basics)), answer_http, seen: Seen::default() }
     }
 
-    /// Answers requests by `answer`.
+    /// Answers HTTP requests with `answer`.
     pub(super) fn http(answer: impl Fn(&Request<String>) -> Response<String> + Send + Sync + 'static) -> Self {
         Self { answer_http: Box::new(answer), ..Self::new(|_| Vec::new()) }
     }
