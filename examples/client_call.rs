@@ -1,6 +1,7 @@
-//! Calls methods of a DDP server, one after the other and many at once.
+//! Calls methods of a DDP server, one by one and several at once.
 //!
-//! Run `cargo run --example quickstart`, and then `cargo run --example client_call`. It takes another server's URL, too.
+//! Run `cargo run --example quickstart`, and then `cargo run --example client_call`. The URL of another server can be
+//! given as an argument.
 
 #![expect(clippy::print_stdout, reason = "it is a command-line program")]
 

@@ -1,8 +1,8 @@
-//! Signs in and calls a gated method over REST, without a connection of its own.
+//! Signs in and calls a gated method over REST instead of a WebSocket.
 //!
-//! Run `cargo run --example conformance_server`, and then
-//! `cargo run --example client_rest -- http://127.0.0.1:3000 alice 'correct horse' gated`. It asks for a code; alice has no
-//! second factor, so hers is the password.
+//! Run `cargo run --example conformance_server`, and then `cargo run --example client_rest -- http://127.0.0.1:3000
+//! alice 'correct horse' gated`. It prompts for a code. Alice has not set up a second factor, so the code is her
+//! password.
 
 #![expect(clippy::print_stdout, reason = "it is a command-line program")]
 
@@ -11,7 +11,7 @@ use std::io::{Write as _, stdin, stdout};
 use bolide::client::{Challenge, RestClient};
 use bolide::protocol::Ejson;
 
-/// Reads a line from the terminal; an empty one cancels.
+/// Prompts for a code on the terminal. An empty line cancels.
 async fn ask(challenge: Challenge) -> Option<String> {
     let question = tokio::task::spawn_blocking(move || {
         print!("Your {} code: ", challenge.method());
@@ -27,7 +27,7 @@ async fn ask(challenge: Challenge) -> Option<String> {
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [url, user, password, method] = &arguments[..] else {
-        anyhow::bail!("give the URL, the user, the password and the method");
+        anyhow::bail!("usage: client_rest URL USER PASSWORD METHOD");
     };
     let mut client = RestClient::new(url)?.two_factor(ask);
     let account = client.login(user, password).await?;

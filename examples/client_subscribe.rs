@@ -1,4 +1,4 @@
-//! Follows a publication, across lost connections too.
+//! Subscribes to a publication and prints its changes, across lost connections.
 //!
 //! Run `cargo run --example conformance_server`, and then `cargo run --example client_subscribe`. In another terminal,
 //! `bolide call ws://127.0.0.1:3000 insertItem '{"name": "tea"}'` adds a document.
@@ -20,7 +20,7 @@ async fn main() -> anyhow::Result<()> {
             Change::Added { document, .. } => println!("new: {}", document.to_json()),
             Change::Changed { id, fields, cleared, .. } => println!("{id}: now {fields:?}, without {cleared:?}"),
             Change::Removed { id, .. } => println!("gone: {id}"),
-            Change::Reset => println!("begin anew: this program was too slow"),
+            Change::Reset => println!("this program was too slow; all items follow again"),
         }
     }
     Ok(())

@@ -1,8 +1,8 @@
 //! Signs in and calls a method that asks for a second factor.
 //!
-//! Run `cargo run --example conformance_server`, and then
-//! `cargo run --example client_two_factor -- ws://127.0.0.1:3000 alice 'correct horse' gated`. It asks for a code; alice has
-//! no second factor, so hers is the password.
+//! Run `cargo run --example conformance_server`, and then `cargo run --example client_two_factor -- ws://127.0.0.1:3000
+//! alice 'correct horse' gated`. It prompts for a code. Alice has not set up a second factor, so the code is her
+//! password.
 
 #![expect(clippy::print_stdout, reason = "it is a command-line program")]
 
@@ -11,11 +11,11 @@ use std::io::{Write as _, stdin, stdout};
 use bolide::client::{Challenge, Client, Login};
 use bolide::protocol::Ejson;
 
-/// Reads a line from the terminal; an empty one cancels.
+/// Prompts for a code on the terminal. An empty line cancels.
 async fn ask(challenge: Challenge) -> Option<String> {
     let question = tokio::task::spawn_blocking(move || {
         if challenge.is_repeated() {
-            println!("That was not right.");
+            println!("The code is wrong.");
         }
         print!("{} code: ", challenge.method());
         stdout().flush()?;
@@ -30,7 +30,7 @@ async fn ask(challenge: Challenge) -> Option<String> {
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [url, user, password, method] = &arguments[..] else {
-        anyhow::bail!("give the URL, the user, the password and the method");
+        anyhow::bail!("usage: client_two_factor URL USER PASSWORD METHOD");
     };
     let client = Client::builder(url).two_factor(ask).connect().await?;
     let account = client.login(Login::password(user, password)).await?;

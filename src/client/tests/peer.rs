@@ -28,7 +28,7 @@ impl Peer {
     /// Waits for the next message of the client.
     pub(super) async fn hear(&mut self) -> Result<Value, String> {
         loop {
-            let frame = timeout(SOON, self.0.next()).await.map_err(|_| "the client says nothing".to_owned())?;
+            let frame = timeout(SOON, self.0.next()).await.map_err(|_| "the client sent nothing".to_owned())?;
             match frame {
                 Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).map_err(|error| error.to_string()),
                 Some(Ok(_)) => {}

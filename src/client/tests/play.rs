@@ -151,7 +151,7 @@ impl Connection {
         let is_used = self.calls.values().any(|call| call.clients_id == clients_id)
             || self.subscriptions.values().any(|subscription| subscription.clients_id == clients_id);
         if !clients_id.is_string() || is_used {
-            return Err(format!("{clients_id} is no new id"));
+            return Err(format!("{clients_id} is not a new id"));
         }
         let mut expected = message.clone();
         expected["id"] = clients_id.clone();
@@ -275,12 +275,12 @@ impl Called {
     async fn ends(self) -> Result<(), Problem> {
         let Some(expected) = self.expected else {
             if self.answer.is_finished() {
-                return Err("it has an answer, and nobody gave one".to_owned());
+                return Err("the call has a result that the server did not send".to_owned());
             }
             self.answer.abort();
             return Ok(());
         };
-        let answer = timeout(SOON, self.answer).await.map_err(|_| "it has no answer".to_owned())?;
+        let answer = timeout(SOON, self.answer).await.map_err(|_| "the call has no result".to_owned())?;
         let mut told = match answer.map_err(|error| error.to_string())? {
             Ok(None) => json!({}),
             Ok(Some(result)) => json!({"result": as_value(&result)?}),

@@ -79,7 +79,7 @@ fn a_secret_has_43_characters_that_need_no_escape() {
 fn an_unordered_array_has_the_expected_elements() {
     let expected = json!(["<unordered>", "a", "b", "b"]);
     assert_matches(&expected, &json!(["b", "a", "b"]));
-    assert_differs(&expected, &json!(["a", "a", "b"]), r#"at [1]: "a" is none of those that were expected"#);
+    assert_differs(&expected, &json!(["a", "a", "b"]), r#"at [1]: "a" is not one of the expected elements"#);
     assert_differs(&expected, &json!(["a", "b"]), r#"expected 3 elements, received 2: ["a","b"]"#);
 }
 
@@ -129,7 +129,7 @@ fn a_value_is_remembered_under_its_name() {
     let fresh_values = FreshValues::new("test");
     let mut memory = Memory::new(&fresh_values);
     let mut meets = |expected: Value, actual: Value| matches(&expected, &actual, &mut memory).is_ok();
-    assert!(!meets(json!("<session>"), json!("x")), "nothing was remembered yet");
+    assert!(!meets(json!("<session>"), json!("x")), "there is no remembered value yet");
     assert!(meets(json!({"session": "<string:session>"}), json!({"session": "x"})));
     assert!(meets(json!("<session>"), json!("x")));
     assert!(!meets(json!("<session>"), json!("y")));
@@ -204,7 +204,7 @@ fn a_text_matches_exactly_except_for_ids() {
 }
 
 #[test]
-fn mistakes_are_found_before_anything_runs() {
+fn mistakes_are_found_before_a_case_runs() {
     for mistake in ["<sesion id>", "<repeat:x>", "<id:>", "<more>!>", "<>"] {
         assert!(check_expected(&json!([{"a": mistake}])).is_err(), "{mistake}");
         assert!(check_sent(&json!([{"a": mistake}])).is_err(), "{mistake}");

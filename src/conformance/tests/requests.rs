@@ -75,10 +75,10 @@ async fn a_wrong_status_header_or_body_fails() {
         (json!({"status": 201, "body": {"<more>": true, "key": "x"}}), "at body.key: expected \"x\""),
         (
             json!({"status": 201, "body": {"<more>": true, "path": {"<contains>": "x"}}}),
-            "expected a text with \"x\" in it",
+            "expected a string that contains \"x\"",
         ),
-        (json!({"status": 201, "body": {"<more>": true, "body": {"<json>": 1}}}), "is no JSON"),
-        (json!({"status": 201, "text": ""}), "the text has to be the same"),
+        (json!({"status": 201, "body": {"<more>": true, "body": {"<json>": 1}}}), "is not JSON"),
+        (json!({"status": 201, "text": ""}), "the text is different"),
     ] {
         let failed = failure(&mirror(), expecting(answer.clone())).await.unwrap_or_default();
         assert!(failed.starts_with("1: ") && failed.contains(reason), "{answer}: {failed}");
