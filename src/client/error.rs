@@ -7,7 +7,7 @@ use std::time::Duration;
 use bolide_protocol::DdpError;
 use bolide_protocol::ejson::{DecodeError, EncodeError};
 
-use super::InvalidAddress;
+use super::address::InvalidAddress;
 
 /// Why a call, a login or a subscription failed.
 #[derive(Debug, thiserror::Error)]
