@@ -37,21 +37,22 @@ mod token_list;
 mod token_use;
 mod user_document;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bolide_protocol::ejson::Object;
 
 use crate::call::MethodResult;
-use crate::chance::Chance;
-use crate::keys::KeyRing;
+use crate::chance::{Chance, SystemChance};
+use crate::keys::{KeyError, KeyRing};
 use crate::mail::{LogMailer, LoggedText, MailKind, Mailer, Site, TemplateError, Templates};
 use crate::registry::Registry;
 use crate::settings::{SettingDefinition, SettingError, Settings};
-use crate::store::{NewUser, Store, StoreError, User};
+use crate::store::{NewUser, OpenError, SqliteStore, Store, StoreError, User};
 use crate::user::UserId;
 
 pub use external::{ExternalLogin, LoginChallenge, LoginGrant, Visitor};
-pub use handle::AccountsHandle;
+pub use handle::{AccountsHandle, AuthenticatorSecret};
 pub use hooks::LoginAttempt;
 pub use import::{ImportError, Imported};
 pub use login::LoginRequest;
@@ -115,6 +116,12 @@ pub struct Accounts {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccountsError {
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The key file cannot be read or written.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -124,6 +131,37 @@ pub enum AccountsError {
 }
 
 impl Accounts {
+    /// Opens accounts in an SQLite file, which is created if it is missing. The keys that seal secrets in it are in a file
+    /// beside it, with the extension `key`: `bolide.db` has `bolide.key`. `:memory:` keeps both in memory until the process
+    /// ends. Settings that `BOLIDE_SETTING_…` variables name are fixed.
+    ///
+    /// ```
+    /// use bolide::accounts::Accounts;
+    /// use bolide::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = std::env::temp_dir().join(format!("bolide-doc-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&directory)?;
+    /// # std::env::set_current_dir(&directory)?;
+    /// let app = App::builder().accounts(Accounts::sqlite("bolide.db").await?).build()?;
+    /// # app.shutdown().await;
+    /// # std::fs::remove_dir_all(directory)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`AccountsError`], a sentence that names the file.
+    pub async fn sqlite(path: impl AsRef<Path>) -> Result<Self, AccountsError> {
+        let path = path.as_ref();
+        if path == Path::new(":memory:") {
+            return Self::open(SqliteStore::open("sqlite::memory:").await?, KeyRing::generate(&SystemChance)).await;
+        }
+        let store = SqliteStore::open(&format!("sqlite:{}", path.display())).await?;
+        Self::open(store, KeyRing::open_file(&path.with_extension("key"), &SystemChance)?).await
+    }
+
     /// Accounts in a store, with the keys that seal secrets in it. Settings that `BOLIDE_SETTING_…` variables name are
     /// fixed.
     ///

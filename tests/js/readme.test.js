@@ -21,7 +21,8 @@ test('the quickstart of the README prints the documented output', { timeout: 15_
 
   const quickstart = await startQuickstart();
   context.after(() => quickstart.stop());
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, ['quickstart.mjs'], { cwd: folder });
+  const secret = await quickstart.secret;
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, ['quickstart.mjs', secret], { cwd: folder });
   assert.equal(stdout, output, stderr);
 });
 
