@@ -22,7 +22,7 @@ async fn transfer_funds(_: SignedIn, transfer: Transfer) -> MethodResult<String>
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> MethodResult<()> {
     tracing_subscriber::fmt().init();
     let app = App::builder()
         // Users, in memory until the server stops. A path such as "quickstart.db" keeps them.
