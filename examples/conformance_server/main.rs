@@ -34,6 +34,7 @@ async fn main() -> anyhow::Result<()> {
     accounts::add_users(&accounts).await?;
     let mut app = App::builder()
         .accounts(accounts)
+        .without_default_rate_limits()
         .web_pages()
         .clock(clock.clone())
         .forwarded_count(arguments.forwarded_count)

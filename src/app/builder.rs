@@ -66,6 +66,8 @@ pub struct AppBuilder {
     limits: Limits,
     heartbeat: Heartbeat,
     rate_limits: Vec<RateLimitRule>,
+    #[cfg(feature = "accounts")]
+    default_rate_limits: bool,
     connection_hooks: Vec<ConnectionHook>,
     path_prefix: String,
     sockjs: bool,
@@ -94,6 +96,8 @@ impl AppBuilder {
             limits: Limits::default(),
             heartbeat: Heartbeat::default(),
             rate_limits: Vec::new(),
+            #[cfg(feature = "accounts")]
+            default_rate_limits: true,
             connection_hooks: Vec::new(),
             path_prefix: String::new(),
             sockjs: true,
@@ -281,9 +285,19 @@ impl AppBuilder {
         self
     }
 
-    /// Adds a rate limit. Without any, nothing is counted.
+    /// Adds a rate limit. An app with [accounts](Self::accounts) has two already: Meteor's for
+    /// [account methods](RateLimitRule::account_methods), and one for [codes by e-mail](RateLimitRule::mailed_codes). A call
+    /// is refused if any of the limits is exceeded.
     pub fn rate_limit(mut self, rule: RateLimitRule) -> Self {
         self.rate_limits.push(rule);
+        self
+    }
+
+    /// Leaves out the rate limits that every app with accounts has, for an app that adds
+    /// [limits](Self::rate_limit) of its own instead.
+    #[cfg(feature = "accounts")]
+    pub const fn without_default_rate_limits(mut self) -> Self {
+        self.default_rate_limits = false;
         self
     }
 
@@ -434,6 +448,9 @@ impl AppBuilder {
             crate::admin::register(&core, &mut self.registry);
             crate::rest::register(&core, &mut self.endpoints);
             self.gate.get_or_insert_with(|| Box::new(AccountsGate(Arc::clone(&core))));
+            if self.default_rate_limits {
+                self.rate_limits.extend([RateLimitRule::account_methods(), RateLimitRule::mailed_codes()]);
+            }
             core
         });
         self.endpoints.check()?;

@@ -73,6 +73,7 @@ pub trait BlockingHandler<Signature>: Send + Sync + 'static {
 
 /// Who may call a method, as its first parameter says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CallerKind {
     /// Everybody: the handler takes a [`Context`].
     Anyone,

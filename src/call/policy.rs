@@ -21,6 +21,7 @@ use std::time::Duration;
 /// assert!(!sometimes.is_gated() && sometimes.requirement().is_some());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TwoFactor {
     /// The method runs without a question.
     None,

@@ -14,6 +14,7 @@ pub(crate) struct MethodStatistics {
 
 /// What was counted so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MethodCounts {
     /// How many calls have ended.
     pub calls: u64,

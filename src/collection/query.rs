@@ -33,6 +33,7 @@ pub struct Query<T = Object> {
 
 /// In which order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Direction {
     /// The smallest first.
     Ascending,

@@ -3,6 +3,7 @@
 /// How the documents of a collection are sent to clients. It is chosen per collection name, as Meteor's publication
 /// strategies are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Strategy {
     /// The server knows every field that the client has: subscriptions that publish the same document are merged, and
     /// only differences are sent.

@@ -23,6 +23,7 @@ pub struct MemoryConnection {
 
 /// What a server says to a [`MemoryConnection`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FromServer {
     /// A frame.
     Frame(String),

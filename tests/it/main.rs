@@ -2,6 +2,7 @@
 
 mod accounts;
 mod application;
+mod architecture;
 mod attack;
 mod away;
 mod buses;

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use bolide::accounts::{Accounts, AccountsHandle};
-use bolide::call::RateLimitRule;
 use bolide::clock::SystemClock;
 use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
 use bolide::store::{User, UserFilter};
@@ -71,9 +70,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let app = App::builder()
         .accounts(accounts)
         .web_pages()
-        .forwarded_count(arguments.forwarded_count)
-        .rate_limit(RateLimitRule::account_methods())
-        .rate_limit(RateLimitRule::mailed_codes());
+        .forwarded_count(arguments.forwarded_count);
     let app = arguments.trusted_proxy.iter().copied().fold(app, AppBuilder::trusted_proxy).build()?;
     if let Some(accounts) = app.accounts() {
         welcome_first_admin(&accounts).await?;

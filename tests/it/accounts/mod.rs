@@ -98,6 +98,7 @@ impl Bank {
         let app = App::builder()
             .clock(app_clock)
             .accounts(accounts)
+            .without_default_rate_limits()
             .method("whoami", TwoFactor::none(), async |me: SignedIn| Ok(me.user().clone()))
             .method("gated", gated(), ok)
             .method("noRemember", gated().disable_remember_me(), ok)
@@ -107,7 +108,7 @@ impl Bank {
             .method("outer", gated(), async |me: SignedIn| me.context().call::<String>("strict", &()).await)
             .method("address", TwoFactor::none(), address)
             .method("item", TwoFactor::none(), item)
-            .get(Route::new("items/:id").takes([Field::number("count").optional()]), TwoFactor::none(), item)
+            .get(Route::new("items/{id}").takes([Field::number("count").optional()]), TwoFactor::none(), item)
             .post("gated", gated(), async |_: SignedIn, _: Value| Ok(json!({ "ok": true })));
         let app = proxies.into_iter().fold(app, AppBuilder::trusted_proxy).build().unwrap();
         // Tests make more requests in a minute than one address is allowed.

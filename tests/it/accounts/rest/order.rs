@@ -49,10 +49,10 @@ async fn ambiguous_and_invalid_paths_are_rejected_when_the_app_is_built() {
             Err(refusal) => refusal.to_string(),
         }
     };
-    for paths in [&["a", "a"][..], &["login"], &["info"], &["a/:id", "a/:name"], &["a/{b"], &["a/{*b}/c"]] {
+    for paths in [&["a", "a"][..], &["login"], &["info"], &["a/{id}", "a/{name}"], &["a/{b"], &["a/{*b}/c"]] {
         let last = paths[paths.len() - 1];
         assert!(refusal(paths).contains(last.split(':').next().unwrap()), "{paths:?}");
     }
-    let both = App::builder().get("a/:id", TwoFactor::none(), async |_: Context, _: serde_json::Value| Ok(1));
-    assert!(both.post("a/:id", TwoFactor::none(), async |_: Context, _: serde_json::Value| Ok(1)).build().is_ok());
+    let both = App::builder().get("a/{id}", TwoFactor::none(), async |_: Context, _: serde_json::Value| Ok(1));
+    assert!(both.post("a/{id}", TwoFactor::none(), async |_: Context, _: serde_json::Value| Ok(1)).build().is_ok());
 }
