@@ -1,7 +1,7 @@
 //! Bolide: a Meteor-compatible DDP server in which every method carries a two-factor policy.
 //!
-//! Clients that exist (Meteor apps, Rocket.Chat's apps, SDKs and bots) connect to it unchanged. An application
-//! registers methods; a method is a plain async function with typed parameters, and states whether it asks for a second
+//! Existing clients (Meteor apps, Rocket.Chat's apps, SDKs and bots) connect to it unchanged. An application registers
+//! methods. A method is a plain async function with typed parameters; its registration states whether it needs a second
 //! factor:
 //!
 //! ```no_run
@@ -17,15 +17,18 @@
 //! }
 //! ```
 //!
-//! In reading order, which is also the way of a call:
+//! The rooms of the crate, by layer; a room uses its own layer and those above it in this list:
 //!
-//! - [`App`]: what an application registers, and how it is served;
-//! - `transport` and `session`: how frames come in, and the rules of DDP for one connection;
-//! - [`call`]: what a handler is given, its parameters, policy and errors, the gate, and the dispatcher that asks it;
-//! - [`publication`] and [`collection`]: what clients subscribe to, and documents that can be watched;
-//! - `accounts`, `settings`, `mail` and `store` (feature `accounts`): users and what they prove, with REST and web pages;
-//! - `client` (feature `client`): a client for any DDP server, with a prompt for the second factor;
-//! - [`Limits`], [`clock`], [`chance`] and [`bus`]: what bounds a server, and what it takes from outside.
+//! - ground: [`Limits`], [`clock`], [`chance`], [`UserId`], errors, and the [`protocol`] crate;
+//! - runtime, a DDP server without users: [`call`] (the dispatcher, the gate, what a handler is given), [`publication`],
+//!   [`collection`], `session` (the rules of DDP for one connection), `outbox`, `transport`, `registry`;
+//! - storage: [`bus`], and with the feature `accounts` `store`, `mail` and `keys`;
+//! - features (feature `accounts`): `accounts`, `two_factor`, `settings`, `admin`;
+//! - doors (feature `accounts`): `rest` and `web`;
+//! - assembly: [`AppBuilder`], which puts an [`App`] together.
+//!
+//! Beside the layers stand `client` (feature `client`), a client for any DDP server with a prompt for the second factor;
+//! `conformance`, the runner of the conformance cases; and `testing`.
 
 #[cfg(feature = "accounts")]
 pub mod accounts;
@@ -100,7 +103,7 @@ pub use transport::memory::{FromServer, MemoryConnection};
 pub use transport::proxies::{InvalidProxy, TrustedProxy};
 pub use user::UserId;
 
-/// What most applications use.
+/// The names that most applications use.
 #[cfg(feature = "server")]
 pub mod prelude {
     pub use crate::collection::Direction;

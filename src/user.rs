@@ -1,4 +1,4 @@
-//! [`UserId`]: who is signed in on a connection.
+//! [`UserId`]: the id of a user.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub struct UserId(Arc<str>);
 
 impl UserId {
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -106,7 +106,7 @@ impl AppBuilder {
         }
     }
 
-    /// Registers a method: its name, its policy, its [handler](MethodHandler).
+    /// Registers a method with its two-factor policy and its [handler](MethodHandler).
     pub fn method<Signature>(
         mut self,
         name: &str,
@@ -117,15 +117,15 @@ impl AppBuilder {
         self
     }
 
-    /// Registers a publication: its name and its [handler](PublicationHandler).
+    /// Registers a publication with its [handler](PublicationHandler).
     pub fn publish<Signature>(mut self, name: &str, handler: impl PublicationHandler<Signature>) -> Self {
         self.registry.publish(name, handler);
         self
     }
 
-    /// Registers a universal publication: it runs for every session, without a subscription of the client's, and again
-    /// when the user changes. The change waits until it returns, is ready or unblocks, so that the new documents come
-    /// with it; at most for [`Limits::user_change_timeout`].
+    /// Registers a universal publication: it runs for every session without a subscription of the client, and again when
+    /// the user changes. The change waits until the publication returns, is ready or unblocks, so that the new documents
+    /// are sent with it, but at most for [`Limits::user_change_timeout`].
     pub fn publish_universal<Signature>(mut self, handler: impl PublicationHandler<Signature>) -> Self {
         self.registry.publish_universal(handler);
         self
@@ -157,7 +157,7 @@ impl AppBuilder {
         self
     }
 
-    /// Lets a collection share its changes with other nodes. Without it, a collection works on this node alone.
+    /// Shares the changes of a collection with other nodes. By default, a collection works on this node alone.
     pub fn collection<T: Serialize + DeserializeOwned>(mut self, collection: &Collection<T>) -> Self {
         self.collections.push(Arc::clone(collection.core()));
         self
@@ -169,23 +169,23 @@ impl AppBuilder {
         self
     }
 
-    /// Connects this node with others. Default: a bus of its own.
+    /// Connects this node with others. Default: a bus that only this node is on.
     pub fn bus(mut self, bus: impl Bus) -> Self {
         self.bus = Box::new(bus);
         self
     }
 
-    /// Gives the app users, log-in, the second factor and settings. It then has Meteor's account methods and
-    /// Rocket.Chat's for the second factor, but for those that it registers itself, and a gate, unless it
-    /// [brings](Self::gate) its own. To be built inside a tokio runtime.
+    /// Gives the app users, login, the second factor and settings. It then has Meteor's account methods and Rocket.Chat's
+    /// methods for the second factor, except those that it registers itself, and a gate, unless it
+    /// [brings](Self::gate) its own. Build such an app inside a tokio runtime.
     #[cfg(feature = "accounts")]
     pub fn accounts(mut self, accounts: Accounts) -> Self {
         self.accounts = Some(accounts);
         self
     }
 
-    /// Serves the web pages at `/`: an account page for users and a panel for admins, with `bolide.js` for pages of the
-    /// application's own. Without it `/` is free. The setting `Web_Pages_Enabled` turns the pages off at run time.
+    /// Serves the web pages at `/`: an account page for users and a panel for admins, with `bolide.js` for the
+    /// application's own pages. Default: off. The setting `Web_Pages_Enabled` turns the pages off at run time.
     #[cfg(feature = "accounts")]
     pub const fn web_pages(mut self) -> Self {
         self.web_pages = true;
@@ -279,7 +279,8 @@ impl AppBuilder {
         self
     }
 
-    /// Says who decides about gated calls. Without it, and without accounts, all of them are refused.
+    /// Sets the gate that decides about gated calls. Default: the gate of the accounts; without accounts, all gated calls
+    /// are refused.
     pub fn gate(mut self, gate: impl Gate) -> Self {
         self.gate = Some(Box::new(gate));
         self
@@ -301,13 +302,13 @@ impl AppBuilder {
         self
     }
 
-    /// Runs `hook` for every session that is opened, right after the client was told so.
+    /// Runs `hook` for every session that is opened, right after the client was sent `connected`.
     pub fn on_connection(mut self, hook: impl Fn(Connection) + Send + Sync + 'static) -> Self {
         self.connection_hooks.push(Box::new(hook));
         self
     }
 
-    /// Accepts EJSON values of a custom type. A value of an unknown type is a parse error, as in Meteor.
+    /// Accepts EJSON values of a custom type. A value of an unregistered type is a parse error, as in Meteor.
     pub fn ejson_type(mut self, name: &str) -> Self {
         self.types.register(name);
         self
@@ -319,34 +320,34 @@ impl AppBuilder {
         self
     }
 
-    /// Sets how often silent clients are asked whether they are there.
+    /// Sets the heartbeat: the time after which a silent client is sent a ping, and the time it has to answer.
     pub const fn heartbeat(mut self, heartbeat: Heartbeat) -> Self {
         self.heartbeat = heartbeat;
         self
     }
 
-    /// Puts all routes below a path, such as `/app`.
+    /// Puts all routes below a path, such as `/app`. Default: none.
     pub fn path_prefix(mut self, prefix: &str) -> Self {
         prefix.clone_into(&mut self.path_prefix);
         self
     }
 
-    /// Whether SockJS is served below `/sockjs`, as Meteor's browser client needs it. Default: yes. Clients on the raw
-    /// WebSocket do without.
+    /// Sets whether SockJS is served below `/sockjs`; Meteor's browser client needs it, clients on the raw WebSocket do
+    /// not. Default: `true`.
     pub const fn sockjs(mut self, served: bool) -> Self {
         self.sockjs = served;
         self
     }
 
-    /// Says through how many proxies clients come, as Meteor's `HTTP_FORWARDED_COUNT`. The client's address is then
-    /// taken from `x-forwarded-for`. Default: 0, the header is not believed.
+    /// Sets the number of proxies that clients come through, as Meteor's `HTTP_FORWARDED_COUNT`. The client's address is
+    /// then taken from `x-forwarded-for`. Default: 0, the header is ignored.
     pub const fn forwarded_count(mut self, proxies: usize) -> Self {
         self.forwarded_count = proxies;
         self
     }
 
-    /// Believes a proxy, or a network of proxies, when it says in `x-forwarded-for` for whom it forwards. The client's
-    /// address is the last one there that is not trusted. Default: none, the header is not believed.
+    /// Trusts the `x-forwarded-for` of a proxy, or of a network of proxies. The client's address is the last address there
+    /// that is not trusted. Default: none, the header is ignored.
     ///
     /// ```
     /// use bolide::App;
@@ -359,13 +360,13 @@ impl AppBuilder {
         self
     }
 
-    /// Takes the time from elsewhere.
+    /// Sets the clock. Default: the system's clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Takes random bytes from elsewhere.
+    /// Sets the source of random bytes. Default: the system's.
     pub fn chance(mut self, chance: impl Chance) -> Self {
         self.chance = Arc::new(chance);
         self
@@ -374,7 +375,7 @@ impl AppBuilder {
     /// Puts the app together.
     ///
     /// # Errors
-    /// [`BuildError`], for the first thing that does not fit.
+    /// Returns [`BuildError`] for the first part that does not fit.
     pub fn build(mut self) -> Result<App, Error> {
         add_built_in(&mut self.registry.publications)?;
         let proxies = self.check()?;
@@ -463,7 +464,7 @@ impl AppBuilder {
     /// Puts the app together and [serves](App::serve) it.
     ///
     /// # Errors
-    /// As [`build`](Self::build) and [`App::serve`].
+    /// Returns the errors of [`build`](Self::build) and [`App::serve`].
     pub async fn serve(self, address: &str) -> Result<(), Error> {
         self.build()?.serve(address).await
     }

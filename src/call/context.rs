@@ -1,4 +1,4 @@
-//! What a handler is given: [`Context`] for everybody, [`SignedIn`] where somebody is signed in.
+//! The first parameter of a handler: [`Context`] for any caller, [`SignedIn`] for a user who is signed in.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use serde::de::DeserializeOwned;
 use super::{Admitted, App, AppCore, Connection, Identity, Invocation, Method, MethodError, MethodResult, Parameters};
 use crate::user::UserId;
 
-/// The circumstances of a call. Cheap to clone.
+/// The circumstances of a call: its connection, its user, the app. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {
     invocation: Arc<Invocation>,
     argument_count: usize,
 }
 
-/// The circumstances of a call by a user who is signed in. It is a [`Context`] with a user.
+/// The circumstances of a call by a user who is signed in: a [`Context`] and the user.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
     context: Context,
@@ -48,36 +48,36 @@ impl Context {
         state(&self.invocation.core)
     }
 
-    /// The name under which the method was called.
+    /// Returns the name of the method that runs.
     #[must_use]
     pub fn method_name(&self) -> &str {
         self.invocation.method_name()
     }
 
-    /// How many parameters the handler was given: without a code of the second factor, and without what clients
-    /// append to every call.
+    /// Returns the number of parameters that the handler was given. The two-factor code, and what clients append to every
+    /// call, do not count.
     #[must_use]
     pub fn argument_count(&self) -> usize {
         self.argument_count
     }
 
-    /// Who is signed in on the connection, if anybody.
+    /// Returns the user who is signed in now. `None` if the caller is anonymous.
     #[must_use]
     pub fn user_id(&self) -> Option<UserId> {
         self.invocation.user()
     }
 
-    /// The connection; nothing when the application makes the call itself.
+    /// Returns the connection. `None` if the application makes the call itself.
     #[must_use]
     pub fn connection(&self) -> Option<&Connection> {
         self.invocation.connection.as_ref()
     }
 
-    /// Signs a user in on this connection, or out: all subscriptions of the connection are run again for the new user,
-    /// and the client is sent the difference.
+    /// Signs a user in on this connection, or out with `None`. All subscriptions of the connection run again for the new
+    /// user, and the client is sent the difference.
     ///
     /// # Errors
-    /// An internal error after [`unblock`](Self::unblock), and for a call that no client made.
+    /// Returns an internal error after [`unblock`](Self::unblock), and in a call that does not come from a session.
     pub async fn set_user_id(&self, user: Option<UserId>) -> MethodResult<()> {
         if self.invocation.is_unblocked() {
             return Err(MethodError::internal("Can't call setUserId in a method after calling unblock"));
@@ -91,7 +91,8 @@ impl Context {
         Ok(())
     }
 
-    /// Signs in with what a log-in has shown. Over HTTP there is nothing to sign in on; the call goes on as that user.
+    /// Signs in with the token of a login. A single HTTP request has no session to sign in on; the call goes on as that
+    /// user.
     #[cfg(feature = "accounts")]
     pub(crate) async fn sign_in(&self, identity: Identity) -> MethodResult<()> {
         if let Some(changing) = self.connection().and_then(|connection| connection.change_identity(identity.clone())) {
@@ -104,12 +105,12 @@ impl Context {
         Ok(())
     }
 
-    /// Lets the next messages of the client run while this method goes on.
+    /// Lets the client's next messages run while this method goes on.
     pub fn unblock(&self) {
         self.invocation.unblock();
     }
 
-    /// Calls another method, as the same user on the same connection. Where this call passed the gate, it is not asked
+    /// Calls another method, as the same user on the same connection. If the gate has admitted this call, it is not asked
     /// again, whatever the other method's policy is.
     ///
     /// ```
@@ -121,7 +122,7 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// Those of the other method, and 404 if there is none of that name.
+    /// Returns the errors of the other method, and 404 if there is no method of this name.
     pub async fn call<Output: DeserializeOwned>(
         &self,
         method: &str,
@@ -132,10 +133,10 @@ impl Context {
         Ok(ejson::from_raw(&result, &self.invocation.core.types)?)
     }
 
-    /// Calls another method with parameters as they come.
+    /// Calls another method with parameters that are not yet typed; see [`call`](Self::call).
     ///
     /// # Errors
-    /// Those of the other method, and 404 if there is none of that name.
+    /// Returns the errors of the other method, and 404 if there is no method of this name.
     pub async fn call_raw(&self, method: &str, parameters: Parameters) -> MethodResult<Option<RawJson>> {
         Invocation::nested(&self.invocation, self.find(method)?).run(parameters).await
     }
@@ -156,13 +157,13 @@ impl Context {
         self.invocation.core.methods.find(method).ok_or_else(|| DdpError::method_not_found(method))
     }
 
-    /// The next id of the call's random stream `stream`. A client that runs the method's stub draws the same ids.
+    /// Returns the next id of the call's random stream `stream`. A client that runs the method's stub draws the same ids.
     #[must_use]
     pub fn random_id(&self, stream: &str) -> String {
         self.invocation.with_random(|random| random.stream(stream).id())
     }
 
-    /// The id of a document that this call inserts into `collection`. A client's stub draws the same.
+    /// Returns the id for a document that this call inserts into `collection`. The client's stub draws the same id.
     #[must_use]
     pub fn document_id(&self, collection: &str) -> String {
         self.invocation.with_random(|random| random.collection(collection).id())
@@ -187,9 +188,8 @@ impl SignedIn {
         &self.context
     }
 
-    /// Asks the gate now, in a method whose policy is [`on_demand`](crate::call::Requirement::on_demand). The code
-    /// is the one in `found`, or else the one that was shown with the call. Who was admitted once is not asked again in
-    /// the same call.
+    /// Asks the gate now, in a method whose policy is [`on_demand`](crate::call::Requirement::on_demand). The code is
+    /// `found`, or else the one that came with the call. A caller who was admitted is not asked again in the same call.
     ///
     /// ```
     /// use bolide::prelude::*;
@@ -206,8 +206,8 @@ impl SignedIn {
     /// ```
     ///
     /// # Errors
-    /// What the gate says; the handler passes it on, and the client repeats the call with a code. An internal error in a
-    /// method whose policy does not say that it may ask.
+    /// Returns the refusal of the gate. The handler passes it on, and the client repeats the call with a code. Returns an
+    /// internal error in a method whose policy is not on demand.
     pub async fn demand_two_factor(&self, found: Option<TwoFactorCode>) -> MethodResult<Admitted> {
         self.context.invocation.demand(found).await
     }

@@ -1,5 +1,5 @@
-//! The dispatcher: counts a call against the rate limits, asks the gate, runs the handler. Every call comes through
-//! here, from a socket, from within another method, or from the application itself.
+//! The dispatcher: counts a call against the rate limits, asks the gate, runs the handler. Every call passes here, from a
+//! client, from another method, or from the application itself.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -17,10 +17,11 @@ use super::{
     Parameters, Requirement, TwoFactor, sanitize,
 };
 
-/// What a method ends with: a result, none, or an error.
+/// The outcome of a method: a result, no result, or an error.
 pub(crate) type MethodOutcome = Result<Option<RawJson>, MethodError>;
 
-/// The gate has admitted a call. What may not be done without takes one of these, and nobody else makes them.
+/// Proof that the gate has admitted a call. Only the dispatcher makes one; a function that must not run without the gate
+/// takes it as a parameter.
 #[must_use = "without using it, nothing shows that the gate was asked"]
 #[derive(Debug)]
 pub struct Admitted(());
@@ -37,7 +38,7 @@ impl Invocation {
         sanitize(error, "method", &self.method.name, &self.core.random_id())
     }
 
-    /// Starts the call on its way: limits, gate, handler.
+    /// Starts the call: limits, gate, handler.
     pub(super) fn run(self: Arc<Self>, mut parameters: Parameters) -> HandlerFuture {
         parameters.set_types(&self.core.types);
         if let Err(refusal) = self.count() {
@@ -60,14 +61,14 @@ impl Invocation {
         }
     }
 
-    /// The code is kept: its turn comes if the handler demands one.
+    /// Keeps the code for the case that the handler demands one.
     fn run_before_a_demand(self: Arc<Self>, mut parameters: Parameters) -> HandlerFuture {
         *self.shown.lock() = parameters.take_two_factor_code();
         start(self, parameters)
     }
 
-    /// Asks the gate in the midst of a call. A code that the handler has found somewhere comes before the one that was
-    /// shown with the call.
+    /// Asks the gate while the handler runs. A code that the handler has found takes precedence over the one that came
+    /// with the call.
     pub(crate) async fn demand(&self, found: Option<TwoFactorCode>) -> Result<Admitted, MethodError> {
         let Some(requirement) = self.method.policy.requirement() else {
             let reason =
@@ -103,13 +104,13 @@ impl Invocation {
         Ok(self.core.gate.check(call).await?)
     }
 
-    /// Whether this user may do anything at all.
+    /// Asks the gate whether this user is restricted to setting up a second factor.
     async fn ask_for_restriction(&self) -> Result<(), MethodError> {
         let Some(user) = self.user() else { return Ok(()) };
         Ok(self.core.gate.check_user(Errand::method(&user, &self.method.name)).await?)
     }
 
-    /// Calls that the application or another method makes are not counted; REST endpoints have limits of their own.
+    /// Counts a call that a client makes. REST endpoints have limits of their own.
     fn count(&self) -> Result<(), MethodError> {
         let Some(connection) = self.connection.as_ref().filter(|_| self.is_from_client()) else { return Ok(()) };
         if self.core.rate_limiter.is_empty() || self.method.kind != MethodKind::Method {
@@ -133,7 +134,7 @@ fn start(invocation: Arc<Invocation>, mut parameters: Parameters) -> HandlerFutu
     }
 }
 
-/// A method that a session runs, until its outcome is there. A panic is an outcome too.
+/// A running method. It ends with the method's outcome; a panic is an internal error.
 pub(crate) struct RunningMethod {
     method: Arc<Method>,
     since: Instant,
@@ -141,7 +142,7 @@ pub(crate) struct RunningMethod {
 }
 
 impl RunningMethod {
-    /// Starts the call on its way.
+    /// Starts the call.
     pub(crate) fn start(invocation: &Arc<Invocation>, parameters: Parameters) -> Self {
         let since = Instant::now();
         let future = Arc::clone(invocation).run(parameters);
@@ -162,7 +163,7 @@ impl Future for RunningMethod {
     }
 }
 
-/// Runs code of the application; a panic in it becomes an error that the client does not see.
+/// Runs code of the application. A panic in it becomes an internal error.
 pub(crate) fn guarded<Output>(code: impl FnOnce() -> Output) -> Result<Output, MethodError> {
     catch_unwind(AssertUnwindSafe(code)).map_err(|panic| {
         let message = panic

@@ -1,4 +1,4 @@
-//! [`MethodError`]: how a handler fails, and what of it a client may see.
+//! [`MethodError`]: the error of a handler, and what a client may see of it.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use bolide_protocol::error::ErrorCode;
 use bolide_protocol::{DdpError, RawJson, ejson};
 use serde::Serialize;
 
-/// What a handler gives back.
+/// The result of a handler.
 pub type MethodResult<T> = Result<T, MethodError>;
 
-/// How a method or publication fails: with an error that the client sees, or with one that it must not see.
+/// The error of a method or publication: one for the client, or an internal one that the client must not see.
 ///
-/// `?` works on any error. A [`DdpError`] reaches the client as it is; every other one is logged with an id, and the
-/// client is told `500`, `Internal server error`.
+/// `?` works on any error. A [`DdpError`] reaches the client unchanged. Every other error is logged with an id, and the
+/// client receives `500`, `Internal server error`.
 ///
 /// ```
 /// use bolide::{MethodError, MethodResult};
@@ -35,17 +35,17 @@ enum Cause {
 }
 
 impl MethodError {
-    /// An error for the client, with a code and a reason.
+    /// Creates an error for the client, with a code and a reason.
     pub fn new(error: impl Into<ErrorCode>, reason: impl Into<String>) -> Self {
         Self(Cause::Client(DdpError::new(error, reason)))
     }
 
-    /// An error that the client must not see.
+    /// Creates an internal error, which the client does not see.
     pub fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self(Cause::Internal(error.into()))
     }
 
-    /// The same error with details for programs, as plain JSON. An internal error stays without.
+    /// Adds details for programs, as plain JSON. An internal error stays as it is.
     #[must_use]
     pub fn with_details(self, value: &impl Serialize) -> Self {
         match self.0 {
@@ -54,7 +54,7 @@ impl MethodError {
         }
     }
 
-    /// The error that the client sees, if it is for the client.
+    /// Returns the error for the client. `None` if it is an internal error.
     #[must_use]
     pub fn for_client(&self) -> Option<&DdpError> {
         match &self.0 {
@@ -92,7 +92,7 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for MethodError {
     }
 }
 
-/// What the client is told. An internal error is logged under an id, and nothing of it leaves the server.
+/// Returns the error for the client. An internal error is logged with an id and replaced by `500`.
 pub(crate) fn sanitize(error: MethodError, kind: &str, name: &str, log_id: &str) -> DdpError {
     match error.0 {
         Cause::Client(error) => error,
@@ -103,17 +103,17 @@ pub(crate) fn sanitize(error: MethodError, kind: &str, name: &str, log_id: &str)
     }
 }
 
-/// Nobody is signed in where somebody must be, in Rocket.Chat's words.
+/// Returns Rocket.Chat's error for a method that needs a signed-in user.
 pub(super) fn invalid_user(method: &str) -> DdpError {
     DdpError::new("error-invalid-user", "Invalid user").with_details(details(&serde_json::json!({ "method": method })))
 }
 
-/// Details of an error, as JSON.
+/// Encodes the details of an error as JSON.
 pub(crate) fn details(value: &impl Serialize) -> RawJson {
     ejson::to_raw(value).unwrap_or_else(|_| RawJson::null())
 }
 
-/// An error and its sources in one line.
+/// Describes an error and its sources in one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,4 +1,4 @@
-//! [`Gate`]: asked by the dispatcher before the handler of a gated method runs.
+//! [`Gate`]: the port that the dispatcher asks before the handler of a gated method runs.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use bolide_protocol::two_factor::TwoFactorCode;
 use super::{Connection, Requirement, details};
 use crate::user::UserId;
 
-/// What a gate answers with, once it has made up its mind.
+/// The decision of a gate.
 pub type GateFuture<'call> = Pin<Box<dyn Future<Output = Result<(), DdpError>> + Send + 'call>>;
 
 /// Decides whether a gated call may go on.
@@ -18,7 +18,7 @@ pub type GateFuture<'call> = Pin<Box<dyn Future<Output = Result<(), DdpError>> +
 /// use bolide::call::{Gate, GateFuture, GatedCall};
 /// use bolide::DdpError;
 ///
-/// /// Admits whoever knows the word.
+/// /// Admits callers who know the word.
 /// struct Password(&'static str);
 ///
 /// impl Gate for Password {
@@ -31,17 +31,17 @@ pub type GateFuture<'call> = Pin<Box<dyn Future<Output = Result<(), DdpError>> +
 /// }
 /// ```
 pub trait Gate: Send + Sync + 'static {
-    /// Admits the call, or says with which error it fails.
+    /// Admits the call, or returns the error that the client receives.
     fn check<'call>(&'call self, call: GatedCall<'call>) -> GateFuture<'call>;
 
-    /// Whether there may be users who can do nothing yet but what [`check_user`](Self::check_user) lets them. Asked before
-    /// every call of a client's, so it should cost next to nothing. Default: there are none.
+    /// Returns whether there may be users who are restricted to what [`check_user`](Self::check_user) admits. It is called
+    /// before every call of a client, so it should be cheap. Default: `false`.
     fn restricts_users(&self) -> bool {
         false
     }
 
-    /// Admits what a user wants, gated or not, or says with which error it fails. Asked only while
-    /// [`restricts_users`](Self::restricts_users) says so.
+    /// Admits a call or subscription of a user, gated or not, or returns the error that the client receives. It is called
+    /// only while [`restricts_users`](Self::restricts_users) returns `true`. Default: admits everything.
     fn check_user<'call>(&'call self, _: Errand<'call>) -> GateFuture<'call> {
         Box::pin(std::future::ready(Ok(())))
     }
@@ -78,19 +78,19 @@ impl<'call> Errand<'call> {
     }
 }
 
-/// What a gate is told of a call.
+/// A gated call, as a gate sees it.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct GatedCall<'call> {
-    /// The method's name.
+    /// The name of the method.
     pub method: &'call str,
-    /// What the method demands.
+    /// The requirement of the method's policy.
     pub requirement: Requirement,
-    /// Who calls.
+    /// The user who calls.
     pub user: &'call UserId,
-    /// Where the call comes from; nothing for a call that the application makes itself.
+    /// The connection of the call. `None` if the application makes the call itself.
     pub connection: Option<&'call Connection>,
-    /// The code in the last parameter, if there is one.
+    /// The two-factor code in the last parameter, if the client sent one.
     pub code: Option<&'call TwoFactorCode>,
 }
 
@@ -105,7 +105,7 @@ impl fmt::Debug for GatedCall<'_> {
     }
 }
 
-/// The gate of an application that has not said how a second factor is shown: it admits nobody.
+/// The gate of an app without accounts and without a gate of its own: it refuses every gated call.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClosedGate;
 

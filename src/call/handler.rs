@@ -1,5 +1,4 @@
-//! [`MethodHandler`]: a plain async function. First [`Context`] or [`SignedIn`], then up to eight typed parameters;
-//! no macro.
+//! [`MethodHandler`]: a plain async function that takes [`Context`] or [`SignedIn`], then up to eight typed parameters.
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -35,7 +34,7 @@ pub type HandlerFuture = Pin<Box<dyn Future<Output = MethodOutcome> + Send>>;
 /// # Ok::<(), bolide::Error>(())
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "this cannot be a method: `{Self}` is no method handler",
+    message = "`{Self}` is not a method handler",
     label = "not a method handler",
     note = "a method handler is an `async fn` whose first parameter is `Context` or `SignedIn`",
     note = "up to eight further parameters, each of a type that implements `serde::Deserialize`",
@@ -43,61 +42,61 @@ pub type HandlerFuture = Pin<Box<dyn Future<Output = MethodOutcome> + Send>>;
     note = "a function that blocks the thread is wrapped: `bolide::call::blocking(function)`"
 )]
 pub trait MethodHandler<Signature>: Send + Sync + 'static {
-    /// Who may call it.
+    /// Who may call the method.
     const CALLER: CallerKind;
 
-    /// How many parameters it declares; `None` if it takes whatever comes.
+    /// The number of parameters that it declares. `None` if it takes any parameters.
     const DECLARED: Option<usize>;
 
     /// Reads the parameters and starts the handler.
     fn call(&self, context: Context, parameters: Parameters) -> HandlerFuture;
 }
 
-/// A function that blocks its thread and can be a method behind [`blocking`].
+/// A function that blocks its thread, and becomes a method by [`blocking`].
 #[diagnostic::on_unimplemented(
-    message = "this cannot be a blocking method: `{Self}` is no blocking handler",
+    message = "`{Self}` is not a blocking handler",
     label = "not a blocking handler",
     note = "a blocking handler is a plain `fn` (not `async`) whose first parameter is `Context` or `SignedIn`, and \
             which returns `MethodResult<T>`"
 )]
 pub trait BlockingHandler<Signature>: Send + Sync + 'static {
-    /// Who may call it.
+    /// Who may call the method.
     const CALLER: CallerKind;
 
-    /// How many parameters it declares.
+    /// The number of parameters that it declares.
     const DECLARED: Option<usize>;
 
     /// Reads the parameters and starts the handler on a thread for blocking work.
     fn call(&self, context: Context, parameters: Parameters) -> HandlerFuture;
 }
 
-/// Who may call a method, as its first parameter says.
+/// Who may call a method, as its first parameter declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallerKind {
-    /// Everybody: the handler takes a [`Context`].
+    /// Any caller: the handler takes a [`Context`].
     Anyone,
     /// A user who is signed in: the handler takes a [`SignedIn`].
     SignedIn,
 }
 
-/// What a handler can take as its first parameter.
+/// The first parameter of a handler.
 #[diagnostic::on_unimplemented(
     message = "a handler's first parameter is `Context` or `SignedIn`, not `{Self}`",
     label = "neither `Context` nor `SignedIn`"
 )]
 pub trait CallerArgument: Sized + Send + 'static {
-    /// Who may call.
+    /// Who may call the method.
     const KIND: CallerKind;
 
-    /// Makes the argument of the call's context.
+    /// Makes the argument from the call's context.
     ///
     /// # Errors
-    /// `error-invalid-user` when nobody is signed in and somebody must be.
+    /// Returns `error-invalid-user` if the method needs a signed-in user and the caller is anonymous.
     fn from_context(context: Context) -> Result<Self, DdpError>;
 }
 
-/// Lets a function that blocks be a method: it runs on a thread of its own kind, and holds no async worker.
+/// Makes a method of a function that blocks. It runs on a thread for blocking work and does not hold up async tasks.
 ///
 /// ```
 /// use bolide::call::blocking;
@@ -138,7 +137,7 @@ where
     }
 }
 
-/// Marks the signature of a function that takes all parameters as they come.
+/// Marks the signature of a function that takes all parameters untyped, as [`Parameters`].
 #[derive(Debug)]
 pub struct AnyParameters<Caller>(PhantomData<Caller>);
 
@@ -258,8 +257,8 @@ fn failed(error: DdpError) -> HandlerFuture {
     Box::pin(std::future::ready(Err(error.into())))
 }
 
-/// The result as it goes to the client. `()` is no result at all, as JavaScript's `undefined`, and so is `None` where the
-/// method gives its results [raw](RawJson).
+/// Encodes the result for the client. `()` sends no result, as JavaScript's `undefined`; so does `None` of a method that
+/// returns its results [raw](RawJson).
 fn encode<Output: Serialize + 'static>(output: &Output) -> MethodOutcome {
     if (output as &dyn Any).is::<()>() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! [`Identity`]: who is on a connection, and what was shown for it.
+//! [`Identity`]: who is signed in on a connection, and by which token.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,19 +6,19 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::user::UserId;
 
-/// Who calls; nobody, unless somebody has signed in.
+/// Who is signed in on a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) user: Option<UserId>,
-    /// Nothing for a user that a method has set without a log-in.
+    /// `None` for a user that a method has set without a login.
     pub(crate) credential: Option<Credential>,
 }
 
-/// The login token that was shown, by its hash.
+/// The login token by which a user signed in, as its hash.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Credential {
     pub(crate) hashed: Arc<str>,
-    /// Nothing for one that never ends.
+    /// `None` for a token that never expires.
     pub(crate) expires_at: Option<Timestamp>,
 }
 
@@ -27,7 +27,7 @@ impl Identity {
         Self { user, credential: None }
     }
 
-    /// Whether what was shown still counts, as far as time goes.
+    /// Returns whether the token has not expired.
     pub(crate) fn is_current(&self, now: Timestamp) -> bool {
         self.credential.as_ref().and_then(|credential| credential.expires_at).is_none_or(|end| now < end)
     }

@@ -1,4 +1,4 @@
-//! [`Parameters`]: what a client sent along with a call, raw until the handler's types read it.
+//! [`Parameters`]: the parameters of a call, raw until the handler's types read them.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use bolide_protocol::{DdpError, Ejson, RawJson};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The parameters of a call. As a handler's only parameter it takes whatever the client sends. `Debug` leaves the values
-/// out: passwords and codes are parameters.
+/// The parameters of a call. A handler that takes `Parameters` accepts any number of any type. `Debug` omits the values,
+/// since passwords and codes are parameters.
 ///
 /// ```
 /// use bolide::call::Parameters;
@@ -28,10 +28,10 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Parameters from a tuple, an array or a `Vec` of Rust values.
+    /// Creates parameters from a tuple, an array or a `Vec` of Rust values.
     ///
     /// # Errors
-    /// When `values` cannot be written as an EJSON array.
+    /// Returns an error if `values` cannot be encoded as an EJSON array.
     pub fn from_values(values: &impl Serialize) -> Result<Self, ejson::EncodeError> {
         let raw = ejson::to_raw(values)?;
         // A tuple of no values, `()`, is written as null.
@@ -48,51 +48,51 @@ impl Parameters {
         self.types = types.clone();
     }
 
-    /// How many there are.
+    /// Returns the number of parameters.
     #[must_use]
     pub fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no parameters.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// The parameter at `index`, typed. One that is missing reads as `null`.
+    /// Decodes the parameter at `index`. A missing parameter is decoded as `null`.
     ///
     /// # Errors
-    /// 400, `Match failed`, when it is not a `T`.
+    /// Returns 400, `Match failed`, if the parameter cannot be decoded as a `T`.
     pub fn get<T: DeserializeOwned>(&self, index: usize) -> Result<T, DdpError> {
         let text = self.values.get(index).map_or("null", RawJson::get);
         ejson::from_str(text, &self.types).map_err(|_| DdpError::match_failed())
     }
 
-    /// All of them, untyped.
+    /// Decodes all parameters as EJSON values.
     ///
     /// # Errors
-    /// 400, `Match failed`, when one of them is no EJSON.
+    /// Returns 400, `Match failed`, if one of them is malformed.
     pub fn to_ejson(&self) -> Result<Vec<Ejson>, DdpError> {
         (0..self.len()).map(|index| self.get(index)).collect()
     }
 
-    /// Takes the code of a second factor out of the last parameter, if it is there.
+    /// Removes the two-factor code, if the last parameter is one, and returns it.
     pub(crate) fn take_two_factor_code(&mut self) -> Option<TwoFactorCode> {
         let code = TwoFactorCode::from_parameter(self.values.last()?)?;
         self.values.pop();
         Some(code)
     }
 
-    /// Appends the code of a second factor, as a client does.
+    /// Appends a two-factor code, as a client does.
     #[cfg(feature = "accounts")]
     pub(crate) fn push_two_factor_code(&mut self, code: &TwoFactorCode) -> Result<(), ejson::EncodeError> {
         self.values.push(ejson::to_raw(&code.to_parameter())?);
         Ok(())
     }
 
-    /// Drops what clients in the wild append to calls that ask for nothing: `""`, `null`, or an old code. What the
-    /// handler declares is never dropped.
+    /// Drops what published clients append to calls that need no code: `""`, `null`, or an old code. Parameters that the
+    /// handler declares are kept.
     pub(crate) fn drop_spares(&mut self, declared: usize) {
         while self.values.len() > declared && self.values.last().is_some_and(is_spare) {
             self.values.pop();
@@ -100,7 +100,6 @@ impl Parameters {
     }
 }
 
-/// Passwords and codes are parameters, so no values.
 impl fmt::Debug for Parameters {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Parameters").field("len", &self.len()).finish_non_exhaustive()

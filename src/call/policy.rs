@@ -1,5 +1,5 @@
-//! [`TwoFactor`]: what a method demands before it runs. An argument of every registration, so that no method can be
-//! without one.
+//! [`TwoFactor`]: the two-factor policy of a method. It is an argument of every registration, so that every method has
+//! one.
 
 use std::fmt;
 use std::time::Duration;
@@ -23,16 +23,17 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TwoFactor {
-    /// The method runs without a question.
+    /// The method runs without a second factor.
     None,
-    /// The method is gated: it runs when the gate admits the caller.
+    /// The method is gated: it runs if the gate admits the caller.
     Required(Requirement),
-    /// The method runs, and its handler demands a second factor for what needs one:
+    /// The method runs, and its handler asks the gate for the calls that need a second factor:
     /// [`SignedIn::demand_two_factor`](crate::SignedIn::demand_two_factor).
     OnDemand(Requirement),
 }
 
-/// How a gated method is gated. Each option makes the gate stricter.
+/// What the gate requires for a method. Each option makes it stricter, except
+/// [`disable_password_fallback`](Self::disable_password_fallback).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Requirement {
     password_fallback_disabled: bool,
@@ -41,26 +42,27 @@ pub struct Requirement {
     max_age: Option<Duration>,
 }
 
-/// What can stand for a policy in a registration: a [`TwoFactor`], or what [`TwoFactor::required`] gives.
+/// A policy in a registration: a [`TwoFactor`] or a [`Requirement`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no two-factor policy",
+    message = "`{Self}` is not a two-factor policy",
     label = "not a policy",
     note = "a method states its policy between its name and its handler",
     note = "a policy is `TwoFactor::none()`, or `TwoFactor::required()` with its options"
 )]
 pub trait Policy {
-    /// The policy itself.
+    /// Returns the policy.
     fn into_two_factor(self) -> TwoFactor;
 }
 
 impl TwoFactor {
-    /// No second factor.
+    /// Returns the policy of a method that needs no second factor.
     #[must_use]
     pub const fn none() -> Self {
         Self::None
     }
 
-    /// A second factor, with the usual options; the methods of [`Requirement`] make it stricter.
+    /// Returns the policy of a method that needs a second factor, with default options: users without a factor show their
+    /// password, and trusted clients and bypass tokens are admitted. The methods of [`Requirement`] change the options.
     #[must_use]
     pub const fn required() -> Requirement {
         Requirement {
@@ -71,19 +73,19 @@ impl TwoFactor {
         }
     }
 
-    /// Whether the gate is asked before every call.
+    /// Returns whether the gate is asked before every call.
     #[must_use]
     pub const fn is_gated(&self) -> bool {
         matches!(self, Self::Required(_))
     }
 
-    /// Whether the handler says which calls the gate is asked for.
+    /// Returns whether the handler decides for which calls the gate is asked.
     #[must_use]
     pub const fn is_on_demand(&self) -> bool {
         matches!(self, Self::OnDemand(_))
     }
 
-    /// What the gate demands, before every call or when the handler says so.
+    /// Returns what the gate requires. `None` if it is never asked.
     #[must_use]
     pub const fn requirement(&self) -> Option<Requirement> {
         match self {
@@ -93,7 +95,7 @@ impl TwoFactor {
     }
 }
 
-/// In words, for lists.
+/// Describes the policy in words, for lists.
 impl fmt::Display for TwoFactor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(requirement) = self.requirement() else { return formatter.write_str("open") };
@@ -132,60 +134,60 @@ impl Policy for Requirement {
 }
 
 impl Requirement {
-    /// A user without authenticator app and e-mail codes is admitted, instead of being asked for the password.
+    /// Admits users who have neither an authenticator app nor e-mail codes. By default they are asked for the password.
     #[must_use]
     pub const fn disable_password_fallback(mut self) -> Self {
         self.password_fallback_disabled = true;
         self
     }
 
-    /// A client that passed a moment ago is asked again.
+    /// Asks trusted clients as well (those that passed a short time ago).
     #[must_use]
     pub const fn disable_remember_me(mut self) -> Self {
         self.remember_me_disabled = true;
         self
     }
 
-    /// Nothing excuses from the question: neither a trusted client nor a token that bypasses the second factor.
+    /// Asks every caller, also trusted clients and callers with a bypass token.
     #[must_use]
     pub const fn require_second_factor(mut self) -> Self {
         self.second_factor_required = true;
         self
     }
 
-    /// A client is trusted for this long at most, even where the settings say longer.
+    /// Limits the time for which a client is trusted, even if the settings allow longer.
     #[must_use]
     pub const fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
         self
     }
 
-    /// Not every call is asked, but those for which the handler
-    /// [demands](crate::SignedIn::demand_two_factor) it: a method that changes harmless things and others.
+    /// Asks the gate only for calls for which the handler [demands](crate::SignedIn::demand_two_factor) it: for a method
+    /// that changes harmless and sensitive data.
     #[must_use]
     pub const fn on_demand(self) -> TwoFactor {
         TwoFactor::OnDemand(self)
     }
 
-    /// Whether users who have no other factor are not asked for their password.
+    /// Returns whether users without another factor are admitted without their password.
     #[must_use]
     pub const fn is_password_fallback_disabled(&self) -> bool {
         self.password_fallback_disabled
     }
 
-    /// Whether every call is asked.
+    /// Returns whether trusted clients are asked.
     #[must_use]
     pub const fn is_remember_me_disabled(&self) -> bool {
         self.remember_me_disabled
     }
 
-    /// Whether trusted clients and bypass tokens are asked too.
+    /// Returns whether trusted clients and bypass tokens are asked.
     #[must_use]
     pub const fn is_second_factor_required(&self) -> bool {
         self.second_factor_required
     }
 
-    /// How long a client is trusted at most, if this method says so.
+    /// Returns the maximum time for which a client is trusted. `None` if only the settings limit it.
     #[must_use]
     pub const fn maximum_age(&self) -> Option<Duration> {
         self.max_age

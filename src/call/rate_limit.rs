@@ -1,7 +1,6 @@
-//! [`RateLimitRule`]: how often something may be called, as Meteor's `ddp-rate-limiter` counts.
+//! [`RateLimitRule`]: the maximum number of calls in a time, counted as Meteor's `ddp-rate-limiter` does.
 //!
-//! A rule counts in fixed windows that begin for all of its callers at once. Every call is counted, also a refused
-//! one.
+//! A rule counts in fixed windows that begin for all of its callers at once. Refused calls count as well.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,13 +13,13 @@ use crate::clock::Timestamp;
 use crate::peer::Network;
 use crate::user::UserId;
 
-/// One rule. A call that any rule refuses fails with `too-many-requests`.
+/// A rate limit. A call that exceeds any limit fails with `too-many-requests`.
 ///
 /// ```
 /// use std::time::Duration;
 /// use bolide::call::RateLimitRule;
 ///
-/// // Meteor's own: five log-ins and the like in ten seconds, per connection and method.
+/// // Meteor's limit: of each account method, five calls in ten seconds on a connection.
 /// let rule = RateLimitRule::new(5, Duration::from_secs(10))
 ///     .methods(["login", "createUser", "resetPassword", "forgotPassword"])
 ///     .per_connection();
@@ -34,7 +33,7 @@ pub struct RateLimitRule {
     per: Vec<Dimension>,
 }
 
-/// What has a counter of its own.
+/// What has its own counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dimension {
     Name,
@@ -43,14 +42,14 @@ enum Dimension {
     Address,
 }
 
-/// What is counted.
+/// The kind of what is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CountedKind {
     Method,
     Subscription,
 }
 
-/// A call, as rules see it.
+/// A call or subscription, as rules see it.
 pub(crate) struct Counted<'call> {
     pub(crate) kind: CountedKind,
     pub(crate) name: &'call str,
@@ -59,13 +58,14 @@ pub(crate) struct Counted<'call> {
 }
 
 impl RateLimitRule {
-    /// At most `limit` calls in each `interval`, of all callers together unless the rule says per what.
+    /// Allows `limit` calls in each `interval`. All calls share one counter, unless a function such as
+    /// [`per_connection`](Self::per_connection) separates them.
     #[must_use]
     pub const fn new(limit: u32, interval: Duration) -> Self {
         Self { limit, interval, kind: None, names: None, per: Vec::new() }
     }
 
-    /// Meteor's own rule: of each account method, five calls in ten seconds on a connection.
+    /// Returns Meteor's limit for account methods: five calls of each in ten seconds on a connection.
     #[must_use]
     pub fn account_methods() -> Self {
         Self::new(5, Duration::from_secs(10))
@@ -73,13 +73,13 @@ impl RateLimitRule {
             .per_connection()
     }
 
-    /// Five requests a minute from an address for a code by e-mail, which anybody may ask for.
+    /// Returns the limit for `sendEmailCode`, which anonymous callers may use: five calls a minute from an address.
     #[must_use]
     pub fn mailed_codes() -> Self {
         Self::new(5, Duration::from_mins(1)).methods(["sendEmailCode"]).per_address()
     }
 
-    /// Counts only methods of these names, each for itself.
+    /// Counts only the methods of these names, each separately.
     #[must_use]
     pub fn methods<Name: Into<String>>(mut self, names: impl IntoIterator<Item = Name>) -> Self {
         self.kind = Some(CountedKind::Method);
@@ -87,7 +87,7 @@ impl RateLimitRule {
         self.per_name()
     }
 
-    /// Counts only subscriptions to publications of these names, each for itself.
+    /// Counts only subscriptions to the publications of these names, each separately.
     #[must_use]
     pub fn subscriptions<Name: Into<String>>(mut self, names: impl IntoIterator<Item = Name>) -> Self {
         self.kind = Some(CountedKind::Subscription);
@@ -95,28 +95,28 @@ impl RateLimitRule {
         self.per_name()
     }
 
-    /// Counts every method and publication for itself.
+    /// Counts each method and publication separately.
     #[must_use]
     pub fn per_name(mut self) -> Self {
         self.per.push(Dimension::Name);
         self
     }
 
-    /// Counts every connection for itself.
+    /// Counts each connection separately.
     #[must_use]
     pub fn per_connection(mut self) -> Self {
         self.per.push(Dimension::Connection);
         self
     }
 
-    /// Counts every user for itself; calls of nobody are not counted.
+    /// Counts each user separately. Calls of anonymous callers are not counted.
     #[must_use]
     pub fn per_user(mut self) -> Self {
         self.per.push(Dimension::User);
         self
     }
 
-    /// Counts every address for itself; of IPv6, every /64.
+    /// Counts each address separately; of IPv6, each /64 network.
     #[must_use]
     pub fn per_address(mut self) -> Self {
         self.per.push(Dimension::Address);
@@ -154,7 +154,7 @@ struct Key {
     network: Option<Network>,
 }
 
-/// All rules of an app with their counters.
+/// All rules of an app, with their counters.
 #[derive(Default)]
 pub(crate) struct RateLimiter {
     rules: Vec<(RateLimitRule, Mutex<Window>)>,
@@ -175,7 +175,7 @@ impl RateLimiter {
         self.rules.is_empty()
     }
 
-    /// Counts a call; refuses it if any rule does, and names the longest time to wait.
+    /// Counts a call. Returns `too-many-requests` with the longest time to wait if any rule is exceeded.
     pub(crate) fn count(&self, call: &Counted<'_>, now: Timestamp) -> Result<(), DdpError> {
         let waits = self.rules.iter().filter_map(|(rule, window)| window.lock().count(rule, rule.key(call)?, now));
         waits.max().map_or(Ok(()), |wait| Err(too_many_requests(wait)))
@@ -183,10 +183,10 @@ impl RateLimiter {
 }
 
 impl Window {
-    /// Counts, and gives the milliseconds to wait if it was too much.
+    /// Counts a call. Returns the milliseconds to wait if the limit is exceeded.
     fn count(&mut self, rule: &RateLimitRule, key: Key, now: Timestamp) -> Option<i64> {
         let ends = match self.ends {
-            // A clock that was set back does not make the window longer.
+            // A clock that is set back does not make the window longer.
             Some(ends) if now < ends && ends <= now.plus(rule.interval) => ends,
             _ => {
                 self.counts.clear();

@@ -1,4 +1,5 @@
-//! The methods of an app by name, each with its policy. Filled while the app is built, and immutable afterwards.
+//! [`MethodRegistry`]: the methods of an app by name, each with its policy. Filled while the app is built, and immutable
+//! afterwards.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -62,7 +63,7 @@ impl MethodRegistry {
 
 impl Method {
     /// # Errors
-    /// A gated method that anybody could call.
+    /// Returns [`BuildError::AnonymousGatedMethod`] for a gated method that anonymous callers could call.
     pub(crate) fn new<Signature>(
         name: &str,
         kind: MethodKind,
@@ -82,7 +83,7 @@ impl Method {
         Ok(Self { name: name.into(), kind, policy, declared, statistics, caller, handler })
     }
 
-    /// Whether somebody must be signed in.
+    /// Returns whether only signed-in users may call it.
     #[cfg(feature = "accounts")]
     pub(crate) fn is_for_users(&self) -> bool {
         self.caller == CallerKind::SignedIn

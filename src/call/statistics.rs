@@ -1,5 +1,5 @@
-//! [`MethodStatistics`]: how often a method was called, how often it failed, and how long it took. Kept without a lock, for
-//! every call counts.
+//! [`MethodStatistics`]: the calls of a method, its errors and its durations. Counted without a lock, since every call
+//! counts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,17 +12,17 @@ pub(crate) struct MethodStatistics {
     by_duration: [AtomicU64; BUCKETS],
 }
 
-/// What was counted so far.
+/// The calls of a method since the app was built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MethodCounts {
-    /// How many calls have ended.
+    /// The number of calls that have ended.
     pub calls: u64,
-    /// How many of them failed.
+    /// The number of calls that ended with an error.
     pub errors: u64,
-    /// Half of them took no longer.
+    /// The median duration, rounded up to a latency class.
     pub median: Duration,
-    /// 99 of 100 took no longer.
+    /// The 99th percentile of the durations, rounded up to a latency class.
     pub percentile_99: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! [`MethodSummary`]: a registered method or endpoint, for lists: its policy, and what was counted of it.
+//! [`MethodSummary`]: a registered method or endpoint with its policy and its counts, for lists.
 
 use super::{Method, MethodCounts, TwoFactor};
 
@@ -12,7 +12,7 @@ pub struct MethodSummary {
     pub name: String,
     /// Its policy.
     pub policy: TwoFactor,
-    /// How often it was called, and how long that took, as far as clients named it.
+    /// Its calls that clients made.
     pub counts: MethodCounts,
 }
 
@@ -46,7 +46,7 @@ impl MethodSummary {
 }
 
 impl MethodKind {
-    /// `POST` and the like; nothing for a method.
+    /// Returns the HTTP verb of an endpoint. `None` for a method.
     #[must_use]
     pub const fn verb(self) -> Option<&'static str> {
         match self {

@@ -64,7 +64,8 @@ fn every_room_has_a_layer() {
 
 #[test]
 fn imports_are_found_in_paths_and_in_lists() {
-    let text = "use crate::call::App;\n// crate::comment\nuse crate::{store::{A, B}, mail::C};\nlet a = crate::keys::d();\n";
+    let text =
+        "use crate::call::App;\n// crate::comment\nuse crate::{store::{A, B}, mail::C};\nlet a = crate::keys::d();\n";
     let found: Vec<(usize, String)> = crate_paths(text);
     let found: Vec<(usize, &str)> = found.iter().map(|(line, name)| (*line, name.as_str())).collect();
     assert_eq!(found, [(1, "call"), (3, "store"), (3, "mail"), (4, "keys")]);

@@ -67,10 +67,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let root_url = arguments.root_url.clone().unwrap_or(root_url(listener.local_addr()?));
     let accounts = arguments.data.open().await?.site(&arguments.site_name, &root_url);
     let accounts = arguments.with_mailer(accounts)?;
-    let app = App::builder()
-        .accounts(accounts)
-        .web_pages()
-        .forwarded_count(arguments.forwarded_count);
+    let app = App::builder().accounts(accounts).web_pages().forwarded_count(arguments.forwarded_count);
     let app = arguments.trusted_proxy.iter().copied().fold(app, AppBuilder::trusted_proxy).build()?;
     if let Some(accounts) = app.accounts() {
         welcome_first_admin(&accounts).await?;
