@@ -31,7 +31,7 @@ pub enum BuildError {
     DuplicateEndpoint(String),
     /// A REST endpoint at a path that cannot be, or not beside the others.
     #[error(
-        "there can be no endpoint at `{path}`: {reason}; a path is made of parts such as `items` and `:id`, and one that \
+        "there can be no endpoint at `{path}`: {reason}; a path is made of parts such as `items` and `{{id}}`, and one that \
          changes has the same name in all paths"
     )]
     Endpoint {

@@ -12,26 +12,8 @@ use super::password::Password;
 use super::{AccountsCore, names};
 use crate::call::{MethodError, MethodResult};
 use crate::settings::Settings;
-use crate::store::{BackupCodes, EmailAddress, LinkPurpose, NewUser, Store, StoreError, User};
+use crate::store::{EmailAddress, LinkPurpose, NewUser, Store, StoreError, User};
 use crate::user::UserId;
-
-/// The secret of an authenticator app, in Base32. `Debug` omits it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AuthenticatorSecret(String);
-
-impl AuthenticatorSecret {
-    /// Returns the secret, to be shown to its user.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for AuthenticatorSecret {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("AuthenticatorSecret")
-    }
-}
 
 /// The accounts of a running app, from [`App::accounts`](crate::App::accounts). Cheap to clone.
 #[derive(Clone)]
@@ -154,23 +136,6 @@ impl AccountsHandle {
     pub async fn reset_second_factors(&self, name: &str) -> MethodResult<()> {
         let (core, user) = (&self.0, self.find(name).await?);
         core.reset_second_factors(&user, None, serde_json::json!({ "by": "operator" })).await
-    }
-
-    /// Sets up an authenticator app for a user who has none, without asking for a code, and returns its secret in Base32, as
-    /// apps take it. From now on gated methods ask the user for a code of the app. The user has no backup codes.
-    ///
-    /// # Errors
-    /// `error-invalid-user` if there is no such user, `error-2fa-already-enabled` if the user has an app already.
-    pub async fn set_up_authenticator(&self, name: &str) -> MethodResult<AuthenticatorSecret> {
-        let (core, user) = (&self.0, self.find(name).await?);
-        let (sealed, secret, _) = core.new_totp_secret(&user, &core.site.name);
-        let is_begun = core.store.begin_totp(&user.id, sealed.clone()).await?;
-        if !is_begun || !core.store.confirm_totp(&user.id, &sealed, 0, BackupCodes::default()).await? {
-            return Err(MethodError::new("error-2fa-already-enabled", "2FA is already enabled"));
-        }
-        core.user_changed(&user.id).await;
-        core.audit("totp.enabled", Some(&user.id), None, serde_json::json!({ "by": "operator" })).await;
-        Ok(AuthenticatorSecret(secret))
     }
 
     /// A login token for a user, without a log-in.

@@ -52,7 +52,7 @@ use crate::store::{NewUser, OpenError, SqliteStore, Store, StoreError, User};
 use crate::user::UserId;
 
 pub use external::{ExternalLogin, LoginChallenge, LoginGrant, Visitor};
-pub use handle::{AccountsHandle, AuthenticatorSecret};
+pub use handle::AccountsHandle;
 pub use hooks::LoginAttempt;
 pub use import::{ImportError, Imported};
 pub use login::LoginRequest;

@@ -72,6 +72,10 @@ impl Endpoints {
             if !seen.insert((endpoint.verb.method_kind(), path)) {
                 return Err(BuildError::DuplicateEndpoint(path.to_owned()));
             }
+            if path.split('/').any(|part| part.starts_with(':') || part.starts_with('*')) {
+                let reason = "a part that changes is written in braces".to_owned();
+                return Err(BuildError::Endpoint { path: path.to_owned(), reason });
+            }
             let is_new = seen.iter().filter(|(_, other)| *other == path).count() == 1;
             if is_new && let Err(reason) = router.insert(path, ()) {
                 return Err(BuildError::Endpoint { path: path.to_owned(), reason: reason.to_string() });

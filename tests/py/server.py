@@ -59,7 +59,7 @@ class Server(Program):
 
 
 class Quickstart(Program):
-    """The quickstart example, whose address is fixed because README.md names it. It logs the secret of ada's authenticator app."""
+    """The quickstart example, whose address is fixed because README.md names it."""
 
     port = 3000
 
@@ -67,9 +67,6 @@ class Quickstart(Program):
         if accepts(self.port):
             raise AssertionError(f"Port {self.port} is taken by another program; the quickstart example needs it.")
         super().__init__("BOLIDE_QUICKSTART", "quickstart")
-        lines = iter(self.first_line, "")
-        secrets = (re.search(r"authenticator app: ([A-Z2-7]+)", line) for line in lines)
-        self.secret = next(found[1] for found in secrets if found)
         while self.is_running() and not accepts(self.port):
             time.sleep(0.01)
 
