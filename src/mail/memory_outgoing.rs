@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::{FutureExt as _, ready};
 use parking_lot::Mutex;
 
-use super::{Mail, MailError, MailId, MailState, NextAttempt, Outgoing, OutgoingMail, QueuedMail};
+use super::{Mail, MailId, MailState, NextAttempt, Outgoing, OutgoingMail, QueuedMail};
 use crate::clock::Timestamp;
 use crate::store::StoreFuture;
 
@@ -53,7 +53,7 @@ impl Outgoing for MemoryOutgoing {
     fn failed<'store>(
         &'store self,
         id: MailId,
-        error: &'store MailError,
+        error: &'store str,
         next: NextAttempt,
         now: Timestamp,
     ) -> StoreFuture<'store, ()> {
@@ -123,9 +123,9 @@ impl Entry {
         QueuedMail { id, mail: self.mail.clone(), failures: self.failures, added_at: self.added_at }
     }
 
-    fn fail(&mut self, error: &MailError, next: NextAttempt, now: Timestamp) {
+    fn fail(&mut self, error: &str, next: NextAttempt, now: Timestamp) {
         self.failures = self.failures.saturating_add(1);
-        self.last_error = Some(error.to_string());
+        self.last_error = Some(error.to_owned());
         self.state = match next {
             NextAttempt::At(time) => MailState::Waiting(time),
             NextAttempt::Never => MailState::GivenUp(now),

@@ -107,7 +107,7 @@ impl Worker<'_> {
             }
             NextAttempt::Never => tracing::error!(mail = %id, %kind, %error, "a mail was given up"),
         }
-        self.outgoing.failed(id, error, next, now).await
+        self.outgoing.failed(id, &error.to_string(), next, now).await
     }
 
     async fn forget_old(&self) {

@@ -15,6 +15,8 @@ mod changes;
 pub mod code;
 pub mod document;
 mod fold;
+pub(crate) mod mail;
+pub(crate) mod outgoing;
 pub mod setting;
 mod sqlite;
 pub mod token;
@@ -44,7 +46,7 @@ pub trait Store:
     + setting::StoredSettings
     + audit::Audit
     + document::Documents
-    + crate::mail::Outgoing
+    + outgoing::Outgoing
     + Send
     + Sync
     + 'static

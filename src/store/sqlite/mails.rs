@@ -4,7 +4,8 @@ use sqlx::sqlite::SqliteRow;
 
 use super::{Running, SqliteStore, Touches, failed, get, optional_time, time, unreadable};
 use crate::clock::Timestamp;
-use crate::mail::{Mail, MailError, MailId, MailState, NextAttempt, Outgoing, OutgoingMail, QueuedMail};
+use crate::store::mail::{Mail, MailKind};
+use crate::store::outgoing::{MailId, MailState, NextAttempt, Outgoing, OutgoingMail, QueuedMail};
 use crate::store::{StoreError, Topic};
 
 const MAILS: Touches<'static> = Touches::Topic(Topic::Mails);
@@ -59,7 +60,7 @@ impl Outgoing for SqliteStore {
     fn failed<'store>(
         &'store self,
         id: MailId,
-        error: &'store MailError,
+        error: &'store str,
         next: NextAttempt,
         now: Timestamp,
     ) -> Running<'store, ()> {
@@ -72,7 +73,7 @@ impl Outgoing for SqliteStore {
                 "UPDATE mails SET failures = failures + 1, last_error = $2, next_attempt_at = $3, given_up_at = $4 \
                  WHERE id = $1",
             );
-            let counted = counted.bind(id.number()).bind(error.to_string()).bind(next).bind(given_up);
+            let counted = counted.bind(id.number()).bind(error).bind(next).bind(given_up);
             self.change_of(MAILS, counted).await.map(drop)
         })
     }
@@ -138,7 +139,7 @@ fn recipients(row: &SqliteRow) -> Result<Vec<String>, StoreError> {
     serde_json::from_str(&text).map_err(|error| unreadable("a mail's recipients", error.to_string()))
 }
 
-fn kind(row: &SqliteRow) -> Result<crate::mail::MailKind, StoreError> {
+fn kind(row: &SqliteRow) -> Result<MailKind, StoreError> {
     let text: String = get(row, "kind")?;
     text.parse().map_err(|_| unreadable("a mail's kind", text))
 }

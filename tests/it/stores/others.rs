@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bolide::mail::{Mail, MailError, MailKind, MailState, NextAttempt};
+use bolide::mail::{Mail, MailKind, MailState, NextAttempt};
 use bolide::store::{AuditEntry, AuditFilter, FailureRule, OpenError, SqliteStore, Store, StoredDocument};
 use futures::future::join_all;
 
@@ -107,8 +107,7 @@ async fn a_mail_is_leased_to_one_worker_and_to_another_if_that_one_dies(store: A
     assert_eq!((claimed[0].id, &claimed[0].mail), (id, &mail));
     assert!(store.claim(at(59), at(100), 10).await.unwrap().is_empty());
     assert_eq!(store.claim(at(60), at(100), 10).await.unwrap().len(), 1);
-    let refused = MailError::Permanent("550 no such user".into());
-    store.failed(id, &refused, NextAttempt::Never, at(61)).await.unwrap();
+    store.failed(id, "550 no such user", NextAttempt::Never, at(61)).await.unwrap();
     assert!(store.claim(at(500), at(600), 10).await.unwrap().is_empty());
     let listed = store.list(10).await.unwrap();
     assert_eq!((listed[0].failures, listed[0].state), (1, MailState::GivenUp(at(61))));

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::{Mail, MailError, MailKind};
+use super::StoreFuture;
+use super::mail::{Mail, MailKind};
 use crate::clock::Timestamp;
-use crate::store::StoreFuture;
 
 /// Mails that wait, and those that could not be sent. A mail that was sent is gone.
 ///
@@ -24,11 +24,11 @@ pub trait Outgoing: Send + Sync {
     /// The mail was sent: forgets it.
     fn sent(&self, id: MailId) -> StoreFuture<'_, ()>;
 
-    /// The mail could not be sent: counts the attempt, keeps the error's text, and the mail waits or is given up.
+    /// The mail could not be sent: counts the attempt, keeps the error, and the mail waits or is given up.
     fn failed<'store>(
         &'store self,
         id: MailId,
-        error: &'store MailError,
+        error: &'store str,
         next: NextAttempt,
         now: Timestamp,
     ) -> StoreFuture<'store, ()>;
