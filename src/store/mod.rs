@@ -4,7 +4,7 @@
 //! - [`token`]: what a client shows instead of a password;
 //! - [`code`]: what is shown once: codes, links, challenges;
 //! - [`attempt`]: how often something failed;
-//! - [`setting`], [`audit`], [`document`]: settings, what happened, stored collections.
+//! - [`setting`], [`audit`]: settings, what happened.
 //!
 //! Everything that must happen once (a code, a step, a link) is one conditional write: of two tasks that consume the same
 //! thing, exactly one is told `true`.
@@ -13,7 +13,6 @@ pub mod attempt;
 pub mod audit;
 mod changes;
 pub mod code;
-pub mod document;
 mod fold;
 pub(crate) mod mail;
 pub(crate) mod outgoing;
@@ -28,7 +27,6 @@ pub use attempt::{Attempts, FailureRule};
 pub use audit::{AuditEntry, AuditEvent, AuditFilter};
 pub use changes::{Changes, Topic};
 pub use code::{Challenge, CodePurpose, EmailCode, KeyedHash, Link, LinkPurpose};
-pub use document::StoredDocument;
 pub use fold::fold;
 pub use sqlite::{OpenError, SqliteStore};
 pub use token::{Fingerprint, HashedToken, LoginToken, TokenKind, Trust};
@@ -45,7 +43,6 @@ pub trait Store:
     + attempt::FailureCounters
     + setting::StoredSettings
     + audit::Audit
-    + document::Documents
     + outgoing::Outgoing
     + Send
     + Sync

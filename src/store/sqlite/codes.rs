@@ -2,10 +2,11 @@
 
 use sqlx::sqlite::SqliteRow;
 
-use super::{Running, SqliteStore, Touches, failed, get, time, unreadable};
+use super::row::{failed, get, time, unreadable};
+use super::{SqliteStore, Touches};
 use crate::clock::Timestamp;
 use crate::store::code::Codes;
-use crate::store::{Challenge, CodePurpose, EmailCode, KeyedHash, Link, LinkPurpose, StoreError};
+use crate::store::{Challenge, CodePurpose, EmailCode, KeyedHash, Link, LinkPurpose, StoreError, StoreFuture};
 use crate::user::UserId;
 
 const PUT_CODE: &str = "INSERT INTO email_codes (user_id, purpose, hash, created_at, expires_at, failures) \
@@ -25,7 +26,7 @@ impl Codes for SqliteStore {
         hash: KeyedHash,
         created_at: Timestamp,
         expires_at: Timestamp,
-    ) -> Running<'store, ()> {
+    ) -> StoreFuture<'store, ()> {
         Box::pin(async move { self.put_code(PUT_CODE, user, purpose, &hash, created_at, expires_at).await.map(drop) })
     }
 
@@ -36,7 +37,7 @@ impl Codes for SqliteStore {
         hash: KeyedHash,
         created_at: Timestamp,
         expires_at: Timestamp,
-    ) -> Running<'store, bool> {
+    ) -> StoreFuture<'store, bool> {
         Box::pin(async move { self.put_code(PUT_CODE_UNLESS_LIVE, user, purpose, &hash, created_at, expires_at).await })
     }
 
@@ -45,7 +46,7 @@ impl Codes for SqliteStore {
         user: &'store UserId,
         purpose: CodePurpose,
         now: Timestamp,
-    ) -> Running<'store, Option<EmailCode>> {
+    ) -> StoreFuture<'store, Option<EmailCode>> {
         Box::pin(async move {
             let row = sqlx::query("SELECT * FROM email_codes WHERE user_id = $1 AND purpose = $2 AND expires_at > $3");
             let row = row
@@ -71,7 +72,7 @@ impl Codes for SqliteStore {
         purpose: CodePurpose,
         hashes: &'store [KeyedHash],
         now: Timestamp,
-    ) -> Running<'store, bool> {
+    ) -> StoreFuture<'store, bool> {
         Box::pin(async move {
             for hash in hashes {
                 let taken =
@@ -95,7 +96,7 @@ impl Codes for SqliteStore {
         purpose: CodePurpose,
         limit: u32,
         now: Timestamp,
-    ) -> Running<'store, Option<u32>> {
+    ) -> StoreFuture<'store, Option<u32>> {
         Box::pin(async move {
             let counted = sqlx::query_scalar::<_, u32>(
                 "UPDATE email_codes SET failures = failures + 1, \
@@ -107,13 +108,13 @@ impl Codes for SqliteStore {
         })
     }
 
-    fn delete_email_code<'store>(&'store self, user: &'store UserId) -> Running<'store, ()> {
+    fn delete_email_code<'store>(&'store self, user: &'store UserId) -> StoreFuture<'store, ()> {
         Box::pin(async move {
             self.change(sqlx::query("DELETE FROM email_codes WHERE user_id = $1").bind(user.as_str())).await.map(drop)
         })
     }
 
-    fn put_link(&self, link: Link) -> Running<'_, ()> {
+    fn put_link(&self, link: Link) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             self.transaction(Touches::Nothing, |connection| {
                 Box::pin(async move {
@@ -146,7 +147,7 @@ impl Codes for SqliteStore {
         })
     }
 
-    fn link<'store>(&'store self, hashes: &'store [KeyedHash]) -> Running<'store, Option<Link>> {
+    fn link<'store>(&'store self, hashes: &'store [KeyedHash]) -> StoreFuture<'store, Option<Link>> {
         Box::pin(async move {
             for hash in hashes {
                 let row = sqlx::query("SELECT * FROM links WHERE hash = $1").bind(hash.as_str());
@@ -158,18 +159,18 @@ impl Codes for SqliteStore {
         })
     }
 
-    fn take_link<'store>(&'store self, hash: &'store KeyedHash) -> Running<'store, bool> {
+    fn take_link<'store>(&'store self, hash: &'store KeyedHash) -> StoreFuture<'store, bool> {
         self.change(sqlx::query("DELETE FROM links WHERE hash = $1").bind(hash.as_str()))
     }
 
-    fn delete_links<'store>(&'store self, user: &'store UserId, purpose: LinkPurpose) -> Running<'store, ()> {
+    fn delete_links<'store>(&'store self, user: &'store UserId, purpose: LinkPurpose) -> StoreFuture<'store, ()> {
         Box::pin(async move {
             let ended = sqlx::query("DELETE FROM links WHERE user_id = $1 AND purpose = $2");
             self.change(ended.bind(user.as_str()).bind(purpose_text(purpose))).await.map(drop)
         })
     }
 
-    fn put_challenge(&self, challenge: Challenge) -> Running<'_, ()> {
+    fn put_challenge(&self, challenge: Challenge) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             let new = sqlx::query(
                 "INSERT INTO challenges (hash, user_id, method, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
@@ -183,7 +184,7 @@ impl Codes for SqliteStore {
         })
     }
 
-    fn challenge<'store>(&'store self, hashes: &'store [KeyedHash]) -> Running<'store, Option<Challenge>> {
+    fn challenge<'store>(&'store self, hashes: &'store [KeyedHash]) -> StoreFuture<'store, Option<Challenge>> {
         Box::pin(async move {
             for hash in hashes {
                 let row = sqlx::query("SELECT * FROM challenges WHERE hash = $1").bind(hash.as_str());
@@ -201,11 +202,11 @@ impl Codes for SqliteStore {
         })
     }
 
-    fn take_challenge<'store>(&'store self, hash: &'store KeyedHash) -> Running<'store, bool> {
+    fn take_challenge<'store>(&'store self, hash: &'store KeyedHash) -> StoreFuture<'store, bool> {
         self.change(sqlx::query("DELETE FROM challenges WHERE hash = $1").bind(hash.as_str()))
     }
 
-    fn delete_expired_codes(&self, now: Timestamp) -> Running<'_, ()> {
+    fn delete_expired_codes(&self, now: Timestamp) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             for ended in [
                 "DELETE FROM email_codes WHERE expires_at <= $1",

@@ -2,16 +2,17 @@
 
 use sqlx::sqlite::SqliteRow;
 
-use super::{Running, SqliteStore, Touches, failed, get, optional_time, time, unreadable};
+use super::row::{failed, get, optional_time, time, unreadable};
+use super::{SqliteStore, Touches};
 use crate::clock::Timestamp;
 use crate::store::mail::{Mail, MailKind};
 use crate::store::outgoing::{MailId, MailState, NextAttempt, Outgoing, OutgoingMail, QueuedMail};
-use crate::store::{StoreError, Topic};
+use crate::store::{StoreError, StoreFuture, Topic};
 
 const MAILS: Touches<'static> = Touches::Topic(Topic::Mails);
 
 impl Outgoing for SqliteStore {
-    fn add<'store>(&'store self, mail: &'store Mail, now: Timestamp) -> Running<'store, MailId> {
+    fn add<'store>(&'store self, mail: &'store Mail, now: Timestamp) -> StoreFuture<'store, MailId> {
         Box::pin(async move {
             let to = serde_json::Value::from(mail.to.clone()).to_string();
             let added = sqlx::query(
@@ -33,14 +34,14 @@ impl Outgoing for SqliteStore {
         })
     }
 
-    fn count_waiting(&self) -> Running<'_, u64> {
+    fn count_waiting(&self) -> StoreFuture<'_, u64> {
         Box::pin(async move {
             let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM mails WHERE next_attempt_at IS NOT NULL");
             Ok(count.fetch_one(&self.reader).await.map_err(failed)?.try_into().unwrap_or(0))
         })
     }
 
-    fn claim(&self, now: Timestamp, until: Timestamp, limit: u32) -> Running<'_, Vec<QueuedMail>> {
+    fn claim(&self, now: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<QueuedMail>> {
         Box::pin(async move {
             let claimed = sqlx::query(
                 "UPDATE mails SET next_attempt_at = $2 WHERE id IN (SELECT id FROM mails WHERE next_attempt_at <= $1 \
@@ -51,7 +52,7 @@ impl Outgoing for SqliteStore {
         })
     }
 
-    fn sent(&self, id: MailId) -> Running<'_, ()> {
+    fn sent(&self, id: MailId) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             self.change_of(MAILS, sqlx::query("DELETE FROM mails WHERE id = $1").bind(id.number())).await.map(drop)
         })
@@ -63,7 +64,7 @@ impl Outgoing for SqliteStore {
         error: &'store str,
         next: NextAttempt,
         now: Timestamp,
-    ) -> Running<'store, ()> {
+    ) -> StoreFuture<'store, ()> {
         Box::pin(async move {
             let (next, given_up) = match next {
                 NextAttempt::At(time) => (Some(time.milliseconds()), None),
@@ -78,23 +79,23 @@ impl Outgoing for SqliteStore {
         })
     }
 
-    fn list(&self, limit: u32) -> Running<'_, Vec<OutgoingMail>> {
+    fn list(&self, limit: u32) -> StoreFuture<'_, Vec<OutgoingMail>> {
         Box::pin(async move {
             let rows = sqlx::query("SELECT * FROM mails ORDER BY id DESC LIMIT $1").bind(limit);
             rows.fetch_all(&self.reader).await.map_err(failed)?.iter().map(read_listed).collect()
         })
     }
 
-    fn retry(&self, id: MailId, now: Timestamp) -> Running<'_, bool> {
+    fn retry(&self, id: MailId, now: Timestamp) -> StoreFuture<'_, bool> {
         let again = "UPDATE mails SET next_attempt_at = $2, given_up_at = NULL WHERE id = $1";
         self.change_of(MAILS, sqlx::query(again).bind(id.number()).bind(now.milliseconds()))
     }
 
-    fn discard(&self, id: MailId) -> Running<'_, bool> {
+    fn discard(&self, id: MailId) -> StoreFuture<'_, bool> {
         self.change_of(MAILS, sqlx::query("DELETE FROM mails WHERE id = $1").bind(id.number()))
     }
 
-    fn forget_given_up(&self, time: Timestamp) -> Running<'_, u64> {
+    fn forget_given_up(&self, time: Timestamp) -> StoreFuture<'_, u64> {
         Box::pin(async move {
             let old = sqlx::query("DELETE FROM mails WHERE given_up_at < $1").bind(time.milliseconds());
             Ok(old.execute(&self.writer).await.map_err(failed)?.rows_affected())

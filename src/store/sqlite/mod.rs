@@ -3,10 +3,13 @@
 //! One connection writes, several read. What a write acknowledges is on the disk (WAL, `synchronous = FULL`). A lock file
 //! beside the database keeps a second process away.
 
+mod audit;
 mod cache;
 mod codes;
+mod failures;
 mod mails;
-mod others;
+mod row;
+mod settings;
 mod tokens;
 mod users;
 mod write;
@@ -17,12 +20,10 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, Row as _};
 
-use super::{Changes, Store, StoreError, Unique};
-use crate::clock::Timestamp;
+use super::{Changes, Store};
 use write::{Caches, Touches};
 
 /// What makes the schema of each version of the one before; the first begins with an empty database. None is ever changed.
@@ -79,8 +80,6 @@ pub enum OpenError {
     #[error("`{0}` is no database; say `sqlite:PATH` or `sqlite::memory:`")]
     Address(String),
 }
-
-type Running<'store, T> = BoxFuture<'store, Result<T, StoreError>>;
 
 impl Store for SqliteStore {
     fn changes(&self) -> &Changes {
@@ -189,43 +188,4 @@ impl std::fmt::Debug for SqliteStore {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("SqliteStore").finish_non_exhaustive()
     }
-}
-
-fn failed(error: sqlx::Error) -> StoreError {
-    if let sqlx::Error::Database(refusal) = &error
-        && refusal.is_unique_violation()
-    {
-        return StoreError::Taken(unique(refusal.message()));
-    }
-    StoreError::Failed(Box::new(error))
-}
-
-/// SQLite names the column.
-fn unique(message: &str) -> Unique {
-    if message.contains("users.username") {
-        return Unique::Username;
-    }
-    if message.contains("emails.") {
-        return Unique::Address;
-    }
-    if message.contains("tokens.") { Unique::Token } else { Unique::UserId }
-}
-
-fn unreadable(what: &'static str, reason: impl Into<String>) -> StoreError {
-    StoreError::Unreadable { what, reason: reason.into() }
-}
-
-fn get<'row, T>(row: &'row sqlx::sqlite::SqliteRow, column: &str) -> Result<T, StoreError>
-where
-    T: sqlx::Decode<'row, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
-{
-    row.try_get(column).map_err(failed)
-}
-
-fn time(row: &sqlx::sqlite::SqliteRow, column: &str) -> Result<Timestamp, StoreError> {
-    Ok(Timestamp::from_milliseconds(get(row, column)?))
-}
-
-fn optional_time(row: &sqlx::sqlite::SqliteRow, column: &str) -> Result<Option<Timestamp>, StoreError> {
-    Ok(get::<Option<i64>>(row, column)?.map(Timestamp::from_milliseconds))
 }

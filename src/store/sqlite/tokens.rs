@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::{Running, SqliteStore, Touches, failed, get, optional_time, time};
+use super::row::{failed, get, optional_time, time};
+use super::{SqliteStore, Touches};
 use crate::clock::Timestamp;
 use crate::store::token::Tokens;
-use crate::store::{Fingerprint, HashedToken, LoginToken, StoreError, TokenKind, Trust};
+use crate::store::{Fingerprint, HashedToken, LoginToken, StoreError, StoreFuture, TokenKind, Trust};
 use crate::user::UserId;
 
 impl Tokens for SqliteStore {
-    fn insert_token(&self, token: LoginToken) -> Running<'_, ()> {
+    fn insert_token(&self, token: LoginToken) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             let hashed = token.hashed.clone();
             self.transaction(Touches::Token(&hashed), |connection| {
@@ -21,7 +22,11 @@ impl Tokens for SqliteStore {
         })
     }
 
-    fn insert_token_beside<'store>(&'store self, own: &'store HashedToken, token: LoginToken) -> Running<'store, bool> {
+    fn insert_token_beside<'store>(
+        &'store self,
+        own: &'store HashedToken,
+        token: LoginToken,
+    ) -> StoreFuture<'store, bool> {
         Box::pin(async move {
             let (own, hashed) = (own.clone(), token.hashed.clone());
             self.transaction(Touches::Token(&hashed), |connection| {
@@ -39,7 +44,7 @@ impl Tokens for SqliteStore {
         })
     }
 
-    fn token<'store>(&'store self, hashed: &'store HashedToken) -> Running<'store, Option<LoginToken>> {
+    fn token<'store>(&'store self, hashed: &'store HashedToken) -> StoreFuture<'store, Option<LoginToken>> {
         Box::pin(async move {
             let cache = &self.caches.tokens;
             if let Some(token) = cache.get(hashed) {
@@ -55,14 +60,14 @@ impl Tokens for SqliteStore {
         })
     }
 
-    fn tokens_of<'store>(&'store self, user: &'store UserId) -> Running<'store, Vec<LoginToken>> {
+    fn tokens_of<'store>(&'store self, user: &'store UserId) -> StoreFuture<'store, Vec<LoginToken>> {
         Box::pin(async move {
             let rows = sqlx::query("SELECT * FROM tokens WHERE user_id = $1 ORDER BY created_at, hashed");
             rows.bind(user.as_str()).fetch_all(&self.reader).await.map_err(failed)?.iter().map(read).collect()
         })
     }
 
-    fn delete_token<'store>(&'store self, hashed: &'store HashedToken) -> Running<'store, bool> {
+    fn delete_token<'store>(&'store self, hashed: &'store HashedToken) -> StoreFuture<'store, bool> {
         self.change_of(
             Touches::Token(hashed),
             sqlx::query("DELETE FROM tokens WHERE hashed = $1").bind(hashed.as_str()),
@@ -73,7 +78,7 @@ impl Tokens for SqliteStore {
         &'store self,
         user: &'store UserId,
         except: Option<&'store HashedToken>,
-    ) -> Running<'store, Vec<HashedToken>> {
+    ) -> StoreFuture<'store, Vec<HashedToken>> {
         self.remove_tokens(
             sqlx::query(
                 "DELETE FROM tokens WHERE user_id = $1 AND expires_at IS NOT NULL AND ($2 IS NULL OR hashed <> $2) \
@@ -84,7 +89,7 @@ impl Tokens for SqliteStore {
         )
     }
 
-    fn delete_all_tokens<'store>(&'store self, user: &'store UserId) -> Running<'store, Vec<HashedToken>> {
+    fn delete_all_tokens<'store>(&'store self, user: &'store UserId) -> StoreFuture<'store, Vec<HashedToken>> {
         self.remove_tokens(sqlx::query("DELETE FROM tokens WHERE user_id = $1 RETURNING hashed").bind(user.as_str()))
     }
 
@@ -92,7 +97,7 @@ impl Tokens for SqliteStore {
         &'store self,
         user: &'store UserId,
         name: &'store str,
-    ) -> Running<'store, Option<HashedToken>> {
+    ) -> StoreFuture<'store, Option<HashedToken>> {
         Box::pin(async move {
             let removed = sqlx::query("DELETE FROM tokens WHERE user_id = $1 AND name = $2 RETURNING hashed");
             Ok(self.remove_tokens(removed.bind(user.as_str()).bind(name)).await?.pop())
@@ -106,7 +111,7 @@ impl Tokens for SqliteStore {
         hashed: HashedToken,
         last_part: String,
         now: Timestamp,
-    ) -> Running<'store, Option<HashedToken>> {
+    ) -> StoreFuture<'store, Option<HashedToken>> {
         Box::pin(async move {
             let (user, name) = (user.clone(), name.to_owned());
             self.transaction(Touches::Tokens, |connection| {
@@ -134,7 +139,7 @@ impl Tokens for SqliteStore {
         })
     }
 
-    fn trust_token<'store>(&'store self, hashed: &'store HashedToken, trust: Trust) -> Running<'store, bool> {
+    fn trust_token<'store>(&'store self, hashed: &'store HashedToken, trust: Trust) -> StoreFuture<'store, bool> {
         self.change_of(
             Touches::Token(hashed),
             sqlx::query("UPDATE tokens SET trusted_since = $2, trusted_until = $3, fingerprint = $4 WHERE hashed = $1")
@@ -145,7 +150,7 @@ impl Tokens for SqliteStore {
         )
     }
 
-    fn distrust_tokens<'store>(&'store self, user: &'store UserId) -> Running<'store, ()> {
+    fn distrust_tokens<'store>(&'store self, user: &'store UserId) -> StoreFuture<'store, ()> {
         Box::pin(async move {
             let all =
                 "UPDATE tokens SET trusted_since = NULL, trusted_until = NULL, fingerprint = NULL WHERE user_id = $1";
@@ -159,7 +164,7 @@ impl Tokens for SqliteStore {
         at: Timestamp,
         address: Option<String>,
         user_agent: Option<String>,
-    ) -> Running<'store, ()> {
+    ) -> StoreFuture<'store, ()> {
         Box::pin(async move {
             let used = "UPDATE tokens SET last_used_at = $2, last_address = $3, last_user_agent = $4 WHERE hashed = $1";
             let used = sqlx::query(used).bind(hashed.as_str()).bind(at.milliseconds()).bind(address).bind(user_agent);
@@ -167,7 +172,7 @@ impl Tokens for SqliteStore {
         })
     }
 
-    fn delete_expired_tokens(&self, now: Timestamp) -> Running<'_, Vec<HashedToken>> {
+    fn delete_expired_tokens(&self, now: Timestamp) -> StoreFuture<'_, Vec<HashedToken>> {
         self.remove_tokens(
             sqlx::query("DELETE FROM tokens WHERE expires_at <= $1 RETURNING hashed").bind(now.milliseconds()),
         )

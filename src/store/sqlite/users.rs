@@ -6,16 +6,17 @@ use bolide_protocol::ejson::{self, CustomTypes, Object};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::{Running, SqliteStore, Touches, failed, get, time, tokens, unreadable};
+use super::row::{failed, get, time, unreadable};
+use super::{SqliteStore, Touches, tokens};
 use crate::store::user::Users;
 use crate::store::{
-    BackupCodes, EmailAddress, KeyedHash, NewUser, Sealed, StoreError, StoredHash, Totp, User, UserFilter, UserPage,
-    fold,
+    BackupCodes, EmailAddress, KeyedHash, NewUser, Sealed, StoreError, StoreFuture, StoredHash, Totp, User, UserFilter,
+    UserPage, fold,
 };
 use crate::user::UserId;
 
 impl Users for SqliteStore {
-    fn insert_user(&self, new: NewUser) -> Running<'_, ()> {
+    fn insert_user(&self, new: NewUser) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             self.transaction(Touches::Everything, |connection| {
                 Box::pin(async move {
@@ -31,7 +32,7 @@ impl Users for SqliteStore {
         })
     }
 
-    fn user<'store>(&'store self, id: &'store UserId) -> Running<'store, Option<User>> {
+    fn user<'store>(&'store self, id: &'store UserId) -> StoreFuture<'store, Option<User>> {
         Box::pin(async move {
             let cache = &self.caches.users;
             if let Some(user) = cache.get(id) {
@@ -47,21 +48,21 @@ impl Users for SqliteStore {
         })
     }
 
-    fn user_by_username<'store>(&'store self, username: &'store str) -> Running<'store, Option<User>> {
+    fn user_by_username<'store>(&'store self, username: &'store str) -> StoreFuture<'store, Option<User>> {
         Box::pin(async move {
             let row = sqlx::query("SELECT * FROM users WHERE username_folded = $1").bind(fold(username));
             self.read_user(row.fetch_optional(&self.reader).await.map_err(failed)?).await
         })
     }
 
-    fn user_by_address<'store>(&'store self, address: &'store str) -> Running<'store, Option<User>> {
+    fn user_by_address<'store>(&'store self, address: &'store str) -> StoreFuture<'store, Option<User>> {
         Box::pin(async move {
             let row = sqlx::query("SELECT * FROM users WHERE id = (SELECT user_id FROM emails WHERE folded = $1)");
             self.read_user(row.bind(fold(address)).fetch_optional(&self.reader).await.map_err(failed)?).await
         })
     }
 
-    fn users(&self, filter: UserFilter) -> Running<'_, UserPage> {
+    fn users(&self, filter: UserFilter) -> StoreFuture<'_, UserPage> {
         const MATCHING: &str = "FROM users WHERE ($1 IS NULL OR username_folded LIKE $1 ESCAPE '\\' \
              OR lower(json_extract(fields, '$.name')) LIKE $1 ESCAPE '\\' \
              OR EXISTS (SELECT 1 FROM emails WHERE user_id = users.id AND folded LIKE $1 ESCAPE '\\')) \
@@ -92,11 +93,11 @@ impl Users for SqliteStore {
         })
     }
 
-    fn delete_user<'store>(&'store self, id: &'store UserId) -> Running<'store, bool> {
+    fn delete_user<'store>(&'store self, id: &'store UserId) -> StoreFuture<'store, bool> {
         self.change_of(Touches::Everything, sqlx::query("DELETE FROM users WHERE id = $1").bind(id.as_str()))
     }
 
-    fn set_username<'store>(&'store self, id: &'store UserId, username: &'store str) -> Running<'store, bool> {
+    fn set_username<'store>(&'store self, id: &'store UserId, username: &'store str) -> StoreFuture<'store, bool> {
         self.change_of(
             Touches::User(id),
             sqlx::query("UPDATE users SET username = $2, username_folded = $3 WHERE id = $1")
@@ -106,7 +107,7 @@ impl Users for SqliteStore {
         )
     }
 
-    fn set_profile<'store>(&'store self, id: &'store UserId, profile: Option<Object>) -> Running<'store, bool> {
+    fn set_profile<'store>(&'store self, id: &'store UserId, profile: Option<Object>) -> StoreFuture<'store, bool> {
         let text = profile.as_ref().map(object_text).transpose();
         Box::pin(async move {
             self.change_of(
@@ -117,7 +118,7 @@ impl Users for SqliteStore {
         })
     }
 
-    fn set_fields<'store>(&'store self, id: &'store UserId, fields: Object) -> Running<'store, bool> {
+    fn set_fields<'store>(&'store self, id: &'store UserId, fields: Object) -> StoreFuture<'store, bool> {
         let text = object_text(&fields);
         Box::pin(async move {
             self.change_of(
@@ -128,7 +129,7 @@ impl Users for SqliteStore {
         })
     }
 
-    fn set_roles<'store>(&'store self, id: &'store UserId, roles: Vec<String>) -> Running<'store, bool> {
+    fn set_roles<'store>(&'store self, id: &'store UserId, roles: Vec<String>) -> StoreFuture<'store, bool> {
         let text = serde_json::Value::from(roles).to_string();
         self.change_of(
             Touches::User(id),
@@ -136,14 +137,14 @@ impl Users for SqliteStore {
         )
     }
 
-    fn set_active<'store>(&'store self, id: &'store UserId, is_active: bool) -> Running<'store, bool> {
+    fn set_active<'store>(&'store self, id: &'store UserId, is_active: bool) -> StoreFuture<'store, bool> {
         self.change_of(
             Touches::User(id),
             sqlx::query("UPDATE users SET is_active = $2 WHERE id = $1").bind(id.as_str()).bind(is_active),
         )
     }
 
-    fn set_password<'store>(&'store self, id: &'store UserId, hash: StoredHash) -> Running<'store, bool> {
+    fn set_password<'store>(&'store self, id: &'store UserId, hash: StoredHash) -> StoreFuture<'store, bool> {
         self.change_of(
             Touches::User(id),
             sqlx::query("UPDATE users SET password = $2, must_change_password = 0 WHERE id = $1")
@@ -157,7 +158,7 @@ impl Users for SqliteStore {
         id: &'store UserId,
         from: &'store StoredHash,
         to: StoredHash,
-    ) -> Running<'store, bool> {
+    ) -> StoreFuture<'store, bool> {
         self.change_of(
             Touches::User(id),
             sqlx::query("UPDATE users SET password = $3, must_change_password = 0 WHERE id = $1 AND password = $2")
@@ -172,7 +173,7 @@ impl Users for SqliteStore {
         id: &'store UserId,
         from: &'store StoredHash,
         to: StoredHash,
-    ) -> Running<'store, bool> {
+    ) -> StoreFuture<'store, bool> {
         self.change_of(
             Touches::User(id),
             sqlx::query("UPDATE users SET password = $3 WHERE id = $1 AND password = $2")
@@ -182,7 +183,7 @@ impl Users for SqliteStore {
         )
     }
 
-    fn add_email<'store>(&'store self, id: &'store UserId, email: EmailAddress) -> Running<'store, bool> {
+    fn add_email<'store>(&'store self, id: &'store UserId, email: EmailAddress) -> StoreFuture<'store, bool> {
         Box::pin(async move {
             let owner = id.clone();
             self.transaction(Touches::User(id), |connection| {
@@ -214,14 +215,14 @@ impl Users for SqliteStore {
         })
     }
 
-    fn remove_email<'store>(&'store self, id: &'store UserId, address: &'store str) -> Running<'store, bool> {
+    fn remove_email<'store>(&'store self, id: &'store UserId, address: &'store str) -> StoreFuture<'store, bool> {
         self.change_of(
             Touches::User(id),
             sqlx::query("DELETE FROM emails WHERE user_id = $1 AND folded = $2").bind(id.as_str()).bind(fold(address)),
         )
     }
 
-    fn verify_email<'store>(&'store self, id: &'store UserId, address: &'store str) -> Running<'store, bool> {
+    fn verify_email<'store>(&'store self, id: &'store UserId, address: &'store str) -> StoreFuture<'store, bool> {
         self.change_of(
             Touches::User(id),
             sqlx::query("UPDATE emails SET is_verified = 1 WHERE user_id = $1 AND folded = $2")
@@ -230,7 +231,7 @@ impl Users for SqliteStore {
         )
     }
 
-    fn set_email_codes<'store>(&'store self, id: &'store UserId, are_on: bool) -> Running<'store, bool> {
+    fn set_email_codes<'store>(&'store self, id: &'store UserId, are_on: bool) -> StoreFuture<'store, bool> {
         self.change_of(
             Touches::User(id),
             sqlx::query("UPDATE users SET has_email_codes = $2 WHERE id = $1 AND has_email_codes <> $2")
@@ -239,7 +240,7 @@ impl Users for SqliteStore {
         )
     }
 
-    fn begin_totp<'store>(&'store self, id: &'store UserId, secret: Sealed) -> Running<'store, bool> {
+    fn begin_totp<'store>(&'store self, id: &'store UserId, secret: Sealed) -> StoreFuture<'store, bool> {
         self.change_of(
             Touches::User(id),
             sqlx::query("UPDATE users SET totp_pending = $2 WHERE id = $1 AND totp_secret IS NULL")
@@ -254,7 +255,7 @@ impl Users for SqliteStore {
         pending: &'store Sealed,
         step: i64,
         BackupCodes(codes): BackupCodes,
-    ) -> Running<'store, bool> {
+    ) -> StoreFuture<'store, bool> {
         Box::pin(async move {
             let (owner, pending) = (id.clone(), pending.as_bytes().to_vec());
             self.transaction(Touches::User(id), |connection| {
@@ -280,7 +281,7 @@ impl Users for SqliteStore {
         })
     }
 
-    fn take_totp_step<'store>(&'store self, id: &'store UserId, step: i64) -> Running<'store, bool> {
+    fn take_totp_step<'store>(&'store self, id: &'store UserId, step: i64) -> StoreFuture<'store, bool> {
         self.change_of(
             Touches::User(id),
             sqlx::query("UPDATE users SET totp_step = $2 WHERE id = $1 AND totp_step < $2 AND totp_secret IS NOT NULL")
@@ -289,7 +290,7 @@ impl Users for SqliteStore {
         )
     }
 
-    fn remove_totp<'store>(&'store self, id: &'store UserId) -> Running<'store, bool> {
+    fn remove_totp<'store>(&'store self, id: &'store UserId) -> StoreFuture<'store, bool> {
         Box::pin(async move {
             let owner = id.clone();
             self.transaction(Touches::User(id), |connection| {
@@ -313,7 +314,7 @@ impl Users for SqliteStore {
         id: &'store UserId,
         from: &'store Sealed,
         to: Sealed,
-    ) -> Running<'store, bool> {
+    ) -> StoreFuture<'store, bool> {
         self.change_of(
             Touches::User(id),
             sqlx::query(
@@ -327,7 +328,7 @@ impl Users for SqliteStore {
         )
     }
 
-    fn totp_secrets(&self) -> Running<'_, Vec<(UserId, Sealed)>> {
+    fn totp_secrets(&self) -> StoreFuture<'_, Vec<(UserId, Sealed)>> {
         Box::pin(async move {
             let rows = sqlx::query(
                 "SELECT id, totp_secret AS secret FROM users WHERE totp_secret IS NOT NULL \
@@ -344,7 +345,7 @@ impl Users for SqliteStore {
         &'store self,
         id: &'store UserId,
         BackupCodes(codes): BackupCodes,
-    ) -> Running<'store, bool> {
+    ) -> StoreFuture<'store, bool> {
         Box::pin(async move {
             let owner = id.clone();
             self.transaction(Touches::User(id), |connection| {
@@ -365,7 +366,7 @@ impl Users for SqliteStore {
         &'store self,
         id: &'store UserId,
         hashes: &'store [KeyedHash],
-    ) -> Running<'store, bool> {
+    ) -> StoreFuture<'store, bool> {
         Box::pin(async move {
             for hash in hashes {
                 let taken = sqlx::query("DELETE FROM backup_codes WHERE user_id = $1 AND hash = $2");
@@ -377,7 +378,7 @@ impl Users for SqliteStore {
         })
     }
 
-    fn backup_codes_left<'store>(&'store self, id: &'store UserId) -> Running<'store, u32> {
+    fn backup_codes_left<'store>(&'store self, id: &'store UserId) -> StoreFuture<'store, u32> {
         Box::pin(async move {
             let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM backup_codes WHERE user_id = $1");
             let count = count.bind(id.as_str()).fetch_one(&self.reader).await.map_err(failed)?;

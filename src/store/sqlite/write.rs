@@ -6,9 +6,10 @@ use futures::future::BoxFuture;
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
+use super::SqliteStore;
 use super::cache::Cache;
-use super::{Running, SqliteStore, failed, get};
-use crate::store::{HashedToken, LoginToken, StoreError, Topic, User};
+use super::row::{failed, get};
+use crate::store::{HashedToken, LoginToken, StoreError, StoreFuture, Topic, User};
 use crate::user::UserId;
 
 pub(super) type Statement<'statement> = sqlx::query::Query<'statement, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
@@ -44,7 +45,7 @@ struct Writing<'store> {
 
 impl SqliteStore {
     /// Runs one conditional write that touches nothing which is cached; says whether it changed anything.
-    pub(super) fn change<'store>(&'store self, statement: Statement<'store>) -> Running<'store, bool> {
+    pub(super) fn change<'store>(&'store self, statement: Statement<'store>) -> StoreFuture<'store, bool> {
         self.change_of(Touches::Nothing, statement)
     }
 
@@ -53,7 +54,7 @@ impl SqliteStore {
         &'store self,
         touches: Touches<'store>,
         statement: Statement<'store>,
-    ) -> Running<'store, bool> {
+    ) -> StoreFuture<'store, bool> {
         Box::pin(async move {
             let writing = Writing::begin(self, touches);
             let changed = statement.execute(&self.writer).await;
@@ -66,7 +67,7 @@ impl SqliteStore {
     pub(super) fn remove_tokens<'store>(
         &'store self,
         statement: Statement<'store>,
-    ) -> Running<'store, Vec<HashedToken>> {
+    ) -> StoreFuture<'store, Vec<HashedToken>> {
         Box::pin(async move {
             let writing = Writing::begin(self, Touches::Tokens);
             let rows = statement.fetch_all(&self.writer).await;

@@ -1,10 +1,10 @@
-//! Failure counters, settings, the audit log, stored documents, waiting mails, and persistence in a file.
+//! Failure counters, settings, the audit log, waiting mails, and persistence in a file.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bolide::mail::{Mail, MailKind, MailState, NextAttempt};
-use bolide::store::{AuditEntry, AuditFilter, FailureRule, OpenError, SqliteStore, Store, StoredDocument};
+use bolide::store::{AuditEntry, AuditFilter, FailureRule, OpenError, SqliteStore, Store};
 use futures::future::join_all;
 
 use super::{File, ada, at, every_store};
@@ -13,7 +13,6 @@ every_store!(
     failures_block_for_a_growing_time_and_expire,
     settings_are_kept_until_they_are_reset,
     the_audit_log_can_be_filtered_and_paged_backwards,
-    documents_are_inserted_replaced_and_removed_once,
     a_mail_is_leased_to_one_worker_and_to_another_if_that_one_dies,
 );
 
@@ -72,20 +71,6 @@ async fn the_audit_log_can_be_filtered_and_paged_backwards(store: Arc<dyn Store>
     assert_eq!(list(AuditFilter { before: Some(latest[1].id), ..all() }).await, [2, 1]);
     assert_eq!(store.delete_audit(at(3)).await.unwrap(), 2);
     assert_eq!(list(all()).await, [4, 3]);
-}
-
-async fn documents_are_inserted_replaced_and_removed_once(store: Arc<dyn Store>) {
-    let document = |fields: &str| StoredDocument { id: "1".into(), fields: fields.into() };
-    assert!(!store.replace_document("items", document("{}")).await.unwrap());
-    assert!(store.insert_document("items", document("{}")).await.unwrap());
-    assert!(!store.insert_document("items", document("{\"late\":1}")).await.unwrap());
-    assert!(store.insert_document("others", document("{}")).await.unwrap());
-    assert!(store.replace_document("items", document("{\"a\":1}")).await.unwrap());
-    let all = store.documents("items").await.unwrap();
-    assert_eq!((all.len(), all[0].fields.as_str()), (1, "{\"a\":1}"));
-    assert!(store.delete_document("items", "1").await.unwrap());
-    assert!(!store.delete_document("items", "1").await.unwrap());
-    assert_eq!(store.documents("others").await.unwrap().len(), 1);
 }
 
 async fn a_mail_is_leased_to_one_worker_and_to_another_if_that_one_dies(store: Arc<dyn Store>) {

@@ -1,0 +1,28 @@
+//! The values of settings, in SQL.
+
+use super::SqliteStore;
+use super::row::{failed, get};
+use crate::clock::Timestamp;
+use crate::store::StoreFuture;
+use crate::store::setting::StoredSettings;
+
+impl StoredSettings for SqliteStore {
+    fn settings(&self) -> StoreFuture<'_, Vec<(String, String)>> {
+        Box::pin(async move {
+            let rows = sqlx::query("SELECT id, json FROM settings").fetch_all(&self.reader).await.map_err(failed)?;
+            rows.iter().map(|row| Ok((get(row, "id")?, get(row, "json")?))).collect()
+        })
+    }
+
+    fn put_setting<'store>(&'store self, id: &'store str, json: &'store str, at: Timestamp) -> StoreFuture<'store, ()> {
+        Box::pin(async move {
+            let put = "INSERT INTO settings (id, json, changed_at) VALUES ($1, $2, $3) \
+                 ON CONFLICT (id) DO UPDATE SET json = excluded.json, changed_at = excluded.changed_at";
+            self.change(sqlx::query(put).bind(id).bind(json).bind(at.milliseconds())).await.map(drop)
+        })
+    }
+
+    fn delete_setting<'store>(&'store self, id: &'store str) -> StoreFuture<'store, ()> {
+        Box::pin(async move { self.change(sqlx::query("DELETE FROM settings WHERE id = $1").bind(id)).await.map(drop) })
+    }
+}
