@@ -11,8 +11,7 @@ use bolide::accounts::password::HashingCost;
 use bolide::chance::SystemChance;
 use bolide::keys::KeyRing;
 use bolide::prelude::*;
-use bolide::protocol::ejson::Object;
-use bolide::store::{NewUser, SqliteStore, StoredHash, Totp, User};
+use bolide::store::{NewUser, SqliteStore, StoredHash, User};
 use bolide::{AppBuilder, FromServer, MemoryConnection};
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Value, json};
@@ -64,21 +63,10 @@ async fn app_with_accounts() -> App {
 }
 
 fn user(password: StoredHash) -> NewUser {
-    let user = User {
-        id: "alice".into(),
-        username: Some("alice".into()),
-        emails: Vec::new(),
-        profile: None,
-        roles: Vec::new(),
-        fields: Object::default(),
-        created_at: bolide::clock::Timestamp::from_milliseconds(0),
-        is_active: true,
-        password: Some(password),
-        must_change_password: false,
-        totp: Totp::Off,
-        has_email_codes: false,
-    };
-    NewUser { user, backup_codes: Vec::new(), tokens: Vec::new() }
+    let mut user = User::new("alice".into(), bolide::clock::Timestamp::from_milliseconds(0));
+    user.username = Some("alice".into());
+    user.password = Some(password);
+    user.into()
 }
 
 async fn connect(app: &App) -> MemoryConnection {

@@ -29,12 +29,12 @@ const NONCE_BYTES: usize = 24;
 ///
 /// let keys = KeyRing::generate(&SystemChance);
 /// let sealed = keys.seal(b"a secret", "whose it is", &SystemChance);
-/// assert_eq!(keys.open(&sealed, "whose it is").unwrap().as_slice(), b"a secret");
+/// assert_eq!(keys.open(&sealed, "whose it is").unwrap().expose(), b"a secret");
 /// assert!(keys.open(&sealed, "somebody else's").is_none());
 ///
 /// let rotated = keys.rotate(&SystemChance);
 /// assert!(rotated.open(&sealed, "whose it is").is_some());
-/// assert!(KeyRing::parse(&rotated.to_text()).is_ok());
+/// assert!(KeyRing::parse(rotated.to_text().expose()).is_ok());
 /// ```
 #[derive(Clone)]
 pub struct KeyRing {
@@ -46,6 +46,12 @@ struct Key {
     id: u32,
     bytes: [u8; KEY_BYTES],
 }
+
+/// A key ring as text. It is wiped from memory when it is dropped, and `Debug` does not show it.
+pub struct KeyText(Zeroizing<String>);
+
+/// A secret in the clear. It is wiped from memory when it is dropped, and `Debug` does not show it.
+pub struct OpenedSecret(Zeroizing<Vec<u8>>);
 
 /// Why there are no keys.
 #[derive(Debug, thiserror::Error)]
@@ -125,15 +131,15 @@ impl KeyRing {
         let failed = |reason| KeyError::File { path: path.to_owned(), action: "written", reason };
         let mut new = path.as_os_str().to_owned();
         new.push(".new");
-        write_private(Path::new(&new), self.to_text().as_bytes()).map_err(failed)?;
+        write_private(Path::new(&new), self.to_text().expose().as_bytes()).map_err(failed)?;
         std::fs::rename(&new, path).map_err(failed)
     }
 
     /// The ring as text, the current key first. It is a secret.
     #[must_use]
-    pub fn to_text(&self) -> Zeroizing<String> {
+    pub fn to_text(&self) -> KeyText {
         let line = |key: &Key| format!("{}:{}\n", key.id, BASE64.encode(key.bytes));
-        Zeroizing::new(self.keys.iter().map(line).collect())
+        KeyText(Zeroizing::new(self.keys.iter().map(line).collect()))
     }
 
     /// The same ring with a new current key.
@@ -167,13 +173,13 @@ impl KeyRing {
 
     /// What was sealed for `owner`; nothing if it was not, or with none of these keys.
     #[must_use]
-    pub fn open(&self, sealed: &Sealed, owner: &str) -> Option<Zeroizing<Vec<u8>>> {
+    pub fn open(&self, sealed: &Sealed, owner: &str) -> Option<OpenedSecret> {
         let (id, rest) = sealed.as_bytes().split_first_chunk::<4>()?;
         let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>()?;
         let id = u32::from_be_bytes(*id);
         let key = self.keys.iter().find(|key| key.id == id)?;
         let payload = Payload { msg: ciphertext, aad: owner.as_bytes() };
-        key.cipher().decrypt(&XNonce::from(*nonce), payload).ok().map(Zeroizing::new)
+        key.cipher().decrypt(&XNonce::from(*nonce), payload).ok().map(|secret| OpenedSecret(Zeroizing::new(secret)))
     }
 
     /// The hash of something that is shown once, under the current key. `purpose` and `owner` keep the same code apart
@@ -232,9 +238,37 @@ fn mac(key: &[u8; KEY_BYTES]) -> Hmac<Sha256> {
     <Hmac<Sha256> as hmac::KeyInit>::new((&*block).into())
 }
 
+impl KeyText {
+    /// The text, to be written where keys are kept.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl OpenedSecret {
+    /// The secret.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl Drop for Key {
     fn drop(&mut self) {
         self.bytes.zeroize();
+    }
+}
+
+impl fmt::Debug for KeyText {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("KeyText")
+    }
+}
+
+impl fmt::Debug for OpenedSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("OpenedSecret")
     }
 }
 
@@ -278,7 +312,7 @@ mod tests {
         let sealed = old.seal(b"x", "a", &SystemChance);
         let new = old.rotate(&SystemChance);
         assert!(!new.is_current(&sealed) && old.is_current(&sealed));
-        assert_eq!(new.open(&sealed, "a").unwrap().as_slice(), b"x");
+        assert_eq!(new.open(&sealed, "a").unwrap().expose(), b"x");
         assert!(new.hashes("p", "o", "s").contains(&old.hash("p", "o", "s")));
         assert!(old.open(&new.seal(b"x", "a", &SystemChance), "a").is_none());
     }
@@ -311,7 +345,7 @@ mod tests {
         let path = directory.join("bolide.key");
         let made = KeyRing::open_file(&path, &SystemChance).unwrap();
         let again = KeyRing::open_file(&path, &SystemChance).unwrap();
-        assert_eq!(made.to_text(), again.to_text());
+        assert_eq!(made.to_text().expose(), again.to_text().expose());
         assert!(!is_exposed(&path));
         #[cfg(unix)]
         {

@@ -11,6 +11,7 @@ use std::time::Duration;
 /// assert_eq!(limits.outbox_messages, 20_000);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+// Not `non_exhaustive`: it is written with `..Limits::default()`.
 pub struct Limits {
     /// The longest message that a client may send. A longer one closes the connection with 1009. Default: 1 MiB.
     pub message_bytes: usize,
@@ -80,6 +81,7 @@ impl Default for Limits {
 
 /// How often a server asks a silent client whether it is still there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// Not `non_exhaustive`: it is written with `..Heartbeat::default()`.
 pub struct Heartbeat {
     /// A client that said nothing for this long is sent a `ping`. Zero: never. Default: 15 s.
     pub interval: Duration,

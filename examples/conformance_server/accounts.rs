@@ -7,8 +7,7 @@ use bolide::accounts::Accounts;
 use bolide::chance::SystemChance;
 use bolide::clock::Timestamp;
 use bolide::prelude::*;
-use bolide::protocol::ejson::Object;
-use bolide::store::{EmailAddress, NewUser, StoreError, Totp, User};
+use bolide::store::{EmailAddress, StoreError, Totp, User};
 use serde_json::Value;
 
 /// A user that the conformance cases expect.
@@ -93,22 +92,14 @@ async fn add(accounts: &Accounts, fixture: &Fixture) -> anyhow::Result<()> {
         None => None,
     };
     let totp = fixture.totp.map_or(Totp::Off, |secret| Totp::On(accounts.seal_totp_secret(&id, secret, &SystemChance)));
-    let verified = |address: &&str| EmailAddress { address: (*address).to_owned(), is_verified: true };
-    let user = User {
-        id,
-        username: Some(fixture.username.to_owned()),
-        emails: fixture.emails.iter().map(verified).collect(),
-        profile: None,
-        roles: fixture.roles.iter().map(|role| (*role).to_owned()).collect(),
-        fields: Object::default(),
-        created_at: CREATED_AT,
-        is_active: true,
-        password,
-        must_change_password: false,
-        totp,
-        has_email_codes: fixture.has_email_codes,
-    };
-    match accounts.add_user(NewUser { user, backup_codes: Vec::new(), tokens: Vec::new() }).await {
+    let mut user = User::new(id, CREATED_AT);
+    user.username = Some(fixture.username.to_owned());
+    user.emails = fixture.emails.iter().copied().map(EmailAddress::verified).collect();
+    user.roles = fixture.roles.iter().map(|role| (*role).to_owned()).collect();
+    user.password = password;
+    user.totp = totp;
+    user.has_email_codes = fixture.has_email_codes;
+    match accounts.add_user(user.into()).await {
         Ok(()) | Err(StoreError::Taken(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -93,7 +93,7 @@ impl AccountsCore {
             return;
         };
         let (core, stopped) = (Arc::clone(self), host.stopping.clone());
-        runtime.spawn(async move { core.mails.work(Arc::clone(&core.mailer), stopped).await });
+        runtime.spawn(async move { core.mails.work(Arc::clone(&core.mailer), stopped.cancelled_owned()).await });
         let (core, stopped) = (Arc::downgrade(self), host.stopping.clone());
         runtime.spawn(sweep_regularly(core, stopped));
         self.events.run_on(runtime);

@@ -174,7 +174,7 @@ impl AccountsHandle {
             let owner = crate::two_factor::totp_owner(&user);
             let unreadable = || MethodError::internal(format!("none of the keys opens the secret of the user {user}"));
             let secret = core.keys.open(&sealed, &owner).ok_or_else(unreadable)?;
-            let anew = core.keys.seal(&secret, &owner, &*core.chance);
+            let anew = core.keys.seal(secret.expose(), &owner, &*core.chance);
             count += u64::from(core.store.reseal_totp(&user, &sealed, anew).await?);
         }
         core.audit("keys.rotated", None, None, serde_json::json!({ "secrets": count })).await;

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures::future::BoxFuture;
 use tokio::task;
 
 use super::compose::compose;
-use super::{Mail, MailError, Mailer, Sender};
+use super::{Delivery, Mail, MailError, Mailer, Sender};
 use crate::clock::Clock;
 
 /// Writes each mail into a file of its own, that is there whole or not at all. The names sort by time:
@@ -48,7 +47,7 @@ impl FileMailer {
 }
 
 impl Mailer for FileMailer {
-    fn deliver<'mail>(&'mail self, mail: &'mail Mail) -> BoxFuture<'mail, Result<(), MailError>> {
+    fn deliver<'mail>(&'mail self, mail: &'mail Mail) -> Delivery<'mail> {
         Box::pin(self.write(mail))
     }
 }

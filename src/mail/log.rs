@@ -1,8 +1,8 @@
 //! [`LogMailer`]: writes mail into the log, for development.
 
-use futures::future::{BoxFuture, FutureExt as _, ready};
+use futures::future::{FutureExt as _, ready};
 
-use super::{Mail, MailError, Mailer};
+use super::{Delivery, Mail, Mailer};
 
 /// Writes each mail into the log and sends none.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,7 @@ pub struct LogMailer {
 
 /// Whether the text of a mail is logged. It holds codes and links: whoever reads the log can sign in with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LoggedText {
     /// The log says that there is a mail, and to whom.
     Withheld,
@@ -28,7 +29,7 @@ impl LogMailer {
 }
 
 impl Mailer for LogMailer {
-    fn deliver<'mail>(&'mail self, mail: &'mail Mail) -> BoxFuture<'mail, Result<(), MailError>> {
+    fn deliver<'mail>(&'mail self, mail: &'mail Mail) -> Delivery<'mail> {
         let (to, subject) = (mail.to.join(", "), &mail.subject);
         match self.text {
             LoggedText::Withheld => tracing::info!(to, subject, "a mail was not sent, but logged without its text"),

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use futures::future::{BoxFuture, FutureExt as _, ready};
+use futures::future::{FutureExt as _, ready};
 use parking_lot::Mutex;
 
-use super::{Mail, MailError, Mailer};
+use super::{Delivery, Mail, Mailer};
 
 /// Keeps all mails. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +22,7 @@ impl MemoryMailer {
 }
 
 impl Mailer for MemoryMailer {
-    fn deliver<'mail>(&'mail self, mail: &'mail Mail) -> BoxFuture<'mail, Result<(), MailError>> {
+    fn deliver<'mail>(&'mail self, mail: &'mail Mail) -> Delivery<'mail> {
         self.sent.lock().push(mail.clone());
         ready(Ok(())).boxed()
     }

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::{Mail, MailId, MailState, NextAttempt, Outgoing, OutgoingMail, QueuedMail};
 use crate::clock::Timestamp;
 use crate::store::StoreFuture;
+use crate::store::private::Private;
 
 /// Waiting mails in memory. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +31,8 @@ struct Entry {
     last_error: Option<String>,
     state: MailState,
 }
+
+impl Private for MemoryOutgoing {}
 
 impl Outgoing for MemoryOutgoing {
     fn add<'store>(&'store self, mail: &'store Mail, now: Timestamp) -> StoreFuture<'store, MailId> {

@@ -27,7 +27,7 @@ pub use crate::store::outgoing::{MailId, MailState, NextAttempt, Outgoing, Outgo
 pub use content::MailContent;
 pub use file::FileMailer;
 pub use log::{LogMailer, LoggedText};
-pub use mailer::{MailError, Mailer};
+pub use mailer::{Delivery, MailError, Mailer};
 pub use memory::MemoryMailer;
 pub use memory_outgoing::MemoryOutgoing;
 pub use queue::{EnqueueError, MailQueue};

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 use super::worker::Worker;
 use super::{Mail, MailId, Mailer, Outgoing, OutgoingMail};
@@ -30,6 +29,7 @@ pub struct MailQueue {
 
 /// Why a mail was not stored.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum EnqueueError {
     /// So many mails wait that the mail server has been away for long.
     #[error("{0} mails wait to be sent, which is as many as may; is the mail server, `MAIL_URL`, in order?")]
@@ -101,9 +101,9 @@ impl MailQueue {
 
     /// Sends what is due, until `stopped`; then it finishes what it is sending. One such task is enough; several nodes with one
     /// store may each have theirs.
-    pub async fn work(&self, mailer: Arc<dyn Mailer>, stopped: CancellationToken) {
+    pub async fn work(&self, mailer: Arc<dyn Mailer>, stopped: impl Future<Output = ()> + Send) {
         let worker = Worker { outgoing: &*self.outgoing, clock: &*self.clock, mailer: &*mailer };
-        worker.run(&self.woken, self.poll, &stopped).await;
+        worker.run(&self.woken, self.poll, stopped).await;
     }
 }
 

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{BoxFuture, FutureExt as _};
+use futures::future::FutureExt as _;
 use lettre::transport::smtp::{AsyncSmtpTransportBuilder, Error as SmtpError, PoolConfig};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use parking_lot::Mutex;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::compose::compose;
 use super::smtp_url::{SmtpUrl, SmtpUrlError};
-use super::{Mail, MailError, Mailer, Sender};
+use super::{Delivery, Mail, MailError, Mailer, Sender};
 
 /// How long the server may take for a mail, from the connection to its last word.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -75,7 +75,7 @@ impl SmtpMailer {
 }
 
 impl Mailer for SmtpMailer {
-    fn deliver<'mail>(&'mail self, mail: &'mail Mail) -> BoxFuture<'mail, Result<(), MailError>> {
+    fn deliver<'mail>(&'mail self, mail: &'mail Mail) -> Delivery<'mail> {
         async {
             let message = compose(mail, &self.server.sender)?;
             let server = Arc::clone(&self.server);

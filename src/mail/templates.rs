@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 /// ```
 /// use bolide::mail::{MailContent, MailKind, Site, Templates};
 ///
-/// let mut templates = Templates::new(Site { name: "Example".into(), root_url: "https://example.com".into() });
+/// let mut templates = Templates::new(Site::new("Example", "https://example.com"));
 /// templates.replace(MailKind::TotpReset, "{{ site }}: zweiter Faktor", "Hallo {{ name }}!", None)?;
 ///
 /// let content = MailContent::TotpReset { name: "Alice".into() };
@@ -31,6 +31,7 @@ pub struct Templates {
 
 /// Whose mail it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Site {
     /// How the site is called.
     pub name: String,
@@ -53,6 +54,14 @@ enum Part {
     Subject,
     Text,
     Html,
+}
+
+impl Site {
+    /// Returns a site by its name and its address.
+    #[must_use]
+    pub fn new(name: impl Into<String>, root_url: impl Into<String>) -> Self {
+        Self { name: name.into(), root_url: root_url.into() }
+    }
 }
 
 impl Templates {

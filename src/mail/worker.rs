@@ -1,13 +1,13 @@
 //! [`Worker`]: sends the mails that are due.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::FutureExt as _;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::Notify;
 use tokio::time::{interval, sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
 use super::retry::after_failure;
 use super::{MailError, Mailer, NextAttempt, Outgoing, QueuedMail};
@@ -35,14 +35,15 @@ pub(super) struct Worker<'queue> {
 }
 
 impl Worker<'_> {
-    pub(super) async fn run(&self, woken: &Notify, poll: Duration, stopped: &CancellationToken) {
+    pub(super) async fn run(&self, woken: &Notify, poll: Duration, stopped: impl Future<Output = ()>) {
         // Only deliveries: they stand still while the store is waited for, and must not keep it from others meanwhile.
+        let mut stopped = pin!(stopped);
         let mut sending = FuturesUnordered::new();
         let mut tidying = interval(TIDYING);
-        while !stopped.is_cancelled() {
+        while stopped.as_mut().now_or_never().is_none() {
             sending.extend(self.claim(AT_ONCE - sending.len()).await.into_iter().map(|queued| self.send(queued)));
             tokio::select! {
-                () = stopped.cancelled() => {}
+                () = stopped.as_mut() => break,
                 Some((queued, outcome)) = sending.next(), if !sending.is_empty() => self.note(&queued, outcome).await,
                 () = woken.notified() => {}
                 () = sleep(poll) => {}

@@ -45,6 +45,7 @@ impl ConstantDefault {
 
 /// Which integers a setting may be, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// Not `non_exhaustive`: a range has two ends, and settings are constants.
 pub struct Range {
     /// The smallest.
     pub from: i64,
@@ -65,6 +66,7 @@ pub struct SettingDefinition {
 
 /// The type of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SettingKind {
     /// `true` or `false`.
     Boolean,

@@ -111,8 +111,7 @@ impl Settings {
     }
 
     /// Hears of changes from now on; of several in a row perhaps once.
-    #[must_use]
-    pub fn subscribe(&self) -> watch::Receiver<()> {
+    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::StoreFuture;
+use super::private::Private;
 use crate::clock::Timestamp;
 
 /// How often something failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Attempts {
     /// How often, since it last succeeded or was forgotten.
     pub failures: u32,
@@ -16,6 +18,7 @@ pub struct Attempts {
 
 /// How failures are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// Not `non_exhaustive`: who counts failures says all of it.
 pub struct FailureRule {
     /// From this many failures on, each one blocks.
     pub limit: u32,
@@ -28,7 +31,7 @@ pub struct FailureRule {
 }
 
 /// The counters of a store, by a key such as `login:name:alice`.
-pub trait FailureCounters {
+pub trait FailureCounters: Private {
     /// What was counted for `key`.
     fn attempts<'store>(&'store self, key: &'store str) -> StoreFuture<'store, Attempts>;
 

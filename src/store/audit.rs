@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::StoreFuture;
+use super::private::Private;
 use crate::clock::Timestamp;
 use crate::user::UserId;
 
@@ -114,6 +115,7 @@ audit_events! {
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AuditEntry {
     /// Its number, given by the store; later ones are larger.
     pub id: i64,
@@ -135,6 +137,7 @@ pub struct AuditEntry {
 
 /// Which entries to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+// Not `non_exhaustive`: it is written with `..AuditFilter::default()`.
 pub struct AuditFilter {
     /// Only those that concern this user.
     pub user: Option<UserId>,
@@ -147,7 +150,7 @@ pub struct AuditFilter {
 }
 
 /// The audit log of a store.
-pub trait Audit {
+pub trait Audit: Private {
     /// Adds entries; their numbers are given by the store.
     fn record(&self, entries: Vec<AuditEntry>) -> StoreFuture<'_, ()>;
 
@@ -156,6 +159,23 @@ pub trait Audit {
 
     /// Removes entries from before `before`; gives how many.
     fn delete_audit(&self, before: Timestamp) -> StoreFuture<'_, u64>;
+}
+
+impl AuditEntry {
+    /// Returns an entry that has only a time and the name of its event; the rest is set through its fields.
+    #[must_use]
+    pub fn new(at: Timestamp, event: impl Into<String>) -> Self {
+        Self {
+            id: 0,
+            at,
+            event: event.into(),
+            user: None,
+            actor: None,
+            address: None,
+            user_agent: None,
+            details: "{}".to_owned(),
+        }
+    }
 }
 
 impl AuditEvent {

@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 /// What changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Topic {
+pub(crate) enum Topic {
     /// Users and what belongs to them.
     Users,
     /// Login tokens.
@@ -17,6 +17,7 @@ pub enum Topic {
 
 /// The topics of a store. Of several changes in a row, a receiver may hear once.
 #[derive(Debug, Default)]
+#[expect(unnameable_types, reason = "applications do not call it")]
 pub struct Changes {
     users: watch::Sender<()>,
     tokens: watch::Sender<()>,
@@ -26,13 +27,12 @@ pub struct Changes {
 
 impl Changes {
     /// Hears of changes from now on.
-    #[must_use]
-    pub fn subscribe(&self, topic: Topic) -> watch::Receiver<()> {
+    pub(crate) fn subscribe(&self, topic: Topic) -> watch::Receiver<()> {
         self.sender(topic).subscribe()
     }
 
     /// A store tells that a write of this topic has ended.
-    pub fn tell(&self, topic: Topic) {
+    pub(crate) fn tell(&self, topic: Topic) {
         self.sender(topic).send_replace(());
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::StoreFuture;
+use super::private::Private;
 use crate::clock::Timestamp;
 use crate::user::UserId;
 
@@ -12,6 +13,7 @@ pub struct KeyedHash(String);
 
 /// What a code by e-mail is for. One that was asked for by one of them counts for no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum CodePurpose {
     /// To log in.
     Login,
@@ -34,6 +36,7 @@ impl CodePurpose {
 
 /// The one live code of a user for a purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EmailCode {
     /// When it was made.
     pub created_at: Timestamp,
@@ -45,6 +48,7 @@ pub struct EmailCode {
 
 /// A link in a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Link {
     /// The hash of its token.
     pub hash: KeyedHash,
@@ -62,6 +66,7 @@ pub struct Link {
 
 /// What a link is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum LinkPurpose {
     /// To choose a new password.
     ResetPassword,
@@ -73,6 +78,7 @@ pub enum LinkPurpose {
 
 /// A log-in whose first factor was shown and which cannot be repeated.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Challenge {
     /// The hash of its id.
     pub hash: KeyedHash,
@@ -87,7 +93,7 @@ pub struct Challenge {
 }
 
 /// The codes of a store.
-pub trait Codes {
+pub trait Codes: Private {
     /// Gives a user a code in place of any other for this purpose.
     fn put_email_code<'store>(
         &'store self,
@@ -162,6 +168,34 @@ pub trait Codes {
 
     /// Removes codes, links and challenges that ended before `now`.
     fn delete_expired_codes(&self, now: Timestamp) -> StoreFuture<'_, ()>;
+}
+
+impl Link {
+    /// Returns a link that was sent to no address; [`address`](Self::address) is set through the field.
+    #[must_use]
+    pub const fn new(
+        hash: KeyedHash,
+        user: UserId,
+        purpose: LinkPurpose,
+        created_at: Timestamp,
+        expires_at: Timestamp,
+    ) -> Self {
+        Self { hash, user, purpose, address: None, created_at, expires_at }
+    }
+}
+
+impl Challenge {
+    /// Returns a challenge for `method`, a factor as it is named on the wire.
+    #[must_use]
+    pub const fn new(
+        hash: KeyedHash,
+        user: UserId,
+        method: String,
+        created_at: Timestamp,
+        expires_at: Timestamp,
+    ) -> Self {
+        Self { hash, user, method, created_at, expires_at }
+    }
 }
 
 impl KeyedHash {

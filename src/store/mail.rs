@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 
 /// One mail. Its texts hold codes and links that are secrets, so that `Debug` shows neither.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Mail {
     /// The addresses that it goes to, such as `alice@example.com`.
     pub to: Vec<String>,
@@ -44,6 +45,14 @@ pub enum MailKind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no kind of mail")]
 pub struct UnknownMailKind(String);
+
+impl Mail {
+    /// Returns a mail of plain text, which does not expire; the rest is set through its fields.
+    #[must_use]
+    pub fn new(to: Vec<String>, kind: MailKind, subject: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { to, subject: subject.into(), text: text.into(), html: None, kind, expires_at: None }
+    }
+}
 
 impl MailKind {
     /// All kinds.

@@ -21,21 +21,24 @@ mod sqlite;
 pub mod token;
 pub mod user;
 
-use futures::future::BoxFuture;
+use std::pin::Pin;
 
 pub use attempt::{Attempts, FailureRule};
 pub use audit::{AuditEntry, AuditEvent, AuditFilter};
-pub use changes::{Changes, Topic};
+pub(crate) use changes::{Changes, Topic};
 pub use code::{Challenge, CodePurpose, EmailCode, KeyedHash, Link, LinkPurpose};
 pub use fold::fold;
 pub use sqlite::{OpenError, SqliteStore};
 pub use token::{Fingerprint, HashedToken, LoginToken, TokenKind, Trust};
 pub use user::{BackupCodes, EmailAddress, NewUser, Sealed, StoredHash, Totp, User, UserFilter, UserPage};
 
-/// A running question to the store.
-pub type StoreFuture<'store, T> = BoxFuture<'store, Result<T, StoreError>>;
+/// The future of an operation on the store.
+pub type StoreFuture<'store, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'store>>;
 
 /// All aggregates of an app.
+///
+/// It cannot be implemented outside of this crate, and neither can the traits of the aggregates: methods are still added to
+/// them. [`SqliteStore`] implements it.
 pub trait Store:
     user::Users
     + token::Tokens
@@ -44,12 +47,23 @@ pub trait Store:
     + setting::StoredSettings
     + audit::Audit
     + outgoing::Outgoing
+    + private::Watched
     + Send
     + Sync
     + 'static
 {
-    /// Tells of every write.
-    fn changes(&self) -> &Changes;
+}
+
+pub(crate) mod private {
+    /// Keeps a trait to the types of this crate.
+    #[expect(unnameable_types, reason = "it is sealed so")]
+    pub trait Private {}
+
+    /// Tells the publications that show the store live to read it again.
+    #[expect(unnameable_types, reason = "applications do not call it")]
+    pub trait Watched {
+        fn changes(&self) -> &super::Changes;
+    }
 }
 
 /// Why the store did not do what it was asked.
@@ -74,6 +88,7 @@ pub enum StoreError {
 
 /// What can be there only once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Unique {
     /// A user's id.
     UserId,

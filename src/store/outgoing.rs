@@ -4,13 +4,14 @@ use std::fmt;
 
 use super::StoreFuture;
 use super::mail::{Mail, MailKind};
+use super::private::Private;
 use crate::clock::Timestamp;
 
 /// Mails that wait, and those that could not be sent. A mail that was sent is gone.
 ///
 /// A mail waits from the time of its next attempt on; [`claim`](Self::claim) hands it to one worker. Its text holds codes and
 /// links: a store lets nobody see it but the worker.
-pub trait Outgoing: Send + Sync {
+pub trait Outgoing: Private + Send + Sync {
     /// Stores a mail whose first attempt is due at `now`.
     fn add<'store>(&'store self, mail: &'store Mail, now: Timestamp) -> StoreFuture<'store, MailId>;
 
@@ -52,6 +53,7 @@ pub struct MailId(i64);
 
 /// A mail that is to be sent now.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct QueuedMail {
     /// Its name in [`Outgoing`].
     pub id: MailId,
@@ -65,6 +67,7 @@ pub struct QueuedMail {
 
 /// What becomes of a mail that could not be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NextAttempt {
     /// It waits until then.
     At(Timestamp),
@@ -74,6 +77,7 @@ pub enum NextAttempt {
 
 /// What operators see of a mail that was not sent yet: nothing of its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OutgoingMail {
     /// Its name in [`Outgoing`].
     pub id: MailId,
@@ -93,6 +97,7 @@ pub struct OutgoingMail {
 
 /// Whether a mail still waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MailState {
     /// It is sent then.
     Waiting(Timestamp),

@@ -1,10 +1,11 @@
 //! The values of settings that were changed.
 
 use super::StoreFuture;
+use super::private::Private;
 use crate::clock::Timestamp;
 
 /// The changed settings of a store; a value is JSON.
-pub trait StoredSettings {
+pub trait StoredSettings: Private {
     /// All of them, by id.
     fn settings(&self) -> StoreFuture<'_, Vec<(String, String)>>;
 

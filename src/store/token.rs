@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::StoreFuture;
+use super::private::Private;
 use crate::clock::Timestamp;
 use crate::user::UserId;
 
@@ -13,6 +14,7 @@ pub struct HashedToken(Arc<str>);
 
 /// A login token.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoginToken {
     /// The hash of it.
     pub hashed: HashedToken,
@@ -34,6 +36,7 @@ pub struct LoginToken {
 
 /// What a token was made for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TokenKind {
     /// A log-in.
     Session {
@@ -53,6 +56,7 @@ pub enum TokenKind {
 
 /// A second factor was shown with the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Trust {
     /// When it was shown.
     pub since: Timestamp,
@@ -67,7 +71,7 @@ pub struct Trust {
 pub struct Fingerprint(pub Vec<u8>);
 
 /// The login tokens of a store.
-pub trait Tokens {
+pub trait Tokens: Private {
     /// Stores a token.
     ///
     /// # Errors
@@ -155,6 +159,21 @@ impl HashedToken {
 }
 
 impl LoginToken {
+    /// Returns a token that is not trusted and was not used yet.
+    #[must_use]
+    pub const fn new(hashed: HashedToken, user: UserId, kind: TokenKind, created_at: Timestamp) -> Self {
+        Self {
+            hashed,
+            user,
+            kind,
+            created_at,
+            trust: None,
+            last_used_at: None,
+            last_address: None,
+            last_user_agent: None,
+        }
+    }
+
     /// When it ends; nothing for one that never does.
     #[must_use]
     pub const fn expires_at(&self) -> Option<Timestamp> {
@@ -168,6 +187,14 @@ impl LoginToken {
     #[must_use]
     pub const fn bypasses_two_factor(&self) -> bool {
         matches!(self.kind, TokenKind::Personal { bypasses_two_factor: true, .. })
+    }
+}
+
+impl Trust {
+    /// Returns the mark that a second factor was shown at `since` by the client with this fingerprint.
+    #[must_use]
+    pub const fn new(since: Timestamp, until: Timestamp, fingerprint: Fingerprint) -> Self {
+        Self { since, until, fingerprint }
     }
 }
 

@@ -4,12 +4,14 @@ use std::fmt;
 
 use bolide_protocol::ejson::Object;
 
+use super::private::Private;
 use super::{KeyedHash, LoginToken, StoreFuture};
 use crate::clock::Timestamp;
 use crate::user::UserId;
 
 /// A user, as stored. What clients see of it is made elsewhere.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct User {
     /// The `_id`.
     pub id: UserId,
@@ -39,6 +41,7 @@ pub struct User {
 
 /// An address of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EmailAddress {
     /// The address as the user wrote it.
     pub address: String,
@@ -48,6 +51,7 @@ pub struct EmailAddress {
 
 /// The state of a user's authenticator app.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Totp {
     /// There is none.
     #[default]
@@ -60,6 +64,7 @@ pub enum Totp {
 
 /// A user to be stored, with all that an import brings.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct NewUser {
     /// The user.
     pub user: User,
@@ -75,6 +80,7 @@ pub struct BackupCodes(pub Vec<KeyedHash>);
 
 /// Which users to list.
 #[derive(Clone, Debug, Default)]
+// Not `non_exhaustive`: it is written with `..UserFilter::default()`.
 pub struct UserFilter {
     /// Only those in whose username, name or addresses this occurs, whatever the case.
     pub search: Option<String>,
@@ -88,6 +94,7 @@ pub struct UserFilter {
 
 /// Some of the users that a filter lets through.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct UserPage {
     /// The users of this page.
     pub users: Vec<User>,
@@ -104,7 +111,7 @@ pub struct StoredHash(String);
 pub struct Sealed(Vec<u8>);
 
 /// The users of a store. Names and addresses are compared as [`fold`](super::fold) makes them.
-pub trait Users {
+pub trait Users: Private {
     /// Stores a new user with all that belongs to it, or nothing.
     ///
     /// # Errors
@@ -254,6 +261,27 @@ impl User {
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|own| own == role)
+    }
+}
+
+impl EmailAddress {
+    /// Returns an address that the user has proved to be theirs.
+    #[must_use]
+    pub fn verified(address: impl Into<String>) -> Self {
+        Self { address: address.into(), is_verified: true }
+    }
+
+    /// Returns an address that the user has not proved to be theirs.
+    #[must_use]
+    pub fn unverified(address: impl Into<String>) -> Self {
+        Self { address: address.into(), is_verified: false }
+    }
+}
+
+impl From<User> for NewUser {
+    /// Returns a new user without backup codes and login tokens.
+    fn from(user: User) -> Self {
+        Self { user, backup_codes: Vec::new(), tokens: Vec::new() }
     }
 }
 

@@ -30,14 +30,7 @@ const MAX_MAIL: usize = 1024 * 1024;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let sink = SmtpSink::start().await?;
 /// let mailer = SmtpMailer::new(&sink.url(), "no-reply@example.com".parse()?)?;
-/// let mail = Mail {
-///     to: vec!["alice@example.com".into()],
-///     subject: "Grüße".into(),
-///     text: "Hallo!".into(),
-///     html: None,
-///     kind: MailKind::Test,
-///     expires_at: None,
-/// };
+/// let mail = Mail::new(vec!["alice@example.com".into()], MailKind::Test, "Grüße", "Hallo!");
 /// mailer.deliver(&mail).await?;
 ///
 /// assert_eq!(sink.wait_for("alice@example.com").await.subject, "Grüße");

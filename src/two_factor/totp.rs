@@ -56,7 +56,7 @@ impl AccountsCore {
         let totp = Builder::new()
             .with_algorithm(Algorithm::SHA1)
             .with_digits(6)
-            .with_secret(Secret::new(Box::from(secret.as_slice())))
+            .with_secret(Secret::new(Box::from(secret.expose())))
             .with_skew(self.settings.get(&TOTP_MAX_DELTA).try_into().unwrap_or(1))
             .with_step_duration(STEP_SECONDS)
             // Imported secrets may be shorter than the standard wants.

@@ -33,7 +33,7 @@ pub(crate) async fn run(command: Command) -> Outcome {
     match command {
         Command::Rotate { data } => rotate(&data).await,
         Command::Next { data } => {
-            write!(std::io::stdout(), "{}", &*data.keys()?.rotate(&SystemChance).to_text())?;
+            write!(std::io::stdout(), "{}", data.keys()?.rotate(&SystemChance).to_text().expose())?;
             Ok(())
         }
         Command::Reseal { data } => reseal(data.open().await?).await,

@@ -23,6 +23,7 @@ use std::time::Duration;
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+use super::private::{Private, Watched};
 use super::{Changes, Store};
 use write::{Caches, Touches};
 
@@ -63,7 +64,7 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
         /// What SQLite says.
-        reason: sqlx::Error,
+        reason: Box<dyn std::error::Error + Send + Sync>,
     },
     /// It was written by a later version.
     #[error(
@@ -81,7 +82,17 @@ pub enum OpenError {
     Address(String),
 }
 
-impl Store for SqliteStore {
+impl OpenError {
+    fn damaged(path: &Path, reason: sqlx::Error) -> Self {
+        Self::Damaged { path: path.to_owned(), reason: reason.into() }
+    }
+}
+
+impl Store for SqliteStore {}
+
+impl Private for SqliteStore {}
+
+impl Watched for SqliteStore {
     fn changes(&self) -> &Changes {
         &self.changes
     }
@@ -100,7 +111,7 @@ impl SqliteStore {
 
     async fn in_memory() -> Result<Self, OpenError> {
         let path = PathBuf::from(":memory:");
-        let damaged = |reason| OpenError::Damaged { path: path.clone(), reason };
+        let damaged = |reason| OpenError::damaged(&path, reason);
         let options = SqliteConnectOptions::from_str("sqlite::memory:").map_err(damaged)?.foreign_keys(true);
         // The database ends with its one connection.
         let forever = pool(1).idle_timeout(None).max_lifetime(None);
@@ -125,7 +136,7 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10))
             .foreign_keys(true);
-        let damaged = |reason| OpenError::Damaged { path: path.to_owned(), reason };
+        let damaged = |reason| OpenError::damaged(path, reason);
         let writer = pool(1).connect_with(options.clone()).await.map_err(damaged)?;
         let reader = pool(READERS).connect_lazy_with(options);
         let store = Self { writer, reader, caches: Arc::default(), changes: Changes::default(), _lock: Some(lock) };
@@ -135,12 +146,12 @@ impl SqliteStore {
 
     /// Brings the schema up to date, or refuses one of a later version.
     async fn migrate(&self, path: &Path) -> Result<(), OpenError> {
-        let damaged = |reason| OpenError::Damaged { path: path.to_owned(), reason };
+        let damaged = |reason| OpenError::damaged(path, reason);
         let mut connection = self.writer.acquire().await.map_err(damaged)?;
         let check: String =
             sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await.map_err(damaged)?;
         if check != "ok" {
-            return Err(damaged(sqlx::Error::Protocol(check)));
+            return Err(OpenError::Damaged { path: path.to_owned(), reason: check.into() });
         }
         let found: i64 =
             sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(damaged)?;

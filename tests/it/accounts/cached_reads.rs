@@ -12,21 +12,14 @@ use bolide::store::{HashedToken, LoginToken, NewUser, SqliteStore, StoredHash, T
 const NOW: Timestamp = Timestamp::from_milliseconds(1_000);
 
 fn user(id: &str, username: &str) -> NewUser {
-    let user = User { username: Some(username.into()), ..User::new(id.into(), NOW) };
-    NewUser { user, backup_codes: Vec::new(), tokens: Vec::new() }
+    let mut user = User::new(id.into(), NOW);
+    user.username = Some(username.into());
+    user.into()
 }
 
 fn token(hashed: &HashedToken) -> LoginToken {
-    LoginToken {
-        hashed: hashed.clone(),
-        user: "a".into(),
-        kind: TokenKind::Session { expires_at: Timestamp::from_milliseconds(1_000_000) },
-        created_at: NOW,
-        trust: None,
-        last_used_at: None,
-        last_address: None,
-        last_user_agent: None,
-    }
+    let kind = TokenKind::Session { expires_at: Timestamp::from_milliseconds(1_000_000) };
+    LoginToken::new(hashed.clone(), "a".into(), kind, NOW)
 }
 
 /// Opens a store in a file, which several connections read in parallel.

@@ -137,7 +137,7 @@ async fn properties_of_imported_tokens_are_kept_if_they_are_safe() {
     let tokens = bank.app.accounts().unwrap().store().tokens_of(&"rocketAda23456789".into()).await.unwrap();
     let names = tokens.iter().filter_map(|token| match &token.kind {
         TokenKind::Personal { name, last_part, .. } => Some((name.as_str(), last_part.as_str())),
-        TokenKind::Session { .. } => None,
+        _ => None,
     });
     assert_eq!(names.collect::<Vec<_>>(), [("backup", "ithout"), ("ci", "bypass")]);
 }

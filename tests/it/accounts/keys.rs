@@ -7,7 +7,7 @@ use bolide::accounts::Accounts;
 use bolide::chance::SystemChance;
 use bolide::clock::Timestamp;
 use bolide::keys::KeyRing;
-use bolide::store::{NewUser, SqliteStore, Totp, User};
+use bolide::store::{SqliteStore, Totp, User};
 
 use super::SECRET;
 
@@ -21,10 +21,10 @@ impl Directory {
         let own = Self(directory);
         let keys = KeyRing::open_file(&own.0.join("bolide.key"), &SystemChance).unwrap();
         let accounts = Accounts::open(own.store().await, keys).await.unwrap();
-        let user = User::new("a".into(), Timestamp::from_milliseconds(1_000));
-        let totp = Totp::On(accounts.seal_totp_secret(&user.id, SECRET, &SystemChance));
-        let user = User { username: Some("ada".into()), totp, ..user };
-        accounts.add_user(NewUser { user, backup_codes: Vec::new(), tokens: Vec::new() }).await.unwrap();
+        let mut user = User::new("a".into(), Timestamp::from_milliseconds(1_000));
+        user.username = Some("ada".into());
+        user.totp = Totp::On(accounts.seal_totp_secret(&user.id, SECRET, &SystemChance));
+        accounts.add_user(user.into()).await.unwrap();
         own
     }
 
@@ -46,7 +46,7 @@ impl Directory {
         use bolide::store::user::Users as _;
         let secrets = self.store().await.totp_secrets().await.unwrap();
         let (_, sealed) = &secrets[0];
-        keys.is_current(sealed) && keys.open(sealed, "totp:a").is_some_and(|secret| *secret == SECRET)
+        keys.is_current(sealed) && keys.open(sealed, "totp:a").is_some_and(|secret| secret.expose() == SECRET)
     }
 }
 

@@ -34,9 +34,8 @@ use bolide::clock::{Clock, MovableClock, Timestamp};
 use bolide::keys::KeyRing;
 use bolide::mail::{Mail, MemoryMailer};
 use bolide::prelude::*;
-use bolide::protocol::ejson::Object;
 use bolide::rest::{Field, Route};
-use bolide::store::{EmailAddress, NewUser, SqliteStore, Totp, User};
+use bolide::store::{EmailAddress, SqliteStore, Totp, User};
 use bolide::{AppBuilder, TrustedProxy};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -203,21 +202,14 @@ pub(crate) async fn add(accounts: &Accounts, name: &str, has_totp: bool, has_ema
     let id = UserId::from(format!("user-{name}"));
     let chance = SystemChance;
     let totp = if has_totp { Totp::On(accounts.seal_totp_secret(&id, SECRET, &chance)) } else { Totp::Off };
-    let user = User {
-        id,
-        username: Some(name.to_owned()),
-        emails: vec![EmailAddress { address: format!("{name}@example.com"), is_verified: true }],
-        profile: None,
-        roles: if name == "admin" { vec!["admin".to_owned()] } else { Vec::new() },
-        fields: Object::default(),
-        created_at: Timestamp::from_milliseconds(1_500_000_000_000),
-        is_active: true,
-        password: Some(accounts.hash_password(&format!("{name}'s password"), Arc::new(chance)).await.unwrap()),
-        must_change_password: false,
-        totp,
-        has_email_codes,
-    };
-    accounts.add_user(NewUser { user, backup_codes: Vec::new(), tokens: Vec::new() }).await.unwrap();
+    let mut user = User::new(id, Timestamp::from_milliseconds(1_500_000_000_000));
+    user.username = Some(name.to_owned());
+    user.emails = vec![EmailAddress::verified(format!("{name}@example.com"))];
+    user.roles = if name == "admin" { vec!["admin".to_owned()] } else { Vec::new() };
+    user.password = Some(accounts.hash_password(&format!("{name}'s password"), Arc::new(chance)).await.unwrap());
+    user.totp = totp;
+    user.has_email_codes = has_email_codes;
+    accounts.add_user(user.into()).await.unwrap();
 }
 
 pub(crate) fn password_login(name: &str, password: &str) -> Value {

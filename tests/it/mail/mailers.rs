@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bolide::clock::MovableClock;
 use bolide::mail::{
-    FileMailer, LogMailer, LoggedText, Mail, MailError, MailQueue, Mailer, MemoryMailer, MemoryOutgoing,
+    Delivery, FileMailer, LogMailer, LoggedText, Mail, MailError, MailQueue, Mailer, MemoryMailer, MemoryOutgoing,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -114,7 +114,7 @@ async fn the_text_of_a_mail_is_logged_only_if_the_operator_enables_it() {
 struct Closed;
 
 impl Mailer for Closed {
-    fn deliver<'mail>(&'mail self, _: &'mail Mail) -> futures::future::BoxFuture<'mail, Result<(), MailError>> {
+    fn deliver<'mail>(&'mail self, _: &'mail Mail) -> Delivery<'mail> {
         Box::pin(async { Err(MailError::Temporary("closed today".into())) })
     }
 }
@@ -129,7 +129,7 @@ async fn a_mail_that_cannot_be_sent_is_logged_without_its_text() {
     let stop = CancellationToken::new();
     let worker = tokio::spawn({
         let (queue, stopped) = (queue.clone(), stop.clone());
-        async move { queue.work(Arc::new(Closed), stopped).await }
+        async move { queue.work(Arc::new(Closed), stopped.cancelled_owned()).await }
     });
     until(|| log.text().contains("closed today")).await;
     stop.cancel();

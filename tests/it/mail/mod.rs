@@ -8,12 +8,8 @@ use bolide::mail::{Mail, MailKind};
 
 /// Returns a mail that contains a secret.
 fn code_for(address: &str) -> Mail {
-    Mail {
-        to: vec![address.into()],
-        subject: "Authentication code".into(),
-        text: "Your code is 123-456".into(),
-        html: Some("<p>Your code is <b>123-456</b></p>".into()),
-        kind: MailKind::TwoFactorCode,
-        expires_at: None,
-    }
+    let kind = MailKind::TwoFactorCode;
+    let mut mail = Mail::new(vec![address.into()], kind, "Authentication code", "Your code is 123-456");
+    mail.html = Some("<p>Your code is <b>123-456</b></p>".into());
+    mail
 }

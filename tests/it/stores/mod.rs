@@ -71,43 +71,40 @@ const fn at(seconds: i64) -> Timestamp {
 /// Returns a user with every field set.
 fn ada() -> NewUser {
     let object = |value| Ejson::from_typed(&value).unwrap().as_object().unwrap().clone();
-    let email = |address: &str, is_verified| EmailAddress { address: address.into(), is_verified };
-    let user = User {
-        username: Some("Ada".into()),
-        emails: vec![email("Ada@example.com", true), email("second@example.com", false)],
-        profile: Some(object(json!({ "born": { "$date": -1000 }, "$a": [1, null] }))),
-        roles: vec!["user".into(), "cashier".into()],
-        fields: object(json!({ "name": "Ada 100% Lovelace", "nested": { "a": 1.5 } })),
-        is_active: false,
-        password: Some(StoredHash::new("a hash")),
-        must_change_password: true,
-        totp: Totp::On(Sealed::new(*b"sealed")),
-        has_email_codes: true,
-        ..User::new("a".into(), at(1))
-    };
-    let tokens = vec![session("one", "a", at(100)), personal("two", "a", "ci")];
-    NewUser { user, backup_codes: vec![KeyedHash::new("backup 1"), KeyedHash::new("backup 2")], tokens }
+    let mut user = User::new("a".into(), at(1));
+    user.username = Some("Ada".into());
+    user.emails = vec![EmailAddress::verified("Ada@example.com"), EmailAddress::unverified("second@example.com")];
+    user.profile = Some(object(json!({ "born": { "$date": -1000 }, "$a": [1, null] })));
+    user.roles = vec!["user".into(), "cashier".into()];
+    user.fields = object(json!({ "name": "Ada 100% Lovelace", "nested": { "a": 1.5 } }));
+    user.is_active = false;
+    user.password = Some(StoredHash::new("a hash"));
+    user.must_change_password = true;
+    user.totp = Totp::On(Sealed::new(*b"sealed"));
+    user.has_email_codes = true;
+    let mut new = NewUser::from(user);
+    new.backup_codes = vec![KeyedHash::new("backup 1"), KeyedHash::new("backup 2")];
+    new.tokens = vec![session("one", "a", at(100)), personal("two", "a", "ci")];
+    new
 }
 
 fn plain(id: &str, username: &str) -> NewUser {
-    let user = User { username: Some(username.into()), ..User::new(id.into(), at(1)) };
-    NewUser { user, backup_codes: Vec::new(), tokens: Vec::new() }
+    let mut user = User::new(id.into(), at(1));
+    user.username = Some(username.into());
+    user.into()
 }
 
 fn session(hashed: &str, user: &str, expires_at: Timestamp) -> LoginToken {
-    LoginToken {
-        hashed: HashedToken::from_base64(hashed),
-        user: user.into(),
-        kind: TokenKind::Session { expires_at },
-        created_at: at(1),
-        trust: None,
-        last_used_at: None,
-        last_address: Some("192.0.2.1".into()),
-        last_user_agent: None,
-    }
+    token(hashed, user, TokenKind::Session { expires_at })
 }
 
 fn personal(hashed: &str, user: &str, name: &str) -> LoginToken {
     let kind = TokenKind::Personal { name: name.into(), last_part: "abcdef".into(), bypasses_two_factor: true };
-    LoginToken { kind, ..session(hashed, user, at(0)) }
+    token(hashed, user, kind)
+}
+
+fn token(hashed: &str, user: &str, kind: TokenKind) -> LoginToken {
+    let mut token = LoginToken::new(HashedToken::from_base64(hashed), user.into(), kind, at(1));
+    token.last_address = Some("192.0.2.1".into());
+    token
 }

@@ -134,11 +134,11 @@ async fn expired_values_are_deleted(store: Arc<dyn Store>) {
 }
 
 fn link(text: &str, purpose: LinkPurpose, address: Option<&str>) -> Link {
-    let address = address.map(str::to_owned);
-    Link { hash: hash(text), user: "a".into(), purpose, address, created_at: at(1), expires_at: at(9) }
+    let mut link = Link::new(hash(text), "a".into(), purpose, at(1), at(9));
+    link.address = address.map(str::to_owned);
+    link
 }
 
 fn challenge() -> Challenge {
-    let method = "email".to_owned();
-    Challenge { hash: hash("challenge"), user: "a".into(), method, created_at: at(1), expires_at: at(9) }
+    Challenge::new(hash("challenge"), "a".into(), "email".to_owned(), at(1), at(9))
 }

@@ -45,15 +45,11 @@ async fn settings_are_kept_until_they_are_reset(store: Arc<dyn Store>) {
 }
 
 async fn the_audit_log_can_be_filtered_and_paged_backwards(store: Arc<dyn Store>) {
-    let entry = |number: i64, event: &str, user: Option<&str>| AuditEntry {
-        id: 0,
-        at: at(number),
-        event: event.into(),
-        user: user.map(Into::into),
-        actor: None,
-        address: Some("192.0.2.1".into()),
-        user_agent: None,
-        details: "{}".into(),
+    let entry = |number: i64, event: &str, user: Option<&str>| {
+        let mut entry = AuditEntry::new(at(number), event);
+        entry.user = user.map(Into::into);
+        entry.address = Some("192.0.2.1".into());
+        entry
     };
     let entries =
         [(1, "login.failed", Some("a")), (2, "login.blocked", Some("b")), (3, "logout", Some("a")), (4, "x%", None)];
@@ -74,14 +70,9 @@ async fn the_audit_log_can_be_filtered_and_paged_backwards(store: Arc<dyn Store>
 }
 
 async fn a_mail_is_leased_to_one_worker_and_to_another_if_that_one_dies(store: Arc<dyn Store>) {
-    let mail = Mail {
-        to: vec!["ada@example.com".into()],
-        subject: "Hello".into(),
-        text: "Text".into(),
-        html: Some("<p>Text</p>".into()),
-        kind: MailKind::Test,
-        expires_at: Some(at(1000)),
-    };
+    let mut mail = Mail::new(vec!["ada@example.com".into()], MailKind::Test, "Hello", "Text");
+    mail.html = Some("<p>Text</p>".into());
+    mail.expires_at = Some(at(1000));
     let id = store.add(&mail, at(1)).await.unwrap();
     let claims = (0..20).map(|_| {
         let store = Arc::clone(&store);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bolide::store::{Fingerprint, HashedToken, LoginToken, Store, StoreError, TokenKind, Trust, Unique};
+use bolide::store::{Fingerprint, HashedToken, Store, StoreError, TokenKind, Trust, Unique};
 
 use super::{ada, at, every_store, personal, plain, session};
 
@@ -22,8 +22,9 @@ fn hashed(text: &str) -> HashedToken {
 async fn a_token_is_returned_unchanged_and_stored_once(store: Arc<dyn Store>) {
     store.insert_user(plain("a", "ada")).await.unwrap();
     store.insert_user(plain("b", "bob")).await.unwrap();
-    let trust = Trust { since: at(2), until: at(3), fingerprint: Fingerprint(vec![1, 2]) };
-    let token = LoginToken { trust: Some(trust), last_used_at: Some(at(4)), ..session("one", "a", at(100)) };
+    let trust = Trust::new(at(2), at(3), Fingerprint(vec![1, 2]));
+    let mut token = session("one", "a", at(100));
+    (token.trust, token.last_used_at) = (Some(trust), Some(at(4)));
     store.insert_token(token.clone()).await.unwrap();
     assert_eq!(store.token(&hashed("one")).await.unwrap(), Some(token));
     assert!(matches!(store.insert_token(session("one", "b", at(9))).await, Err(StoreError::Taken(Unique::Token))));
@@ -101,7 +102,7 @@ async fn a_personal_token_is_removed_and_replaced_by_name(store: Arc<dyn Store>)
 
 async fn trust_is_stored_and_removed(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
-    let trust = Trust { since: at(2), until: at(3), fingerprint: Fingerprint(vec![1, 2]) };
+    let trust = Trust::new(at(2), at(3), Fingerprint(vec![1, 2]));
     assert!(store.trust_token(&hashed("one"), trust.clone()).await.unwrap());
     assert!(!store.trust_token(&hashed("nowhere"), trust.clone()).await.unwrap());
     assert_eq!(store.token(&hashed("one")).await.unwrap().unwrap().trust, Some(trust));

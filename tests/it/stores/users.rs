@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use bolide::store::{
-    BackupCodes, CodePurpose, EmailAddress, KeyedHash, NewUser, Sealed, Store, StoreError, StoredHash, Totp, Unique,
-    User, UserFilter,
+    BackupCodes, CodePurpose, EmailAddress, KeyedHash, Sealed, Store, StoreError, StoredHash, Totp, Unique, UserFilter,
 };
 
 use super::{ada, at, every_store, plain, session};
@@ -30,10 +29,8 @@ async fn a_user_is_returned_with_all_fields(store: Arc<dyn Store>) {
     assert_eq!(store.user_by_address("SECOND@example.com").await.unwrap().as_ref(), Some(&stored));
     assert_eq!(store.tokens_of(&"a".into()).await.unwrap().len(), 2);
     assert_eq!(store.backup_codes_left(&"a".into()).await.unwrap(), 2);
-    let pending = NewUser {
-        user: User { totp: Totp::Pending(Sealed::new(*b"pending")), ..plain("b", "bob").user },
-        ..plain("b", "bob")
-    };
+    let mut pending = plain("b", "bob");
+    pending.user.totp = Totp::Pending(Sealed::new(*b"pending"));
     store.insert_user(pending.clone()).await.unwrap();
     assert_eq!(store.user(&"b".into()).await.unwrap(), Some(pending.user));
     assert_eq!(store.user(&"nobody".into()).await.unwrap(), None);
@@ -42,7 +39,7 @@ async fn a_user_is_returned_with_all_fields(store: Arc<dyn Store>) {
 async fn names_addresses_and_ids_are_unique_and_a_rejected_user_leaves_no_rows(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     let mut same_address = plain("b", "bob");
-    same_address.user.emails = vec![EmailAddress { address: "ADA@EXAMPLE.com".into(), is_verified: false }];
+    same_address.user.emails = vec![EmailAddress::unverified("ADA@EXAMPLE.com")];
     let mut same_token = plain("b", "bob");
     same_token.tokens = vec![session("fresh", "b", at(9)), session("one", "b", at(9))];
     for (refused, expected) in [
@@ -106,23 +103,23 @@ async fn a_hash_is_replaced_only_if_it_is_the_one_that_was_compared(store: Arc<d
 }
 
 async fn addresses_keep_their_order_and_belong_to_one_user(store: Arc<dyn Store>) {
-    let email = |address: &str, is_verified| EmailAddress { address: address.into(), is_verified };
+    let verified = |address: &str| EmailAddress::verified(address);
+    let unverified = |address: &str| EmailAddress::unverified(address);
     store.insert_user(ada()).await.unwrap();
     store.insert_user(plain("b", "bob")).await.unwrap();
     let (id, other) = (&"a".into(), &"b".into());
-    assert!(store.add_email(id, email("third@example.com", false)).await.unwrap());
-    assert!(store.add_email(id, email("ADA@example.com", false)).await.unwrap());
+    assert!(store.add_email(id, unverified("third@example.com")).await.unwrap());
+    assert!(store.add_email(id, unverified("ADA@example.com")).await.unwrap());
     assert!(store.verify_email(id, "SECOND@example.com").await.unwrap());
-    let expected =
-        [email("ADA@example.com", true), email("second@example.com", true), email("third@example.com", false)];
+    let expected = [verified("ADA@example.com"), verified("second@example.com"), unverified("third@example.com")];
     assert_eq!(store.user(id).await.unwrap().unwrap().emails, expected);
-    let taken = store.add_email(other, email("third@EXAMPLE.com", true)).await;
+    let taken = store.add_email(other, verified("third@EXAMPLE.com")).await;
     assert!(matches!(taken, Err(StoreError::Taken(Unique::Address))));
     assert!(!store.verify_email(other, "third@example.com").await.unwrap());
     assert!(!store.remove_email(other, "third@example.com").await.unwrap());
     assert!(store.remove_email(id, "Third@example.com").await.unwrap());
-    assert!(store.add_email(other, email("third@example.com", true)).await.unwrap());
-    assert!(!store.add_email(&"nobody".into(), email("fourth@example.com", true)).await.unwrap());
+    assert!(store.add_email(other, verified("third@example.com")).await.unwrap());
+    assert!(!store.add_email(&"nobody".into(), verified("fourth@example.com")).await.unwrap());
 }
 
 async fn an_authenticator_app_is_confirmed_with_the_pending_secret(store: Arc<dyn Store>) {
