@@ -7,10 +7,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use chacha20poly1305::aead::{Aead, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use data_encoding::BASE64;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -138,7 +137,7 @@ impl KeyRing {
     /// The ring as text, the current key first. It is a secret.
     #[must_use]
     pub fn to_text(&self) -> KeyText {
-        let line = |key: &Key| format!("{}:{}\n", key.id, BASE64.encode(key.bytes));
+        let line = |key: &Key| format!("{}:{}\n", key.id, BASE64.encode(&key.bytes));
         KeyText(Zeroizing::new(self.keys.iter().map(line).collect()))
     }
 
@@ -205,7 +204,7 @@ impl Key {
 
     fn parse(line: &str) -> Option<Self> {
         let (id, key) = line.split_once(':')?;
-        let decoded = Zeroizing::new(BASE64.decode(key).ok()?);
+        let decoded = Zeroizing::new(BASE64.decode(key.as_bytes()).ok()?);
         Some(Self { id: id.parse().ok()?, bytes: decoded.as_slice().try_into().ok()? })
     }
 
@@ -227,7 +226,7 @@ impl Key {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part.as_bytes());
         }
-        KeyedHash::new(format!("{}:{}", self.id, BASE64.encode(mac.finalize().into_bytes())))
+        KeyedHash::new(format!("{}:{}", self.id, BASE64.encode(&mac.finalize().into_bytes())))
     }
 }
 

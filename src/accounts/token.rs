@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bolide_protocol::random;
+use data_encoding::BASE64;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -32,7 +31,7 @@ impl LoginSecret {
     /// What is stored of it: the base64 SHA-256.
     #[must_use]
     pub fn hashed(&self) -> HashedToken {
-        HashedToken::from_base64(BASE64.encode(Sha256::digest(self.0.as_bytes())))
+        HashedToken::from_base64(BASE64.encode(&Sha256::digest(self.0.as_bytes())))
     }
 
     /// The token itself, for the one client that is given it.

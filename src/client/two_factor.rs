@@ -5,7 +5,7 @@
 //! fails with another error (such as `totp-max-attempts`), or the prompt cancels. A code is used for one attempt and
 //! then discarded.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bolide_protocol::DdpError;
 use bolide_protocol::error::ErrorCode;
 use bolide_protocol::two_factor::{TwoFactorCode, TwoFactorMethod};
+use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
@@ -280,10 +281,5 @@ fn challenge<Output>(outcome: &Result<Output, CallError>, subject: &Subject) -> 
 
 /// Returns the SHA-256 hash in hex, the form in which a password is sent.
 pub(super) fn sha256(text: &str) -> String {
-    let mut hexadecimal = String::with_capacity(64);
-    for byte in Sha256::digest(text) {
-        // Writing to a string does not fail.
-        let _written = write!(hexadecimal, "{byte:02x}");
-    }
-    hexadecimal
+    HEXLOWER.encode(&Sha256::digest(text))
 }

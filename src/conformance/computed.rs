@@ -1,6 +1,7 @@
 //! Values that a case cannot contain because they depend on remembered values: an authenticator's code, a digest, a
 //! joined string, JSON in a string.
 
+use data_encoding::HEXLOWER;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use totp_rs::{Builder, Secret};
@@ -47,7 +48,7 @@ impl<'form> Computed<'form> {
     pub(crate) fn value(self, argument: &Value) -> Result<Value, String> {
         match self {
             Self::Totp(_) => totp(argument),
-            Self::Sha256(_) => Ok(hexadecimal(&Sha256::digest(text(argument)?)).into()),
+            Self::Sha256(_) => Ok(HEXLOWER.encode(&Sha256::digest(text(argument)?)).into()),
             Self::Join(_) => join(argument),
             Self::Json(_) => Ok(argument.to_string().into()),
         }
@@ -78,10 +79,6 @@ fn join(argument: &Value) -> Result<Value, String> {
 
 fn text(value: &Value) -> Result<&str, String> {
     value.as_str().ok_or_else(|| format!("{value} is not a string"))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]

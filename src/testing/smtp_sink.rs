@@ -4,8 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -214,7 +213,8 @@ impl Dialogue {
     }
 
     fn credentials(&self, line: &str) -> &'static str {
-        let shown = line.trim_end().rsplit(' ').next().and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
+        let shown = line.trim_end().rsplit(' ').next().unwrap_or_default();
+        let shown = BASE64.decode(shown.as_bytes()).unwrap_or_default();
         self.state.send_modify(|state| state.credentials = String::from_utf8(shown).ok());
         match self.behaviour() {
             SinkBehaviour::RefuseCredentials => "535 not these credentials",

@@ -1,6 +1,8 @@
 //! The authenticator app: its secret, its codes and its backup codes.
 
 use bolide_protocol::random;
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
 use totp_rs::{Algorithm, Builder, Secret};
 use zeroize::Zeroizing;
 
@@ -95,9 +97,7 @@ pub(crate) fn backup_code_hash(keys: &KeyRing, user: &UserId, sha256: &str) -> K
 
 /// Rocket.Chat stores backup codes so: hashed once more, imported ones can be checked like our own.
 fn sha256_hex(text: &str) -> String {
-    use sha2::Digest as _;
-    let digest = sha2::Sha256::digest(text.as_bytes());
-    digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
 }
 
 /// As `encodeURIComponent` does.

@@ -4,13 +4,13 @@
 //! the program, with a hash of each file for its `ETag`. A debug build reads the files at each request, so that pages
 //! can be edited without recompiling. [`AppBuilder::web_pages`](crate::AppBuilder::web_pages) mounts them.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::routing::get;
+use data_encoding::HEXLOWER;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, LOCATION, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
@@ -118,12 +118,7 @@ fn with_status(status: StatusCode, body: Body) -> Response<Body> {
 
 /// Returns the quoted hash of the content.
 fn entity_tag(file: &EmbeddedFile) -> String {
-    let mut tag = String::from("\"");
-    for byte in file.metadata.sha256_hash() {
-        // Writing to a `String` does not fail.
-        let _taken = write!(tag, "{byte:02x}");
-    }
-    tag + "\""
+    format!("\"{}\"", HEXLOWER.encode(&file.metadata.sha256_hash()))
 }
 
 /// Returns whether `If-None-Match` contains the tag. Proxies that compress turn it into a weak tag.

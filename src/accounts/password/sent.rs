@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bolide_protocol::{DdpError, Ejson};
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -42,10 +43,7 @@ impl Password {
     pub fn from_plain(plain: &str) -> Self {
         let digest = Zeroizing::new(<[u8; 32]>::from(Sha256::digest(plain)));
         let mut hexadecimal = Zeroizing::new([0; DIGEST_LENGTH]);
-        for (pair, byte) in hexadecimal.chunks_exact_mut(2).zip(digest.iter()) {
-            pair[0] = hexadecimal_digit(byte >> 4);
-            pair[1] = hexadecimal_digit(byte & 0xf);
-        }
+        HEXLOWER.encode_mut(digest.as_slice(), hexadecimal.as_mut_slice());
         Self(hexadecimal)
     }
 
@@ -82,10 +80,6 @@ fn from_digest_object(value: &Ejson) -> Option<Password> {
         return None;
     }
     Password::from_digest(value.get("digest")?.as_str()?)
-}
-
-const fn hexadecimal_digit(value: u8) -> u8 {
-    if value < 10 { b'0' + value } else { b'a' + value - 10 }
 }
 
 #[cfg(test)]
