@@ -1,4 +1,4 @@
-//! Counters of failures. They live in the store, so that neither a second node nor a restart sets them back.
+//! Counters of failures. They are in the store, so that neither a second node nor a restart resets them.
 
 use std::time::Duration;
 
@@ -6,37 +6,37 @@ use super::StoreFuture;
 use super::private::Private;
 use crate::clock::Timestamp;
 
-/// How often something failed.
+/// The state of a failure counter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attempts {
-    /// How often, since it last succeeded or was forgotten.
+    /// The number of failures since the last success, or since the counter was reset.
     pub failures: u32,
-    /// Until when nothing more is tried; in the past, or nothing, if it may be.
+    /// When the block ends. Attempts are allowed if it is `None` or in the past.
     pub blocked_until: Option<Timestamp>,
 }
 
-/// How failures are counted.
+/// How failures are counted, and how long they block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-// Not `non_exhaustive`: who counts failures says all of it.
+// Not `non_exhaustive`: callers state all of it.
 pub struct FailureRule {
-    /// From this many failures on, each one blocks.
+    /// The number of failures from which on each failure blocks.
     pub limit: u32,
-    /// How long the first block lasts.
+    /// The duration of the first block.
     pub first_block: Duration,
-    /// Each further one lasts twice as long as the one before, up to this.
+    /// The maximum duration of a block. Each block lasts twice as long as the one before, up to this.
     pub longest_block: Duration,
-    /// After so long without a failure, counting begins anew.
+    /// The time without a failure after which the counter starts again at zero.
     pub forgotten_after: Duration,
 }
 
-/// The counters of a store, by a key such as `login:name:alice`.
+/// The failure counters of a store. Each has a key such as `login:name:alice`.
 pub trait FailureCounters: Private {
-    /// What was counted for `key`.
+    /// Returns the counter of `key`.
     fn attempts<'store>(&'store self, key: &'store str) -> StoreFuture<'store, Attempts>;
 
-    /// Counts a failure, in one conditional write, and gives what is counted now. While `key` is blocked nothing is
-    /// counted, and the block does not grow.
+    /// Counts a failure in one conditional write, and returns the new state. While `key` is blocked, failures are not
+    /// counted and the block does not become longer.
     fn count_failure<'store>(
         &'store self,
         key: &'store str,
@@ -44,15 +44,15 @@ pub trait FailureCounters: Private {
         now: Timestamp,
     ) -> StoreFuture<'store, Attempts>;
 
-    /// Forgets what was counted for `key`.
+    /// Resets the counter of `key`.
     fn forget_failures<'store>(&'store self, key: &'store str) -> StoreFuture<'store, ()>;
 
-    /// Removes counters whose last failure was before `before`, and which block nothing at `now`.
+    /// Deletes the counters whose last failure was before `before` and whose block has ended at `now`.
     fn delete_old_failures(&self, before: Timestamp, now: Timestamp) -> StoreFuture<'_, ()>;
 }
 
 impl Attempts {
-    /// Whether nothing more is tried at `now`.
+    /// Returns whether attempts are blocked at `now`.
     #[must_use]
     pub fn is_blocked(&self, now: Timestamp) -> bool {
         self.blocked_until.is_some_and(|until| now < until)
@@ -60,7 +60,7 @@ impl Attempts {
 }
 
 impl FailureRule {
-    /// How long the block lasts that begins with the failure that makes `failures` of them; nothing below the limit.
+    /// Returns the duration of the block that starts with failure number `failures`, or `None` below the limit.
     #[must_use]
     pub fn block(&self, failures: u32) -> Option<Duration> {
         let doublings = failures.checked_sub(self.limit)?.min(20);

@@ -113,51 +113,51 @@ audit_events! {
     KeysRotated = "keys.rotated",
 }
 
-/// Something that happened.
+/// An entry of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AuditEntry {
-    /// Its number, given by the store; later ones are larger.
+    /// The number of the entry, assigned by the store. Later entries have larger numbers.
     pub id: i64,
-    /// When.
+    /// When it was recorded.
     pub at: Timestamp,
-    /// What, such as `two-factor.failed`.
+    /// The name of the audit event, such as `two-factor.failed`; see [`AuditEvent`].
     pub event: String,
-    /// Whom it concerns.
+    /// The user that it is about.
     pub user: Option<UserId>,
-    /// Who did it, if it was somebody else.
+    /// The user who caused it, if that is another one.
     pub actor: Option<UserId>,
-    /// From which address.
+    /// The network address of the client.
     pub address: Option<String>,
-    /// By which client.
+    /// The user agent of the client.
     pub user_agent: Option<String>,
-    /// More of it, as a JSON object.
+    /// Further details, as a JSON object.
     pub details: String,
 }
 
-/// Which entries to list.
+/// Selects the entries to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 // Not `non_exhaustive`: it is written with `..AuditFilter::default()`.
 pub struct AuditFilter {
-    /// Only those that concern this user.
+    /// Only entries about this user.
     pub user: Option<UserId>,
-    /// Only those whose event begins with this.
+    /// Only entries whose event name starts with this.
     pub event: Option<String>,
-    /// Only those with smaller numbers.
+    /// Only entries with a smaller number than this.
     pub before: Option<i64>,
-    /// How many at most.
+    /// The maximum number of entries.
     pub limit: u32,
 }
 
 /// The audit log of a store.
 pub trait Audit: Private {
-    /// Adds entries; their numbers are given by the store.
+    /// Adds entries. Their numbers are assigned by the store.
     fn record(&self, entries: Vec<AuditEntry>) -> StoreFuture<'_, ()>;
 
-    /// The latest entries that a filter lets through, the latest first.
+    /// Returns the latest entries that match the filter, the latest first.
     fn audit(&self, filter: AuditFilter) -> StoreFuture<'_, Vec<AuditEntry>>;
 
-    /// Removes entries from before `before`; gives how many.
+    /// Deletes the entries recorded before `before`, and returns their number.
     fn delete_audit(&self, before: Timestamp) -> StoreFuture<'_, u64>;
 }
 

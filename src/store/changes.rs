@@ -1,21 +1,21 @@
-//! [`Changes`]: tells whoever shows something live that it should be read again. Every write tells, so none can be forgotten.
+//! [`Changes`]: notifies live publications that the store has changed. Every write notifies, so that none is forgotten.
 
 use tokio::sync::watch;
 
-/// What changes.
+/// A part of the store that can be watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Topic {
-    /// Users and what belongs to them.
+    /// Users, their addresses and their factors.
     Users,
     /// Login tokens.
     Tokens,
     /// The audit log.
     Audit,
-    /// Mails that wait.
+    /// Queued mails.
     Mails,
 }
 
-/// The topics of a store. Of several changes in a row, a receiver may hear once.
+/// The watchers of a store. Several changes in a row may be notified once.
 #[derive(Debug, Default)]
 #[expect(unnameable_types, reason = "applications do not call it")]
 pub struct Changes {
@@ -26,12 +26,12 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Hears of changes from now on.
+    /// Returns a receiver of the changes from now on.
     pub(crate) fn subscribe(&self, topic: Topic) -> watch::Receiver<()> {
         self.sender(topic).subscribe()
     }
 
-    /// A store tells that a write of this topic has ended.
+    /// Notifies the receivers of this topic that a write has ended.
     pub(crate) fn tell(&self, topic: Topic) {
         self.sender(topic).send_replace(());
     }

@@ -1,4 +1,4 @@
-//! What is shown once: codes by e-mail, links in mails, challenges of a log-in. Only keyed hashes of them are stored.
+//! What can be used once: codes by e-mail, links in mails, challenges of a login. Only their keyed hashes are stored.
 
 use std::fmt;
 
@@ -7,24 +7,24 @@ use super::private::Private;
 use crate::clock::Timestamp;
 use crate::user::UserId;
 
-/// A hash under a key that the store does not know.
+/// A hash made with a key that is not in the store.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct KeyedHash(String);
 
-/// What a code by e-mail is for. One that was asked for by one of them counts for no other.
+/// What a code by e-mail is for. A code is valid only for the purpose it was requested for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CodePurpose {
-    /// To log in.
+    /// A login.
     Login,
-    /// To call a gated method or endpoint.
+    /// A call of a gated method or endpoint.
     Call,
-    /// Whatever comes next: the user asked for a code without saying what for.
+    /// Any purpose: the user has requested a code without saying what for.
     Any,
 }
 
 impl CodePurpose {
-    /// As it is stored and hashed.
+    /// Returns the name that is stored and hashed.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Login => "login",
@@ -34,33 +34,33 @@ impl CodePurpose {
     }
 }
 
-/// The one live code of a user for a purpose.
+/// The valid code of a user for a purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EmailCode {
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// How often a wrong code was shown instead.
+    /// The number of wrong codes that were sent instead.
     pub failures: u32,
 }
 
-/// A link in a mail.
+/// A link in a mail, which can be used once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Link {
-    /// The hash of its token.
+    /// The hash of the token in the link.
     pub hash: KeyedHash,
-    /// Whose it is.
+    /// The user that it belongs to.
     pub user: UserId,
     /// What it is for.
     pub purpose: LinkPurpose,
-    /// To which address it was sent; nothing for one that was handed over by an operator.
+    /// The address that it was sent to, or `None` if an operator handed it over.
     pub address: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
@@ -68,33 +68,34 @@ pub struct Link {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LinkPurpose {
-    /// To choose a new password.
+    /// Choosing a new password.
     ResetPassword,
-    /// To choose the first password.
+    /// Choosing the first password.
     EnrollAccount,
-    /// To show that mail arrives.
+    /// Proving that mail to an address arrives.
     VerifyEmail,
 }
 
-/// A log-in whose first factor was shown and which cannot be repeated.
+/// A login that has passed the first factor and waits for the second, such as one through another service, which the
+/// client cannot repeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Challenge {
-    /// The hash of its id.
+    /// The hash of the challenge's id.
     pub hash: KeyedHash,
-    /// Who logs in.
+    /// The user who logs in.
     pub user: UserId,
-    /// The factor that is asked for, as on the wire.
+    /// The factor that is asked for, as it is named on the wire.
     pub method: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
-/// The codes of a store.
+/// The codes, links and challenges of a store.
 pub trait Codes: Private {
-    /// Gives a user a code in place of any other for this purpose.
+    /// Stores a code of a user. It replaces an earlier one for the same purpose.
     fn put_email_code<'store>(
         &'store self,
         user: &'store UserId,
@@ -104,7 +105,8 @@ pub trait Codes: Private {
         expires_at: Timestamp,
     ) -> StoreFuture<'store, ()>;
 
-    /// Gives a user a code if there is no live one for this purpose; of two at once, exactly one is told `true`.
+    /// Stores a code of a user unless there is a valid one for this purpose. Returns whether it was stored: of two
+    /// concurrent calls, exactly one returns `true`.
     fn put_email_code_unless_live<'store>(
         &'store self,
         user: &'store UserId,
@@ -114,7 +116,7 @@ pub trait Codes: Private {
         expires_at: Timestamp,
     ) -> StoreFuture<'store, bool>;
 
-    /// The user's code for this purpose, if it is live at `now`.
+    /// Returns the user's code for this purpose, or `None` if there is no code that is valid at `now`.
     fn email_code<'store>(
         &'store self,
         user: &'store UserId,
@@ -122,7 +124,7 @@ pub trait Codes: Private {
         now: Timestamp,
     ) -> StoreFuture<'store, Option<EmailCode>>;
 
-    /// Consumes the user's live code, which has any of these hashes (one for each key); `true` once.
+    /// Consumes the user's valid code if it has one of these hashes (one for each key). Returns `true` once per code.
     fn take_email_code<'store>(
         &'store self,
         user: &'store UserId,
@@ -131,8 +133,8 @@ pub trait Codes: Private {
         now: Timestamp,
     ) -> StoreFuture<'store, bool>;
 
-    /// Counts a wrong code against the live one, which ends when the count reaches `limit`. Gives the count; nothing
-    /// if there is no live code.
+    /// Counts a wrong code against the valid one, which becomes invalid when the count reaches `limit`. Returns the
+    /// count, or `None` if there is no valid code.
     fn fail_email_code<'store>(
         &'store self,
         user: &'store UserId,
@@ -141,37 +143,37 @@ pub trait Codes: Private {
         now: Timestamp,
     ) -> StoreFuture<'store, Option<u32>>;
 
-    /// Ends the user's codes, for whatever purpose.
+    /// Deletes the user's codes for all purposes.
     fn delete_email_code<'store>(&'store self, user: &'store UserId) -> StoreFuture<'store, ()>;
 
-    /// Stores a link. It ends the user's other links of this purpose, or for [`LinkPurpose::VerifyEmail`] those to the
-    /// same address.
+    /// Stores a link. It replaces the user's other links of this purpose; for [`LinkPurpose::VerifyEmail`], only those
+    /// for the same address.
     fn put_link(&self, link: Link) -> StoreFuture<'_, ()>;
 
-    /// The link with any of these hashes (one for each key), whether it has ended or not.
+    /// Returns the link with one of these hashes (one for each key), also if it has expired.
     fn link<'store>(&'store self, hashes: &'store [KeyedHash]) -> StoreFuture<'store, Option<Link>>;
 
-    /// Consumes a link; `true` once.
+    /// Consumes a link. Returns `true` once per link.
     fn take_link<'store>(&'store self, hash: &'store KeyedHash) -> StoreFuture<'store, bool>;
 
-    /// Ends the user's links of this purpose.
+    /// Deletes the user's links of this purpose.
     fn delete_links<'store>(&'store self, user: &'store UserId, purpose: LinkPurpose) -> StoreFuture<'store, ()>;
 
     /// Stores a challenge.
     fn put_challenge(&self, challenge: Challenge) -> StoreFuture<'_, ()>;
 
-    /// The challenge with any of these hashes (one for each key), whether it has ended or not.
+    /// Returns the challenge with one of these hashes (one for each key), also if it has expired.
     fn challenge<'store>(&'store self, hashes: &'store [KeyedHash]) -> StoreFuture<'store, Option<Challenge>>;
 
-    /// Consumes a challenge; `true` once.
+    /// Consumes a challenge. Returns `true` once per challenge.
     fn take_challenge<'store>(&'store self, hash: &'store KeyedHash) -> StoreFuture<'store, bool>;
 
-    /// Removes codes, links and challenges that ended before `now`.
+    /// Deletes the codes, links and challenges that have expired at `now`.
     fn delete_expired_codes(&self, now: Timestamp) -> StoreFuture<'_, ()>;
 }
 
 impl Link {
-    /// Returns a link that was sent to no address; [`address`](Self::address) is set through the field.
+    /// Returns a link without an [`address`](Self::address), which is set through the field.
     #[must_use]
     pub const fn new(
         hash: KeyedHash,
@@ -199,13 +201,13 @@ impl Challenge {
 }
 
 impl KeyedHash {
-    /// A hash, as text that names its key.
+    /// Returns a hash from its text, which names the key.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text.
+    /// Returns the text of the hash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,8 +1,9 @@
-//! [`fold`]: which names and addresses are the same.
+//! [`fold`]: decides which names and addresses are equal.
 
 use unicode_normalization::UnicodeNormalization as _;
 
-/// The form in which names and addresses are compared: compatibility characters unified (NFKC), lower case.
+/// Returns the form in which names and addresses are compared: in lower case, with compatibility characters unified
+/// (NFKC).
 ///
 /// ```
 /// use bolide::store::fold;

@@ -1,25 +1,25 @@
-//! [`Mail`]: one mail, ready to be sent.
+//! [`Mail`]: a mail that is ready to be sent.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::clock::Timestamp;
 
-/// One mail. Its texts hold codes and links that are secrets, so that `Debug` shows neither.
+/// A mail. Its text contains secret codes and links, so `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Mail {
-    /// The addresses that it goes to, such as `alice@example.com`.
+    /// The addresses of the recipients, such as `alice@example.com`.
     pub to: Vec<String>,
-    /// The subject; never a secret.
+    /// The subject. It must not contain secrets.
     pub subject: String,
-    /// The mail as plain text.
+    /// The plain text.
     pub text: String,
-    /// The same as HTML, for the programs that show it.
+    /// The same as HTML, for mail clients that show it.
     pub html: Option<String>,
-    /// What it is for.
+    /// What the mail is for.
     pub kind: MailKind,
-    /// When it is of no more use, such as a code that has expired. It is not sent any more then.
+    /// When the mail becomes useless, for example because its code expires. It is not sent after that.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -27,23 +27,23 @@ pub struct Mail {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum MailKind {
-    /// A link with which users choose a new password.
+    /// A link to choose a new password.
     ResetPassword,
-    /// A link with which users whom somebody else has created choose their first password.
+    /// A link to choose the first password, for users who were created by somebody else.
     EnrollAccount,
-    /// A link with which users prove that a mail address is theirs.
+    /// A link to verify an e-mail address.
     VerifyEmail,
-    /// The code of the second factor.
+    /// A code for the second factor.
     TwoFactorCode,
-    /// Word that somebody has switched off the user's second factor.
+    /// A notice that the user's second factor was removed.
     TotpReset,
-    /// What operators send to see whether mail works.
+    /// A test by an operator.
     Test,
 }
 
-/// A name that is no kind of mail.
+/// A name that is not a kind of mail.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no kind of mail")]
+#[error("`{0}` is not a kind of mail")]
 pub struct UnknownMailKind(String);
 
 impl Mail {
@@ -59,7 +59,7 @@ impl MailKind {
     pub const ALL: [Self; 6] =
         [Self::ResetPassword, Self::EnrollAccount, Self::VerifyEmail, Self::TwoFactorCode, Self::TotpReset, Self::Test];
 
-    /// The name under which it is stored and logged.
+    /// Returns the name under which the kind is stored and logged.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_text() {
+    fn debug_does_not_show_the_text() {
         let mail = Mail {
             to: vec!["alice@example.com".into()],
             subject: "Authentication code".into(),

@@ -1,13 +1,14 @@
-//! The store: what outlives the process. One trait for each aggregate; [`Store`] is all of them.
+//! The store: the data that outlives the process. There is a trait for each aggregate, and [`Store`] combines them.
 //!
-//! - [`user`]: users, their addresses, their factors;
-//! - [`token`]: what a client shows instead of a password;
-//! - [`code`]: what is shown once: codes, links, challenges;
-//! - [`attempt`]: how often something failed;
-//! - [`setting`], [`audit`]: settings, what happened.
+//! - [`user`]: users, their addresses and their factors;
+//! - [`token`]: login tokens, which a client sends instead of a password;
+//! - [`code`]: codes, links and challenges, which can be used once;
+//! - [`attempt`]: counters of failures;
+//! - [`setting`], [`audit`]: the values of settings, and the audit log;
+//! - [`Outgoing`](crate::mail::Outgoing): mails that wait to be sent.
 //!
-//! Everything that must happen once (a code, a step, a link) is one conditional write: of two tasks that consume the same
-//! thing, exactly one is told `true`.
+//! Whatever may be used only once (a code, a time step, a link) is consumed by one conditional write: of two tasks that
+//! consume the same one, exactly one gets `true`.
 
 pub mod attempt;
 pub mod audit;
@@ -35,10 +36,10 @@ pub use user::{BackupCodes, EmailAddress, NewUser, Sealed, StoredHash, Totp, Use
 /// The future of an operation on the store.
 pub type StoreFuture<'store, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'store>>;
 
-/// All aggregates of an app.
+/// All data of an app.
 ///
-/// It cannot be implemented outside of this crate, and neither can the traits of the aggregates: methods are still added to
-/// them. [`SqliteStore`] implements it.
+/// It cannot be implemented outside of this crate, and neither can the traits of the aggregates: they still get new
+/// methods. [`SqliteStore`] implements it.
 pub trait Store:
     user::Users
     + token::Tokens
@@ -55,48 +56,48 @@ pub trait Store:
 }
 
 pub(crate) mod private {
-    /// Keeps a trait to the types of this crate.
+    /// Keeps other crates from implementing a trait.
     #[expect(unnameable_types, reason = "it is sealed so")]
     pub trait Private {}
 
-    /// Tells the publications that show the store live to read it again.
+    /// Notifies publications that show the store live.
     #[expect(unnameable_types, reason = "applications do not call it")]
     pub trait Watched {
         fn changes(&self) -> &super::Changes;
     }
 }
 
-/// Why the store did not do what it was asked.
+/// Why an operation on the store has failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Something else has this name already; nothing was written.
+    /// The value is in use already. Nothing was written.
     #[error("{0} is taken")]
     Taken(Unique),
-    /// The store cannot be reached or written, for instance since the disk is full; nothing was written.
+    /// The store cannot be reached or written, for example because the disk is full. Nothing was written.
     #[error("the store failed: {0}")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// What is stored cannot be read: written by a newer version, or damaged.
+    /// Stored data cannot be read: it was written by a newer version, or is damaged.
     #[error("the store holds {what} that cannot be read: {reason}")]
     Unreadable {
-        /// What it is.
+        /// What cannot be read.
         what: &'static str,
-        /// Why.
+        /// Why it cannot be read.
         reason: String,
     },
 }
 
-/// What can be there only once.
+/// A value that must be unique in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unique {
     /// A user's id.
     UserId,
-    /// A username, whatever its case.
+    /// A username. Case is ignored.
     Username,
-    /// An e-mail address, whatever its case.
+    /// An e-mail address. Case is ignored.
     Address,
-    /// The name of one of a user's personal access tokens, or a token itself.
+    /// A login token, or the name of a personal access token among those of its user.
     Token,
 }
 

@@ -1,4 +1,4 @@
-//! [`Outgoing`]: where mails wait until they are sent. The store keeps them, so that a restart loses none.
+//! [`Outgoing`]: the mails that wait to be sent. They are stored, so that a restart does not lose them.
 
 use std::fmt;
 
@@ -7,25 +7,25 @@ use super::mail::{Mail, MailKind};
 use super::private::Private;
 use crate::clock::Timestamp;
 
-/// Mails that wait, and those that could not be sent. A mail that was sent is gone.
+/// Mails that wait to be sent, and mails that were given up. A mail that was sent is deleted.
 ///
-/// A mail waits from the time of its next attempt on; [`claim`](Self::claim) hands it to one worker. Its text holds codes and
-/// links: a store lets nobody see it but the worker.
+/// A mail is due at the time of its next attempt, and [`claim`](Self::claim) hands it to one worker. Only the worker sees
+/// its text, which contains codes and links.
 pub trait Outgoing: Private + Send + Sync {
     /// Stores a mail whose first attempt is due at `now`.
     fn add<'store>(&'store self, mail: &'store Mail, now: Timestamp) -> StoreFuture<'store, MailId>;
 
-    /// How many mails wait.
+    /// Returns the number of mails that wait.
     fn count_waiting(&self) -> StoreFuture<'_, u64>;
 
-    /// At most `limit` waiting mails whose next attempt is due at `now`, those that are due longest first. In the same write their
-    /// next attempt is moved to `until`, so that no other worker gets them; should this one die, they are due again then.
+    /// Returns at most `limit` mails that are due at `now`, the longest due first. The same write moves their next attempt to
+    /// `until`, so that no other worker gets them. If this worker crashes, they are due again then.
     fn claim(&self, now: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<QueuedMail>>;
 
-    /// The mail was sent: forgets it.
+    /// Deletes a mail that was sent.
     fn sent(&self, id: MailId) -> StoreFuture<'_, ()>;
 
-    /// The mail could not be sent: counts the attempt, keeps the error, and the mail waits or is given up.
+    /// Records a failed attempt with its error. Depending on `next`, the mail waits for another attempt or is given up.
     fn failed<'store>(
         &'store self,
         id: MailId,
@@ -34,85 +34,85 @@ pub trait Outgoing: Private + Send + Sync {
         now: Timestamp,
     ) -> StoreFuture<'store, ()>;
 
-    /// At most `limit` mails that wait or were given up, without their texts, the newest first.
+    /// Returns at most `limit` mails that wait or were given up, without their texts, the newest first.
     fn list(&self, limit: u32) -> StoreFuture<'_, Vec<OutgoingMail>>;
 
-    /// Lets a mail wait for an attempt at `now`, also one that was given up; `false` if there is no such mail.
+    /// Makes a mail due at `now`, also one that was given up. Returns `false` if there is no such mail.
     fn retry(&self, id: MailId, now: Timestamp) -> StoreFuture<'_, bool>;
 
-    /// Forgets a mail that waits or was given up; `false` if there is no such mail.
+    /// Deletes a mail that waits or was given up. Returns `false` if there is no such mail.
     fn discard(&self, id: MailId) -> StoreFuture<'_, bool>;
 
-    /// Forgets the mails that were given up before `time`, and tells how many.
+    /// Deletes the mails that were given up before `time`, and returns their number.
     fn forget_given_up(&self, time: Timestamp) -> StoreFuture<'_, u64>;
 }
 
-/// A mail in [`Outgoing`].
+/// The id of a mail in [`Outgoing`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MailId(i64);
 
-/// A mail that is to be sent now.
+/// A mail that was claimed by a worker.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct QueuedMail {
-    /// Its name in [`Outgoing`].
+    /// The id of the mail.
     pub id: MailId,
     /// The mail.
     pub mail: Mail,
-    /// How many attempts have failed.
+    /// The number of failed attempts.
     pub failures: u32,
     /// When it was stored.
     pub added_at: Timestamp,
 }
 
-/// What becomes of a mail that could not be sent.
+/// What happens to a mail that could not be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NextAttempt {
-    /// It waits until then.
+    /// It is sent again at this time.
     At(Timestamp),
     /// It is given up.
     Never,
 }
 
-/// What operators see of a mail that was not sent yet: nothing of its text.
+/// What operators see of a mail that was not sent yet. It does not include the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OutgoingMail {
-    /// Its name in [`Outgoing`].
+    /// The id of the mail.
     pub id: MailId,
-    /// The addresses that it goes to.
+    /// The addresses of the recipients.
     pub to: Vec<String>,
-    /// What it is for.
+    /// What the mail is for.
     pub kind: MailKind,
     /// When it was stored.
     pub added_at: Timestamp,
-    /// How many attempts have failed.
+    /// The number of failed attempts.
     pub failures: u32,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
-    /// What becomes of it.
+    /// Whether it waits or was given up.
     pub state: MailState,
 }
 
-/// Whether a mail still waits.
+/// Whether a mail waits to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MailState {
-    /// It is sent then.
+    /// It is sent at this time.
     Waiting(Timestamp),
-    /// It was given up then.
+    /// It was given up at this time.
     GivenUp(Timestamp),
 }
 
 impl MailId {
-    /// An id by its number.
+    /// Returns an id from its number.
     #[must_use]
     pub const fn from_number(number: i64) -> Self {
         Self(number)
     }
 
-    /// The number, as it is stored and shown.
+    /// Returns the number that is stored and shown.
     #[must_use]
     pub const fn number(self) -> i64 {
         self.0

@@ -1,4 +1,4 @@
-//! Login tokens: what a client shows instead of a password. Only their hashes are stored.
+//! Login tokens, which a client sends instead of a password. Only their hashes are stored.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use super::private::Private;
 use crate::clock::Timestamp;
 use crate::user::UserId;
 
-/// The base64 SHA-256 of a login token. Who knows it cannot log in with it.
+/// The SHA-256 hash of a login token, in base64. It cannot be used to log in.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct HashedToken(Arc<str>);
 
@@ -16,53 +16,53 @@ pub struct HashedToken(Arc<str>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoginToken {
-    /// The hash of it.
+    /// The hash of the token.
     pub hashed: HashedToken,
-    /// Whose it is.
+    /// The user that it belongs to.
     pub user: UserId,
-    /// Of a log-in, or made for an integration.
+    /// What the token was created for.
     pub kind: TokenKind,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// Whether a second factor was shown with it.
+    /// Set if the client is trusted because it has passed a second factor with this token.
     pub trust: Option<Trust>,
-    /// When it was used last, as far as that was noted.
+    /// When it was last used, as far as that was recorded.
     pub last_used_at: Option<Timestamp>,
-    /// From where it was used last.
+    /// The network address that last used it.
     pub last_address: Option<String>,
-    /// By what it was used last.
+    /// The user agent that last used it.
     pub last_user_agent: Option<String>,
 }
 
-/// What a token was made for.
+/// What a token was created for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenKind {
-    /// A log-in.
+    /// A login.
     Session {
-        /// When it ends.
+        /// When it expires.
         expires_at: Timestamp,
     },
-    /// An integration: it never ends.
+    /// An integration: a personal access token, which does not expire.
     Personal {
-        /// The name, unique for the user.
+        /// The name, unique among the tokens of the user.
         name: String,
         /// The last characters of the token, for lists.
         last_part: String,
-        /// Whether it is never asked for a second factor.
+        /// Whether calls with it are not asked for a second factor.
         bypasses_two_factor: bool,
     },
 }
 
-/// A second factor was shown with the token.
+/// The mark of a trusted client: a second factor was passed with the token, and is not asked for again for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Trust {
-    /// When it was shown.
+    /// When the second factor was passed.
     pub since: Timestamp,
-    /// How long that counts.
+    /// When the trust ends.
     pub until: Timestamp,
-    /// By which client: the mark counts for no other.
+    /// The client that passed it. Other clients with the same token are not trusted.
     pub fingerprint: Fingerprint,
 }
 
@@ -75,47 +75,49 @@ pub trait Tokens: Private {
     /// Stores a token.
     ///
     /// # Errors
-    /// [`Taken`](super::StoreError::Taken) when it, or its name for this user, is there already.
+    /// Returns [`Taken`](super::StoreError::Taken) if the token exists, or its name is in use by another token of the user.
     fn insert_token(&self, token: LoginToken) -> StoreFuture<'_, ()>;
 
-    /// Stores a token if another one of the same user is still there: a log-in that has ended makes no more of them. Says
-    /// whether it did.
+    /// Stores a token if `own`, a token of the same user, still exists: a login that was revoked must not create more
+    /// tokens. Returns whether it was stored.
     ///
     /// # Errors
-    /// As [`insert_token`](Self::insert_token).
+    /// Returns the same errors as [`insert_token`](Self::insert_token).
     fn insert_token_beside<'store>(
         &'store self,
         own: &'store HashedToken,
         token: LoginToken,
     ) -> StoreFuture<'store, bool>;
 
-    /// The token with this hash.
+    /// Returns the token with this hash, or `None` if there is no such token.
     fn token<'store>(&'store self, hashed: &'store HashedToken) -> StoreFuture<'store, Option<LoginToken>>;
 
-    /// All tokens of a user, the oldest first.
+    /// Returns all tokens of a user, the oldest first.
     fn tokens_of<'store>(&'store self, user: &'store UserId) -> StoreFuture<'store, Vec<LoginToken>>;
 
-    /// Removes a token; says whether it was there.
+    /// Deletes a token, and returns whether it existed.
     fn delete_token<'store>(&'store self, hashed: &'store HashedToken) -> StoreFuture<'store, bool>;
 
-    /// Removes the tokens of a user's log-ins, but not `except` and not those of integrations; gives what it removed.
+    /// Deletes the session tokens of a user other than `except`, and returns the deleted ones. Personal access tokens
+    /// stay.
     fn delete_session_tokens<'store>(
         &'store self,
         user: &'store UserId,
         except: Option<&'store HashedToken>,
     ) -> StoreFuture<'store, Vec<HashedToken>>;
 
-    /// Removes all tokens of a user; gives what it removed.
+    /// Deletes all tokens of a user, and returns the deleted ones.
     fn delete_all_tokens<'store>(&'store self, user: &'store UserId) -> StoreFuture<'store, Vec<HashedToken>>;
 
-    /// Removes the personal access token of this name; gives what it removed.
+    /// Deletes the personal access token with this name and returns it, or `None` if there is no such token.
     fn delete_personal_token<'store>(
         &'store self,
         user: &'store UserId,
         name: &'store str,
     ) -> StoreFuture<'store, Option<HashedToken>>;
 
-    /// Replaces the personal access token of this name by a new one that may do the same; gives the old one.
+    /// Replaces the personal access token with this name by a new one with the same rights. Returns the old one, or
+    /// `None` if there is no such token.
     fn replace_personal_token<'store>(
         &'store self,
         user: &'store UserId,
@@ -125,13 +127,13 @@ pub trait Tokens: Private {
         now: Timestamp,
     ) -> StoreFuture<'store, Option<HashedToken>>;
 
-    /// Notes that a second factor was shown; `false` if the token is gone.
+    /// Marks the client of a token as trusted. Returns `false` if there is no such token.
     fn trust_token<'store>(&'store self, hashed: &'store HashedToken, trust: Trust) -> StoreFuture<'store, bool>;
 
-    /// Forgets for all tokens of a user that a second factor was shown.
+    /// Removes the trust from all tokens of a user.
     fn distrust_tokens<'store>(&'store self, user: &'store UserId) -> StoreFuture<'store, ()>;
 
-    /// Notes when, from where and by what a token was used.
+    /// Records the last use of a token.
     fn touch_token<'store>(
         &'store self,
         hashed: &'store HashedToken,
@@ -140,18 +142,18 @@ pub trait Tokens: Private {
         user_agent: Option<String>,
     ) -> StoreFuture<'store, ()>;
 
-    /// Removes the tokens of log-ins that have ended; gives what it removed.
+    /// Deletes the session tokens that have expired at `now`, and returns the deleted ones.
     fn delete_expired_tokens(&self, now: Timestamp) -> StoreFuture<'_, Vec<HashedToken>>;
 }
 
 impl HashedToken {
-    /// A hash, as base64.
+    /// Returns a hash from its base64.
     #[must_use]
     pub fn from_base64(hash: impl Into<Arc<str>>) -> Self {
         Self(hash.into())
     }
 
-    /// The hash, as base64.
+    /// Returns the hash in base64.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -159,7 +161,7 @@ impl HashedToken {
 }
 
 impl LoginToken {
-    /// Returns a token that is not trusted and was not used yet.
+    /// Returns a token whose client is not trusted, and that was not used yet.
     #[must_use]
     pub const fn new(hashed: HashedToken, user: UserId, kind: TokenKind, created_at: Timestamp) -> Self {
         Self {
@@ -174,7 +176,7 @@ impl LoginToken {
         }
     }
 
-    /// When it ends; nothing for one that never does.
+    /// Returns when the token expires, or `None` for a personal access token, which does not.
     #[must_use]
     pub const fn expires_at(&self) -> Option<Timestamp> {
         match self.kind {
@@ -183,7 +185,7 @@ impl LoginToken {
         }
     }
 
-    /// Whether it is never asked for a second factor.
+    /// Returns whether calls with the token are not asked for a second factor.
     #[must_use]
     pub const fn bypasses_two_factor(&self) -> bool {
         matches!(self.kind, TokenKind::Personal { bypasses_two_factor: true, .. })
@@ -191,7 +193,7 @@ impl LoginToken {
 }
 
 impl Trust {
-    /// Returns the mark that a second factor was shown at `since` by the client with this fingerprint.
+    /// Returns the mark of a client with this fingerprint that passed a second factor at `since`.
     #[must_use]
     pub const fn new(since: Timestamp, until: Timestamp, fingerprint: Fingerprint) -> Self {
         Self { since, until, fingerprint }

@@ -1,4 +1,4 @@
-//! Users: who they are, where their mail goes, which factors they have.
+//! Users, their e-mail addresses and their factors.
 
 use std::fmt;
 
@@ -9,43 +9,43 @@ use super::{KeyedHash, LoginToken, StoreFuture};
 use crate::clock::Timestamp;
 use crate::user::UserId;
 
-/// A user, as stored. What clients see of it is made elsewhere.
+/// A user as it is stored. Clients see only a part of it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct User {
     /// The `_id`.
     pub id: UserId,
-    /// The username as the user wrote it; unique whatever its case.
+    /// The username as the user has written it. It is unique; case is ignored.
     pub username: Option<String>,
-    /// The addresses, in the order in which they were added; each unique whatever its case.
+    /// The e-mail addresses, in the order in which they were added. Each is unique; case is ignored.
     pub emails: Vec<EmailAddress>,
-    /// Meteor's `profile`, which clients may see.
+    /// Meteor's `profile`, which clients can see.
     pub profile: Option<Object>,
     /// The names of the user's roles.
     pub roles: Vec<String>,
-    /// Further top-level fields, such as `name` and `language`, and those of the application.
+    /// Further top-level fields, such as `name` and `language`, and fields of the application.
     pub fields: Object,
     /// When the user was created.
     pub created_at: Timestamp,
     /// Whether the user may log in.
     pub is_active: bool,
-    /// Nothing for users who cannot log in by password.
+    /// The hash of the password, or `None` for users who cannot log in with a password.
     pub password: Option<StoredHash>,
     /// Whether the user must choose a new password.
     pub must_change_password: bool,
-    /// The authenticator app.
+    /// The state of the authenticator app.
     pub totp: Totp,
-    /// Whether codes are sent by e-mail.
+    /// Whether the user has turned on codes by e-mail.
     pub has_email_codes: bool,
 }
 
-/// An address of a user.
+/// An e-mail address of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EmailAddress {
-    /// The address as the user wrote it.
+    /// The address as the user has written it.
     pub address: String,
-    /// Whether the user has shown that mail to it arrives.
+    /// Whether the user has proved that mail to it arrives.
     pub is_verified: bool,
 }
 
@@ -53,52 +53,52 @@ pub struct EmailAddress {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Totp {
-    /// There is none.
+    /// The user has no authenticator app.
     #[default]
     Off,
-    /// A secret was handed out, and no code of it shown yet.
+    /// A secret was created, and the user has not confirmed it with a code yet.
     Pending(Sealed),
-    /// In use.
+    /// The authenticator app is in use.
     On(Sealed),
 }
 
-/// A user to be stored, with all that an import brings.
+/// A user to be stored, with the codes and tokens that an import brings.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NewUser {
     /// The user.
     pub user: User,
-    /// Hashes of backup codes.
+    /// The hashes of the user's backup codes.
     pub backup_codes: Vec<KeyedHash>,
-    /// Login tokens.
+    /// The user's login tokens.
     pub tokens: Vec<LoginToken>,
 }
 
-/// Backup codes that replace the ones before.
+/// The hashes of backup codes that replace the earlier ones.
 #[derive(Clone, Debug, Default)]
 pub struct BackupCodes(pub Vec<KeyedHash>);
 
-/// Which users to list.
+/// Selects the users to list.
 #[derive(Clone, Debug, Default)]
 // Not `non_exhaustive`: it is written with `..UserFilter::default()`.
 pub struct UserFilter {
-    /// Only those in whose username, name or addresses this occurs, whatever the case.
+    /// Only users whose username, name or an address contains this. Case is ignored.
     pub search: Option<String>,
-    /// Only those with this role.
+    /// Only users with this role.
     pub role: Option<String>,
-    /// How many to leave out, in the order of usernames.
+    /// The number of users to skip, in the order of usernames.
     pub offset: u32,
-    /// How many to give at most.
+    /// The maximum number of users.
     pub limit: u32,
 }
 
-/// Some of the users that a filter lets through.
+/// A page of the users that match a filter.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct UserPage {
     /// The users of this page.
     pub users: Vec<User>,
-    /// How many there are in all.
+    /// The number of users on all pages.
     pub total: u64,
 }
 
@@ -106,37 +106,39 @@ pub struct UserPage {
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredHash(String);
 
-/// A secret that is sealed with a key which the store does not know.
+/// A secret that is sealed with a key that is not in the store.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed(Vec<u8>);
 
-/// The users of a store. Names and addresses are compared as [`fold`](super::fold) makes them.
+/// The users of a store. Names and addresses are compared in the form that [`fold`](super::fold) returns.
+///
+/// Methods that change a user return `false` if there is no such user, unless they say otherwise.
 pub trait Users: Private {
-    /// Stores a new user with all that belongs to it, or nothing.
+    /// Stores a new user with its backup codes and tokens, all or nothing.
     ///
     /// # Errors
-    /// [`Taken`](super::StoreError::Taken) for an id, username, address or token that is there already.
+    /// Returns [`Taken`](super::StoreError::Taken) if the id, the username, an address or a token is in use.
     fn insert_user(&self, user: NewUser) -> StoreFuture<'_, ()>;
 
-    /// The user with this id.
+    /// Returns the user with this id, or `None` if there is no such user.
     fn user<'store>(&'store self, id: &'store UserId) -> StoreFuture<'store, Option<User>>;
 
-    /// The user with this username, whatever its case.
+    /// Returns the user with this username, or `None` if there is no such user. Case is ignored.
     fn user_by_username<'store>(&'store self, username: &'store str) -> StoreFuture<'store, Option<User>>;
 
-    /// The user with this address, whatever its case.
+    /// Returns the user with this address, or `None` if there is no such user. Case is ignored.
     fn user_by_address<'store>(&'store self, address: &'store str) -> StoreFuture<'store, Option<User>>;
 
-    /// A page of users, by username.
+    /// Returns a page of users, ordered by username.
     fn users(&self, filter: UserFilter) -> StoreFuture<'_, UserPage>;
 
-    /// Removes a user with all that belongs to it; says whether there was one.
+    /// Deletes a user with everything that belongs to it.
     fn delete_user<'store>(&'store self, id: &'store UserId) -> StoreFuture<'store, bool>;
 
-    /// Gives a user another username; `false` if there is no such user.
+    /// Replaces the username.
     ///
     /// # Errors
-    /// [`Taken`](super::StoreError::Taken).
+    /// Returns [`Taken`](super::StoreError::Taken) if another user has it.
     fn set_username<'store>(&'store self, id: &'store UserId, username: &'store str) -> StoreFuture<'store, bool>;
 
     /// Replaces the profile.
@@ -148,14 +150,14 @@ pub trait Users: Private {
     /// Replaces the roles.
     fn set_roles<'store>(&'store self, id: &'store UserId, roles: Vec<String>) -> StoreFuture<'store, bool>;
 
-    /// Lets a user log in, or not any more.
+    /// Sets whether the user may log in.
     fn set_active<'store>(&'store self, id: &'store UserId, is_active: bool) -> StoreFuture<'store, bool>;
 
-    /// Replaces the password, and forgets that it must be changed.
+    /// Replaces the password, which does not have to be changed then.
     fn set_password<'store>(&'store self, id: &'store UserId, hash: StoredHash) -> StoreFuture<'store, bool>;
 
-    /// Replaces the password whose hash is `from`, and forgets that it must be changed; `false` if it has changed
-    /// meanwhile.
+    /// Replaces the password whose hash is `from`; the new one does not have to be changed. Returns `false` if the
+    /// password has changed in the meantime.
     fn exchange_password<'store>(
         &'store self,
         id: &'store UserId,
@@ -163,7 +165,8 @@ pub trait Users: Private {
         to: StoredHash,
     ) -> StoreFuture<'store, bool>;
 
-    /// Replaces a hash by another one of the same password; `false` if the password has changed meanwhile.
+    /// Replaces the hash `from` by another hash of the same password. Returns `false` if the password has changed in the
+    /// meantime.
     fn replace_password<'store>(
         &'store self,
         id: &'store UserId,
@@ -171,27 +174,27 @@ pub trait Users: Private {
         to: StoredHash,
     ) -> StoreFuture<'store, bool>;
 
-    /// Adds an address at the end; `false` if there is no such user. One that the user has already, in whatever case,
-    /// takes the new spelling and keeps its place; it stays verified if it was.
+    /// Adds an address at the end. If the user has it already, ignoring case, it takes the new spelling, keeps its place
+    /// and stays verified if it was.
     ///
     /// # Errors
-    /// [`Taken`](super::StoreError::Taken) when another user has it.
+    /// Returns [`Taken`](super::StoreError::Taken) if another user has it.
     fn add_email<'store>(&'store self, id: &'store UserId, email: EmailAddress) -> StoreFuture<'store, bool>;
 
-    /// Takes an address away; `false` if the user does not have it.
+    /// Removes an address. Returns `false` if the user does not have it.
     fn remove_email<'store>(&'store self, id: &'store UserId, address: &'store str) -> StoreFuture<'store, bool>;
 
-    /// Marks an address as verified; `false` if the user does not have it any more.
+    /// Marks an address as verified. Returns `false` if the user does not have it.
     fn verify_email<'store>(&'store self, id: &'store UserId, address: &'store str) -> StoreFuture<'store, bool>;
 
-    /// Turns codes by e-mail on or off; `false` if they were so already.
+    /// Turns codes by e-mail on or off. Returns `false` if that changes nothing.
     fn set_email_codes<'store>(&'store self, id: &'store UserId, are_on: bool) -> StoreFuture<'store, bool>;
 
-    /// Keeps a secret until a code of it is shown; `false` if an authenticator app is in use.
+    /// Stores the secret of an authenticator app until it is confirmed. Returns `false` if an app is in use.
     fn begin_totp<'store>(&'store self, id: &'store UserId, secret: Sealed) -> StoreFuture<'store, bool>;
 
-    /// Takes an authenticator app into use whose secret is pending, with the step of the code that was shown; `false`
-    /// if another secret is pending, or none.
+    /// Takes the authenticator app with this pending secret into use. `step` is the time step of the confirming code, which
+    /// cannot be used again. Returns `false` if this secret is not pending.
     fn confirm_totp<'store>(
         &'store self,
         id: &'store UserId,
@@ -200,14 +203,14 @@ pub trait Users: Private {
         backup_codes: BackupCodes,
     ) -> StoreFuture<'store, bool>;
 
-    /// Consumes a time step: `true` once for each step, and only for one later than all before.
+    /// Consumes a time step. Returns `true` once per step, and only if the step is later than all consumed ones.
     fn take_totp_step<'store>(&'store self, id: &'store UserId, step: i64) -> StoreFuture<'store, bool>;
 
-    /// Ends the use of the authenticator app, a pending one too, with its backup codes; `false` if there was none.
+    /// Removes the authenticator app, also a pending one, and the backup codes. Returns `false` if there was no app.
     fn remove_totp<'store>(&'store self, id: &'store UserId) -> StoreFuture<'store, bool>;
 
-    /// Replaces a sealed secret, in use or pending, by the same one under another key; `false` if it has changed
-    /// meanwhile.
+    /// Replaces a sealed secret, in use or pending, by the same secret under another key. Returns `false` if it has changed
+    /// in the meantime.
     fn reseal_totp<'store>(
         &'store self,
         id: &'store UserId,
@@ -215,25 +218,25 @@ pub trait Users: Private {
         to: Sealed,
     ) -> StoreFuture<'store, bool>;
 
-    /// All sealed secrets, for a change of keys.
+    /// Returns all sealed secrets, for a rotation of keys.
     fn totp_secrets(&self) -> StoreFuture<'_, Vec<(UserId, Sealed)>>;
 
-    /// Replaces the backup codes; `false` if no authenticator app is in use.
+    /// Replaces the backup codes. Returns `false` if no authenticator app is in use.
     fn replace_backup_codes<'store>(&'store self, id: &'store UserId, codes: BackupCodes) -> StoreFuture<'store, bool>;
 
-    /// Consumes a backup code, which has any of these hashes (one for each key); `true` once.
+    /// Consumes the backup code with one of these hashes (one for each key). Returns `true` once per code.
     fn take_backup_code<'store>(
         &'store self,
         id: &'store UserId,
         hashes: &'store [KeyedHash],
     ) -> StoreFuture<'store, bool>;
 
-    /// How many backup codes are left.
+    /// Returns the number of unused backup codes.
     fn backup_codes_left<'store>(&'store self, id: &'store UserId) -> StoreFuture<'store, u32>;
 }
 
 impl User {
-    /// An active user without a name, a password or anything else.
+    /// Returns an active user with only an id and a time of creation.
     #[must_use]
     pub fn new(id: UserId, created_at: Timestamp) -> Self {
         Self {
@@ -252,12 +255,12 @@ impl User {
         }
     }
 
-    /// The addresses that are verified.
+    /// Returns the verified addresses.
     pub fn verified_addresses(&self) -> impl Iterator<Item = &str> {
         self.emails.iter().filter(|email| email.is_verified).map(|email| email.address.as_str())
     }
 
-    /// Whether the user has this role.
+    /// Returns whether the user has this role.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|own| own == role)
@@ -265,13 +268,13 @@ impl User {
 }
 
 impl EmailAddress {
-    /// Returns an address that the user has proved to be theirs.
+    /// Returns a verified address.
     #[must_use]
     pub fn verified(address: impl Into<String>) -> Self {
         Self { address: address.into(), is_verified: true }
     }
 
-    /// Returns an address that the user has not proved to be theirs.
+    /// Returns an address that is not verified.
     #[must_use]
     pub fn unverified(address: impl Into<String>) -> Self {
         Self { address: address.into(), is_verified: false }
@@ -286,13 +289,13 @@ impl From<User> for NewUser {
 }
 
 impl StoredHash {
-    /// A hash, as text.
+    /// Returns a hash from its text.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text.
+    /// Returns the text of the hash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -300,13 +303,13 @@ impl StoredHash {
 }
 
 impl Sealed {
-    /// What a seal was put on.
+    /// Returns a sealed secret from its bytes.
     #[must_use]
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(bytes.into())
     }
 
-    /// The bytes.
+    /// Returns the sealed bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

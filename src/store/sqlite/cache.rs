@@ -1,6 +1,7 @@
-//! [`Cache`]: what was read lately, so that a call need not read its user and token again. It is never behind the database:
-//! one process holds that, every write forgets what it touches before it is acknowledged, and what was read while somebody
-//! wrote is not kept.
+//! [`Cache`]: values that were read recently, so that a call does not read its user and token again.
+//!
+//! It is never out of date: only one process opens the database, every write removes what it touches before it returns,
+//! and a value that was read during a write is not kept.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// So many things are kept; then it begins anew.
+/// The maximum number of values. When it is reached, the cache is emptied.
 const CAPACITY: usize = 10_000;
 
 pub(super) struct Cache<Key, Thing> {
@@ -17,13 +18,13 @@ pub(super) struct Cache<Key, Thing> {
 
 struct State<Key, Thing> {
     things: HashMap<Key, Arc<Thing>>,
-    /// How many writes have ended.
+    /// The number of writes that have ended.
     writes: u64,
-    /// Writes that were abandoned: nobody knows yet whether they happened.
+    /// The number of writes whose outcome is not known yet.
     uncertain: usize,
 }
 
-/// The moment at which a reader began.
+/// The moment at which a read began.
 #[derive(Clone, Copy)]
 pub(super) struct Moment(u64);
 
@@ -36,7 +37,7 @@ impl<Key: Eq + Hash, Thing> Cache<Key, Thing> {
         Moment(self.state.lock().writes)
     }
 
-    /// Keeps what a reader has found that began at `since`, unless somebody wrote meanwhile.
+    /// Keeps a value whose read began at `since`, unless there was a write since then.
     pub(super) fn keep(&self, since: Moment, key: Key, thing: Arc<Thing>) {
         let mut state = self.state.lock();
         if state.writes != since.0 || state.uncertain > 0 {
@@ -60,7 +61,7 @@ impl<Key: Eq + Hash, Thing> Cache<Key, Thing> {
         state.things.clear();
     }
 
-    /// A write was abandoned, and may happen later: nothing is kept until that is known.
+    /// Empties the cache and keeps nothing until [`resume`](Self::resume): the outcome of a write is not known.
     pub(super) fn suspend(&self) {
         let mut state = self.state.lock();
         state.uncertain += 1;
@@ -85,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_read_while_somebody_wrote_is_not_kept() {
+    fn a_value_read_during_a_write_is_not_cached() {
         let cache = Cache::default();
         let reader = cache.now();
         cache.forget(&"somebody else");
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_while_a_write_is_uncertain() {
+    fn values_are_not_cached_while_a_write_is_uncertain() {
         let cache = Cache::default();
         cache.keep(cache.now(), "a", Arc::new(1));
         cache.suspend();
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn it_does_not_grow_without_bound() {
+    fn the_cache_is_bounded() {
         let cache = Cache::default();
         for number in 0..CAPACITY * 3 {
             cache.keep(cache.now(), number, Arc::new(()));

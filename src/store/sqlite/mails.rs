@@ -1,4 +1,4 @@
-//! Mails that wait to be sent, in SQL.
+//! The mails that wait to be sent, in SQL.
 
 use sqlx::sqlite::SqliteRow;
 

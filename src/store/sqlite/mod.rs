@@ -1,7 +1,7 @@
 //! [`SqliteStore`]: the store in one SQLite file, or in memory.
 //!
-//! One connection writes, several read. What a write acknowledges is on the disk (WAL, `synchronous = FULL`). A lock file
-//! beside the database keeps a second process away.
+//! One connection writes, several read. A write that has returned is on the disk (WAL, `synchronous = FULL`). A lock file
+//! beside the database keeps a second process from opening it.
 
 mod audit;
 mod cache;
@@ -27,10 +27,11 @@ use super::private::{Private, Watched};
 use super::{Changes, Store};
 use write::{Caches, Touches};
 
-/// What makes the schema of each version of the one before; the first begins with an empty database. None is ever changed.
+/// The statements that bring the schema from each version to the next, starting with an empty database. They are never
+/// changed, only added.
 const MIGRATIONS: [&str; 2] = [include_str!("migration_1.sql"), include_str!("migration_2.sql")];
 
-/// How many connections read a file at once.
+/// The number of connections that read a file concurrently.
 const READERS: u32 = 4;
 
 /// A store in an SQLite file, or in memory.
@@ -39,46 +40,48 @@ pub struct SqliteStore {
     reader: SqlitePool,
     caches: Arc<Caches>,
     changes: Changes,
-    /// Held as long as the store is.
+    /// The lock on the file, held until the store is dropped.
     _lock: Option<File>,
 }
 
-/// Why a database cannot be used.
+/// Why a database cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Another process has it.
+    /// Another process has opened it.
     #[error("the database {0} is used by another process; stop that one, or choose another with --data-dir")]
     InUse(PathBuf),
-    /// It cannot be made or opened.
+    /// The file cannot be created or opened.
     #[error("the database {path} cannot be opened: {reason}; does its directory exist, and may this user write there?")]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         reason: std::io::Error,
     },
-    /// It is no database, or a damaged one.
-    #[error("the database {path} cannot be read: {reason}; restore it from a backup, or move it away to begin anew")]
+    /// The file is not a database, or it is damaged.
+    #[error(
+        "the database {path} cannot be read: {reason}; restore it from a backup, or move it away to start with an empty one"
+    )]
     Damaged {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What SQLite says.
+        /// The error of SQLite.
         reason: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// It was written by a later version.
+    /// The database was written by a newer version.
     #[error(
         "the database {path} was written by a newer version (schema {found}, this one knows {known}); update Bolide",
         known = MIGRATIONS.len()
     )]
     Newer {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Its schema.
+        /// The version of its schema.
         found: usize,
     },
-    /// The address is none.
-    #[error("`{0}` is no database; say `sqlite:PATH` or `sqlite::memory:`")]
+    /// The address is malformed.
+    #[error("`{0}` is not the address of a database; it must be `sqlite:PATH` or `sqlite::memory:`")]
     Address(String),
 }
 
@@ -99,11 +102,11 @@ impl Watched for SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens `sqlite:PATH`, makes it if it is not there, and brings its schema up to date; `sqlite::memory:` is a new
-    /// one that ends with the process.
+    /// Opens the database at `sqlite:PATH`, creates the file if it is missing, and brings its schema up to date.
+    /// `sqlite::memory:` opens a new database in memory.
     ///
     /// # Errors
-    /// [`OpenError`], a sentence that names the file.
+    /// Returns an [`OpenError`], whose message names the file.
     pub async fn open(address: &str) -> Result<Self, OpenError> {
         let Some(path) = address.strip_prefix("sqlite:") else { return Err(OpenError::Address(address.to_owned())) };
         if path == ":memory:" { Self::in_memory().await } else { Self::open_file(Path::new(path)).await }
@@ -113,7 +116,7 @@ impl SqliteStore {
         let path = PathBuf::from(":memory:");
         let damaged = |reason| OpenError::damaged(&path, reason);
         let options = SqliteConnectOptions::from_str("sqlite::memory:").map_err(damaged)?.foreign_keys(true);
-        // The database ends with its one connection.
+        // The database exists as long as its one connection.
         let forever = pool(1).idle_timeout(None).max_lifetime(None);
         let pool = forever.connect_with(options).await.map_err(damaged)?;
         let store = Self {
@@ -144,7 +147,7 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Brings the schema up to date, or refuses one of a later version.
+    /// Brings the schema up to date. Fails if the database was written by a newer version.
     async fn migrate(&self, path: &Path) -> Result<(), OpenError> {
         let damaged = |reason| OpenError::damaged(path, reason);
         let mut connection = self.writer.acquire().await.map_err(damaged)?;
@@ -186,7 +189,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Makes the file, readable for this user alone, if it is not there.
+/// Creates the file if it is missing, readable by its owner only.
 fn make_private(path: &Path) -> std::io::Result<()> {
     let mut options = File::options();
     options.create(true).truncate(false).read(true).write(true);

@@ -1,4 +1,4 @@
-//! Reads the columns of a row, and turns what SQLite reports into a [`StoreError`].
+//! Reads the columns of a row, and converts the errors of SQLite to [`StoreError`].
 
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -15,7 +15,7 @@ pub(super) fn failed(error: sqlx::Error) -> StoreError {
     StoreError::Failed(Box::new(error))
 }
 
-/// SQLite names the column.
+/// Returns what the violated constraint is about: the message of SQLite names the column.
 fn unique(message: &str) -> Unique {
     if message.contains("users.username") {
         return Unique::Username;

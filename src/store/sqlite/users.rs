@@ -496,7 +496,7 @@ fn text_object(text: &str) -> Result<Object, StoreError> {
     ejson::from_str(text, &CustomTypes::default()).map_err(|error| unreadable("a user's fields", error.to_string()))
 }
 
-/// A pattern for `LIKE` that finds `search` anywhere.
+/// Returns a pattern for `LIKE` that finds `search` anywhere.
 fn pattern(search: &str) -> String {
     let escaped = fold(search).replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     format!("%{escaped}%")

@@ -1,4 +1,4 @@
-//! Writes: through the one connection that may; then the caches forget what was touched, and who shows it live is told.
+//! Writes through the one writing connection, then removes what was written from the caches and notifies the watchers.
 
 use std::sync::Arc;
 
@@ -14,29 +14,29 @@ use crate::user::UserId;
 
 pub(super) type Statement<'statement> = sqlx::query::Query<'statement, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
 
-/// What was read lately.
+/// The users and tokens that were read recently.
 #[derive(Default)]
 pub(super) struct Caches {
     pub(super) users: Cache<UserId, User>,
     pub(super) tokens: Cache<HashedToken, LoginToken>,
 }
 
-/// What a write touches.
+/// What a write changes.
 #[derive(Clone, Copy)]
 pub(super) enum Touches<'store> {
-    /// Nothing that is cached or shown live.
+    /// Nothing that is cached or watched.
     Nothing,
-    /// Something that is shown live and not cached.
+    /// Something that is watched and not cached.
     Topic(Topic),
     User(&'store UserId),
     Token(&'store HashedToken),
     /// Several tokens.
     Tokens,
-    /// Users with their tokens.
+    /// Users and their tokens.
     Everything,
 }
 
-/// A write that is under way. If it is abandoned, nothing is cached until it is known what became of it.
+/// A write in progress. If its future is dropped, nothing is cached until its outcome is known.
 struct Writing<'store> {
     store: &'store SqliteStore,
     touches: Touches<'store>,
@@ -44,12 +44,12 @@ struct Writing<'store> {
 }
 
 impl SqliteStore {
-    /// Runs one conditional write that touches nothing which is cached; says whether it changed anything.
+    /// Runs one conditional write of something that is neither cached nor watched. Returns whether it changed anything.
     pub(super) fn change<'store>(&'store self, statement: Statement<'store>) -> StoreFuture<'store, bool> {
         self.change_of(Touches::Nothing, statement)
     }
 
-    /// Runs one conditional write; says whether it changed anything.
+    /// Runs one conditional write. Returns whether it changed anything.
     pub(super) fn change_of<'store>(
         &'store self,
         touches: Touches<'store>,
@@ -63,7 +63,7 @@ impl SqliteStore {
         })
     }
 
-    /// Removes tokens; gives those that were there.
+    /// Deletes tokens, and returns the deleted ones.
     pub(super) fn remove_tokens<'store>(
         &'store self,
         statement: Statement<'store>,
@@ -79,7 +79,7 @@ impl SqliteStore {
         })
     }
 
-    /// Runs `work` in a transaction that no other write comes between.
+    /// Runs `work` in a transaction; other writes wait until it has ended.
     pub(super) async fn transaction<'store, T: Send>(
         &'store self,
         touches: Touches<'store>,
@@ -104,7 +104,7 @@ impl<'store> Writing<'store> {
         Self { store, touches, has_ended: false }
     }
 
-    /// The write happened or failed: what it touches is read anew.
+    /// Ends a write that succeeded or failed: what it touches is read from the database again.
     fn end(mut self) {
         self.has_ended = true;
         let (caches, changes) = (&self.store.caches, &self.store.changes);
@@ -144,14 +144,14 @@ impl Drop for Writing<'_> {
         let (caches, writer) = (Arc::clone(&self.store.caches), self.store.writer.clone());
         caches.users.suspend();
         caches.tokens.suspend();
-        // Outside of a runtime nothing is cached any more.
+        // Without a runtime, the caches stay suspended.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(resume_after(caches, writer));
         }
     }
 }
 
-/// What waits its turn behind the abandoned write knows that it is over.
+/// Resumes the caches. The statement waits for the writing connection, so the abandoned write has ended when it runs.
 async fn resume_after(caches: Arc<Caches>, writer: SqlitePool) {
     if sqlx::query("SELECT 1").execute(&writer).await.is_ok() {
         caches.users.resume();
