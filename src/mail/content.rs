@@ -1,4 +1,4 @@
-//! [`MailContent`]: what a mail is to say, before a template puts it into words.
+//! [`MailContent`]: the values from which a template renders a mail.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,59 +7,59 @@ use minijinja::{Value, context};
 
 use super::MailKind;
 
-/// What a mail is to say. Codes and links in it are secrets, so that `Debug` shows only the kind.
+/// The values from which a template renders a mail. Codes and links are secrets, so `Debug` shows only the kind.
 ///
-/// Templates see the fields under their own names.
+/// The fields are the variables of the template.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum MailContent {
-    /// A link with which users choose a new password.
+    /// A link to choose a new password.
     ResetPassword {
-        /// How the user is addressed.
+        /// The name by which the mail addresses the user.
         name: String,
-        /// The whole link.
+        /// The complete URL.
         link: String,
     },
-    /// A link with which users whom somebody else has created choose their first password.
+    /// A link to choose the first password, for users who were created by somebody else.
     EnrollAccount {
-        /// How the user is addressed.
+        /// The name by which the mail addresses the user.
         name: String,
-        /// The whole link.
+        /// The complete URL.
         link: String,
     },
-    /// A link with which users prove that a mail address is theirs.
+    /// A link to verify an e-mail address.
     VerifyEmail {
-        /// How the user is addressed.
+        /// The name by which the mail addresses the user.
         name: String,
-        /// The whole link.
+        /// The complete URL.
         link: String,
     },
-    /// The code of the second factor.
+    /// A code for the second factor.
     TwoFactorCode {
-        /// How the user is addressed.
+        /// The name by which the mail addresses the user.
         name: String,
-        /// The code as it was drawn, `123456`. Templates see it as it is shown, `123-456`.
+        /// The code, such as `123456`. Templates see it in two groups, `123-456`.
         code: String,
-        /// What asked for the code: the name of a method, or that somebody logs in.
+        /// The action that needs the code: the name of a method, or a login.
         action: String,
-        /// The program that asked, as its user agent says.
+        /// The user agent of the client that requested the code.
         client: String,
-        /// The network address that asked.
+        /// The network address of the client that requested the code.
         address: String,
-        /// For how long the code can be used. Templates see `minutes`.
+        /// How long the code is valid. Templates see `minutes`, rounded up.
         valid_for: Duration,
     },
-    /// Word that somebody has switched off the user's second factor.
+    /// A notice that the user's second factor was removed.
     TotpReset {
-        /// How the user is addressed.
+        /// The name by which the mail addresses the user.
         name: String,
     },
-    /// What operators send to see whether mail works.
+    /// A test by an operator.
     Test,
 }
 
 impl MailContent {
-    /// The kind of mail that says this.
+    /// Returns the kind of the mail.
     #[must_use]
     pub const fn kind(&self) -> MailKind {
         match self {
@@ -72,7 +72,7 @@ impl MailContent {
         }
     }
 
-    /// The fields as templates see them.
+    /// Returns the variables of the template.
     pub(super) fn values(&self) -> Value {
         match self {
             Self::ResetPassword { name, link }
@@ -89,7 +89,7 @@ impl MailContent {
         }
     }
 
-    /// Something to try a template with.
+    /// Returns sample values, to test a template with.
     pub(super) fn sample(kind: MailKind) -> Self {
         let name = "alice".to_owned();
         let link = "https://chat.example.com/a-link".to_owned();
@@ -117,7 +117,7 @@ impl fmt::Debug for MailContent {
     }
 }
 
-/// People read six digits more easily in two groups.
+/// Returns a code of six digits in two groups, which are easier to read.
 fn in_two_groups(code: &str) -> String {
     match code.split_at_checked(3) {
         Some((first, second)) if code.len() == 6 => format!("{first}-{second}"),

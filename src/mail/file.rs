@@ -1,4 +1,4 @@
-//! [`FileMailer`]: writes mail into a directory, for development and for programs that pick it up.
+//! [`FileMailer`]: writes mails to a directory, for development and for programs that send them from there.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -12,18 +12,18 @@ use super::compose::compose;
 use super::{Delivery, Mail, MailError, Mailer, Sender};
 use crate::clock::Clock;
 
-/// Writes each mail into a file of its own, that is there whole or not at all. The names sort by time:
+/// Writes each mail to its own file, which appears only when it is complete. The file names sort by time, for example
 /// `2026-11-24T20-55-12.123Z-0001-reset-password-alice@example.com.eml`.
 pub struct FileMailer {
     directory: PathBuf,
     sender: Sender,
     clock: Arc<dyn Clock>,
-    /// Tells mails of the same millisecond apart.
+    /// The number of written mails, which makes names of the same millisecond unique.
     written: AtomicU64,
 }
 
 impl FileMailer {
-    /// Writes into this directory, which is created with the first mail.
+    /// Returns a mailer that writes to this directory. It is created with the first mail.
     pub fn new(directory: impl Into<PathBuf>, sender: Sender, clock: Arc<dyn Clock>) -> Self {
         Self { directory: directory.into(), sender, clock, written: AtomicU64::new(0) }
     }
@@ -34,7 +34,7 @@ impl FileMailer {
         let written = task::spawn_blocking(move || write_whole(&directory, &name, &content)).await;
         let written = written.unwrap_or_else(|stopped| Err(io::Error::other(stopped)));
         written.map_err(|error| {
-            MailError::Temporary(format!("cannot write into the mail directory {}: {error}", self.directory.display()))
+            MailError::Temporary(format!("cannot write to the mail directory {}: {error}", self.directory.display()))
         })
     }
 
@@ -58,13 +58,13 @@ impl std::fmt::Debug for FileMailer {
     }
 }
 
-/// An address as part of a file's name.
+/// Returns an address in a form that is safe in a file name.
 fn harmless(address: &str) -> String {
     let is_harmless = |character: char| character.is_ascii_alphanumeric() || "@.-_+".contains(character);
     address.chars().take(100).map(|character| if is_harmless(character) { character } else { '_' }).collect()
 }
 
-/// Who lists the directory sees no file that is still being written.
+/// Writes a file under a hidden name and renames it when it is complete.
 fn write_whole(directory: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     let unfinished = directory.join(format!(".{name}.unfinished"));
@@ -74,7 +74,7 @@ fn write_whole(directory: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     fs::rename(&unfinished, directory.join(name))
 }
 
-/// A new file that others on the machine cannot read: it may hold a code.
+/// Returns the options to create a file that only its owner can read, since a mail may contain a code.
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

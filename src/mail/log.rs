@@ -1,27 +1,27 @@
-//! [`LogMailer`]: writes mail into the log, for development.
+//! [`LogMailer`]: writes mails to the log, for development.
 
 use futures::future::{FutureExt as _, ready};
 
 use super::{Delivery, Mail, Mailer};
 
-/// Writes each mail into the log and sends none.
+/// Writes each mail to the log and does not send it.
 #[derive(Clone, Copy, Debug)]
 pub struct LogMailer {
     text: LoggedText,
 }
 
-/// Whether the text of a mail is logged. It holds codes and links: whoever reads the log can sign in with them.
+/// Whether the text of mails is logged. It contains codes and links with which a reader of the log can log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoggedText {
-    /// The log says that there is a mail, and to whom.
+    /// Only the recipients and the subject are logged.
     Withheld,
-    /// The log holds the whole text. For development alone.
+    /// The text is logged as well. For development only.
     Shown,
 }
 
 impl LogMailer {
-    /// Writes mails into the log, with or without their text.
+    /// Returns a mailer that logs mails with or without their text.
     #[must_use]
     pub const fn new(text: LoggedText) -> Self {
         Self { text }
@@ -32,8 +32,8 @@ impl Mailer for LogMailer {
     fn deliver<'mail>(&'mail self, mail: &'mail Mail) -> Delivery<'mail> {
         let (to, subject) = (mail.to.join(", "), &mail.subject);
         match self.text {
-            LoggedText::Withheld => tracing::info!(to, subject, "a mail was not sent, but logged without its text"),
-            LoggedText::Shown => tracing::info!(to, subject, "a mail was not sent, but logged:\n{}", mail.text),
+            LoggedText::Withheld => tracing::info!(to, subject, "a mail was logged without its text and not sent"),
+            LoggedText::Shown => tracing::info!(to, subject, "a mail was logged and not sent:\n{}", mail.text),
         }
         ready(Ok(())).boxed()
     }

@@ -1,26 +1,27 @@
-//! [`Mailer`]: what delivers mail.
+//! [`Mailer`]: delivers mails.
 
 use std::pin::Pin;
 
 use super::Mail;
 
-/// Delivers mail. An application can bring its own, for a service that takes mail over HTTP.
+/// Delivers mails. An application can implement it, for example for a mail service with an HTTP API.
 pub trait Mailer: Send + Sync + 'static {
-    /// Hands the mail over to what takes it from there. It is called again later after [`MailError::Temporary`].
+    /// Delivers a mail to the mail server or service. It is retried later if it fails with [`MailError::Temporary`], and if it
+    /// takes longer than a minute.
     fn deliver<'mail>(&'mail self, mail: &'mail Mail) -> Delivery<'mail>;
 }
 
-/// The future of a delivery.
+/// The future that [`Mailer::deliver`] returns.
 pub type Delivery<'mail> = Pin<Box<dyn Future<Output = Result<(), MailError>> + Send + 'mail>>;
 
-/// Why a mail was not taken. The reason is logged and shown to operators: it must hold nothing of the mail's text.
+/// Why a mail was not delivered. The reason is logged and shown to operators, so it must not contain the text of the mail.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MailError {
-    /// It will never be taken: there is no such address, say.
+    /// Another attempt would fail too, for example because the address does not exist.
     #[error("{0}")]
     Permanent(String),
-    /// It may be taken later.
+    /// Another attempt may succeed.
     #[error("{0}")]
     Temporary(String),
 }

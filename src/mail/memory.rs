@@ -1,4 +1,4 @@
-//! [`MemoryMailer`]: keeps mail, for tests.
+//! [`MemoryMailer`]: keeps mails in memory, for tests.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use parking_lot::Mutex;
 
 use super::{Delivery, Mail, Mailer};
 
-/// Keeps all mails. Clones share them.
+/// Keeps all mails in memory. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryMailer {
     sent: Arc<Mutex<Vec<Mail>>>,
 }
 
 impl MemoryMailer {
-    /// The mails so far, the oldest first.
+    /// Returns the mails delivered so far, the oldest first.
     #[must_use]
     pub fn sent(&self) -> Vec<Mail> {
         self.sent.lock().clone()

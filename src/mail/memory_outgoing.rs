@@ -1,4 +1,4 @@
-//! [`MemoryOutgoing`]: waiting mails in memory, for tests. A restart loses them.
+//! [`MemoryOutgoing`]: keeps waiting mails in memory, for tests. A restart loses them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::store::StoreFuture;
 use crate::store::private::Private;
 
-/// Waiting mails in memory. Clones share them.
+/// Keeps waiting mails in memory. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryOutgoing {
     mails: Arc<Mutex<Mails>>,

@@ -1,10 +1,10 @@
-//! Mail: what a server writes to its users, and how it gets there.
+//! The mails that a server sends to its users.
 //!
-//! A log-in must never wait for a mail server, nor fail because of one: a mail is stored first, and sent by a worker that
-//! tries again for about a day.
+//! A login must not wait for a mail server, nor fail because of one: a mail is stored first, and a worker sends it in the
+//! background. Failed deliveries are retried for about a day.
 //!
-//! - [`Templates`] makes a [`Mail`] from what it is to say, [`MailContent`];
-//! - [`MailQueue`] stores it in [`Outgoing`] and sends what is due;
+//! - [`Templates`] renders a [`Mail`] from its [`MailContent`];
+//! - [`MailQueue`] stores it in [`Outgoing`] and sends the mails that are due;
 //! - a [`Mailer`] delivers it: [`SmtpMailer`], or for development [`FileMailer`], [`LogMailer`] and [`MemoryMailer`].
 
 mod compose;

@@ -1,4 +1,4 @@
-//! [`MailQueue`]: stores mails and wakes the worker that sends them.
+//! [`MailQueue`]: stores mails, and wakes the worker that sends them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use super::{Mail, MailId, Mailer, Outgoing, OutgoingMail};
 use crate::clock::Clock;
 use crate::store::{StoreError, StoreFuture};
 
-/// So many mails may wait, unless it is set.
+/// The default maximum number of waiting mails.
 const CAPACITY: u64 = 10_000;
 
-/// How often the worker looks for due mails when nothing wakes it.
+/// The default interval at which the worker looks for due mails.
 const POLL: Duration = Duration::from_secs(5);
 
-/// Stores mails, and sends them in the background. Clones share the queue.
+/// Stores mails and sends them in the background. Clones share the queue.
 #[derive(Clone)]
 pub struct MailQueue {
     outgoing: Arc<dyn Outgoing>,
@@ -27,12 +27,12 @@ pub struct MailQueue {
     poll: Duration,
 }
 
-/// Why a mail was not stored.
+/// Why a mail was not added to the queue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnqueueError {
-    /// So many mails wait that the mail server has been away for long.
-    #[error("{0} mails wait to be sent, which is as many as may; is the mail server, `MAIL_URL`, in order?")]
+    /// The queue is full, probably because the mail server has been unreachable for a long time.
+    #[error("{0} mails wait to be sent, which is the maximum; check the mail server, `MAIL_URL`")]
     Full(u64),
     /// The store failed.
     #[error(transparent)]
@@ -40,28 +40,28 @@ pub enum EnqueueError {
 }
 
 impl MailQueue {
-    /// A queue of the mails in `outgoing`: also of those that were stored before a restart.
+    /// Returns a queue of the mails in `outgoing`, including those that were stored before a restart.
     pub fn new(outgoing: Arc<dyn Outgoing>, clock: Arc<dyn Clock>) -> Self {
         Self { outgoing, clock, woken: Arc::default(), capacity: CAPACITY, poll: POLL }
     }
 
-    /// So many mails may wait, if not 10 000.
+    /// Sets the maximum number of waiting mails. Default: 10 000.
     #[must_use]
     pub fn with_capacity(self, capacity: u64) -> Self {
         Self { capacity, ..self }
     }
 
-    /// How often the worker looks for due mails when nothing wakes it, if not every five seconds.
+    /// Sets the interval at which the worker looks for due mails. A new mail wakes it at once. Default: 5 seconds.
     #[must_use]
     pub fn polling_every(self, poll: Duration) -> Self {
         Self { poll, ..self }
     }
 
-    /// Stores a mail and returns; the worker sends it. To several addresses it is sent one by one, so that an address that is
-    /// refused keeps no other from its mail, and each has an id.
+    /// Stores a mail, which the worker sends in the background. Each recipient gets a mail of their own with its own id, so
+    /// that a rejected address does not affect the others.
     ///
     /// # Errors
-    /// Too many mails wait, or the store fails.
+    /// Returns an error if the queue is full or the store fails.
     pub async fn enqueue(&self, mail: &Mail) -> Result<Vec<MailId>, EnqueueError> {
         if self.outgoing.count_waiting().await? >= self.capacity {
             return Err(EnqueueError::Full(self.capacity));
@@ -75,32 +75,33 @@ impl MailQueue {
         Ok(ids)
     }
 
-    /// At most `limit` mails that wait or were given up, the newest first.
+    /// Returns at most `limit` mails that wait or were given up, the newest first.
     #[must_use]
     pub fn list(&self, limit: u32) -> StoreFuture<'_, Vec<OutgoingMail>> {
         self.outgoing.list(limit)
     }
 
-    /// Sends a mail now that waits or was given up; `false` if there is no such mail.
+    /// Sends a mail now that waits or was given up. Returns `false` if there is no such mail.
     ///
     /// # Errors
-    /// The store fails.
+    /// Returns an error if the store fails.
     pub async fn retry(&self, id: MailId) -> Result<bool, StoreError> {
         let is_there = self.outgoing.retry(id, self.clock.now()).await?;
         self.woken.notify_one();
         Ok(is_there)
     }
 
-    /// Forgets a mail that waits or was given up; `false` if there is no such mail.
+    /// Deletes a mail that waits or was given up. Returns `false` if there is no such mail.
     ///
     /// # Errors
-    /// The store fails.
+    /// Returns an error if the store fails.
     pub async fn discard(&self, id: MailId) -> Result<bool, StoreError> {
         self.outgoing.discard(id).await
     }
 
-    /// Sends what is due, until `stopped`; then it finishes what it is sending. One such task is enough; several nodes with one
-    /// store may each have theirs.
+    /// Sends the mails that are due until `stopped` completes, then finishes the deliveries in progress.
+    ///
+    /// Run it on one task. Several nodes with the same store can each run it: every mail is sent by one of them.
     pub async fn work(&self, mailer: Arc<dyn Mailer>, stopped: impl Future<Output = ()> + Send) {
         let worker = Worker { outgoing: &*self.outgoing, clock: &*self.clock, mailer: &*mailer };
         worker.run(&self.woken, self.poll, stopped).await;

@@ -1,4 +1,4 @@
-//! [`after_failure`]: when a mail that could not be sent is tried again.
+//! [`after_failure`]: decides when a mail that could not be sent is retried.
 
 use std::time::Duration;
 
@@ -8,14 +8,15 @@ use crate::clock::Timestamp;
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// How long to wait after the first failure, the second, and so on; then always the last.
+/// The delays after the first failure, the second, and so on. The last one is used for all further failures.
 const DELAYS: [Duration; 5] =
     [Duration::from_secs(30), MINUTE.saturating_mul(2), MINUTE.saturating_mul(10), HOUR, HOUR.saturating_mul(4)];
 
-/// A mail that could not be sent for so long is given up.
+/// The age at which a mail is given up.
 const PATIENCE: Duration = Duration::from_hours(24);
 
-/// A mail is tried again as long as it is young enough, of use to its reader, and its refusal not final.
+/// Returns when to retry a mail after a failure. It is given up if the failure is permanent, or if it would be too old or
+/// have expired by then.
 pub(super) fn after_failure(queued: &QueuedMail, error: &MailError, now: Timestamp) -> NextAttempt {
     let next = now.plus(delay(queued.failures));
     let is_late = next > queued.added_at.plus(PATIENCE);
@@ -58,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn the_attempts_grow_rarer_and_end_after_a_day() {
+    fn attempts_become_rarer_and_end_after_a_day() {
         let (mut now, mut delays) = (ADDED, Vec::new());
         while let NextAttempt::At(next) =
             after_failure(&queued(delays.len().try_into().unwrap(), None), &temporary(), now)
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_is_not_tried_again_when_it_is_of_no_more_use() {
+    fn a_mail_is_not_retried_after_it_has_expired() {
         let soon = Some(ADDED.plus(Duration::from_secs(30)));
         let later = Some(ADDED.plus(Duration::from_secs(31)));
 
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_final_refusal_is_final() {
+    fn a_permanent_failure_is_not_retried() {
         let error = MailError::Permanent("there is no such user".into());
 
         assert_eq!(after_failure(&queued(0, None), &error, ADDED), NextAttempt::Never);

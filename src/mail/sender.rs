@@ -1,10 +1,10 @@
-//! [`Sender`]: whom mail comes from.
+//! [`Sender`]: the sender of mails.
 
 use std::str::FromStr;
 
 use lettre::message::Mailbox;
 
-/// A name and an address, or an address alone.
+/// The sender of mails: an address, or a name and an address.
 ///
 /// ```
 /// use bolide::mail::Sender;
@@ -16,7 +16,7 @@ use lettre::message::Mailbox;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sender(Mailbox);
 
-/// A text that names nobody whom mail can come from.
+/// The sender is malformed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the sender of mails, `MAIL_FROM`, must be an address such as `Example <no-reply@example.com>`, not {0:?}")]
 pub struct SenderError(String);
@@ -31,7 +31,7 @@ impl FromStr for Sender {
     type Err = SenderError;
 
     fn from_str(text: &str) -> Result<Self, SenderError> {
-        // The parser takes what it knows, and overlooks what follows.
+        // The parser ignores what follows a valid address, which could add headers.
         if text.contains(char::is_control) {
             return Err(SenderError(text.to_owned()));
         }
@@ -44,7 +44,7 @@ mod tests {
     use super::Sender;
 
     #[test]
-    fn line_breaks_are_refused() {
+    fn line_breaks_are_rejected() {
         for text in
             ["a@example.com\r\nBcc: eve@example.com", "Eve\nBcc: e@example.com <a@example.com>", "a@example.com\0"]
         {

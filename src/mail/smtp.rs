@@ -1,4 +1,4 @@
-//! [`SmtpMailer`]: hands mail to a mail server.
+//! [`SmtpMailer`]: delivers mails to a mail server.
 
 use std::fmt;
 use std::pin::pin;
@@ -15,20 +15,21 @@ use super::compose::compose;
 use super::smtp_url::{SmtpUrl, SmtpUrlError};
 use super::{Delivery, Mail, MailError, Mailer, Sender};
 
-/// How long the server may take for a mail, from the connection to its last word.
+/// The default timeout of a delivery, including the connection.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long the farewell to a server may take that has not answered.
+/// The timeout for closing the connection to a server that has not answered.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// So many connections are kept for the next mail, and for so long.
+/// The maximum number of connections, and how long an idle one is kept for the next mail.
 const CONNECTIONS: u32 = 4;
 const IDLE: Duration = Duration::from_secs(30);
 
-/// What servers answer to credentials that they do not take, or to none. Operators mend that, and the mail goes out then.
+/// The replies of servers that reject or require credentials. They count as temporary, since operators can correct the
+/// credentials.
 const REFUSED_CREDENTIALS: [u16; 4] = [530, 534, 535, 538];
 
-/// Delivers mail over SMTP, with a few connections that are kept for the next mail.
+/// Delivers mails over SMTP. A few connections are kept open for the next mails.
 ///
 /// ```
 /// use bolide::mail::SmtpMailer;
@@ -42,27 +43,27 @@ pub struct SmtpMailer {
 }
 
 impl SmtpMailer {
-    /// Delivers to the server at this URL, from this sender.
+    /// Returns a mailer that delivers to the server at this URL.
     ///
-    /// | URL | encryption | port, if none is given |
+    /// | URL | encryption | default port |
     /// |---|---|---|
-    /// | `smtps://…` | from the first byte | 465 |
-    /// | `smtp://…?tls=required` | `STARTTLS`, or no mail is sent | 587 |
+    /// | `smtps://…` | TLS from the first byte | 465 |
+    /// | `smtp://…?tls=required` | `STARTTLS`; mails are not sent without it | 587 |
     /// | `smtp://…`, `smtp://…?tls=opportunistic` | `STARTTLS` if the server offers it | 587 |
-    /// | `smtp://…?tls=none` | none: for a server on the same machine | 25 |
+    /// | `smtp://…?tls=none` | none, for a server on the same machine | 25 |
     ///
-    /// Somebody between this server and the mail server can take the offer of `STARTTLS` away; with a password in the URL,
-    /// `tls=required` is the wise choice. User and password are percent-encoded.
+    /// An attacker on the way to the mail server can suppress the offer of `STARTTLS`, so use `tls=required` if the URL
+    /// contains a password. User name and password are percent-encoded.
     ///
     /// # Errors
-    /// A URL that names no mail server.
+    /// Returns an error if the URL is malformed.
     pub fn new(url: &str, sender: Sender) -> Result<Self, SmtpUrlError> {
         let pool = PoolConfig::new().max_size(CONNECTIONS).idle_timeout(IDLE);
         let builder = url.parse::<SmtpUrl>()?.builder()?.pool_config(pool);
         Ok(Self::build(builder, sender, TIMEOUT))
     }
 
-    /// How long the server may take for a mail, if not 30 seconds.
+    /// Sets the timeout of a delivery. Default: 30 seconds.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self::build(self.server.builder.clone(), self.server.sender.clone(), timeout)
@@ -79,7 +80,7 @@ impl Mailer for SmtpMailer {
         async {
             let message = compose(mail, &self.server.sender)?;
             let server = Arc::clone(&self.server);
-            // On a task of its own, so that a dialogue is never left half-way when the caller goes away.
+            // On a task of its own, so that a dialogue is completed also if the caller is dropped.
             let delivery = tokio::spawn(async move { server.deliver(message).await });
             delivery.await.unwrap_or_else(|_| Err(MailError::Temporary("the delivery was interrupted".to_owned())))
         }
@@ -95,12 +96,12 @@ impl fmt::Debug for SmtpMailer {
 
 type Transport = AsyncSmtpTransport<Tokio1Executor>;
 
-/// The server and the connections to it.
+/// The mail server and the connections to it.
 struct MailServer {
     builder: AsyncSmtpTransportBuilder,
     sender: Sender,
     timeout: Duration,
-    /// Made with the first mail, since that needs a runtime.
+    /// Created with the first mail, since that needs a runtime.
     transport: Mutex<Option<Arc<Transport>>>,
 }
 
@@ -108,7 +109,7 @@ impl MailServer {
     async fn deliver(&self, message: Message) -> Result<(), MailError> {
         let transport = self.transport();
         let mut sending = pin!(transport.send(message));
-        // The transport's own timeout is one for connecting alone.
+        // The timeout of the transport itself applies only to connecting.
         match timeout(self.timeout, sending.as_mut()).await {
             Ok(outcome) => outcome.map(drop).map_err(|error| judge(&error)),
             Err(_elapsed) => {
@@ -122,15 +123,15 @@ impl MailServer {
         Arc::clone(self.transport.lock().get_or_insert_with(|| Arc::new(self.builder.clone().build())))
     }
 
-    /// Closes the connections. A dialogue that is given up half-way would go back among those that are kept, and the answer
-    /// that comes late would be taken for the one to the next mail.
+    /// Closes the connections. Otherwise the connection of an interrupted dialogue would be used again, and its late reply
+    /// would be taken for the reply to the next mail.
     async fn part_with(&self, transport: &Arc<Transport>) {
         self.transport.lock().take_if(|current| Arc::ptr_eq(current, transport));
         drop(timeout(FAREWELL, transport.shutdown()).await);
     }
 }
 
-/// Only a server that has understood the mail and says no says it for ever.
+/// Returns whether a failure is permanent: it is if the server has rejected the mail itself with a permanent error.
 fn judge(error: &SmtpError) -> MailError {
     let reason = describe(error);
     let has_refused_credentials = error.status().is_some_and(|code| REFUSED_CREDENTIALS.contains(&code.into()));
@@ -141,7 +142,7 @@ fn judge(error: &SmtpError) -> MailError {
     }
 }
 
-/// The error with its causes, in one line.
+/// Returns the error with its causes in one line.
 fn describe(error: &SmtpError) -> String {
     error.to_string().replace(char::is_control, " ")
 }

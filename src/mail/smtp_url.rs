@@ -1,4 +1,4 @@
-//! [`SmtpUrl`]: where the mail server is, and how to speak to it.
+//! [`SmtpUrl`]: the address of the mail server, and how the connection is encrypted.
 
 use std::str::FromStr;
 
@@ -13,20 +13,20 @@ pub(super) struct SmtpUrl {
     authority: String,
 }
 
-/// How the connection is encrypted, and with it the port if none is given.
+/// How the connection is encrypted. It decides the default port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scheme {
-    /// From the first byte; port 465.
+    /// TLS from the first byte; port 465.
     Encrypted,
-    /// After `STARTTLS`, and never without; port 587.
+    /// `STARTTLS` is required; port 587.
     StartTlsRequired,
-    /// After `STARTTLS` if the server offers it; port 587.
+    /// `STARTTLS` if the server offers it; port 587.
     StartTlsIfOffered,
-    /// Never; port 25.
+    /// No encryption; port 25.
     Plain,
 }
 
-/// A URL that names no mail server.
+/// The URL of the mail server is malformed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the mail server, `MAIL_URL`, must look like `smtp://user:password@mail.example.com:587?tls=required` or \
@@ -37,7 +37,7 @@ pub struct SmtpUrlError(String);
 impl FromStr for SmtpUrl {
     type Err = SmtpUrlError;
 
-    /// The errors repeat nothing of the URL that may be a password.
+    /// Parses a URL. The errors do not repeat parts of it that may be a password.
     fn from_str(url: &str) -> Result<Self, SmtpUrlError> {
         let (address, query) = url.split_once('?').unwrap_or((url, ""));
         let (scheme, authority) = address.split_once("://").ok_or_else(|| refuse("it has no scheme"))?;
@@ -49,7 +49,7 @@ impl FromStr for SmtpUrl {
 }
 
 impl SmtpUrl {
-    /// What connects to the server.
+    /// Returns a builder of connections to the server.
     pub(super) fn builder(&self) -> Result<AsyncSmtpTransportBuilder, SmtpUrlError> {
         let (scheme, query) = match self.scheme {
             Scheme::Encrypted => ("smtps", ""),
@@ -69,12 +69,12 @@ impl Scheme {
     fn parse(scheme: &str, query: &str) -> Result<Self, SmtpUrlError> {
         match (scheme, query) {
             ("smtps", "") => Ok(Self::Encrypted),
-            ("smtps", _) => Err(refuse("`smtps://` takes no `?…`: it is always encrypted")),
+            ("smtps", _) => Err(refuse("`smtps://` is always encrypted and does not take a `?…`")),
             ("smtp", "" | "tls=opportunistic") => Ok(Self::StartTlsIfOffered),
             ("smtp", "tls=required") => Ok(Self::StartTlsRequired),
             ("smtp", "tls=none") => Ok(Self::Plain),
-            ("smtp", _) => Err(refuse("after the `?` stands `tls=required`, `tls=opportunistic` or `tls=none`")),
-            _ => Err(refuse("the scheme is `smtp` or `smtps`")),
+            ("smtp", _) => Err(refuse("after the `?` there must be `tls=required`, `tls=opportunistic` or `tls=none`")),
+            _ => Err(refuse("the scheme must be `smtp` or `smtps`")),
         }
     }
 }
@@ -85,11 +85,11 @@ fn checked(authority: &str) -> Result<&str, SmtpUrlError> {
         None => (None, authority),
     };
     if credentials.is_some_and(|credentials| !credentials.contains(':')) {
-        return Err(refuse("there is a user without a password"));
+        return Err(refuse("there is a user name without a password"));
     }
     if authority.contains(['/', '#']) || credentials.is_some_and(|credentials| credentials.contains('@')) {
         return Err(refuse(
-            "there is a path, or a `/`, `#` or `@` in the password, to be written as `%2F`, `%23` or `%40`",
+            "there is a path, or the password contains `/`, `#` or `@`, which must be written as `%2F`, `%23` or `%40`",
         ));
     }
     if host.is_empty() || host.starts_with(':') || authority.contains(char::is_whitespace) {
@@ -107,7 +107,7 @@ mod tests {
     use super::{Scheme, SmtpUrl};
 
     #[test]
-    fn the_encryption_is_what_the_url_says() {
+    fn the_url_selects_the_encryption() {
         let urls = [
             ("smtp://localhost", Scheme::StartTlsIfOffered),
             ("smtp://localhost:1025/", Scheme::StartTlsIfOffered),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn another_url_is_refused_in_a_sentence_without_its_password() {
+    fn a_rejected_url_is_explained_without_its_password() {
         let urls = [
             "",
             "mail.example.com",

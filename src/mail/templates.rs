@@ -1,4 +1,4 @@
-//! [`Templates`]: the words of every kind of mail.
+//! [`Templates`]: the texts of every kind of mail.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use minijinja::{Environment, UndefinedBehavior, context};
 use super::{Mail, MailContent, MailKind};
 use crate::clock::Timestamp;
 
-/// The words of every kind of mail, in English unless an application replaces them.
+/// The texts of every kind of mail, in English unless an application replaces them.
 ///
-/// A template is written as [minijinja](https://docs.rs/minijinja) reads it. It sees `site`, `root_url`, and the fields of the
-/// [`MailContent`] of its kind. In HTML they are escaped.
+/// Templates are written for [minijinja](https://docs.rs/minijinja). Their variables are `site`, `root_url`, and the fields of
+/// the [`MailContent`] of their kind. In HTML, the values are escaped.
 ///
 /// ```
 /// use bolide::mail::{MailContent, MailKind, Site, Templates};
@@ -29,17 +29,17 @@ pub struct Templates {
     site: Site,
 }
 
-/// Whose mail it is.
+/// The site that sends the mails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Site {
-    /// How the site is called.
+    /// The name of the site.
     pub name: String,
-    /// Where it is, such as `https://chat.example.com`.
+    /// The address of the site, such as `https://chat.example.com`.
     pub root_url: String,
 }
 
-/// A template that cannot be used.
+/// A template is malformed, or uses an unknown variable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {part} of the mail template `{kind}` cannot be used: {reason}")]
 pub struct TemplateError {
@@ -48,7 +48,7 @@ pub struct TemplateError {
     reason: String,
 }
 
-/// What a mail is made of.
+/// A part of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Subject,
@@ -57,7 +57,7 @@ enum Part {
 }
 
 impl Site {
-    /// Returns a site by its name and its address.
+    /// Returns a site with this name and address.
     #[must_use]
     pub fn new(name: impl Into<String>, root_url: impl Into<String>) -> Self {
         Self { name: name.into(), root_url: root_url.into() }
@@ -65,11 +65,11 @@ impl Site {
 }
 
 impl Templates {
-    /// The templates in the program, for this site.
+    /// Returns the built-in templates, for this site.
     #[must_use]
     pub fn new(site: Site) -> Self {
         let mut environment = Environment::new();
-        // A name that is not there is a mistake in the template, and not an empty text.
+        // An unknown variable is an error, not an empty text.
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let mut templates = Self { environment, site };
         for kind in MailKind::ALL {
@@ -80,15 +80,16 @@ impl Templates {
         templates
     }
 
-    /// The same words for another site.
+    /// Returns the same templates for another site.
     pub(crate) fn for_site(self, site: Site) -> Self {
         Self { site, ..self }
     }
 
-    /// Puts other words in the place of one kind of mail; without HTML, it is sent as text alone. It is tried out at once.
+    /// Replaces the templates of one kind of mail. Without HTML, the mail is sent as plain text. The new templates are tested
+    /// with sample values.
     ///
     /// # Errors
-    /// A template that is not well-formed, or names what there is not. The templates of this kind stay as they were.
+    /// Returns an error if a template is malformed or uses an unknown variable. The templates stay unchanged then.
     pub fn replace(
         &mut self,
         kind: MailKind,
@@ -109,10 +110,10 @@ impl Templates {
         Ok(())
     }
 
-    /// The mail that says `content` to these addresses, and is of no more use after `expires_at`.
+    /// Renders a mail with this content to these addresses. It is not sent after `expires_at`.
     ///
     /// # Errors
-    /// A template that fails with this content, though it was tried out.
+    /// Returns an error if a template fails with this content, although it was tested with sample values.
     pub fn render(
         &self,
         content: &MailContent,
@@ -151,7 +152,7 @@ fn set(environment: &mut Environment<'static>, kind: MailKind, part: Part, sourc
     added.map_err(|error| TemplateError::new(kind, part, &error))
 }
 
-/// What comes from users must not add headers.
+/// Returns a subject without line breaks: names of users must not add headers.
 fn in_one_line(subject: &str) -> String {
     subject.replace(char::is_control, " ").trim().to_owned()
 }
@@ -165,7 +166,7 @@ impl TemplateError {
 }
 
 impl Part {
-    /// The name of the template. The ending decides whether it is escaped.
+    /// Returns the name of the template. Its extension decides whether values are escaped.
     fn template(self, kind: MailKind) -> String {
         match self {
             Self::Subject => format!("{kind}.subject"),
@@ -185,7 +186,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// The words in the program.
+/// The built-in templates of one kind of mail.
 struct Default {
     subject: &'static str,
     text: &'static str,

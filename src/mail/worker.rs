@@ -14,18 +14,20 @@ use super::{MailError, Mailer, NextAttempt, Outgoing, QueuedMail};
 use crate::clock::{Clock, Timestamp};
 use crate::store::StoreError;
 
-/// So many mails are sent at once: one address whose server is slow holds up nobody else.
+/// The maximum number of concurrent deliveries, so that one slow mail server does not delay the other mails.
 const AT_ONCE: usize = 4;
 
-/// A delivery that takes longer has failed.
+/// The timeout of a delivery.
 const DELIVERY: Duration = Duration::from_mins(1);
 
-/// For so long a mail is this worker's own: longer than a delivery, and shorter than anybody would wait after a crash.
+/// How long a claimed mail belongs to this worker: longer than a delivery takes, and short enough to be retried soon after
+/// a crash.
 const CLAIM: Duration = Duration::from_mins(2);
 
-/// Mails that were given up are kept for so long, to be seen and tried again.
+/// How long mails that were given up are kept, so that operators can see and retry them.
 const KEPT_MILLISECONDS: i64 = 7 * 24 * 60 * 60 * 1000;
 
+/// The interval at which mails that were given up are deleted.
 const TIDYING: Duration = Duration::from_hours(1);
 
 pub(super) struct Worker<'queue> {
@@ -36,7 +38,8 @@ pub(super) struct Worker<'queue> {
 
 impl Worker<'_> {
     pub(super) async fn run(&self, woken: &Notify, poll: Duration, stopped: impl Future<Output = ()>) {
-        // Only deliveries: they stand still while the store is waited for, and must not keep it from others meanwhile.
+        // These futures only deliver and do not use the store: they are not polled while the loop waits for the store, and
+        // would keep its one connection meanwhile.
         let mut stopped = pin!(stopped);
         let mut sending = FuturesUnordered::new();
         let mut tidying = interval(TIDYING);
@@ -55,7 +58,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Mails to send now, at most as many as there is room for.
+    /// Claims mails to send now, at most `room`.
     async fn claim(&self, room: usize) -> Vec<QueuedMail> {
         if room == 0 {
             return Vec::new();
@@ -63,7 +66,7 @@ impl Worker<'_> {
         let now = self.clock.now();
         let claimed = self.outgoing.claim(now, now.plus(CLAIM), room.try_into().unwrap_or(u32::MAX)).await;
         claimed.unwrap_or_else(|error| {
-            tracing::error!(%error, "the mails to send cannot be read");
+            tracing::error!(%error, "the mails to send cannot be read from the store");
             Vec::new()
         })
     }
@@ -73,40 +76,44 @@ impl Worker<'_> {
         (queued, outcome)
     }
 
-    /// Stores what became of a mail.
+    /// Stores the outcome of a delivery.
     async fn note(&self, queued: &QueuedMail, outcome: Result<(), MailError>) {
         let outcome = match outcome {
             Ok(()) => self.outgoing.sent(queued.id).await,
             Err(error) => self.keep(queued, &error).await,
         };
         if let Err(error) = outcome {
-            tracing::error!(mail = %queued.id, %error, "what became of a mail cannot be stored; it may be sent once more");
+            tracing::error!(mail = %queued.id, %error, "the outcome of a delivery cannot be stored; the mail may be sent again");
         }
     }
 
     async fn deliver(&self, queued: &QueuedMail) -> Result<(), MailError> {
         if queued.mail.expires_at.is_some_and(|expiry| expiry <= self.clock.now()) {
-            return Err(MailError::Permanent("it was of no more use when it could be sent".to_owned()));
+            return Err(MailError::Permanent("it had expired before it could be sent".to_owned()));
         }
-        // An application's own mailer may panic; the other mails are sent all the same.
+        // A mailer of the application may panic, which must not affect the other mails.
         let delivery = AssertUnwindSafe(async { self.mailer.deliver(&queued.mail).await }).catch_unwind();
         match timeout(DELIVERY, delivery).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_panic)) => Err(MailError::Temporary("the mailer panicked".to_owned())),
-            Err(_elapsed) => Err(MailError::Temporary(format!("it took longer than {} seconds", DELIVERY.as_secs()))),
+            Err(_elapsed) => {
+                Err(MailError::Temporary(format!("the delivery took longer than {} seconds", DELIVERY.as_secs())))
+            }
         }
     }
 
-    /// Keeps a mail that could not be sent, for another attempt or to be seen.
+    /// Stores a failed attempt, and whether the mail is retried or given up.
     async fn keep(&self, queued: &QueuedMail, error: &MailError) -> Result<(), StoreError> {
         let now = self.clock.now();
         let next = after_failure(queued, error, now);
         let (id, kind) = (queued.id, queued.mail.kind);
         match next {
             NextAttempt::At(time) => {
-                tracing::warn!(mail = %id, %kind, %error, seconds = seconds(now, time), "a mail is tried again later");
+                tracing::warn!(mail = %id, %kind, %error, seconds = seconds(now, time), "a mail could not be sent and is retried later");
             }
-            NextAttempt::Never => tracing::error!(mail = %id, %kind, %error, "a mail was given up"),
+            NextAttempt::Never => {
+                tracing::error!(mail = %id, %kind, %error, "a mail could not be sent and was given up")
+            }
         }
         self.outgoing.failed(id, &error.to_string(), next, now).await
     }

@@ -1,4 +1,4 @@
-//! What the templates promise: right words, nothing unescaped, and clear errors.
+//! The built-in templates render, values are escaped, and errors are clear.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn every_kind_has_a_subject_a_text_and_html_that_name_the_site() {
 }
 
 #[test]
-fn a_mail_with_a_link_holds_it_as_text_and_to_click() {
+fn a_link_is_in_the_text_and_clickable_in_the_html() {
     for kind in [MailKind::ResetPassword, MailKind::EnrollAccount, MailKind::VerifyEmail] {
         let mail = render(&MailContent::sample(kind));
 
@@ -36,7 +36,7 @@ fn a_mail_with_a_link_holds_it_as_text_and_to_click() {
 }
 
 #[test]
-fn a_code_is_shown_in_two_groups_with_what_asked_for_it() {
+fn a_code_is_shown_in_two_groups_with_the_request_it_is_for() {
     let mail = render(&MailContent::TwoFactorCode {
         name: "Alice".into(),
         code: "042007".into(),
@@ -56,7 +56,7 @@ fn a_code_is_shown_in_two_groups_with_what_asked_for_it() {
 }
 
 #[test]
-fn html_from_users_is_escaped() {
+fn html_in_user_names_is_escaped() {
     let mail = render(&MailContent::TotpReset { name: r#"<img src="x">"#.into() });
 
     assert!(!mail.html.as_ref().unwrap().contains("<img"), "{:?}", mail.html);
@@ -64,7 +64,7 @@ fn html_from_users_is_escaped() {
 }
 
 #[test]
-fn a_subject_has_one_line_whatever_users_are_called() {
+fn a_subject_is_one_line_even_if_a_name_is_not() {
     let mut templates = templates();
     templates.replace(MailKind::TotpReset, "For {{ name }}", "", None).unwrap();
 
@@ -75,7 +75,7 @@ fn a_subject_has_one_line_whatever_users_are_called() {
 }
 
 #[test]
-fn a_replaced_template_changes_one_kind_alone() {
+fn replacing_a_template_changes_only_its_kind() {
     let mut templates = templates();
     templates.replace(MailKind::Test, "Probe", "Es geht.", None).unwrap();
 
@@ -87,7 +87,7 @@ fn a_replaced_template_changes_one_kind_alone() {
 }
 
 #[test]
-fn a_template_that_cannot_be_used_is_refused_in_a_sentence_and_changes_nothing() {
+fn an_invalid_template_is_explained_and_changes_nothing() {
     let mut templates = templates();
     let malformed = templates.replace(MailKind::Test, "Probe", "a\n{{ site", None).unwrap_err().to_string();
     let unknown = templates.replace(MailKind::Test, "Probe", "", Some("{{ code }}")).unwrap_err().to_string();
