@@ -6,7 +6,7 @@ use lettre::transport::smtp::AsyncSmtpTransportBuilder;
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
 
 /// A URL such as `smtp://user:password@mail.example.com:587?tls=required`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct SmtpUrl {
     scheme: Scheme,
     /// `user:password@host:port`
@@ -140,7 +140,7 @@ mod tests {
             "smtp://u:hunter2@mail example.com",
         ];
         for url in urls {
-            let error = url.parse::<SmtpUrl>().unwrap_err().to_string();
+            let error = url.parse::<SmtpUrl>().err().unwrap().to_string();
             assert!(error.contains("`MAIL_URL`") && !error.contains("hunter2"), "{url}: {error}");
         }
     }

@@ -73,8 +73,8 @@ impl Templates {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let mut templates = Self { environment, site };
         for kind in MailKind::ALL {
-            let default = Default::of(kind);
-            let added = templates.replace(kind, default.subject, default.text, Some(default.html));
+            let built_in = BuiltIn::of(kind);
+            let added = templates.replace(kind, built_in.subject, built_in.text, Some(built_in.html));
             debug_assert!(added.is_ok(), "{added:?}");
         }
         templates
@@ -187,13 +187,13 @@ impl fmt::Display for Part {
 }
 
 /// The built-in templates of one kind of mail.
-struct Default {
+struct BuiltIn {
     subject: &'static str,
     text: &'static str,
     html: &'static str,
 }
 
-impl Default {
+impl BuiltIn {
     const fn of(kind: MailKind) -> Self {
         match kind {
             MailKind::ResetPassword => Self {
