@@ -1,27 +1,27 @@
-//! [`Chance`]: where ids and secrets come from. It comes in from outside, so that a test can decide it.
+//! [`Chance`]: the source of randomness for ids and secrets. It is injected, so that a test can decide it.
 
 use std::convert::Infallible;
 
 use rand::{Rng as _, TryRng};
 
-/// A source of random bytes that nobody can foresee.
+/// A cryptographically secure source of random bytes.
 pub trait Chance: Send + Sync + 'static {
-    /// Fills `bytes`.
+    /// Fills `bytes` with random bytes.
     fn fill(&self, bytes: &mut [u8]);
 }
 
-/// The random source of the machine, through `rand`'s generator of the thread.
+/// The thread-local generator of `rand`, which the operating system seeds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemChance;
 
 impl Chance for SystemChance {
-    #[expect(clippy::disallowed_methods, reason = "this is the source that the others ask")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads system randomness")]
     fn fill(&self, bytes: &mut [u8]) {
         rand::rng().fill_bytes(bytes);
     }
 }
 
-/// A [`Chance`] as `rand` wants a generator.
+/// Adapts a [`Chance`] to the generators of `rand`.
 #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "only the server generates ids"))]
 pub(crate) struct Generator<'source>(pub(crate) &'source dyn Chance);
 

@@ -1,6 +1,7 @@
-//! [`Clock`]: what time it is. It comes in from outside, so that a test can decide it.
+//! [`Clock`]: tells the time. It is injected, so that a test can set it.
 //!
-//! Codes, tokens, blocks and rate limits follow the clock. Heartbeats and timeouts run on real time.
+//! The expiry of codes, tokens and blocks and the windows of rate limits follow the clock. Heartbeats and timeouts follow
+//! real time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,30 +9,30 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bolide_protocol::ejson::Date;
 
-/// A point in time, in milliseconds since 1970.
+/// A point in time, in milliseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// A point in time from milliseconds since 1970.
+    /// Returns the point in time at this number of milliseconds since 1970-01-01 UTC.
     #[must_use]
     pub const fn from_milliseconds(milliseconds: i64) -> Self {
         Self(milliseconds)
     }
 
-    /// Milliseconds since 1970.
+    /// Returns the number of milliseconds since 1970-01-01 UTC.
     #[must_use]
     pub const fn milliseconds(self) -> i64 {
         self.0
     }
 
-    /// The same as EJSON and JavaScript have it.
+    /// Returns the same point in time as an EJSON date.
     #[must_use]
     pub const fn to_date(self) -> Date {
         Date::from_milliseconds(self.0)
     }
 
-    /// This point in time, moved on by `duration`.
+    /// Returns the point in time that is `duration` later.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(milliseconds(duration)))
@@ -40,23 +41,23 @@ impl Timestamp {
 
 /// Tells the time.
 pub trait Clock: Send + Sync + 'static {
-    /// The time now.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 
-/// The clock of the machine.
+/// The clock of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that the others ask")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system clock")]
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(milliseconds(since))
     }
 }
 
-/// The clock of the machine, moved forward by hand: expiry can be tested without waiting.
+/// The clock of the operating system, plus an offset that a test can increase to reach an expiry without waiting.
 ///
 /// ```
 /// use std::time::Duration;
@@ -73,7 +74,7 @@ pub struct MovableClock {
 }
 
 impl MovableClock {
-    /// Moves the clock forward.
+    /// Moves the clock forward by `duration`.
     pub fn advance(&self, duration: Duration) {
         self.ahead.fetch_add(milliseconds(duration), Ordering::SeqCst);
     }

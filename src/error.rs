@@ -1,4 +1,4 @@
-//! [`Error`]: what can go wrong before clients come: an app that does not fit together, an address that cannot be had.
+//! [`Error`]: why an app cannot be built, or cannot listen.
 
 use std::io;
 
@@ -6,62 +6,59 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The app does not fit together.
+    /// The app is misconfigured.
     #[error(transparent)]
     Build(#[from] BuildError),
     /// The listener could not be opened.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
-        /// The address that was asked for.
+        /// The requested address.
         address: String,
-        /// What the system says.
+        /// The error of the operating system.
         reason: io::Error,
     },
 }
 
-/// Why an app does not fit together.
+/// Why an app cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Two methods of one name.
+    /// Two methods have the same name.
     #[error("there are two methods named `{0}`; each name can be registered once")]
     DuplicateMethod(String),
-    /// Two REST endpoints at one path.
+    /// Two REST endpoints have the same verb and path.
     #[error("there are two endpoints at `{0}`; each path can be registered once for each verb")]
     DuplicateEndpoint(String),
-    /// A REST endpoint at a path that cannot be, or not beside the others.
+    /// The path of a REST endpoint is malformed, or conflicts with another one.
     #[error(
-        "there can be no endpoint at `{path}`: {reason}; a path is made of parts such as `items` and `{{id}}`, and one that \
+        "the path `{path}` of an endpoint is rejected: {reason}; a path consists of parts such as `items` and `{{id}}`, and one that \
          changes has the same name in all paths"
     )]
     Endpoint {
         /// The path.
         path: String,
-        /// Why.
+        /// Why it is rejected.
         reason: String,
     },
-    /// Two publications of one name.
+    /// Two publications have the same name.
     #[error("there are two publications named `{0}`; each name can be registered once")]
     DuplicatePublication(String),
-    /// A gated method that anybody could call.
+    /// A gated method does not require its caller to be logged in.
     #[error(
-        "the method `{0}` requires a second factor, but its handler takes `Context`, which stands for anybody; let its \
-         first parameter be `SignedIn`, or register it with `TwoFactor::none()`"
+        "the method `{0}` requires a second factor, but its handler takes `Context`, which allows anonymous callers; make \
+         its first parameter `SignedIn`, or register it with `TwoFactor::none()`"
     )]
     AnonymousGatedMethod(String),
-    /// A path prefix that is no path.
+    /// The path prefix is malformed.
     #[error("the path prefix `{0}` must be empty, or begin with `/` and not end with one")]
     PathPrefix(String),
-    /// Proxies are both counted and named.
+    /// Both a number of proxies and trusted proxies are configured.
     #[error(
-        "say either through how many proxies clients come (HTTP_FORWARDED_COUNT, `--forwarded-count`, \
-         `AppBuilder::forwarded_count`) or which ones are trusted (`--trusted-proxy`, `AppBuilder::trusted_proxy`), and \
-         not both"
+        "set either the number of proxies (HTTP_FORWARDED_COUNT, `--forwarded-count`, `AppBuilder::forwarded_count`) or the \
+         trusted proxies (`--trusted-proxy`, `AppBuilder::trusted_proxy`), and not both"
     )]
     TwoProxyRules,
-    /// Web pages without accounts.
-    #[error(
-        "the web pages are about accounts, and the app has none; call `accounts` as well, or leave `web_pages` out"
-    )]
+    /// The web pages are served, and the app has no accounts.
+    #[error("the web pages need accounts; call `AppBuilder::accounts` as well, or leave out `web_pages`")]
     WebPagesWithoutAccounts,
 }

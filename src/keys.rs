@@ -1,7 +1,7 @@
-//! [`KeyRing`]: the keys that seal secrets at rest, and that codes are hashed with. Who has the database alone can neither
-//! read a secret nor guess a code of six digits.
+//! [`KeyRing`]: the keys that seal secrets at rest and that codes are hashed with. With the database alone, a secret cannot
+//! be read, and a code of six digits cannot be guessed.
 //!
-//! A ring has a current key and may have older ones: what was sealed with them can be opened until it is sealed anew.
+//! A ring has a current key and can have older ones, which open what was sealed with them until it is sealed again.
 
 use std::fmt;
 use std::io;
@@ -20,7 +20,7 @@ use crate::store::{KeyedHash, Sealed};
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;
 
-/// Keys by their numbers, the current one first. `Debug` shows no key.
+/// A set of numbered keys, the current one first. `Debug` does not show them.
 ///
 /// ```
 /// use bolide::chance::SystemChance;
@@ -52,17 +52,17 @@ pub struct KeyText(Zeroizing<String>);
 /// A secret in the clear. It is wiped from memory when it is dropped, and `Debug` does not show it.
 pub struct OpenedSecret(Zeroizing<Vec<u8>>);
 
-/// Why there are no keys.
+/// Why keys cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// The text is no key ring.
+    /// The text is not a key ring.
     #[error(
-        "no keys can be read: each line must be a number, a colon and {KEY_BYTES} bytes in base64, the current key first"
+        "the keys are malformed: each line must be a number, a colon and {KEY_BYTES} bytes in base64, the current key first"
     )]
     Malformed,
-    /// The file is no key ring.
-    #[error("the key file {path} cannot be used: each line must be a number, a colon and {KEY_BYTES} bytes in base64")]
+    /// The file does not contain a key ring.
+    #[error("the key file {path} is malformed: each line must be a number, a colon and {KEY_BYTES} bytes in base64")]
     MalformedFile {
         /// The file.
         path: PathBuf,
@@ -72,12 +72,12 @@ pub enum KeyError {
     File {
         /// The file.
         path: PathBuf,
-        /// What was tried.
+        /// What could not be done: `read` or `written`.
         action: &'static str,
-        /// What the system says.
+        /// The error of the operating system.
         reason: io::Error,
     },
-    /// Others can read the file.
+    /// Other users of the machine can read the file.
     #[error("the key file {path} can be read by other users of this machine; run `chmod 600` on it")]
     Exposed {
         /// The file.
@@ -86,26 +86,26 @@ pub enum KeyError {
 }
 
 impl KeyRing {
-    /// A ring of one new key.
+    /// Returns a ring with one new key.
     #[must_use]
     pub fn generate(chance: &dyn Chance) -> Self {
         Self { keys: vec![Key::generate(1, chance)] }
     }
 
-    /// Reads a ring from text, as [`to_text`](Self::to_text) writes it.
+    /// Parses a ring from the format of [`to_text`](Self::to_text).
     ///
     /// # Errors
-    /// [`KeyError::Malformed`].
+    /// Returns [`KeyError::Malformed`] if the text is not a key ring.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let lines = text.split(['\n', ',']).map(str::trim).filter(|line| !line.is_empty());
         let keys = lines.map(Key::parse).collect::<Option<Vec<_>>>().ok_or(KeyError::Malformed)?;
         if keys.is_empty() { Err(KeyError::Malformed) } else { Ok(Self { keys }) }
     }
 
-    /// Reads a ring from a file. If there is none, it is made, with mode 0600.
+    /// Reads a ring from a file. If the file is missing, it is created with one new key and mode 0600.
     ///
     /// # Errors
-    /// [`KeyError`], which names the file.
+    /// Returns a [`KeyError`], whose message names the file.
     pub fn open_file(path: &Path, chance: &dyn Chance) -> Result<Self, KeyError> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => Zeroizing::new(text),
@@ -122,10 +122,10 @@ impl KeyRing {
         Self::parse(&text).map_err(|_| KeyError::MalformedFile { path: path.to_owned() })
     }
 
-    /// Writes the ring to a file, whole or not at all, with mode 0600.
+    /// Writes the ring to a file with mode 0600. The file is replaced only when the new one is complete.
     ///
     /// # Errors
-    /// [`KeyError::File`].
+    /// Returns [`KeyError::File`] if the file cannot be written.
     pub fn write_file(&self, path: &Path) -> Result<(), KeyError> {
         let failed = |reason| KeyError::File { path: path.to_owned(), action: "written", reason };
         let mut new = path.as_os_str().to_owned();
@@ -134,14 +134,14 @@ impl KeyRing {
         std::fs::rename(&new, path).map_err(failed)
     }
 
-    /// The ring as text, the current key first. It is a secret.
+    /// Returns the ring as text, one key per line, the current one first.
     #[must_use]
     pub fn to_text(&self) -> KeyText {
         let line = |key: &Key| format!("{}:{}\n", key.id, BASE64.encode(&key.bytes));
         KeyText(Zeroizing::new(self.keys.iter().map(line).collect()))
     }
 
-    /// The same ring with a new current key.
+    /// Returns the ring with a new current key.
     #[must_use]
     pub fn rotate(&self, chance: &dyn Chance) -> Self {
         let id = self.keys.iter().map(|key| key.id).max().unwrap_or(0).saturating_add(1);
@@ -150,13 +150,13 @@ impl KeyRing {
         Self { keys }
     }
 
-    /// Whether something is sealed with the current key.
+    /// Returns whether a secret is sealed with the current key.
     #[must_use]
     pub fn is_current(&self, sealed: &Sealed) -> bool {
         sealed.as_bytes().get(..4) == Some(self.keys[0].id.to_be_bytes().as_slice())
     }
 
-    /// Seals a secret with the current key. It can be opened only for the same `owner`.
+    /// Seals a secret with the current key. It can be opened only with the same `owner`.
     #[must_use]
     pub fn seal(&self, secret: &[u8], owner: &str, chance: &dyn Chance) -> Sealed {
         let key = &self.keys[0];
@@ -170,7 +170,8 @@ impl KeyRing {
         Sealed::new(sealed)
     }
 
-    /// What was sealed for `owner`; nothing if it was not, or with none of these keys.
+    /// Returns the secret that was sealed for `owner`, or `None` if it was sealed for another owner or with a key that is not in
+    /// the ring.
     #[must_use]
     pub fn open(&self, sealed: &Sealed, owner: &str) -> Option<OpenedSecret> {
         let (id, rest) = sealed.as_bytes().split_first_chunk::<4>()?;
@@ -181,14 +182,14 @@ impl KeyRing {
         key.cipher().decrypt(&XNonce::from(*nonce), payload).ok().map(|secret| OpenedSecret(Zeroizing::new(secret)))
     }
 
-    /// The hash of something that is shown once, under the current key. `purpose` and `owner` keep the same code apart
-    /// that is for something or somebody else.
+    /// Returns the hash of a code or link under the current key. It depends on `purpose` and `owner`, so that the same code
+    /// for another purpose or user has another hash.
     #[must_use]
     pub fn hash(&self, purpose: &str, owner: &str, secret: &str) -> KeyedHash {
         self.keys[0].hash(purpose, owner, secret)
     }
 
-    /// The hashes under all keys, for what may have been stored before a rotation.
+    /// Returns the hashes under all keys, to find what may have been stored before a rotation.
     #[must_use]
     pub fn hashes(&self, purpose: &str, owner: &str, secret: &str) -> Vec<KeyedHash> {
         self.keys.iter().map(|key| key.hash(purpose, owner, secret)).collect()
@@ -208,7 +209,7 @@ impl Key {
         Some(Self { id: id.parse().ok()?, bytes: decoded.as_slice().try_into().ok()? })
     }
 
-    /// Sealing and hashing each have a key of their own, made of this one.
+    /// Returns the key for sealing or hashing, each of which is derived from this one.
     fn derive(&self, what: &str) -> Zeroizing<[u8; KEY_BYTES]> {
         let mut mac = mac(&self.bytes);
         mac.update(what.as_bytes());
@@ -230,7 +231,7 @@ impl Key {
     }
 }
 
-/// HMAC fills a short key up with zeros, so this is the one of `key`.
+/// Returns the HMAC with this key. HMAC pads a short key with zeros, which is done here to avoid a fallible constructor.
 fn mac(key: &[u8; KEY_BYTES]) -> Hmac<Sha256> {
     let mut block = Zeroizing::new([0; 64]);
     block[..KEY_BYTES].copy_from_slice(key);
@@ -238,7 +239,7 @@ fn mac(key: &[u8; KEY_BYTES]) -> Hmac<Sha256> {
 }
 
 impl KeyText {
-    /// The text, to be written where keys are kept.
+    /// Returns the text.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -246,7 +247,7 @@ impl KeyText {
 }
 
 impl OpenedSecret {
-    /// The secret.
+    /// Returns the secret.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
@@ -288,7 +289,7 @@ const fn is_exposed(_: &Path) -> bool {
     false
 }
 
-/// Writes a file that only this user can read, down to the disk.
+/// Writes a file that only its owner can read, and syncs it to the disk.
 fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write as _;
     let mut options = std::fs::OpenOptions::new();
@@ -306,7 +307,7 @@ mod tests {
     use crate::chance::SystemChance;
 
     #[test]
-    fn a_rotated_ring_opens_what_was_sealed_before_and_hashes_both_ways() {
+    fn a_rotated_ring_opens_older_secrets_and_hashes_with_every_key() {
         let old = KeyRing::generate(&SystemChance);
         let sealed = old.seal(b"x", "a", &SystemChance);
         let new = old.rotate(&SystemChance);
@@ -317,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_tampered_with_is_not_opened() {
+    fn a_secret_that_was_tampered_with_is_not_opened() {
         let keys = KeyRing::generate(&SystemChance);
         let sealed = keys.seal(b"secret", "a", &SystemChance);
         for at in 0..sealed.as_bytes().len() {
@@ -329,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_depends_on_every_part_and_on_where_one_ends() {
+    fn a_hash_depends_on_every_part_and_on_their_boundaries() {
         let keys = KeyRing::generate(&SystemChance);
         let hash = keys.hash("ab", "c", "d");
         for other in [("a", "bc", "d"), ("ab", "c", "e"), ("ab", "cd", "")] {
@@ -338,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_is_private_and_the_same_keys_come_back() {
+    fn a_new_key_file_is_private_and_is_read_back() {
         let directory = std::env::temp_dir().join(format!("bolide-keys-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let path = directory.join("bolide.key");
@@ -356,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_ring_is_refused() {
+    fn a_malformed_key_ring_is_rejected() {
         for text in ["", "x", "1:AAAA", "one:", ":"] {
             assert!(KeyRing::parse(text).is_err(), "{text}");
         }

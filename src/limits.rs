@@ -1,4 +1,4 @@
-//! [`Limits`]: nothing is unbounded. Each limit has a name, a default, and an answer when it is hit.
+//! [`Limits`]: the limits of a server. Each has a name, a default, and a documented effect when it is reached.
 
 use std::time::Duration;
 
@@ -13,46 +13,47 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 // Not `non_exhaustive`: it is written with `..Limits::default()`.
 pub struct Limits {
-    /// The longest message that a client may send. A longer one closes the connection with 1009. Default: 1 MiB.
+    /// The maximum size of a message from a client, in bytes. A longer one closes the connection with 1009. Default: 1 MiB.
     pub message_bytes: usize,
-    /// The longest body that a REST request may have. A longer one is answered 413. Default: 1 MiB.
+    /// The maximum size of the body of a REST request, in bytes. A longer one is answered with 413. Default: 1 MiB.
     pub request_bytes: usize,
-    /// How many messages of a session may wait for their turn. One more closes the connection with 1008.
+    /// The maximum number of messages from a session that wait for their turn. One more closes the connection with 1008.
     /// Default: 2 000.
     pub queued_messages: usize,
-    /// How many bytes the messages of a session that wait for their turn may take. More close the connection with
-    /// 1008. Default: 16 MiB.
+    /// The maximum total size of the messages from a session that wait for their turn, in bytes. More close the connection
+    /// with 1008. Default: 16 MiB.
     pub queued_bytes: usize,
-    /// How many calls and subscriptions of a session may run at once after `unblock`. Further messages wait in the
+    /// The maximum number of concurrent calls and subscriptions of a session after `unblock`. Further messages wait in the
     /// queue. Default: 1 000.
     pub running_calls: usize,
-    /// How many messages may wait for a client that reads too slowly. One more closes the connection with 1013.
-    /// Documents that leave with their subscription or that change with the user do not count, here and below.
-    /// Default: 20 000.
+    /// The maximum number of messages that wait for a client that reads too slowly. One more closes the connection with
+    /// 1013. Documents that are removed with their subscription or that change with the user do not count, here and
+    /// below. Default: 20 000.
     pub outbox_messages: usize,
-    /// How many bytes may wait for a client that reads too slowly. More close the connection with 1013.
+    /// The maximum number of bytes that wait for a client that reads too slowly. More close the connection with 1013.
     /// Default: 8 MiB.
     pub outbox_bytes: usize,
-    /// While this many bytes wait for a client, or half of the messages that may, nothing more is read from it and
-    /// publications wait. Default: 256 KiB.
+    /// The number of waiting bytes above which the server stops reading from the client and publications wait. Half of
+    /// `outbox_messages` has the same effect. Default: 256 KiB.
     pub outbox_high_water: usize,
-    /// How long a socket may be open without a session, and how long the body of a request may take. Default: 45 s.
+    /// The timeout for a new socket to start a session, and for the body of a request. Default: 45 s.
     pub connect_timeout: Duration,
-    /// How long a client may take for the closing handshake. Default: 5 s.
+    /// The timeout of the closing handshake. Default: 5 s.
     pub close_timeout: Duration,
-    /// How long running methods may go on when the server shuts down. Default: 10 s.
+    /// The timeout for running methods when the server shuts down. Default: 10 s.
     pub shutdown_timeout: Duration,
-    /// How many subscriptions a session may have. A further one ends with the error `too-many-subscriptions`.
+    /// The maximum number of subscriptions of a session. A further one fails with `too-many-subscriptions`.
     /// Default: 2 000.
     pub subscriptions: usize,
-    /// How long a change of the user waits for publications that run again to send their first documents. Those that
+    /// How long a change of the user waits for the initial documents of publications that run again. Publications that
     /// take longer send them afterwards. Default: 10 s.
     pub user_change_timeout: Duration,
-    /// How long a session waits for its client to come back on another connection. Zero: not at all. Default: 15 s.
+    /// How long a session waits for its client to resume it on another connection. Zero disables resumption.
+    /// Default: 15 s.
     pub resume_grace: Duration,
-    /// How many messages may wait for a client that is away. One more ends the session. Default: 100.
+    /// The maximum number of messages that wait for a disconnected client. One more ends the session. Default: 100.
     pub resume_messages: usize,
-    /// How many connections may be open. A further one is answered 503. Default: 100 000.
+    /// The maximum number of open connections. A further one is answered with 503. Default: 100 000.
     pub connections: usize,
 }
 
@@ -79,13 +80,13 @@ impl Default for Limits {
     }
 }
 
-/// How often a server asks a silent client whether it is still there.
+/// When a server pings a silent client, and when it closes the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 // Not `non_exhaustive`: it is written with `..Heartbeat::default()`.
 pub struct Heartbeat {
-    /// A client that said nothing for this long is sent a `ping`. Zero: never. Default: 15 s.
+    /// The time without a message after which the client is sent a `ping`. Zero disables heartbeats. Default: 15 s.
     pub interval: Duration,
-    /// A client that says nothing for this long after the `ping` is closed. Default: 15 s.
+    /// The time without a message after the `ping` after which the connection is closed. Default: 15 s.
     pub timeout: Duration,
 }
 

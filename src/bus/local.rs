@@ -6,7 +6,7 @@ use parking_lot::RwLock;
 
 use super::{Bus, BusMember, BusReceiver};
 
-/// The bus of a server that runs alone; apps that are given clones of it hear each other.
+/// The bus within a process. Apps with clones of it see each other's changes.
 #[derive(Clone, Default)]
 pub struct LocalBus {
     receivers: Arc<RwLock<Vec<BusReceiver>>>,

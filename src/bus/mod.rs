@@ -1,5 +1,5 @@
-//! The bus: tells other nodes what has changed on this one. A writer has changed its own node already when it publishes;
-//! nothing assumes that writer and reader share a process.
+//! The bus: notifies other nodes of the changes on this one. A node applies a change itself before it publishes it, and does
+//! not assume that the other nodes run in the same process.
 
 mod local;
 
@@ -13,77 +13,78 @@ use crate::user::UserId;
 
 pub use local::LocalBus;
 
-/// Something that happened on one node and matters to the others.
+/// A change on one node that other nodes have to apply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum BusEvent {
-    /// A document of a live collection has these fields now.
+    /// A document of a live collection was inserted or updated.
     DocumentStored {
-        /// The collection.
+        /// The name of the collection.
         collection: String,
-        /// The id on the wire.
+        /// The id of the document, as on the wire.
         id: String,
-        /// All of its fields.
+        /// All fields of the document.
         fields: RawJson,
     },
-    /// A document of a live collection is gone.
+    /// A document of a live collection was removed.
     DocumentRemoved {
-        /// The collection.
+        /// The name of the collection.
         collection: String,
-        /// The id on the wire.
+        /// The id of the document, as on the wire.
         id: String,
     },
-    /// An event of a stream.
+    /// An event of a stream was sent.
     Stream {
-        /// The stream's name.
+        /// The name of the stream.
         stream: String,
-        /// The event's name.
+        /// The name of the event.
         event: String,
-        /// A list.
+        /// The arguments of the event, as an array.
         args: RawJson,
     },
-    /// Login tokens have ended, and with them the connections that have shown them.
+    /// Login tokens were revoked or have expired. Connections that logged in with them are closed.
     TokensEnded {
-        /// Their hashes.
+        /// The hashes of the tokens.
         hashed: Vec<String>,
     },
-    /// All connections on which a user has logged in end.
+    /// All connections of a user are closed.
     UserSignedOut {
-        /// The user.
+        /// The id of the user.
         user: UserId,
     },
-    /// Something of a user has changed in the store, or the user is gone.
+    /// A user was changed in the store, or deleted.
     UserChanged {
-        /// The user.
+        /// The id of the user.
         user: UserId,
     },
-    /// A setting has another value in the store.
+    /// A setting was changed in the store.
     SettingChanged {
-        /// The setting.
+        /// The id of the setting.
         id: String,
     },
 }
 
-/// Takes what other nodes publish.
+/// Receives the events that other nodes publish.
 pub type BusReceiver = Arc<dyn Fn(&BusEvent) + Send + Sync>;
 
-/// Connects nodes. An implementation delivers the events of one node in their order.
+/// Connects nodes. An implementation must deliver the events of a node in the order in which it publishes them.
 pub trait Bus: Send + Sync + 'static {
-    /// Joins a node: `receiver` takes what the other nodes publish, and the result is how this one does.
+    /// Adds a node. `receiver` is called with the events of the other nodes, and the returned member publishes events of this
+    /// one.
     fn join(&self, receiver: BusReceiver) -> BusMember;
 }
 
-/// How one node publishes.
+/// Publishes the events of a node.
 #[derive(Clone)]
 pub struct BusMember(Arc<dyn Fn(&BusEvent) + Send + Sync>);
 
 impl BusMember {
-    /// A member that publishes by calling `publish`, which must not wait.
+    /// Returns a member that publishes by calling `publish`, which must not block.
     pub fn new(publish: impl Fn(&BusEvent) + Send + Sync + 'static) -> Self {
         Self(Arc::new(publish))
     }
 
-    /// Tells the other nodes.
+    /// Sends an event to the other nodes.
     pub fn publish(&self, event: &BusEvent) {
         (self.0)(event);
     }

@@ -116,7 +116,7 @@ fn unknown_variables_and_invalid_values_are_rejected() {
         ("BOLIDE_SETTING_NoSuchThing", "1", "there is no setting `NoSuchThing`"),
         ("BOLIDE_SETTING_Accounts_Registration_Enabled", "perhaps", "must be true or false"),
         ("BOLIDE_LISTEN", "nowhere", "cannot listen on nowhere"),
-        ("BOLIDE_KEYS", "no keys", "no keys can be read"),
+        ("BOLIDE_KEYS", "no keys", "the keys are malformed"),
         ("HTTP_FORWARDED_COUNT", "many", "invalid value 'many'"),
         ("MAIL_URL", "no address", "`MAIL_URL`, must look like `smtp://"),
     ] {
