@@ -4,7 +4,7 @@ use super::{Range, Setting, SettingDefinition};
 
 const ACCOUNTS: &str = "Accounts";
 const TWO_FACTOR: &str = "Accounts: two-factor authentication";
-const FAILED_LOGINS: &str = "Accounts: failed log-ins";
+const FAILED_LOGINS: &str = "Accounts: failed logins";
 const REST: &str = "REST";
 const WEB: &str = "Web pages";
 
@@ -16,16 +16,16 @@ const fn from_one_to(to: i64) -> Range {
     Range { from: 1, to }
 }
 
-/// Whether second factors are asked for at all.
+/// Whether second factors are required.
 pub const TWO_FACTOR_ENABLED: Setting<bool> = Setting::boolean(
     "Accounts_TwoFactorAuthentication_Enabled",
     TWO_FACTOR,
-    "Ask for a second factor where a method demands one. Off, nobody is asked for anything.",
+    "Require a second factor where a method asks for one. If this is off, second factors are never required.",
     true,
 )
 .public();
 
-/// Whether authenticator apps can be used.
+/// Whether users can set up an authenticator app.
 pub const TOTP_ENABLED: Setting<bool> = Setting::boolean(
     "Accounts_TwoFactorAuthentication_By_TOTP_Enabled",
     TWO_FACTOR,
@@ -34,34 +34,34 @@ pub const TOTP_ENABLED: Setting<bool> = Setting::boolean(
 )
 .public();
 
-/// How many time steps a code may be early or late.
+/// The maximum number of time steps by which a code may be early or late.
 pub const TOTP_MAX_DELTA: Setting<i64> = Setting::integer(
     "Accounts_TwoFactorAuthentication_MaxDelta",
     TWO_FACTOR,
-    "How many steps of 30 seconds the clock of an authenticator app may be off, in both directions.",
+    "The maximum deviation of an authenticator app's clock in both directions, in steps of 30 seconds.",
     1,
     up_to(10),
 );
 
-/// Whether codes are sent by e-mail.
+/// Whether users can receive codes by e-mail.
 pub const EMAIL_CODES_ENABLED: Setting<bool> = Setting::boolean(
     "Accounts_TwoFactorAuthentication_By_Email_Enabled",
     TWO_FACTOR,
-    "Let users have codes sent to their verified addresses.",
+    "Let users receive codes at their verified e-mail addresses.",
     true,
 )
 .public();
 
-/// Whether users who log in through another service can have codes by e-mail.
+/// Whether users who log in through another service can receive codes by e-mail.
 pub const EMAIL_CODES_FOR_OAUTH_USERS: Setting<bool> = Setting::boolean(
     "Accounts_twoFactorAuthentication_email_available_for_OAuth_users",
     TWO_FACTOR,
-    "Let users who log in through another service have codes by e-mail.",
+    "Let users who log in through another service receive codes by e-mail.",
     true,
 )
 .public();
 
-/// Whether new users have codes by e-mail.
+/// Whether codes by e-mail are turned on for new users.
 pub const EMAIL_CODES_AUTO_OPT_IN: Setting<bool> = Setting::boolean(
     "Accounts_TwoFactorAuthentication_By_Email_Auto_Opt_In",
     TWO_FACTOR,
@@ -69,34 +69,34 @@ pub const EMAIL_CODES_AUTO_OPT_IN: Setting<bool> = Setting::boolean(
     true,
 );
 
-/// How long a code by e-mail counts, in seconds.
+/// How long a code by e-mail is valid, in seconds.
 pub const EMAIL_CODE_EXPIRATION: Setting<i64> = Setting::integer(
     "Accounts_TwoFactorAuthentication_By_Email_Code_Expiration",
     TWO_FACTOR,
-    "How long a code by e-mail counts, in seconds.",
+    "How long a code by e-mail is valid, in seconds.",
     3600,
     Range { from: 30, to: 86_400 },
 );
 
-/// After how many wrong codes a code by e-mail ends.
+/// The number of wrong codes after which a code by e-mail becomes invalid.
 pub const EMAIL_CODE_ATTEMPTS: Setting<i64> = Setting::integer(
     "Accounts_TwoFactorAuthentication_Max_Invalid_Email_Code_Attempts",
     TWO_FACTOR,
-    "After how many wrong codes a code that was sent by e-mail does not count any more.",
+    "The number of wrong codes after which a code by e-mail becomes invalid.",
     5,
     from_one_to(100),
 );
 
-/// How long a client is trusted that has shown a second factor, in seconds.
+/// How long a client is trusted after it has passed a second factor, in seconds.
 pub const REMEMBER_FOR: Setting<i64> = Setting::integer(
     "Accounts_TwoFactorAuthentication_RememberFor",
     TWO_FACTOR,
-    "How long a client that has shown a second factor is not asked again, in seconds; 0 asks every time.",
+    "How long a client is not asked again after it has passed a second factor, in seconds. 0 asks every time.",
     300,
     up_to(31_536_000),
 );
 
-/// Whether users without another factor are asked for their password.
+/// Whether users without a second factor are asked for their password instead.
 pub const PASSWORD_FALLBACK: Setting<bool> = Setting::boolean(
     "Accounts_TwoFactorAuthentication_Enforce_Password_Fallback",
     TWO_FACTOR,
@@ -105,67 +105,71 @@ pub const PASSWORD_FALLBACK: Setting<bool> = Setting::boolean(
 )
 .public();
 
-/// Whether a personal access token may be excused from the second factor.
+/// Whether personal access tokens can bypass the second factor.
 pub const TOKENS_MAY_BYPASS: Setting<bool> = Setting::boolean(
     "Accounts_TwoFactorAuthentication_Tokens_May_Bypass",
     TWO_FACTOR,
-    "Let users make personal access tokens that are never asked for a second factor. Off, existing ones are asked too.",
+    "Let users create personal access tokens that bypass the second factor. If this is off, existing ones do not bypass it.",
     true,
 )
 .public();
 
-/// Whether failed log-ins block.
+/// Whether failed logins block.
 pub const BLOCK_FAILED_LOGINS: Setting<bool> = Setting::boolean(
     "Block_Multiple_Failed_Logins_Enabled",
     FAILED_LOGINS,
-    "Refuse log-ins for a while after many failed ones.",
+    "Block logins for a while after many failed ones.",
     true,
 );
 
-/// Whether failed log-ins of one user block that user.
-pub const BLOCK_BY_USER: Setting<bool> =
-    Setting::boolean("Block_Multiple_Failed_Logins_By_User", FAILED_LOGINS, "Count failed log-ins of each user.", true);
+/// Whether failed logins of a user block the user.
+pub const BLOCK_BY_USER: Setting<bool> = Setting::boolean(
+    "Block_Multiple_Failed_Logins_By_User",
+    FAILED_LOGINS,
+    "Count the failed logins of each user.",
+    true,
+);
 
-/// Whether failed log-ins from one address block that address.
+/// Whether failed logins from an address block the address.
 pub const BLOCK_BY_ADDRESS: Setting<bool> = Setting::boolean(
     "Block_Multiple_Failed_Logins_By_Ip",
     FAILED_LOGINS,
-    "Count failed log-ins from each address.",
+    "Count the failed logins from each address.",
     true,
 );
 
-/// How many failed log-ins block a user.
+/// The number of failed logins that blocks a user.
 pub const ATTEMPTS_UNTIL_BLOCK_BY_USER: Setting<i64> = Setting::integer(
     "Block_Multiple_Failed_Logins_Attempts_Until_Block_by_User",
     FAILED_LOGINS,
-    "After how many failed log-ins a user is blocked.",
+    "The number of failed logins after which a user is blocked.",
     10,
     from_one_to(10_000),
 );
 
-/// For how many minutes a user is blocked.
+/// How long a user is blocked, in minutes.
 pub const MINUTES_TO_UNBLOCK_USER: Setting<i64> = Setting::integer(
     "Block_Multiple_Failed_Logins_Time_To_Unblock_By_User_In_Minutes",
     FAILED_LOGINS,
-    "For how many minutes a user is blocked.",
+    "How long a user is blocked, in minutes.",
     5,
     from_one_to(525_600),
 );
 
-/// How many failed log-ins block an address.
+/// The number of failed logins that blocks an address.
 pub const ATTEMPTS_UNTIL_BLOCK_BY_ADDRESS: Setting<i64> = Setting::integer(
     "Block_Multiple_Failed_Logins_Attempts_Until_Block_By_Ip",
     FAILED_LOGINS,
-    "After how many failed log-ins an address is blocked.",
+    "The number of failed logins after which an address is blocked.",
     50,
     from_one_to(100_000),
 );
 
-/// For how many minutes an address is blocked.
+/// How long an address is blocked, in minutes.
 pub const MINUTES_TO_UNBLOCK_ADDRESS: Setting<i64> = Setting::integer(
     "Block_Multiple_Failed_Logins_Time_To_Unblock_By_Ip_In_Minutes",
     FAILED_LOGINS,
-    "For how many minutes an address is blocked.",
+    "How long an address is blocked, in minutes.",
     5,
     from_one_to(525_600),
 );
@@ -174,46 +178,46 @@ pub const MINUTES_TO_UNBLOCK_ADDRESS: Setting<i64> = Setting::integer(
 pub const ADDRESSES_NEVER_BLOCKED: Setting<String> = Setting::text(
     "Block_Multiple_Failed_Logins_Ip_Whitelist",
     FAILED_LOGINS,
-    "Addresses that are never blocked, with commas between them.",
+    "Addresses that are never blocked, separated by commas.",
     "",
 );
 
-/// Who may sign up.
+/// Whether everybody may create an account.
 pub const SIGN_UP: Setting<bool> = Setting::boolean(
     "Accounts_Registration_Enabled",
     ACCOUNTS,
-    "Let everybody create an account. Off, only admins do.",
+    "Let everybody create an account. If this is off, only admins can.",
     true,
 )
 .public();
 
-/// How long a log-in lasts, in days.
+/// How long a login is valid, in days.
 pub const LOGIN_EXPIRATION: Setting<i64> = Setting::integer(
     "Accounts_LoginExpiration",
     ACCOUNTS,
-    "How long a log-in lasts, in days.",
+    "How long a login is valid, in days.",
     90,
     from_one_to(36_500),
 )
 .public();
 
-/// How many days of the audit log are kept.
+/// How long the audit log is kept, in days.
 pub const AUDIT_DAYS: Setting<i64> =
-    Setting::integer("Audit_Log_Days", ACCOUNTS, "For how many days the audit log is kept.", 365, from_one_to(36_500));
+    Setting::integer("Audit_Log_Days", ACCOUNTS, "How long the audit log is kept, in days.", 365, from_one_to(36_500));
 
 /// Roles whose users must have a second factor.
 pub const MANDATORY_ROLES: Setting<String> = Setting::text(
     "Accounts_TwoFactorAuthentication_Mandatory_Roles",
     TWO_FACTOR,
-    "Roles whose users must have a second factor, with commas between them. Without one they can do nothing but set it up.",
+    "Roles whose users must have a second factor, separated by commas. Until they set one up, they cannot do anything else.",
     "",
 );
 
-/// The status of a failed `method.call`.
+/// Whether a failed `method.call` is answered with status 200.
 pub const METHOD_CALL_ERRORS_WITH_200: Setting<bool> = Setting::boolean(
     "API_Method_Call_Errors_With_200",
     REST,
-    "Answer a method.call that failed with status 200, for clients from before Rocket.Chat 8; else with 400.",
+    "Answer a failed method.call with status 200, for clients older than Rocket.Chat 8. If this is off, the status is 400.",
     false,
 );
 
@@ -221,54 +225,58 @@ pub const METHOD_CALL_ERRORS_WITH_200: Setting<bool> = Setting::boolean(
 pub const METHOD_CALL_PATH_MUST_MATCH: Setting<bool> = Setting::boolean(
     "API_Method_Call_Path_Must_Match",
     REST,
-    "Refuse a method.call whose path names another method than its body. Off, the body counts and the log says so.",
+    "Reject a method.call whose path names another method than its body. If this is off, the body counts, and it is logged.",
     false,
 );
 
-/// Whether REST requests are limited.
-pub const REST_RATE_LIMIT: Setting<bool> =
-    Setting::boolean("API_Enable_Rate_Limiter", REST, "Limit how often an address may call a REST endpoint.", true);
+/// Whether the rate of REST requests is limited.
+pub const REST_RATE_LIMIT: Setting<bool> = Setting::boolean(
+    "API_Enable_Rate_Limiter",
+    REST,
+    "Limit the rate of requests from an address to a REST endpoint.",
+    true,
+);
 
-/// How many REST requests a window allows.
+/// The maximum number of REST requests in a window.
 pub const REST_RATE_LIMIT_CALLS: Setting<i64> = Setting::integer(
     "API_Enable_Rate_Limiter_Limit_Calls_Default",
     REST,
-    "How often an address may call one REST endpoint in a window, where the endpoint says nothing else.",
+    "The maximum number of requests from an address to a REST endpoint in a window, unless the endpoint has its own limit.",
     10,
     from_one_to(1_000_000),
 );
 
-/// How long a window is, in milliseconds.
+/// The length of a window, in milliseconds.
 pub const REST_RATE_LIMIT_WINDOW: Setting<i64> = Setting::integer(
     "API_Enable_Rate_Limiter_Limit_Time_Default",
     REST,
-    "How long such a window is, in milliseconds.",
+    "The length of a window, in milliseconds.",
     60_000,
     from_one_to(86_400_000),
 );
 
-/// How many REST requests a window allows to one user.
+/// The maximum number of REST requests of a user in a window.
 pub const REST_RATE_LIMIT_USER_CALLS: Setting<i64> = Setting::integer(
     "API_Enable_Rate_Limiter_Limit_Calls_User",
     REST,
-    "How often a user may call REST endpoints in a window, all of them together and from all addresses.",
+    "The maximum number of requests of a user in a window, to all REST endpoints and from all addresses together.",
     600,
     from_one_to(1_000_000),
 );
 
-/// Whether web pages of other sites may use REST.
+/// Whether web pages of other sites may use the REST API.
 pub const CORS_ENABLED: Setting<bool> = Setting::boolean(
     "API_Enable_CORS",
     REST,
-    "Let web pages of other sites use REST; API_CORS_Origin says which.",
+    "Let web pages of other sites use the REST API. API_CORS_Origin lists the sites.",
     false,
 );
 
-/// Which web pages of other sites may use REST.
+/// The sites whose web pages may use the REST API.
 pub const CORS_ORIGINS: Setting<String> = Setting::text(
     "API_CORS_Origin",
     REST,
-    "Sites whose pages may use REST, such as https://example.com, with commas between them; * stands for all.",
+    "Sites whose pages may use the REST API, such as https://example.com, separated by commas. * means all sites.",
     "*",
 );
 
@@ -276,7 +284,7 @@ pub const CORS_ORIGINS: Setting<String> = Setting::text(
 pub const WEB_PAGES: Setting<bool> = Setting::boolean(
     "Web_Pages_Enabled",
     WEB,
-    "Serve the account page and this panel. Off, both are gone at once; `bolide call URL saveSetting` brings them back.",
+    "Serve the account page and this panel. To turn them on again, run `bolide call URL saveSetting`.",
     true,
 );
 

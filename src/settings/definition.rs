@@ -1,4 +1,5 @@
-//! [`Setting`]: a setting of a known type, as code reads it; [`SettingDefinition`]: the same for lists and forms.
+//! [`Setting`]: a setting with its type, for code that reads it. [`SettingDefinition`]: the same without the type, for lists
+//! and forms.
 
 use std::marker::PhantomData;
 
@@ -11,7 +12,7 @@ use super::SettingError;
 /// ```
 /// use bolide::settings::{Setting, SettingDefinition};
 ///
-/// const GREETING: Setting<String> = Setting::text("Greeting", "Shop", "What customers are greeted with.", "Hello").public();
+/// const GREETING: Setting<String> = Setting::text("Greeting", "Shop", "The greeting of customers.", "Hello").public();
 /// let definition: SettingDefinition = GREETING.definition();
 /// assert_eq!(definition.id(), "Greeting");
 /// ```
@@ -43,17 +44,17 @@ impl ConstantDefault {
     }
 }
 
-/// Which integers a setting may be, both ends included.
+/// The allowed integers of a setting, including both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 // Not `non_exhaustive`: a range has two ends, and settings are constants.
 pub struct Range {
-    /// The smallest.
+    /// The smallest allowed value.
     pub from: i64,
-    /// The largest.
+    /// The largest allowed value.
     pub to: i64,
 }
 
-/// A setting, whatever its type.
+/// A setting of any type.
 #[derive(Clone, Debug)]
 pub struct SettingDefinition {
     id: String,
@@ -70,23 +71,23 @@ pub struct SettingDefinition {
 pub enum SettingKind {
     /// `true` or `false`.
     Boolean,
-    /// A whole number in a range.
+    /// An integer in a range.
     Integer(Range),
     /// Text of at most 10 000 bytes.
     Text,
 }
 
-/// A type that settings can have.
+/// A type of settings.
 pub trait SettingValue: Sized {
-    /// The value, if `json` is one.
+    /// Returns the value, or `None` if `json` is of another type.
     fn from_json(json: &Value) -> Option<Self>;
 }
 
-/// How long a text may be, in bytes.
+/// The maximum length of a text, in bytes.
 const TEXT_BYTES: usize = 10_000;
 
 impl Setting<bool> {
-    /// A setting that is `true` or `false`.
+    /// Returns a setting that is `true` or `false`.
     #[must_use]
     pub const fn boolean(id: &'static str, group: &'static str, description: &'static str, default: bool) -> Self {
         Self::new(id, group, description, ConstantDefault::Boolean(default), Range { from: 0, to: 0 })
@@ -94,7 +95,7 @@ impl Setting<bool> {
 }
 
 impl Setting<i64> {
-    /// A whole number.
+    /// Returns a setting that is an integer in a range.
     #[must_use]
     pub const fn integer(
         id: &'static str,
@@ -108,7 +109,7 @@ impl Setting<i64> {
 }
 
 impl Setting<String> {
-    /// A text.
+    /// Returns a setting that is a text of at most 10 000 bytes.
     #[must_use]
     pub const fn text(id: &'static str, group: &'static str, description: &'static str, default: &'static str) -> Self {
         Self::new(id, group, description, ConstantDefault::Text(default), Range { from: 0, to: 0 })
@@ -126,20 +127,20 @@ impl<T> Setting<T> {
         Self { id, group, description, default, range, is_public: false, value: PhantomData }
     }
 
-    /// Lets every client read it, whoever is signed in.
+    /// Makes the setting readable by all clients, also before login.
     #[must_use]
     pub const fn public(mut self) -> Self {
         self.is_public = true;
         self
     }
 
-    /// The id.
+    /// Returns the id.
     #[must_use]
     pub const fn id(&self) -> &'static str {
         self.id
     }
 
-    /// The same setting for lists and forms.
+    /// Returns the setting for lists and forms.
     #[must_use]
     pub fn definition(&self) -> SettingDefinition {
         let kind = match self.default {
@@ -161,42 +162,42 @@ impl<T> Setting<T> {
 impl<T: SettingValue> Setting<T> {
     pub(super) fn default_value(&self) -> T {
         T::from_json(&self.default.to_json())
-            .unwrap_or_else(|| unreachable!("the constructors give a default of the type"))
+            .unwrap_or_else(|| unreachable!("the constructors take a default of this type"))
     }
 }
 
 impl SettingDefinition {
-    /// The id.
+    /// Returns the id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The group that forms show it in.
+    /// Returns the group in which forms show the setting.
     #[must_use]
     pub fn group(&self) -> &str {
         &self.group
     }
 
-    /// What it does, for people.
+    /// Returns the description for admins.
     #[must_use]
     pub fn description(&self) -> &str {
         &self.description
     }
 
-    /// The default.
+    /// Returns the default value.
     #[must_use]
     pub const fn default_value(&self) -> &Value {
         &self.default
     }
 
-    /// The type.
+    /// Returns the type of the setting.
     #[must_use]
     pub const fn kind(&self) -> SettingKind {
         self.kind
     }
 
-    /// Whether every client may read it.
+    /// Returns whether all clients can read the setting.
     #[must_use]
     pub const fn is_public(&self) -> bool {
         self.is_public
@@ -219,7 +220,7 @@ impl SettingDefinition {
         })
     }
 
-    /// The value that a text stands for, as in an environment variable.
+    /// Parses a value from text, as in an environment variable.
     pub(super) fn parse(&self, text: &str) -> Result<Value, SettingError> {
         let value = match self.kind {
             SettingKind::Boolean => text.parse::<bool>().map(Value::from).ok(),
@@ -230,7 +231,7 @@ impl SettingDefinition {
     }
 }
 
-/// JavaScript has one kind of number: 5.0 is 5.
+/// Returns a number as an integer. In JavaScript, 5.0 and 5 are the same number.
 #[expect(clippy::cast_possible_truncation, reason = "a whole number of this size is exact")]
 fn whole(value: &Value) -> Option<i64> {
     let whole = |number: f64| (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64);

@@ -1,5 +1,5 @@
-//! Settings: named values with a type, a default and a description. They are stored, changed at run time, and can be fixed
-//! by environment variables. A change takes effect at once on every connection.
+//! Settings: named values with a type, a default and a description. They can be changed at run time or fixed by environment
+//! variables. A change takes effect at once, on every connection.
 
 mod built_in;
 mod definition;
@@ -18,21 +18,21 @@ pub use built_in::*;
 
 pub use definition::{Range, Setting, SettingDefinition, SettingKind, SettingValue};
 
-/// An environment variable of this beginning, followed by a setting's id, fixes the setting.
+/// The prefix of environment variables that fix a setting; the id of the setting follows.
 pub const ENVIRONMENT_PREFIX: &str = "BOLIDE_SETTING_";
 
-/// The settings of an app, as they are now. Clones share the values.
+/// The current values of an app's settings. Clones share them.
 #[derive(Clone)]
 pub struct Settings {
     definitions: Arc<IndexMap<String, SettingDefinition>>,
     values: Arc<ArcSwap<HashMap<String, Value>>>,
-    /// How often a value has changed.
+    /// The number of changes so far.
     revision: Arc<AtomicU64>,
     changed: Arc<watch::Sender<()>>,
     fixed: Arc<HashMap<String, Value>>,
 }
 
-/// Why a setting is not changed.
+/// Why a setting cannot be defined or changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingError {
@@ -42,25 +42,26 @@ pub enum SettingError {
     /// The value is of another type, or out of range.
     #[error("the setting `{id}` must be {expected}")]
     Invalid {
-        /// The setting.
+        /// The id of the setting.
         id: String,
-        /// What it must be.
+        /// The allowed values.
         expected: String,
     },
-    /// An environment variable says what it is.
+    /// An environment variable fixes the setting.
     #[error("the setting `{0}` is fixed by the environment variable `{ENVIRONMENT_PREFIX}{0}`")]
     Fixed(String),
-    /// Two definitions of one id.
+    /// Two settings have the same id.
     #[error("there are two settings named `{0}`; each id can be defined once")]
     Duplicate(String),
 }
 
 impl Settings {
-    /// The built-in settings and those of the application, with what the environment fixes and the store remembers.
+    /// Returns the built-in settings and those of the application (`own`), with the values that the environment fixes and
+    /// the store contains. A stored value that is not valid any more is logged and ignored.
     ///
     /// # Errors
-    /// [`SettingError`] for a duplicate id, and for a value in the environment that does not fit. A stored value that
-    /// does not fit any more is reported in the log and left out.
+    /// Returns a [`SettingError`] if two settings have the same id, or the environment has an unknown setting or an invalid
+    /// value.
     pub fn new(
         own: impl IntoIterator<Item = SettingDefinition>,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -85,7 +86,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Takes what the store remembers now, in place of what it did. What the environment fixes stays.
+    /// Replaces the stored values. Values that the environment fixes stay.
     pub(crate) fn replace_stored(&self, stored: impl IntoIterator<Item = (String, String)>) {
         let mut values = HashMap::clone(&self.fixed);
         for (id, json) in stored {
@@ -93,56 +94,56 @@ impl Settings {
             if let Some(value) = value {
                 values.entry(id).or_insert(value);
             } else {
-                tracing::warn!(%id, "a stored setting is unknown or does not fit; its default counts");
+                tracing::warn!(%id, "a stored setting is unknown or invalid; its default is used");
             }
         }
         self.values.store(Arc::new(values));
         self.tell();
     }
 
-    /// The value of a setting.
+    /// Returns the value of a setting.
     pub fn get<T: SettingValue>(&self, setting: &Setting<T>) -> T {
         self.values.load().get(setting.id()).and_then(T::from_json).unwrap_or_else(|| setting.default_value())
     }
 
-    /// Another number after every change: what was worked out from the settings counts as long as it is the same.
+    /// Returns a number that is different after every change, so that values computed from settings can be cached.
     pub(crate) fn revision(&self) -> u64 {
         self.revision.load(Ordering::Acquire)
     }
 
-    /// Hears of changes from now on; of several in a row perhaps once.
+    /// Returns a receiver of the changes from now on. Several changes in a row may be notified once.
     pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 
-    /// The value of a setting by its id; nothing if there is no such setting.
+    /// Returns the value of the setting with this id, or `None` if there is no such setting.
     #[must_use]
     pub fn value(&self, id: &str) -> Option<Value> {
         let definition = self.definitions.get(id)?;
         Some(self.values.load().get(id).cloned().unwrap_or_else(|| definition.default_value().clone()))
     }
 
-    /// All definitions, in their order.
+    /// Returns all definitions in the order in which they were made.
     pub fn definitions(&self) -> impl Iterator<Item = &SettingDefinition> {
         self.definitions.values()
     }
 
-    /// The definition of a setting.
+    /// Returns the definition of the setting with this id, or `None` if there is no such setting.
     #[must_use]
     pub fn definition(&self, id: &str) -> Option<&SettingDefinition> {
         self.definitions.get(id)
     }
 
-    /// Whether an environment variable says what a setting is.
+    /// Returns whether an environment variable fixes the setting.
     #[must_use]
     pub fn is_fixed(&self, id: &str) -> bool {
         self.fixed.contains_key(id)
     }
 
-    /// The value that a setting would be given.
+    /// Checks a new value of a setting, and returns it in its canonical form.
     ///
     /// # Errors
-    /// [`SettingError`] when there is no such setting, it is fixed, or the value does not fit.
+    /// Returns a [`SettingError`] if there is no such setting, it is fixed, or the value is invalid.
     pub fn check(&self, id: &str, value: Value) -> Result<Value, SettingError> {
         let definition = self.definitions.get(id).ok_or_else(|| SettingError::Unknown(id.to_owned()))?;
         if self.is_fixed(id) {
@@ -151,7 +152,7 @@ impl Settings {
         definition.check(value)
     }
 
-    /// Gives a setting a value that was [checked](Self::check).
+    /// Sets a value that was [checked](Self::check).
     pub(crate) fn apply(&self, id: &str, value: &Value) {
         self.values.rcu(|values| {
             let mut values = HashMap::clone(values);
@@ -169,7 +170,7 @@ impl Settings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A value may be a secret.
+        // Values may be secrets.
         formatter.debug_struct("Settings").field("count", &self.definitions.len()).finish_non_exhaustive()
     }
 }
@@ -199,20 +200,20 @@ mod tests {
     }
 
     #[test]
-    fn the_default_counts_until_something_else_is_stored() {
+    fn a_setting_has_its_default_until_a_value_is_stored() {
         assert_eq!(settings(&[], &[]).unwrap().get(&TOTP_MAX_DELTA), 1);
         assert_eq!(settings(&[], &[(TOTP_MAX_DELTA.id(), "2")]).unwrap().get(&TOTP_MAX_DELTA), 2);
     }
 
     #[test]
-    fn what_the_environment_says_cannot_be_changed() {
+    fn a_setting_fixed_by_the_environment_cannot_be_changed() {
         let fixed = settings(&[("BOLIDE_SETTING_Accounts_TwoFactorAuthentication_MaxDelta", "3")], &[]).unwrap();
         assert_eq!(fixed.get(&TOTP_MAX_DELTA), 3);
         assert!(matches!(fixed.check(TOTP_MAX_DELTA.id(), 1.into()), Err(SettingError::Fixed(_))));
     }
 
     #[test]
-    fn a_wrong_value_in_the_environment_is_refused_by_name() {
+    fn the_error_names_a_wrong_setting_in_the_environment() {
         let refused = settings(&[("BOLIDE_SETTING_Accounts_TwoFactorAuthentication_MaxDelta", "many")], &[]);
         assert!(refused.unwrap_err().to_string().contains("Accounts_TwoFactorAuthentication_MaxDelta"));
         let unknown = settings(&[("BOLIDE_SETTING_NoSuchThing", "1")], &[]);
@@ -220,12 +221,12 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_value_that_does_not_fit_is_left_out() {
+    fn a_stored_value_of_another_type_is_ignored() {
         assert_eq!(settings(&[], &[(TOTP_MAX_DELTA.id(), "\"x\"")]).unwrap().get(&TOTP_MAX_DELTA), 1);
     }
 
     #[test]
-    fn values_of_another_type_or_out_of_range_are_refused() {
+    fn values_of_another_type_or_out_of_range_are_rejected() {
         let settings = settings(&[], &[]).unwrap();
         for wrong in [Value::Null, "1".into(), 1.5.into(), (-1).into(), 1000.into(), serde_json::json!({"$gt": 0})] {
             assert!(settings.check(TOTP_MAX_DELTA.id(), wrong).is_err());

@@ -33,7 +33,7 @@ browserTest('a changed setting takes effect on other pages without a reload', as
 browserTest('changes by another admin are shown, and unsaved input is kept', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openSettings(visit, server);
-  const typed = page.getByLabel('How long a log-in lasts');
+  const typed = page.getByLabel('How long a login is valid');
   await typed.fill('30');
   await server.call('setSetting', 'Accounts_LoginExpiration', 60);
   await server.call('setSetting', 'Accounts_TwoFactorAuthentication_RememberFor', 600);
@@ -77,7 +77,7 @@ browserTest('a setting from the environment is read-only, and its variable is na
   process.env.BOLIDE_SETTING_Accounts_LoginExpiration = '7';
   const server = await conformanceServer(visit).finally(() => delete process.env.BOLIDE_SETTING_Accounts_LoginExpiration);
   const page = await openSettings(visit, server);
-  const input = page.getByLabel('How long a log-in lasts');
+  const input = page.getByLabel('How long a login is valid');
   assert.equal(await input.isDisabled(), true);
   assert.equal(await input.inputValue(), '7');
   await page.getByText('Set by the environment variable BOLIDE_SETTING_Accounts_LoginExpiration.').waitFor();
