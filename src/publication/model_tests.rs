@@ -7,9 +7,7 @@ use std::sync::Arc;
 use bolide_protocol::ejson::CustomTypes;
 use bolide_protocol::message::Subscribe;
 use bolide_protocol::{Ejson, RawJson, ServerMessage};
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::sample::select;
+use quickcheck::{Arbitrary, Gen, QuickCheck};
 
 use super::fields::{FieldMap, Fields, SharedChange};
 use super::frames::added_frame;
@@ -68,39 +66,58 @@ enum Step {
     Resume(usize),
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let member = || (0..SESSIONS, 0..SUBSCRIPTIONS);
-    let members = || vec(member(), 1..6);
-    let document = || select(&DOCUMENTS[..]);
-    let written = || vec((select(&FIELDS[..]), select(&VALUES[..])), 0..4);
-    let names = || vec(select(&FIELDS[..]), 0..3);
-    let step = prop_oneof![
-        6 => (members(), document(), written()).prop_map(|(by, document, fields)| Step::Added { by, document, fields }),
-        6 => (members(), document(), written(), names())
-            .prop_map(|(by, document, set, unset)| Step::Changed { by, document, set, unset }),
-        4 => (members(), document(), written()).prop_map(|(by, document, fields)| Step::Stored { by, document, fields }),
-        3 => (member(), document()).prop_map(|(by, document)| Step::Removed { by, document }),
-        2 => member().prop_map(Step::Start),
-        2 => member().prop_map(Step::Stop),
-        1 => (0..SESSIONS).prop_map(Step::Suspend),
-        1 => (0..SESSIONS).prop_map(Step::Resume),
-    ];
-    vec(step, 1..40)
+impl Arbitrary for Step {
+    fn arbitrary(random: &mut Gen) -> Self {
+        let document = pick(random, &DOCUMENTS);
+        match pick(random, b"AAAAAACCCCCCUUUURRR<<>>[]") {
+            b'A' => Self::Added { by: members(random), document, fields: written(random) },
+            b'C' => Self::Changed { by: members(random), document, set: written(random), unset: names(random) },
+            b'U' => Self::Stored { by: members(random), document, fields: written(random) },
+            b'R' => Self::Removed { by: member(random), document },
+            b'<' => Self::Start(member(random)),
+            b'>' => Self::Stop(member(random)),
+            b'[' => Self::Suspend(below(random, SESSIONS)),
+            _ => Self::Resume(below(random, SESSIONS)),
+        }
+    }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+fn pick<T: Copy>(random: &mut Gen, choices: &[T]) -> T {
+    *random.choose(choices).expect("a choice")
+}
 
-    #[test]
-    fn a_client_that_applies_what_it_is_sent_has_what_the_model_says(steps in steps()) {
+fn below(random: &mut Gen, bound: usize) -> usize {
+    usize::arbitrary(random) % bound
+}
+
+fn member(random: &mut Gen) -> Member {
+    (below(random, SESSIONS), below(random, SUBSCRIPTIONS))
+}
+
+fn members(random: &mut Gen) -> Vec<Member> {
+    (0..=below(random, 5)).map(|_| member(random)).collect()
+}
+
+fn written(random: &mut Gen) -> Written {
+    (0..below(random, 4)).map(|_| (pick(random, &FIELDS), pick(random, &VALUES))).collect()
+}
+
+fn names(random: &mut Gen) -> Vec<&'static str> {
+    (0..below(random, 3)).map(|_| pick(random, &FIELDS)).collect()
+}
+
+#[test]
+fn a_client_that_applies_what_it_is_sent_has_what_the_model_says() {
+    fn play(steps: Vec<Step>) {
         let mut world = World::new();
-        for step in &steps {
-            world.take(step);
+        for step in steps {
+            world.take(&step);
         }
         for session in 0..SESSIONS {
             world.take(&Step::Resume(session));
         }
     }
+    QuickCheck::new().rng(Gen::new(40)).tests(2_000).quickcheck(play as fn(Vec<Step>));
 }
 
 /// Sessions under test, and what a live collection keeps.

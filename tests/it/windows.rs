@@ -4,9 +4,7 @@ use bolide::AppBuilder;
 use bolide::collection::Query;
 use bolide::prelude::*;
 use bolide::protocol::ejson::{CustomTypes, Object, to_raw};
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::sample::select;
+use quickcheck::{Arbitrary, Gen, QuickCheck};
 use serde_json::{Value, json};
 
 use crate::subscriber::{Documents, Subscriber};
@@ -33,47 +31,50 @@ struct Window {
     hides_rank: bool,
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let (id, rank) = (|| select(&IDS[..]), || select(&RANKS[..]));
-    let step = prop_oneof![
-        4 => (id(), rank(), any::<bool>()).prop_map(|(id, rank, open)| Step::Insert(id, rank, open)),
-        3 => (id(), rank()).prop_map(|(id, rank)| Step::Rank(id, rank)),
-        1 => id().prop_map(Step::Unrank),
-        2 => (id(), any::<bool>()).prop_map(|(id, open)| Step::Open(id, open)),
-        2 => id().prop_map(Step::Remove),
-    ];
-    vec(step, 1..30)
-}
-
-fn windows() -> impl Strategy<Value = Vec<Window>> {
-    let direction = select(vec![None, Some(Direction::Ascending), Some(Direction::Descending)]);
-    let limit = proptest::option::of(0_usize..4);
-    let window = (any::<bool>(), direction, 0_usize..3, limit, any::<bool>());
-    let window = window.prop_map(|(only_open, direction, skip, limit, hides_rank)| Window {
-        only_open,
-        direction,
-        skip,
-        limit,
-        hides_rank,
-    });
-    vec(window, 1..4)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_client_always_has_the_result_of_fetch(windows in windows(), steps in steps()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(follow(&windows, &steps));
+impl Arbitrary for Step {
+    fn arbitrary(random: &mut Gen) -> Self {
+        let (id, rank) = (pick(random, &IDS), pick(random, &RANKS));
+        match pick(random, b"IIIIRRRUOODD") {
+            b'I' => Self::Insert(id, rank, bool::arbitrary(random)),
+            b'R' => Self::Rank(id, rank),
+            b'U' => Self::Unrank(id),
+            b'O' => Self::Open(id, bool::arbitrary(random)),
+            _ => Self::Remove(id),
+        }
     }
 }
 
-async fn follow(windows: &[Window], steps: &[Step]) {
+impl Arbitrary for Window {
+    fn arbitrary(random: &mut Gen) -> Self {
+        Self {
+            only_open: bool::arbitrary(random),
+            direction: pick(random, &[None, Some(Direction::Ascending), Some(Direction::Descending)]),
+            skip: pick(random, &[0, 1, 2]),
+            limit: pick(random, &[None, Some(0), Some(1), Some(2), Some(3)]),
+            hides_rank: bool::arbitrary(random),
+        }
+    }
+}
+
+fn pick<T: Copy>(random: &mut Gen, choices: &[T]) -> T {
+    *random.choose(choices).expect("a choice")
+}
+
+#[test]
+fn a_client_always_has_the_result_of_fetch() {
+    fn play(mut windows: Vec<Window>, steps: Vec<Step>) {
+        windows.truncate(3);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(follow(&windows, steps));
+    }
+    QuickCheck::new().rng(Gen::new(30)).tests(200).quickcheck(play as fn(Vec<Window>, Vec<Step>));
+}
+
+async fn follow(windows: &[Window], steps: Vec<Step>) {
     let items: Collection = Collection::new("items");
     let app = publish(&items, windows);
     let mut subscribers = Vec::new();
-    for (number, step) in steps.iter().enumerate() {
+    for (number, step) in steps.into_iter().enumerate() {
         if number % 8 == 0 {
             // Some subscribe late.
             subscribers.extend(subscribe(&app, windows).await);
