@@ -11,7 +11,7 @@ use bolide::store::{OpenError, SqliteStore};
 /// Where a server stores its data.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DataArguments {
-    /// Directory of the database `bolide.db` and its key file `bolide.key`
+    /// Directory of the database `bolide.db` and its key file `bolide.key`; `bolide serve` creates it
     #[arg(long, env = "BOLIDE_DATA_DIR", default_value = ".")]
     pub(crate) data_dir: PathBuf,
 
@@ -21,6 +21,17 @@ pub(crate) struct DataArguments {
 }
 
 impl DataArguments {
+    /// Creates the directory and its parents if they are missing. On Unix, only their owner can read them.
+    pub(crate) fn create_directory(&self) -> Result<(), String> {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&self.data_dir).map_err(|error| {
+            format!("the directory {} cannot be created ({error}); --data-dir sets another", self.data_dir.display())
+        })
+    }
+
     /// Opens the accounts. Creates the database if it does not exist.
     pub(crate) async fn open(&self) -> Result<Accounts, Box<dyn std::error::Error>> {
         Ok(Accounts::open(self.store().await?, self.keys()?).await?)

@@ -65,6 +65,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         .init();
     let listener = arguments.listen().await?;
     let root_url = arguments.root_url.clone().unwrap_or(root_url(listener.local_addr()?));
+    arguments.data.create_directory()?;
     let accounts = arguments.data.open().await?.site(&arguments.site_name, &root_url);
     let accounts = arguments.with_mailer(accounts)?;
     let app = App::builder().accounts(accounts).web_pages().forwarded_count(arguments.forwarded_count);

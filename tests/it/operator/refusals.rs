@@ -76,15 +76,31 @@ fn a_database_of_a_newer_version_is_rejected() {
 }
 
 #[test]
-fn a_directory_that_is_not_there_or_takes_no_files_is_named() {
-    // Even the superuser cannot create files in these.
-    for directory in ["/no/such/directory", "/proc", "/dev/null"] {
+fn a_data_directory_that_cannot_be_created_or_written_to_is_named() {
+    // Even the superuser cannot create files or directories in these.
+    for (directory, sentence) in [
+        ("/proc", "cannot be opened"),
+        ("/proc/no/such", "cannot be created"),
+        ("/dev/null", "cannot be created"),
+    ] {
         let mut command = bolide(&["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
         command.arg(directory);
         let output = run(command, "");
-        refused(&output, "cannot be opened");
+        refused(&output, sentence);
         refused(&output, directory);
     }
+}
+
+#[test]
+fn only_serve_creates_a_missing_data_directory() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let parent = Data::new("missing");
+    let data = Data { directory: parent.directory.join("of").join("data") };
+    refused(&data.run(&["user", "list"], ""), "cannot be opened");
+    assert!(!data.directory.exists());
+    data.serve().kill();
+    assert!(data.database().exists());
+    assert_eq!(std::fs::metadata(&data.directory).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
 #[test]
