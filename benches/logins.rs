@@ -97,7 +97,7 @@ async fn run(server: Option<PathBuf>) -> Result<(), Failure> {
 }
 
 fn build_server() -> Result<PathBuf, Failure> {
-    let build = ["build", "--release", "--example", "conformance_server"];
+    let build = ["build", "--release", "--package", "conformance-server", "--example", "conformance_server"];
     if !Command::new(env!("CARGO")).args(build).status()?.success() {
         return Err("the conformance server cannot be built".into());
     }

@@ -158,7 +158,15 @@ pub(crate) fn build_conformance_server() -> Result<PathBuf, Failure> {
     let target = ancestors.next().ok_or(outside)?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args(["build", "--release", "--example", "conformance_server", "--target-dir"])
+        .args([
+            "build",
+            "--release",
+            "--package",
+            "conformance-server",
+            "--example",
+            "conformance_server",
+            "--target-dir",
+        ])
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()?;

@@ -9,13 +9,13 @@ use bolide::mail::SmtpMailer;
 use bolide::store::SqliteStore;
 use bolide::{App, AppBuilder};
 
-#[path = "../../examples/conformance_server/accounts.rs"]
+#[path = "../../examples/conformance_server/src/accounts.rs"]
 mod accounts;
-#[path = "../../examples/conformance_server/methods.rs"]
+#[path = "../../examples/conformance_server/src/methods.rs"]
 mod methods;
-#[path = "../../examples/conformance_server/publications.rs"]
+#[path = "../../examples/conformance_server/src/publications.rs"]
 mod publications;
-#[path = "../../examples/conformance_server/script.rs"]
+#[path = "../../examples/conformance_server/src/script.rs"]
 mod script;
 
 /// The application as its program builds it, but without accounts.

@@ -1,4 +1,4 @@
-//! Which functions can be handlers, and the compiler's errors for others.
+//! Which functions can be handlers. `tests/ui` tests the compiler's errors for others.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -154,16 +154,4 @@ async fn a_blocking_function_that_outlives_its_client_does_no_harm() {
     crate::waiting::until(|| server.app.connection_count() == 0).await;
     permit.send(()).expect("a method that waits");
     server.shut_down().await;
-}
-
-#[test]
-fn the_compiler_explains_what_is_wrong_with_a_handler() {
-    let cases = trybuild::TestCases::new();
-    cases.pass("tests/ui/handlers.rs");
-    cases.compile_fail("tests/ui/not_async.rs");
-    cases.compile_fail("tests/ui/blocking_async.rs");
-    cases.compile_fail("tests/ui/first_parameter.rs");
-    cases.compile_fail("tests/ui/parameter_type.rs");
-    cases.compile_fail("tests/ui/return_type.rs");
-    cases.compile_fail("tests/ui/no_policy.rs");
 }
