@@ -28,7 +28,8 @@
 //! - assembly: [`AppBuilder`], which puts an [`App`] together.
 //!
 //! Beside the layers stand `client` (feature `client`), a client for any DDP server with a prompt for the second factor;
-//! `conformance`, the runner of the conformance cases; and `testing`.
+//! `conformance`, the runner of the conformance cases; and `testing`, a client and a mail server for the tests of an
+//! application.
 
 #[cfg(feature = "accounts")]
 pub mod accounts;

@@ -116,22 +116,12 @@ impl Watcher {
 
 #[cfg(test)]
 mod tests {
+    use crate::App;
     use crate::accounts::Accounts;
     use crate::chance::SystemChance;
     use crate::keys::KeyRing;
     use crate::store::SqliteStore;
-    use crate::{App, FromServer, MemoryConnection};
-
-    /// Sends a message, and waits for an answer of this kind.
-    async fn ask(client: &mut MemoryConnection, message: &str, answer: &str) {
-        client.send(message.to_owned()).await;
-        loop {
-            let Some(FromServer::Frame(frame)) = client.receive().await else { panic!("the server is gone") };
-            if frame.contains(&format!(r#""msg":"{answer}""#)) {
-                return;
-            }
-        }
-    }
+    use crate::testing::TestClient;
 
     #[tokio::test]
     async fn who_logs_out_is_watched_no_more() {
@@ -141,13 +131,11 @@ mod tests {
         let accounts = app.accounts().unwrap();
         accounts.add_user("ada", &[], &[], None).await.unwrap();
         let token = accounts.issue_token("ada").await.unwrap();
-        let mut client = app.connect();
-        ask(&mut client, r#"{"msg":"connect","version":"1","support":["1"]}"#, "connected").await;
-        let login = format!(r#"{{"msg":"method","id":"1","method":"login","params":[{{"resume":"{token}"}}]}}"#);
-        ask(&mut client, &login, "result").await;
+        let mut client = TestClient::connect(&app).await;
+        client.login_with_token(&token).await.unwrap();
         assert_eq!(accounts.core().watchers.by_user.lock().len(), 1);
 
-        ask(&mut client, r#"{"msg":"method","id":"2","method":"logout","params":[]}"#, "result").await;
+        client.call::<()>("logout", &()).await.unwrap();
 
         assert!(accounts.core().watchers.by_user.lock().is_empty());
     }
