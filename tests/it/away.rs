@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use bolide::Limits;
 use bolide::prelude::*;
+use bolide::testing::TestClient;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 use crate::client::{Client, resume};
+use crate::messages::Messages as _;
 use crate::server::Server;
-use crate::subscriber::Subscriber;
 use crate::waiting::until;
 
 const MESSAGES: usize = 10;
@@ -25,7 +26,7 @@ struct Listening {
 }
 
 impl Listening {
-    async fn start(limits: Limits) -> (Self, Subscriber) {
+    async fn start(limits: Limits) -> (Self, TestClient) {
         let stream = Stream::new("s").allow_read(|_, _| true);
         let ends: Arc<Mutex<Vec<_>>> = Arc::default();
         let (stopped, closed) = (Arc::clone(&ends), Arc::clone(&ends));
@@ -41,9 +42,9 @@ impl Listening {
                 connection.on_close(move || closed.lock().push("close"));
             });
         let app = app.build().expect("the app fits together");
-        let mut subscriber = Subscriber::connect(&app).await;
-        subscriber.subscribe("p", json!([])).await;
-        subscriber.subscribe("stream-s", json!(["event"])).await;
+        let mut subscriber = TestClient::connect(&app).await;
+        subscriber.subscribe("p", &json!([])).await.expect("a subscription");
+        subscriber.subscribe("stream-s", &json!(["event"])).await.expect("a subscription");
         (Self { app, stream, ends }, subscriber)
     }
 
@@ -66,7 +67,7 @@ async fn messages_sent_meanwhile_arrive_in_order_after_connected() {
     let away = subscriber.cut();
     listening.emit(MESSAGES);
     let session = away.session().to_owned();
-    let mut back = away.come_back(&listening.app).await;
+    let mut back = away.resume(&listening.app).await;
     assert_eq!(back.session(), session);
     for number in 0..MESSAGES {
         assert_eq!(back.next().await["fields"]["args"], json!([number]));
@@ -83,7 +84,7 @@ async fn one_waiting_message_over_the_limit_ends_the_session() {
     listening.emit(MESSAGES + 1);
     listening.expect_end().await;
     let session = away.session().to_owned();
-    let mut back = away.come_back(&listening.app).await;
+    let mut back = away.resume(&listening.app).await;
     assert_ne!(back.session(), session);
     assert_eq!(back.heard().await, [] as [Value; 0]);
 }
@@ -95,13 +96,13 @@ async fn a_client_that_stays_away_too_long_loses_its_session() {
     let away = subscriber.cut();
     listening.expect_end().await;
     let session = away.session().to_owned();
-    assert_ne!(away.come_back(&listening.app).await.session(), session);
+    assert_ne!(away.resume(&listening.app).await.session(), session);
 }
 
 #[tokio::test]
 async fn a_client_that_disconnects_ends_its_session_at_once() {
     let (listening, subscriber) = Listening::start(Limits::default()).await;
-    subscriber.leave().await;
+    subscriber.disconnect().await;
     listening.expect_end().await;
 }
 
@@ -125,16 +126,16 @@ async fn documents_and_subscriptions_survive_a_resumption() {
         .build()
         .expect("the app fits together");
     insert("old");
-    let mut subscriber = Subscriber::connect(&app).await;
-    subscriber.subscribe("items", json!([])).await;
+    let mut subscriber = TestClient::connect(&app).await;
+    subscriber.subscribe("items", &json!([])).await.expect("a subscription");
     for round in 0..5 {
         let away = subscriber.cut();
         insert(&format!("new in round {round}"));
         assert_eq!(items.update("old", Update::new().set("round", round)), Ok(true));
-        subscriber = away.come_back(&app).await;
+        subscriber = away.resume(&app).await;
         subscriber.heard().await;
-        assert_eq!(subscriber.documents("items").len(), items.len(), "round {round}");
-        assert_eq!(subscriber.documents("items")["old"], json!({"round": round}));
+        assert_eq!(subscriber.document_ids("items").len(), items.len(), "round {round}");
+        assert_eq!(subscriber.documents::<Value>("items")["old"], json!({"round": round}));
     }
     assert_eq!(app.connection_count(), 1);
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bolide::AppBuilder;
 use bolide::bus::{Bus, BusEvent, BusMember, BusReceiver, LocalBus};
 use bolide::prelude::*;
+use bolide::testing::TestClient;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::subscriber::Subscriber;
+use crate::messages::Messages as _;
 
 /// One node: a collection `items`, a stream `s`, and an app that publishes both.
 struct Node {
@@ -32,10 +33,10 @@ impl Node {
         })
     }
 
-    async fn subscriber(&self) -> Subscriber {
-        let mut subscriber = Subscriber::connect(&self.app).await;
-        subscriber.subscribe("items", json!([])).await;
-        subscriber.subscribe("stream-s", json!(["event"])).await;
+    async fn subscriber(&self) -> TestClient {
+        let mut subscriber = TestClient::connect(&self.app).await;
+        subscriber.subscribe("items", &json!([])).await.expect("a subscription");
+        subscriber.subscribe("stream-s", &json!(["event"])).await.expect("a subscription");
         subscriber
     }
 
@@ -62,7 +63,7 @@ async fn nodes_see_each_others_changes_and_events_once() {
     here.stream.emit("event", &["hello"]).expect("a list");
     for subscriber in [&mut near, &mut far] {
         assert_eq!(kinds(&subscriber.heard().await), ["added", "changed", "changed"]);
-        assert_eq!(subscriber.documents("items")["1"], json!({"number": 2}));
+        assert_eq!(subscriber.documents::<Value>("items")["1"], json!({"number": 2}));
     }
     assert_eq!(there.items.get("1"), Some(document(2)));
     assert_eq!(there.items.remove("1"), Ok(true));

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bolide::prelude::*;
+use bolide::testing::TestClient;
 use bolide::{AppBuilder, Limits};
 use serde_json::json;
 
-use crate::subscriber::Subscriber;
+use crate::messages::Messages as _;
 use crate::waiting::until;
 
 const CLIENTS: usize = 20;
@@ -61,8 +62,8 @@ impl Watched {
     }
 
     /// A client with a subscription of each kind.
-    async fn subscriber(&self) -> Subscriber {
-        let mut subscriber = Subscriber::connect(&self.app).await;
+    async fn subscriber(&self) -> TestClient {
+        let mut subscriber = TestClient::connect(&self.app).await;
         for publication in PUBLICATIONS {
             subscriber.ask(publication, publication, json!(["event"])).await;
             subscriber.next_of(&["ready", "nosub"]).await;
@@ -70,7 +71,7 @@ impl Watched {
         subscriber
     }
 
-    async fn subscribers(&self) -> Vec<Subscriber> {
+    async fn subscribers(&self) -> Vec<TestClient> {
         let mut subscribers = Vec::new();
         for _ in 0..CLIENTS {
             subscribers.push(self.subscriber().await);
@@ -146,10 +147,10 @@ async fn ended_subscriptions_leak_nothing() {
     let mut subscribers = watched.subscribers().await;
     for subscriber in &mut subscribers {
         for publication in PUBLICATIONS {
-            subscriber.unsubscribe(publication).await;
+            subscriber.stop(publication).await;
             subscriber.nosub(publication).await;
         }
-        assert_eq!(subscriber.documents("items").len(), 0);
+        assert_eq!(subscriber.document_ids("items").len(), 0);
     }
     assert_eq!(watched.app.connection_count(), CLIENTS);
     watched.expect_no_subscribers().await;
@@ -159,7 +160,7 @@ async fn ended_subscriptions_leak_nothing() {
 async fn clients_that_disconnect_leak_nothing() {
     let watched = Watched::start();
     for subscriber in watched.subscribers().await {
-        subscriber.leave().await;
+        subscriber.disconnect().await;
     }
     watched.expect_nobody().await;
 }
@@ -176,7 +177,7 @@ async fn clients_that_resume_and_are_cut_off_again_leak_nothing() {
     let watched = Watched::start();
     for subscriber in watched.subscribers().await {
         let session = subscriber.session().to_owned();
-        let back = subscriber.cut().come_back(&watched.app).await;
+        let back = subscriber.cut().resume(&watched.app).await;
         assert_eq!(back.session(), session);
     }
     watched.expect_nobody().await;
@@ -186,7 +187,7 @@ async fn clients_that_resume_and_are_cut_off_again_leak_nothing() {
 async fn clients_that_the_server_closes_leak_nothing() {
     let watched = Watched::start();
     for mut subscriber in watched.subscribers().await {
-        subscriber.send(json!({"msg": "method", "id": "1", "method": "kick", "params": []})).await;
+        subscriber.send_json(json!({"msg": "method", "id": "1", "method": "kick", "params": []})).await;
         assert_eq!(subscriber.close_code().await, 1000);
     }
     watched.expect_nobody().await;
@@ -209,8 +210,8 @@ async fn changes_of_the_user_leak_nothing() {
     let mut subscribers = watched.subscribers().await;
     for user in ["alice", "bob", "bob"] {
         for subscriber in &mut subscribers {
-            subscriber.call("become", json!([user])).await;
-            assert_eq!(subscriber.documents("items").len(), 100);
+            subscriber.call::<()>("become", &json!([user])).await.expect("a user");
+            assert_eq!(subscriber.document_ids("items").len(), 100);
         }
         // The earlier subscriptions have been replaced.
         assert_eq!(watched.app.subscription_count(), CLIENTS * PUBLICATIONS.len());
@@ -230,7 +231,7 @@ async fn clients_that_come_and_go_while_documents_change_leak_nothing() {
         let update = Update::new().set("price", number);
         assert_eq!(watched.items.update(number.to_string(), update), Ok(true));
         if number % 2 == 0 {
-            subscriber.leave().await;
+            subscriber.disconnect().await;
         }
     }
     watched.expect_nobody().await;

@@ -4,13 +4,14 @@ use bolide::collection::{CollectionError, Query};
 use bolide::prelude::*;
 use bolide::protocol::DocumentId;
 use bolide::protocol::ejson::Object;
+use bolide::testing::TestClient;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::subscriber::Subscriber;
+use crate::messages::Messages as _;
 
 /// A collection of three documents, and an app that publishes a query of it as `items`.
-async fn items(query: impl Fn(&Collection) -> Query + Clone + Send + Sync + 'static) -> (Collection, Subscriber) {
+async fn items(query: impl Fn(&Collection) -> Query + Clone + Send + Sync + 'static) -> (Collection, TestClient) {
     let items: Collection = Collection::new("items");
     insert(&items, "ink", &json!({"kind": "writing", "price": 3, "at": {"shelf": {"row": 1}}}));
     insert(&items, "pen", &json!({"kind": "writing", "price": 5, "at": {"shelf": {"row": 2}}}));
@@ -20,8 +21,8 @@ async fn items(query: impl Fn(&Collection) -> Query + Clone + Send + Sync + 'sta
         .publish("items", async move |subscription: Subscription| subscription.publish(query(&published)).await)
         .build()
         .expect("the app fits together");
-    let mut subscriber = Subscriber::connect(&app).await;
-    subscriber.subscribe("items", json!([])).await;
+    let mut subscriber = TestClient::connect(&app).await;
+    subscriber.subscribe_by_name("items", json!([])).await;
     (items, subscriber)
 }
 
@@ -43,7 +44,7 @@ fn object(document: &Value) -> Object {
 /// Returns those of the three documents that match a filter, in order of their ids.
 async fn shown_by(filter: Filter) -> Vec<String> {
     let (_, subscriber) = items(move |items| items.find(filter.clone())).await;
-    subscriber.ids("items")
+    subscriber.document_ids("items")
 }
 
 #[tokio::test]
@@ -101,10 +102,10 @@ async fn a_query_by_id_finds_a_document_that_is_added_later() {
 async fn a_window_can_be_ordered_by_id() {
     let (items, mut subscriber) =
         items(|items| items.find(Filter::everything()).sort("_id", Direction::Descending).limit(2)).await;
-    assert_eq!(subscriber.ids("items"), ["pen", "tea"]);
+    assert_eq!(subscriber.document_ids("items"), ["pen", "tea"]);
     insert(&items, "wax", &json!({}));
     subscriber.heard().await;
-    assert_eq!(subscriber.ids("items"), ["tea", "wax"]);
+    assert_eq!(subscriber.document_ids("items"), ["tea", "wax"]);
 }
 
 #[tokio::test]
@@ -136,7 +137,7 @@ async fn a_document_enters_changes_and_leaves_a_query() {
 #[tokio::test]
 async fn a_query_can_select_fields() {
     let (items, mut subscriber) = items(|items| items.find(Filter::eq("kind", "drink")).only(["price", "size"])).await;
-    assert_eq!(subscriber.documents("items")["tea"], json!({"price": 4}));
+    assert_eq!(subscriber.documents::<Value>("items")["tea"], json!({"price": 4}));
     update(&items, "tea", Update::new().set("hidden", 1).unset("at"));
     assert_eq!(subscriber.heard().await, [] as [Value; 0], "a hidden field has changed");
     update(&items, "tea", Update::new().set("size", "L").set("hidden", 2));
@@ -150,7 +151,7 @@ async fn a_query_can_select_fields() {
 #[tokio::test]
 async fn a_query_can_exclude_fields() {
     let (items, mut subscriber) = items(|items| items.find(Filter::below("price", 4)).without(["price", "at"])).await;
-    assert_eq!(subscriber.documents("items")["ink"], json!({"kind": "writing"}));
+    assert_eq!(subscriber.documents::<Value>("items")["ink"], json!({"kind": "writing"}));
     update(&items, "ink", Update::new().set("price", 2));
     assert_eq!(subscriber.heard().await, [] as [Value; 0], "a hidden field has changed");
     update(&items, "ink", Update::new().set("size", "L"));
@@ -161,7 +162,7 @@ async fn a_query_can_exclude_fields() {
 async fn a_window_moves_with_its_documents() {
     let (items, mut subscriber) =
         items(|items| items.find(Filter::everything()).sort("price", Direction::Descending).limit(2)).await;
-    assert_eq!(subscriber.ids("items"), ["pen", "tea"]);
+    assert_eq!(subscriber.document_ids("items"), ["pen", "tea"]);
     update(&items, "ink", Update::new().set("price", 9));
     assert_eq!(
         subscriber.next().await,
@@ -180,7 +181,7 @@ async fn a_window_moves_with_its_documents() {
 async fn a_window_can_skip_documents() {
     let (items, mut subscriber) =
         items(|items| items.find(Filter::everything()).sort("price", Direction::Ascending).skip(2)).await;
-    assert_eq!(subscriber.ids("items"), ["pen"]);
+    assert_eq!(subscriber.document_ids("items"), ["pen"]);
     insert(&items, "pad", &json!({"price": 1}));
     assert_eq!(subscriber.next().await["id"], "tea");
     assert_eq!(items.remove("ink"), Ok(true));
@@ -201,16 +202,16 @@ async fn two_publications_of_one_collection_are_merged() {
         })
         .build()
         .expect("the app fits together");
-    let mut subscriber = Subscriber::connect(&app).await;
-    subscriber.subscribe("kinds", json!([])).await;
-    assert_eq!(subscriber.documents("items")["ink"], json!({"kind": "writing"}));
-    subscriber.subscribe("prices", json!([])).await;
-    assert_eq!(subscriber.documents("items")["ink"], json!({"kind": "writing", "price": 3}));
+    let mut subscriber = TestClient::connect(&app).await;
+    subscriber.subscribe_by_name("kinds", json!([])).await;
+    assert_eq!(subscriber.documents::<Value>("items")["ink"], json!({"kind": "writing"}));
+    subscriber.subscribe_by_name("prices", json!([])).await;
+    assert_eq!(subscriber.documents::<Value>("items")["ink"], json!({"kind": "writing", "price": 3}));
     update(&items, "ink", Update::new().set("price", 4));
     assert_eq!(subscriber.next().await["fields"], json!({"price": 4}));
-    subscriber.unsubscribe("kinds").await;
+    subscriber.stop("kinds").await;
     subscriber.nosub("kinds").await;
-    assert_eq!(subscriber.documents("items")["ink"], json!({"price": 4}));
+    assert_eq!(subscriber.documents::<Value>("items")["ink"], json!({"price": 4}));
     assert_eq!(items.live_query_count(), 1);
 }
 
@@ -226,10 +227,10 @@ async fn two_queries_of_one_collection_in_a_publication_are_an_error() {
         })
         .build()
         .expect("the app fits together");
-    let mut subscriber = Subscriber::connect(&app).await;
+    let mut subscriber = TestClient::connect(&app).await;
     subscriber.ask("s", "items", json!([])).await;
     assert_eq!(subscriber.nosub("s").await["error"], 500);
-    assert_eq!(subscriber.documents("items").len(), 0);
+    assert_eq!(subscriber.document_ids("items").len(), 0);
     assert_eq!(items.live_query_count(), 0);
 }
 
@@ -246,12 +247,15 @@ async fn queries_of_several_collections_are_published_together() {
         })
         .build()
         .expect("the app fits together");
-    let mut subscriber = Subscriber::connect(&app).await;
-    subscriber.subscribe("all", json!([])).await;
-    assert_eq!((subscriber.ids("items"), subscriber.ids("orders")), (vec!["ink".to_owned()], vec!["1".to_owned()]));
+    let mut subscriber = TestClient::connect(&app).await;
+    subscriber.subscribe_by_name("all", json!([])).await;
+    assert_eq!(
+        (subscriber.document_ids("items"), subscriber.document_ids("orders")),
+        (vec!["ink".to_owned()], vec!["1".to_owned()])
+    );
     assert_eq!(orders.remove("1"), Ok(true));
     assert_eq!(subscriber.next().await["collection"], "orders");
-    subscriber.unsubscribe("all").await;
+    subscriber.stop("all").await;
     subscriber.nosub("all").await;
     assert_eq!((items.live_query_count(), orders.live_query_count()), (0, 0));
 }
@@ -266,7 +270,7 @@ async fn a_query_that_is_published_twice_is_evaluated_once() {
     assert_eq!(subscriber.heard().await.len(), 1);
     for id in ["items", "again"] {
         assert_eq!(items.live_query_count(), 1);
-        subscriber.unsubscribe(id).await;
+        subscriber.stop(id).await;
         subscriber.nosub(id).await;
     }
     assert_eq!(items.live_query_count(), 0);
@@ -331,18 +335,18 @@ fn app_that_inserts() -> App {
 
 #[tokio::test]
 async fn ids_come_from_the_random_stream_of_the_call() {
-    let mut subscriber = Subscriber::connect(&app_that_inserts()).await;
+    let mut subscriber = TestClient::connect(&app_that_inserts()).await;
     let call = json!({"msg": "method", "id": "1", "method": "insert", "params": [{}], "randomSeed": "abcdef"});
-    subscriber.send(call).await;
+    subscriber.send_json(call).await;
     // The ids that Meteor draws from this seed.
     assert_eq!(subscriber.next_of(&["result"]).await["result"], "MiH6GZJhksycd6JSe");
 }
 
 #[tokio::test]
 async fn changes_made_by_a_method_are_sent_before_updated() {
-    let mut subscriber = Subscriber::connect(&app_that_inserts()).await;
-    subscriber.subscribe("foo", json!([])).await;
-    subscriber.send(json!({"msg": "method", "id": "1", "method": "insert", "params": [{"a": 1}]})).await;
+    let mut subscriber = TestClient::connect(&app_that_inserts()).await;
+    subscriber.subscribe_by_name("foo", json!([])).await;
+    subscriber.send_json(json!({"msg": "method", "id": "1", "method": "insert", "params": [{"a": 1}]})).await;
     let messages = [subscriber.next().await, subscriber.next().await, subscriber.next().await];
     assert_eq!(messages.map(|message| message["msg"].clone()), ["added", "updated", "result"]);
 }

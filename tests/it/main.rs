@@ -28,6 +28,7 @@ mod live_queries;
 mod log;
 mod long_method;
 mod mail;
+mod messages;
 mod meteor;
 mod mounted;
 mod operator;
@@ -44,7 +45,7 @@ mod sockets;
 mod sockjs;
 mod stores;
 mod streams;
-mod subscriber;
+
 mod user_changes;
 mod waiting;
 mod web_pages;

@@ -2,14 +2,15 @@
 
 use bolide::prelude::*;
 use bolide::protocol::ejson::Object;
+use bolide::testing::TestClient;
 use serde_json::{Value, json};
 
-use crate::subscriber::Subscriber;
+use crate::messages::Messages as _;
 
 #[tokio::test]
 async fn automatic_subscriptions_of_meteor_clients_are_ready_without_documents() {
     let app = App::builder().build().expect("the app fits together");
-    let mut subscriber = Subscriber::connect(&app).await;
+    let mut subscriber = TestClient::connect(&app).await;
     let asked = [
         ("meteor.loginServiceConfiguration", json!([])),
         ("meteor_autoupdate_clientVersions", json!([])),
@@ -32,10 +33,10 @@ async fn an_app_can_register_these_publications_itself() {
         })
         .build()
         .expect("the app fits together");
-    let mut subscriber = Subscriber::connect(&app).await;
-    subscriber.subscribe("meteor.loginServiceConfiguration", json!([])).await;
-    assert_eq!(subscriber.documents("meteor_accounts_loginServiceConfiguration").len(), 1);
-    subscriber.subscribe("meteor_autoupdate_clientVersions", json!([])).await;
+    let mut subscriber = TestClient::connect(&app).await;
+    subscriber.subscribe("meteor.loginServiceConfiguration", &()).await.expect("a subscription");
+    assert_eq!(subscriber.document_ids("meteor_accounts_loginServiceConfiguration").len(), 1);
+    subscriber.subscribe("meteor_autoupdate_clientVersions", &()).await.expect("a subscription");
 }
 
 fn user(name: &str) -> Object {
@@ -66,9 +67,9 @@ fn app_with_users() -> (App, Collection) {
 #[tokio::test]
 async fn users_see_their_own_document_and_no_other() {
     let (app, users) = app_with_users();
-    let mut subscriber = Subscriber::connect(&app).await;
+    let mut subscriber = TestClient::connect(&app).await;
     assert_eq!(subscriber.heard().await, [] as [Value; 0]);
-    subscriber.send(json!({"msg": "method", "id": "1", "method": "become", "params": ["user-alice"]})).await;
+    subscriber.send_json(json!({"msg": "method", "id": "1", "method": "become", "params": ["user-alice"]})).await;
     let added = json!({"msg": "added", "collection": "users", "id": "user-alice", "fields": {"username": "alice"}});
     assert_eq!(subscriber.next().await, added);
     assert_eq!(subscriber.next().await, json!({"msg": "updated", "methods": ["1"]}), "no ready comes before");
@@ -83,15 +84,15 @@ async fn users_see_their_own_document_and_no_other() {
 #[tokio::test]
 async fn the_users_document_follows_login_and_logout() {
     let (app, users) = app_with_users();
-    let mut subscriber = Subscriber::connect(&app).await;
-    subscriber.call("become", json!(["user-alice"])).await;
-    assert_eq!(subscriber.ids("users"), ["user-alice"]);
-    subscriber.send(json!({"msg": "method", "id": "1", "method": "become", "params": ["user-alice"]})).await;
+    let mut subscriber = TestClient::connect(&app).await;
+    subscriber.call::<()>("become", &json!(["user-alice"])).await.expect("a user");
+    assert_eq!(subscriber.document_ids("users"), ["user-alice"]);
+    subscriber.send_json(json!({"msg": "method", "id": "1", "method": "become", "params": ["user-alice"]})).await;
     assert_eq!(subscriber.next().await["msg"], "updated", "the same user is not a change");
     subscriber.next_of(&["result"]).await;
-    subscriber.call("become", json!(["user-bob"])).await;
-    assert_eq!(subscriber.ids("users"), ["user-bob"]);
-    subscriber.call("become", json!([null])).await;
-    assert_eq!(subscriber.ids("users"), [""; 0]);
+    subscriber.call::<()>("become", &json!(["user-bob"])).await.expect("a user");
+    assert_eq!(subscriber.document_ids("users"), ["user-bob"]);
+    subscriber.call::<()>("become", &json!([null])).await.expect("a user");
+    assert_eq!(subscriber.document_ids("users"), [""; 0]);
     assert_eq!((users.live_query_count(), app.subscription_count()), (0, 1));
 }

@@ -5,6 +5,7 @@ use std::future::pending;
 use std::sync::Arc;
 
 use bolide::prelude::*;
+use bolide::testing::TestClient;
 use bolide::{AppBuilder, DdpError, Limits};
 use futures::StreamExt as _;
 use futures::channel::mpsc;
@@ -12,7 +13,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::subscriber::Subscriber;
+use crate::messages::Messages as _;
 use crate::waiting::{soon, until};
 
 /// Passes a subscription out of its handler.
@@ -30,15 +31,15 @@ impl Pocket {
 }
 
 /// A subscriber of the publication `p` of `app`.
-async fn subscriber(app: AppBuilder) -> Subscriber {
+async fn subscriber(app: AppBuilder) -> TestClient {
     let app = app.build().expect("the app fits together");
-    let subscriber = Subscriber::connect(&app).await;
+    let subscriber = TestClient::connect(&app).await;
     subscriber.ask("s", "p", json!([])).await;
     subscriber
 }
 
 /// The same, with a publication that passes its handle to the pocket.
-async fn pocketed() -> (Subscriber, Subscription) {
+async fn pocketed() -> (TestClient, Subscription) {
     let pocket = Pocket::default();
     let kept = pocket.clone();
     let mut subscriber = subscriber(App::builder().publish("p", async move |subscription: Subscription| {
@@ -151,7 +152,7 @@ async fn a_handle_that_is_kept_can_continue_to_send() {
     });
     subscriber.ready("s").await;
     subscriber.next_of(&["removed"]).await;
-    assert_eq!(subscriber.documents("c").len(), 999);
+    assert_eq!(subscriber.document_ids("c").len(), 999);
     drop(soon(task).await.expect("it ends"));
     assert_eq!(subscriber.heard().await, [] as [Value; 0], "it was ready already");
 }
@@ -160,9 +161,9 @@ async fn a_handle_that_is_kept_can_continue_to_send() {
 async fn nothing_is_sent_after_unsubscribing() {
     let (mut subscriber, subscription) = pocketed().await;
     subscription.added("c", "1", &json!({"a": 1})).await.expect("it is sent");
-    subscriber.unsubscribe("s").await;
+    subscriber.stop("s").await;
     assert_eq!(subscriber.nosub("s").await, Value::Null);
-    assert_eq!(subscriber.documents("c").len(), 0);
+    assert_eq!(subscriber.document_ids("c").len(), 0);
     assert!(!subscription.is_active());
     subscription.added("c", "1", &json!({"a": 1})).await.expect("it is ignored");
     subscription.changed("c", "1", &json!({"a": 2}), &[]).await.expect("it is ignored");
@@ -177,7 +178,7 @@ async fn nothing_is_sent_after_unsubscribing() {
 #[tokio::test]
 async fn an_ended_handle_does_not_affect_a_new_one_with_the_same_id() {
     let (mut subscriber, old) = pocketed().await;
-    subscriber.unsubscribe("s").await;
+    subscriber.stop("s").await;
     subscriber.nosub("s").await;
     subscriber.ask("s", "p", json!([])).await;
     assert_eq!(subscriber.heard().await, [] as [Value; 0]);
@@ -192,11 +193,11 @@ async fn on_stop_runs_once_when_the_client_unsubscribes() {
     let (mut subscriber, subscription) = pocketed().await;
     let (stopped, mut stops) = mpsc::unbounded();
     subscription.on_stop(move || stopped.unbounded_send(()).expect("a listener"));
-    subscriber.unsubscribe("s").await;
+    subscriber.stop("s").await;
     subscriber.nosub("s").await;
     subscription.stop();
     drop(subscription);
-    subscriber.leave().await;
+    subscriber.disconnect().await;
     assert_eq!(soon(stops.next()).await, Some(()));
     assert_eq!(soon(stops.next()).await, None, "the callback is gone");
 }
@@ -217,7 +218,7 @@ async fn an_on_stop_that_panics_does_not_prevent_others() {
     let (stopped, mut stops) = mpsc::unbounded();
     subscription.on_stop(|| panic!("a secret"));
     subscription.on_stop(move || stopped.unbounded_send(()).expect("a listener"));
-    subscriber.unsubscribe("s").await;
+    subscriber.stop("s").await;
     assert_eq!(subscriber.nosub("s").await, Value::Null);
     assert_eq!(soon(stops.next()).await, Some(()));
 }
@@ -243,7 +244,7 @@ async fn a_handler_that_never_ends_is_dropped_when_the_client_unsubscribes() {
     let mut subscriber = subscriber(app).await;
     subscriber.ready("s").await;
     assert_eq!(Arc::strong_count(&alive), 3);
-    subscriber.unsubscribe("s").await;
+    subscriber.stop("s").await;
     subscriber.nosub("s").await;
     until(|| Arc::strong_count(&alive) == 2).await;
 }
@@ -253,7 +254,7 @@ async fn a_handler_that_never_ends_is_dropped_when_the_client_leaves() {
     let (app, alive) = endless();
     let mut subscriber = subscriber(app).await;
     subscriber.ready("s").await;
-    subscriber.leave().await;
+    subscriber.disconnect().await;
     until(|| Arc::strong_count(&alive) < 3).await;
 }
 
@@ -261,10 +262,10 @@ async fn a_handler_that_never_ends_is_dropped_when_the_client_leaves() {
 async fn handlers_that_never_end_do_not_use_up_the_session() {
     let (app, alive) = endless();
     let app = app.limits(Limits { running_calls: 10, ..Limits::default() }).build().expect("the app fits together");
-    let mut subscriber = Subscriber::connect(&app).await;
+    let mut subscriber = TestClient::connect(&app).await;
     for _ in 0..100 {
-        subscriber.subscribe("p", json!([])).await;
-        subscriber.unsubscribe("p").await;
+        subscriber.subscribe_by_name("p", json!([])).await;
+        subscriber.stop("p").await;
         subscriber.nosub("p").await;
     }
     until(|| Arc::strong_count(&alive) == 2).await;
@@ -296,7 +297,7 @@ async fn universal_publications_get_no_ready_and_no_nosub_with_an_id() {
         .publish_universal(async |_: Subscription| Err(MethodError::new(400, "No")))
         .build()
         .expect("the app fits together");
-    let mut subscriber = Subscriber::connect(&app).await;
+    let mut subscriber = TestClient::connect(&app).await;
     let heard = subscriber.heard().await;
     assert_eq!(heard.len(), 2, "{heard:?}");
     assert_eq!(heard[0]["msg"], "added");
@@ -310,14 +311,14 @@ async fn subscriptions_over_the_limit_are_rejected_with_a_reason() {
         .limits(Limits { subscriptions: 3, ..Limits::default() })
         .build()
         .expect("the app fits together");
-    let mut subscriber = Subscriber::connect(&app).await;
+    let mut subscriber = TestClient::connect(&app).await;
     for id in ["1", "2", "3"] {
         subscriber.ask(id, "p", json!([])).await;
         subscriber.ready(id).await;
     }
     subscriber.ask("4", "p", json!([])).await;
     assert_eq!(subscriber.nosub("4").await["error"], "too-many-subscriptions");
-    subscriber.unsubscribe("2").await;
+    subscriber.stop("2").await;
     subscriber.nosub("2").await;
     subscriber.ask("4", "p", json!([])).await;
     subscriber.ready("4").await;
@@ -338,18 +339,18 @@ async fn a_client_can_subscribe_ten_thousand_times() {
         .limits(Limits { subscriptions: 10_000, ..Limits::default() })
         .build()
         .expect("the app fits together");
-    let mut subscriber = Subscriber::connect(&app).await;
+    let mut subscriber = TestClient::connect(&app).await;
     for id in 0..10_000 {
         subscriber.ask(&id.to_string(), "p", json!([id % 10 == 0])).await;
         subscriber.ready(&id.to_string()).await;
     }
-    assert_eq!(subscriber.documents("items").len(), 1);
+    assert_eq!(subscriber.document_ids("items").len(), 1);
     items.update("1", Update::new().set("a", 2)).expect("there is one");
     assert_eq!(subscriber.heard().await.len(), 1, "one change is one message");
     for id in 0..10_000 {
-        subscriber.unsubscribe(&id.to_string()).await;
+        subscriber.stop(&id.to_string()).await;
         assert_eq!(subscriber.nosub(&id.to_string()).await, Value::Null);
     }
     assert_eq!((app.subscription_count(), items.live_query_count()), (0, 0));
-    assert_eq!(subscriber.documents("items").len(), 0);
+    assert_eq!(subscriber.document_ids("items").len(), 0);
 }

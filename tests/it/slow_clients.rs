@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use bolide::prelude::*;
 use bolide::publication::Strategy;
+use bolide::testing::TestClient;
 use bolide::{AppBuilder, Heartbeat, Limits};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::net::TcpStream;
 
 use crate::client::Client;
+use crate::messages::Messages as _;
 use crate::server::Server;
-use crate::subscriber::Subscriber;
-use crate::waiting::{A_MOMENT, until};
+use crate::waiting::{A_MOMENT, SOON, until};
 
 const DOCUMENTS: usize = 100_000;
 
@@ -35,6 +36,11 @@ fn very_many() -> (App, Arc<AtomicUsize>) {
         .build()
         .expect("the app fits together");
     (app, sent)
+}
+
+/// Connects a client that waits long enough for very many documents.
+async fn connect(app: &App) -> TestClient {
+    TestClient::connect(app).await.with_timeout(6 * SOON)
 }
 
 /// Waits until a publication stops sending, and returns the number of documents sent.
@@ -87,21 +93,21 @@ async fn a_client_slower_than_the_heartbeat_interval_keeps_its_session() {
 #[tokio::test]
 async fn a_handler_waits_until_its_client_reads() {
     let (app, sent) = very_many();
-    let mut slow = Subscriber::connect(&app).await;
+    let mut slow = connect(&app).await;
     slow.ask("s", "p", json!([])).await;
     until(|| sent.load(Ordering::Relaxed) > 0).await;
     let before = when_it_waits(&sent).await;
     assert!(before < 10_000, "{before} documents were sent to a client that does not read");
-    let mut other = Subscriber::connect(&app).await;
+    let mut other = connect(&app).await;
     assert_eq!(other.heard().await, [] as [Value; 0], "others are answered meanwhile");
     slow.ready("s").await;
-    assert_eq!(slow.documents("c").len(), DOCUMENTS);
+    assert_eq!(slow.document_ids("c").len(), DOCUMENTS);
 }
 
 #[tokio::test]
 async fn a_handler_waiting_for_a_client_ends_when_the_client_leaves() {
     let (app, sent) = very_many();
-    let slow = Subscriber::connect(&app).await;
+    let slow = connect(&app).await;
     slow.ask("s", "p", json!([])).await;
     until(|| sent.load(Ordering::Relaxed) > 0).await;
     let before = when_it_waits(&sent).await;
@@ -123,22 +129,22 @@ async fn only_a_client_with_too_many_waiting_broadcasts_is_closed_with_1013() {
         .limits(Limits { outbox_messages: 200, ..Limits::default() })
         .build()
         .expect("the app fits together");
-    let (mut slow, mut quick) = (Subscriber::connect(&app).await, Subscriber::connect(&app).await);
-    slow.subscribe("feed", json!([])).await;
-    quick.subscribe("feed", json!([])).await;
+    let (mut slow, mut quick) = (connect(&app).await, connect(&app).await);
+    slow.subscribe_by_name("feed", json!([])).await;
+    quick.subscribe_by_name("feed", json!([])).await;
     for number in 0..1_000 {
         audience.changed("feed", "x", &json!({"n": number}), &[]).expect("fields");
         quick.next().await;
     }
-    assert_eq!(quick.documents("feed")["x"], json!({"n": 999}));
+    assert_eq!(quick.documents::<Value>("feed")["x"], json!({"n": 999}));
     assert_eq!(slow.close_code().await, 1013);
     until(|| audience.len() == 1).await;
 }
 
 /// An app with a stream `s`.
-async fn listener(stream: Stream, events: &[&str]) -> Subscriber {
+async fn listener(stream: Stream, events: &[&str]) -> TestClient {
     let app = App::builder().stream(&stream).build().expect("the app fits together");
-    let mut subscriber = Subscriber::connect(&app).await;
+    let mut subscriber = connect(&app).await;
     for event in events {
         subscriber.ask(event, "stream-s", json!([event])).await;
         subscriber.ready(event).await;
@@ -215,7 +221,7 @@ async fn changes_during_the_initial_documents_are_correct_with_every_strategy() 
     let strategies = [Strategy::Merge, Strategy::NoMergeMulti, Strategy::NoMerge, Strategy::NoMergeNoHistory];
     for strategy in strategies {
         let (app, items) = long_documents(App::builder().strategy("items", strategy));
-        let mut slow = Subscriber::connect(&app).await;
+        let mut slow = connect(&app).await;
         slow.ask("s", "items", json!([])).await;
         until(|| items.live_query_count() == 1).await;
         // Some have been sent by now, and some have not.
@@ -228,11 +234,11 @@ async fn changes_during_the_initial_documents_are_correct_with_every_strategy() 
             insert(&items, number + 100_000);
         }
         slow.ready("s").await;
-        let shown = slow.documents("items");
+        let shown = slow.documents::<Ejson>("items");
         assert_eq!(shown.len(), items.len(), "{strategy:?}");
         for (id, document) in shown {
             let expected = items.get(id.as_str()).expect("a document");
-            assert_eq!(Ejson::from_typed(&document).expect("EJSON"), Ejson::Object(expected), "{strategy:?}");
+            assert_eq!(document, Ejson::Object(expected), "{strategy:?}");
         }
     }
 }
@@ -251,19 +257,19 @@ async fn a_query_of_long_documents_waits_for_the_client_too() {
         })
         .build()
         .expect("the app fits together");
-    let mut subscriber = Subscriber::connect(&app).await;
-    subscriber.subscribe("files", json!([])).await;
-    assert_eq!(subscriber.documents("files").len(), 100);
+    let mut subscriber = connect(&app).await;
+    subscriber.subscribe_by_name("files", json!([])).await;
+    assert_eq!(subscriber.document_ids("files").len(), 100);
 }
 
 #[tokio::test]
 async fn a_client_can_unsubscribe_from_very_many_documents_at_once() {
     let (app, _) = very_many();
-    let mut subscriber = Subscriber::connect(&app).await;
-    subscriber.subscribe("p", json!([])).await;
-    subscriber.unsubscribe("p").await;
+    let mut subscriber = connect(&app).await;
+    subscriber.subscribe_by_name("p", json!([])).await;
+    subscriber.stop("p").await;
     assert_eq!(subscriber.nosub("p").await, Value::Null);
-    assert_eq!(subscriber.documents("c").len(), 0);
+    assert_eq!(subscriber.document_ids("c").len(), 0);
     assert_eq!(subscriber.heard().await, [] as [Value; 0]);
 }
 
@@ -282,11 +288,11 @@ async fn very_many_documents_can_change_with_the_user() {
             context.set_user_id(Some(user.into())).await
         });
     let app = app.build().expect("the app fits together");
-    let mut subscriber = Subscriber::connect(&app).await;
-    subscriber.subscribe("own", json!([])).await;
-    subscriber.call("become", json!(["alice"])).await;
-    assert_eq!(subscriber.documents("own").len(), 40_000);
-    assert_eq!(subscriber.documents("own")["shared-7"], json!({"user": "alice"}));
+    let mut subscriber = connect(&app).await;
+    subscriber.subscribe_by_name("own", json!([])).await;
+    subscriber.call::<()>("become", &json!(["alice"])).await.expect("a user");
+    assert_eq!(subscriber.document_ids("own").len(), 40_000);
+    assert_eq!(subscriber.documents::<Value>("own")["shared-7"], json!({"user": "alice"}));
 }
 
 #[tokio::test]
@@ -303,19 +309,19 @@ async fn limits_apply_after_documents_were_unsubscribed() {
         .limits(Limits { outbox_messages: 200, ..Limits::default() })
         .build()
         .expect("the app fits together");
-    let mut slow = Subscriber::connect(&app).await;
+    let mut slow = connect(&app).await;
     for (publication, params) in [("p", json!([])), ("stream-s", json!(["event"]))] {
-        slow.subscribe(publication, params).await;
+        slow.subscribe_by_name(publication, params).await;
     }
-    slow.unsubscribe("p").await;
+    slow.stop("p").await;
     until(|| app.subscription_count() == 1).await;
     for _ in 0..100 {
         stream.emit("event", &[1]).expect("a list");
     }
     slow.nosub("p").await;
     assert_eq!(events(&slow.heard().await, "event").len(), 100, "as many as may wait");
-    slow.subscribe("p", json!([])).await;
-    slow.unsubscribe("p").await;
+    slow.subscribe_by_name("p", json!([])).await;
+    slow.stop("p").await;
     until(|| app.subscription_count() == 1).await;
     for _ in 0..300 {
         stream.emit("event", &[1]).expect("a list");

@@ -1,12 +1,13 @@
 //! Streams: access rules and events.
 
 use bolide::prelude::*;
+use bolide::testing::TestClient;
 use serde_json::{Value, json};
 
-use crate::subscriber::Subscriber;
+use crate::messages::Messages as _;
 
 /// A stream whose rooms are open to every user except `mallory`, and a client.
-async fn messages() -> (Stream, App, Subscriber) {
+async fn messages() -> (Stream, App, TestClient) {
     let messages = Stream::new("messages")
         .allow_read(|user, room| room.starts_with("room") && user.is_none_or(|user| user.as_str() != "mallory"));
     let app = App::builder()
@@ -16,7 +17,7 @@ async fn messages() -> (Stream, App, Subscriber) {
         })
         .build()
         .expect("the app fits together");
-    let subscriber = Subscriber::connect(&app).await;
+    let subscriber = TestClient::connect(&app).await;
     (messages, app, subscriber)
 }
 
@@ -25,7 +26,7 @@ fn event(name: &str, args: &Value) -> Value {
     json!({"msg": "changed", "collection": "stream-messages", "id": "id", "fields": fields})
 }
 
-async fn listen(subscriber: &mut Subscriber, id: &str, params: Value) {
+async fn listen(subscriber: &mut TestClient, id: &str, params: Value) {
     subscriber.ask(id, "stream-messages", params).await;
     subscriber.ready(id).await;
 }
@@ -33,7 +34,7 @@ async fn listen(subscriber: &mut Subscriber, id: &str, params: Value) {
 #[tokio::test]
 async fn events_reach_subscribers_in_order() {
     let (messages, app, mut subscriber) = messages().await;
-    let mut other = Subscriber::connect(&app).await;
+    let mut other = TestClient::connect(&app).await;
     listen(&mut subscriber, "s", json!(["room1", false])).await;
     listen(&mut other, "s", json!(["room2", {"useCollection": false, "args": []}])).await;
     for number in 0..100 {
@@ -54,11 +55,11 @@ async fn an_event_is_one_message_to_a_session_with_two_subscriptions() {
     listen(&mut subscriber, "b", json!(["room"])).await;
     messages.emit("room", &[1]).expect("a list");
     assert_eq!(subscriber.heard().await, [event("room", &json!([1]))]);
-    subscriber.unsubscribe("a").await;
+    subscriber.stop("a").await;
     subscriber.nosub("a").await;
     messages.emit("room", &[2]).expect("a list");
     assert_eq!(subscriber.heard().await, [event("room", &json!([2]))]);
-    subscriber.unsubscribe("b").await;
+    subscriber.stop("b").await;
     subscriber.nosub("b").await;
     messages.emit("room", &[3]).expect("a list");
     assert_eq!(subscriber.heard().await, [] as [Value; 0]);
@@ -71,9 +72,9 @@ async fn the_rule_decides_who_may_subscribe_to_which_event() {
     subscriber.ask("s", "stream-messages", json!(["secret"])).await;
     assert_eq!(subscriber.nosub("s").await["error"], "not-allowed");
     listen(&mut subscriber, "s", json!(["room"])).await;
-    subscriber.call("become", json!(["alice"])).await;
+    subscriber.call::<()>("become", &json!(["alice"])).await.expect("a user");
     assert_eq!(messages.listener_count("room"), 1, "it runs again for the new user");
-    subscriber.send(json!({"msg": "method", "id": "1", "method": "become", "params": ["mallory"]})).await;
+    subscriber.send_json(json!({"msg": "method", "id": "1", "method": "become", "params": ["mallory"]})).await;
     assert_eq!(subscriber.nosub("s").await["error"], "not-allowed");
     subscriber.next_of(&["result"]).await;
     assert_eq!(messages.listener_count("room"), 0);
@@ -82,7 +83,7 @@ async fn the_rule_decides_who_may_subscribe_to_which_event() {
 #[tokio::test]
 async fn a_stream_without_a_rule_rejects_all_subscriptions() {
     let app = App::builder().stream(&Stream::new("messages")).build().expect("the app fits together");
-    let mut subscriber = Subscriber::connect(&app).await;
+    let mut subscriber = TestClient::connect(&app).await;
     subscriber.ask("s", "stream-messages", json!(["room"])).await;
     assert_eq!(subscriber.nosub("s").await["error"], "not-allowed");
 }
@@ -119,7 +120,7 @@ async fn the_arguments_of_an_event_must_be_a_list() {
 async fn a_rule_that_panics_rejects_the_subscription() {
     let stream = Stream::new("messages").allow_read(|_, _| panic!("a secret"));
     let app = App::builder().stream(&stream).build().expect("the app fits together");
-    let mut subscriber = Subscriber::connect(&app).await;
+    let mut subscriber = TestClient::connect(&app).await;
     subscriber.ask("s", "stream-messages", json!(["room"])).await;
     assert_eq!(subscriber.nosub("s").await["error"], 500);
 }

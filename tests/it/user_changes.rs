@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bolide::prelude::*;
+use bolide::testing::TestClient;
 use bolide::{AppBuilder, Limits};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::{Barrier, Notify};
 
-use crate::subscriber::Subscriber;
+use crate::messages::Messages as _;
 use crate::waiting::{SOON, soon};
 
 /// An app with a method `become` that changes the user. The timeout for publications is at least that of a test.
@@ -22,12 +23,12 @@ fn app() -> AppBuilder {
     })
 }
 
-async fn subscriber(app: AppBuilder) -> Subscriber {
-    Subscriber::connect(&app.build().expect("the app fits together")).await
+async fn subscriber(app: AppBuilder) -> TestClient {
+    TestClient::connect(&app.build().expect("the app fits together")).await
 }
 
-async fn start_to_become(subscriber: &Subscriber, user: Value) {
-    subscriber.send(json!({"msg": "method", "id": "1", "method": "become", "params": [user]})).await;
+async fn start_to_become(subscriber: &TestClient, user: Value) {
+    subscriber.send_json(json!({"msg": "method", "id": "1", "method": "become", "params": [user]})).await;
 }
 
 /// Publishes a hundred documents of the user.
@@ -42,7 +43,7 @@ async fn own(subscription: Subscription) -> MethodResult<()> {
 #[tokio::test]
 async fn a_new_user_gets_the_differences_and_ready_again() {
     let mut subscriber = subscriber(app().publish("own", own)).await;
-    subscriber.subscribe("own", json!([])).await;
+    subscriber.subscribe_by_name("own", json!([])).await;
     start_to_become(&subscriber, json!("alice")).await;
     let mut kinds = Vec::new();
     while kinds.last() != Some(&json!("result")) {
@@ -50,8 +51,8 @@ async fn a_new_user_gets_the_differences_and_ready_again() {
     }
     kinds.dedup();
     assert_eq!(kinds, ["removed", "changed", "added", "ready", "updated", "result"]);
-    assert_eq!(subscriber.documents("own")["shared"], json!({"user": "alice", "same": true}));
-    assert_eq!(subscriber.documents("own").len(), 101);
+    assert_eq!(subscriber.documents::<Value>("own")["shared"], json!({"user": "alice", "same": true}));
+    assert_eq!(subscriber.document_ids("own").len(), 101);
 }
 
 #[tokio::test]
@@ -77,9 +78,9 @@ async fn a_running_method_is_answered_while_subscriptions_run_again() {
             Ok(())
         });
     let mut subscriber = subscriber(app).await;
-    subscriber.subscribe("own", json!([])).await;
+    subscriber.subscribe_by_name("own", json!([])).await;
     for (id, method) in [("1", "goOn"), ("2", "becomeLater")] {
-        subscriber.send(json!({"msg": "method", "id": id, "method": method})).await;
+        subscriber.send_json(json!({"msg": "method", "id": id, "method": method})).await;
     }
     soon(run_again.notified()).await;
     woken.notify_one();
@@ -97,8 +98,8 @@ async fn the_same_user_again_repeats_ready_and_nothing_else() {
         subscription.publish(published.find(Filter::everything())).await
     });
     let mut subscriber = subscriber(app).await;
-    subscriber.subscribe("own", json!([])).await;
-    subscriber.subscribe("items", json!([])).await;
+    subscriber.subscribe_by_name("own", json!([])).await;
+    subscriber.subscribe_by_name("items", json!([])).await;
     start_to_become(&subscriber, Value::Null).await;
     assert_eq!(subscriber.next().await, json!({"msg": "ready", "subs": ["own", "items"]}));
     assert_eq!(subscriber.next().await, json!({"msg": "updated", "methods": ["1"]}));
@@ -118,8 +119,8 @@ async fn publications_run_again_in_parallel() {
         }
     };
     let mut subscriber = subscriber(app().publish("a", meet.clone()).publish("b", meet)).await;
-    subscriber.subscribe("a", json!([])).await;
-    subscriber.subscribe("b", json!([])).await;
+    subscriber.subscribe_by_name("a", json!([])).await;
+    subscriber.subscribe_by_name("b", json!([])).await;
     start_to_become(&subscriber, json!("alice")).await;
     assert_eq!(subscriber.next().await["msg"], "ready");
 }
@@ -134,16 +135,16 @@ async fn a_publication_that_fails_for_the_new_user_ends_and_others_continue() {
         }
     });
     let mut subscriber = subscriber(app).await;
-    subscriber.subscribe("closed", json!([])).await;
-    subscriber.subscribe("own", json!([])).await;
+    subscriber.subscribe_by_name("closed", json!([])).await;
+    subscriber.subscribe_by_name("own", json!([])).await;
     start_to_become(&subscriber, json!("alice")).await;
     let nosub = subscriber.next().await;
     assert_eq!((&nosub["id"], &nosub["error"]["error"]), (&json!("closed"), &json!(403)), "it comes at once");
     assert_eq!(subscriber.next().await, json!({"msg": "removed", "collection": "closed", "id": "1"}));
     subscriber.ready("own").await;
     subscriber.next_of(&["result"]).await;
-    assert_eq!(subscriber.call("become", json!([null])).await["msg"], "result");
-    assert_eq!(subscriber.documents("closed").len(), 0, "it does not come back by itself");
+    subscriber.call::<()>("become", &json!([null])).await.expect("a user");
+    assert_eq!(subscriber.document_ids("closed").len(), 0, "it does not come back by itself");
 }
 
 #[tokio::test]
@@ -165,8 +166,8 @@ async fn a_ready_publication_that_fails_during_the_change_is_not_reported_ready(
             Ok(())
         });
     let mut subscriber = subscriber(app).await;
-    subscriber.subscribe("hasty", json!([])).await;
-    subscriber.subscribe("slow", json!([])).await;
+    subscriber.subscribe_by_name("hasty", json!([])).await;
+    subscriber.subscribe_by_name("slow", json!([])).await;
     start_to_become(&subscriber, json!("alice")).await;
     assert_eq!(subscriber.nosub("hasty").await["error"], 403);
     go.notify_one();
@@ -187,7 +188,7 @@ async fn changes_by_others_meanwhile_are_part_of_the_difference() {
     });
     let mut subscriber = subscriber(app).await;
     items.insert("old", &[].into_iter().collect()).expect("a new document");
-    subscriber.subscribe("items", json!([])).await;
+    subscriber.subscribe_by_name("items", json!([])).await;
     start_to_become(&subscriber, json!("alice")).await;
     assert_eq!(subscriber.heard().await, [] as [Value; 0]);
     items.insert("new", &[].into_iter().collect()).expect("a new document");
@@ -203,8 +204,8 @@ async fn changes_by_others_meanwhile_are_part_of_the_difference() {
 async fn no_messages_arrive_between_those_of_the_difference() {
     let events = Stream::new("events").allow_read(|_, _| true);
     let mut subscriber = subscriber(app().publish("own", own).stream(&events)).await;
-    subscriber.subscribe("own", json!([])).await;
-    subscriber.subscribe("stream-events", json!(["event"])).await;
+    subscriber.subscribe_by_name("own", json!([])).await;
+    subscriber.subscribe_by_name("stream-events", json!(["event"])).await;
     let done = Arc::new(AtomicBool::new(false));
     let (until, sent) = (Arc::clone(&done), events.clone());
     let sending = std::thread::spawn(move || {
@@ -237,9 +238,9 @@ async fn on_stop_runs_once_before_the_publication_runs_for_the_new_user() {
         Ok(())
     }))
     .await;
-    subscriber.subscribe("p", json!([])).await;
-    subscriber.call("become", json!(["alice"])).await;
-    subscriber.unsubscribe("p").await;
+    subscriber.subscribe_by_name("p", json!([])).await;
+    subscriber.call::<()>("become", &json!(["alice"])).await.expect("a user");
+    subscriber.stop("p").await;
     subscriber.nosub("p").await;
     assert_eq!(*log.lock(), ["nobody comes", "nobody goes", "alice comes", "alice goes"]);
 }
@@ -254,8 +255,8 @@ async fn a_handle_of_the_old_user_sends_no_more_messages() {
         Ok(())
     });
     let mut subscriber = subscriber(app).await;
-    subscriber.subscribe("p", json!([])).await;
-    subscriber.call("become", json!(["alice"])).await;
+    subscriber.subscribe_by_name("p", json!([])).await;
+    subscriber.call::<()>("become", &json!(["alice"])).await.expect("a user");
     let new = kept.lock().pop().expect("a subscription");
     let old = kept.lock().pop().expect("a subscription");
     old.added("c", "1", &json!({"of": "nobody"})).await.expect("it is ignored");
@@ -263,7 +264,7 @@ async fn a_handle_of_the_old_user_sends_no_more_messages() {
     drop(old);
     new.added("c", "1", &json!({"of": "alice"})).await.expect("it is sent");
     assert_eq!(subscriber.heard().await.len(), 1);
-    assert_eq!(subscriber.documents("c")["1"], json!({"of": "alice"}));
+    assert_eq!(subscriber.documents::<Value>("c")["1"], json!({"of": "alice"}));
 }
 
 #[tokio::test]
@@ -279,9 +280,9 @@ async fn an_endless_publication_is_awaited_only_until_it_is_ready() {
             pending().await
         });
     let mut subscriber = subscriber(app).await;
-    subscriber.subscribe("named", json!([])).await;
-    subscriber.call("become", json!(["alice"])).await;
-    subscriber.call("become", json!([null])).await;
+    subscriber.subscribe_by_name("named", json!([])).await;
+    subscriber.call::<()>("become", &json!(["alice"])).await.expect("a user");
+    subscriber.call::<()>("become", &json!([null])).await.expect("a user");
 }
 
 #[tokio::test]
@@ -295,10 +296,10 @@ async fn the_wait_for_a_publication_that_is_never_ready_is_limited() {
         Ok(())
     });
     let mut subscriber = subscriber(app).await;
-    subscriber.subscribe("own", json!([])).await;
-    soon(subscriber.call("become", json!(["alice"]))).await;
-    assert!(subscriber.ids("own").contains(&"alice-0".to_owned()));
-    soon(subscriber.call("become", json!([null]))).await;
+    subscriber.subscribe_by_name("own", json!([])).await;
+    subscriber.call::<()>("become", &json!(["alice"])).await.expect("a user");
+    assert!(subscriber.document_ids("own").contains(&"alice-0".to_owned()));
+    subscriber.call::<()>("become", &json!([null])).await.expect("a user");
 }
 
 #[tokio::test]
@@ -308,9 +309,9 @@ async fn a_method_can_change_the_user_twice() {
         context.set_user_id(None).await
     });
     let mut subscriber = subscriber(app).await;
-    subscriber.subscribe("own", json!([])).await;
-    subscriber.call("blink", json!([])).await;
-    assert_eq!(subscriber.documents("own")["shared"], json!({"user": "nobody", "same": true}));
+    subscriber.subscribe_by_name("own", json!([])).await;
+    subscriber.call::<()>("blink", &()).await.expect("a user");
+    assert_eq!(subscriber.documents::<Value>("own")["shared"], json!({"user": "nobody", "same": true}));
 }
 
 #[tokio::test]
@@ -325,10 +326,10 @@ async fn a_client_that_leaves_during_the_change_leaks_nothing() {
         })
         .build()
         .expect("the app fits together");
-    let mut subscriber = Subscriber::connect(&app).await;
-    subscriber.subscribe("p", json!([])).await;
+    let mut subscriber = TestClient::connect(&app).await;
+    subscriber.subscribe_by_name("p", json!([])).await;
     start_to_become(&subscriber, json!("alice")).await;
     subscriber.heard().await;
-    subscriber.leave().await;
+    subscriber.disconnect().await;
     crate::waiting::until(|| app.connection_count() == 0).await;
 }

@@ -1,13 +1,17 @@
 //! Queries with order and limit, over random histories: a client always has the result of `fetch`.
 
+use std::collections::BTreeMap;
+
 use bolide::AppBuilder;
 use bolide::collection::Query;
 use bolide::prelude::*;
+use bolide::protocol::RawJson;
 use bolide::protocol::ejson::{CustomTypes, Object, to_raw};
+use bolide::testing::TestClient;
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 use serde_json::{Value, json};
 
-use crate::subscriber::{Documents, Subscriber};
+use crate::messages::Messages as _;
 
 const IDS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 /// Values, some of which cannot be compared with each other.
@@ -82,9 +86,15 @@ async fn follow(windows: &[Window], steps: Vec<Step>) {
         step.take(&items);
         for (window, subscriber) in &mut subscribers {
             subscriber.heard().await;
-            assert_eq!(subscriber.documents("items"), window.fetch(&items), "{window:?} after {step:?}");
+            assert_eq!(shown(subscriber), window.fetch(&items), "{window:?} after {step:?}");
         }
     }
+}
+
+/// Returns the documents as they were sent.
+fn shown(subscriber: &TestClient) -> BTreeMap<String, Value> {
+    let read = |fields: RawJson| serde_json::from_str(fields.get()).expect("JSON");
+    subscriber.documents("items").into_iter().map(|(id, fields)| (id, read(fields))).collect()
 }
 
 fn publish(items: &Collection, windows: &[Window]) -> App {
@@ -98,11 +108,11 @@ fn publish(items: &Collection, windows: &[Window]) -> App {
 }
 
 /// One client per window.
-async fn subscribe(app: &App, windows: &[Window]) -> Vec<(Window, Subscriber)> {
+async fn subscribe(app: &App, windows: &[Window]) -> Vec<(Window, TestClient)> {
     let mut subscribers = Vec::new();
     for (number, window) in windows.iter().enumerate() {
-        let mut subscriber = Subscriber::connect(app).await;
-        subscriber.subscribe(&number.to_string(), json!([])).await;
+        let mut subscriber = TestClient::connect(app).await;
+        subscriber.subscribe(&number.to_string(), &json!([])).await.expect("a subscription");
         subscribers.push((window.clone(), subscriber));
     }
     subscribers
@@ -122,7 +132,7 @@ impl Window {
     }
 
     /// Returns the result of the query as a client has it. (`fetch` returns complete documents.)
-    fn fetch(&self, items: &Collection) -> Documents {
+    fn fetch(&self, items: &Collection) -> BTreeMap<String, Value> {
         let show = |mut document: Object| {
             if self.hides_rank {
                 document.shift_remove("rank");

@@ -1,9 +1,11 @@
 //! What admins see and change, live, and that other users cannot.
 
+use bolide::protocol::two_factor::TwoFactorCode;
+use bolide::testing::TestClient;
 use serde_json::{Value, json};
 
 use super::{Bank, error, result, sha256, with_code};
-use crate::subscriber::Subscriber;
+use crate::messages::Messages as _;
 
 const PUBLICATIONS: [&str; 7] =
     ["admin:settings", "admin:roles", "admin:methods", "admin:sessions", "admin:mails", "admin:users", "admin:audit"];
@@ -20,51 +22,64 @@ const METHODS: [&str; 9] = [
     "admin:discardMail",
 ];
 
-async fn subscriber(bank: &Bank, name: &str) -> Subscriber {
-    let mut subscriber = Subscriber::connect(&bank.app).await;
+async fn subscriber(bank: &Bank, name: &str) -> TestClient {
+    let mut subscriber = TestClient::connect(&bank.app).await;
     let token = bank.app.accounts().unwrap().issue_token(name).await.unwrap();
-    result(&subscriber.call("login", json!([{ "resume": token }])).await);
+    subscriber.login_with_token(&token).await.unwrap();
     subscriber
 }
 
+/// Calls a method that the client may call. Returns its result.
+async fn allowed(client: &mut TestClient, method: &str, params: &Value) -> Value {
+    client.call(method, params).await.unwrap()
+}
+
+/// Calls a method that the client may not call. Returns the code of the error.
+async fn refusal(client: &mut TestClient, method: &str, params: &Value) -> String {
+    client.call::<Value>(method, params).await.unwrap_err().error.to_string()
+}
+
 /// Connects as an admin whose client is trusted.
-async fn trusted_admin(bank: &Bank) -> Subscriber {
+async fn trusted_admin(bank: &Bank) -> TestClient {
     let mut admin = subscriber(bank, "admin").await;
-    result(&admin.call("gated", with_code(&sha256("admin's password"), "password")).await);
+    admin.call_with_code::<Value>("gated", &(), &password_of("admin")).await.unwrap();
     admin
+}
+
+/// Returns a user's password as the code of a second factor.
+fn password_of(name: &str) -> TwoFactorCode {
+    TwoFactorCode::new(sha256(&format!("{name}'s password")), "password")
 }
 
 /// Reads messages until a collection is as expected.
 async fn until(
-    subscriber: &mut Subscriber,
+    subscriber: &mut TestClient,
     collection: &str,
     is_so: impl Fn(&std::collections::BTreeMap<String, Value>) -> bool,
 ) {
-    while !is_so(&subscriber.documents(collection)) {
-        subscriber.next().await;
-    }
+    let what = format!("`{collection}` to be as expected");
+    subscriber.wait_until(&what, |subscriber| is_so(&subscriber.documents(collection))).await;
 }
 
 #[tokio::test]
 async fn users_who_are_not_admins_see_and_change_nothing() {
     let bank = Bank::open().await;
     let mut alice = subscriber(&bank, "alice").await;
-    result(&alice.call("gated", with_code(&sha256("alice's password"), "password")).await);
+    alice.call_with_code::<Value>("gated", &(), &password_of("alice")).await.unwrap();
     for publication in PUBLICATIONS {
-        alice.ask("s", publication, json!([])).await;
-        assert_eq!(alice.nosub("s").await["error"], "not-authorized", "{publication}");
+        let refusal = alice.subscribe(publication, &()).await.unwrap_err();
+        assert_eq!(refusal.error, "not-authorized".into(), "{publication}");
     }
     for method in METHODS {
         let params = json!(["user-bob", true]);
-        let refused = alice.call(method, params).await;
-        let refusal = error(&refused);
+        let refusal = refusal(&mut alice, method, &params).await;
         // Some always ask for the factor first; with a correct code, the answer is the same.
-        assert!(refusal == "error-action-not-allowed" || refusal == "totp-required", "{method}: {refused}");
+        assert!(refusal == "error-action-not-allowed" || refusal == "totp-required", "{method}: {refusal}");
     }
-    let mut nobody = Subscriber::connect(&bank.app).await;
+    let mut nobody = TestClient::connect(&bank.app).await;
     for publication in PUBLICATIONS {
-        nobody.ask("s", publication, json!([])).await;
-        assert_eq!(nobody.nosub("s").await["error"], "not-authorized", "{publication}");
+        let refusal = nobody.subscribe(publication, &()).await.unwrap_err();
+        assert_eq!(refusal.error, "not-authorized".into(), "{publication}");
     }
 }
 
@@ -73,7 +88,7 @@ async fn changes_by_admins_require_the_second_factor() {
     let bank = Bank::open().await;
     let mut admin = subscriber(&bank, "admin").await;
     for method in &METHODS[2..] {
-        assert_eq!(error(&admin.call(method, json!(["user-bob", true])).await), "totp-required", "{method}");
+        assert_eq!(refusal(&mut admin, method, &json!(["user-bob", true])).await, "totp-required", "{method}");
     }
 }
 
@@ -81,29 +96,29 @@ async fn changes_by_admins_require_the_second_factor() {
 async fn a_changed_setting_reaches_all_subscribers() {
     let bank = Bank::open().await;
     let mut admin = trusted_admin(&bank).await;
-    admin.subscribe("admin:settings", json!([])).await;
-    let mut nobody = Subscriber::connect(&bank.app).await;
-    nobody.subscribe("settings:public", json!([])).await;
+    admin.subscribe("admin:settings", &()).await.unwrap();
+    let mut nobody = TestClient::connect(&bank.app).await;
+    nobody.subscribe("settings:public", &()).await.unwrap();
     let setting = "Accounts_Registration_Enabled";
-    assert_eq!(admin.documents("settings")[setting]["value"], true);
-    assert_eq!(nobody.documents("publicSettings")[setting], json!({ "value": true }));
-    result(&admin.call("saveSettings", json!([[{ "_id": setting, "value": false }]])).await);
+    assert_eq!(admin.documents::<Value>("settings")[setting]["value"], true);
+    assert_eq!(nobody.documents::<Value>("publicSettings")[setting], json!({ "value": true }));
+    allowed(&mut admin, "saveSettings", &json!([[{ "_id": setting, "value": false }]])).await;
     until(&mut admin, "settings", |settings| settings[setting]["value"] == false).await;
     until(&mut nobody, "publicSettings", |settings| settings[setting]["value"] == false).await;
-    assert!(!nobody.documents("publicSettings").contains_key("Audit_Log_Days"));
+    assert!(!nobody.documents::<Value>("publicSettings").contains_key("Audit_Log_Days"));
 }
 
 #[tokio::test]
 async fn users_can_be_searched_and_are_updated_live() {
     let bank = Bank::open().await;
     let mut admin = trusted_admin(&bank).await;
-    admin.subscribe("admin:users", json!([{ "search": "BOB" }])).await;
-    assert_eq!(admin.ids("adminUsers"), ["user-bob"]);
-    assert_eq!(admin.documents("counts")["adminUsers"], json!({ "total": 1 }));
-    let shown = admin.documents("adminUsers")["user-bob"].clone();
+    admin.subscribe("admin:users", &json!([{ "search": "BOB" }])).await.unwrap();
+    assert_eq!(admin.document_ids("adminUsers"), ["user-bob"]);
+    assert_eq!(admin.documents::<Value>("counts")["adminUsers"], json!({ "total": 1 }));
+    let shown = admin.documents::<Value>("adminUsers")["user-bob"].clone();
     assert_eq!(shown["twoFactor"], json!({ "totp": true, "email": false }));
     assert!(shown.get("services").is_none() && shown.get("password").is_none());
-    result(&admin.call("admin:setRoles", json!(["user-bob", ["auditor"]])).await);
+    allowed(&mut admin, "admin:setRoles", &json!(["user-bob", ["auditor"]])).await;
     until(&mut admin, "adminUsers", |users| users["user-bob"]["roles"] == json!(["auditor"])).await;
 }
 
@@ -112,12 +127,8 @@ async fn a_reset_removes_factors_and_logins_and_notifies_the_user() {
     let bank = Bank::open().await;
     let mut bob = bank.log_in("bob").await;
     let mut admin = trusted_admin(&bank).await;
-    let mut params = json!(["user-bob"]);
-    params
-        .as_array_mut()
-        .unwrap()
-        .extend(with_code(&sha256("admin's password"), "password").as_array().unwrap().clone());
-    result(&admin.call("admin:resetSecondFactors", params).await);
+    let code = password_of("admin");
+    admin.call_with_code::<Value>("admin:resetSecondFactors", &["user-bob"], &code).await.unwrap();
     assert_eq!(bob.close_code().await, 1000);
     assert_eq!(bank.mails(1).await[0].to, ["bob@example.com"]);
     let mut bob = bank.log_in("bob").await;
@@ -130,13 +141,13 @@ async fn a_deactivated_user_is_logged_out_and_the_last_admin_cannot_be_deactivat
     let mut alice = bank.log_in("alice").await;
     let token = bank.app.accounts().unwrap().issue_token("alice").await.unwrap();
     let mut admin = trusted_admin(&bank).await;
-    result(&admin.call("admin:setActive", json!(["user-alice", false])).await);
+    allowed(&mut admin, "admin:setActive", &json!(["user-alice", false])).await;
     assert_eq!(alice.close_code().await, 1000);
     let mut client = bank.connect().await;
     assert_eq!(error(&client.ask("login", json!([{ "resume": token }])).await), 403);
     assert_eq!(error(&client.ask("login", super::password_login("alice", "alice's password")).await), 403);
     for (method, value) in [("admin:setActive", json!(false)), ("admin:setRoles", json!([]))] {
-        assert_eq!(error(&admin.call(method, json!(["user-admin", value])).await), "error-admin-required");
+        assert_eq!(refusal(&mut admin, method, &json!(["user-admin", value])).await, "error-admin-required");
     }
 }
 
@@ -144,12 +155,12 @@ async fn a_deactivated_user_is_logged_out_and_the_last_admin_cannot_be_deactivat
 async fn a_former_admin_gets_no_more_updates() {
     let bank = Bank::open().await;
     let mut admin = trusted_admin(&bank).await;
-    result(&admin.call("admin:setRoles", json!(["user-alice", ["admin"]])).await);
+    allowed(&mut admin, "admin:setRoles", &json!(["user-alice", ["admin"]])).await;
     let mut alice = subscriber(&bank, "alice").await;
-    alice.subscribe("admin:settings", json!([])).await;
-    result(&admin.call("admin:setRoles", json!(["user-alice", []])).await);
-    assert_eq!(alice.nosub("admin:settings").await["error"], "not-authorized");
-    assert!(alice.ids("settings").is_empty());
+    let settings = alice.subscribe("admin:settings", &()).await.unwrap();
+    allowed(&mut admin, "admin:setRoles", &json!(["user-alice", []])).await;
+    assert_eq!(alice.nosub(settings.as_str()).await["error"], "not-authorized");
+    assert!(alice.document_ids("settings").is_empty());
 }
 
 #[tokio::test]
@@ -161,24 +172,23 @@ async fn the_audit_log_is_paged_and_contains_no_secrets() {
     error(&bob.ask("gated", with_code("123450", "totp")).await);
     result(&bob.ask("gated", with_code(&code, "totp")).await);
     let mut admin = trusted_admin(&bank).await;
-    admin.subscribe("admin:audit", json!([{ "user": "user-bob", "event": "two-factor." }])).await;
+    let audit = admin.subscribe("admin:audit", &json!([{ "user": "user-bob", "event": "two-factor." }])).await.unwrap();
     let events = |documents: &std::collections::BTreeMap<String, Value>| -> Vec<String> {
         documents.values().map(|entry| entry["event"].as_str().unwrap().to_owned()).collect()
     };
-    let shown = admin.documents("audit");
+    let shown = admin.documents::<Value>("audit");
     assert_eq!(events(&shown), ["two-factor.asked", "two-factor.failed", "two-factor.passed"]);
     // The name selects the user as well.
-    admin.unsubscribe("admin:audit").await;
-    assert!(admin.nosub("admin:audit").await.is_null());
-    admin.subscribe("admin:audit", json!([{ "user": "bob", "event": "two-factor." }])).await;
-    assert_eq!(admin.documents("audit").len(), 3);
+    admin.unsubscribe(&audit).await;
+    admin.subscribe("admin:audit", &json!([{ "user": "bob", "event": "two-factor." }])).await.unwrap();
+    assert_eq!(admin.document_ids("audit").len(), 3);
     let text = format!("{shown:?}");
     assert!(!text.contains(&code) && !text.contains("123450"), "{text}");
-    let page = admin.call("admin:auditPage", json!([{ "user": "user-bob", "limit": 2 }])).await;
-    let page = result(&page).as_array().unwrap().clone();
+    let page: Vec<Value> = admin.call("admin:auditPage", &json!([{ "user": "user-bob", "limit": 2 }])).await.unwrap();
     let before = page[1]["id"].as_i64().unwrap();
-    let next = admin.call("admin:auditPage", json!([{ "user": "user-bob", "before": before, "limit": 2 }])).await;
-    assert!(page.len() == 2 && result(&next)[0]["id"].as_i64().unwrap() < before);
+    let next = json!([{ "user": "user-bob", "before": before, "limit": 2 }]);
+    let next: Vec<Value> = admin.call("admin:auditPage", &next).await.unwrap();
+    assert!(page.len() == 2 && next[0]["id"].as_i64().unwrap() < before);
 }
 
 #[tokio::test]
@@ -190,8 +200,8 @@ async fn methods_are_listed_with_their_policies_and_counts() {
     }
     error(&alice.ask("strict", json!([])).await);
     let mut admin = trusted_admin(&bank).await;
-    admin.subscribe("admin:methods", json!([])).await;
-    let methods = admin.documents("methods");
+    admin.subscribe("admin:methods", &()).await.unwrap();
+    let methods = admin.documents::<Value>("methods");
     assert_eq!((&methods["method whoami"]["calls"], &methods["method whoami"]["gated"]), (&json!(3), &json!(false)));
     let strict = &methods["method strict"];
     assert_eq!((&strict["errors"], &strict["secondFactorRequired"]), (&json!(1), &json!(true)));
@@ -203,8 +213,8 @@ async fn sessions_are_listed_without_the_ids_that_resume_them() {
     let bank = Bank::open().await;
     let alice = bank.log_in("alice").await;
     let mut admin = trusted_admin(&bank).await;
-    admin.subscribe("admin:sessions", json!([])).await;
-    let sessions = admin.documents("sessions");
+    admin.subscribe("admin:sessions", &()).await.unwrap();
+    let sessions = admin.documents::<Value>("sessions");
     assert!(sessions.values().any(|session| session["username"] == "alice" && session["address"] == "127.0.0.1"));
     assert!(!format!("{sessions:?}").contains(alice.session()));
 }
@@ -215,12 +225,12 @@ async fn users_can_list_and_end_their_own_logins() {
     let mut other = bank.log_in("alice").await;
     let mut alice = subscriber(&bank, "alice").await;
     let mut bob = subscriber(&bank, "bob").await;
-    alice.subscribe("account:tokens", json!([])).await;
-    let tokens = alice.documents("tokens");
+    alice.subscribe("account:tokens", &()).await.unwrap();
+    let tokens = alice.documents::<Value>("tokens");
     assert_eq!(tokens.len(), 2);
     let theirs = tokens.iter().find(|(_, token)| token["current"] == false).unwrap().0.clone();
-    assert_eq!(error(&bob.call("account:revokeToken", json!([theirs])).await), "error-token-does-not-exists");
-    result(&alice.call("account:revokeToken", json!([theirs])).await);
+    assert_eq!(refusal(&mut bob, "account:revokeToken", &json!([theirs])).await, "error-token-does-not-exists");
+    allowed(&mut alice, "account:revokeToken", &json!([theirs])).await;
     assert_eq!(other.close_code().await, 1000);
     until(&mut alice, "tokens", |tokens| tokens.len() == 1).await;
 }

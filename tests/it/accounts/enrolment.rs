@@ -1,9 +1,9 @@
 //! A role can require a second factor: users with the role and without a factor can only set one up.
 
-use serde_json::json;
+use bolide::testing::TestClient;
+use serde_json::{Value, json};
 
 use super::{Bank, error, result, totp_code};
-use crate::subscriber::Subscriber;
 
 const REFUSAL: &str = "error-two-factor-enrolment-required";
 
@@ -60,15 +60,14 @@ async fn open_sessions_end_when_their_role_begins_to_require_a_factor() {
 async fn users_are_told_at_once_that_a_factor_is_no_longer_required() {
     let bank = Bank::open().await;
     demand(&bank, "admin").await;
-    let mut admin = Subscriber::connect(&bank.app).await;
+    let mut admin = TestClient::connect(&bank.app).await;
     let token = bank.app.accounts().unwrap().issue_token("admin").await.unwrap();
-    result(&admin.call("login", json!([{ "resume": token }])).await);
-    let is_required = |admin: &Subscriber| admin.documents("users")["user-admin"]["twoFactor"]["required"].clone();
+    admin.login_with_token(&token).await.unwrap();
+    let is_required =
+        |admin: &TestClient| admin.documents::<Value>("users")["user-admin"]["twoFactor"]["required"].clone();
     assert_eq!(is_required(&admin), true);
     demand(&bank, "").await;
-    while is_required(&admin) != false {
-        admin.next().await;
-    }
+    admin.wait_until("the factor is no longer required", |admin| is_required(admin) == false).await;
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! Logs of every level and publications do not contain passwords, codes, tokens or secrets.
 
+use bolide::testing::TestClient;
 use serde_json::{Value, json};
 
 use super::{Bank, password_login, result, sha256, totp_code, with_code};
 use crate::log::Log;
-use crate::subscriber::Subscriber;
 
 /// Runs everything that happens to users. Returns every secret that was involved.
 async fn live_through_it_all(bank: &Bank) -> Vec<String> {
@@ -61,19 +61,19 @@ async fn publications_contain_no_secrets() {
     let secrets = live_through_it_all(&bank).await;
     bank.set("Accounts_TwoFactorAuthentication_Enforce_Password_Fallback", false).await;
     for name in ["admin", "alice"] {
-        let mut subscriber = Subscriber::connect(&bank.app).await;
+        let mut subscriber = TestClient::connect(&bank.app).await;
         let token = bank.app.accounts().unwrap().issue_token(name).await.unwrap();
-        result(&subscriber.call("login", json!([{ "resume": token }])).await);
-        subscriber.subscribe("account:tokens", json!([])).await;
-        subscriber.subscribe("settings:public", json!([])).await;
+        subscriber.login_with_token(&token).await.unwrap();
+        subscriber.subscribe("account:tokens", &()).await.unwrap();
+        subscriber.subscribe("settings:public", &()).await.unwrap();
         if name == "admin" {
             for publication in ["settings", "roles", "methods", "sessions", "mails", "users", "audit"] {
-                subscriber.subscribe(&format!("admin:{publication}"), json!([])).await;
+                subscriber.subscribe(&format!("admin:{publication}"), &()).await.unwrap();
             }
         }
         let shown: Vec<Value> = ["users", "tokens", "settings", "sessions", "mails", "adminUsers", "audit", "methods"]
             .into_iter()
-            .flat_map(|collection| subscriber.documents(collection).into_values())
+            .flat_map(|collection| subscriber.documents::<Value>(collection).into_values())
             .collect();
         let text = json!(shown).to_string();
         assert_hidden(&text, &secrets, name);
