@@ -6,13 +6,13 @@ use std::sync::{Arc, OnceLock};
 
 use bolide_protocol::ejson::{CustomTypes, Object};
 use bolide_protocol::{DocumentId, Ejson, RawJson};
-use indexmap::IndexMap;
 use parking_lot::Mutex;
 
-use super::document::Document;
+use super::document::{Document, Documents};
+use super::error::CollectionError;
 use super::live::LiveResult;
-use super::query::Plan;
-use super::{CollectionError, Update};
+use super::plan::Plan;
+use super::update::Update;
 use crate::publication::SubscriptionCore;
 
 pub(crate) struct CollectionCore {
@@ -26,7 +26,7 @@ pub(crate) struct CollectionCore {
 #[derive(Default)]
 struct State {
     documents: Documents,
-    live: HashMap<Box<str>, LiveResult>,
+    live: HashMap<Arc<Plan>, LiveResult>,
     /// What other nodes are to be told. They are told outside of the lock: in the same process, they have such a lock
     /// too, and tell this node.
     untold: VecDeque<Change>,
@@ -40,8 +40,6 @@ pub(crate) enum Change {
 
 /// Tells other nodes of a change.
 pub(crate) type Relay = Box<dyn Fn(Change) + Send + Sync>;
-
-pub(super) type Documents = IndexMap<Arc<str>, Arc<Document>>;
 
 impl CollectionCore {
     pub(super) fn new(name: &str) -> Self {
@@ -125,27 +123,26 @@ impl CollectionCore {
     }
 
     /// Begins to tell a subscription of changes; what is there now is to be [sent](Self::send_some) first.
-    pub(super) fn watch(&self, plan: &Plan, subscription: &SubscriptionCore) {
+    pub(super) fn watch(&self, plan: &Arc<Plan>, subscription: &SubscriptionCore) {
         let State { documents, live, .. } = &mut *self.state.lock();
-        let new = || LiveResult::new(&self.name, plan.clone(), documents);
-        live.entry(plan.key().into()).or_insert_with(new).watch(subscription);
+        let new = || LiveResult::new(&self.name, plan, documents);
+        live.entry(Arc::clone(plan)).or_insert_with(new).watch(subscription);
     }
 
     /// Sends a subscription some of what was there when it began to watch. Says whether that was all.
     pub(super) fn send_some(&self, plan: &Plan, subscription: &SubscriptionCore) -> bool {
         let mut state = self.state.lock();
-        let result = state.live.get_mut(&*plan.key());
+        let result = state.live.get_mut(plan);
         result.is_none_or(|result| result.send_some(subscription))
     }
 
     /// Ends what [`watch`](Self::watch) began. A query that nobody watches is forgotten.
     pub(super) fn unwatch(&self, plan: &Plan, subscription: &SubscriptionCore) {
-        let key = plan.key();
         let mut state = self.state.lock();
-        if let Some(result) = state.live.get_mut(&*key)
+        if let Some(result) = state.live.get_mut(plan)
             && result.unwatch(subscription)
         {
-            state.live.remove(&*key);
+            state.live.remove(plan);
         }
     }
 

@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use bolide_protocol::ejson::{self, Object};
 use bytestring::ByteString;
+use indexmap::IndexMap;
 
-use super::Update;
+use super::update::Update;
 use crate::publication::{FieldMap, Fields, added_frame};
+
+/// All documents of a collection by id, in the order in which they were added.
+pub(super) type Documents = IndexMap<Arc<str>, Arc<Document>>;
 
 /// A document, immutable: a change makes a new one.
 #[derive(Debug)]

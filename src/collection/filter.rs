@@ -1,6 +1,8 @@
 //! [`Filter`]: which documents a query gives.
 
 use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
+use std::mem;
 
 use bolide_protocol::ejson::Object;
 use bolide_protocol::{DocumentId, Ejson};
@@ -18,28 +20,32 @@ pub(super) const ID: &str = "_id";
 /// let cheap_or_mine = Filter::any([Filter::below("price", 10), Filter::eq("owner", "ada")]);
 /// let open = Filter::all([Filter::eq("open", true), cheap_or_mine]);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Filter(Condition);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Condition {
     All(Vec<Filter>),
     Any(Vec<Filter>),
     Not(Box<Filter>),
     /// The id is one of these, as DDP carries them.
     Id(Vec<String>),
-    Equals(String, Ejson),
-    In(String, Vec<Ejson>),
-    Compares(String, Comparison, Ejson),
+    Equals(String, Operand),
+    In(String, Vec<Operand>),
+    Compares(String, Comparison, Operand),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Comparison {
     Below,
     AtMost,
     AtLeast,
     Above,
 }
+
+/// A value that a field is compared with. It can be hashed, which [`Ejson`] cannot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Operand(Ejson);
 
 impl Filter {
     /// Lets every document through.
@@ -53,7 +59,7 @@ impl Filter {
         if field == ID {
             return Self::is_in(field, [value]);
         }
-        Self(Condition::Equals(field.to_owned(), value.into()))
+        Self(Condition::Equals(field.to_owned(), Operand(value.into())))
     }
 
     /// The field equals one of the values.
@@ -62,27 +68,27 @@ impl Filter {
         if field == ID {
             return Self(Condition::Id(values.filter_map(to_id).collect()));
         }
-        Self(Condition::In(field.to_owned(), values.collect()))
+        Self(Condition::In(field.to_owned(), values.map(Operand).collect()))
     }
 
     /// The field is less than the value. Only numbers, texts and dates compare, each with its own kind.
     pub fn below(field: &str, value: impl Into<Ejson>) -> Self {
-        Self(Condition::Compares(field.to_owned(), Comparison::Below, value.into()))
+        Self(Condition::Compares(field.to_owned(), Comparison::Below, Operand(value.into())))
     }
 
     /// The field is less than the value, or equal.
     pub fn at_most(field: &str, value: impl Into<Ejson>) -> Self {
-        Self(Condition::Compares(field.to_owned(), Comparison::AtMost, value.into()))
+        Self(Condition::Compares(field.to_owned(), Comparison::AtMost, Operand(value.into())))
     }
 
     /// The field is greater than the value, or equal.
     pub fn at_least(field: &str, value: impl Into<Ejson>) -> Self {
-        Self(Condition::Compares(field.to_owned(), Comparison::AtLeast, value.into()))
+        Self(Condition::Compares(field.to_owned(), Comparison::AtLeast, Operand(value.into())))
     }
 
     /// The field is greater than the value.
     pub fn above(field: &str, value: impl Into<Ejson>) -> Self {
-        Self(Condition::Compares(field.to_owned(), Comparison::Above, value.into()))
+        Self(Condition::Compares(field.to_owned(), Comparison::Above, Operand(value.into())))
     }
 
     /// All of the conditions hold.
@@ -117,15 +123,32 @@ impl Filter {
             Condition::Any(filters) => filters.iter().any(|filter| filter.matches(id, document)),
             Condition::Not(filter) => !filter.matches(id, document),
             Condition::Id(ids) => ids.iter().any(|other| other == id),
-            Condition::Equals(field, value) => equals(value_at(document, field), value),
+            Condition::Equals(field, value) => equals(value_at(document, field), &value.0),
             Condition::In(field, values) => {
                 let found = value_at(document, field);
-                values.iter().any(|value| equals(found, value))
+                values.iter().any(|value| equals(found, &value.0))
             }
             Condition::Compares(field, comparison, value) => {
-                let ordering = value_at(document, field).and_then(|found| compare(found, value));
+                let ordering = value_at(document, field).and_then(|found| compare(found, &value.0));
                 ordering.is_some_and(|ordering| comparison.accepts(ordering))
             }
+        }
+    }
+}
+
+impl Hash for Operand {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        mem::discriminant(&self.0).hash(state);
+        match &self.0 {
+            Ejson::Bool(value) => value.hash(state),
+            Ejson::Number(number) => number.hash(state),
+            Ejson::String(text) => text.hash(state),
+            Ejson::Date(date) => date.hash(state),
+            Ejson::ObjectId(id) => id.hash(state),
+            Ejson::Array(values) => values.len().hash(state),
+            Ejson::Object(members) => members.len().hash(state),
+            // Values of the other kinds are rare operands, so they may share a hash.
+            _ => {}
         }
     }
 }

@@ -1,50 +1,20 @@
-//! Live queries: a query as a publication sends it. Its result is kept once for all sessions that watch it.
+//! [`LiveResult`]: the result of a query that is published, kept once for all sessions that watch it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::core::{CollectionCore, Documents};
-use super::document::{Document, Shown};
-use super::query::{Plan, Query};
-use crate::call::{MethodError, MethodResult};
-use crate::publication::{Handle, Handles, Hasher, Publishable, SharedChange, Subscription, SubscriptionCore};
+use super::document::{Document, Documents, Shown};
+use super::plan::Plan;
+use crate::publication::{Handle, Handles, Hasher, SharedChange, SubscriptionCore};
 
 /// How many documents are sent before others get their turn.
 const DOCUMENTS_AT_ONCE: usize = 256;
 
-impl<T> Publishable for Query<T> {
-    /// # Errors
-    /// Returns an internal error if the subscription publishes another query of the same collection already.
-    async fn publish(self, subscription: &Subscription) -> MethodResult<()> {
-        attach(&self.core, &self.plan, subscription.core()).await
-    }
-}
-
-/// Sends a subscription the documents, and from now on their changes.
-async fn attach(core: &Arc<CollectionCore>, plan: &Plan, subscription: &SubscriptionCore) -> MethodResult<()> {
-    if !subscription.recipient().views().claim(subscription.handle(), core.name()) {
-        return Err(MethodError::internal(format!(
-            "a publication can publish one query of the collection `{}`, not two",
-            core.name()
-        )));
-    }
-    core.watch(plan, subscription);
-    let (watched, query, watcher) = (Arc::clone(core), plan.clone(), subscription.clone());
-    subscription.on_stop(Box::new(move || watched.unwatch(&query, &watcher)));
-    loop {
-        let is_done = core.send_some(plan, subscription);
-        subscription.recipient().outbox().room().await;
-        if is_done {
-            return Ok(());
-        }
-    }
-}
-
 /// The result of a query that is watched.
 pub(super) struct LiveResult {
-    plan: Plan,
+    plan: Arc<Plan>,
     collection: Arc<str>,
     shown: IndexMap<Arc<str>, Shown>,
     /// By session.
@@ -66,10 +36,10 @@ struct Starting {
 }
 
 impl LiveResult {
-    pub(super) fn new(collection: &Arc<str>, plan: Plan, documents: &Documents) -> Self {
+    pub(super) fn new(collection: &Arc<str>, plan: &Arc<Plan>, documents: &Documents) -> Self {
         let selected = plan.select(documents).into_iter();
         let shown = selected.map(|(id, document)| (Arc::clone(id), plan.show(collection, id, document))).collect();
-        Self { plan, collection: Arc::clone(collection), shown, watchers: IndexMap::new() }
+        Self { plan: Arc::clone(plan), collection: Arc::clone(collection), shown, watchers: IndexMap::new() }
     }
 
     pub(super) fn watch(&mut self, subscription: &SubscriptionCore) {

@@ -3,9 +3,13 @@
 
 mod core;
 mod document;
+mod error;
 mod filter;
 mod live;
+mod plan;
+mod publish;
 mod query;
+mod update;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -17,30 +21,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use self::core::{Change, CollectionCore};
+pub use error::CollectionError;
 pub use filter::Filter;
-pub use query::{Direction, Query};
-
-/// Why a write to a collection was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CollectionError {
-    /// There is a document with this id.
-    #[error("the collection `{collection}` has a document `{id}` already")]
-    Duplicate {
-        /// The collection.
-        collection: String,
-        /// The id.
-        id: String,
-    },
-    /// The value is no document.
-    #[error("a document of the collection `{collection}` must be a struct or a map: {reason}")]
-    NoDocument {
-        /// The collection.
-        collection: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
+pub use plan::Direction;
+pub use query::Query;
+pub use update::Update;
 
 /// An observable set of documents of the type `T`, kept in memory. Clones share the documents.
 ///
@@ -63,19 +48,6 @@ pub enum CollectionError {
 pub struct Collection<T = Object> {
     core: Arc<CollectionCore>,
     documents: PhantomData<fn() -> T>,
-}
-
-/// What to change in a document: top-level fields to set and to take away.
-///
-/// ```
-/// use bolide::prelude::*;
-///
-/// let update = Update::new().set("done", true).unset("owner");
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Update {
-    pub(crate) set: Object,
-    pub(crate) unset: Vec<String>,
 }
 
 impl<T: Serialize + DeserializeOwned> Collection<T> {
@@ -161,28 +133,6 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
             Ok(_) => Err(refused("it is neither".into())),
             Err(error) => Err(refused(error.to_string())),
         }
-    }
-}
-
-impl Update {
-    /// Changes nothing yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Gives a top-level field a value.
-    #[must_use]
-    pub fn set(mut self, field: &str, value: impl Into<Ejson>) -> Self {
-        self.set.insert(field.to_owned(), value.into());
-        self
-    }
-
-    /// Takes a top-level field away.
-    #[must_use]
-    pub fn unset(mut self, field: &str) -> Self {
-        self.unset.push(field.to_owned());
-        self
     }
 }
 

@@ -4,12 +4,10 @@
 use std::sync::{Arc, OnceLock};
 
 use bolide_protocol::ejson::{self, EncodeError};
-use bolide_protocol::{Ejson, RawJson, ServerMessage};
+use bolide_protocol::{Ejson, RawJson};
 use bytestring::ByteString;
 use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
-
-use super::frames::added_frame;
 
 /// Fields by name, in order.
 pub(crate) type FieldMap = IndexMap<Box<str>, RawJson>;
@@ -30,23 +28,8 @@ impl Fields {
         Self::from_raw(ejson::to_raw(fields)?)
     }
 
-    /// Fields from a struct or map, with the `added` that sends them.
-    pub(crate) fn encode_added(
-        collection: &str,
-        id: &str,
-        fields: &(impl Serialize + ?Sized),
-    ) -> Result<(Self, ByteString), EncodeError> {
-        let (frame, raw) = ServerMessage::encode_added(collection, id, fields)?;
-        if !mentions_id(&raw) {
-            return Ok((Self { raw, by_name: OnceLock::new() }, frame));
-        }
-        let fields = Self::from_raw(raw)?;
-        let frame = added_frame(collection, id, &fields);
-        Ok((fields, frame))
-    }
-
     /// Fields from the text of an object.
-    fn from_raw(raw: RawJson) -> Result<Self, EncodeError> {
+    pub(super) fn from_raw(raw: RawJson) -> Result<Self, EncodeError> {
         if !raw.get().starts_with('{') {
             return Err(serde::ser::Error::custom("the fields of a document must be a struct or a map"));
         }

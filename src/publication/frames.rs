@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use bolide_protocol::ejson::EncodeError;
 use bolide_protocol::{RawJson, ServerMessage};
 use bytestring::ByteString;
+use serde::Serialize;
 
 use super::fields::{Difference, Fields};
 use crate::outbox::Outbox;
@@ -68,6 +70,22 @@ impl Frames for OutboxFrames<'_> {
     fn encode_changed(&self, id: &str, difference: &Difference) -> ByteString {
         changed_frame(self.collection, id, difference)
     }
+}
+
+/// Fields from a struct or map, with the `added` that sends them.
+pub(crate) fn encode_added(
+    collection: &str,
+    id: &str,
+    fields: &(impl Serialize + ?Sized),
+) -> Result<(Fields, ByteString), EncodeError> {
+    let (frame, raw) = ServerMessage::encode_added(collection, id, fields)?;
+    let fields = Fields::from_raw(raw.clone())?;
+    if std::ptr::eq(fields.raw().get(), raw.get()) {
+        return Ok((fields, frame));
+    }
+    // A member `_id` was left out.
+    let frame = added_frame(collection, id, &fields);
+    Ok((fields, frame))
 }
 
 pub(crate) fn added_frame(collection: &str, id: &str, fields: &Fields) -> ByteString {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::fields::Hasher;
-use super::merge_box::Handle;
+use super::handle::{Handle, Handles};
 
 /// In the order in which they came to hold the document.
 pub(super) type Holders = Arc<[Handle]>;
@@ -51,12 +51,12 @@ impl HolderSets {
     }
 
     pub(super) fn with(&mut self, holders: &Holders, another: Handle) -> Holders {
-        let all: super::Handles = holders.iter().copied().chain([another]).collect();
+        let all: Handles = holders.iter().copied().chain([another]).collect();
         self.of(&all)
     }
 
     pub(super) fn without(&mut self, holders: &Holders, gone: Handle) -> Holders {
-        let others: super::Handles = holders.iter().copied().filter(|holder| *holder != gone).collect();
+        let others: Handles = holders.iter().copied().filter(|holder| *holder != gone).collect();
         self.of(&others)
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bolide_protocol::RawJson;
 
 use super::fields::{Difference, Fields, SharedChange, same_value};
-use super::merge_box::{Handle, Handles};
+use super::handle::{Handle, Handles};
 
 #[derive(Debug)]
 pub(super) struct Layers {

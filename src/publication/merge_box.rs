@@ -8,18 +8,12 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use indexmap::map::Entry;
-use smallvec::SmallVec;
 
 use super::fields::{Difference, FieldMap, Fields, Hasher, SharedChange};
 use super::frames::Frames;
+use super::handle::{Handle, Handles};
 use super::holders::{HolderSets, Holders};
 use super::layers::Layers;
-
-/// A subscription within its session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Handle(pub(super) u32);
-
-pub(crate) type Handles = SmallVec<[Handle; 4]>;
 
 #[derive(Debug, Default)]
 pub(crate) struct MergeBox {

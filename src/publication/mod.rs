@@ -11,6 +11,7 @@ mod fields;
 #[cfg(feature = "accounts")]
 mod follow;
 mod frames;
+mod handle;
 mod handler;
 mod holders;
 mod layers;
@@ -31,7 +32,7 @@ pub(crate) use fields::{FieldMap, Fields, Hasher, SharedChange};
 #[cfg(feature = "accounts")]
 pub(crate) use follow::{Document, When, follow, send_difference};
 pub(crate) use frames::added_frame;
-pub(crate) use merge_box::{Handle, Handles};
+pub(crate) use handle::{Handle, Handles};
 pub(crate) use recipient::Recipient;
 pub(crate) use registry::{Publication, PublicationRegistry};
 pub(crate) use stream::StreamCore;

@@ -11,7 +11,7 @@ use quickcheck::{Arbitrary, Gen, QuickCheck};
 
 use super::fields::{FieldMap, Fields, SharedChange};
 use super::frames::added_frame;
-use super::merge_box::Handle;
+use super::handle::Handle;
 use super::recipient::Recipient;
 use super::view::Target;
 use super::views::Origin;

@@ -10,6 +10,7 @@ use bolide_protocol::{DdpError, DocumentId, ServerMessage, ejson};
 use serde::Serialize;
 
 use super::fields::{FieldMap, Fields, SharedChange};
+use super::frames::encode_added;
 use super::merge_box::NotHeld;
 use super::view::Target;
 use super::views::{Answer, Ended, Origin, Views};
@@ -101,7 +102,7 @@ impl Subscription {
         fields: &(impl Serialize + ?Sized),
     ) -> MethodResult<()> {
         let id: Arc<str> = id.into().to_wire().into();
-        let (fields, frame) = Fields::encode_added(collection, &id, fields)?;
+        let (fields, frame) = encode_added(collection, &id, fields)?;
         self.core.with_target(collection, |views, target| {
             views.added(target, self.core.handle, &id, &Arc::new(fields), Some(&frame));
         });

@@ -7,7 +7,8 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::fields::{Difference, Fields, SharedChange};
 use super::frames::{Frames as _, OutboxFrames, added_frame, changed_frame, removed_frame};
-use super::merge_box::{Handle, Handles, MergeBox, NotHeld};
+use super::handle::{Handle, Handles};
+use super::merge_box::{MergeBox, NotHeld};
 use super::strategy::Strategy;
 use crate::outbox::Outbox;
 

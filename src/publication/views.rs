@@ -9,7 +9,8 @@ use bytestring::ByteString;
 use indexmap::IndexMap;
 
 use super::fields::{Fields, Hasher, SharedChange};
-use super::merge_box::{Handle, Handles, NotHeld};
+use super::handle::{Handle, Handles};
+use super::merge_box::NotHeld;
 use super::strategy::Strategy;
 use super::view::{Target, View};
 use crate::call::EndCallback;

@@ -1,0 +1,37 @@
+//! [`Publishable`] for [`Query`]: a subscription is sent the result, and from then on its changes.
+
+use std::sync::Arc;
+
+use super::core::CollectionCore;
+use super::plan::Plan;
+use super::query::Query;
+use crate::call::{MethodError, MethodResult};
+use crate::publication::{Publishable, Subscription, SubscriptionCore};
+
+impl<T> Publishable for Query<T> {
+    /// # Errors
+    /// Returns an internal error if the subscription publishes another query of the same collection already.
+    async fn publish(self, subscription: &Subscription) -> MethodResult<()> {
+        attach(&self.core, &Arc::new(self.plan), subscription.core()).await
+    }
+}
+
+/// Sends a subscription the documents, and from now on their changes.
+async fn attach(core: &Arc<CollectionCore>, plan: &Arc<Plan>, subscription: &SubscriptionCore) -> MethodResult<()> {
+    if !subscription.recipient().views().claim(subscription.handle(), core.name()) {
+        return Err(MethodError::internal(format!(
+            "a publication can publish one query of the collection `{}`, not two",
+            core.name()
+        )));
+    }
+    core.watch(plan, subscription);
+    let (watched, watched_plan, watcher) = (Arc::clone(core), Arc::clone(plan), subscription.clone());
+    subscription.on_stop(Box::new(move || watched.unwatch(&watched_plan, &watcher)));
+    loop {
+        let is_done = core.send_some(plan, subscription);
+        subscription.recipient().outbox().room().await;
+        if is_done {
+            return Ok(());
+        }
+    }
+}
