@@ -1,9 +1,10 @@
-//! The cork: what one poll of a driver sends to a socket in many messages leaves in one write when that poll ends.
+//! The cork: collects the messages that one poll of a driver sends to a socket, and writes them at once when the poll
+//! ends.
 //!
-//! A poll never waits, so nothing is held back for longer than the code takes to run. The outbox of the driver's own
-//! session is always corked: a method's data, `updated` and `result` are one write. Other outboxes are corked only while more messages of
-//! the client have arrived already, since these may have more for them; otherwise they are written to at once, which
-//! is cheaper than to come back to each of them. Outside of a driver's poll every message is written at once.
+//! A poll never waits, so messages are delayed only while code runs. The outbox of the driver's own session is always
+//! corked: a method's data, `updated` and `result` are one write. Other outboxes are corked only if the client's next
+//! message has already arrived, because it may send them more. Otherwise they are written immediately, which is cheaper
+//! than returning to each of them. Outside a driver's poll, every message is written immediately.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -19,11 +20,11 @@ thread_local! {
 struct Cork {
     own: Arc<Outbox>,
     more_to_come: bool,
-    /// To whom something was sent that has not been written.
+    /// The outboxes with messages that have not been written.
     corked: Vec<Arc<Outbox>>,
 }
 
-/// Runs one poll of the driver that `own` belongs to, under the cork.
+/// Runs one poll of a driver under the cork. `own` is the outbox of its session.
 pub(crate) fn poll<Output>(own: &Arc<Outbox>, poll: impl FnOnce() -> Poll<Output>) -> Poll<Output> {
     let cork = Cork { own: Arc::clone(own), more_to_come: false, corked: Vec::new() };
     let outer = CORK.with(|current| current.borrow_mut().replace(cork));
@@ -32,7 +33,7 @@ pub(crate) fn poll<Output>(own: &Arc<Outbox>, poll: impl FnOnce() -> Poll<Output
     poll()
 }
 
-/// Says whether the client's next message is there already.
+/// Sets whether the client's next message has already arrived.
 pub(crate) fn expect_more(more_to_come: bool) {
     CORK.with(|current| {
         if let Some(cork) = current.borrow_mut().as_mut() {
@@ -56,7 +57,7 @@ impl Drop for Uncork {
     }
 }
 
-/// Puts a message into an outbox, and has it written now or when the current poll ends.
+/// Puts a message into an outbox. It is written now, or when the current poll ends.
 pub(super) fn send(outbox: &Arc<Outbox>, item: Item) {
     CORK.with(|current| match current.borrow_mut().as_mut() {
         Some(cork) if cork.more_to_come || Arc::ptr_eq(&cork.own, outbox) => {

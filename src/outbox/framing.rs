@@ -1,12 +1,12 @@
-//! WebSocket frames that the outbox writes itself.
+//! The WebSocket frames that the outbox writes itself.
 
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
-/// The longest header of a frame that is not masked.
+/// The maximum length of the header of an unmasked frame.
 const HEADER_BYTES: usize = 10;
 
-/// Appends one text frame, as a server sends it: whole, and not masked.
+/// Appends one text frame, final and unmasked.
 pub(super) fn write_text_frame(bytes: &mut Vec<u8>, text: &str) {
     let header = FrameHeader { is_final: true, opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
     let length = u64::try_from(text.len()).unwrap_or(u64::MAX);

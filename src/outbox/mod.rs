@@ -1,7 +1,7 @@
-//! The outbox: what waits for the client, in order, behind a short lock.
+//! The outbox: the messages that wait for the client, in order, behind a lock that is held briefly.
 //!
-//! Whoever has something to send writes into the socket itself, if the socket takes it: no task is woken for that. What
-//! a socket does not take waits here, bounded, and the driver goes on when the socket is writable.
+//! A sender writes directly to the socket if it accepts the bytes, so no task is woken. Bytes that the socket does not
+//! accept wait here, up to a limit, and the driver continues when the socket is writable.
 
 mod cork;
 mod framing;
@@ -24,19 +24,19 @@ use queue::Queue;
 pub(crate) use cork::{expect_more, poll};
 pub(crate) use queue::Item;
 
-/// How many bytes one write is given at the most.
+/// The number of bytes after which no further message is added to a write.
 const WRITE_BYTES: usize = 64 << 10;
 
-/// When this much waits behind a cork, it is written without waiting for the poll's end.
+/// The number of waiting bytes that are written before the end of the poll, even behind a cork.
 const CORKED_BYTES: usize = 32 << 10;
 
-/// Where the outbox leads.
+/// The destination of an outbox.
 pub(crate) enum Link {
-    /// Into a socket that speaks WebSocket, by whoever sends.
+    /// A WebSocket, to which the sender writes directly.
     Direct(OwnedWriteHalf),
-    /// To the driver, which hands everything to its transport.
+    /// The driver, which passes everything to its transport.
     Driver,
-    /// Nowhere for now: the session waits to be resumed.
+    /// None: the session waits for its client to resume it.
     Detached,
 }
 
@@ -52,29 +52,29 @@ pub(crate) struct Outbox {
 struct State {
     link: Link,
     waiting: Queue,
-    /// How many bursts are under way, on other tasks perhaps.
+    /// The number of bursts that are running, possibly on other tasks.
     bursts: usize,
-    /// What the socket did not take of the last write.
+    /// The rest of the last write, which the socket did not accept.
     unsent: Vec<u8>,
-    /// Messages that have left, heartbeats apart.
+    /// The number of sent messages, without heartbeats.
     sent_count: u64,
-    /// Whether the client took anything since somebody asked.
+    /// Whether bytes have been sent since the last call of `has_moved`.
     has_moved: bool,
     corked: bool,
     condition: Condition,
-    /// Handlers that wait until less waits here.
+    /// The handlers that wait for room.
     waiting_for_room: Vec<Waker>,
 }
 
-/// Whether more can be sent.
+/// Whether the outbox can send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
     Good,
-    /// The client reads too slowly, or a detached session had too much to send.
+    /// The client reads too slowly, or too many messages wait for a detached session.
     Overflowed,
-    /// The socket is gone.
+    /// The socket is closed.
     Broken,
-    /// The session has ended; what is sent now is dropped.
+    /// The session has ended. Further messages are dropped.
     Ended,
 }
 
@@ -100,7 +100,7 @@ impl Outbox {
         }
     }
 
-    /// Takes a message and writes it at once, if the socket takes it.
+    /// Adds a message. It is written immediately if the socket accepts it.
     fn push(&self, item: Item) {
         let mut state = self.state.lock();
         if state.is_idle() {
@@ -111,7 +111,7 @@ impl Outbox {
         self.flush(&mut state);
     }
 
-    /// Takes a message that is written when the cork comes off. Says whether this is the first one.
+    /// Adds a message that is written when the poll ends. Returns whether it is the first one of the poll.
     fn push_corked(&self, item: Item) -> bool {
         let mut state = self.state.lock();
         state.put(item);
@@ -123,14 +123,14 @@ impl Outbox {
         first
     }
 
-    /// Writes what a poll has sent.
+    /// Writes the messages that a poll has sent.
     fn uncork(&self) {
         let mut state = self.state.lock();
         state.corked = false;
         self.flush(&mut state);
     }
 
-    /// Sends a message. It is on its way when the current poll of the calling task ends, or at once outside of one.
+    /// Sends a message. It is written when the driver's current poll ends, or immediately outside a poll.
     pub(crate) fn send(self: &Arc<Self>, frame: ByteString) {
         cork::send(self, Item::Message(frame));
     }
@@ -140,12 +140,12 @@ impl Outbox {
         cork::send(self, Item::Heartbeat(frame));
     }
 
-    /// Sends a message of which a slow client needs only the latest.
+    /// Sends a message that replaces a waiting one of the same collection and event.
     pub(crate) fn send_volatile(self: &Arc<Self>, collection: &Arc<str>, event: &str, frame: ByteString) {
         cork::send(self, Item::Volatile { key: (Arc::clone(collection), event.into()), frame });
     }
 
-    /// Takes a frame of the transport's own.
+    /// Adds a control frame of the transport.
     pub(crate) fn push_bytes(&self, bytes: Bytes) {
         self.push(Item::Bytes(bytes));
     }
@@ -154,12 +154,12 @@ impl Outbox {
         self.state.lock().condition
     }
 
-    /// Whether so much waits that nothing more should be read from the client.
+    /// Returns whether too much waits to read more messages from the client.
     pub(crate) fn is_congested(&self) -> bool {
         self.is_high(&self.state.lock())
     }
 
-    /// Ready when so little waits that a handler may send more. A session that has ended has room for everything.
+    /// Waits until a handler may send more. Returns immediately if the session has ended.
     pub(crate) fn room(&self) -> impl Future<Output = ()> + Send + '_ {
         std::future::poll_fn(|context| {
             let mut state = self.state.lock();
@@ -173,8 +173,8 @@ impl Outbox {
         })
     }
 
-    /// The socket is gone and the session waits for another one. Gives what has not left; nothing if so much waited that
-    /// messages are missing.
+    /// Detaches the outbox from its closed socket, until the session is resumed. Returns the messages that were not
+    /// sent, or `None` if messages are missing because too many waited.
     pub(crate) fn detach(&self) -> Option<Vec<ByteString>> {
         let mut state = self.state.lock();
         state.link = Link::Detached;
@@ -187,19 +187,19 @@ impl Outbox {
         (state.condition == Condition::Good).then_some(messages)
     }
 
-    /// Takes the link away, for another session; nothing if something still waits for it, half a frame perhaps.
+    /// Takes the link, for another session. Returns `None` if bytes still wait for it, possibly half a frame.
     pub(crate) fn take_link(&self) -> Option<Link> {
         let mut state = self.state.lock();
         self.hand_over(&mut state);
         (state.pending_bytes() == 0).then(|| std::mem::replace(&mut state.link, Link::Detached))
     }
 
-    /// Gives the link back that [`take_link`](Self::take_link) took.
+    /// Returns the link that [`take_link`](Self::take_link) took.
     pub(crate) fn relink(&self, link: Link) {
         self.state.lock().link = link;
     }
 
-    /// The session has a socket again: `first` goes before all that waits.
+    /// Attaches the outbox to a new socket. `first` is sent before the waiting messages.
     pub(crate) fn attach(&self, link: Link, first: ByteString) {
         let mut state = self.state.lock();
         state.link = link;
@@ -207,23 +207,24 @@ impl Outbox {
         self.flush(&mut state);
     }
 
-    /// How many messages have left, heartbeats apart.
+    /// Returns the number of sent messages, without heartbeats.
     pub(crate) fn sent_count(&self) -> u64 {
         self.state.lock().sent_count
     }
 
-    /// Takes nothing more; what waits still leaves.
+    /// Rejects further messages. Waiting messages are still sent.
     pub(crate) fn seal(&self) {
         self.state.lock().condition = Condition::Ended;
     }
 
-    /// Whether nothing waits.
+    /// Returns whether no bytes wait.
     pub(crate) fn is_empty(&self) -> bool {
         self.state.lock().pending_bytes() == 0
     }
 
-    /// Does something that has to be told in one step, however much that is. A client that reads is not given up for
-    /// it; what comes after it counts as before. Nothing that a client sends is read until it has taken the most of it.
+    /// Runs `act`, which sends messages that belong together, however many. They do not count towards the limits, so a
+    /// client that reads is not disconnected because of them; later messages count. The client's messages are not read
+    /// until it has received most of them.
     pub(crate) fn burst<Output>(&self, act: impl FnOnce() -> Output) -> Output {
         self.state.lock().bursts += 1;
         let output = act();
@@ -235,7 +236,7 @@ impl Outbox {
         output
     }
 
-    /// The transport cannot send any more: the client is gone.
+    /// Notes that the transport cannot send any more, because the client is gone.
     pub(crate) fn break_off(&self) {
         let mut state = self.state.lock();
         if state.condition != Condition::Ended {
@@ -248,7 +249,7 @@ impl Outbox {
         self.condition() == Condition::Broken
     }
 
-    /// Drops what waits, and what comes.
+    /// Drops waiting and further messages.
     pub(crate) fn end(&self) {
         let mut state = self.state.lock();
         state.condition = Condition::Ended;
@@ -258,19 +259,19 @@ impl Outbox {
         state.waiting_for_room.drain(..).for_each(Waker::wake);
     }
 
-    /// After an overflow: drops what waits, and lets the closing frame through.
+    /// Drops the waiting messages after an overflow, so that the closing frame can be sent.
     pub(crate) fn drop_waiting(&self) {
         self.state.lock().waiting = Queue::default();
     }
 
-    /// Counts messages from here on; what was said before the session was open does not count.
+    /// Starts to count messages. Messages before the session was open do not count.
     pub(crate) fn begin_count(&self) {
         let mut state = self.state.lock();
         self.hand_over(&mut state);
         state.sent_count = 0;
     }
 
-    /// Whether anything has left since this was asked last.
+    /// Returns whether bytes have been sent since the last call.
     pub(crate) fn has_moved(&self) -> bool {
         std::mem::take(&mut self.state.lock().has_moved)
     }
@@ -283,7 +284,7 @@ impl Outbox {
         self.driver.register(context.waker());
     }
 
-    /// Goes on writing into a direct socket that did not take everything. Ready when nothing is left or it is broken.
+    /// Continues to write to a direct socket. Ready when no bytes are left or the socket is broken.
     pub(crate) fn poll_flush(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state.lock();
         loop {
@@ -304,7 +305,7 @@ impl Outbox {
         }
     }
 
-    /// The next item, for a transport that the driver writes to.
+    /// Takes the next item, for a transport that the driver writes to.
     pub(crate) fn take(&self) -> Option<Item> {
         let mut state = self.state.lock();
         let item = state.pop()?;
@@ -313,16 +314,17 @@ impl Outbox {
         Some(item)
     }
 
-    /// Hands over what the link takes; the driver cares for the rest.
+    /// Passes on what the link accepts, and wakes the driver for the rest.
     fn flush(&self, state: &mut State) {
         self.hand_over(state);
-        // The driver waits for the socket to be writable, or ends the session.
+        // The driver waits until the socket is writable, or ends the session.
         if !state.unsent.is_empty() || state.condition != Condition::Good {
             self.driver.wake();
         }
     }
 
-    /// Hands over what the link takes. It does not wake the driver for a full socket: the driver itself comes here.
+    /// Passes on what the link accepts. Does not wake the driver if the socket is full, because the driver calls this
+    /// itself.
     fn hand_over(&self, state: &mut State) {
         match state.link {
             Link::Direct(_) => state.write(),
@@ -339,7 +341,7 @@ impl Outbox {
         self.wake_if_there_is_room(state);
     }
 
-    /// Whether so much waits that whoever can wait should.
+    /// Returns whether senders that can wait should wait.
     fn is_high(&self, state: &State) -> bool {
         state.pending_bytes() > self.high_water || state.waiting.len() > self.max_messages / 2
     }
@@ -354,7 +356,7 @@ impl Outbox {
 
 impl State {
     fn put(&mut self, item: Item) {
-        // The closing frame comes after a session has ended.
+        // The closing frame follows the end of the session.
         let is_farewell =
             self.condition == Condition::Ended && matches!((&item, &self.link), (Item::Bytes(_), Link::Direct(_)));
         if self.condition == Condition::Good || is_farewell {
@@ -362,14 +364,15 @@ impl State {
         }
     }
 
-    /// Takes the next item, which leaves.
+    /// Takes the next item and counts it as sent.
     fn pop(&mut self) -> Option<Item> {
         let item = self.waiting.pop()?;
         self.sent_count += item.count();
         Some(item)
     }
 
-    /// An overflow stays one: messages are missing, and the session must not be resumed.
+    /// Notes that the socket is lost. An overflow stays an overflow: messages are missing, so the session must not be
+    /// resumed.
     fn lose_socket(&mut self) {
         if self.condition != Condition::Overflowed {
             self.condition = Condition::Broken;
@@ -385,7 +388,7 @@ impl State {
         self.bursts == 0 && (messages > max_messages || bytes + self.unsent.len() > max_bytes)
     }
 
-    /// Writes into the socket until it takes no more or nothing is left.
+    /// Writes to the socket until it does not accept more or no bytes are left.
     fn write(&mut self) {
         while self.condition != Condition::Broken && self.unsent.is_empty() && !self.waiting.is_empty() {
             self.write_waiting();
@@ -395,7 +398,7 @@ impl State {
         }
     }
 
-    /// Whether a message could go straight into the socket.
+    /// Returns whether a message can be written to the socket without waiting.
     fn is_idle(&self) -> bool {
         self.condition == Condition::Good
             && self.waiting.is_empty()
@@ -403,7 +406,7 @@ impl State {
             && matches!(self.link, Link::Direct(_))
     }
 
-    /// Writes one message past the queue, which is empty.
+    /// Writes one message without the queue, which must be empty.
     fn write_alone(&mut self, item: &Item) {
         self.write_batch(|state, batch| {
             state.sent_count += item.count();
@@ -420,10 +423,10 @@ impl State {
         });
     }
 
-    /// Writes what `fill` puts together, and keeps what the socket does not take.
+    /// Writes the bytes that `fill` appends, and keeps those that the socket does not accept.
     fn write_batch(&mut self, fill: impl FnOnce(&mut Self, &mut Vec<u8>)) {
         thread_local! {
-            /// Where the frames of one write are put together; no connection keeps a write buffer of its own.
+            /// The frames of one write. Connections share it in place of a write buffer each.
             static BATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
         BATCH.with_borrow_mut(|batch| {
@@ -446,7 +449,7 @@ impl State {
         }
     }
 
-    /// How much the socket took; all of it when it is broken, since nobody will read it.
+    /// Returns the number of bytes that the socket accepted. If the socket is broken, this is all of them.
     fn try_write(&mut self, bytes: &[u8]) -> usize {
         let Link::Direct(socket) = &self.link else { return bytes.len() };
         let mut written = 0;
@@ -481,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_not_left_is_kept_for_a_client_that_is_away() {
+    fn unsent_messages_are_kept_for_a_client_that_is_away() {
         let outbox = outbox();
         outbox.push(message());
         outbox.break_off();
@@ -490,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overflow_is_not_forgotten_when_the_socket_is_lost() {
+    fn an_overflow_remains_when_the_socket_is_lost() {
         let outbox = outbox();
         for _ in 0..3 {
             outbox.push(message());
@@ -501,7 +504,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_for_which_something_waits_is_not_given_away() {
+    fn a_link_with_waiting_messages_cannot_be_taken() {
         let outbox = outbox();
         outbox.push(message());
         assert!(outbox.take_link().is_none());
@@ -510,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_leaves_is_progress() {
+    fn only_sent_items_are_progress() {
         let outbox = outbox();
         assert!(outbox.take().is_none());
         assert!(!outbox.has_moved());
@@ -520,7 +523,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_that_ends_leaves_another_one_alone() {
+    fn the_end_of_a_burst_does_not_end_another() {
         let outbox = outbox();
         outbox.burst(|| {
             outbox.burst(|| ());

@@ -1,4 +1,4 @@
-//! [`Queue`]: what waits in an outbox, in order, and how much of it there is.
+//! [`Queue`]: the items that wait in an outbox, in order, and their total size.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,32 +8,32 @@ use bytestring::ByteString;
 
 use super::framing;
 
-/// Something that waits for the client.
+/// An item that waits for the client.
 #[derive(Clone, Debug)]
 pub(crate) enum Item {
     /// A DDP message.
     Message(ByteString),
     /// A `ping` or `pong`, which resumption does not count.
     Heartbeat(ByteString),
-    /// A message of which only the latest of its key waits.
+    /// A message that replaces a waiting one with the same key.
     Volatile {
-        /// What it is the latest of.
+        /// The collection and the event.
         key: VolatileKey,
         /// The DDP message.
         frame: ByteString,
     },
-    /// Bytes of the transport's own: WebSocket control frames.
+    /// Bytes of the transport: WebSocket control frames.
     Bytes(Bytes),
 }
 
-/// The collection and the event.
+/// A collection and an event.
 pub(crate) type VolatileKey = (Arc<str>, Box<str>);
 
 #[derive(Default)]
 pub(super) struct Queue {
     items: VecDeque<Item>,
     bytes: usize,
-    /// The first so many do not count as too much.
+    /// The number of items at the front that do not count towards the limits.
     exempt: usize,
     exempt_bytes: usize,
 }
@@ -51,12 +51,12 @@ impl Queue {
         self.items.is_empty()
     }
 
-    /// How many there are that count, and how many bytes.
+    /// Returns the number of items and bytes that count towards the limits.
     pub(super) fn counted(&self) -> (usize, usize) {
         (self.items.len().saturating_sub(self.exempt), self.bytes.saturating_sub(self.exempt_bytes))
     }
 
-    /// Those that are here now do not count.
+    /// Exempts the current items from the limits.
     pub(super) fn exempt_all(&mut self) {
         self.exempt = self.items.len();
         self.exempt_bytes = self.bytes;
@@ -87,7 +87,7 @@ impl Queue {
         Some(item)
     }
 
-    /// Drops all that are no messages, and gives those that are. All of them count.
+    /// Drops all items except messages, and returns the messages. All of them count towards the limits.
     pub(super) fn keep_messages(&mut self) -> Vec<ByteString> {
         let messages = std::mem::take(self).items.into_iter().filter_map(|item| match item {
             Item::Message(frame) => Some(frame),
@@ -113,7 +113,7 @@ impl Item {
         matches!(self, Self::Volatile { key, .. } if key == newer)
     }
 
-    /// The text, unless it is a frame of the transport's own.
+    /// Returns the text, or `None` for a control frame of the transport.
     pub(crate) fn into_text(self) -> Option<ByteString> {
         match self {
             Self::Message(text) | Self::Heartbeat(text) | Self::Volatile { frame: text, .. } => Some(text),
@@ -121,7 +121,7 @@ impl Item {
         }
     }
 
-    /// As how many messages resumption counts it.
+    /// Returns the number of messages as which resumption counts the item: 0 or 1.
     pub(super) const fn count(&self) -> u64 {
         match self {
             Self::Message(_) | Self::Volatile { .. } => 1,
@@ -129,7 +129,7 @@ impl Item {
         }
     }
 
-    /// Appends it as it goes into a socket.
+    /// Appends the item as a WebSocket frame.
     pub(super) fn write_frame(&self, batch: &mut Vec<u8>) {
         match self {
             Self::Message(text) | Self::Heartbeat(text) | Self::Volatile { frame: text, .. } => {
