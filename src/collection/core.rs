@@ -1,5 +1,5 @@
-//! The documents of a collection and the live queries over them, behind one lock: a change and what subscribers are told
-//! of it are one step.
+//! [`CollectionCore`]: the documents of a collection and the live queries over them, behind one lock, so that a change
+//! and its messages to subscribers are one step.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
@@ -19,7 +19,7 @@ pub(crate) struct CollectionCore {
     name: Arc<str>,
     state: Mutex<State>,
     relay: OnceLock<Relay>,
-    /// Held while other nodes are told, so that they are told in order.
+    /// Held while changes are sent to other nodes, to keep their order.
     telling: Mutex<()>,
 }
 
@@ -27,18 +27,18 @@ pub(crate) struct CollectionCore {
 struct State {
     documents: Documents,
     live: HashMap<Arc<Plan>, LiveResult>,
-    /// What other nodes are to be told. They are told outside of the lock: in the same process, they have such a lock
-    /// too, and tell this node.
+    /// The changes to send to other nodes. They are sent outside the lock: nodes in the same process have such a lock
+    /// too, and send changes to this node.
     untold: VecDeque<Change>,
 }
 
-/// What happened to a document, for other nodes.
+/// A change of a document, for other nodes.
 pub(crate) enum Change {
     Stored { id: String, fields: RawJson },
     Removed { id: String },
 }
 
-/// Tells other nodes of a change.
+/// Sends a change to other nodes.
 pub(crate) type Relay = Box<dyn Fn(Change) + Send + Sync>;
 
 impl CollectionCore {
@@ -50,9 +50,9 @@ impl CollectionCore {
         &self.name
     }
 
-    /// Has changes told to other nodes by `relay`.
+    /// Sets the function that sends changes to other nodes.
     pub(crate) fn attach(&self, relay: Relay) {
-        // The first app keeps it.
+        // A collection belongs to the first app that it is registered with.
         let _other = self.relay.set(relay);
     }
 
@@ -94,17 +94,17 @@ impl CollectionCore {
         true
     }
 
-    /// Another node has stored a document.
+    /// Stores a document that another node has stored.
     pub(crate) fn stored_elsewhere(&self, id: &str, fields: &RawJson, types: &CustomTypes) {
         let Ok(Ejson::Object(object)) = Ejson::parse(fields.get(), types) else {
-            tracing::error!(collection = &*self.name, id, "another node sent a document that is none");
+            tracing::error!(collection = &*self.name, id, "another node sent a malformed document");
             return;
         };
         let id: Arc<str> = id.into();
         self.state.lock().store(&id, Document::new(&self.name, &id, object));
     }
 
-    /// Another node has removed a document.
+    /// Removes a document that another node has removed.
     pub(crate) fn removed_elsewhere(&self, id: &str) {
         self.state.lock().remove(id);
     }
@@ -122,21 +122,21 @@ impl CollectionCore {
         plan.select(&state.documents).into_iter().map(|(_, document)| document.object.clone()).collect()
     }
 
-    /// Begins to tell a subscription of changes; what is there now is to be [sent](Self::send_some) first.
+    /// Starts to send changes to a subscription. The current documents must be [sent](Self::send_some) first.
     pub(super) fn watch(&self, plan: &Arc<Plan>, subscription: &SubscriptionCore) {
         let State { documents, live, .. } = &mut *self.state.lock();
         let new = || LiveResult::new(&self.name, plan, documents);
         live.entry(Arc::clone(plan)).or_insert_with(new).watch(subscription);
     }
 
-    /// Sends a subscription some of what was there when it began to watch. Says whether that was all.
+    /// Sends some of the initial documents to a subscription. Returns whether all have been sent.
     pub(super) fn send_some(&self, plan: &Plan, subscription: &SubscriptionCore) -> bool {
         let mut state = self.state.lock();
         let result = state.live.get_mut(plan);
         result.is_none_or(|result| result.send_some(subscription))
     }
 
-    /// Ends what [`watch`](Self::watch) began. A query that nobody watches is forgotten.
+    /// Stops to send changes to a subscription, and drops the result of the query after its last subscription.
     pub(super) fn unwatch(&self, plan: &Plan, subscription: &SubscriptionCore) {
         let mut state = self.state.lock();
         if let Some(result) = state.live.get_mut(plan)
@@ -156,14 +156,14 @@ impl CollectionCore {
         self.note(state, || Change::Stored { id: id.to_string(), fields });
     }
 
-    /// Other nodes are to be told, if there can be any.
+    /// Queues a change for other nodes, if the app has a bus.
     fn note(&self, state: &mut State, change: impl FnOnce() -> Change) {
         if self.relay.get().is_some() {
             state.untold.push_back(change());
         }
     }
 
-    /// Tells other nodes what they have not been told.
+    /// Sends the queued changes to other nodes.
     fn tell(&self) {
         let Some(relay) = self.relay.get() else { return };
         let _one_at_a_time = self.telling.lock();

@@ -1,4 +1,4 @@
-//! One document of a collection, with what is sent of it.
+//! [`Document`]: one document of a collection, with its encoded form.
 
 use std::sync::Arc;
 
@@ -12,18 +12,18 @@ use crate::publication::{FieldMap, Fields, added_frame};
 /// All documents of a collection by id, in the order in which they were added.
 pub(super) type Documents = IndexMap<Arc<str>, Arc<Document>>;
 
-/// A document, immutable: a change makes a new one.
+/// An immutable document. A change creates a new one.
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) object: Object,
     pub(super) shown: Shown,
 }
 
-/// What subscribers are sent of a document: shared by all who show it.
+/// The fields of a document that a query shows, shared by all its subscribers.
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
     pub(super) fields: Arc<Fields>,
-    /// Its `added`.
+    /// The `added` message.
     pub(super) frame: ByteString,
 }
 

@@ -1,23 +1,23 @@
-//! [`CollectionError`]: why a write was rejected.
+//! [`CollectionError`]: why a write to a collection failed.
 
-/// Why a write to a collection was refused.
+/// The error of a write to a collection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CollectionError {
-    /// There is a document with this id.
-    #[error("the collection `{collection}` has a document `{id}` already")]
+    /// The collection already has a document with this id.
+    #[error("the collection `{collection}` already has a document `{id}`")]
     Duplicate {
-        /// The collection.
+        /// The name of the collection.
         collection: String,
         /// The id.
         id: String,
     },
-    /// The value is no document.
+    /// The value is neither a struct nor a map.
     #[error("a document of the collection `{collection}` must be a struct or a map: {reason}")]
     NoDocument {
-        /// The collection.
+        /// The name of the collection.
         collection: String,
-        /// What is wrong with it.
+        /// What the value is instead.
         reason: String,
     },
 }

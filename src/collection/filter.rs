@@ -1,4 +1,4 @@
-//! [`Filter`]: which documents a query gives.
+//! [`Filter`]: the condition that selects the documents of a query.
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
@@ -7,11 +7,11 @@ use std::mem;
 use bolide_protocol::ejson::Object;
 use bolide_protocol::{DocumentId, Ejson};
 
-/// The name under which a document's id is asked for.
+/// The field name that stands for the id of a document.
 pub(super) const ID: &str = "_id";
 
-/// A condition on the fields of a document. A field may be a path, such as `address.city`. `_id` is the document's id,
-/// which can be equal and not less or greater.
+/// A condition on the fields of a document. A field can be a path, such as `address.city`. `_id` is the id of the
+/// document; it can be compared only for equality.
 ///
 /// ```
 /// use bolide::prelude::*;
@@ -28,7 +28,7 @@ enum Condition {
     All(Vec<Filter>),
     Any(Vec<Filter>),
     Not(Box<Filter>),
-    /// The id is one of these, as DDP carries them.
+    /// The id is one of these, in their form on the wire.
     Id(Vec<String>),
     Equals(String, Operand),
     In(String, Vec<Operand>),
@@ -48,13 +48,13 @@ enum Comparison {
 struct Operand(Ejson);
 
 impl Filter {
-    /// Lets every document through.
+    /// Matches every document.
     #[must_use]
     pub const fn everything() -> Self {
         Self(Condition::All(Vec::new()))
     }
 
-    /// The field equals the value, in EJSON's sense. A field that is not there equals `null`.
+    /// Matches if the field equals the value, as EJSON compares values. A missing field equals `null`.
     pub fn eq(field: &str, value: impl Into<Ejson>) -> Self {
         if field == ID {
             return Self::is_in(field, [value]);
@@ -62,7 +62,7 @@ impl Filter {
         Self(Condition::Equals(field.to_owned(), Operand(value.into())))
     }
 
-    /// The field equals one of the values.
+    /// Matches if the field equals one of the values. A missing field equals `null`.
     pub fn is_in<Value: Into<Ejson>>(field: &str, values: impl IntoIterator<Item = Value>) -> Self {
         let values = values.into_iter().map(Into::into);
         if field == ID {
@@ -71,44 +71,45 @@ impl Filter {
         Self(Condition::In(field.to_owned(), values.map(Operand).collect()))
     }
 
-    /// The field is less than the value. Only numbers, texts and dates compare, each with its own kind.
+    /// Matches if the field is less than the value. Only numbers, strings, dates and booleans have an order, and only
+    /// values of the same kind can be compared; others do not match.
     pub fn below(field: &str, value: impl Into<Ejson>) -> Self {
         Self(Condition::Compares(field.to_owned(), Comparison::Below, Operand(value.into())))
     }
 
-    /// The field is less than the value, or equal.
+    /// Matches if the field is less than or equal to the value; see [`below`](Self::below).
     pub fn at_most(field: &str, value: impl Into<Ejson>) -> Self {
         Self(Condition::Compares(field.to_owned(), Comparison::AtMost, Operand(value.into())))
     }
 
-    /// The field is greater than the value, or equal.
+    /// Matches if the field is greater than or equal to the value; see [`below`](Self::below).
     pub fn at_least(field: &str, value: impl Into<Ejson>) -> Self {
         Self(Condition::Compares(field.to_owned(), Comparison::AtLeast, Operand(value.into())))
     }
 
-    /// The field is greater than the value.
+    /// Matches if the field is greater than the value; see [`below`](Self::below).
     pub fn above(field: &str, value: impl Into<Ejson>) -> Self {
         Self(Condition::Compares(field.to_owned(), Comparison::Above, Operand(value.into())))
     }
 
-    /// All of the conditions hold.
+    /// Matches if all conditions match. Without conditions, matches every document.
     pub fn all(filters: impl IntoIterator<Item = Self>) -> Self {
         Self(Condition::All(filters.into_iter().collect()))
     }
 
-    /// One of the conditions holds.
+    /// Matches if at least one condition matches. Without conditions, matches no document.
     pub fn any(filters: impl IntoIterator<Item = Self>) -> Self {
         Self(Condition::Any(filters.into_iter().collect()))
     }
 
-    /// The condition does not hold.
+    /// Matches if the condition does not match.
     #[must_use]
     #[expect(clippy::should_implement_trait, reason = "`Filter::not(filter)` reads as the other conditions do")]
     pub fn not(filter: Self) -> Self {
         Self(Condition::Not(Box::new(filter)))
     }
 
-    /// The ids of all documents that it may let through, if it names them.
+    /// Returns the ids of all documents that can match, or `None` if the filter does not name them.
     pub(super) fn ids(&self) -> Option<&[String]> {
         match &self.0 {
             Condition::Id(ids) => Some(ids),
@@ -153,7 +154,7 @@ impl Hash for Operand {
     }
 }
 
-/// The id as DDP carries it; nothing for a value that is no id.
+/// Returns the id in its form on the wire, or `None` if the value cannot be an id.
 fn to_id(value: Ejson) -> Option<String> {
     let id = match value {
         Ejson::String(text) => DocumentId::String(text),
@@ -176,7 +177,7 @@ impl Comparison {
     }
 }
 
-/// The value at a path.
+/// Returns the value at a path, or `None` if the document does not have the field.
 pub(super) fn value_at<'document>(document: &'document Object, path: &str) -> Option<&'document Ejson> {
     if let Some(value) = document.get(path) {
         return Some(value);
@@ -188,7 +189,7 @@ pub(super) fn value_at<'document>(document: &'document Object, path: &str) -> Op
     }
 }
 
-/// The order of two values of one kind.
+/// Compares two values of the same kind. Returns `None` if their kinds differ or have no order.
 pub(super) fn compare(a: &Ejson, b: &Ejson) -> Option<Ordering> {
     match (a, b) {
         (Ejson::Number(a), Ejson::Number(b)) => a.as_f64().partial_cmp(&b.as_f64()),

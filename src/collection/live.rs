@@ -9,29 +9,30 @@ use super::document::{Document, Documents, Shown};
 use super::plan::Plan;
 use crate::publication::{Handle, Handles, Hasher, SharedChange, SubscriptionCore};
 
-/// How many documents are sent before others get their turn.
+/// The maximum number of initial documents that are sent in one step.
 const DOCUMENTS_AT_ONCE: usize = 256;
 
-/// The result of a query that is watched.
+/// The result of a live query, with the sessions that watch it.
 pub(super) struct LiveResult {
     plan: Arc<Plan>,
     collection: Arc<str>,
     shown: IndexMap<Arc<str>, Shown>,
-    /// By session.
+    /// The sessions, by the address of their recipient.
     watchers: IndexMap<usize, Watcher>,
 }
 
-/// A session with its subscriptions to one query.
+/// A session and its subscriptions to the query.
 struct Watcher {
     first: SubscriptionCore,
     handles: Handles,
     starting: Vec<Starting>,
 }
 
-/// A subscription that has not been sent all that was there when it began.
+/// A subscription that has not received all initial documents.
 struct Starting {
     handle: Handle,
-    /// What it is still to be sent, the next one last. Until then it is not told of changes of these documents.
+    /// The ids of the initial documents that are not sent yet, the next one last. Changes of these documents are not
+    /// sent.
     missing: IndexSet<Arc<str>, Hasher>,
 }
 
@@ -50,7 +51,7 @@ impl LiveResult {
         watcher.starting.push(Starting { handle, missing: self.shown.keys().rev().cloned().collect() });
     }
 
-    /// Says whether nobody watches any more.
+    /// Removes a subscription. Returns whether it was the last one.
     pub(super) fn unwatch(&mut self, subscription: &SubscriptionCore) -> bool {
         let key = key(subscription);
         if let Some(watcher) = self.watchers.get_mut(&key) {
@@ -63,7 +64,7 @@ impl LiveResult {
         self.watchers.is_empty()
     }
 
-    /// Sends a subscription some of what it is still to be sent. Says whether that was all.
+    /// Sends some of the missing initial documents to a subscription. Returns whether all have been sent.
     pub(super) fn send_some(&mut self, subscription: &SubscriptionCore) -> bool {
         let Some(watcher) = self.watchers.get_mut(&key(subscription)) else { return true };
         let of_this = |starting: &Starting| starting.handle == subscription.handle();
@@ -86,7 +87,7 @@ impl LiveResult {
         is_done
     }
 
-    /// A document is new, or another one than before.
+    /// Updates the result after a document was added or changed.
     pub(super) fn stored(&mut self, id: &Arc<str>, old: Option<&Document>, new: &Document, all: &Documents) {
         let matches = self.plan.matches(id, new);
         if self.plan.is_window() {
@@ -110,7 +111,8 @@ impl LiveResult {
         }
     }
 
-    /// A window moves: what leaves it goes first, so that nobody ever shows more than the limit.
+    /// Selects the documents of a window again. Removes documents first, so that no client ever has more than the
+    /// limit.
     fn select_again(&mut self, changed: &str, documents: &Documents) {
         let selected: IndexMap<_, _> = self.plan.select(documents).into_iter().collect();
         let gone: Vec<_> = self.shown.keys().filter(|id| !selected.contains_key(*id)).cloned().collect();
@@ -179,7 +181,7 @@ impl LiveResult {
 }
 
 impl Watcher {
-    /// Those who have been sent a document of the result.
+    /// Returns the subscriptions that have received a document of the result.
     fn who_has(&self, id: &str) -> Cow<'_, [Handle]> {
         let misses = |handle: Handle| {
             self.starting.iter().any(|starting| starting.handle == handle && starting.missing.contains(id))

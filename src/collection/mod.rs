@@ -1,5 +1,5 @@
-//! [`Collection`]: a set of documents that can be watched. Publications return [live queries](Query) over it; every change
-//! is worked out once for each distinct query, and encoded once.
+//! [`Collection`]: a set of documents in memory. Publications publish [live queries](Query) over it. A change is
+//! computed and encoded once for each distinct query.
 
 mod core;
 mod document;
@@ -27,9 +27,9 @@ pub use plan::Direction;
 pub use query::Query;
 pub use update::Update;
 
-/// An observable set of documents of the type `T`, kept in memory. Clones share the documents.
+/// A set of documents of the type `T`, kept in memory. Clones share the documents.
 ///
-/// Changes are sent to subscribers before the write returns: inside a method, before its `updated`.
+/// Changes are sent to subscribers before the write returns; inside a method, this is before its `updated` message.
 ///
 /// ```
 /// use bolide::prelude::*;
@@ -51,69 +51,69 @@ pub struct Collection<T = Object> {
 }
 
 impl<T: Serialize + DeserializeOwned> Collection<T> {
-    /// An empty collection; clients see its documents under this name.
+    /// Creates an empty collection. `name` is the name of the collection for clients.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self { core: Arc::new(CollectionCore::new(name)), documents: PhantomData }
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
         self.core.name()
     }
 
-    /// Adds a document. A member `_id` of it is left out; the id is what `id` says. In a method,
-    /// [`Context::document_id`](crate::Context::document_id) gives the id that the client's stub drew.
+    /// Adds a document. A member `_id` of the document is ignored. In a method,
+    /// [`Context::document_id`](crate::Context::document_id) returns the id that the client's stub generated.
     ///
     /// # Errors
-    /// [`CollectionError::Duplicate`] when there is one with this id, [`CollectionError::NoDocument`] when it is neither
-    /// struct nor map.
+    /// Returns [`CollectionError::Duplicate`] if the collection already has a document with this id, and
+    /// [`CollectionError::NoDocument`] if the document is neither a struct nor a map.
     pub fn insert(&self, id: impl Into<DocumentId>, document: &T) -> Result<(), CollectionError> {
         let object = self.to_object(document)?;
         self.core.insert(&id.into(), object)
     }
 
-    /// Changes fields of a document; says whether there is one.
+    /// Changes fields of a document. Returns `false` if the collection does not have it.
     ///
     /// # Errors
-    /// None today; a collection that is stored may fail.
+    /// Does not fail at present. Stored collections may fail in the future.
     pub fn update(&self, id: impl Into<DocumentId>, update: Update) -> Result<bool, CollectionError> {
         Ok(self.core.update(&id.into(), update))
     }
 
-    /// Takes a document away; says whether there was one.
+    /// Removes a document. Returns `false` if the collection does not have it.
     ///
     /// # Errors
-    /// None today; a collection that is stored may fail.
+    /// Does not fail at present. Stored collections may fail in the future.
     pub fn remove(&self, id: impl Into<DocumentId>) -> Result<bool, CollectionError> {
         Ok(self.core.remove(&id.into()))
     }
 
-    /// A document; nothing if there is none, or if it is no `T`.
+    /// Returns a document, or `None` if the collection does not have it or it cannot be read as a `T`.
     #[must_use]
     pub fn get(&self, id: impl Into<DocumentId>) -> Option<T> {
         Ejson::Object(self.core.object(&id.into())?).into_typed().ok()
     }
 
-    /// How many documents there are.
+    /// Returns the number of documents.
     #[must_use]
     pub fn len(&self) -> usize {
         self.core.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether the collection is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// A query over the documents that `filter` lets through. It can be fetched, or published.
+    /// Returns a query over the documents that match `filter`. It can be fetched or published.
     pub fn find(&self, filter: Filter) -> Query<T> {
         Query::new(Arc::clone(&self.core), filter)
     }
 
-    /// How many distinct queries are watched, by however many subscriptions.
+    /// Returns the number of distinct queries that are published, independent of the number of subscriptions.
     #[must_use]
     pub fn live_query_count(&self) -> usize {
         self.core.live_query_count()

@@ -1,4 +1,4 @@
-//! [`Plan`]: what a query asks for, and how its result is selected.
+//! [`Plan`]: the filter, order, window and fields of a query, and the selection of its result.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use bolide_protocol::Ejson;
 use super::document::{Document, Documents, Shown};
 use super::filter::{Filter, ID, compare, value_at};
 
-/// What a query asks for. Queries of equal plans share their work.
+/// The filter, order, window and fields of a query. Live queries with equal plans share one result.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Plan {
     filter: Filter,
@@ -26,13 +26,13 @@ pub(super) enum Projection {
     Without(Vec<String>),
 }
 
-/// In which order.
+/// The direction of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Direction {
-    /// The smallest first.
+    /// Smallest value first.
     Ascending,
-    /// The greatest first.
+    /// Greatest value first.
     Descending,
 }
 
@@ -41,7 +41,7 @@ impl Plan {
         Self { filter, sort: Vec::new(), skip: 0, limit: None, projection: Projection::Everything }
     }
 
-    /// Whether a document belongs to the result by itself, or the others decide as well.
+    /// Returns whether other documents affect which documents belong to the result.
     pub(super) const fn is_window(&self) -> bool {
         self.limit.is_some() || self.skip > 0
     }
@@ -50,7 +50,7 @@ impl Plan {
         self.filter.matches(id, &document.object)
     }
 
-    /// The documents of the result, in order.
+    /// Returns the documents of the result, in order.
     pub(super) fn select<'documents>(
         &self,
         documents: &'documents Documents,
@@ -66,7 +66,7 @@ impl Plan {
         found.into_iter().skip(self.skip).take(self.limit.unwrap_or(usize::MAX)).collect()
     }
 
-    /// What is shown of a document.
+    /// Returns the fields of a document that the query shows.
     pub(super) fn show(&self, collection: &str, id: &str, document: &Document) -> Shown {
         let shows = |name: &String| match &self.projection {
             Projection::Everything => true,
@@ -94,7 +94,7 @@ impl Plan {
     }
 }
 
-/// Those of the documents that have one of the ids, in their order.
+/// Returns the documents with one of the ids, in the order of the collection.
 fn named<'documents>(
     documents: &'documents Documents,
     ids: &[String],
@@ -103,11 +103,11 @@ fn named<'documents>(
     places.into_iter().filter_map(|place| documents.get_index(place)).collect()
 }
 
-/// What is not there comes first; values of different kinds by kind.
+/// Orders missing values first, and values of different kinds by kind.
 fn order(a: Option<&Ejson>, b: Option<&Ejson>) -> Ordering {
     match (a, b) {
         (Some(a), Some(b)) => kind(a).cmp(&kind(b)).then_with(|| {
-            // What is not a number comes before all that are, lest the order of the others depended on it.
+            // `NaN` comes before all numbers, so that the order is total.
             compare(a, b).unwrap_or_else(|| is_not_a_number(b).cmp(&is_not_a_number(a)))
         }),
         (a, b) => a.is_some().cmp(&b.is_some()),

@@ -1,4 +1,4 @@
-//! [`Publishable`] for [`Query`]: a subscription is sent the result, and from then on its changes.
+//! [`Publishable`] for [`Query`]: sends the result to a subscription, and then its changes.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use crate::publication::{Publishable, Subscription, SubscriptionCore};
 
 impl<T> Publishable for Query<T> {
     /// # Errors
-    /// Returns an internal error if the subscription publishes another query of the same collection already.
+    /// Returns an internal error if the subscription already publishes a query of the same collection.
     async fn publish(self, subscription: &Subscription) -> MethodResult<()> {
         attach(&self.core, &Arc::new(self.plan), subscription.core()).await
     }
 }
 
-/// Sends a subscription the documents, and from now on their changes.
+/// Sends the documents to a subscription, and then their changes.
 async fn attach(core: &Arc<CollectionCore>, plan: &Arc<Plan>, subscription: &SubscriptionCore) -> MethodResult<()> {
     if !subscription.recipient().views().claim(subscription.handle(), core.name()) {
         return Err(MethodError::internal(format!(

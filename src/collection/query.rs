@@ -1,4 +1,4 @@
-//! [`Query`]: a filter with order, limit and a choice of fields.
+//! [`Query`]: a filter with an order, a window and a selection of fields.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,8 +12,8 @@ use super::core::CollectionCore;
 use super::filter::Filter;
 use super::plan::{Direction, Plan, Projection};
 
-/// A query over a collection of documents of the type `T`. Given to
-/// [`Subscription::publish`](crate::Subscription::publish) it is live.
+/// A query over a collection of documents of the type `T`. With
+/// [`Subscription::publish`](crate::Subscription::publish), it is live.
 ///
 /// ```
 /// use bolide::prelude::*;
@@ -33,32 +33,32 @@ impl<T> Query<T> {
         Self { core, plan: Plan::new(filter), documents: PhantomData }
     }
 
-    /// Orders by a field; of several, the one that is named first counts most. The order decides which documents a limit
-    /// lets through; clients are not told of it.
+    /// Orders the documents by a field. Further calls order documents that are equal so far. The order decides which
+    /// documents are within [`skip`](Self::skip) and [`limit`](Self::limit); it is not sent to clients.
     pub fn sort(mut self, field: &str, direction: Direction) -> Self {
         self.plan.sort.push((field.to_owned(), direction));
         self
     }
 
-    /// Gives this many documents at most.
+    /// Sets the maximum number of documents. The default is no limit.
     pub const fn limit(mut self, documents: usize) -> Self {
         self.plan.limit = Some(documents);
         self
     }
 
-    /// Leaves out the first ones.
+    /// Skips this number of documents. The default is 0.
     pub const fn skip(mut self, documents: usize) -> Self {
         self.plan.skip = documents;
         self
     }
 
-    /// Shows only these top-level fields.
+    /// Shows only these top-level fields to clients. Replaces [`without`](Self::without).
     pub fn only<Name: Into<String>>(mut self, fields: impl IntoIterator<Item = Name>) -> Self {
         self.plan.projection = Projection::Only(fields.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Shows all but these top-level fields.
+    /// Hides these top-level fields from clients. Replaces [`only`](Self::only).
     pub fn without<Name: Into<String>>(mut self, fields: impl IntoIterator<Item = Name>) -> Self {
         self.plan.projection = Projection::Without(fields.into_iter().map(Into::into).collect());
         self
@@ -66,8 +66,8 @@ impl<T> Query<T> {
 }
 
 impl<T: DeserializeOwned> Query<T> {
-    /// Returns the documents of the result as they are now, with all of their fields whatever the query shows to clients.
-    /// Documents that cannot be read as a `T` are left out.
+    /// Returns the current documents of the result, in order. They have all fields, including those hidden from
+    /// clients. Documents that cannot be read as a `T` are skipped.
     #[must_use]
     pub fn fetch(&self) -> Vec<T> {
         let objects = self.core.fetch(&self.plan);

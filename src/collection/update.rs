@@ -1,9 +1,9 @@
-//! [`Update`]: what to change in a document.
+//! [`Update`]: a change of a document.
 
 use bolide_protocol::Ejson;
 use bolide_protocol::ejson::Object;
 
-/// What to change in a document: top-level fields to set and to take away.
+/// A change of a document: the top-level fields to set and to remove.
 ///
 /// ```
 /// use bolide::prelude::*;
@@ -17,20 +17,20 @@ pub struct Update {
 }
 
 impl Update {
-    /// Changes nothing yet.
+    /// Creates an update that changes nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Gives a top-level field a value.
+    /// Sets a top-level field. `_id` is ignored.
     #[must_use]
     pub fn set(mut self, field: &str, value: impl Into<Ejson>) -> Self {
         self.set.insert(field.to_owned(), value.into());
         self
     }
 
-    /// Takes a top-level field away.
+    /// Removes a top-level field.
     #[must_use]
     pub fn unset(mut self, field: &str) -> Self {
         self.unset.push(field.to_owned());
