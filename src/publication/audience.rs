@@ -1,4 +1,4 @@
-//! [`Audience`]: subscriptions that are told the same, encoded once.
+//! [`Audience`]: a set of subscriptions that receive the same changes, encoded once.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use super::fields::{Fields, SharedChange};
 use super::{Handle, Subscription, SubscriptionCore};
 use crate::call::MethodResult;
 
-/// A set of subscriptions of this process that show the same documents. What the audience is told is encoded once,
-/// however many subscribe, and each session is told what is news to it.
+/// A set of subscriptions of this process that show the same documents. A change is encoded once for all of them, and
+/// each session receives what is new to its client. Clones share the subscriptions.
 ///
 /// ```
 /// use bolide::prelude::*;
@@ -34,7 +34,7 @@ pub struct Audience {
 }
 
 impl Audience {
-    /// Adds a subscription, until it ends.
+    /// Adds a subscription. It is removed when it ends.
     pub fn join(&self, subscription: &Subscription) {
         let core = subscription.core().clone();
         let key = key(&core);
@@ -43,23 +43,23 @@ impl Audience {
         subscription.on_stop(move || drop(members.lock().swap_remove(&key)));
     }
 
-    /// How many subscriptions there are.
+    /// Returns the number of subscriptions.
     #[must_use]
     pub fn len(&self) -> usize {
         self.members.lock().len()
     }
 
-    /// Whether nobody subscribes.
+    /// Returns whether the audience has no subscriptions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.members.lock().is_empty()
     }
 
-    /// Changes fields of a document that the subscriptions have sent, and says how many subscriptions there are. Those
-    /// that have not sent it are passed over.
+    /// Changes fields of a document that the subscriptions have sent: sets the fields of `set` and removes those in
+    /// `unset`. Skips subscriptions that have not sent the document. Returns the number of subscriptions.
     ///
     /// # Errors
-    /// An internal error when `set` is neither a struct nor a map.
+    /// Returns an internal error if `set` is neither a struct nor a map.
     pub fn changed(
         &self,
         collection: &str,

@@ -1,14 +1,14 @@
-//! Publications that Meteor clients subscribe to by themselves. Without them, a client would ask again and again.
+//! Publications to which Meteor clients subscribe by themselves. Without them, a client would repeat the subscription.
 
 use super::{PublicationRegistry, Subscription};
 use crate::call::{MethodResult, Parameters};
 use crate::error::BuildError;
 
-/// Versions of the app's client code, which are not served here; and configurations of login services, of which there
-/// are none.
+/// The versions of the app's client code, which Bolide does not serve, and the configurations of login services, which
+/// it does not have.
 const NAMES: [&str; 2] = ["meteor_autoupdate_clientVersions", "meteor.loginServiceConfiguration"];
 
-/// Adds those that the app has not registered itself.
+/// Adds the publications that the app has not registered itself.
 pub(crate) fn add(publications: &mut PublicationRegistry) -> Result<(), BuildError> {
     for name in NAMES {
         if publications.find(name).is_none() {
@@ -18,7 +18,7 @@ pub(crate) fn add(publications: &mut PublicationRegistry) -> Result<(), BuildErr
     Ok(())
 }
 
-/// Is ready at once, whatever it is asked.
+/// Is ready at once, without documents. Accepts all parameters.
 async fn nothing(_: Subscription, _: Parameters) -> MethodResult<()> {
     Ok(())
 }

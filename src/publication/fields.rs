@@ -1,5 +1,5 @@
-//! [`Fields`]: the fields of a document as EJSON text, shared by all sessions that show it, and read only when somebody
-//! has to tell them apart.
+//! [`Fields`]: the fields of a document as EJSON text, shared by all sessions that show it. The text is parsed only
+//! when single fields are needed.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,10 +9,10 @@ use bytestring::ByteString;
 use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 
-/// Fields by name, in order.
+/// Fields by name, in the order of the document.
 pub(crate) type FieldMap = IndexMap<Box<str>, RawJson>;
 
-/// A hash that is quick and that clients cannot foresee.
+/// A fast hash function that clients cannot predict.
 pub(crate) type Hasher = foldhash::fast::RandomState;
 
 /// The fields of one document, without `_id`.
@@ -23,12 +23,12 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// Fields from a struct or map.
+    /// Encodes a struct or map as fields, without `_id`.
     pub(crate) fn encode(fields: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
         Self::from_raw(ejson::to_raw(fields)?)
     }
 
-    /// Fields from the text of an object.
+    /// Creates fields from the text of an object, without `_id`.
     pub(super) fn from_raw(raw: RawJson) -> Result<Self, EncodeError> {
         if !raw.get().starts_with('{') {
             return Err(serde::ser::Error::custom("the fields of a document must be a struct or a map"));
@@ -49,7 +49,7 @@ impl Fields {
         }
     }
 
-    /// As an object.
+    /// Returns the fields as the text of an object.
     pub(crate) fn raw(&self) -> &RawJson {
         &self.raw
     }
@@ -58,17 +58,17 @@ impl Fields {
         self.raw.get() == "{}"
     }
 
-    /// By name.
+    /// Returns the fields by name.
     pub(crate) fn by_name(&self) -> &FieldMap {
         self.by_name.get_or_init(|| Box::new(read(&self.raw)))
     }
 
-    /// Whether both are the same text; other texts may still say the same.
+    /// Returns whether both have the same text. Different texts can have equal values.
     pub(crate) fn is_same_text(&self, other: &Self) -> bool {
         std::ptr::eq(self, other) || self.raw == other.raw
     }
 
-    /// Whether both say the same, perhaps in other words.
+    /// Returns whether both have equal values, possibly in different texts.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
         if self.is_same_text(other) {
             return true;
@@ -78,7 +78,7 @@ impl Fields {
         mine.len() == theirs.len() && mine.iter().all(|(name, value)| has_same(name, value))
     }
 
-    /// These fields with some set and some gone.
+    /// Returns these fields after a change.
     fn with(&self, set: &FieldMap, unset: &IndexSet<Box<str>>) -> Self {
         let mut fields = self.by_name().clone();
         for name in unset {
@@ -89,12 +89,12 @@ impl Fields {
     }
 }
 
-/// Whether a member could be named `_id`.
+/// Returns whether the text may have a member `_id`. `false` is certain.
 fn mentions_id(fields: &RawJson) -> bool {
     fields.get().contains("_id\"")
 }
 
-/// What to tell a client whose document had other fields before.
+/// The difference between two versions of a document, as a `changed` message states it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Difference {
     pub(crate) set: FieldMap,
@@ -117,19 +117,19 @@ impl Difference {
     }
 }
 
-/// One change of a document that many sessions are told. What it makes of a document, and what is said of it, is worked
-/// out once for all sessions that show the document as it was.
+/// A change of a document that is sent to many sessions. Its outcome and its message are computed once for all sessions
+/// that have the same version of the document.
 #[derive(Debug)]
 pub(crate) struct SharedChange {
     pub(crate) set: FieldMap,
-    /// None of those that are set.
+    /// The fields to remove. Does not contain fields of `set`.
     pub(crate) unset: IndexSet<Box<str>>,
-    /// The document before and after, where the change is one of a document that is kept.
+    /// The version before and after the change, if the document is stored.
     target: Option<(Arc<Fields>, Arc<Fields>)>,
     outcome: OnceLock<Arc<ChangeOutcome>>,
 }
 
-/// What a change makes of a document.
+/// The outcome of a change for one version of a document.
 #[derive(Debug)]
 pub(crate) struct ChangeOutcome {
     before: Arc<Fields>,
@@ -139,25 +139,25 @@ pub(crate) struct ChangeOutcome {
 }
 
 impl SharedChange {
-    /// A field that is both set and taken away is set.
+    /// Creates a change. A field in both `set` and `unset` is set.
     pub(crate) fn new(set: FieldMap, unset: impl IntoIterator<Item = Box<str>>) -> Self {
         let unset: IndexSet<_> = unset.into_iter().filter(|name| !set.contains_key(name)).collect();
         Self { set, unset, target: None, outcome: OnceLock::new() }
     }
 
-    /// The change from one version of a document to the next, which all who show the former will share.
+    /// Creates the change from one version of a document to another. Sessions with the former will share the latter.
     pub(crate) fn to(before: &Arc<Fields>, after: &Arc<Fields>) -> Self {
         let Difference { set, cleared } = Difference::between(before.by_name(), after.by_name());
         let change = Self::new(set, cleared.into_iter().map(Into::into));
         Self { target: Some((Arc::clone(before), Arc::clone(after))), ..change }
     }
 
-    /// The names of the fields that it is about.
+    /// Returns the names of all fields that are set or removed.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.set.keys().chain(&self.unset).map(|name| &**name)
     }
 
-    /// What becomes of a document that has the fields `before`.
+    /// Returns the outcome for a document with the fields `before`.
     pub(crate) fn outcome(&self, before: &Arc<Fields>) -> Arc<ChangeOutcome> {
         if let Some(known) = self.outcome.get()
             && known.before.is_same_text(before)
@@ -180,13 +180,13 @@ impl SharedChange {
 }
 
 impl ChangeOutcome {
-    /// The message that says it, encoded once.
+    /// Returns the message. `encode` is called only once.
     pub(crate) fn frame(&self, encode: impl FnOnce(&Difference) -> ByteString) -> ByteString {
         self.frame.get_or_init(|| encode(&self.difference)).clone()
     }
 }
 
-/// Whether two values are equal in EJSON: the order of keys does not matter, `NaN` equals `NaN`.
+/// Returns whether two values are equal in EJSON: the order of keys does not matter, and `NaN` equals `NaN`.
 pub(crate) fn same_value(a: &RawJson, b: &RawJson) -> bool {
     if a == b {
         return true;
@@ -198,12 +198,12 @@ pub(crate) fn same_value(a: &RawJson, b: &RawJson) -> bool {
     }
 }
 
-/// The members of an object.
+/// Parses the members of an object.
 fn read(raw: &RawJson) -> FieldMap {
     serde_json::from_str(raw.get()).unwrap_or_default()
 }
 
-/// Writes field by field: the names are fields, never EJSON.
+/// Serialises field by field, so that a field's name is not taken as an EJSON type.
 struct Pairs<'fields>(&'fields FieldMap);
 
 impl Serialize for Pairs<'_> {

@@ -1,5 +1,5 @@
-//! [`follow`]: a publication that reads its documents again whenever something tells it to, and sends the difference. For
-//! what does not live in a [`Collection`](crate::Collection).
+//! [`follow`]: a publication that reads its documents again after changes or at an interval, and sends the difference.
+//! For documents that are not in a [`Collection`](crate::Collection).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::Subscription;
 use crate::call::MethodResult;
 
-/// After a change, further ones are waited for so long, and read together.
+/// The delay between a change and reading, in which further changes are collected.
 const GATHERING: Duration = Duration::from_millis(100);
 
 /// A document as it is sent.
@@ -27,16 +27,16 @@ pub(crate) struct Document {
 
 /// When documents are read again.
 pub(crate) enum When {
-    /// When any of these tells of a change.
+    /// When one of these receivers reports a change.
     Changed(Vec<watch::Receiver<()>>),
-    /// As often as this.
+    /// At this interval.
     Every(Duration),
 }
 
-/// Reads all documents that there are now.
+/// Reads all current documents.
 pub(crate) type Read = Arc<dyn Fn() -> BoxFuture<'static, MethodResult<Vec<Document>>> + Send + Sync>;
 
-/// Sends what `read` gives, and goes on until the subscription ends or reading fails.
+/// Sends the documents that `read` returns, and their changes until the subscription ends or `read` fails.
 pub(crate) async fn follow(subscription: Subscription, mut when: When, read: Read) -> MethodResult<()> {
     let mut shown = Shown::default();
     shown.show(&subscription, read().await?).await?;
@@ -58,14 +58,17 @@ pub(crate) async fn follow(subscription: Subscription, mut when: When, read: Rea
     Ok(())
 }
 
-/// The documents that a subscription was sent.
+/// The documents that a subscription has sent.
 #[derive(Default)]
 pub(crate) struct Shown {
     documents: HashMap<(&'static str, String), Object>,
 }
 
 impl Document {
-    /// A document of what `fields`, a struct, says.
+    /// Creates a document from a struct.
+    ///
+    /// # Errors
+    /// Returns an internal error if `fields` is not a struct or a map.
     pub(crate) fn new(
         collection: &'static str,
         id: impl Into<String>,
@@ -90,7 +93,7 @@ impl When {
                 let changes = receivers.iter_mut().map(|receiver| Box::pin(receiver.changed()));
                 let (outcome, ..) = futures::future::select_all(changes).await;
                 if outcome.is_err() {
-                    // The store is gone, and so will be the subscription.
+                    // The store is closed, so the subscription will end.
                     return std::future::pending().await;
                 }
                 tokio::time::sleep(GATHERING).await;
@@ -103,7 +106,7 @@ impl When {
 }
 
 impl Shown {
-    /// Sends what is different from what was sent before.
+    /// Sends the difference between the documents sent before and `now`.
     pub(crate) async fn show(&mut self, subscription: &Subscription, now: Vec<Document>) -> MethodResult<()> {
         let mut before = std::mem::take(&mut self.documents);
         for Document { collection, id, fields } in now {
@@ -120,7 +123,7 @@ impl Shown {
     }
 }
 
-/// Sends how a document is other than it was.
+/// Sends the difference between two versions of a document.
 pub(crate) async fn send_difference(
     subscription: &Subscription,
     collection: &str,

@@ -1,4 +1,4 @@
-//! Where the messages of a collection's documents go: to the client, or nowhere while a user change is under way.
+//! [`Frames`]: the receiver of messages about the documents of a collection, and the encoding of these messages.
 
 use std::sync::Arc;
 
@@ -10,26 +10,26 @@ use serde::Serialize;
 use super::fields::{Difference, Fields};
 use crate::outbox::Outbox;
 
-/// Takes messages about the documents of one collection.
+/// Receives messages about the documents of one collection.
 pub(crate) trait Frames {
     fn added(&mut self, id: &str, fields: &Arc<Fields>);
 
-    /// An empty difference is no message.
+    /// Does nothing if the difference is empty.
     fn changed(&mut self, id: &str, difference: &Difference);
 
     fn removed(&mut self, id: &str);
 
-    /// A message that was encoded for several sessions.
+    /// Receives a message that was encoded for several sessions.
     fn shared(&mut self, frame: ByteString);
 
     fn encode_changed(&self, id: &str, difference: &Difference) -> ByteString;
 }
 
-/// Sends messages by way of an outbox.
+/// Sends messages through an outbox, or drops them during a user change.
 pub(crate) struct OutboxFrames<'frames> {
     pub(crate) outbox: &'frames Arc<Outbox>,
     pub(crate) collection: &'frames str,
-    /// The `added` of the document that is being added, if somebody has encoded it already.
+    /// The encoded `added` message of the document that is being added, if it exists already.
     pub(crate) added: Option<&'frames ByteString>,
     pub(crate) muted: bool,
 }
@@ -72,7 +72,7 @@ impl Frames for OutboxFrames<'_> {
     }
 }
 
-/// Fields from a struct or map, with the `added` that sends them.
+/// Encodes a struct or map as fields, and the `added` message with them.
 pub(crate) fn encode_added(
     collection: &str,
     id: &str,
@@ -83,7 +83,7 @@ pub(crate) fn encode_added(
     if std::ptr::eq(fields.raw().get(), raw.get()) {
         return Ok((fields, frame));
     }
-    // A member `_id` was left out.
+    // The document had a member `_id`, which is not a field.
     let frame = added_frame(collection, id, &fields);
     Ok((fields, frame))
 }

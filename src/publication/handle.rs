@@ -1,8 +1,8 @@
-//! [`Handle`]: a subscription within its session.
+//! [`Handle`]: identifies a subscription within its session.
 
 use smallvec::SmallVec;
 
-/// A subscription within its session.
+/// Identifies a subscription within its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Handle(pub(super) u32);
 

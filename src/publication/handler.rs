@@ -1,4 +1,4 @@
-//! [`PublicationHandler`]: a plain async function. First the [`Subscription`], then up to eight typed parameters.
+//! [`PublicationHandler`]: an async function with a [`Subscription`] and up to eight typed parameters.
 
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -12,10 +12,10 @@ use crate::call::{MethodResult, Parameters};
 /// A running publication handler.
 pub type PublishFuture = Pin<Box<dyn Future<Output = MethodResult<()>> + Send>>;
 
-/// An async function that can be a publication.
+/// An async function that can be registered as a publication.
 ///
-/// It is given the [`Subscription`] and sends documents with it. When it returns and has let go of the subscription, the
-/// client is told `ready`; when it fails, the documents leave again and the client is told the error.
+/// It sends documents with the [`Subscription`]. When it returns and has dropped the subscription, the client receives
+/// `ready`. If it fails, its documents are removed and the client receives the error.
 ///
 /// ```
 /// use bolide::prelude::*;
@@ -31,21 +31,21 @@ pub type PublishFuture = Pin<Box<dyn Future<Output = MethodResult<()>> + Send>>;
 /// # Ok::<(), bolide::Error>(())
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "this cannot be a publication: `{Self}` is no publication handler",
+    message = "`{Self}` cannot be a publication: it is not a publication handler",
     label = "not a publication handler",
     note = "a publication handler is an `async fn` whose first parameter is `Subscription`",
     note = "up to eight further parameters, each of a type that implements `serde::Deserialize`",
     note = "it returns `MethodResult<()>`"
 )]
 pub trait PublicationHandler<Signature>: Send + Sync + 'static {
-    /// How many parameters it declares; `None` if it takes whatever comes.
+    /// The number of declared parameters, or `None` if the handler accepts any.
     const DECLARED: Option<usize>;
 
     /// Reads the parameters and starts the handler.
     fn publish(&self, subscription: Subscription, parameters: Parameters) -> PublishFuture;
 }
 
-/// Marks the signature of a publication that takes all parameters as they come.
+/// Marks the signature of a publication that accepts all parameters untyped.
 #[derive(Debug)]
 pub struct AnyPublishParameters(PhantomData<()>);
 

@@ -1,5 +1,5 @@
-//! [`Holders`]: the subscriptions that hold a document. Most documents of a client are held by the same ones, so each set
-//! is kept once.
+//! [`Holders`]: the subscriptions that hold a document. Most documents of a client have the same holders, so each set
+//! is stored once.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,17 +7,17 @@ use std::sync::Arc;
 use super::fields::Hasher;
 use super::handle::{Handle, Handles};
 
-/// In the order in which they came to hold the document.
+/// Subscriptions, in the order in which they began to hold the document.
 pub(super) type Holders = Arc<[Handle]>;
 
-/// When so many sets are known, those that are not used any more are looked for.
+/// The minimum number of sets at which unused ones are removed.
 const FIRST_TIDY: usize = 16;
 
 /// All sets of the documents of one collection.
 #[derive(Debug)]
 pub(super) struct HolderSets {
     known: HashSet<Holders, Hasher>,
-    /// The one asked for last, which is most often asked for next.
+    /// The set requested last, which is likely to be requested next.
     last: Option<Holders>,
     tidy_at: usize,
 }
@@ -60,7 +60,7 @@ impl HolderSets {
         self.of(&others)
     }
 
-    /// Forgets the sets that no document has.
+    /// Removes the sets that no document uses.
     pub(super) fn tidy(&mut self) {
         self.last = None;
         self.known.retain(|set| Arc::strong_count(set) > 1);
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_is_kept_once_and_forgotten_when_nobody_has_it() {
+    fn a_set_is_stored_once_and_removed_when_unused() {
         let mut sets = HolderSets::default();
         let one = sets.of(&[Handle(1)]);
         let both = sets.with(&one, Handle(2));
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn sets_that_come_and_go_do_not_gather() {
+    fn unused_sets_do_not_accumulate() {
         let mut sets = HolderSets::default();
         for number in 0..10_000 {
             let _gone = sets.of(&[Handle(number)]);

@@ -1,7 +1,7 @@
-//! [`Layers`]: a document that several subscriptions hold and of which they say different things.
+//! [`Layers`]: a document that several subscriptions hold with different fields.
 //!
-//! Of every field the value of the subscription that set it first is shown. That is nearly always the order in which
-//! the subscriptions came to hold the document, so only the fields of which it is not are noted one by one.
+//! The client sees the value of the subscription that set a field first. This is nearly always the order in which the
+//! subscriptions began to hold the document, so only the exceptions are stored per field.
 
 use std::sync::Arc;
 
@@ -12,21 +12,21 @@ use super::handle::{Handle, Handles};
 
 #[derive(Debug)]
 pub(super) struct Layers {
-    /// What each holder says, in the order in which they came.
+    /// The fields of each holder, in the order in which they began to hold the document.
     holders: Vec<(Handle, Arc<Fields>)>,
-    /// By precedence, the holders of those fields of which that is another order: somebody who held the document
-    /// already has set a field that one who came later had.
+    /// The fields with another order, each with its holders by precedence: an earlier holder has set a field that a
+    /// later holder already had.
     late: Vec<(Box<str>, Handles)>,
 }
 
 impl Layers {
-    /// As holders who agree on everything see it.
+    /// Creates the layers of holders with equal fields.
     pub(super) fn uniform(fields: &Arc<Fields>, holders: &[Handle]) -> Self {
         let holders = holders.iter().map(|holder| (*holder, Arc::clone(fields))).collect();
         Self { holders, late: Vec::new() }
     }
 
-    /// The fields that all holders agree on.
+    /// Returns the fields of the document if all holders have the same.
     pub(super) fn common_fields(&self) -> Option<&Arc<Fields>> {
         let (_, first) = self.holders.first()?;
         let all_agree = self.late.is_empty() && self.holders.iter().all(|(_, fields)| fields.is_same_text(first));
@@ -37,12 +37,12 @@ impl Layers {
         self.holders.iter().map(|(holder, _)| *holder)
     }
 
-    /// What a holder says of the document.
+    /// Returns the fields of a holder, or `None` if it does not hold the document.
     pub(super) fn fields_of(&self, holder: Handle) -> Option<&Arc<Fields>> {
         Some(&self.holders[self.place_of(holder)?].1)
     }
 
-    /// The document as it is shown.
+    /// Returns the fields that the client sees.
     pub(super) fn shown(&self) -> Fields {
         let mut shown = indexmap::IndexMap::new();
         for name in self.holders.iter().flat_map(|(_, fields)| fields.by_name().keys()) {
@@ -53,7 +53,7 @@ impl Layers {
         Fields::from_map(shown)
     }
 
-    /// Somebody who does not hold the document brings it.
+    /// Adds a holder. Returns the difference for the client.
     pub(super) fn add(&mut self, by: Handle, fields: &Arc<Fields>) -> Difference {
         let names: Vec<&str> = fields.by_name().keys().map(|name| &**name).collect();
         self.noting_what_is_shown(&names, |layers| {
@@ -64,7 +64,7 @@ impl Layers {
         })
     }
 
-    /// Some holders change fields, one after another in the order in which they came.
+    /// Changes fields for some holders, in their order. Returns the difference for the client.
     pub(super) fn change(&mut self, by: &[Handle], change: &SharedChange) -> Difference {
         let names: Vec<&str> = change.names().collect();
         self.noting_what_is_shown(&names, |layers| {
@@ -78,7 +78,7 @@ impl Layers {
         })
     }
 
-    /// A holder lets go of the document.
+    /// Removes a holder. Returns the difference for the client.
     pub(super) fn remove(&mut self, by: Handle) -> Difference {
         let Some(place) = self.place_of(by) else { return Difference::default() };
         let fields = Arc::clone(&self.holders[place].1);
@@ -104,7 +104,7 @@ impl Layers {
         self.holders[place].1 = after;
     }
 
-    /// A holder sets a field that it had not: it stands behind all who have it.
+    /// Adds a field to a holder. It comes after all holders that have the field.
     fn gain(&mut self, place: usize, name: &str) {
         let by = self.holders[place].0;
         if let Some((_, order)) = self.late.iter_mut().find(|(late, _)| **late == *name) {
@@ -119,7 +119,7 @@ impl Layers {
         }
     }
 
-    /// A holder has a field no more.
+    /// Removes a field from a holder.
     fn lose(&mut self, by: Handle, name: &str) {
         let Some(late) = self.late.iter().position(|(late, _)| **late == *name) else { return };
         let mut order = std::mem::take(&mut self.late[late].1);
@@ -135,7 +135,7 @@ impl Layers {
         self.holders.iter().position(|(other, _)| *other == holder)
     }
 
-    /// What the client has in a field.
+    /// Returns the value that the client sees, or `None` if no holder has the field.
     fn shown_value(&self, name: &str) -> Option<&RawJson> {
         match self.late.iter().find(|(late, _)| **late == *name) {
             Some((_, order)) => self.fields_of(*order.first()?)?.by_name().get(name),

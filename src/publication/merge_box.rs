@@ -1,8 +1,8 @@
-//! The merge box: what a client has of one collection, put together from all of its subscriptions.
+//! The merge box: the documents of one collection that a client has, merged from all its subscriptions.
 //!
-//! Of every top-level field the value of the subscription that set it first is shown. Most documents are held by
-//! subscriptions that agree on all fields: of these only the shared fields and the subscriptions are kept
-//! ([`DocumentView::Uniform`]); of the others what each of them says ([`Layers`]).
+//! For each top-level field, the client has the value of the subscription that set it first. Most documents are held by
+//! subscriptions with equal fields: they are stored once with the holders ([`DocumentView::Uniform`]). Otherwise the
+//! fields of each holder are stored ([`Layers`]).
 
 use std::sync::Arc;
 
@@ -23,13 +23,13 @@ pub(crate) struct MergeBox {
 
 #[derive(Debug)]
 enum DocumentView {
-    /// All holders gave the same fields.
+    /// All holders have equal fields.
     Uniform { fields: Arc<Fields>, holders: Holders },
-    /// Holders differ.
+    /// The holders have different fields.
     Layered(Box<Layers>),
 }
 
-/// A subscription spoke of a document that it does not hold.
+/// The error for a subscription that does not hold the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotHeld;
 
@@ -38,7 +38,7 @@ impl MergeBox {
         self.documents.is_empty()
     }
 
-    /// A subscription brings a document. One that it has brought already keeps the fields that it has.
+    /// Adds a document of a subscription. If the subscription already holds it, only missing fields are added.
     pub(crate) fn added(&mut self, by: Handle, id: &Arc<str>, fields: &Arc<Fields>, frames: &mut impl Frames) {
         let place = match self.documents.entry(Arc::clone(id)) {
             Entry::Vacant(place) => {
@@ -59,7 +59,10 @@ impl MergeBox {
         }
     }
 
-    /// Subscriptions change fields of a document. Those that do not hold it change nothing.
+    /// Changes fields of a document for some subscriptions. Skips those that do not hold it.
+    ///
+    /// # Errors
+    /// Returns [`NotHeld`] if none of them holds the document.
     pub(crate) fn changed(
         &mut self,
         by: &[Handle],
@@ -75,7 +78,10 @@ impl MergeBox {
         Ok(())
     }
 
-    /// A subscription lets go of a document.
+    /// Removes a document of a subscription.
+    ///
+    /// # Errors
+    /// Returns [`NotHeld`] if the subscription does not hold the document.
     pub(crate) fn removed(&mut self, by: Handle, id: &str, frames: &mut impl Frames) -> Result<(), NotHeld> {
         let view = self.documents.get_mut(id).ok_or(NotHeld)?;
         if view.fields_of(by).is_none() {
@@ -90,7 +96,7 @@ impl MergeBox {
         Ok(())
     }
 
-    /// A subscription lets go of all that it holds.
+    /// Removes all documents of a subscription.
     pub(crate) fn removed_all(&mut self, by: Handle, frames: &mut impl Frames) {
         self.documents.retain(|id, view| {
             if view.fields_of(by).is_none() {
@@ -106,7 +112,7 @@ impl MergeBox {
         self.sets.tidy();
     }
 
-    /// What leads a client from one state of the collection to another.
+    /// Sends the difference between two states of the collection.
     pub(crate) fn difference(before: &Self, after: &Self, frames: &mut impl Frames) {
         for (id, old) in &before.documents {
             match after.documents.get(id) {
@@ -130,7 +136,7 @@ impl DocumentView {
         }
     }
 
-    /// What a holder says of the document; nothing if it is none.
+    /// Returns the fields of a holder, or `None` if it does not hold the document.
     fn fields_of(&self, holder: Handle) -> Option<&Arc<Fields>> {
         match self {
             Self::Uniform { fields, holders } => holders.contains(&holder).then_some(fields),
@@ -145,7 +151,7 @@ impl DocumentView {
         }
     }
 
-    /// Somebody who does not hold the document brings it.
+    /// Adds a holder. Returns the difference for the client.
     fn add(&mut self, by: Handle, new: &Arc<Fields>, sets: &mut HolderSets) -> Difference {
         if let Self::Uniform { fields, holders } = self
             && fields.says_the_same(new)
@@ -180,7 +186,7 @@ impl DocumentView {
         }
     }
 
-    /// One of several holders lets go.
+    /// Removes one of several holders. Returns the difference for the client.
     fn remove(&mut self, by: Handle, sets: &mut HolderSets) -> Difference {
         match self {
             Self::Uniform { holders, .. } => {
@@ -191,7 +197,7 @@ impl DocumentView {
         }
     }
 
-    /// Where holders agree afterwards, the layers become one.
+    /// Changes the layers. They become uniform if all holders have equal fields afterwards.
     fn in_layers(&mut self, sets: &mut HolderSets, act: impl FnOnce(&mut Layers) -> Difference) -> Difference {
         let difference;
         let settled = match self {
@@ -226,7 +232,7 @@ impl DocumentView {
     }
 }
 
-/// Those of the new fields that are not there yet.
+/// Returns the new fields that the old ones do not have.
 fn missing_in(old: &Fields, new: &Fields) -> FieldMap {
     let missing = new.by_name().iter().filter(|(name, _)| !old.by_name().contains_key(*name));
     missing.map(|(name, value)| (name.clone(), value.clone())).collect()

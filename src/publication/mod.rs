@@ -1,9 +1,9 @@
-//! Publications: what clients subscribe to. In the order of a subscription:
+//! Publications, to which clients subscribe. In the order of a subscription:
 //!
-//! - a [`PublicationHandler`] is an async function that is given a [`Subscription`] and typed parameters;
-//! - the [`Subscription`] sends documents, one by one or from something [`Publishable`];
-//! - the merge box puts together what all subscriptions of a session say of a document;
-//! - an [`Audience`] tells the same to many subscriptions at once, and a [`Stream`] sends events.
+//! - a [`PublicationHandler`] is an async function with a [`Subscription`] and typed parameters;
+//! - the [`Subscription`] sends documents, one by one or from a [`Publishable`] source;
+//! - the merge box merges the documents of all subscriptions of a session;
+//! - an [`Audience`] sends one change to many subscriptions, and a [`Stream`] sends events.
 
 mod audience;
 mod built_in;

@@ -1,5 +1,5 @@
-//! The merge box against the simplest possible model of it, over random histories: what sessions are sent must lead a
-//! client to what the model says, in the fewest messages.
+//! Compares the merge box with the simplest possible model, over random histories: the messages to a session must lead
+//! its client to the state of the model, with as few messages as possible.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ const SESSIONS: usize = 2;
 const SUBSCRIPTIONS: usize = 4;
 const DOCUMENTS: [Key; 3] = [("c", "1"), ("c", "2"), ("d", "1")];
 const FIELDS: [&str; 3] = ["a", "b", "c"];
-/// Some of them are equal in other words.
+/// Values, of which some are equal but written differently.
 const VALUES: [&str; 8] =
     ["0", "1", "1.0", "\"1\"", "null", r#"{"x":1,"y":2}"#, r#"{"y":2,"x":1}"#, r#"{"$InfNaN":0}"#];
 
@@ -33,23 +33,23 @@ type Member = (usize, usize);
 type Written = Vec<(&'static str, &'static str)>;
 type Shown = BTreeMap<Key, BTreeMap<String, Ejson>>;
 
-/// What happens.
+/// A step of a history.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Subscriptions bring one document, whose fields they share.
+    /// Subscriptions add a document with shared fields.
     Added {
         by: Vec<Member>,
         document: Key,
         fields: Written,
     },
-    /// Subscriptions are told one change.
+    /// Subscriptions receive one change.
     Changed {
         by: Vec<Member>,
         document: Key,
         set: Written,
         unset: Vec<&'static str>,
     },
-    /// A document of a live collection is another one now.
+    /// A document of a live collection is replaced.
     Stored {
         by: Vec<Member>,
         document: Key,
@@ -61,7 +61,7 @@ enum Step {
     },
     Start(Member),
     Stop(Member),
-    /// The user changes: subscriptions run again, and nothing is sent until the session resumes.
+    /// The user changes: subscriptions run again, and no message is sent until the session resumes.
     Suspend(usize),
     Resume(usize),
 }
@@ -120,7 +120,7 @@ fn a_client_that_applies_what_it_is_sent_has_what_the_model_says() {
     QuickCheck::new().rng(Gen::new(40)).tests(2_000).quickcheck(play as fn(Vec<Step>));
 }
 
-/// Sessions under test, and what a live collection keeps.
+/// The sessions under test, and the documents of a live collection.
 struct World {
     sessions: Vec<Tested>,
     stored: BTreeMap<Key, Arc<Fields>>,
@@ -170,7 +170,7 @@ impl World {
         self.stored.insert(document, Arc::clone(&fields));
         for (session, place) in by {
             self.sessions[*session].added(*place, document, &fields);
-            // What one call brings is one message at most.
+            // One call results in at most one message.
             self.sessions[*session].check(1);
         }
     }
@@ -260,7 +260,7 @@ impl Tested {
         self.model.removed(by, document);
     }
 
-    /// The client takes what it is sent, and then has what the model says.
+    /// Applies the messages to the client, and compares it with the model.
     fn check(&mut self, messages_at_most: usize) {
         let frames: Vec<_> = std::iter::from_fn(|| self.recipient.outbox().take()).collect();
         assert!(frames.len() <= messages_at_most, "too many messages: {frames:?}");
@@ -274,7 +274,7 @@ impl Tested {
     }
 }
 
-/// Of every field the list of those who set it, the first of whom is shown: the words of the fact sheet.
+/// The model: for each field the list of subscriptions that set it, the first of which is shown.
 #[derive(Default)]
 struct Model {
     documents: BTreeMap<Key, ModelDocument>,
@@ -304,7 +304,7 @@ impl Model {
         }
     }
 
-    /// Several change the document one after another, in the order in which they came to hold it.
+    /// Changes the document for several holders, in the order in which they began to hold it.
     fn changed(&mut self, by: &[Handle], document: Key, change: &SharedChange) {
         let Some(document) = self.documents.get_mut(&document) else { return };
         for holder in document.holders.clone().iter().filter(|holder| by.contains(holder)) {
@@ -356,7 +356,7 @@ impl ModelDocument {
     }
 }
 
-/// A client that takes no nonsense.
+/// A strict client.
 #[derive(Default)]
 struct Client {
     documents: Shown,
@@ -399,7 +399,7 @@ fn key(collection: &str, id: &str) -> Key {
     *DOCUMENTS.iter().find(|key| **key == (collection, id)).expect("a document of the test")
 }
 
-/// A field that is written twice has its last value.
+/// Reads fields. If a field is written twice, the last value counts.
 fn to_map(written: &Written) -> FieldMap {
     written.iter().map(|(name, value)| (Box::from(*name), RawJson::parse(value).expect("JSON"))).collect()
 }

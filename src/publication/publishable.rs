@@ -1,10 +1,10 @@
-//! [`Publishable`]: what a subscription can publish as a whole.
+//! [`Publishable`]: a source of documents that a subscription can publish.
 
 use super::Subscription;
 use crate::call::MethodResult;
 
-/// Documents that a subscription sends and follows, such as a [`Query`](crate::Query) of a collection. An application can
-/// implement it for a source of its own.
+/// A source of documents that a subscription sends and follows, such as a [`Query`](crate::Query) of a collection. An
+/// application can implement it for its own sources.
 ///
 /// ```
 /// use bolide::prelude::*;
@@ -29,7 +29,7 @@ use crate::call::MethodResult;
     note = "a query of a collection can be published: `subscription.publish(items.find(filter))`"
 )]
 pub trait Publishable: Send {
-    /// Sends the documents that there are now. Changes are sent until the subscription ends.
+    /// Sends the current documents, and arranges for changes to be sent until the subscription ends.
     ///
     /// # Errors
     /// Returns the error with which the subscription fails.

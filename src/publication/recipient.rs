@@ -1,4 +1,4 @@
-//! [`Recipient`]: what publications know of a session: its outbox, and what its client has.
+//! [`Recipient`]: the part of a session that publications use: its outbox, and the documents of its client.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::views::{Strategies, Views};
 use crate::outbox::Outbox;
 
-/// The client of one session, as publications send to it.
+/// The client of one session, to which publications send.
 pub(crate) struct Recipient {
     outbox: Arc<Outbox>,
     views: Mutex<Views>,
@@ -22,8 +22,8 @@ impl Recipient {
         &self.outbox
     }
 
-    /// Locks the client's subscriptions and documents. Only the holder of this lock sends data; it must not wait while
-    /// holding it.
+    /// Locks the client's subscriptions and documents. Data is sent only under this lock, which must not be held across
+    /// an `await`.
     pub(crate) fn views(&self) -> MutexGuard<'_, Views> {
         self.views.lock()
     }

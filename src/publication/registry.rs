@@ -1,4 +1,4 @@
-//! The publications of an app by name, and the universal ones.
+//! [`PublicationRegistry`]: the named and the universal publications of an app.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,21 +1,22 @@
-//! [`Strategy`]: how much a session remembers of what it sent.
+//! [`Strategy`]: how much a session remembers of the documents that it sent.
 
-/// How the documents of a collection are sent to clients. It is chosen per collection name, as Meteor's publication
-/// strategies are.
+/// The way in which the documents of a collection are sent to clients, set by collection name with
+/// [`AppBuilder::strategy`](crate::AppBuilder::strategy). These are Meteor's publication strategies. The default is
+/// [`Merge`](Self::Merge).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Strategy {
-    /// The server knows every field that the client has: subscriptions that publish the same document are merged, and
-    /// only differences are sent.
+    /// The server remembers all fields that the client has. Subscriptions with the same document are merged, and only
+    /// differences are sent.
     #[default]
     Merge,
-    /// The server knows which subscriptions hold a document, and not its fields: every change is sent as it is, and
-    /// `removed` when the last one lets go.
+    /// The server remembers which subscriptions hold a document, but not its fields. Every change is sent unmodified;
+    /// `removed` is sent when the last subscription removes the document.
     NoMergeMulti,
-    /// The server knows the ids that each subscription sent: everything is sent as it is, and a subscription that stops
-    /// removes its documents.
+    /// The server remembers the ids that each subscription sent. Every message is sent unmodified, and a subscription
+    /// that ends removes its documents.
     NoMerge,
-    /// The server knows nothing: everything is sent as it is, and a subscription that stops removes nothing. For
-    /// events, not for documents.
+    /// The server does not remember documents. Every message is sent unmodified, and a subscription that ends does not
+    /// remove its documents. For events rather than documents.
     NoMergeNoHistory,
 }

@@ -1,5 +1,5 @@
-//! [`Stream`]: events by name, as Rocket.Chat's `stream-…` publications. An event is sent once to each session that
-//! listens, and nothing of it is kept.
+//! [`Stream`]: events by name, like Rocket.Chat's `stream-…` publications. An event is sent once to each session that
+//! listens, and is not stored.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,13 +18,13 @@ use super::{Handles, Recipient, Subscription};
 use crate::call::{MethodError, MethodResult, Parameters};
 use crate::user::UserId;
 
-/// Decides whether somebody may listen to an event.
+/// Decides whether a user, or an anonymous client, may listen to an event.
 pub type StreamRule = Box<dyn Fn(Option<&UserId>, &str) -> bool + Send + Sync>;
 
-/// Events that clients listen to by name: clients subscribe to `stream-<name>` with the event's name, and are sent
-/// `changed` of the document `id` with the fields `eventName` and `args`.
+/// Events to which clients listen by name. A client subscribes to `stream-<name>` with the name of an event. An event
+/// is a `changed` message of the document `id` with the fields `eventName` and `args`.
 ///
-/// Nobody may listen until [`allow_read`](Self::allow_read) says who.
+/// By default no client may listen; see [`allow_read`](Self::allow_read). Clones share the listeners.
 ///
 /// ```
 /// use bolide::prelude::*;
@@ -39,12 +39,12 @@ pub struct Stream {
     core: Arc<StreamCore>,
 }
 
-/// Tells other nodes of an event: its name and its arguments.
+/// Sends an event to other nodes: its name and its arguments.
 pub(crate) type StreamRelay = Box<dyn Fn(&str, RawJson) + Send + Sync>;
 
 pub(crate) struct StreamCore {
     name: String,
-    /// The publication and the collection.
+    /// The name of the publication and of the collection.
     collection: Arc<str>,
     may_read: StreamRule,
     is_volatile: bool,
@@ -52,14 +52,14 @@ pub(crate) struct StreamCore {
     relay: OnceLock<StreamRelay>,
 }
 
-/// A session with its subscriptions to one event.
+/// A session and its subscriptions to one event.
 struct Listener {
     recipient: Arc<Recipient>,
     handles: Handles,
 }
 
 impl Stream {
-    /// A stream of this name; its publication is `stream-<name>`.
+    /// Creates a stream. Its publication is `stream-<name>`.
     #[must_use]
     pub fn new(name: &str) -> Self {
         let core = StreamCore {
@@ -73,37 +73,37 @@ impl Stream {
         Self { core: Arc::new(core) }
     }
 
-    /// Says who may listen to which event.
+    /// Sets the rule that decides who may listen to which event. By default no client may.
     ///
     /// # Panics
-    /// When the stream is shared already: say it where the stream is made.
+    /// Panics if the stream has been cloned: call this where the stream is created.
     #[must_use]
     pub fn allow_read(mut self, rule: impl Fn(Option<&UserId>, &str) -> bool + Send + Sync + 'static) -> Self {
         self.core_mut().may_read = Box::new(rule);
         self
     }
 
-    /// Lets a client that reads too slowly miss events: of each event's name only the latest waits for it. For what is
-    /// true only now, such as who is typing.
+    /// Lets slow clients miss events: only the latest event of each name waits for a client. For short-lived
+    /// information, such as who is typing.
     ///
     /// # Panics
-    /// When the stream is shared already: say it where the stream is made.
+    /// Panics if the stream has been cloned: call this where the stream is created.
     #[must_use]
     pub fn volatile(mut self) -> Self {
         self.core_mut().is_volatile = true;
         self
     }
 
-    /// The stream's name.
+    /// Returns the name of the stream.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.core.name
     }
 
-    /// Sends an event to all who listen, on every node. `args` is a tuple or a list.
+    /// Sends an event to all listeners, on every node. `args` is a tuple or a list.
     ///
     /// # Errors
-    /// An internal error when `args` cannot be written as a list.
+    /// Returns an internal error if `args` is neither a tuple nor a list.
     pub fn emit(&self, event: &str, args: &(impl Serialize + ?Sized)) -> MethodResult<()> {
         let args = ejson::to_raw(args)?;
         if !args.get().starts_with('[') {
@@ -116,7 +116,7 @@ impl Stream {
         Ok(())
     }
 
-    /// How many sessions listen to events of this name.
+    /// Returns the number of sessions of this process that listen to events of this name.
     #[must_use]
     pub fn listener_count(&self, event: &str) -> usize {
         self.core.listeners.lock().get(event).map_or(0, IndexMap::len)
@@ -132,7 +132,7 @@ impl Stream {
     }
 
     fn core_mut(&mut self) -> &mut StreamCore {
-        Arc::get_mut(&mut self.core).expect("a stream is described before it is shared")
+        Arc::get_mut(&mut self.core).expect("the stream has not been cloned")
     }
 }
 
@@ -145,13 +145,13 @@ impl StreamCore {
         &self.name
     }
 
-    /// Has events told to other nodes by `relay`.
+    /// Sets the function that sends events to other nodes.
     pub(crate) fn attach(&self, relay: StreamRelay) {
-        // The first app keeps it.
+        // A stream belongs to the first app that it is registered with.
         let _other = self.relay.set(relay);
     }
 
-    /// What a client's `sub` does.
+    /// Handles a client's `sub`.
     pub(crate) fn publish(self: &Arc<Self>, subscription: &Subscription, parameters: &Parameters) -> MethodResult<()> {
         let event: String = parameters.get(0).unwrap_or_default();
         if event.is_empty() {
@@ -196,13 +196,13 @@ impl StreamCore {
         });
     }
 
-    /// Sends an event to those who listen on this node.
+    /// Sends an event to the listeners of this node.
     pub(crate) fn deliver(&self, event: &str, args: &RawJson) {
         let listeners = self.listeners.lock();
         let Some(sessions) = listeners.get(event) else { return };
         let frame = self.frame(event, args);
         for listener in sessions.values() {
-            // Nothing is sent amid what others send in one step.
+            // Under this lock, no event is sent between messages that belong together.
             let _views = listener.recipient.views();
             if self.is_volatile {
                 listener.recipient.outbox().send_volatile(&self.collection, event, frame.clone());
@@ -221,7 +221,7 @@ impl StreamCore {
     }
 }
 
-/// The second parameter: `true`, or an object whose `useCollection` is.
+/// Returns whether the second parameter is `true`, or an object with `useCollection: true`.
 fn wants_document(parameters: &Parameters) -> bool {
     match parameters.get(1) {
         Ok(Ejson::Bool(wanted)) => wanted,

@@ -1,4 +1,5 @@
-//! [`Subscription`]: the handle of one subscription. Only a live one sends; dropping it answers the client.
+//! [`Subscription`]: the handle of one subscription. It sends only while the subscription is active. Dropping it
+//! answers the client.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,15 +23,17 @@ use crate::user::UserId;
 
 /// One subscription of one client.
 ///
-/// A publication's handler is given it. The handler may keep it, move it into a task, or drop it: a subscription that
-/// nobody holds and that was not declared [`ready`](Self::ready) becomes so, since nothing more can come from it. It
-/// ends when the client unsubscribes, the connection ends, the user changes, or the publication [stops](Self::stop) it;
-/// what is sent afterwards is not sent.
+/// The handler of a publication receives it, and can keep it, move it into a task, or drop it. When it is dropped
+/// before
+/// [`ready`](Self::ready), the subscription becomes ready, since no more documents can follow.
+///
+/// A subscription ends when the client unsubscribes, the connection ends, the user changes, or the publication
+/// [stops](Self::stop) it. After that, its methods do not send anything.
 pub struct Subscription {
     core: SubscriptionCore,
 }
 
-/// What the server itself holds of a subscription.
+/// The part of a subscription that the server itself holds.
 #[derive(Clone)]
 pub(crate) struct SubscriptionCore {
     subscriber: Arc<Subscriber>,
@@ -38,7 +41,7 @@ pub(crate) struct SubscriptionCore {
     unblocked: Arc<AtomicBool>,
 }
 
-/// Who subscribes: a client, as of the start of the subscription.
+/// The client of a subscription, as it was when the subscription started.
 pub(crate) struct Subscriber {
     pub(crate) core: Arc<AppCore>,
     pub(crate) recipient: Arc<Recipient>,
@@ -47,32 +50,34 @@ pub(crate) struct Subscriber {
 }
 
 impl Subscription {
-    /// Who is signed in, as of the start of the subscription: when the user changes, subscriptions run again.
+    /// Returns the user who was signed in when the subscription started, or `None`. When the user changes, the handlers
+    /// of all subscriptions run again.
     #[must_use]
     pub fn user_id(&self) -> Option<&UserId> {
         self.core.subscriber.user.as_ref()
     }
 
-    /// The connection.
+    /// Returns the connection.
     #[must_use]
     pub fn connection(&self) -> Connection {
         self.core.subscriber.connection.clone()
     }
 
-    /// The client's name for this subscription; nothing for a universal publication.
+    /// Returns the client's id of this subscription. Returns `None` for a universal publication, or if the subscription
+    /// has ended.
     #[must_use]
     pub fn id(&self) -> Option<String> {
         let views = self.core.recipient().views();
         views.id_of(self.core.handle).map(|id| id.to_string())
     }
 
-    /// The app.
+    /// Returns the app.
     #[must_use]
     pub fn app(&self) -> App {
         App::of(Arc::clone(&self.core.subscriber.core))
     }
 
-    /// Returns what [`AppBuilder::state`](crate::AppBuilder::state) keeps of this type.
+    /// Returns the state of type `T` that was set with [`AppBuilder::state`](crate::AppBuilder::state).
     ///
     /// # Errors
     /// Returns an internal error if the app was built without state of the type `T`.
@@ -80,21 +85,21 @@ impl Subscription {
         state(&self.core.subscriber.core)
     }
 
-    /// Lets the client's next messages run while this publication goes on with its initial documents.
+    /// Lets the client's next messages be handled before this publication has sent its initial documents.
     pub fn unblock(&self) {
         self.core.unblocked.store(true, Ordering::Release);
     }
 
-    /// Whether the client still listens.
+    /// Returns whether the subscription has not ended.
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.core.recipient().views().is_active(self.core.handle)
     }
 
-    /// Sends a document. `fields` is a struct or a map; a member `_id` is left out. Waits while the client is slow.
+    /// Sends a document. A member `_id` of `fields` is ignored. Waits while the client is slow.
     ///
     /// # Errors
-    /// An internal error when `fields` is neither a struct nor a map.
+    /// Returns an internal error if `fields` is neither a struct nor a map.
     pub async fn added(
         &self,
         collection: &str,
@@ -110,11 +115,11 @@ impl Subscription {
         Ok(())
     }
 
-    /// Changes fields of a document that this subscription has sent: those of `set` have a new value, those in `unset`
-    /// are gone. For a document that it has not sent nothing happens. Waits while the client is slow.
+    /// Changes fields of a document that this subscription has sent: sets the fields of `set` and removes those in
+    /// `unset`. Does nothing if it has not sent the document. Waits while the client is slow.
     ///
     /// # Errors
-    /// An internal error when `set` is neither a struct nor a map.
+    /// Returns an internal error if `set` is neither a struct nor a map.
     pub async fn changed(
         &self,
         collection: &str,
@@ -133,11 +138,11 @@ impl Subscription {
         Ok(())
     }
 
-    /// Takes back a document that this subscription has sent. For another one nothing happens. Waits while the client is
-    /// slow.
+    /// Removes a document that this subscription has sent. Does nothing if it has not sent the document. Waits while
+    /// the client is slow.
     ///
     /// # Errors
-    /// None today.
+    /// Does not fail at present.
     pub async fn removed(&self, collection: &str, id: impl Into<DocumentId>) -> MethodResult<()> {
         let id = id.into().to_wire().into_owned();
         let told = self.core.with_target(collection, |views, target| views.removed(target, self.core.handle, &id));
@@ -146,7 +151,7 @@ impl Subscription {
         Ok(())
     }
 
-    /// Sends the documents of a live query, and from now on what changes in them.
+    /// Sends the documents of a live query or another source, and then their changes.
     ///
     /// ```
     /// use bolide::prelude::*;
@@ -156,28 +161,28 @@ impl Subscription {
     /// }
     /// ```
     ///
-    /// # Errors
-    /// An internal error when this subscription publishes another query of the same collection already.
+    /// # Errors Returns the error of the source. A query fails with an internal error if this subscription already
+    /// publishes a query of the same collection.
     pub async fn publish(&self, documents: impl Publishable) -> MethodResult<()> {
         documents.publish(self).await
     }
 
-    /// Tells the client that all initial documents were sent. Only the first time counts.
+    /// Tells the client that all initial documents have been sent. Further calls have no effect.
     pub fn ready(&self) {
         self.core.answer(|views| views.ready(self.core.handle));
     }
 
-    /// Ends the subscription: its documents leave, and the client is told.
+    /// Ends the subscription: removes its documents, and sends `nosub` to the client.
     pub fn stop(&self) {
         self.core.end(None);
     }
 
-    /// Ends the subscription with an error.
+    /// Ends the subscription with an error, like [`stop`](Self::stop).
     pub fn fail(&self, error: MethodError) {
         self.core.fail(error);
     }
 
-    /// Runs `callback` when the subscription has ended, at once if it has.
+    /// Runs `callback` when the subscription ends, or at once if it has ended.
     pub fn on_stop(&self, callback: impl FnOnce() + Send + 'static) {
         self.core.on_stop(Box::new(callback));
     }
@@ -200,14 +205,14 @@ impl fmt::Debug for Subscription {
     }
 }
 
-/// A client is never told of a document that it was not given.
+/// Logs a change of a document that the subscription has not sent. It is not sent to the client.
 fn note_unless_held(told: Result<(), NotHeld>, collection: &str, id: &str) {
     if told.is_err() {
-        tracing::debug!(collection, id, "a subscription spoke of a document that it has not sent");
+        tracing::debug!(collection, id, "a subscription changed a document that it has not sent");
     }
 }
 
-/// A publication handler that was started.
+/// A started publication handler.
 pub(crate) struct Started {
     pub(crate) core: SubscriptionCore,
     pub(crate) future: super::PublishFuture,
@@ -231,7 +236,7 @@ impl SubscriptionCore {
         Started { core, future }
     }
 
-    /// Starts the handler; before it, a user who may do nothing yet is refused.
+    /// Starts the handler, after a check whether the user may subscribe.
     fn start_handler(
         &self,
         publication: &Arc<Publication>,
@@ -253,7 +258,8 @@ impl SubscriptionCore {
         }
     }
 
-    /// Whether the handler should be polled; it is woken when it should not any more.
+    /// Returns whether the subscription is active, so that its handler should be polled. The handler is woken when it
+    /// ends.
     pub(crate) fn is_handler_wanted(&self, handler: &Waker) -> bool {
         self.recipient().views().is_handler_wanted(self.handle, handler)
     }
@@ -274,7 +280,7 @@ impl SubscriptionCore {
         self.handle
     }
 
-    /// The handler has returned.
+    /// Handles the return of the handler.
     pub(crate) fn returned(&self, outcome: MethodResult<()>) {
         match outcome {
             Ok(()) => self.answer(|views| views.handler_returned(self.handle)),
@@ -289,12 +295,12 @@ impl SubscriptionCore {
         }
     }
 
-    /// Ends the subscription and tells the client.
+    /// Ends the subscription and sends `nosub`.
     pub(crate) fn end(&self, error: Option<DdpError>) {
         end(self.recipient(), self.handle, error);
     }
 
-    /// The client unsubscribes.
+    /// Ends a subscription for its client.
     pub(crate) fn unsubscribe(recipient: &Recipient, handle: Handle) {
         end(recipient, handle, None);
     }
@@ -313,12 +319,12 @@ impl SubscriptionCore {
         self.end(Some(sanitize(error, "publication", &name, &self.subscriber.core.random_id())));
     }
 
-    /// Tells the client what it is to be told.
+    /// Sends the answer that `act` returns.
     fn answer(&self, act: impl FnOnce(&mut Views) -> Answer) {
         let mut views = self.recipient().views();
         match act(&mut views) {
             Answer::Nothing => {}
-            // While nobody can end it: no `ready` comes after a `nosub`.
+            // Sent under the lock, so that `ready` does not follow a `nosub`.
             Answer::Ready(id) => {
                 self.recipient().outbox().send(ServerMessage::Ready { subs: vec![id] }.to_frame().into())
             }
@@ -342,7 +348,7 @@ fn end(recipient: &Recipient, handle: Handle, error: Option<DdpError>) {
     let ended = outbox.burst(|| {
         let mut views = recipient.views();
         let ended = views.end(handle, outbox)?;
-        // While nobody can subscribe again under the same id.
+        // Sent under the lock, so that the id is not used again before.
         let id = ended.id.as_ref().and_then(|id| ejson::to_raw(&**id).ok());
         outbox.send(ServerMessage::Nosub { id, error }.to_frame().into());
         Some(ended)
@@ -354,7 +360,7 @@ fn end(recipient: &Recipient, handle: Handle, error: Option<DdpError>) {
     run_all(on_stop);
 }
 
-/// Runs callbacks of the application; one that panics does not keep the others from running.
+/// Runs callbacks of the application. A panic of one does not affect the others.
 pub(crate) fn run_all(callbacks: Vec<EndCallback>) {
     for callback in callbacks {
         if let Err(panic) = crate::call::guarded(callback) {

@@ -1,4 +1,4 @@
-//! [`View`]: what a client has of one collection, as its strategy remembers it.
+//! [`View`]: the documents of one collection that a client has, as far as the strategy remembers them.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(super) enum View {
     Nothing,
 }
 
-/// Which collection's documents a message is about, and where it goes.
+/// The collection of a message, and the outbox that sends it.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'target> {
     pub(crate) outbox: &'target Arc<Outbox>,
@@ -136,7 +136,7 @@ impl View {
         Ok(())
     }
 
-    /// A subscription ends.
+    /// Removes the documents of a subscription that ends.
     pub(super) fn release(&mut self, by: Handle, outbox: &Arc<Outbox>, collection: &Arc<str>, muted: bool) {
         match self {
             Self::Merge(merge_box) => {
@@ -160,7 +160,7 @@ impl View {
         }
     }
 
-    /// Sends what leads a client from one state to another.
+    /// Sends the difference between two states.
     pub(super) fn difference(before: &Self, after: &Self, outbox: &Arc<Outbox>, collection: &Arc<str>) {
         let mut frames = OutboxFrames { outbox, collection, added: None, muted: false };
         match (before, after) {
@@ -171,13 +171,13 @@ impl View {
                 difference_of_ids(before, after, &mut frames);
             }
             (_, Self::Multi(after)) => difference_of_ids(&IndexMap::new(), after, &mut frames),
-            // These were sent as they came.
+            // These messages were sent at once.
             (Self::Each(_) | Self::Nothing, _) | (_, Self::Each(_) | Self::Nothing) => {}
         }
     }
 }
 
-/// Fields of such documents are not known.
+/// Sends the difference between two sets of documents whose fields are unknown.
 fn difference_of_ids(
     before: &IndexMap<Arc<str>, Handles>,
     after: &IndexMap<Arc<str>, Handles>,

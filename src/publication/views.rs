@@ -1,4 +1,4 @@
-//! What a session's client has: its subscriptions, and per collection the documents that they hold.
+//! [`Views`]: the subscriptions of a client, and the documents that it has in each collection.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,63 +16,63 @@ use super::view::{Target, View};
 use crate::call::EndCallback;
 use crate::outbox::Outbox;
 
-/// How the documents of each collection are sent. One that is not named is merged.
+/// Strategies by collection name. The default is [`Strategy::Merge`].
 pub(crate) type Strategies = HashMap<String, Strategy, Hasher>;
 
-/// Behind the recipient's lock.
+/// The subscriptions and documents of a client. The recipient locks it.
 pub(crate) struct Views {
     strategies: Arc<Strategies>,
     subscriptions: IndexMap<Handle, Entry, Hasher>,
     by_id: HashMap<Arc<str>, Handle>,
     collections: IndexMap<Arc<str>, View, Hasher>,
-    /// What the client had before the user changed, while the subscriptions run again.
+    /// During a user change: the documents of the client before it.
     before: Option<IndexMap<Arc<str>, View, Hasher>>,
     ready_meanwhile: Vec<String>,
     last_handle: u32,
 }
 
-/// A subscription that is active.
+/// An active subscription.
 pub(crate) struct Entry {
-    /// Nothing for a universal publication.
+    /// The client's id, or `None` for a universal publication.
     pub(crate) id: Option<Arc<str>>,
     pub(crate) origin: Origin,
     is_ready: bool,
-    /// Whether its handler has not returned.
+    /// Whether the handler has not returned.
     is_starting: bool,
     handle: HandleState,
-    /// Drops the running handler when the subscription ends.
+    /// Wakes the running handler when the subscription ends, so that it is dropped.
     handler: Option<Waker>,
     on_stop: Vec<EndCallback>,
-    /// The collections of which it publishes a query.
+    /// The collections of which the subscription publishes a query.
     claimed: Vec<Box<str>>,
 }
 
-/// What has become of the handle that the publication was given.
+/// The state of the publication's handle.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum HandleState {
     Held,
     Dropped,
-    /// Dropped by a panic.
+    /// Dropped during a panic.
     Abandoned,
 }
 
-/// From what a subscription is made again when the user changes.
+/// The origin of a subscription, from which it is started again when the user changes.
 #[derive(Clone)]
 pub(crate) enum Origin {
     Named(Arc<Subscribe>),
     Universal(usize),
 }
 
-/// What a client is to be told now that a subscription's handler, or its handle, is gone.
+/// The answer to a client after a handler has returned or a handle was dropped.
 pub(crate) enum Answer {
     Nothing,
-    /// It is ready; here is its id.
+    /// The subscription with this id is ready.
     Ready(String),
-    /// It has failed, as nobody can see why.
+    /// The subscription has failed with a panic.
     Failed,
 }
 
-/// What a subscription's end leaves to do, outside of the lock.
+/// What remains to be done outside the lock after a subscription has ended.
 #[must_use]
 pub(crate) struct Ended {
     pub(crate) id: Option<Arc<str>>,
@@ -109,7 +109,7 @@ impl Views {
         self.subscriptions.get(&handle).is_some_and(|entry| entry.is_ready)
     }
 
-    /// Whether a subscription whose handler runs is active. The handler is woken when it ends.
+    /// Returns whether a subscription is active. Its handler will be woken when it ends.
     pub(crate) fn is_handler_wanted(&mut self, handle: Handle, handler: &Waker) -> bool {
         let Some(entry) = self.subscriptions.get_mut(&handle) else { return false };
         if !entry.handler.as_ref().is_some_and(|known| known.will_wake(handler)) {
@@ -118,7 +118,7 @@ impl Views {
         true
     }
 
-    /// Makes a subscription active.
+    /// Adds an active subscription.
     pub(crate) fn start(&mut self, origin: Origin) -> Handle {
         self.last_handle = self.last_handle.wrapping_add(1);
         let handle = Handle(self.last_handle);
@@ -143,7 +143,7 @@ impl Views {
         handle
     }
 
-    /// Notes that the subscription publishes a query of a collection; says whether it is the first one.
+    /// Notes that a subscription publishes a query of a collection. Returns `false` if it already does.
     pub(crate) fn claim(&mut self, handle: Handle, collection: &str) -> bool {
         let Some(entry) = self.subscriptions.get_mut(&handle) else { return true };
         let is_first = !entry.claimed.iter().any(|claimed| **claimed == *collection);
@@ -153,7 +153,7 @@ impl Views {
         is_first
     }
 
-    /// Keeps what is to be done when the subscription ends; gives it back if it has ended.
+    /// Stores a callback for the end of the subscription. Returns it if the subscription has ended.
     pub(crate) fn on_stop(&mut self, handle: Handle, callback: EndCallback) -> Option<EndCallback> {
         match self.subscriptions.get_mut(&handle) {
             Some(entry) => {
@@ -164,7 +164,7 @@ impl Views {
         }
     }
 
-    /// The subscription has sent its initial documents.
+    /// Notes that the subscription has sent its initial documents.
     pub(crate) fn ready(&mut self, handle: Handle) -> Answer {
         let Some(entry) = self.subscriptions.get_mut(&handle) else { return Answer::Nothing };
         let was_ready = std::mem::replace(&mut entry.is_ready, true);
@@ -178,7 +178,7 @@ impl Views {
         }
     }
 
-    /// The handler has returned. A subscription that nobody holds any more has sent all that it will send first.
+    /// Notes that the handler has returned. If the handle was dropped, the subscription is ready.
     pub(crate) fn handler_returned(&mut self, handle: Handle) -> Answer {
         let Some(entry) = self.subscriptions.get_mut(&handle) else { return Answer::Nothing };
         entry.is_starting = false;
@@ -190,12 +190,12 @@ impl Views {
         }
     }
 
-    /// Nobody holds the subscription any more: it was dropped, perhaps by a panic.
+    /// Notes that the handle was dropped, possibly by a panic.
     pub(crate) fn handle_dropped(&mut self, handle: Handle, by_panic: bool) -> Answer {
         let Some(entry) = self.subscriptions.get_mut(&handle) else { return Answer::Nothing };
         entry.handle = if by_panic { HandleState::Abandoned } else { HandleState::Dropped };
         match entry.handle {
-            // What becomes of the handler decides.
+            // The outcome of the handler decides.
             _ if entry.is_starting => Answer::Nothing,
             HandleState::Abandoned => Answer::Failed,
             HandleState::Held | HandleState::Dropped => self.ready(handle),
@@ -214,7 +214,7 @@ impl Views {
         self.by_id.get(id).copied()
     }
 
-    /// Ends a subscription: its documents leave, unless others hold them.
+    /// Ends a subscription. Removes its documents unless others hold them. Returns `None` if it has ended already.
     pub(crate) fn end(&mut self, handle: Handle, outbox: &Arc<Outbox>) -> Option<Ended> {
         let entry = self.subscriptions.shift_remove(&handle)?;
         if let Some(id) = &entry.id
@@ -231,27 +231,27 @@ impl Views {
         Some(Ended { id: entry.id, handler: entry.handler, on_stop: entry.on_stop })
     }
 
-    /// Ends all subscriptions without a word to the client.
+    /// Ends all subscriptions without messages to the client.
     pub(crate) fn end_all(&mut self) -> Vec<(Origin, Vec<EndCallback>)> {
         self.by_id.clear();
         let entries = std::mem::take(&mut self.subscriptions);
         entries.into_values().map(|entry| (entry.origin, entry.on_stop)).collect()
     }
 
-    /// Forgets everything: the session has ended.
+    /// Drops all documents after the end of the session.
     pub(crate) fn clear(&mut self) {
         self.collections = IndexMap::default();
         self.before = None;
     }
 
-    /// From now on nothing about merged documents is sent.
+    /// Stops sending changes of documents whose state is remembered, until [`resume`](Self::resume).
     pub(crate) fn suspend(&mut self) {
         let collections = std::mem::take(&mut self.collections);
-        // A change that is interrupted by the next one is told as one.
+        // A user change that interrupts another one is sent as one difference.
         self.before.get_or_insert(collections);
     }
 
-    /// Sends what has changed since [`suspend`](Self::suspend), and gives the subscriptions that became ready.
+    /// Sends the difference since [`suspend`](Self::suspend). Returns the ids of the subscriptions that became ready.
     pub(crate) fn resume(&mut self, outbox: &Arc<Outbox>) -> Vec<String> {
         let Some(before) = self.before.take() else { return Vec::new() };
         let nothing = View::default();
@@ -267,7 +267,7 @@ impl Views {
         std::mem::take(&mut self.ready_meanwhile)
     }
 
-    /// A subscription brings a document. `frame` is its `added`, if somebody has encoded it already.
+    /// Adds a document of a subscription. `frame` is its encoded `added` message, if it exists already.
     pub(crate) fn added(
         &mut self,
         target: Target<'_>,
@@ -284,7 +284,7 @@ impl Views {
         view.added(target, by, id, fields, frame, muted);
     }
 
-    /// Subscriptions change fields of a document that they hold.
+    /// Changes fields of a document that some subscriptions hold.
     pub(crate) fn changed(
         &mut self,
         target: Target<'_>,
@@ -307,7 +307,7 @@ impl Views {
         }
     }
 
-    /// A subscription lets go of a document.
+    /// Removes a document of a subscription.
     pub(crate) fn removed(&mut self, target: Target<'_>, by: Handle, id: &str) -> Result<(), NotHeld> {
         if !self.is_active(by) {
             return Ok(());
