@@ -1,4 +1,4 @@
-//! [`Host`]: what all sessions of an app share, kept in a slot of the app.
+//! [`Host`]: the state that all sessions of an app share. It is stored in a slot of the app.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::outbox::{Link, Outbox};
 use crate::peer::Peer;
 use crate::publication::{PublicationRegistry, Recipient, Strategies};
 
-/// Runs for every session that is opened.
+/// A callback for every session that opens.
 pub(crate) type ConnectionHook = Box<dyn Fn(Connection) + Send + Sync>;
 
-/// What all sessions of an app share.
+/// The state that all sessions of an app share.
 pub(crate) struct Host {
     pub(crate) publications: PublicationRegistry,
     pub(super) strategies: Arc<Strategies>,
@@ -27,7 +27,7 @@ pub(crate) struct Host {
     pub(crate) sessions: Sessions,
     /// Cancelled when the app shuts down.
     pub(crate) stopping: CancellationToken,
-    /// The tasks that a shutdown waits for.
+    /// The tasks for which a shutdown waits.
     pub(crate) tasks: TaskTracker,
 }
 
@@ -49,14 +49,14 @@ impl Host {
         }
     }
 
-    /// Makes a session for a client that has just connected. It is not open before the client's `connect`.
+    /// Creates a session for a new connection. It opens with the client's `connect`.
     pub(crate) fn new_session(&self, core: &AppCore, peer: Peer, link: Link) -> Arc<Session> {
         let outbox = Arc::new(Outbox::new(link, &core.limits));
         let recipient = Recipient::new(outbox, Arc::clone(&self.strategies));
         Session::new(core.random_id(), core.clock.now(), peer, recipient)
     }
 
-    /// Runs a session in a task of its own.
+    /// Spawns the driver of a session.
     pub(crate) fn spawn(self: &Arc<Self>, core: &Arc<AppCore>, session: Arc<Session>, transport: Box<dyn Transport>) {
         self.tasks.spawn(drive(Arc::clone(core), Arc::clone(self), session, transport));
     }
@@ -65,7 +65,7 @@ impl Host {
         self.stopping.is_cancelled()
     }
 
-    /// Lets running methods end within the timeout, and closes all sessions with 1001.
+    /// Waits for running methods until [`Limits::shutdown_timeout`], and closes all sessions with 1001.
     pub(crate) async fn shut_down(&self, limits: &Limits) {
         self.stopping.cancel();
         self.tasks.close();

@@ -1,4 +1,4 @@
-//! The inbox: messages of the client that wait for their turn. One at a time runs, until it ends or unblocks.
+//! [`Inbox`]: the client's messages that wait until earlier ones have ended or unblocked.
 
 use std::collections::VecDeque;
 
@@ -7,24 +7,24 @@ use bolide_protocol::message::{MalformedMessage, MethodCall, Subscribe};
 
 use crate::limits::Limits;
 
-/// A message that waits for its turn.
+/// A waiting message.
 pub(super) enum Queued {
     Method(MethodCall),
     Sub(Subscribe),
     Unsub(Option<RawJson>),
-    /// What could not be understood is answered in its turn as well.
+    /// A malformed message that is answered in the order of the queue, with the quoted frame.
     Malformed(MalformedMessage, Option<RawJson>),
 }
 
 pub(super) struct Inbox {
-    /// With the length of the frame that it came in.
+    /// The messages, each with the length of its frame.
     waiting: VecDeque<(Queued, usize)>,
     bytes: usize,
     max_messages: usize,
     max_bytes: usize,
 }
 
-/// The inbox is full.
+/// The error of a full inbox.
 pub(super) struct Full;
 
 impl Inbox {
@@ -50,7 +50,7 @@ impl Inbox {
         let (message, bytes) = self.waiting.pop_front()?;
         self.bytes -= bytes;
         if self.waiting.is_empty() && self.waiting.capacity() > 16 {
-            // An idle session keeps no memory of a busy time.
+            // Idle sessions release the memory of busy times.
             self.waiting = VecDeque::new();
         }
         Some(message)

@@ -1,9 +1,9 @@
-//! The session: the DDP rules of one connection.
+//! The session: implements DDP for one connection.
 //!
-//! - [`Session`] is what handlers, publications and the registry hold;
-//! - [`port`] is what transports implement;
-//! - the [`driver`] is the one task that reads the client's messages and runs its methods;
-//! - [`Host`] is what all sessions of an app share.
+//! - [`Session`] is held by handlers, publications and the registry;
+//! - [`port`] contains the trait that transports implement;
+//! - the [`driver`] is the task that reads the client's messages and runs its methods;
+//! - [`Host`] contains the state that all sessions of an app share.
 
 mod driver;
 mod host;
@@ -29,7 +29,7 @@ pub(crate) use driver::drive;
 pub(crate) use host::{ConnectionHook, Host};
 pub(crate) use port::{Gone, Goodbye, Received, Transport};
 
-/// What handlers and publications hold of a session.
+/// The part of a session that handlers and publications hold.
 pub(crate) struct Session {
     id: Box<str>,
     opened_at: Timestamp,
@@ -41,25 +41,25 @@ pub(crate) struct Session {
     closing: Mutex<Closing>,
 }
 
-/// What others ask of the driver.
+/// A request to the driver.
 pub(crate) enum Request {
-    /// Sign a user in or out, and say when it is done.
+    /// Signs a user in or out, and reports the end.
     ChangeUser(Identity, oneshot::Sender<()>),
-    /// Close the connection for good.
+    /// Closes the connection. The session cannot be resumed.
     Close(Goodbye),
-    /// Start nothing more, and close when what runs has ended.
+    /// Starts no further messages, and closes when the running methods have ended.
     ShutDown,
-    /// Go on with another connection, if the client is right about what it has received.
+    /// Resumes the session on another connection, if the client's count of messages is correct.
     Resume(Resumption),
 }
 
-/// A connection whose client wants to go on with an older session.
+/// A connection whose client wants to resume an older session.
 pub(crate) struct Resumption {
-    /// How many messages the client has received.
+    /// The number of messages that the client has received.
     received_count: u64,
-    /// Taken by the session that goes on; what is left here goes back to its own.
+    /// Taken by the older session if it accepts. Otherwise the new session takes it back.
     connection: Arc<Mutex<Option<ResumingConnection>>>,
-    /// Told, or dropped, when the older session has made up its mind.
+    /// Completed, or dropped, when the older session has decided.
     decided: oneshot::Sender<()>,
 }
 
@@ -70,7 +70,7 @@ struct ResumingConnection {
     peer: Arc<Peer>,
 }
 
-/// What runs when the session has ended.
+/// The `on_close` callbacks.
 enum Closing {
     Open(Vec<EndCallback>),
     Closed,
@@ -89,7 +89,7 @@ impl Session {
         })
     }
 
-    #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "admins see it, and they come with accounts"))]
+    #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "only the admin panel of accounts shows it"))]
     pub(crate) const fn opened_at(&self) -> Timestamp {
         self.opened_at
     }
@@ -119,11 +119,11 @@ impl Session {
         self.outbox().wake_driver();
     }
 
-    /// Has the driver change the user, and waits until it has.
+    /// Requests a user change and waits for its end.
     async fn change_user(&self, identity: Identity) {
         let (done, changed) = oneshot::channel();
         self.request(Request::ChangeUser(identity, done));
-        // A session that ends meanwhile has no user to change.
+        // The session may end before the change.
         let _ended = changed.await;
     }
 
@@ -131,7 +131,7 @@ impl Session {
         self.requests.lock().as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Whoever asks for something from now on is told that the session has ended.
+    /// Drops further requests, because the session has ended.
     fn refuse_requests(&self) {
         *self.requests.lock() = None;
     }

@@ -1,4 +1,4 @@
-//! The port that transports implement: what a session needs of the connection to its client.
+//! [`Transport`]: the trait that transports implement, with the types that it uses.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,31 +8,31 @@ use bytestring::ByteString;
 
 use crate::outbox::Outbox;
 
-/// A connection to a client, as a driver uses it. Every function is given the outbox of the session that the connection
-/// serves now, since a client can resume an older session.
+/// A connection to a client, as a driver uses it. The outbox is a parameter because it changes when the client resumes
+/// an older session.
 pub(crate) trait Transport: Send {
-    /// Receives the next frame of the client.
+    /// Receives the client's next frame.
     fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Received>;
 
-    /// Sends what waits in the outbox, as far as the client takes it. The task is woken when it takes more.
+    /// Sends waiting messages of the outbox, as far as the client accepts them. Wakes the task when it accepts more.
     fn poll_send(&mut self, outbox: &Arc<Outbox>, context: &mut Context<'_>);
 
-    /// Serves another session from now on, whose outbox this is: the client resumes that session.
+    /// Switches to the outbox of another session, which the client resumes.
     fn adopt(&mut self, _outbox: &Arc<Outbox>) {}
 
-    /// Says goodbye, after what waits in the outbox.
+    /// Closes the connection after the waiting messages of the outbox.
     fn close(&mut self, outbox: &Arc<Outbox>, goodbye: Goodbye);
 }
 
-/// What comes from a client.
+/// Input from a client.
 pub(crate) enum Received {
-    /// A frame of text, or of bytes that are text.
+    /// A frame that is valid UTF-8.
     Frame(ByteString),
-    /// A frame of bytes that are not text.
+    /// A frame that is not valid UTF-8.
     Garbage,
-    /// Something after which the transport cannot go on.
+    /// An error after which the transport cannot continue.
     Refused(Goodbye),
-    /// The client is gone.
+    /// The client has closed the connection.
     Closed,
 }
 
@@ -42,7 +42,7 @@ impl Received {
     }
 }
 
-/// Why a connection is closed: a WebSocket close code and a reason.
+/// The reason for closing a connection: a WebSocket close code and a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Goodbye {
     pub(crate) code: u16,
@@ -59,7 +59,7 @@ impl Goodbye {
     }
 }
 
-/// The transport of a session whose client is gone.
+/// The transport of a session without a connection.
 pub(crate) struct Gone;
 
 impl Transport for Gone {

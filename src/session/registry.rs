@@ -1,4 +1,4 @@
-//! All sessions of an app, open sockets without one among them.
+//! [`Sessions`]: all sessions of an app, including those whose socket is open but whose client has not connected yet.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,13 +26,13 @@ impl Sessions {
         self.by_id.lock().get(id).cloned()
     }
 
-    /// All of them, sockets that are just opening too.
+    /// Returns all sessions.
     #[cfg(feature = "accounts")]
     pub(crate) fn all(&self) -> Vec<Arc<Session>> {
         self.by_id.lock().values().cloned().collect()
     }
 
-    /// Asks the same of every session.
+    /// Sends a request to every session.
     pub(crate) fn request(&self, request: impl Fn() -> Request) {
         let sessions: Vec<_> = self.by_id.lock().values().cloned().collect();
         for session in sessions {
@@ -40,7 +40,7 @@ impl Sessions {
         }
     }
 
-    /// Asks the same of every session that `is_meant`.
+    /// Sends a request to every session for which `is_meant` returns true.
     #[cfg(feature = "accounts")]
     pub(crate) fn request_where(&self, is_meant: impl Fn(&Session) -> bool, request: impl Fn() -> Request) {
         let sessions: Vec<_> = self.by_id.lock().values().filter(|session| is_meant(session)).cloned().collect();

@@ -1,5 +1,5 @@
-//! The one timer of a session: first how long a socket may take to connect, then the heartbeat, last how long a close
-//! may take, or how long the client may be away.
+//! [`Timer`]: the only timer of a session. It limits the time until `connect`, then drives the heartbeat, and finally
+//! limits the time of a close or of the client's absence.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,9 +12,9 @@ use crate::limits::Heartbeat;
 pub(super) struct Timer {
     sleep: Pin<Box<Sleep>>,
     purpose: Purpose,
-    /// Whether the client said anything since the timer was set.
+    /// Whether the client has sent a message since the timer was set.
     heard: bool,
-    /// Whether the task will be woken when the time has come.
+    /// Whether the task will be woken when the timer expires.
     is_watched: bool,
 }
 
@@ -28,11 +28,11 @@ enum Purpose {
     Off,
 }
 
-/// What an expired timer means.
+/// The meaning of an expired timer.
 pub(super) enum Expired {
-    /// Send a `ping`.
+    /// A `ping` has to be sent.
     Ping,
-    /// The client is gone: it did not connect, answer, close or come back in time.
+    /// The client did not connect, answer, close or return in time.
     Gone,
 }
 
@@ -41,7 +41,7 @@ impl Timer {
         Self { sleep: Box::pin(sleep(timeout)), purpose: Purpose::Connect, heard: false, is_watched: false }
     }
 
-    /// Starts the heartbeat, or none.
+    /// Starts the heartbeat, or stops the timer if there is no heartbeat.
     pub(super) fn start_heartbeat(&mut self, heartbeat: Option<Heartbeat>) {
         match heartbeat {
             Some(heartbeat) if !heartbeat.interval.is_zero() => self.set(Purpose::Quiet, heartbeat.interval),
@@ -49,7 +49,7 @@ impl Timer {
         }
     }
 
-    /// How long a session waits for its client to come back.
+    /// Starts the time that the session waits for its client.
     pub(super) fn start_grace(&mut self, grace: Duration) {
         self.set(Purpose::Resume, grace);
     }
@@ -58,12 +58,12 @@ impl Timer {
         self.set(Purpose::Close, timeout);
     }
 
-    /// The client said something.
+    /// Notes that the client has sent a message.
     pub(super) fn hear(&mut self) {
         self.heard = true;
     }
 
-    /// Whether it was set since it was polled last.
+    /// Returns whether the timer does not have to be polled again.
     pub(super) fn is_watched(&self) -> bool {
         self.is_watched || self.purpose == Purpose::Off
     }

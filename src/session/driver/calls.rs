@@ -1,5 +1,5 @@
-//! Methods and publications of a session: one at a time in the order of the client's messages, until they end or
-//! unblock.
+//! Runs the methods and publications of a session: one at a time in the order of the client's messages, until each ends
+//! or unblocks.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,22 +13,22 @@ use super::{Driver, Phase, Queued};
 use crate::call::{Counted, CountedKind, Invocation, MethodOutcome, MethodResult, Parameters, RunningMethod, guarded};
 use crate::publication::{Origin, PublishFuture, Started, SubscriptionCore};
 
-/// What runs for the client.
+/// The running methods and publications.
 #[derive(Default)]
 pub(super) struct Calls {
-    /// The one that the next messages wait for.
+    /// The one for which the next messages wait.
     current: Option<Running>,
-    /// Those that have unblocked.
+    /// The ones that have unblocked.
     unblocked: Option<Box<FuturesUnordered<Running>>>,
 }
 
-/// A method or publication that runs.
+/// A running method or publication.
 pub(super) enum Running {
     Method { id: String, invocation: Arc<Invocation>, method: RunningMethod },
     Publication { core: SubscriptionCore, future: PublishFuture },
 }
 
-/// How it ended.
+/// The outcome of a method or publication.
 pub(super) enum Done {
     Method(String, Arc<Invocation>, MethodOutcome),
     Publication(SubscriptionCore, MethodResult<()>),
@@ -39,12 +39,12 @@ impl Calls {
         self.current.is_some() || self.unblocked.as_ref().is_some_and(|calls| !calls.is_empty())
     }
 
-    /// Lets `running` go on beside others.
+    /// Lets `running` continue concurrently with others.
     pub(super) fn unblock(&mut self, running: Running) {
         self.unblocked.get_or_insert_default().push(running);
     }
 
-    /// Handlers of publications have nobody left to send to; methods go on to their end.
+    /// Drops the handlers of publications, whose client is gone. Methods continue to their end.
     pub(super) fn drop_publications(&mut self) {
         self.current.take_if(|running| matches!(running, Running::Publication { .. }));
         if let Some(calls) = self.unblocked.take() {
@@ -53,7 +53,7 @@ impl Calls {
         }
     }
 
-    /// The methods that have not ended.
+    /// Returns the ids of the methods that have not ended.
     pub(super) fn method_ids(&self) -> impl Iterator<Item = &str> {
         let unblocked = self.unblocked.iter().flat_map(|calls| calls.iter());
         self.current.iter().chain(unblocked).filter_map(|running| match running {
@@ -79,7 +79,7 @@ impl Running {
         }
     }
 
-    /// Whether a change of the user need not wait for it any longer.
+    /// Returns whether a user change does not have to wait for it any longer.
     pub(super) fn has_sent_first_documents(&self) -> bool {
         self.is_unblocked() || matches!(self, Self::Publication { core, .. } if core.is_ready())
     }
@@ -109,7 +109,7 @@ impl Future for Running {
 }
 
 impl Driver {
-    /// Whether a message that comes now may start now.
+    /// Returns whether a message that arrives now may start immediately.
     pub(super) fn is_free(&self) -> bool {
         self.inbox.is_empty() && self.may_start()
     }
@@ -149,7 +149,7 @@ impl Driver {
         self.poll_current(context);
     }
 
-    /// Meteor's order: does it exist, is it a duplicate, is it too often.
+    /// Starts a subscription. As in Meteor, checks first that the publication exists, then duplicates, then limits.
     fn start_subscription(&mut self, subscribe: Subscribe, context: &mut Context<'_>) {
         let Some(publication) = self.host.publications.find(&subscribe.name) else {
             let error = DdpError::subscription_not_found(&subscribe.name);
@@ -179,7 +179,7 @@ impl Driver {
         self.core.rate_limiter.count(&counted, self.core.clock.now())
     }
 
-    /// Always answered, whatever the id is.
+    /// Ends a subscription. Every id is answered, also an unknown one.
     fn unsubscribe(&self, id: Option<RawJson>) {
         let name = id.as_ref().and_then(|id| serde_json::from_str::<String>(id.get()).ok());
         let handle = name.and_then(|name| self.session.recipient().views().handle_of(&name));
@@ -189,7 +189,7 @@ impl Driver {
         }
     }
 
-    /// Subscriptions that run beside the order of messages, since universal.
+    /// Starts the universal publications, which do not block the client's messages.
     pub(super) fn start_universal(&mut self) {
         for index in 0..self.host.publications.universal().len() {
             let publication = Arc::clone(&self.host.publications.universal()[index]);
@@ -219,7 +219,7 @@ impl Driver {
             && let Some(call) = self.calls.current.take()
         {
             self.calls.unblock(call);
-            // So that its waker becomes one of the set.
+            // The set has to poll it once, to register its own waker.
             context.waker().wake_by_ref();
         }
     }
@@ -231,7 +231,7 @@ impl Driver {
         }
     }
 
-    /// All data that the method has written is on its way: `updated`, then the `result`.
+    /// Sends `updated`, since all data that the method has written has been sent, and then `result`.
     fn answer(&self, id: String, invocation: &Invocation, outcome: MethodOutcome) {
         let outcome = outcome.map_err(|error| invocation.sanitize(error));
         self.send(&ServerMessage::Updated { methods: vec![id.clone()] });

@@ -1,10 +1,10 @@
-//! The driver: the one task of a session. It reads the client's messages from a transport, keeps their order, and runs
-//! methods and publications inside its own polls: a call costs no spawn.
+//! The driver: the only task of a session. It reads the client's messages from a transport, keeps their order, and
+//! polls methods and publications itself, so a call does not spawn a task.
 //!
-//! - here: frames come in, and connections open and close;
-//! - [`calls`]: methods and publications run, one at a time or unblocked;
-//! - [`user_change`]: subscriptions run again for another user;
-//! - [`resumption`]: the client comes back on another connection.
+//! - this file: receives frames, and opens and closes connections;
+//! - [`calls`]: runs methods and publications, one at a time or unblocked;
+//! - [`user_change`]: runs subscriptions again for another user;
+//! - [`resumption`]: resumes a session on another connection.
 
 mod calls;
 mod resumption;
@@ -29,10 +29,10 @@ use calls::Calls;
 use resumption::{Resent, Resuming};
 use user_change::UserChanges;
 
-/// How many messages of one client are handled before others get their turn.
+/// The maximum number of messages that one poll handles.
 const MESSAGES_A_POLL: usize = 128;
 
-/// A frame longer than this is not quoted in an `error`: nobody should make the server say much by saying a lot.
+/// The maximum length of a frame that an `error` quotes, to keep answers to malformed messages short.
 const QUOTED_BYTES: usize = 16 << 10;
 
 /// Runs a session until it has ended and its last method has returned.
@@ -46,10 +46,10 @@ struct Driver {
     core: Arc<AppCore>,
     host: Arc<Host>,
     session: Arc<Session>,
-    /// The client as it is signed in now.
+    /// The client with its current user.
     subscriber: Arc<Subscriber>,
     transport: Box<dyn Transport>,
-    /// The message after the one that is being handled.
+    /// The next message, if it has been received already.
     next: Option<Received>,
     phase: Phase,
     timer: Timer,
@@ -57,29 +57,29 @@ struct Driver {
     calls: Calls,
     user_changes: UserChanges,
     resent: Resent,
-    /// Whether something waits until the client has taken more.
+    /// Whether messages wait until the client has received more.
     held_back: bool,
     shutting_down: bool,
-    /// The client has said that it will not come back.
+    /// Whether the client has announced that it will not resume the session.
     is_leaving: bool,
 }
 
 enum Phase {
-    /// The socket is open, and no session yet.
+    /// The socket is open, but the session is not.
     Connecting,
-    /// The client wants to go on with an older session, which has not made up its mind.
+    /// The client wants to resume an older session, whose driver has not answered yet.
     Resuming(Box<Resuming>),
     /// The session is open.
     Open(Version),
-    /// The socket is gone; the client may come back.
+    /// The socket is closed. The client may resume the session.
     Away(Version),
-    /// The closing frame is on its way; the client has not answered it.
+    /// The closing frame has been sent. The client has not answered it.
     Closing,
-    /// The session is over. What still runs may end.
+    /// The session has ended. Running methods continue to their end.
     Ended,
 }
 
-/// Whatever ends the task, a runtime that stops or a panic, the session does not outlive it.
+/// Ends the session together with the task, even after a panic or when the runtime stops.
 impl Drop for Driver {
     fn drop(&mut self) {
         self.end();
@@ -91,7 +91,7 @@ impl Driver {
         let timer = Timer::connect(core.limits.connect_timeout);
         let inbox = Inbox::new(&core.limits);
         host.sessions.add(&session);
-        // Asked after the session was added: whoever was not asked to shut down sees it here.
+        // Checked after the session was added, so that a shutdown does not miss it.
         let shutting_down = host.is_shutting_down();
         let subscriber = subscriber(&core, &session);
         Self {
@@ -113,7 +113,7 @@ impl Driver {
         }
     }
 
-    /// Does all that can be done now.
+    /// Makes all progress that is possible without waiting.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.session.outbox().register_driver(context);
         self.hear_slow_reader();
@@ -163,7 +163,7 @@ impl Driver {
         Poll::Ready(())
     }
 
-    /// Fetches the next message if it is there already: what both of them send may share a write.
+    /// Receives the next message if it has arrived already. If so, both messages may share a write.
     fn look_ahead(&mut self, received: &Received, context: &mut Context<'_>) {
         if matches!(received, Received::Frame(_))
             && let Poll::Ready(next) = self.transport.poll_receive(context)
@@ -173,27 +173,27 @@ impl Driver {
         outbox::expect_more(self.next.is_some());
     }
 
-    /// Whether so much waits for the client that nothing of it is read or started.
+    /// Returns whether too much waits for the client to read or start its messages.
     fn is_held_back(&mut self) -> bool {
         self.held_back = self.session.outbox().is_congested();
         self.held_back
     }
 
-    /// A client that takes what waits for it is alive, though nothing that it says is read meanwhile.
+    /// Keeps a client alive that receives waiting messages, although its own messages are not read meanwhile.
     fn hear_slow_reader(&mut self) {
         if self.held_back && self.session.outbox().has_moved() {
             self.timer.hear();
         }
     }
 
-    /// Nobody else wakes a driver that was held back when the client has taken what waited.
+    /// Wakes the driver if it was held back and the client has received the waiting messages. No other waker does so.
     fn go_on_if_there_is_room(&mut self, context: &Context<'_>) {
         if self.held_back && !self.is_held_back() {
             context.waker().wake_by_ref();
         }
     }
 
-    /// Whether there is a socket to read from, and nobody to wait for first.
+    /// Returns whether the driver reads from the socket in this phase.
     fn is_listening(&self) -> bool {
         matches!(self.phase, Phase::Connecting | Phase::Open(_) | Phase::Closing)
     }
@@ -214,7 +214,7 @@ impl Driver {
         }
     }
 
-    /// Before the session is open, only `connect` is understood.
+    /// Handles a frame before the session is open. Only `connect` is accepted.
     fn receive_first(&mut self, frame: &ByteString) {
         match ClientMessage::parse(frame, &self.core.types) {
             Ok(ClientMessage::Connect(request)) => self.connect(&request),
@@ -279,7 +279,7 @@ impl Driver {
         }
     }
 
-    // What others ask for.
+    // Requests of handlers and other sessions.
 
     fn serve_requests(&mut self, context: &Context<'_>) {
         for request in self.session.take_requests() {
@@ -298,7 +298,7 @@ impl Driver {
     }
 
     fn give_up_on_slow_client(&mut self) {
-        tracing::debug!("a session ended: too much waits for its client");
+        tracing::debug!("a session ended: too many messages wait for its client");
         if matches!(self.phase, Phase::Away(_)) {
             return self.end();
         }
@@ -306,7 +306,7 @@ impl Driver {
         self.close(Goodbye::new(1013, "The client reads too slowly"));
     }
 
-    /// When the server shuts down, running methods may end; then the client is told to go.
+    /// Closes the connection during a shutdown, when the running methods have ended.
     fn finish_shutdown(&mut self) {
         if self.shutting_down && self.calls.method_ids().next().is_none() {
             self.close(Goodbye::new(1001, "The server is shutting down"));
@@ -338,12 +338,12 @@ impl Driver {
         self.transport.poll_send(self.session.outbox(), context);
         if self.session.outbox().condition() == Condition::Broken {
             self.lose_socket();
-            // For methods that go on without their client.
+            // Methods continue without their client.
             context.waker().wake_by_ref();
         }
     }
 
-    /// The socket is gone: the session waits for the client to come back, or ends.
+    /// Handles the loss of the socket: the session waits for its client, or ends.
     fn lose_socket(&mut self) {
         match self.phase {
             Phase::Open(version) if self.may_wait_for_client() => self.wait_for_client(version),
@@ -351,7 +351,7 @@ impl Driver {
         }
     }
 
-    /// Says goodbye and waits for the client to do so.
+    /// Sends the closing frame and waits for the client's.
     fn close(&mut self, goodbye: Goodbye) {
         match self.phase {
             Phase::Closing | Phase::Ended => return,
@@ -361,13 +361,13 @@ impl Driver {
         self.phase = Phase::Closing;
         self.inbox.clear();
         self.timer.start_close(self.core.limits.close_timeout);
-        // Nothing that others send now may follow the closing frame.
+        // No further message may follow the closing frame.
         self.session.outbox().seal();
         self.transport.close(self.session.outbox(), goodbye);
         self.finish_session();
     }
 
-    /// The session is over.
+    /// Ends the session.
     fn end(&mut self) {
         if matches!(self.phase, Phase::Ended) {
             return;
@@ -382,7 +382,7 @@ impl Driver {
         self.finish_session();
     }
 
-    /// Nobody is told of anything any more. Doing it twice does no harm.
+    /// Ends the subscriptions and runs the `on_close` callbacks. Calling it twice is harmless.
     fn finish_session(&mut self) {
         self.user_changes.clear();
         self.end_subscriptions();
@@ -391,7 +391,7 @@ impl Driver {
         self.session.run_close_callbacks();
     }
 
-    // Words.
+    // Answers.
 
     fn send(&self, message: &ServerMessage) {
         self.session.outbox().send(message.to_frame().into());
@@ -424,7 +424,7 @@ fn subscriber(core: &Arc<AppCore>, session: &Arc<Session>) -> Arc<Subscriber> {
     })
 }
 
-/// Other malformed messages are answered in their turn.
+/// Returns whether a malformed message is answered at once. Others are answered in the order of the queue.
 fn is_answered_at_once(malformed: MalformedMessage) -> bool {
     use MalformedMessage::{NestedTooDeeply, NoEjson, NoKind, NoMessage};
     matches!(malformed, NoMessage | NoEjson | NoKind | NestedTooDeeply)

@@ -1,8 +1,8 @@
-//! Resumption, as Meteor 3.5 has it: a client that lost its socket comes back on another one, says which session it had
-//! and how many messages it received, and goes on where it was.
+//! Resumption, as in Meteor 3.5: a client that lost its socket connects again with the id of its session and the number
+//! of messages that it received, and continues the session.
 //!
-//! The driver of the new connection hands its transport to the driver of the old session. That one takes it if it waits
-//! for its client and the counts agree; otherwise the new connection becomes a session of its own.
+//! The driver of the new connection passes its transport to the driver of the old session, which accepts it if it waits
+//! for its client and the counts agree. Otherwise the new connection opens a new session.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,18 +22,18 @@ use crate::outbox::Condition;
 use crate::session::inbox::Queued;
 use crate::session::{Gone, Goodbye, Request, ResumingConnection, Resumption};
 
-/// How long after a resumption a call with the id of an older one is taken for that one, sent again.
+/// The time after a resumption in which a call with the id of an older call is treated as a repetition of it.
 const RESEND_WINDOW: Duration = Duration::from_secs(30);
 
-/// A connection that waits for an older session to take it over.
+/// A connection that waits for the decision of an older session.
 pub(super) struct Resuming {
     version: Version,
     connection: Arc<Mutex<Option<ResumingConnection>>>,
     decided: oneshot::Receiver<()>,
 }
 
-/// Calls that the client had no answer to when its socket was lost. A client sends them again; they run once, and the
-/// answer that waits is the only one.
+/// The calls without an answer when the socket was lost. The client sends them again, but they run only once and are
+/// answered once.
 #[derive(Default)]
 pub(super) struct Resent {
     ids: HashSet<String>,
@@ -97,7 +97,7 @@ impl Driver {
         let Phase::Away(version) = self.phase else { return };
         // After an overflow, messages are missing.
         let is_complete = self.session.outbox().condition() == Condition::Good;
-        // A log-in that has ended is not gone on with.
+        // The login must not have expired.
         let is_signed_in_still = self.session.identity().is_current(self.core.clock.now());
         if !is_complete || !is_signed_in_still || self.session.outbox().sent_count() != received_count {
             return self.end();
@@ -112,7 +112,7 @@ impl Driver {
         let connected = ServerMessage::Connected { session: self.session.id().to_owned() };
         self.session.outbox().attach(link, connected.to_frame().into());
         self.timer.start_heartbeat(version.has_heartbeats().then_some(self.host.heartbeat));
-        // The other connection's driver may be gone already.
+        // The driver of the other connection may have ended.
         let _gone = decided.send(());
         context.waker().wake_by_ref();
     }
@@ -121,7 +121,7 @@ impl Driver {
         !self.is_leaving && !self.shutting_down && !self.core.limits.resume_grace.is_zero()
     }
 
-    /// The socket is gone. Methods go on; what is to be sent waits.
+    /// Waits for the client after the loss of its socket. Methods continue, and their messages wait.
     pub(super) fn wait_for_client(&mut self, version: Version) {
         self.phase = Phase::Away(version);
         self.transport = Box::new(Gone);
@@ -140,13 +140,13 @@ impl Driver {
         self.resent.ids = running.chain(queued).chain(answered).collect();
     }
 
-    /// A client that does not answer may come back, too; its socket is closed.
+    /// Closes the socket of a client that does not answer heartbeats. The session waits for it.
     pub(super) fn lose_silent_client(&mut self) {
         let Phase::Open(version) = self.phase else { return };
         if !self.may_wait_for_client() {
             return self.close(Goodbye::normal());
         }
-        // What still waits would go down with the socket, and the client would have to begin anew.
+        // Waiting messages would be lost with the socket, and the session could not be resumed.
         if self.session.outbox().is_empty() {
             self.transport.close(self.session.outbox(), Goodbye::normal());
         }

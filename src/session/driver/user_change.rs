@@ -1,5 +1,5 @@
-//! Another user on the same connection: all subscriptions run again, and the client is sent the difference between what
-//! it had and what it has now, in one step.
+//! A change of the user of a connection: all subscriptions run again, and the client receives the difference between
+//! its old and new documents in one step.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -15,18 +15,18 @@ use super::{Driver, subscriber};
 use crate::call::Identity;
 use crate::publication::{Origin, SubscriptionCore, run_all};
 
-/// The changes that are asked for, one after another.
+/// The requested user changes. They run one after another.
 #[derive(Default)]
 pub(super) struct UserChanges {
     waiting: VecDeque<(Identity, oneshot::Sender<()>)>,
     under_way: Option<Box<UserChange>>,
 }
 
-/// One change.
+/// A running user change.
 struct UserChange {
-    /// The subscriptions that have neither sent all of their first documents nor unblocked.
+    /// The subscriptions that have neither sent all initial documents nor unblocked.
     starting: Vec<Running>,
-    /// How long they are waited for.
+    /// The timeout for them.
     patience: Pin<Box<Sleep>>,
     done: oneshot::Sender<()>,
 }
@@ -36,7 +36,7 @@ impl UserChanges {
         self.waiting.push_back((identity, done));
     }
 
-    /// Meanwhile nothing is started.
+    /// Returns whether a user change is running. No message is started meanwhile.
     pub(super) fn is_under_way(&self) -> bool {
         self.under_way.is_some()
     }
@@ -62,7 +62,7 @@ impl Driver {
     }
 
     fn begin_user_change(&mut self, identity: Identity, done: oneshot::Sender<()>) {
-        // Callbacks of the old subscriptions run while the old user is still there.
+        // Callbacks of the old subscriptions run with the old user.
         let origins = self.end_subscriptions();
         self.calls.drop_publications();
         self.session.recipient().views().suspend();
@@ -73,7 +73,7 @@ impl Driver {
         let starting = named.chain(universal).filter_map(|origin| self.start_again(origin)).collect();
         let patience = Box::pin(sleep(self.core.limits.user_change_timeout));
         self.user_changes.under_way = Some(Box::new(UserChange { starting, patience, done }));
-        // Methods that go on were moved to a new set, which is polled in the next round.
+        // Running methods were moved to a new set, which has to be polled.
         self.session.outbox().wake_driver();
     }
 
@@ -113,13 +113,13 @@ impl Driver {
                 self.send(&ServerMessage::Ready { subs: ready });
             }
         }
-        // The method that asked may have been dropped meanwhile.
+        // The method that requested the change may have been dropped.
         let _dropped = change.done.send(());
-        // It goes on in this very poll.
+        // The method continues in the same poll.
         self.poll_calls(context);
     }
 
-    /// Ends all subscriptions without a word to the client, and says from what they can be made again.
+    /// Ends all subscriptions without messages to the client. Returns the origins from which they can be started again.
     pub(super) fn end_subscriptions(&self) -> Vec<Origin> {
         let ended = self.session.recipient().views().end_all();
         let mut origins = Vec::with_capacity(ended.len());
