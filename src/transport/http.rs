@@ -1,5 +1,5 @@
-//! The routes of a server: `/websocket` and `/health`. The upgrade to WebSocket is our own, so that the socket is
-//! handed on as it is.
+//! The routes of a server: `/websocket` and `/health`. The WebSocket upgrade is implemented here, to get the socket
+//! itself after the upgrade.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,16 +26,16 @@ use crate::outbox::Link;
 use crate::peer::Peer;
 use crate::session::{Host, Session, Transport, drive};
 
-/// What is in the messages of a WebSocket.
+/// The content of the messages of a WebSocket.
 #[derive(Clone, Copy)]
 pub(super) enum Framing {
-    /// One DDP message in each.
+    /// One DDP message each.
     Raw,
     /// SockJS frames.
     SockJs,
 }
 
-/// The routes, below the app's path prefix.
+/// Returns the routes, below the app's path prefix.
 pub(crate) fn router(server: &Server) -> Router {
     let prefix = &server.http.path_prefix;
     let websocket = {
@@ -56,7 +56,7 @@ pub(crate) fn router(server: &Server) -> Router {
     }
 }
 
-/// For load balancers: 200 while new clients are welcome, 503 during shutdown.
+/// Answers load balancers: 200 while new clients are accepted, 503 during shutdown.
 fn health(host: &Host) -> Response<Body> {
     if host.is_shutting_down() {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "shutting down");
@@ -102,7 +102,7 @@ async fn serve(server: Server, upgrade: OnUpgrade, peer: Peer, framing: Framing)
     drive(server.core, server.host, session, transport).await;
 }
 
-/// Takes the socket out of hyper's hands.
+/// Takes the socket from hyper and creates a session on it.
 async fn open(server: &Server, upgraded: Upgraded, peer: Peer) -> (Arc<Session>, Box<dyn Transport>) {
     let limit = server.limits().message_bytes;
     match into_socket(upgraded) {
@@ -132,7 +132,7 @@ async fn open_sockjs(server: &Server, upgraded: Upgraded, peer: Peer) -> (Arc<Se
     }
 }
 
-/// The TCP socket itself, if there is nothing between it and HTTP, with what was read of it too early.
+/// Returns the TCP socket, if HTTP runs directly on it, with the bytes that were already read from it.
 fn into_socket(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
     match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
         Ok(parts) => Ok((parts.io.into_inner(), parts.read_buf)),
@@ -152,7 +152,7 @@ fn has_token(headers: &HeaderMap, name: &str, token: &str) -> bool {
         .any(|part| part.trim().eq_ignore_ascii_case(token))
 }
 
-/// Offers such as `permessage-deflate` are declined by not mentioning them.
+/// Accepts the upgrade. Offered extensions such as `permessage-deflate` are declined by leaving them out.
 fn switching_protocols(accept: &str) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

@@ -1,4 +1,4 @@
-//! The listener: accepts sockets, hands them to hyper, and shuts down in order.
+//! The listener: accepts sockets, serves HTTP on them, and shuts down gracefully.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,13 +16,13 @@ use tower_service::Service as _;
 
 use super::server::Server;
 
-/// What hyper may read ahead of a request; the least that it accepts.
+/// The size of hyper's read buffer; the minimum that it accepts.
 const HTTP_BUFFER: usize = 8 << 10;
 
-/// How long to wait when the machine has no more sockets to give.
+/// The delay after the system has no more file descriptors.
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
 
-/// Serves `router` until `shutdown` is ready, then ends all sessions in order.
+/// Serves `router` until `shutdown` is ready, and then ends all sessions gracefully.
 pub(crate) async fn serve(server: Server, router: Router, listener: TcpListener, shutdown: impl Future<Output = ()>) {
     tokio::select! {
         () = accept_all(&server, &router, &listener) => {}
@@ -36,7 +36,7 @@ async fn accept_all(server: &Server, router: &Router, listener: &TcpListener) {
     loop {
         match listener.accept().await {
             Ok((socket, address)) => {
-                // A message that has to wait for another one's acknowledgement is worse than a small packet.
+                // Small packets are better than messages that wait for an acknowledgement.
                 let _as_it_is = socket.set_nodelay(true);
                 server.host.tasks.spawn(serve_http(server.clone(), router.clone(), socket, address));
             }
@@ -61,12 +61,12 @@ async fn serve_http(server: Server, router: Router, socket: TcpStream, address: 
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
     let mut connection = pin!(connection);
-    // What a client does wrong at this level, hyper has answered.
+    // hyper has already answered malformed requests.
     tokio::select! {
         _ = connection.as_mut() => return,
         () = server.host.stopping.cancelled() => {}
     }
-    // A request that waits for SockJS frames is told that the server goes away.
+    // Requests that wait for SockJS frames receive a closing frame.
     connection.as_mut().graceful_shutdown();
     let _late = timeout(server.limits().shutdown_timeout, connection).await;
 }

@@ -1,4 +1,5 @@
-//! [`MemoryConnection`]: a client in the same process, without a socket. It speaks the same DDP through the same session.
+//! [`MemoryConnection`]: the connection of a client in the same process, without a socket. It uses the same sessions
+//! and frames as other transports.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -11,17 +12,21 @@ use tokio_util::sync::PollSender;
 use crate::outbox::Outbox;
 use crate::session::{Goodbye, Received, Transport};
 
-/// How many frames may be on their way in one direction.
+/// The maximum number of frames in transit in one direction.
 const FRAMES_ON_THE_WAY: usize = 64;
 
-/// The client's end of a connection within the process. Dropping it is as losing a socket.
+/// The client's end of a connection within the process, see [`App::connect`](crate::App::connect). Dropping it is like
+/// losing a socket.
+///
+/// It sends and receives frames as text. `testing::TestClient` (feature `testing`) calls methods and subscribes over
+/// it.
 pub struct MemoryConnection {
     to_server: mpsc::Sender<Bytes>,
     from_server: mpsc::Receiver<String>,
     closed: Arc<OnceLock<u16>>,
 }
 
-/// What a server says to a [`MemoryConnection`].
+/// What a [`MemoryConnection`] receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FromServer {
@@ -32,17 +37,18 @@ pub enum FromServer {
 }
 
 impl MemoryConnection {
-    /// Sends a frame. A server that is gone does not hear it.
+    /// Sends a frame. Waits while 64 frames are in transit. Does nothing if the server has closed the connection.
     pub async fn send(&self, frame: impl Into<String>) {
         self.send_bytes(frame.into()).await;
     }
 
-    /// Sends a frame of bytes, which should be text.
+    /// Sends a frame of bytes, like [`send`](Self::send). The server answers bytes that are not UTF-8 with an `error`.
     pub async fn send_bytes(&self, frame: impl Into<Vec<u8>>) {
         let _gone = self.to_server.send(frame.into().into()).await;
     }
 
-    /// The next frame; nothing once the server is gone without a close code.
+    /// Receives the next frame, or the close code. Returns `None` if the server dropped the connection without a close
+    /// code.
     pub async fn receive(&mut self) -> Option<FromServer> {
         match self.from_server.recv().await {
             Some(frame) => Some(FromServer::Frame(frame)),
@@ -57,7 +63,7 @@ impl fmt::Debug for MemoryConnection {
     }
 }
 
-/// The server's end.
+/// The server's end of the connection.
 pub(crate) struct MemoryTransport {
     from_client: mpsc::Receiver<Bytes>,
     to_client: PollSender<String>,
@@ -65,7 +71,7 @@ pub(crate) struct MemoryTransport {
     message_bytes: usize,
 }
 
-/// Both ends of a connection that takes messages of this length at most.
+/// Creates both ends of a connection. `message_bytes` is the maximum length of the client's messages.
 pub(crate) fn pair(message_bytes: usize) -> (MemoryConnection, MemoryTransport) {
     let (to_server, from_client) = mpsc::channel(FRAMES_ON_THE_WAY);
     let (to_client, from_server) = mpsc::channel(FRAMES_ON_THE_WAY);
@@ -92,14 +98,14 @@ impl Transport for MemoryTransport {
         while let Poll::Ready(reserved) = self.to_client.poll_reserve(context) {
             if reserved.is_err() {
                 if outbox.is_congested() {
-                    // Nothing is read from a client for which so much waits: that it is gone shows here alone.
+                    // While the outbox is congested, `poll_receive` is not called and cannot report the end.
                     outbox.break_off();
                 }
                 return;
             }
             let Some(item) = outbox.take() else { break };
             if let Some(text) = item.into_text() {
-                // A client that is gone shows at the next item.
+                // If the client is gone, the next `poll_reserve` fails.
                 let _gone = self.to_client.send_item(text.to_string());
             }
         }
@@ -110,7 +116,7 @@ impl Transport for MemoryTransport {
     }
 
     fn close(&mut self, _: &Arc<Outbox>, goodbye: Goodbye) {
-        // It closes when all that waits has been handed over.
+        // `poll_send` closes it after the waiting messages.
         let _twice = self.closed.set(goodbye.code);
     }
 }

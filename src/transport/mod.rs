@@ -1,11 +1,11 @@
-//! Transports: how frames come from a client and go to it. They know nothing of methods.
+//! Transports: receive frames from clients and send frames to them. They do not depend on methods.
 //!
-//! - [`server`] is the app as all of them see it;
-//! - [`listener`] accepts sockets, and ends them in order;
-//! - [`http`] answers the requests of a listener and upgrades those to `/websocket`;
-//! - [`websocket`] is the raw WebSocket that DDP clients outside of browsers speak;
-//! - [`sockjs`] is what browsers speak, where Meteor's client runs;
-//! - [`memory`] is a pair of queues, for tests and for clients in the same process.
+//! - [`server`] is the app as transports use it;
+//! - [`listener`] accepts sockets and closes them gracefully;
+//! - [`http`] answers HTTP requests and upgrades those to `/websocket`;
+//! - [`websocket`] is the raw WebSocket, for DDP clients outside browsers;
+//! - [`sockjs`] is the transport of Meteor's client in browsers;
+//! - [`memory`] is a pair of queues, for tests and clients in the same process.
 
 pub(crate) mod http;
 pub(crate) mod listener;

@@ -1,4 +1,4 @@
-//! Who is at the other end: the address, also behind proxies, and the headers that a method may see.
+//! The description of a client: its address, also behind proxies, and the headers that methods can read.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use http::HeaderMap;
 use super::proxies::Proxies;
 use crate::peer::{HeaderCode, Peer};
 
-/// The headers that Meteor shows to methods. No cookie, no origin, no authorization.
+/// The headers that Meteor shows to methods. They do not include `cookie`, `origin` and `authorization`.
 const SHOWN_HEADERS: [&str; 14] = [
     "referer",
     "x-client-ip",
@@ -34,15 +34,15 @@ pub(crate) fn describe(socket: Option<SocketAddr>, headers: &HeaderMap, proxies:
     }
 }
 
-/// A code in the headers; an empty one is none.
+/// Returns the two-factor code in the headers, or `None` if it is missing or empty.
 fn header_code(headers: &HeaderMap) -> Option<HeaderCode> {
     let value = |name| single(headers, name).map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned);
     let (code, method) = (value("x-2fa-code"), value("x-2fa-method"));
     (code.is_some() || method.is_some()).then_some(HeaderCode { code, method })
 }
 
-/// The value of a header that says who somebody is. What is there twice, or is no text, counts as missing: neither of two
-/// values is better than the other.
+/// Returns the value of a header that authenticates a client. A repeated or non-text header counts as missing, because
+/// none of several values is more trustworthy than another.
 pub(crate) fn single<'headers>(headers: &'headers HeaderMap, name: &str) -> Option<&'headers str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(names, ["x-forwarded-for", "user-agent"]);
     }
     #[test]
-    fn a_code_that_is_there_twice_or_is_no_text_is_none() {
+    fn a_repeated_or_non_text_code_is_missing() {
         let mut headers = HeaderMap::new();
         headers.append("x-2fa-code", "123456".parse().unwrap());
         assert_eq!(header_code(&headers).unwrap().code.as_deref(), Some("123456"));

@@ -1,4 +1,4 @@
-//! [`Proxies`]: what stands between clients and this server, and so where a client's address is read.
+//! [`Proxies`]: the proxies between clients and the server, which determine where the client's address is found.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use crate::error::BuildError;
 
-/// A proxy, or a network of proxies, that is believed when it says for whom it forwards.
+/// The address of a trusted proxy, or of a network of them. Its `x-forwarded-for` header is trusted.
 ///
 /// ```
 /// use bolide::TrustedProxy;
@@ -23,26 +23,28 @@ use crate::error::BuildError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrustedProxy(IpNet);
 
-/// A text that is neither an address nor a network.
+/// The error for a text that is neither an address nor a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is neither an address such as 192.0.2.7 nor a network such as 10.0.0.0/8")]
 pub struct InvalidProxy(String);
 
-/// How the address of a client is found.
+/// The rule that finds the address of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Proxies {
-    /// Clients connect themselves; what they say of their address is not believed.
+    /// Clients connect directly. Their `x-forwarded-for` header is not trusted.
     None,
-    /// Meteor's rule since 3.2.2: as many addresses as there are proxies, or nothing. A client that sends a hop of its
-    /// own is then not believed.
+    /// Meteor's rule since 3.2.2: the header must contain exactly one address for each proxy. If a client adds an
+    /// address itself, its address is unknown.
     Counted(NonZeroUsize),
-    /// The addresses in `x-forwarded-for` are followed from right to left, as long as who added them is trusted.
+    /// The addresses in `x-forwarded-for` are read from right to left, as long as the proxy that added them is trusted.
     Trusted(Vec<TrustedProxy>),
 }
 
 impl Proxies {
+    /// Creates the rule from the settings.
+    ///
     /// # Errors
-    /// Both rules at once.
+    /// Returns [`BuildError::TwoProxyRules`] if both settings are present.
     pub(crate) fn new(forwarded_count: usize, trusted: Vec<TrustedProxy>) -> Result<Self, BuildError> {
         match (NonZeroUsize::new(forwarded_count), trusted.is_empty()) {
             (None, true) => Ok(Self::None),
@@ -52,7 +54,7 @@ impl Proxies {
         }
     }
 
-    /// The client's address; nothing where proxies were announced and did not say it.
+    /// Returns the client's address, or `None` if the number of addresses does not match the number of proxies.
     pub(crate) fn client_address(&self, socket: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let socket = socket.map(|socket| socket.ip());
         match self {
@@ -68,7 +70,7 @@ fn counted(headers: &HeaderMap, count: usize) -> Option<IpAddr> {
     if hops.len() == count { address(hops.first()?) } else { None }
 }
 
-/// Who is not trusted is the client, and so is whoever stands before something that is no address.
+/// Returns the first address from the right that is not trusted, or the last one before a malformed address.
 fn followed(networks: &[TrustedProxy], socket: IpAddr, headers: &HeaderMap) -> IpAddr {
     let is_trusted = |address: IpAddr| networks.iter().any(|network| network.contains(address));
     let mut nearest = socket.to_canonical();
@@ -86,13 +88,13 @@ fn followed(networks: &[TrustedProxy], socket: IpAddr, headers: &HeaderMap) -> I
     nearest
 }
 
-/// The addresses in the order in which they were added; what is no text stands for one that is none.
+/// Returns the addresses in the order in which they were added. A non-text header stands for a malformed address.
 fn hops(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let lines = headers.get_all("x-forwarded-for").iter();
     lines.flat_map(|line| line.to_str().unwrap_or("?").split(',')).map(str::trim)
 }
 
-/// `192.0.2.7`, `192.0.2.7:80`, `2001:db8::7`, `[2001:db8::7]` or `[2001:db8::7]:80`.
+/// Parses `192.0.2.7`, `192.0.2.7:80`, `2001:db8::7`, `[2001:db8::7]` or `[2001:db8::7]:80`.
 fn address(hop: &str) -> Option<IpAddr> {
     let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
     let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
@@ -148,24 +150,24 @@ mod tests {
     }
 
     #[test]
-    fn without_proxies_the_header_is_not_believed() {
+    fn without_proxies_the_header_is_not_trusted() {
         assert_eq!(found(&count(0), "127.0.0.1", &[b"6.6.6.6"]).as_deref(), Some("127.0.0.1"));
     }
 
     #[test]
-    fn behind_as_many_proxies_as_announced_the_first_address_counts() {
+    fn behind_the_configured_number_of_proxies_the_first_address_counts() {
         assert_eq!(found(&count(2), "127.0.0.1", &[b"1.1.1.1, 2.2.2.2"]).as_deref(), Some("1.1.1.1"));
     }
 
     #[test]
-    fn a_hop_too_many_or_too_few_leaves_no_address() {
+    fn with_another_number_of_addresses_the_address_is_unknown() {
         assert_eq!(found(&count(1), "127.0.0.1", &[b"6.6.6.6, 1.1.1.1"]), None);
         assert_eq!(found(&count(2), "127.0.0.1", &[b"1.1.1.1"]), None);
         assert_eq!(found(&count(1), "127.0.0.1", &[]), None);
     }
 
     #[test]
-    fn hops_are_followed_as_long_as_they_are_trusted() {
+    fn addresses_are_read_as_long_as_their_proxies_are_trusted() {
         let inside = trust(&["10.0.0.0/8", "192.0.2.7"]);
         for (lines, client) in [
             (&[b"1.1.1.1".as_slice()][..], "1.1.1.1"),
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_adds_itself_changes_nothing() {
+    fn addresses_that_a_client_adds_itself_are_ignored() {
         let inside = trust(&["10.0.0.0/8"]);
         assert_eq!(found(&inside, "10.0.0.1", &[b"6.6.6.6, 1.1.1.1"]).as_deref(), Some("1.1.1.1"));
         assert_eq!(found(&inside, "10.0.0.1", &[b"10.0.0.9, 1.1.1.1"]).as_deref(), Some("1.1.1.1"));
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_ends_the_walk() {
+    fn a_malformed_address_ends_the_search() {
         let inside = trust(&["10.0.0.0/8"]);
         for wrong in
             [&b"unknown"[..], b"", b",", b"1.1.1.1, \xff\xfe", b"6.6.6.6 1.1.1.1", b"1.1.1.1, 256.1.1.1", b"[10.0.0.2"]
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn both_rules_at_once_are_refused_by_name() {
+    fn both_rules_at_once_are_rejected_with_the_names_of_the_settings() {
         let refused = Proxies::new(1, vec!["10.0.0.0/8".parse().unwrap()]).unwrap_err().to_string();
         assert!(refused.contains("--trusted-proxy") && refused.contains("HTTP_FORWARDED_COUNT"), "{refused}");
     }

@@ -1,4 +1,4 @@
-//! [`Server`]: an app as transports see it.
+//! [`Server`]: the parts of an app that transports use.
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use crate::outbox::Link;
 use crate::peer::Peer;
 use crate::session::{Host, Session, Transport};
 
-/// How an app is reached over HTTP, kept in a slot of the app.
+/// The HTTP settings of an app, stored in one of its slots.
 pub(crate) struct Http {
-    /// The path below which all routes are. Empty, or with a leading slash.
+    /// The prefix of all routes: empty, or a path with a leading slash.
     pub(crate) path_prefix: String,
-    /// `None` if SockJS is turned off.
+    /// The SockJS sessions over HTTP requests, or `None` if SockJS is disabled.
     pub(crate) sockjs: Option<XhrSessions>,
     pub(crate) proxies: Proxies,
 }
 
-/// An app as transports see it. Cheap to clone.
+/// The parts of an app that transports use. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) core: Arc<AppCore>,
@@ -28,7 +28,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Returns an app as transports see it. `None` if it was built without what they need.
+    /// Returns the parts of an app that transports use, or `None` if it was built without them.
     pub(crate) fn of(core: &Arc<AppCore>) -> Option<Self> {
         let (host, http) = (core.slot::<Host>()?, core.slot::<Http>()?);
         Some(Self { core: Arc::clone(core), host: Arc::clone(host), http: Arc::clone(http) })
@@ -42,12 +42,12 @@ impl Server {
         self.host.new_session(&self.core, peer, link)
     }
 
-    /// Runs a session in a task of its own.
+    /// Spawns the driver of a session.
     pub(super) fn spawn(&self, session: Arc<Session>, transport: Box<dyn Transport>) {
         self.host.spawn(&self.core, session, transport);
     }
 
-    /// Returns whether a new client is turned away.
+    /// Returns whether new clients are rejected.
     pub(super) fn is_full(&self) -> bool {
         self.host.is_shutting_down() || self.host.sessions.len() >= self.core.limits.connections
     }

@@ -1,7 +1,7 @@
-//! The raw WebSocket: one DDP message a frame.
+//! The raw WebSocket: one DDP message per frame.
 //!
-//! tungstenite reads. On a plain TCP socket the outbox writes, so that whoever sends can do it without waking this
-//! task ([`DirectWebSocket`]); over anything else, such as TLS, this task writes too ([`QueuedWebSocket`]).
+//! tungstenite reads. On a plain TCP socket the outbox writes, so that senders do not have to wake the session's task
+//! ([`DirectWebSocket`]). On other streams, such as TLS, the session's task writes too ([`QueuedWebSocket`]).
 
 use std::cell::RefCell;
 use std::io;
@@ -23,13 +23,13 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use crate::outbox::{Item, Outbox};
 use crate::session::{Goodbye, Received, Transport};
 
-/// What tungstenite keeps for every connection, idle ones too; its own default is 128 KiB.
+/// The size of tungstenite's buffers of each connection, also of idle ones. Its default is 128 KiB.
 const READ_BUFFER: usize = 1 << 10;
 
-/// How much one read takes from a socket. All connections of a thread share this space.
+/// The maximum number of bytes of one read. All connections of a thread share this buffer.
 const READ_AT_ONCE: usize = 16 << 10;
 
-/// A WebSocket on a TCP socket whose writing half is in the session's outbox.
+/// A WebSocket on a TCP socket whose write half belongs to the session's outbox.
 pub(crate) struct DirectWebSocket {
     reader: Reader<ReadingHalf>,
 }
@@ -39,19 +39,18 @@ pub(crate) struct QueuedWebSocket<Io> {
     reader: Reader<Io>,
 }
 
-/// Reads frames, until the client breaks the rules; from then on it reads whatever comes and forgets it, so that the
-/// client can read why it was sent away.
+/// Reads frames. After a protocol error it discards all further input, so that the client can read the closing frame.
 pub(super) struct Reader<Io> {
     pub(super) stream: WebSocketStream<Io>,
     lingering: bool,
     heard_pong: bool,
 }
 
-/// Reads from the socket. The few bytes that tungstenite writes (pong, close) go through the outbox.
+/// Reads from the socket. The frames that tungstenite writes (pong, close) go through the outbox.
 pub(crate) struct ReadingHalf {
     socket: OwnedReadHalf,
     outbox: Arc<Outbox>,
-    /// What was read and not yet asked for.
+    /// The bytes that were read from the socket but not requested yet.
     ahead: Bytes,
 }
 
@@ -74,7 +73,7 @@ pub(super) async fn accept<Io: AsyncRead + AsyncWrite + Unpin>(io: Io, read: Byt
         .write_buffer_size(READ_BUFFER)
         .max_message_size(Some(limit))
         .max_frame_size(Some(limit));
-    // A copy: what came from hyper would keep its whole buffer alive.
+    // Copied, because hyper's bytes would keep its whole buffer alive.
     let stream = WebSocketStream::from_partially_read(io, read.to_vec(), Role::Server, Some(config)).await;
     Reader { stream, lingering: false, heard_pong: false }
 }
@@ -85,7 +84,7 @@ impl Transport for DirectWebSocket {
     }
 
     fn poll_send(&mut self, outbox: &Arc<Outbox>, context: &mut Context<'_>) {
-        // Until the socket takes more; the outbox says so to this task.
+        // The outbox wakes this task when the socket accepts more.
         let _until_writable = outbox.poll_flush(context);
     }
 
@@ -94,7 +93,7 @@ impl Transport for DirectWebSocket {
     }
 
     fn close(&mut self, _: &Arc<Outbox>, goodbye: Goodbye) {
-        // The outbox takes bytes at once, so nothing is left to wait for.
+        // The outbox accepts bytes immediately, so the future is ready at once.
         let _taken = self.reader.stream.close(Some(close_frame(goodbye))).now_or_never();
     }
 }
@@ -117,7 +116,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Transport for QueuedWebSocket<Io
                 return outbox.break_off();
             }
         }
-        // Ready, or until the socket is writable.
+        // If pending, the task is woken when the socket is writable.
         if let Poll::Ready(Err(_)) = stream.poll_flush(context) {
             outbox.break_off();
         }
@@ -146,7 +145,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Reader<Io> {
                     self.heard_pong = true;
                     continue;
                 }
-                // tungstenite answers these itself.
+                // tungstenite answers these frames itself.
                 Some(Ok(Message::Ping(_) | Message::Close(_) | Message::Frame(_))) => continue,
                 Some(Err(error)) => failure(&error),
                 None => Received::Closed,
@@ -156,12 +155,12 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Reader<Io> {
         }
     }
 
-    /// Whether a pong came since this was asked last.
+    /// Returns whether a pong has arrived since the last call.
     pub(super) fn take_pong(&mut self) -> bool {
         std::mem::take(&mut self.heard_pong)
     }
 
-    /// From now on, forgets what comes.
+    /// Discards all further input.
     pub(super) fn linger(&mut self) {
         self.lingering = true;
     }
@@ -197,7 +196,7 @@ pub(super) fn close_frame(goodbye: Goodbye) -> CloseFrame {
 }
 
 thread_local! {
-    /// Where a socket is read into, so that an idle connection keeps no large buffer of its own.
+    /// The shared read buffer, so that idle connections do not each need a large one.
     static SPACE: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_AT_ONCE]);
 }
 

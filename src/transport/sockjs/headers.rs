@@ -1,4 +1,4 @@
-//! The headers that SockJS answers have in common: which pages may read them, and for how long.
+//! The common headers of SockJS answers: which origins may read them, and for how long.
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -6,7 +6,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue};
 
-/// Any page may use this server, as with Meteor: who a client is, DDP decides, and no cookie.
+/// Allows every origin, as Meteor does. This is safe because clients authenticate through DDP, not with cookies.
 pub(super) fn allow_origin(answer: &mut HeaderMap, request: &HeaderMap) {
     let origin = request.get(ORIGIN).filter(|origin| !origin.is_empty());
     if origin.is_some() {
@@ -21,7 +21,7 @@ pub(super) fn allow_origin(answer: &mut HeaderMap, request: &HeaderMap) {
     }
 }
 
-/// Some browsers keep answers to POST, too.
+/// Forbids caching. Some browsers cache answers to POST too.
 pub(super) fn forbid_caching(answer: &mut HeaderMap) {
     let never = "no-store, no-cache, no-transform, must-revalidate, max-age=0";
     answer.insert(CACHE_CONTROL, HeaderValue::from_static(never));

@@ -1,10 +1,11 @@
-//! What both transports do with a session's outbox.
+//! Collects the messages of an outbox into a SockJS frame, for both transports.
 
 use bolide_protocol::sockjs::MessagesFrame;
 
 use crate::outbox::Outbox;
 
-/// Takes messages out of the outbox and into one frame, which is full with the message that brings it to `full` bytes.
+/// Takes messages from the outbox into one frame, until the frame has at least `full` bytes. Returns `None` if the
+/// outbox is empty.
 pub(super) fn take_frame(outbox: &Outbox, full: usize) -> Option<String> {
     let mut frame = MessagesFrame::new();
     while frame.len() < full {

@@ -1,13 +1,14 @@
-//! SockJS: what `sockjs-client`, and with it Meteor's browser client, speaks. It is a WebSocket with frames of its own,
-//! or, where no WebSocket gets through, HTTP requests that stand for one.
+//! SockJS: the protocol of `sockjs-client`, which Meteor's browser client uses. It is a WebSocket with additional
+//! framing, or, where WebSockets are blocked, a series of HTTP requests.
 //!
-//! - [`route`] says what a path below `/sockjs` means;
-//! - [`headers`] and [`plain`] answer what needs no session: `/info`, the greeting, errors;
+//! - [`route`] parses the paths below `/sockjs`;
+//! - [`headers`] and [`plain`] produce the answers without a session: `/info`, the greeting, errors;
 //! - [`websocket`] is the transport with SockJS frames over a WebSocket;
 //! - [`requests`] answers `xhr`, `xhr_streaming` and `xhr_send`, and [`registry`] finds their sessions;
-//! - [`xhr`] is the transport of such a session, which writes into one [`response`] after the other.
+//! - [`xhr`] is the transport of such a session, which writes to one [`response`] after another.
 //!
-//! Not here, because Meteor's client of today does not use them: the iframe page, `jsonp`, `eventsource`, `htmlfile`.
+//! The iframe page, `jsonp`, `eventsource` and `htmlfile` are not implemented, because current Meteor clients do not
+//! use them.
 
 mod headers;
 mod messages;
@@ -36,24 +37,24 @@ use xhr::Kind;
 
 pub(crate) use registry::XhrSessions;
 
-/// How long this transport waits.
+/// The intervals and timeouts of this transport.
 #[derive(Clone, Copy)]
 pub(super) struct Pace {
-    /// How often an open response or WebSocket is shown to be alive.
+    /// The interval of heartbeats on an open response or WebSocket.
     heartbeat: Duration,
-    /// How long a client may take to answer the ping of a WebSocket.
+    /// The timeout for the answer to a ping on a WebSocket.
     pong: Duration,
-    /// How long a client may have no request open.
+    /// The maximum time without an open request.
     absence: Duration,
 }
 
 impl Pace {
-    /// Meteor's `heartbeat_delay` and `disconnect_delay`.
+    /// The values of Meteor's `heartbeat_delay` and `disconnect_delay`.
     pub(super) const METEOR: Self =
         Self { heartbeat: Duration::from_secs(45), pong: Duration::from_secs(10), absence: Duration::from_mins(1) };
 }
 
-/// The routes below `/sockjs`, to which every path there leads.
+/// Returns the routes for all paths below `/sockjs`.
 pub(super) fn router(server: &Server, sessions: &XhrSessions) -> Router {
     let root = format!("{}/sockjs", server.http.path_prefix);
     let (server, sessions, prefix) = (server.clone(), sessions.clone(), root.clone());

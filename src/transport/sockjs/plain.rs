@@ -1,4 +1,4 @@
-//! Answers that need no session: what the server offers, the greeting, preflight requests and errors.
+//! The answers without a session: `/info`, the greeting, preflight requests and errors.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -10,10 +10,10 @@ use super::headers;
 use crate::chance::Chance;
 use crate::clock::Clock;
 
-/// How long a browser may remember what a preflight request was answered.
+/// The time for which a browser may cache the answer to a preflight request.
 const YEAR: Duration = Duration::from_hours(365 * 24);
 
-/// The last millisecond that the format of HTTP has a date for.
+/// The last millisecond that the date format of HTTP can express.
 const LAST_DATE: u64 = 253_402_300_799_999;
 
 pub(super) const TEXT: &str = "text/plain; charset=UTF-8";
@@ -32,7 +32,7 @@ pub(super) fn wrong_method(allowed: &[Method]) -> Response<Body> {
     response
 }
 
-/// What the server offers. The client measures how long the answer takes, and seeds its random numbers with it.
+/// Answers `/info`. The client measures the round trip, and seeds its random numbers with `entropy`.
 pub(super) fn info(chance: &dyn Chance, request: &HeaderMap) -> Response<Body> {
     let mut entropy = [0; 4];
     chance.fill(&mut entropy);
@@ -46,7 +46,7 @@ pub(super) fn info(chance: &dyn Chance, request: &HeaderMap) -> Response<Body> {
     response
 }
 
-/// What a browser asks before a request to another origin.
+/// Answers the preflight request of a browser.
 pub(super) fn preflight(clock: &dyn Clock, request: &HeaderMap, allowed: &[Method]) -> Response<Body> {
     let mut response = empty(StatusCode::NO_CONTENT);
     let answer = response.headers_mut();
@@ -81,7 +81,7 @@ fn in_a_year(clock: &dyn Clock) -> String {
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(then.min(LAST_DATE)))
 }
 
-/// Adds a header of which this server wrote the value.
+/// Adds a header whose value was written by this server.
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);

@@ -1,4 +1,4 @@
-//! The sessions whose clients send HTTP requests, by the id that the client chose.
+//! [`XhrSessions`]: the sessions over HTTP requests, by the id that the client chose.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use super::Pace;
 use super::xhr::{PollRequest, XhrTransport};
 use crate::session::Received;
 
-/// How many messages may wait between a request and its session. While they do, no more of the request is handled.
+/// The maximum number of messages between a request and its session. The request waits while the queue is full.
 const MESSAGES_ON_THE_WAY: usize = 64;
 
-/// How many polls may wait until their session looks at them. It answers all but one at once.
+/// The maximum number of polls that a session has not handled yet. It answers all but one immediately.
 const POLLS_ON_THE_WAY: usize = 4;
 
-/// All sessions of an app that are reached by requests.
+/// All sessions of an app over HTTP requests.
 #[derive(Clone)]
 pub(crate) struct XhrSessions {
     by_id: Arc<Mutex<ById>>,
@@ -25,16 +25,16 @@ pub(crate) struct XhrSessions {
 
 type ById = HashMap<Box<str>, Arc<XhrSession>>;
 
-/// The requests' end of a session.
+/// The end of a session that requests use.
 pub(super) struct XhrSession {
     pub(super) messages: mpsc::Sender<Received>,
     pub(super) polls: mpsc::Sender<PollRequest>,
-    /// Held by the one request whose body is read: requests are handled in order, and their bodies are not kept waiting
-    /// in memory.
+    /// Locked by the request whose body is being read. This keeps the order of requests, and limits the bodies in
+    /// memory.
     pub(super) turn: tokio::sync::Mutex<()>,
 }
 
-/// A session's place in the registry. It is free when this is dropped.
+/// The entry of a session in the registry. It is removed when this is dropped.
 pub(super) struct Place {
     sessions: XhrSessions,
     id: Box<str>,
@@ -49,7 +49,7 @@ impl XhrSessions {
         self.by_id.lock().get(id).cloned()
     }
 
-    /// Finds a session, or makes it; then there is a transport to be driven, too.
+    /// Finds or creates a session. Returns the transport of a new session, which must be driven.
     pub(super) fn find_or_add(&self, id: &str) -> (Arc<XhrSession>, Option<XhrTransport>) {
         let mut sessions = self.by_id.lock();
         if let Some(session) = sessions.get(id) {

@@ -1,4 +1,4 @@
-//! `xhr` and `xhr_streaming`, which wait for frames, and `xhr_send`, which brings messages.
+//! The requests of a session: `xhr` and `xhr_streaming` receive frames, `xhr_send` sends messages.
 
 use std::net::SocketAddr;
 
@@ -22,16 +22,16 @@ use crate::transport::http::no_more_connections;
 use crate::transport::peer;
 use crate::transport::server::Server;
 
-/// A body may be this much longer than the messages in it: every character may be escaped.
+/// The maximum ratio of the length of a body to its messages, because every character can be escaped.
 const ESCAPED: usize = 2;
 
-/// How many of the longest messages fit into one body.
+/// The number of messages of maximum length that fit in one body.
 const MESSAGES_A_BODY: usize = 8;
 
-/// The content types that `sockjs-node` takes. An HTML form can send none of them but `text/plain`.
+/// The content types that `sockjs-node` accepts. An HTML form can send only `text/plain` of them.
 const CONTENT_TYPES: [&str; 6] = ["text/plain", "T", "application/json", "application/xml", "text/xml", ""];
 
-/// Answers a request for frames. The session's first one makes the session.
+/// Answers a request for frames. The first one creates the session.
 pub(super) fn poll(server: &Server, sessions: &XhrSessions, id: &str, kind: Kind, request: &Request) -> Response<Body> {
     if sessions.find(id).is_none() && server.is_full() {
         return no_more_connections();
@@ -45,7 +45,7 @@ pub(super) fn poll(server: &Server, sessions: &XhrSessions, id: &str, kind: Kind
     response
 }
 
-/// Hands a poll to its session. One that just ended has left its place, so there is a second try.
+/// Passes a poll to its session. If the session has just ended, the second attempt creates a new one.
 fn attach(server: &Server, sessions: &XhrSessions, id: &str, mut poll: PollRequest, request: &Request) {
     for _ in 0..2 {
         let (session, transport) = sessions.find_or_add(id);
@@ -68,7 +68,7 @@ fn start(server: &Server, transport: XhrTransport, request: &Request) {
     server.spawn(session, Box::new(transport));
 }
 
-/// Takes messages, in the order of the requests.
+/// Receives messages, in the order of the requests.
 pub(super) async fn send(server: &Server, sessions: &XhrSessions, id: &str, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let mut response = match take_messages(server, sessions, id, &parts.headers, body).await {
@@ -86,7 +86,7 @@ enum Refusal {
     BrokenJson,
     TooLong,
     TooSlow,
-    /// The client is gone; nobody reads the answer.
+    /// The client has closed the connection.
     Gone,
 }
 
@@ -105,7 +105,7 @@ impl Refusal {
     }
 }
 
-/// Browsers that find no content type in an answer without content complain, too.
+/// Accepts messages. The content type avoids warnings in browsers, although the answer has no content.
 fn accepted() -> Response<Body> {
     let mut response = plain::empty(StatusCode::NO_CONTENT);
     headers::set_content_type(response.headers_mut(), plain::TEXT);
@@ -149,7 +149,7 @@ fn is_taken(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| CONTENT_TYPES.contains(&kind))
 }
 
-/// A client sends in one request all that waited for the one before.
+/// Reads a body. A client collects the messages for it during its previous request.
 async fn read_body(server: &Server, body: Body) -> Result<Vec<u8>, Refusal> {
     let read = read_chunks(body, MESSAGES_A_BODY * server.limits().message_bytes.saturating_mul(ESCAPED));
     timeout(server.limits().connect_timeout, read).await.map_err(|_| Refusal::TooSlow)?
@@ -168,7 +168,7 @@ async fn read_chunks(body: Body, limit: usize) -> Result<Vec<u8>, Refusal> {
     }
 }
 
-/// Waits while the session has enough to do.
+/// Passes messages to the session. Waits while its queue is full.
 async fn hand_over(session: &XhrSession, payload: Payload, limit: usize) -> Result<(), Refusal> {
     for sent in payload {
         let received = match sent {
@@ -181,7 +181,7 @@ async fn hand_over(session: &XhrSession, payload: Payload, limit: usize) -> Resu
     Ok(())
 }
 
-/// What all answers to these requests have in common.
+/// Adds the common headers of the answers.
 fn decorate(answer: &mut HeaderMap, request: &HeaderMap) {
     headers::allow_origin(answer, request);
     headers::forbid_caching(answer);

@@ -1,4 +1,4 @@
-//! The two ends of an HTTP response that is written while it is sent: the session's transport writes, hyper reads.
+//! The two ends of a streamed HTTP response: the session's transport writes, hyper reads.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,10 +10,10 @@ use futures::Stream;
 use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 
-/// The transport's end. The response ends when it is dropped.
+/// The transport's end of a response. The response ends when it is dropped.
 pub(super) struct ResponseWriter(Arc<Shared>);
 
-/// The body of the response. When it is dropped, the client has everything or is gone.
+/// The body of a response. It is dropped when the client has received everything or has closed the connection.
 pub(super) struct ResponseBody(Arc<Shared>);
 
 #[derive(Default)]
@@ -25,7 +25,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// What hyper has not taken yet.
+    /// The bytes that hyper has not read yet.
     unsent: Vec<u8>,
     ended: bool,
     gone: bool,
@@ -37,12 +37,12 @@ pub(super) fn response() -> (ResponseWriter, ResponseBody) {
 }
 
 impl ResponseWriter {
-    /// Whether everything written so far was taken.
+    /// Returns whether hyper has read everything.
     pub(super) fn is_ready(&self) -> bool {
         self.0.state.lock().unsent.is_empty()
     }
 
-    /// Ready when the client has closed the connection. The task is also woken when there is room to write.
+    /// Ready when the client has closed the connection. Also wakes the task when hyper has read everything.
     pub(super) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
         self.0.writer.register(context.waker());
         if self.0.state.lock().gone { Poll::Ready(()) } else { Poll::Pending }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_together_and_then_the_end() {
+    fn written_text_is_read_at_once_and_then_the_end() {
         let (writer, mut body) = response();
         assert_eq!(next(&mut body), Poll::Pending);
         writer.write("a");

@@ -1,8 +1,8 @@
-//! What a path below `/sockjs` means, and which methods it takes.
+//! [`Route`]: the meaning of a path below `/sockjs`, and the HTTP methods that it accepts.
 
 use http::Method;
 
-/// Longer ids are not found. Clients make ids of eight characters.
+/// The maximum length of an id in a path. Clients generate ids of eight characters.
 const MAX_ID_BYTES: usize = 256;
 
 const TO_READ: &[Method] = &[Method::GET];
@@ -12,7 +12,7 @@ const TO_SEND_FROM_ANYWHERE: &[Method] = &[Method::OPTIONS, Method::POST];
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Route<'path> {
     pub(super) endpoint: Endpoint,
-    /// The id that the client chose for its session; empty where there is none.
+    /// The id that the client chose for its session, or an empty string if the path does not contain one.
     pub(super) session: &'path str,
 }
 
@@ -28,7 +28,7 @@ pub(super) enum Endpoint {
 }
 
 impl<'path> Route<'path> {
-    /// Reads what follows `/sockjs`. A slash at the end makes no difference.
+    /// Parses the part of a path after `/sockjs`. A trailing slash is ignored. Returns `None` for an unknown path.
     pub(super) fn find(path: &'path str) -> Option<Self> {
         let path = path.strip_suffix('/').unwrap_or(path);
         let endpoint = match path {
@@ -40,7 +40,7 @@ impl<'path> Route<'path> {
         Some(Self { endpoint, session: "" })
     }
 
-    /// Reads `/server/session/transport`. The server's number is for load balancers.
+    /// Parses `/server/session/transport`. The part `server` is for load balancers.
     fn find_in_session(path: &'path str) -> Option<Self> {
         let mut parts = path.strip_prefix('/')?.split('/');
         let (server, session, transport) = (parts.next()?, parts.next()?, parts.next()?);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_have_a_meaning_with_and_without_a_slash_at_the_end() {
+    fn paths_are_found_with_and_without_a_trailing_slash() {
         for (path, expected) in [
             ("", Endpoint::Greeting),
             ("/info", Endpoint::Info),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn other_paths_mean_nothing() {
+    fn other_paths_are_not_found() {
         let long = format!("/0/{}/xhr", "a".repeat(MAX_ID_BYTES + 1));
         for path in [
             "//",

@@ -1,4 +1,4 @@
-//! The transports by themselves, driven by hand: what takes time, or a client that vanishes.
+//! Tests of the transports without a server: timeouts, and clients that vanish.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ fn outbox() -> Arc<Outbox> {
     Arc::new(Outbox::new(Link::Driver, &Limits::default()))
 }
 
-/// Drives a transport until it receives something or breaks the session off.
+/// Drives a transport until it receives a message or ends the session.
 async fn drive(transport: &mut impl Transport, outbox: &Arc<Outbox>) -> Option<Received> {
     poll_fn(|context| {
         outbox.register_driver(context);
@@ -47,7 +47,7 @@ async fn drive(transport: &mut impl Transport, outbox: &Arc<Outbox>) -> Option<R
     .await
 }
 
-/// A session of requests, its client, and its transport.
+/// A session over requests: its client and its transport.
 struct Xhr {
     sessions: XhrSessions,
     client: Arc<XhrSession>,
@@ -62,7 +62,7 @@ impl Xhr {
         Self { sessions, client, transport: transport.unwrap(), outbox: outbox() }
     }
 
-    /// One whose client has polled once.
+    /// Creates a session whose client has polled once.
     async fn greeted(pace: Pace) -> Self {
         let mut xhr = Self::new(pace);
         let mut body = xhr.poll(Kind::Polling);
@@ -77,7 +77,7 @@ impl Xhr {
         body
     }
 
-    /// The next chunk of a response.
+    /// Returns the next chunk of a response.
     async fn read(&mut self, body: &mut ResponseBody) -> Option<String> {
         let driving = drive(&mut self.transport, &self.outbox);
         let chunk = tokio::select! {
@@ -103,7 +103,7 @@ async fn a_poll_without_messages_ends_with_a_heartbeat() {
 }
 
 #[tokio::test]
-async fn a_stream_without_messages_goes_on_with_heartbeats() {
+async fn a_stream_without_messages_continues_with_heartbeats() {
     let mut xhr = Xhr::greeted(pace(SOON, NEVER, SOON)).await;
     let mut body = xhr.poll(Kind::Streaming);
     let prelude = xhr.read(&mut body).await.unwrap();
@@ -127,7 +127,7 @@ async fn a_stream_ends_when_it_is_long() {
 }
 
 #[tokio::test]
-async fn what_waits_goes_into_one_frame() {
+async fn waiting_messages_are_sent_in_one_frame() {
     let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
     xhr.outbox.send("a".into());
     xhr.outbox.send("b".into());
@@ -161,7 +161,7 @@ async fn a_client_that_vanishes_in_the_middle_of_a_response_is_gone() {
 }
 
 #[tokio::test]
-async fn a_second_poll_is_refused_and_the_first_goes_on() {
+async fn a_second_poll_is_rejected_and_the_first_continues() {
     let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
     let (mut first, mut second) = (xhr.poll(Kind::Polling), xhr.poll(Kind::Polling));
     let refusal = xhr.read(&mut second).await;
@@ -172,7 +172,7 @@ async fn a_second_poll_is_refused_and_the_first_goes_on() {
 }
 
 #[tokio::test]
-async fn a_closed_session_tells_so_to_every_poll() {
+async fn a_closed_session_answers_every_poll_with_a_close() {
     let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
     xhr.outbox.send("last".into());
     xhr.transport.close(&xhr.outbox, Goodbye::new(3000, "Go away!"));
@@ -186,7 +186,7 @@ async fn a_closed_session_tells_so_to_every_poll() {
 }
 
 #[tokio::test]
-async fn a_server_that_goes_away_says_so_and_leaves() {
+async fn a_server_that_shuts_down_sends_a_close_and_ends_the_session() {
     let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
     let mut body = xhr.poll(Kind::Streaming);
     xhr.read(&mut body).await.unwrap();
@@ -219,13 +219,13 @@ async fn websocket(pace: Pace) -> (Server, Client) {
 }
 
 #[tokio::test]
-async fn a_websocket_that_answers_pings_stays() {
+async fn a_websocket_that_answers_pings_stays_open() {
     let (mut server, mut client) = websocket(pace(SOON, SOON * 10, NEVER)).await;
     let outbox = outbox();
     let driving = drive(&mut server, &outbox);
     let reading = async {
         assert_eq!(client.next().await.unwrap().unwrap(), Message::text("o"));
-        // tungstenite answers the pings while it is read.
+        // tungstenite answers pings while it is read.
         for _ in 0..5 {
             assert!(client.next().await.unwrap().unwrap().is_ping());
         }
@@ -237,7 +237,7 @@ async fn a_websocket_that_answers_pings_stays() {
 }
 
 #[tokio::test]
-async fn a_websocket_that_answers_no_ping_is_closed() {
+async fn a_websocket_that_does_not_answer_pings_is_closed() {
     let (mut server, _client) = websocket(pace(SOON, SOON, NEVER)).await;
     let received = drive(&mut server, &outbox()).await;
     let expected = Goodbye::new(3000, "No response from heartbeat");
@@ -245,7 +245,7 @@ async fn a_websocket_that_answers_no_ping_is_closed() {
 }
 
 #[tokio::test]
-async fn a_frame_brings_messages_one_after_the_other() {
+async fn the_messages_of_a_frame_are_received_one_by_one() {
     let (mut server, mut client) = websocket(pace(NEVER, NEVER, NEVER)).await;
     let outbox = outbox();
     for frame in ["", r#"["a",1,"b"]"#, r#""c""#] {
@@ -263,7 +263,7 @@ async fn a_frame_brings_messages_one_after_the_other() {
 }
 
 #[tokio::test]
-async fn a_full_websocket_keeps_what_waits_in_the_outbox() {
+async fn messages_for_a_full_websocket_stay_in_the_outbox() {
     let (mut server, mut client) = websocket(pace(NEVER, NEVER, NEVER)).await;
     let outbox = outbox();
     let message = "x".repeat(60 << 10);

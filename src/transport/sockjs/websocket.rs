@@ -1,4 +1,4 @@
-//! [`SockJsWebSocket`]: a WebSocket in whose messages there are SockJS frames.
+//! [`SockJsWebSocket`]: a WebSocket whose messages contain SockJS frames.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,25 +17,25 @@ use crate::outbox::Outbox;
 use crate::session::{Goodbye, Received, Transport};
 use crate::transport::websocket::{Reader, accept, close_frame};
 
-/// A frame is full when it has this much.
+/// The number of bytes after which no further message is added to a frame.
 const FRAME_BYTES: usize = 64 << 10;
 
-/// A frame may be this much longer than the message in it: every character may be escaped.
+/// The maximum ratio of the length of a frame to its message, because every character can be escaped.
 const ESCAPED: usize = 2;
 
-/// The brackets and quotes around a message.
+/// The maximum length of the brackets and quotes around a message.
 const WRAPPING: usize = 16;
 
 pub(in crate::transport) struct SockJsWebSocket<Io> {
     reader: Reader<Io>,
-    /// What was not read of the client's last frame.
+    /// The rest of the client's last frame.
     received: Option<Payload>,
     message_limit: usize,
     greeted: bool,
-    /// Nothing once the connection is to be closed.
+    /// `None` when the connection is being closed.
     heartbeat: Option<Heartbeat>,
     ping_due: bool,
-    /// The client does not keep to the framing, so it is not told in a frame that it is sent away.
+    /// Whether the client has broken the framing. It then does not receive a closing SockJS frame.
     is_broken: bool,
 }
 
@@ -56,7 +56,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> SockJsWebSocket<Io> {
 
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Transport for SockJsWebSocket<Io> {
     fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Received> {
-        // First what has arrived: the pong may be behind it.
+        // Reads received messages first, because the pong may follow them.
         if let Poll::Ready(received) = self.poll_message(context) {
             return Poll::Ready(received);
         }
@@ -112,7 +112,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> SockJsWebSocket<Io> {
         }
     }
 
-    /// Ready when the client does not answer any more.
+    /// Ready when the client has not answered a ping in time.
     fn poll_heartbeat(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(heartbeat) = &mut self.heartbeat else {
             return Poll::Pending;
@@ -154,7 +154,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> SockJsWebSocket<Io> {
         self.refuse(Goodbye::new(3000, "Broken framing."))
     }
 
-    /// Reads nothing more of what the client sends.
+    /// Discards all further input of the client.
     fn refuse(&mut self, goodbye: Goodbye) -> Received {
         self.reader.linger();
         self.received = None;
@@ -172,21 +172,21 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> SockJsWebSocket<Io> {
         messages::take_frame(outbox, FRAME_BYTES).map(Message::text)
     }
 
-    /// Sends without waiting; what fails shows at the next read.
+    /// Sends without waiting. An error is reported by the next read.
     fn put(&mut self, message: Message) {
         let _when_flushed = self.reader.stream.start_send_unpin(message);
     }
 }
 
-/// Pings the client, and wants an answer.
+/// Sends pings and checks their answers.
 struct Heartbeat {
     timer: Pin<Box<Sleep>>,
     pace: Pace,
-    /// A ping was sent and not answered.
+    /// Whether a ping has not been answered yet.
     awaits_pong: bool,
 }
 
-/// What is to be done.
+/// An event of the heartbeat.
 enum Beat {
     Ping,
     Lost,
@@ -216,7 +216,7 @@ impl Heartbeat {
 
     fn set_timer(&mut self, duration: Duration, context: &Context<'_>) {
         self.timer.as_mut().reset(Instant::now() + duration);
-        // It wakes this task only if it is polled again.
+        // The timer wakes this task only after it has been polled again.
         context.waker().wake_by_ref();
     }
 }

@@ -1,5 +1,5 @@
-//! [`XhrTransport`]: a connection made of HTTP requests. Some bring messages; of the others one at a time stays open and
-//! takes frames back: a poll takes one and ends, a stream goes on until it is long.
+//! [`XhrTransport`]: a connection over HTTP requests. Some requests send messages. At most one other request is open
+//! and receives frames: a poll receives one and ends, a stream continues until its limit.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use super::{Pace, messages};
 use crate::outbox::Outbox;
 use crate::session::{Goodbye, Received, Transport};
 
-/// A stream ends after this many bytes, since browsers keep all of it in memory; Meteor's `response_limit`. A frame of
-/// messages is as long at the most, if no single message is longer.
+/// The number of bytes after which a stream ends, because browsers keep all of it in memory. This is Meteor's
+/// `response_limit`. No further message is added to a frame of this length.
 const RESPONSE_BYTES: usize = 128 << 10;
 
-/// Browsers show nothing of a stream before they have this much.
+/// The number of bytes that browsers buffer before they pass on a stream.
 const PRELUDE_BYTES: usize = 2048;
 
-/// The close code of a server that goes away.
+/// The close code of a server that shuts down.
 const GOING_AWAY: u16 = 1001;
 
-/// Of which kind a response is.
+/// The kind of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Polling,
@@ -36,25 +36,25 @@ pub(super) enum Kind {
 /// A request that waits for frames.
 pub(super) struct PollRequest {
     writer: ResponseWriter,
-    /// How many bytes of frames it may still take. It ends with the frame that uses them up.
+    /// The remaining bytes of the response. It ends with the frame that uses them up.
     room: usize,
 }
 
-/// The session's end of a connection made of requests.
+/// The session's end of a connection over requests.
 pub(crate) struct XhrTransport {
-    /// The first to be dropped: whoever finds the queues below closed finds the place free as well.
+    /// Dropped first: when the queues below are closed, the entry in the registry has been removed.
     _registered: Place,
     messages: mpsc::Receiver<Received>,
     polls: mpsc::Receiver<PollRequest>,
-    /// The request that takes frames now.
+    /// The open request, which receives frames.
     open: Option<PollRequest>,
     greeted: bool,
     heartbeat_due: bool,
-    /// When the next heartbeat is due, or until when the client may have no request open.
+    /// The time of the next heartbeat, or the timeout for the next request.
     timer: Pin<Box<Sleep>>,
     pace: Pace,
     goodbye: Option<Goodbye>,
-    /// The client is gone, or has heard all that it will.
+    /// Whether the client is gone, or has received everything.
     is_over: bool,
 }
 
@@ -71,7 +71,7 @@ impl PollRequest {
         }
     }
 
-    /// Answers a request that comes while another one is open.
+    /// Rejects a request because another one is open.
     pub(super) fn refuse(mut self) {
         self.write_last(sockjs::close(2010, "Another connection still open"));
     }
@@ -125,7 +125,7 @@ impl Transport for XhrTransport {
         let is_absent = self.poll_timer(outbox, context).is_ready();
         if !self.is_over && (is_gone || is_absent || self.has_left()) {
             self.is_over = true;
-            // Nothing is read from a client for which much waits, so it has to be said here as well.
+            // While the outbox is congested, `poll_receive` is not called and cannot report the end.
             outbox.break_off();
             context.waker().wake_by_ref();
         }
@@ -149,13 +149,13 @@ impl XhrTransport {
         }
     }
 
-    /// Ready when the client has closed the connection in the middle of a response, so that it is not expected back.
+    /// Ready when the client has closed the connection during a response, which means that it will not return.
     fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
         let Some(open) = &self.open else { return Poll::Pending };
         open.writer.poll_gone(context)
     }
 
-    /// Ready when the client has had no request open for too long.
+    /// Ready when the client has not had an open request for too long.
     fn poll_timer(&mut self, outbox: &Outbox, context: &mut Context<'_>) -> Poll<()> {
         while self.timer.as_mut().poll(context).is_ready() {
             if self.open.is_none() {
@@ -172,8 +172,8 @@ impl XhrTransport {
         self.timer.as_mut().reset(Instant::now() + duration);
     }
 
-    /// Whether there is nothing more to say. A session that was closed tells so to every poll, until it is forgotten; a
-    /// server that goes away does not wait for that.
+    /// Returns whether the transport has ended. A closed session answers further polls until its timeout, but a server
+    /// that shuts down does not wait for them.
     fn has_left(&self) -> bool {
         let goes_away = self.goodbye.is_some_and(|goodbye| goodbye.code == GOING_AWAY);
         goes_away && self.open.is_none()
@@ -183,7 +183,7 @@ impl XhrTransport {
         while self.write_frame(outbox) {}
     }
 
-    /// Writes a frame, if there is one and a request that takes it.
+    /// Writes a frame, if one is waiting and a request is open. Returns whether it did.
     fn write_frame(&mut self, outbox: &Outbox) -> bool {
         let Some(open) = self.open.as_mut().filter(|open| open.writer.is_ready()) else {
             return false;
