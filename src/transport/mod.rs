@@ -2,7 +2,7 @@
 //!
 //! - [`server`] is the app as transports use it;
 //! - [`listener`] accepts sockets and closes them gracefully;
-//! - [`http`] answers HTTP requests and upgrades those to `/websocket`;
+//! - [`http`] routes HTTP requests, and [`upgrade`] upgrades those to WebSockets;
 //! - [`websocket`] is the raw WebSocket, for DDP clients outside browsers;
 //! - [`sockjs`] is the transport of Meteor's client in browsers;
 //! - [`memory`] is a pair of queues, for tests and clients in the same process.
@@ -14,4 +14,5 @@ pub(crate) mod peer;
 pub(crate) mod proxies;
 pub(crate) mod server;
 pub(crate) mod sockjs;
+pub(crate) mod upgrade;
 pub(crate) mod websocket;

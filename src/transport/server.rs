@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::proxies::Proxies;
-use super::sockjs::XhrSessions;
+use super::sockjs::registry::XhrSessions;
 use crate::call::AppCore;
 use crate::limits::Limits;
 use crate::outbox::Link;

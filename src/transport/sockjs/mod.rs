@@ -12,8 +12,9 @@
 
 mod headers;
 mod messages;
+pub(super) mod pace;
 mod plain;
-mod registry;
+pub(super) mod registry;
 mod requests;
 mod response;
 mod route;
@@ -22,37 +23,18 @@ mod tests;
 pub(super) mod websocket;
 mod xhr;
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::routing::any;
 use http::{Method, Response};
 
-use super::http::{Framing, websocket};
-use crate::transport::server::Server;
+use super::server::Server;
+use super::upgrade::{Framing, websocket};
 use route::{Endpoint, Route};
 use xhr::Kind;
 
 pub(crate) use registry::XhrSessions;
-
-/// The intervals and timeouts of this transport.
-#[derive(Clone, Copy)]
-pub(super) struct Pace {
-    /// The interval of heartbeats on an open response or WebSocket.
-    heartbeat: Duration,
-    /// The timeout for the answer to a ping on a WebSocket.
-    pong: Duration,
-    /// The maximum time without an open request.
-    absence: Duration,
-}
-
-impl Pace {
-    /// The values of Meteor's `heartbeat_delay` and `disconnect_delay`.
-    pub(super) const METEOR: Self =
-        Self { heartbeat: Duration::from_secs(45), pong: Duration::from_secs(10), absence: Duration::from_mins(1) };
-}
 
 /// Returns the routes for all paths below `/sockjs`.
 pub(super) fn router(server: &Server, sessions: &XhrSessions) -> Router {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use super::Pace;
+use super::pace::Pace;
 use super::xhr::{PollRequest, XhrTransport};
 use crate::session::Received;
 

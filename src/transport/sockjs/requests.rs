@@ -18,9 +18,9 @@ use super::xhr::{Kind, PollRequest, XhrTransport};
 use super::{headers, plain};
 use crate::outbox::Link;
 use crate::session::{Goodbye, Received};
-use crate::transport::http::no_more_connections;
 use crate::transport::peer;
 use crate::transport::server::Server;
+use crate::transport::upgrade::no_more_connections;
 
 /// The maximum ratio of the length of a body to its messages, because every character can be escaped.
 const ESCAPED: usize = 2;

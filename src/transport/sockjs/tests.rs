@@ -13,7 +13,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::Pace;
+use super::pace::Pace;
 use super::registry::{XhrSession, XhrSessions};
 use super::response::{ResponseBody, response};
 use super::websocket::SockJsWebSocket;

@@ -12,7 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Pace, messages};
+use super::messages;
+use super::pace::Pace;
 use crate::outbox::Outbox;
 use crate::session::{Goodbye, Received, Transport};
 use crate::transport::websocket::{Reader, accept, close_frame};

@@ -10,9 +10,10 @@ use bolide_protocol::sockjs;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::messages;
+use super::pace::Pace;
 use super::registry::Place;
 use super::response::ResponseWriter;
-use super::{Pace, messages};
 use crate::outbox::Outbox;
 use crate::session::{Goodbye, Received, Transport};
 

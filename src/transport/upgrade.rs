@@ -1,0 +1,141 @@
+//! The upgrade of a request to a WebSocket. It is implemented here, to get the socket itself after the upgrade.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use bytes::Bytes;
+use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::peer;
+use super::server::Server;
+use super::sockjs::pace::Pace;
+use super::sockjs::websocket::SockJsWebSocket;
+use super::websocket::{DirectWebSocket, QueuedWebSocket};
+use crate::outbox::Link;
+use crate::peer::Peer;
+use crate::session::{Session, Transport, drive};
+
+/// The content of the messages of a WebSocket.
+#[derive(Clone, Copy)]
+pub(super) enum Framing {
+    /// One DDP message each.
+    Raw,
+    /// SockJS frames.
+    SockJs,
+}
+
+pub(super) fn websocket(server: &Server, mut request: Request, framing: Framing) -> Response<Body> {
+    let headers = request.headers();
+    if !has_token(headers, UPGRADE.as_str(), "websocket") || !has_token(headers, CONNECTION.as_str(), "upgrade") {
+        return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
+    }
+    let version = headers.get(SEC_WEBSOCKET_VERSION).and_then(|value| value.to_str().ok());
+    if !matches!(version, Some("8" | "13")) {
+        return plain(StatusCode::BAD_REQUEST, "Only supported WebSocket protocol is RFC 6455.");
+    }
+    let Some(key) = headers.get(SEC_WEBSOCKET_KEY) else {
+        return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
+    };
+    if server.is_full() {
+        return no_more_connections();
+    }
+    let accept = derive_accept_key(key.as_bytes());
+    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+        return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
+    };
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
+    let peer = peer::describe(address, request.headers(), &server.http.proxies);
+    server.host.tasks.spawn(serve(server.clone(), upgrade, peer, framing));
+    switching_protocols(&accept)
+}
+
+pub(super) fn no_more_connections() -> Response<Body> {
+    plain(StatusCode::SERVICE_UNAVAILABLE, "This server takes no more connections")
+}
+
+async fn serve(server: Server, upgrade: OnUpgrade, peer: Peer, framing: Framing) {
+    let Ok(upgraded) = upgrade.await else { return };
+    let (session, transport) = match framing {
+        Framing::Raw => Box::pin(open(&server, upgraded, peer)).await,
+        Framing::SockJs => Box::pin(open_sockjs(&server, upgraded, peer)).await,
+    };
+    drive(server.core, server.host, session, transport).await;
+}
+
+/// Takes the socket from hyper and creates a session on it.
+async fn open(server: &Server, upgraded: Upgraded, peer: Peer) -> (Arc<Session>, Box<dyn Transport>) {
+    let limit = server.limits().message_bytes;
+    match into_socket(upgraded) {
+        Ok((socket, read)) => {
+            let (reading, writing) = socket.into_split();
+            let session = server.new_session(peer, Link::Direct(writing));
+            let transport = DirectWebSocket::new(reading, Arc::clone(session.outbox()), read, limit).await;
+            (session, Box::new(transport))
+        }
+        Err(upgraded) => {
+            let session = server.new_session(peer, Link::Driver);
+            let transport = QueuedWebSocket::new(TokioIo::new(upgraded), Bytes::new(), limit).await;
+            (session, Box::new(transport))
+        }
+    }
+}
+
+async fn open_sockjs(server: &Server, upgraded: Upgraded, peer: Peer) -> (Arc<Session>, Box<dyn Transport>) {
+    let limit = server.limits().message_bytes;
+    let session = server.new_session(peer, Link::Driver);
+    match into_socket(upgraded) {
+        Ok((socket, read)) => (session, Box::new(SockJsWebSocket::new(socket, read, limit, Pace::METEOR).await)),
+        Err(upgraded) => {
+            let io = TokioIo::new(upgraded);
+            (session, Box::new(SockJsWebSocket::new(io, Bytes::new(), limit, Pace::METEOR).await))
+        }
+    }
+}
+
+/// Returns the TCP socket, if HTTP runs directly on it, with the bytes that were already read from it.
+fn into_socket(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
+    match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) => Ok((parts.io.into_inner(), parts.read_buf)),
+        Err(upgraded) => {
+            let parts = upgraded.downcast::<TokioIo<TcpStream>>()?;
+            Ok((parts.io.into_inner(), parts.read_buf))
+        }
+    }
+}
+
+fn has_token(headers: &HeaderMap, name: &str, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|part| part.trim().eq_ignore_ascii_case(token))
+}
+
+/// Accepts the upgrade. Offered extensions such as `permessage-deflate` are declined by leaving them out.
+fn switching_protocols(accept: &str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    if let Ok(accept) = HeaderValue::from_str(accept) {
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    response
+}
+
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
