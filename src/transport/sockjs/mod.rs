@@ -5,6 +5,7 @@
 //! - [`headers`] and [`plain`] produce the answers without a session: `/info`, the greeting, errors;
 //! - [`websocket`] is the transport with SockJS frames over a WebSocket;
 //! - [`requests`] answers `xhr`, `xhr_streaming` and `xhr_send`, and [`registry`] finds their sessions;
+//! - [`poll_request`] is a request that waits for frames;
 //! - [`xhr`] is the transport of such a session, which writes to one [`response`] after another.
 //!
 //! The iframe page, `jsonp`, `eventsource` and `htmlfile` are not implemented, because current Meteor clients do not
@@ -14,6 +15,7 @@ mod headers;
 mod messages;
 pub(super) mod pace;
 mod plain;
+mod poll_request;
 pub(super) mod registry;
 mod requests;
 mod response;
@@ -31,8 +33,8 @@ use http::{Method, Response};
 
 use super::server::Server;
 use super::upgrade::{Framing, websocket};
+use poll_request::Kind;
 use route::{Endpoint, Route};
-use xhr::Kind;
 
 pub(crate) use registry::XhrSessions;
 

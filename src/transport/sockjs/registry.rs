@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::pace::Pace;
-use super::xhr::{PollRequest, XhrTransport};
+use super::poll_request::PollRequest;
 use crate::session::Received;
 
 /// The maximum number of messages between a request and its session. The request waits while the queue is full.
@@ -34,6 +34,14 @@ pub(super) struct XhrSession {
     pub(super) turn: tokio::sync::Mutex<()>,
 }
 
+/// The transport's end of a new session.
+pub(super) struct NewSession {
+    pub(super) place: Place,
+    pub(super) messages: mpsc::Receiver<Received>,
+    pub(super) polls: mpsc::Receiver<PollRequest>,
+    pub(super) pace: Pace,
+}
+
 /// The entry of a session in the registry. It is removed when this is dropped.
 pub(super) struct Place {
     sessions: XhrSessions,
@@ -49,23 +57,23 @@ impl XhrSessions {
         self.by_id.lock().get(id).cloned()
     }
 
-    /// Finds or creates a session. Returns the transport of a new session, which must be driven.
-    pub(super) fn find_or_add(&self, id: &str) -> (Arc<XhrSession>, Option<XhrTransport>) {
+    /// Finds or creates a session. Returns the transport's end of a new session.
+    pub(super) fn find_or_add(&self, id: &str) -> (Arc<XhrSession>, Option<NewSession>) {
         let mut sessions = self.by_id.lock();
         if let Some(session) = sessions.get(id) {
             return (Arc::clone(session), None);
         }
-        let (session, transport) = self.pair(id);
+        let (session, new) = self.pair(id);
         sessions.insert(id.into(), Arc::clone(&session));
-        (session, Some(transport))
+        (session, Some(new))
     }
 
-    fn pair(&self, id: &str) -> (Arc<XhrSession>, XhrTransport) {
+    fn pair(&self, id: &str) -> (Arc<XhrSession>, NewSession) {
         let (to_session, messages) = mpsc::channel(MESSAGES_ON_THE_WAY);
         let (poll_session, polls) = mpsc::channel(POLLS_ON_THE_WAY);
         let place = Place { sessions: self.clone(), id: id.into() };
         let session = XhrSession { messages: to_session, polls: poll_session, turn: tokio::sync::Mutex::new(()) };
-        (Arc::new(session), XhrTransport::new(place, messages, polls, self.pace))
+        (Arc::new(session), NewSession { place, messages, polls, pace: self.pace })
     }
 }
 

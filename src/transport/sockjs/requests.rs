@@ -12,9 +12,10 @@ use http::{HeaderMap, Response, StatusCode};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::timeout;
 
-use super::registry::{XhrSession, XhrSessions};
+use super::poll_request::{Kind, PollRequest};
+use super::registry::{NewSession, XhrSession, XhrSessions};
 use super::response::response;
-use super::xhr::{Kind, PollRequest, XhrTransport};
+use super::xhr::XhrTransport;
 use super::{headers, plain};
 use crate::outbox::Link;
 use crate::session::{Goodbye, Received};
@@ -48,9 +49,9 @@ pub(super) fn poll(server: &Server, sessions: &XhrSessions, id: &str, kind: Kind
 /// Passes a poll to its session. If the session has just ended, the second attempt creates a new one.
 fn attach(server: &Server, sessions: &XhrSessions, id: &str, mut poll: PollRequest, request: &Request) {
     for _ in 0..2 {
-        let (session, transport) = sessions.find_or_add(id);
-        if let Some(transport) = transport {
-            start(server, transport, request);
+        let (session, new) = sessions.find_or_add(id);
+        if let Some(new) = new {
+            start(server, new, request);
         }
         match session.polls.try_send(poll) {
             Ok(()) => return,
@@ -60,12 +61,12 @@ fn attach(server: &Server, sessions: &XhrSessions, id: &str, mut poll: PollReque
     }
 }
 
-fn start(server: &Server, transport: XhrTransport, request: &Request) {
+fn start(server: &Server, new: NewSession, request: &Request) {
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let address = address.map(|ConnectInfo(address)| *address);
     let peer = peer::describe(address, request.headers(), &server.http.proxies);
     let session = server.new_session(peer, Link::Driver);
-    server.spawn(session, Box::new(transport));
+    server.spawn(session, Box::new(XhrTransport::new(new)));
 }
 
 /// Receives messages, in the order of the requests.

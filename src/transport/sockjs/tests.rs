@@ -14,10 +14,11 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::pace::Pace;
+use super::poll_request::{Kind, PollRequest};
 use super::registry::{XhrSession, XhrSessions};
 use super::response::{ResponseBody, response};
 use super::websocket::SockJsWebSocket;
-use super::xhr::{Kind, PollRequest, XhrTransport};
+use super::xhr::XhrTransport;
 use crate::limits::Limits;
 use crate::outbox::{Link, Outbox};
 use crate::session::{Goodbye, Received, Transport};
@@ -58,8 +59,8 @@ struct Xhr {
 impl Xhr {
     fn new(pace: Pace) -> Self {
         let sessions = XhrSessions::new(pace);
-        let (client, transport) = sessions.find_or_add("a");
-        Self { sessions, client, transport: transport.unwrap(), outbox: outbox() }
+        let (client, new) = sessions.find_or_add("a");
+        Self { sessions, client, transport: XhrTransport::new(new.unwrap()), outbox: outbox() }
     }
 
     /// Creates a session whose client has polled once.

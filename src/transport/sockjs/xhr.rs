@@ -12,34 +12,13 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::messages;
 use super::pace::Pace;
-use super::registry::Place;
-use super::response::ResponseWriter;
+use super::poll_request::{PollRequest, RESPONSE_BYTES};
+use super::registry::{NewSession, Place};
 use crate::outbox::Outbox;
 use crate::session::{Goodbye, Received, Transport};
 
-/// The number of bytes after which a stream ends, because browsers keep all of it in memory. This is Meteor's
-/// `response_limit`. No further message is added to a frame of this length.
-const RESPONSE_BYTES: usize = 128 << 10;
-
-/// The number of bytes that browsers buffer before they pass on a stream.
-const PRELUDE_BYTES: usize = 2048;
-
 /// The close code of a server that shuts down.
 const GOING_AWAY: u16 = 1001;
-
-/// The kind of a response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Polling,
-    Streaming,
-}
-
-/// A request that waits for frames.
-pub(super) struct PollRequest {
-    writer: ResponseWriter,
-    /// The remaining bytes of the response. It ends with the frame that uses them up.
-    room: usize,
-}
 
 /// The session's end of a connection over requests.
 pub(crate) struct XhrTransport {
@@ -59,45 +38,11 @@ pub(crate) struct XhrTransport {
     is_over: bool,
 }
 
-impl PollRequest {
-    pub(super) fn new(writer: ResponseWriter, kind: Kind) -> Self {
-        match kind {
-            Kind::Polling => Self { writer, room: 1 },
-            Kind::Streaming => {
-                let mut prelude = "h".repeat(PRELUDE_BYTES);
-                prelude.push('\n');
-                writer.write(&prelude);
-                Self { writer, room: RESPONSE_BYTES }
-            }
-        }
-    }
-
-    /// Rejects a request because another one is open.
-    pub(super) fn refuse(mut self) {
-        self.write_last(sockjs::close(2010, "Another connection still open"));
-    }
-
-    fn write(&mut self, mut frame: String) {
-        frame.push('\n');
-        self.writer.write(&frame);
-        self.room = self.room.saturating_sub(frame.len());
-    }
-
-    fn write_last(&mut self, frame: String) {
-        self.write(frame);
-        self.room = 0;
-    }
-}
-
 impl XhrTransport {
-    pub(super) fn new(
-        registered: Place,
-        messages: mpsc::Receiver<Received>,
-        polls: mpsc::Receiver<PollRequest>,
-        pace: Pace,
-    ) -> Self {
+    pub(super) fn new(session: NewSession) -> Self {
+        let NewSession { place, messages, polls, pace } = session;
         Self {
-            _registered: registered,
+            _registered: place,
             messages,
             polls,
             open: None,
