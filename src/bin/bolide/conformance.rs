@@ -36,8 +36,8 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 5000)]
     patience_ms: u64,
 
-    /// Receives the server's mail at this address, such as `127.0.0.1:2525`, for the cases that read mail. Configure
-    /// the server to send its mail there, such as with `MAIL_URL=smtp://127.0.0.1:2525`.
+    /// Receives the server's mail at this address, such as `127.0.0.1:2525`, for the cases that read mail. The server
+    /// must be configured to send its mail there: `--smtp smtp://127.0.0.1:2525` for the example `conformance_server`.
     #[arg(long, value_name = "ADDRESS")]
     smtp: Option<SocketAddr>,
 
