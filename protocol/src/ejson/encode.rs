@@ -1,8 +1,8 @@
 //! Encodes EJSON to JSON, as Meteor's `EJSON.toJSONValue` does.
 
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde::ser::{Serialize, Serializer};
 
-use super::form::{self, Form, WRITTEN_FORM};
+use super::form::{self, Form};
 use super::number::sign_of;
 use super::{Custom, Date, Ejson, Number, Object, object_id};
 
@@ -69,33 +69,25 @@ fn two_entries(first: (&str, impl Into<Ejson>), second: (&str, impl Into<Ejson>)
 }
 
 impl Serialize for Ejson {
+    /// Escapes objects that look like a form, in every serializer.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_newtype_struct(WRITTEN_FORM, &Escaped(self))
-    }
-}
-
-/// Writes a value and escapes objects that look like a form. Works with every serializer.
-struct Escaped<'a>(&'a Ejson);
-
-impl Serialize for Escaped<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Ejson::Array(items) => serialize_items(serializer, items, Escaped),
-            Ejson::Object(object) if Form::of(object).is_some() => {
+        match self {
+            Self::Array(items) => items.serialize(serializer),
+            Self::Object(object) if Form::of(object).is_some() => {
                 form::serialize(serializer, "$escape", &Entries(object))
             }
-            Ejson::Object(object) => Entries(object).serialize(serializer),
+            Self::Object(object) => Entries(object).serialize(serializer),
             other => Literal(other).serialize(serializer),
         }
     }
 }
 
-/// Writes the entries of an object, without escaping the object itself; its values are escaped.
+/// Writes the entries of an object without escaping the object itself. Its values escape themselves.
 struct Entries<'a>(&'a Object);
 
 impl Serialize for Entries<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serialize_entries(serializer, self.0, Escaped)
+        serializer.collect_map(self.0)
     }
 }
 
@@ -109,8 +101,8 @@ impl Serialize for Literal<'_> {
             Ejson::Bool(value) => serializer.serialize_bool(*value),
             Ejson::Number(number) => number.serialize(serializer),
             Ejson::String(text) => serializer.serialize_str(text),
-            Ejson::Array(items) => serialize_items(serializer, items, Literal),
-            Ejson::Object(object) => serialize_entries(serializer, object, Literal),
+            Ejson::Array(items) => serializer.collect_seq(items.iter().map(Literal)),
+            Ejson::Object(object) => serializer.collect_map(object.iter().map(|(key, value)| (key, Literal(value)))),
             Ejson::Date(date) => date.serialize(serializer),
             Ejson::Binary(binary) => binary.serialize(serializer),
             Ejson::Regexp(regexp) => regexp.serialize(serializer),
@@ -118,24 +110,4 @@ impl Serialize for Literal<'_> {
             Ejson::Custom(custom) => custom.serialize(serializer),
         }
     }
-}
-
-fn serialize_items<'a, S: Serializer, T: Serialize>(
-    serializer: S,
-    items: &'a [Ejson],
-    wrap: fn(&'a Ejson) -> T,
-) -> Result<S::Ok, S::Error> {
-    let mut list = serializer.serialize_seq(Some(items.len()))?;
-    items.iter().try_for_each(|item| list.serialize_element(&wrap(item)))?;
-    list.end()
-}
-
-fn serialize_entries<'a, S: Serializer, T: Serialize>(
-    serializer: S,
-    object: &'a Object,
-    wrap: fn(&'a Ejson) -> T,
-) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(Some(object.len()))?;
-    object.iter().try_for_each(|(key, value)| map.serialize_entry(key, &wrap(value)))?;
-    map.end()
 }

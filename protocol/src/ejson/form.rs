@@ -82,9 +82,6 @@ impl Keys {
     }
 }
 
-/// A newtype name that tells our serializer that the content is a form or is already escaped.
-pub(super) const WRITTEN_FORM: &str = "$bolide_protocol::ejson::WrittenForm";
-
 /// A newtype name that asks our deserializer for undecoded forms and escapes; the caller decodes them.
 pub(super) const READ_FORM: &str = "$bolide_protocol::ejson::ReadForm";
 
@@ -94,7 +91,7 @@ where
     S: Serializer,
     T: Serialize + ?Sized,
 {
-    serializer.serialize_newtype_struct(WRITTEN_FORM, &OneEntry(key, value))
+    serializer.collect_map([(key, value)])
 }
 
 /// Writes an object with two entries as a form.
@@ -108,29 +105,10 @@ where
     T: Serialize + ?Sized,
     U: Serialize + ?Sized,
 {
-    let entries = TwoEntries(OneEntry(first_key, first), OneEntry(second_key, second));
-    serializer.serialize_newtype_struct(WRITTEN_FORM, &entries)
-}
-
-struct OneEntry<'a, T: ?Sized>(&'a str, &'a T);
-
-impl<T: Serialize + ?Sized> Serialize for OneEntry<'_, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(self.0, self.1)?;
-        map.end()
-    }
-}
-
-struct TwoEntries<'a, T: ?Sized, U: ?Sized>(OneEntry<'a, T>, OneEntry<'a, U>);
-
-impl<T: Serialize + ?Sized, U: Serialize + ?Sized> Serialize for TwoEntries<'_, T, U> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry(self.0.0, self.0.1)?;
-        map.serialize_entry(self.1.0, self.1.1)?;
-        map.end()
-    }
+    let mut map = serializer.serialize_map(Some(2))?;
+    map.serialize_entry(first_key, first)?;
+    map.serialize_entry(second_key, second)?;
+    map.end()
 }
 
 /// Reads any EJSON value from any JSON deserializer, and extracts the requested type from it.

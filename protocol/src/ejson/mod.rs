@@ -22,7 +22,33 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Differences from JavaScript:
+//! # Forms and escapes
+//!
+//! An object with exactly one of these sets of keys is a *form* and represents another type: `$date`; `$binary`;
+//! `$InfNaN`; `$regexp` and `$flags`; `$type` and `$value` (an [`ObjectId`] or a [`Custom`] type). An object that only
+//! looks like a form is wrapped on the wire, which is a form as well: `{"$escape":{"$date":5}}` is an object with the
+//! key `$date`, and not a date. Within a custom type's `$value`, nothing is a form.
+//!
+//! - [`Ejson`] knows forms from objects. It removes and adds `$escape` by itself.
+//! - `serde_json::Value`, maps, and types that serde buffers (flattened fields, untagged enums) are JSON: they receive
+//!   forms and escapes as they are on the wire, and are written as they are. A `Value` or a map that is read and written
+//!   is the same on the wire, and `json!({"$date": 5})` is a date. An application that fills a map with keys that it
+//!   does not choose uses [`Object`] in an [`Ejson`], where no key makes a form.
+//! - Structs are written as they are too. They are read from the object without `$escape`.
+//! - A variant of an enum that looks like a form is escaped, and is read without `$escape`.
+//!
+//! ```
+//! use bolide_protocol::ejson::{CustomTypes, from_str, to_raw};
+//! use serde_json::{Value, json};
+//!
+//! let text = r#"[{"$date":5},{"$escape":{"$date":5}}]"#;
+//! let value: Value = from_str(text, &CustomTypes::default())?;
+//! assert_eq!(value, json!([{"$date": 5}, {"$escape": {"$date": 5}}]));
+//! assert_eq!(to_raw(&value)?.get(), text);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Differences from JavaScript
 //!
 //! - an unpaired surrogate (`"\ud83d"`) becomes U+FFFD;
 //! - a number too large for a double (`1e400`) is an error, not infinity;
@@ -67,8 +93,9 @@ pub use value::{Ejson, Object};
 
 /// Reads EJSON into a Rust type.
 ///
-/// The types of this module read dates, bytes and so on; `f64` accepts `NaN` and infinities; `$escape` is removed. A
-/// [`RawJson`] inside `T` receives EJSON text.
+/// The types of this module read dates, bytes and so on; `f64` accepts `NaN` and infinities. A [`RawJson`] inside `T`
+/// receives EJSON text, and a `serde_json::Value` or a map receives [forms and escapes](self#forms-and-escapes) as they
+/// are on the wire.
 ///
 /// # Errors
 /// Returns an error if the text is not valid EJSON, uses a custom type that is not in `types`, or does not match `T`.
@@ -110,7 +137,8 @@ pub fn from_str<T: DeserializeOwned>(text: &str, types: &CustomTypes) -> Result<
 /// - Numbers are printed as in JavaScript; `NaN` and infinities become `{"$InfNaN":…}`. Integers keep all digits,
 ///   including those that exceed JavaScript's precision.
 /// - `()` and `None` are `null`; bytes (`serialize_bytes`) become `{"$binary":…}`.
-/// - A struct or map that would be read as an EJSON form is wrapped in `$escape`.
+/// - A `serde_json::Value`, a map or a struct that looks like a form is written as that form; an object in an [`Ejson`]
+///   is wrapped in `$escape` then. See [forms and escapes](self#forms-and-escapes).
 /// - [`RawJson`] and `serde_json`'s `RawValue` are copied unchanged.
 ///
 /// # Errors

@@ -8,8 +8,8 @@ use bolide_protocol::ejson::{
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, DecodeError> {
     from_str(text, &CustomTypes::default())
@@ -84,10 +84,43 @@ fn bytes_are_read_into_lists_of_numbers() {
 }
 
 #[test]
-fn a_json_value_receives_the_forms_undecoded() {
-    let text = r#"[{"$date":5},{"$escape":{"$date":6}},{"$InfNaN":1}]"#;
-    let value: serde_json::Value = read(text).unwrap();
-    assert_eq!(value, json!([{"$date": 5}, {"$date": 6}, null]));
+fn a_json_value_receives_forms_and_escapes_as_they_are() {
+    let text = r#"[{"$date":5},{"$escape":{"$date":{"$date":6}}},{"$InfNaN":1},{"$binary":"QQ=="}]"#;
+    let value: Value = read(text).unwrap();
+    assert_eq!(value, json!([{"$date": 5}, {"$escape": {"$date": {"$date": 6}}}, {"$InfNaN": 1}, {"$binary": "QQ=="}]));
+}
+
+#[test]
+fn a_map_receives_escapes_and_a_struct_does_not() {
+    #[derive(Deserialize)]
+    struct Filter {
+        #[serde(rename = "$date")]
+        date: Value,
+    }
+    let text = r#"{"$escape":{"$date":{"$escape":{"$date":5}}}}"#;
+    let map: HashMap<String, Value> = read(text).unwrap();
+    assert_eq!(map["$escape"], json!({"$date": {"$escape": {"$date": 5}}}));
+    let filter: Filter = read(text).unwrap();
+    assert_eq!(filter.date, json!({"$escape": {"$date": 5}}));
+}
+
+#[test]
+fn an_escaped_object_stays_an_object_in_flattened_and_untagged_types() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Outer {
+        #[serde(flatten)]
+        rest: HashMap<String, Either>,
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Date(Date),
+        Any(Ejson),
+    }
+    let outer: Outer = read(r#"{"a":{"$date":5},"b":{"$escape":{"$date":5}}}"#).unwrap();
+    assert_eq!(outer.rest["a"], Either::Date(Date::from_milliseconds(5)));
+    let Either::Any(object) = &outer.rest["b"] else { panic!("not a date") };
+    assert_eq!(object.get("$date"), Some(&Ejson::from(5)));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use bolide_protocol::ejson::{
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::json;
 use serde_json::value::RawValue;
 
 fn written<T: Serialize + ?Sized>(value: &T) -> String {
@@ -106,29 +107,37 @@ fn strings_are_escaped_as_by_json_stringify() {
 }
 
 #[test]
-fn a_struct_that_looks_like_a_form_is_escaped() {
+fn a_struct_that_looks_like_a_form_is_written_as_that_form() {
     let date = LooksLikeDate { date: 1 };
-    assert_eq!(written(&date), r#"{"$escape":{"$date":1}}"#);
+    assert_eq!(written(&date), r#"{"$date":1}"#);
+    assert_eq!(read::<LooksLikeDate>(r#"{"$date":1}"#).unwrap(), date);
     let custom = LooksLikeCustom { value: date, kind: "x".to_owned() };
-    let text = r#"{"$escape":{"$value":{"$escape":{"$date":1}},"$type":"x"}}"#;
+    let text = r#"{"$value":{"$date":1},"$type":"x"}"#;
     assert_eq!(written(&custom), text);
-    assert_eq!(read::<LooksLikeCustom>(text).unwrap(), custom);
+    assert_eq!(from_str::<LooksLikeCustom>(text, &CustomTypes::default().with("x")).unwrap(), custom);
 }
 
 #[test]
-fn a_map_that_looks_like_a_form_is_escaped() {
-    let one = |key: &str| BTreeMap::from([(key.to_owned(), 1)]);
-    for key in ["$date", "$InfNaN", "$binary", "$escape"] {
-        assert_eq!(written(&one(key)), format!(r#"{{"$escape":{{"{key}":1}}}}"#));
+fn a_map_that_looks_like_a_form_is_written_as_that_form() {
+    let date = BTreeMap::from([("$date".to_owned(), 1)]);
+    assert_eq!(written(&date), r#"{"$date":1}"#);
+    assert_eq!(read::<BTreeMap<String, i32>>(r#"{"$date":1}"#).unwrap(), date);
+    assert_eq!(written(&json!([{ "$escape": { "$date": 5 } }])), r#"[{"$escape":{"$date":5}}]"#);
+}
+
+#[test]
+fn an_object_that_looks_like_a_form_is_escaped() {
+    let object = |keys: &[&str]| Ejson::Object(keys.iter().map(|key| ((*key).to_owned(), 1.into())).collect());
+    for keys in [&["$date"][..], &["$InfNaN"], &["$binary"], &["$escape"], &["$flags", "$regexp"], &["$type", "$value"]]
+    {
+        assert!(written(&object(keys)).starts_with(r#"{"$escape":{"#), "{keys:?}");
     }
     for key in ["$regexp", "$flags", "$type", "$value", "$", "date", "\"$date\"", "$date\""] {
-        assert!(!written(&one(key)).contains("$escape"), "{key}");
+        assert!(!written(&object(&[key])).contains("$escape"), "{key}");
     }
-    let pair = |one: &str, two: &str| BTreeMap::from([(one.to_owned(), 1), (two.to_owned(), 2)]);
-    assert!(written(&pair("$flags", "$regexp")).starts_with(r#"{"$escape":"#));
-    assert!(written(&pair("$type", "$value")).starts_with(r#"{"$escape":"#));
-    assert_eq!(written(&pair("$date", "$x")), r#"{"$date":1,"$x":2}"#);
-    assert_eq!(written(&pair("$date", "$escape")), r#"{"$date":1,"$escape":2}"#);
+    assert_eq!(written(&object(&["$date", "$x"])), r#"{"$date":1,"$x":1}"#);
+    assert_eq!(written(&object(&["$date", "$escape"])), r#"{"$date":1,"$escape":1}"#);
+    assert_eq!(written(&HashMap::from([("a", object(&["$date"]))])), r#"{"a":{"$escape":{"$date":1}}}"#);
 }
 
 #[test]

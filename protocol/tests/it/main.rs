@@ -5,6 +5,7 @@
 mod conformance;
 mod corpus;
 mod document_ids;
+mod ejson_echoed;
 mod ejson_read;
 mod ejson_untyped;
 mod ejson_written;

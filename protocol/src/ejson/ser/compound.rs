@@ -8,20 +8,18 @@ use serde::ser::{
 use super::key::KeySerializer;
 use super::{Mode, TextSerializer, write_string};
 use crate::ejson::EncodeError;
-use crate::ejson::form::Keys;
 
 /// Writes the items of a sequence.
 pub(in crate::ejson) struct ListWriter<'a> {
     out: &'a mut String,
-    mode: Mode,
     is_empty: bool,
     close: &'static str,
 }
 
 impl<'a> ListWriter<'a> {
-    pub(super) fn open(out: &'a mut String, mode: Mode, close: &'static str) -> Self {
+    pub(super) fn open(out: &'a mut String, close: &'static str) -> Self {
         out.push('[');
-        Self { out, mode, is_empty: true, close }
+        Self { out, is_empty: true, close }
     }
 
     fn write<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), EncodeError> {
@@ -29,7 +27,7 @@ impl<'a> ListWriter<'a> {
             self.out.push(',');
         }
         self.is_empty = false;
-        item.serialize(TextSerializer { out: &mut *self.out, mode: self.mode })
+        item.serialize(TextSerializer::new(self.out))
     }
 
     fn close(self) {
@@ -62,54 +60,44 @@ write_list! {
     SerializeTupleVariant::serialize_field
 }
 
-/// Writes the entries of a map, and escapes the map if it turns out to look like a form.
+/// Writes the entries of a map.
 pub(in crate::ejson) struct MapWriter<'a> {
     out: &'a mut String,
-    mode: Mode,
-    start: usize,
-    keys: Keys,
+    is_empty: bool,
     tail: &'static str,
 }
 
 impl<'a> MapWriter<'a> {
-    pub(super) fn open(out: &'a mut String, mode: Mode, tail: &'static str) -> Self {
-        let start = out.len();
+    pub(super) fn open(out: &'a mut String, tail: &'static str) -> Self {
         out.push('{');
-        Self { out, mode, start, keys: Keys::default(), tail }
+        Self { out, is_empty: true, tail }
     }
 
     fn begin_entry(&mut self) {
-        if self.out.len() > self.start + 1 {
+        if !self.is_empty {
             self.out.push(',');
         }
+        self.is_empty = false;
     }
 
     fn write_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), EncodeError> {
         self.begin_entry();
-        self.keys = self.keys.with(key);
         write_string(self.out, key);
         self.write_value(value)
     }
 
     fn write_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
         self.begin_entry();
-        let start = self.out.len();
-        key.serialize(KeySerializer::new(self.out))?;
-        self.keys = self.keys.with(self.out[start..].trim_matches('"'));
-        Ok(())
+        key.serialize(KeySerializer::new(self.out))
     }
 
     fn write_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
         self.out.push(':');
-        value.serialize(TextSerializer { out: &mut *self.out, mode: self.mode })
+        value.serialize(TextSerializer::new(self.out))
     }
 
     fn close(self) {
         self.out.push('}');
-        if self.mode == Mode::Escaping && self.keys.form().is_some() {
-            self.out.insert_str(self.start, "{\"$escape\":");
-            self.out.push('}');
-        }
         self.out.push_str(self.tail);
     }
 }

@@ -11,7 +11,7 @@ use serde::ser::{Serialize, Serializer};
 use self::compound::{ListWriter, MapWriter, StructWriter};
 use self::text::{write_collected, write_float, write_integer};
 use super::binary::write_base64;
-use super::form::{Keys, WRITTEN_FORM};
+use super::form::Keys;
 use super::number::sign_of;
 use super::{Ejson, EncodeError};
 
@@ -33,31 +33,30 @@ pub(super) struct TextSerializer<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// Objects that look like a form are escaped.
-    Escaping,
-    /// Within a form, objects are not escaped.
-    WithinForm,
+    /// Strings are quoted.
+    Quoting,
     /// The next string is JSON text and is copied unchanged.
     Verbatim,
 }
 
 impl<'a> TextSerializer<'a> {
     pub(super) fn new(out: &'a mut String) -> Self {
-        Self { out, mode: Mode::Escaping }
+        Self { out, mode: Mode::Quoting }
     }
 
     fn list(self, close: &'static str) -> ListWriter<'a> {
-        ListWriter::open(self.out, self.mode, close)
+        ListWriter::open(self.out, close)
     }
 
     fn map(self, tail: &'static str) -> MapWriter<'a> {
-        MapWriter::open(self.out, self.mode, tail)
+        MapWriter::open(self.out, tail)
     }
 
-    /// Writes the part of `{"variant":…}` before the value, and returns the part after it.
+    /// Writes the part of `{"variant":…}` before the value, and returns the part after it. A variant that looks like a
+    /// form is escaped: unlike a map, it cannot have come from JSON.
     fn open_variant(&mut self, variant: &str) -> Tail {
         let is_form = Keys::default().with(variant).form().is_some();
-        let tail = if is_form && self.mode == Mode::Escaping {
+        let tail = if is_form {
             self.out.push_str("{\"$escape\":");
             Tail { map: "}}", list: "]}}" }
         } else {
@@ -145,8 +144,8 @@ impl<'a> Serializer for TextSerializer<'a> {
 
     fn serialize_str(self, value: &str) -> Result<(), EncodeError> {
         match self.mode {
+            Mode::Quoting => write_string(self.out, value),
             Mode::Verbatim => self.out.push_str(value),
-            _ => write_string(self.out, value),
         }
         Ok(())
     }
@@ -184,9 +183,12 @@ impl<'a> Serializer for TextSerializer<'a> {
         self.serialize_str(variant)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<(), EncodeError> {
-        let mode = if name == WRITTEN_FORM { Mode::WithinForm } else { self.mode };
-        value.serialize(Self { out: self.out, mode })
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        value: &T,
+    ) -> Result<(), EncodeError> {
+        value.serialize(self)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -197,7 +199,7 @@ impl<'a> Serializer for TextSerializer<'a> {
         value: &T,
     ) -> Result<(), EncodeError> {
         let tail = self.open_variant(variant);
-        value.serialize(TextSerializer { out: &mut *self.out, mode: self.mode })?;
+        value.serialize(TextSerializer::new(self.out))?;
         self.out.push_str(tail.map);
         Ok(())
     }
