@@ -22,6 +22,7 @@ mod dispatch;
 mod gates;
 mod handlers;
 mod http;
+mod json_values;
 mod leaks;
 mod limits;
 mod live_queries;
