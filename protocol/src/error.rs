@@ -5,14 +5,15 @@ use std::fmt;
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
-use crate::RawJson;
+use crate::two_factor::TwoFactorMethod;
+use crate::{RawJson, ejson};
 
 /// An error that may be shown to a client.
-///
 ///
 /// It serialises with the same keys, in the same order, as Meteor's error: `isClientSafe`, `error`, `reason`,
 /// `details`, `message`, `errorType`. Clients rebuild the error from `error`, `reason` and `details`; some show only
 /// `message`.
+///
 /// ```
 /// use bolide_protocol::DdpError;
 ///
@@ -56,11 +57,40 @@ impl DdpError {
         Self { error: error.into(), reason: None, details: None }
     }
 
-    /// Adds details to the error.
+    /// Adds details to the error, from any value that serialises. They are `null` if its serialisation fails.
+    ///
+    /// ```
+    /// use bolide_protocol::DdpError;
+    /// use serde_json::json;
+    ///
+    /// let error = DdpError::new("too-many", "Too many items").with_details(json!({ "maximum": 3 }));
+    /// assert_eq!(error.details.unwrap().get(), r#"{"maximum":3}"#);
+    /// ```
     #[must_use]
-    pub fn with_details(mut self, details: RawJson) -> Self {
-        self.details = Some(details);
+    pub fn with_details(mut self, details: impl Serialize) -> Self {
+        self.details = Some(ejson::to_raw(&details).unwrap_or_else(|_| RawJson::null()));
         self
+    }
+
+    /// Returns the error `totp-required`, `TOTP Required`: the challenge of an application's own gate. Clients ask their
+    /// user for a code of this method, and make the same call again with the code.
+    ///
+    /// ```
+    /// use bolide_protocol::DdpError;
+    /// use bolide_protocol::two_factor::TwoFactorMethod;
+    ///
+    /// let challenge = DdpError::totp_required(TwoFactorMethod::Totp);
+    /// assert_eq!(challenge.message(), "TOTP Required [totp-required]");
+    /// let details = challenge.details.unwrap();
+    /// assert_eq!(details.get(), r#"{"method":"totp","codeGenerated":false,"availableMethods":[]}"#);
+    /// ```
+    #[must_use]
+    pub fn totp_required(method: TwoFactorMethod) -> Self {
+        Self::new("totp-required", "TOTP Required").with_details(Challenge {
+            method,
+            code_generated: false,
+            available_methods: [],
+        })
     }
 
     /// Returns the error `404`, `Method 'name' not found`.
@@ -95,6 +125,15 @@ impl DdpError {
             None => format!("[{}]", self.error),
         }
     }
+}
+
+/// The details of a challenge.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Challenge {
+    method: TwoFactorMethod,
+    code_generated: bool,
+    available_methods: [TwoFactorMethod; 0],
 }
 
 impl From<i64> for ErrorCode {

@@ -12,7 +12,7 @@ use bolide_protocol::DdpError;
 use serde_json::json;
 
 use super::AccountsCore;
-use crate::call::{Context, MethodError, MethodResult, SignedIn, details};
+use crate::call::{Context, MethodError, MethodResult, SignedIn};
 use crate::store::User;
 
 /// May do everything.
@@ -85,7 +85,7 @@ impl SignedIn {
 /// What somebody is told who may not.
 fn not_authorized(context: &Context) -> MethodError {
     let refusal = DdpError::new("not-authorized", "Not Authorized");
-    refusal.with_details(details(&json!({ "method": context.method_name() }))).into()
+    refusal.with_details(json!({ "method": context.method_name() })).into()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::accounts::AccountsCore;
 use crate::accounts::permissions::{EDIT_PRIVILEGED_SETTING, VIEW_PRIVILEGED_SETTING};
-use crate::call::{Connection, Context, MethodError, MethodResult, Parameters, SignedIn, TwoFactor, details};
+use crate::call::{Connection, Context, MethodError, MethodResult, Parameters, SignedIn, TwoFactor};
 use crate::publication::{Document, Subscription, When, follow};
 use crate::registry::Registry;
 use crate::settings::{
@@ -143,7 +143,7 @@ async fn require(me: &SignedIn, permission: &str) -> MethodResult<()> {
 /// In Rocket.Chat's words for settings.
 fn not_allowed(method: &str) -> MethodError {
     let refusal = DdpError::new("error-action-not-allowed", "Not allowed");
-    refusal.with_details(details(&json!({ "method": method }))).into()
+    refusal.with_details(json!({ "method": method })).into()
 }
 
 /// Whether a setting has a say in who must set up a second factor.

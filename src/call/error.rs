@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use bolide_protocol::DdpError;
 use bolide_protocol::error::ErrorCode;
-use bolide_protocol::{DdpError, RawJson, ejson};
 use serde::Serialize;
 
 /// The result of a handler.
@@ -45,11 +45,20 @@ impl MethodError {
         Self(Cause::Internal(error.into()))
     }
 
-    /// Adds details for programs, as plain JSON. An internal error stays as it is.
+    /// Adds details for programs, from any value that serialises. An internal error stays as it is.
+    ///
+    /// ```
+    /// use bolide::MethodError;
+    /// use serde_json::json;
+    ///
+    /// let error = MethodError::new("not-allowed", "Not yours").with_details(json!({ "owner": "alice" }));
+    /// let details = error.for_client().unwrap().details.clone().unwrap();
+    /// assert_eq!(details.get(), r#"{"owner":"alice"}"#);
+    /// ```
     #[must_use]
-    pub fn with_details(self, value: &impl Serialize) -> Self {
+    pub fn with_details(self, details: impl Serialize) -> Self {
         match self.0 {
-            Cause::Client(error) => Self(Cause::Client(error.with_details(details(value)))),
+            Cause::Client(error) => Self(Cause::Client(error.with_details(details))),
             Cause::Internal(_) => self,
         }
     }
@@ -105,12 +114,7 @@ pub(crate) fn sanitize(error: MethodError, kind: &str, name: &str, log_id: &str)
 
 /// Returns Rocket.Chat's error for a method that needs a signed-in user.
 pub(super) fn invalid_user(method: &str) -> DdpError {
-    DdpError::new("error-invalid-user", "Invalid user").with_details(details(&serde_json::json!({ "method": method })))
-}
-
-/// Encodes the details of an error as JSON.
-pub(crate) fn details(value: &impl Serialize) -> RawJson {
-    ejson::to_raw(value).unwrap_or_else(|_| RawJson::null())
+    DdpError::new("error-invalid-user", "Invalid user").with_details(serde_json::json!({ "method": method }))
 }
 
 /// Describes an error and its sources in one line.

@@ -4,9 +4,9 @@ use std::fmt;
 use std::pin::Pin;
 
 use bolide_protocol::DdpError;
-use bolide_protocol::two_factor::TwoFactorCode;
+use bolide_protocol::two_factor::{TwoFactorCode, TwoFactorMethod};
 
-use super::{Connection, Requirement, details};
+use super::{Connection, Requirement};
 use crate::user::UserId;
 
 /// The decision of a gate.
@@ -17,6 +17,7 @@ pub type GateFuture<'call> = Pin<Box<dyn Future<Output = Result<(), DdpError>> +
 /// ```
 /// use bolide::call::{Gate, GateFuture, GatedCall};
 /// use bolide::DdpError;
+/// use bolide::protocol::two_factor::TwoFactorMethod;
 ///
 /// /// Admits callers who know the word.
 /// struct Password(&'static str);
@@ -25,7 +26,7 @@ pub type GateFuture<'call> = Pin<Box<dyn Future<Output = Result<(), DdpError>> +
 ///     fn check<'call>(&'call self, call: GatedCall<'call>) -> GateFuture<'call> {
 ///         let admitted = call.code.is_some_and(|shown| shown.code() == self.0);
 ///         Box::pin(async move {
-///             if admitted { Ok(()) } else { Err(DdpError::new("totp-required", "TOTP Required")) }
+///             if admitted { Ok(()) } else { Err(DdpError::totp_required(TwoFactorMethod::Totp)) }
 ///         })
 ///     }
 /// }
@@ -111,11 +112,6 @@ pub struct ClosedGate;
 
 impl Gate for ClosedGate {
     fn check<'call>(&'call self, _: GatedCall<'call>) -> GateFuture<'call> {
-        let refusal = DdpError::new("totp-required", "TOTP Required").with_details(details(&serde_json::json!({
-            "method": "totp",
-            "codeGenerated": false,
-            "availableMethods": [],
-        })));
-        Box::pin(std::future::ready(Err(refusal)))
+        Box::pin(std::future::ready(Err(DdpError::totp_required(TwoFactorMethod::Totp))))
     }
 }

@@ -29,7 +29,7 @@ pub(crate) use app::AppCore;
 pub(crate) use connection::{ConnectionPort, EndCallback};
 pub(crate) use context::{State, state};
 pub(crate) use dispatcher::{MethodOutcome, RunningMethod, guarded};
-pub(crate) use error::{details, sanitize};
+pub(crate) use error::sanitize;
 pub(crate) use identity::{Credential, Identity};
 pub(crate) use invocation::Invocation;
 pub(crate) use rate_limit::{Counted, CountedKind, RateLimiter};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bolide_protocol::DdpError;
 use parking_lot::Mutex;
 
-use super::{Connection, details};
+use super::Connection;
 use crate::clock::Timestamp;
 use crate::peer::Network;
 use crate::user::UserId;
@@ -206,5 +206,5 @@ fn too_many_requests(wait: i64) -> DdpError {
         "too-many-requests",
         format!("Error, too many requests. Please slow down. You must wait {seconds} seconds before trying again."),
     )
-    .with_details(details(&serde_json::json!({ "timeToReset": wait })))
+    .with_details(serde_json::json!({ "timeToReset": wait }))
 }

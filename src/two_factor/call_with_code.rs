@@ -6,7 +6,7 @@ use bolide_protocol::{DdpError, RawJson};
 use serde::Deserialize;
 
 use crate::accounts::AccountsCore;
-use crate::call::{Context, MethodResult, Parameters, details};
+use crate::call::{Context, MethodResult, Parameters};
 
 pub(super) const NAME: &str = "callWithTwoFactorRequired";
 
@@ -28,7 +28,7 @@ pub(super) async fn call_with_code(
     parameters: Parameters,
 ) -> MethodResult<Option<RawJson>> {
     if context.user_id().is_none() {
-        let details = details(&serde_json::json!({ "method": NAME }));
+        let details = serde_json::json!({ "method": NAME });
         return Err(DdpError::new("error-invalid-user", "Invalid user").with_details(details).into());
     }
     let wanted: Wanted = parameters.get(0)?;

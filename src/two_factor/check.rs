@@ -11,9 +11,7 @@ use serde_json::{Value, json};
 use super::decision::{Decision, Facts, TokenFacts, decide};
 use crate::accounts::password::{Password, PasswordHash, Verification};
 use crate::accounts::{AccountsCore, counted_address};
-use crate::call::{
-    Connection, Errand, Gate, GateFuture, GatedCall, MethodError, MethodResult, Requirement, details, sanitize,
-};
+use crate::call::{Connection, Errand, Gate, GateFuture, GatedCall, MethodError, MethodResult, Requirement, sanitize};
 use crate::settings;
 use crate::store::{CodePurpose, FailureRule, Fingerprint, HashedToken, LoginToken, Totp, Trust, User};
 use crate::user::UserId;
@@ -373,5 +371,5 @@ fn plain_details(method: TwoFactorMethod, facts: Facts) -> Value {
 }
 
 fn refusal(error: &'static str, reason: &'static str, with: &Value) -> MethodError {
-    DdpError::new(error, reason).with_details(details(with)).into()
+    DdpError::new(error, reason).with_details(with).into()
 }

@@ -10,7 +10,7 @@ use super::email::MailAsker;
 use super::meteor;
 use crate::accounts::permissions::CREATE_PERSONAL_ACCESS_TOKENS;
 use crate::accounts::{AccountsCore, LoginSecret, own_token};
-use crate::call::{Connection, Context, MethodError, MethodResult, Parameters, SignedIn, TwoFactor, details};
+use crate::call::{Connection, Context, MethodError, MethodResult, Parameters, SignedIn, TwoFactor};
 use crate::mail::MailContent;
 use crate::registry::Registry;
 use crate::settings::TOKENS_MAY_BYPASS;
@@ -212,8 +212,7 @@ fn token_options(parameters: &Parameters) -> MethodResult<(String, bool)> {
 async fn signed_in(core: &AccountsCore, context: &Context, method: &str) -> MethodResult<User> {
     let id = context.user_id().ok_or_else(|| MethodError::new("not-authorized", "Not authorized"))?;
     let user = core.store.user(&id).await?;
-    let invalid =
-        || DdpError::new("error-invalid-user", "Invalid user").with_details(details(&json!({ "method": method })));
+    let invalid = || DdpError::new("error-invalid-user", "Invalid user").with_details(json!({ "method": method }));
     Ok(user.ok_or_else(invalid)?)
 }
 

@@ -57,7 +57,6 @@ impl Porter {
 
     fn refusal(&self, error: &str) -> DdpError {
         let details = json!({"method": self.method, "codeGenerated": false, "availableMethods": ["totp", "email"]});
-        let details = RawJson::parse(&details.to_string()).expect("JSON");
         DdpError::new(error, "TOTP").with_details(details)
     }
 }
@@ -79,7 +78,7 @@ impl Gate for Porter {
 fn as_error(error: &DdpError) -> MethodError {
     let bolide::protocol::error::ErrorCode::Name(name) = &error.error else { panic!("a name") };
     let details: Value = serde_json::from_str(error.details.as_ref().expect("details").get()).expect("JSON");
-    MethodError::new(name.as_str(), error.reason.clone().unwrap_or_default()).with_details(&details)
+    MethodError::new(name.as_str(), error.reason.clone().unwrap_or_default()).with_details(details)
 }
 
 /// A login that accepts one password and asks for a code, as Rocket.Chat's does.

@@ -41,7 +41,7 @@ struct Order {
 }
 
 async fn refuse(_: Context) -> MethodResult<()> {
-    Err(MethodError::new("no-way", "Not like this").with_details(&json!({ "wait": 3 })))
+    Err(MethodError::new("no-way", "Not like this").with_details(json!({ "wait": 3 })))
 }
 
 async fn look_up(_: Context) -> MethodResult<String> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bolide::call::{Gate, GateFuture, GatedCall, Requirement};
 use bolide::prelude::*;
+use bolide::protocol::two_factor::TwoFactorMethod;
 use bolide::{AppBuilder, DdpError, Error};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -50,7 +51,7 @@ impl Gate for Porter {
             connection: call.connection.map(|connection| connection.id().to_owned()),
             code,
         });
-        let answer = if admitted { Ok(()) } else { Err(DdpError::new("totp-required", "TOTP Required")) };
+        let answer = if admitted { Ok(()) } else { Err(DdpError::totp_required(TwoFactorMethod::Totp)) };
         Box::pin(std::future::ready(answer))
     }
 }
@@ -137,7 +138,7 @@ async fn the_handler_never_sees_the_code() {
 #[tokio::test]
 async fn a_wrong_code_does_not_admit() {
     let app = app_with(&Porter::default());
-    let refusal = Err(DdpError::new("totp-required", "TOTP Required"));
+    let refusal = Err(DdpError::totp_required(TwoFactorMethod::Totp));
     assert_eq!(call(&app, "gated", json!([code("000000")])).await, refusal);
     assert_eq!(call(&app, "gated", json!([])).await, refusal);
     assert_eq!(call(&app, "gated", json!([""])).await, refusal);

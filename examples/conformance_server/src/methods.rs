@@ -44,7 +44,7 @@ async fn fail_with(_: Context, error: ErrorCode, reason: Option<String>, details
     };
     let failure = MethodError::from(failure);
     Err(match details {
-        Some(details) => failure.with_details(&details),
+        Some(details) => failure.with_details(details),
         None => failure,
     })
 }
