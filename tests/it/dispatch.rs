@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use bolide::call::{Gate, GateFuture, GatedCall};
 use bolide::prelude::*;
+use bolide::protocol::ejson::Custom;
+use bolide::testing::TestClient;
 use bolide::{DdpError, Limits};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -197,4 +200,52 @@ async fn a_waiting_method_does_not_block_other_connections() {
     assert_eq!(other.ask("echo", json!(["here"])).await["result"], "here");
     long.let_end();
     assert_eq!(client.answer("1").await["result"], "done");
+}
+
+/// Admits every call, and notes which user it was asked about.
+#[derive(Clone, Default)]
+struct NotingGate(std::sync::Arc<parking_lot::Mutex<Vec<UserId>>>);
+
+impl Gate for NotingGate {
+    fn check<'call>(&'call self, call: GatedCall<'call>) -> GateFuture<'call> {
+        self.0.lock().push(call.user.clone());
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+#[tokio::test]
+async fn the_gate_is_asked_about_the_user_that_a_nested_call_has_signed_in() {
+    let gate = NotingGate::default();
+    let app = App::builder()
+        .method("signIn", TwoFactor::none(), async |context: Context, name: String| {
+            context.set_user_id(Some(name.into())).await
+        })
+        .method("outer", TwoFactor::none(), async |context: Context| context.call::<Value>("inner", &()).await)
+        .method("inner", TwoFactor::required().on_demand(), async |me: SignedIn| {
+            me.context().call::<()>("signIn", &("bob",)).await?;
+            me.demand_two_factor(None).await.map(drop)
+        })
+        .gate(gate.clone())
+        .build()
+        .expect("the app fits together");
+    let mut client = TestClient::connect(&app).await;
+    client.call::<()>("signIn", &("ada",)).await.expect("ada signs in");
+    client.call::<Value>("outer", &()).await.expect("no result");
+    assert_eq!(*gate.0.lock(), [UserId::from("bob")]);
+}
+
+#[tokio::test]
+async fn a_custom_type_is_accepted_in_calls_of_the_app_and_nested_calls() {
+    let app = App::builder()
+        .ejson_type("Decimal")
+        .method("echo", TwoFactor::none(), async |_: Context, value: Ejson| Ok(value))
+        .method("relay", TwoFactor::none(), async |context: Context, value: Ejson| {
+            context.call::<Ejson>("echo", &(value,)).await
+        })
+        .build()
+        .expect("the app fits together");
+    let decimal = Ejson::from(Custom::new("Decimal", "1.5"));
+    for method in ["echo", "relay"] {
+        assert_eq!(app.call(&NOBODY, method, &(&decimal,)).await, Ok(decimal.clone()), "{method}");
+    }
 }

@@ -106,6 +106,9 @@ impl Bank {
             .method("fresh", gated().max_age(Duration::from_mins(1)), ok)
             .method("outer", gated(), async |me: SignedIn| me.context().call::<String>("strict", &()).await)
             .method("address", TwoFactor::none(), address)
+            .ejson_type("Decimal")
+            .method("echo", TwoFactor::none(), async |_: Context, value: Ejson| Ok(value))
+            .post("echo", TwoFactor::none(), async |_: Context, fields: Ejson| Ok(fields))
             .method("item", TwoFactor::none(), item)
             .get(Route::new("items/{id}").takes([Field::number("count").optional()]), TwoFactor::none(), item)
             .post("gated", gated(), async |_: SignedIn, _: Value| Ok(json!({ "ok": true })));

@@ -20,6 +20,15 @@ async fn a_wrapped_call_is_gated_by_the_policy_of_its_method() {
 }
 
 #[tokio::test]
+async fn a_wrapped_call_takes_values_of_custom_types() {
+    let bank = Bank::open().await;
+    let mut alice = bank.log_in("alice").await;
+    let decimal = json!({ "$type": "Decimal", "$value": "1.5" });
+    let wrapped = json!([{ "ddpMethod": "echo", "params": [decimal] }]);
+    assert_eq!(result(&alice.ask("callWithTwoFactorRequired", wrapped).await), decimal);
+}
+
+#[tokio::test]
 async fn a_wrapped_call_of_an_open_method_needs_no_code_and_passes_none_on() {
     let bank = Bank::open().await;
     let mut bob = bank.log_in("bob").await;

@@ -78,11 +78,9 @@ fn a_database_of_a_newer_version_is_rejected() {
 #[test]
 fn a_data_directory_that_cannot_be_created_or_written_to_is_named() {
     // Even the superuser cannot create files or directories in these.
-    for (directory, sentence) in [
-        ("/proc", "cannot be opened"),
-        ("/proc/no/such", "cannot be created"),
-        ("/dev/null", "cannot be created"),
-    ] {
+    for (directory, sentence) in
+        [("/proc", "cannot be opened"), ("/proc/no/such", "cannot be created"), ("/dev/null", "cannot be created")]
+    {
         let mut command = bolide(&["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
         command.arg(directory);
         let output = run(command, "");

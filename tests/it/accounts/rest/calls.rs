@@ -144,3 +144,11 @@ async fn a_request_runs_to_its_end_even_if_the_client_leaves() {
     drop(client);
     soon(ended.notified()).await;
 }
+
+#[tokio::test]
+async fn an_endpoint_takes_values_of_custom_types() {
+    let bank = Bank::open().await;
+    let decimal = json!({ "$type": "Decimal", "$value": "1.5" });
+    let reply = bank.post("echo").json(&json!({ "amount": decimal })).send().await;
+    assert_eq!((reply.status, &reply.body["amount"]), (200, &decimal));
+}
