@@ -1,6 +1,7 @@
 //! Methods that take and return `serde_json::Value`: what a client sends comes back unchanged.
 
 use bolide::prelude::*;
+use bolide::protocol::ejson::Date;
 use serde_json::{Value, json};
 
 use crate::client::Client;
