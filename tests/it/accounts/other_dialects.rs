@@ -25,7 +25,7 @@ async fn a_wrapped_call_takes_values_of_custom_types() {
     let mut alice = bank.log_in("alice").await;
     let decimal = json!({ "$type": "Decimal", "$value": "1.5" });
     let wrapped = json!([{ "ddpMethod": "echo", "params": [decimal] }]);
-    assert_eq!(result(&alice.ask("callWithTwoFactorRequired", wrapped).await), decimal);
+    assert_eq!(*result(&alice.ask("callWithTwoFactorRequired", wrapped).await), decimal);
 }
 
 #[tokio::test]
