@@ -39,6 +39,30 @@ impl Registry {
         if self.methods.find(name).is_some() { self } else { self.method(name, policy, handler) }
     }
 
+    /// Registers a method that users who must set up a second factor first may call, unless there is one of this name.
+    /// A method of the application in its place is open to them as well.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn open_method_unless_there<Signature>(
+        &mut self,
+        name: &str,
+        policy: impl Policy,
+        handler: impl MethodHandler<Signature>,
+    ) -> &mut Self {
+        self.method_unless_there(name, policy, handler).methods.open_to_enrolment(name);
+        self
+    }
+
+    /// Registers a publication that users who must set up a second factor first may subscribe to.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn open_publication<Signature>(
+        &mut self,
+        name: &str,
+        handler: impl PublicationHandler<Signature>,
+    ) -> &mut Self {
+        self.publish(name, handler).publications.open_to_enrolment(name);
+        self
+    }
+
     /// Registers a publication.
     pub(crate) fn publish<Signature>(&mut self, name: &str, handler: impl PublicationHandler<Signature>) -> &mut Self {
         let added = self.publications.add(name, handler);

@@ -21,26 +21,26 @@ use crate::user::UserId;
 
 pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     macro_rules! method {
-        ($registry:expr, $name:literal, $function:path, $caller:ty) => {{
+        ($register:ident, $name:literal, $function:path, $caller:ty) => {{
             let core = Arc::clone(core);
-            $registry.method_unless_there($name, TwoFactor::none(), move |caller: $caller, parameters: Parameters| {
+            registry.$register($name, TwoFactor::none(), move |caller: $caller, parameters: Parameters| {
                 let core = Arc::clone(&core);
                 async move { $function(&core, caller, parameters).await }
             })
         }};
     }
-    method!(registry, "login", login, Context);
-    method!(registry, "logout", logout, Context);
-    method!(registry, "createUser", create_user, Context);
-    method!(registry, "changePassword", change_password, Context);
-    method!(registry, "forgotPassword", forgot_password, Context);
-    method!(registry, "resetPassword", reset_password, Context);
-    method!(registry, "verifyEmail", verify_email, Context);
-    method!(registry, "sendVerificationEmail", send_verification_email, SignedIn);
-    method!(registry, "getNewToken", get_new_token, Context);
-    method!(registry, "removeOtherTokens", remove_other_tokens, Context);
-    method!(registry, "logoutOtherClients", remove_other_tokens, Context);
-    method!(registry, "setUsername", set_username, SignedIn);
+    method!(open_method_unless_there, "login", login, Context);
+    method!(open_method_unless_there, "logout", logout, Context);
+    method!(method_unless_there, "createUser", create_user, Context);
+    method!(method_unless_there, "changePassword", change_password, Context);
+    method!(method_unless_there, "forgotPassword", forgot_password, Context);
+    method!(open_method_unless_there, "resetPassword", reset_password, Context);
+    method!(open_method_unless_there, "verifyEmail", verify_email, Context);
+    method!(open_method_unless_there, "sendVerificationEmail", send_verification_email, SignedIn);
+    method!(open_method_unless_there, "getNewToken", get_new_token, Context);
+    method!(method_unless_there, "removeOtherTokens", remove_other_tokens, Context);
+    method!(method_unless_there, "logoutOtherClients", remove_other_tokens, Context);
+    method!(method_unless_there, "setUsername", set_username, SignedIn);
 }
 
 async fn login(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<LoginResult> {

@@ -21,8 +21,10 @@ pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     let (public, private, one, many) = (Arc::clone(core), Arc::clone(core), Arc::clone(core), Arc::clone(core));
     let (gated, shown) = (TwoFactor::required(), Arc::downgrade(core));
     registry
-        .publish("settings:public", async move |subscription: Subscription| show_public(shown, subscription).await)
-        .method_unless_there("public-settings/get", TwoFactor::none(), async move |_: Context, _: Parameters| {
+        .open_publication("settings:public", async move |subscription: Subscription| {
+            show_public(shown, subscription).await
+        })
+        .open_method_unless_there("public-settings/get", TwoFactor::none(), async move |_: Context, _: Parameters| {
             Ok(public.list_settings(SettingDefinition::is_public))
         })
         .method_unless_there("private-settings/get", TwoFactor::none(), async move |me: SignedIn, _: Parameters| {

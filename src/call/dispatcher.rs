@@ -13,8 +13,8 @@ use bolide_protocol::{DdpError, RawJson};
 
 use super::error::invalid_user;
 use super::{
-    Context, Counted, CountedKind, Errand, GatedCall, HandlerFuture, Invocation, Method, MethodError, MethodKind,
-    Parameters, Requirement, TwoFactor, sanitize,
+    AccessRequest, Context, Counted, CountedKind, GatedCall, HandlerFuture, Invocation, Method, MethodError,
+    MethodKind, Parameters, Requirement, TwoFactor, sanitize,
 };
 
 /// The outcome of a method: a result, no result, or an error.
@@ -107,7 +107,7 @@ impl Invocation {
     /// Asks the gate whether this user is restricted to setting up a second factor.
     async fn ask_for_restriction(&self) -> Result<(), MethodError> {
         let Some(user) = self.user() else { return Ok(()) };
-        Ok(self.core.gate.check_user(Errand::method(&user, &self.method.name)).await?)
+        Ok(self.core.gate.check_user(AccessRequest::method(&user, &self.method)).await?)
     }
 
     /// Counts a call that a client makes. REST endpoints have limits of their own.

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use bolide_protocol::DdpError;
 use bolide_protocol::two_factor::{TwoFactorCode, TwoFactorMethod};
 
-use super::{Connection, Requirement};
+use super::{Connection, Method, Requirement};
 use crate::user::UserId;
 
 /// The decision of a gate.
@@ -35,47 +35,50 @@ pub trait Gate: Send + Sync + 'static {
     /// Admits the call, or returns the error that the client receives.
     fn check<'call>(&'call self, call: GatedCall<'call>) -> GateFuture<'call>;
 
-    /// Returns whether there may be users who are restricted to what [`check_user`](Self::check_user) admits. It is called
-    /// before every call of a client, so it should be cheap. Default: `false`.
+    /// Returns whether there may be users who are restricted to what [`check_user`](Self::check_user) admits. Called
+    /// before every call of a client, so it must be cheap. Default: `false`.
     fn restricts_users(&self) -> bool {
         false
     }
 
-    /// Admits a call or subscription of a user, gated or not, or returns the error that the client receives. It is called
-    /// only while [`restricts_users`](Self::restricts_users) returns `true`. Default: admits everything.
-    fn check_user<'call>(&'call self, _: Errand<'call>) -> GateFuture<'call> {
+    /// Admits a user to a method, an endpoint or a publication, gated or not, or returns the error that the client
+    /// receives. Called only while [`restricts_users`](Self::restricts_users) returns `true`.
+    fn check_user<'call>(&'call self, _: AccessRequest<'call>) -> GateFuture<'call> {
         Box::pin(std::future::ready(Ok(())))
     }
 }
 
-/// What somebody who is signed in wants, gated or not.
+/// The request of a signed-in user to call a method or an endpoint, or to subscribe to a publication.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Errand<'call> {
-    /// Who.
+pub struct AccessRequest<'call> {
+    /// The user.
     pub user: &'call UserId,
-    /// Whether it is a method or a publication.
-    pub kind: ErrandKind,
-    /// The name of it.
+    /// The kind of what is requested.
+    pub kind: AccessKind,
+    /// The name of the method or publication, or the path of the endpoint.
     pub name: &'call str,
+    /// Whether it was registered as open to users who must set up a second factor first.
+    pub open_to_enrolment: bool,
 }
 
-/// What a user can want.
+/// The kind of what a user requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrandKind {
-    /// To call a method, or an endpoint by its path.
+#[non_exhaustive]
+pub enum AccessKind {
+    /// A call of a method or an endpoint.
     Method,
-    /// To subscribe to a publication.
+    /// A subscription to a publication.
     Publication,
 }
 
-impl<'call> Errand<'call> {
-    pub(crate) const fn method(user: &'call UserId, name: &'call str) -> Self {
-        Self { user, kind: ErrandKind::Method, name }
+impl<'call> AccessRequest<'call> {
+    pub(crate) fn method(user: &'call UserId, method: &'call Method) -> Self {
+        Self { user, kind: AccessKind::Method, name: &method.name, open_to_enrolment: method.open_to_enrolment }
     }
 
-    pub(crate) const fn publication(user: &'call UserId, name: &'call str) -> Self {
-        Self { user, kind: ErrandKind::Publication, name }
+    pub(crate) const fn publication(user: &'call UserId, name: &'call str, open_to_enrolment: bool) -> Self {
+        Self { user, kind: AccessKind::Publication, name, open_to_enrolment }
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Method {
     pub(crate) kind: MethodKind,
     pub(crate) policy: TwoFactor,
     pub(crate) declared: Option<usize>,
+    /// Whether users who must set up a second factor first may call it.
+    pub(crate) open_to_enrolment: bool,
     pub(crate) statistics: MethodStatistics,
     #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "REST asks it"))]
     caller: CallerKind,
@@ -45,6 +47,15 @@ impl MethodRegistry {
 
     pub(crate) fn find(&self, name: &str) -> Option<&Arc<Method>> {
         self.methods.get(name)
+    }
+
+    /// Opens a method to users who must set up a second factor first. Has no effect if there is no such method.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn open_to_enrolment(&mut self, name: &str) {
+        // Only the registry holds the method while the app is built.
+        if let Some(method) = self.methods.get_mut(name).and_then(Arc::get_mut) {
+            method.open_to_enrolment = true;
+        }
     }
 
     /// Keeps the method behind a REST endpoint for the lists.
@@ -80,7 +91,7 @@ impl Method {
         }
         let handler = Box::new(move |context, parameters| handler.call(context, parameters));
         let statistics = MethodStatistics::default();
-        Ok(Self { name: name.into(), kind, policy, declared, statistics, caller, handler })
+        Ok(Self { name: name.into(), kind, policy, declared, open_to_enrolment: false, statistics, caller, handler })
     }
 
     /// Returns whether only signed-in users may call it.

@@ -8,12 +8,13 @@ use crate::error::BuildError;
 /// it does not have.
 const NAMES: [&str; 2] = ["meteor_autoupdate_clientVersions", "meteor.loginServiceConfiguration"];
 
-/// Adds the publications that the app has not registered itself.
+/// Adds those that the app has not registered itself. All are open to users who must set up a second factor first.
 pub(crate) fn add(publications: &mut PublicationRegistry) -> Result<(), BuildError> {
     for name in NAMES {
         if publications.find(name).is_none() {
             publications.add(name, nothing)?;
         }
+        publications.open_to_enrolment(name);
     }
     Ok(())
 }

@@ -16,6 +16,8 @@ pub(crate) struct PublicationRegistry {
 /// A registered publication.
 pub(crate) struct Publication {
     pub(crate) declared: Option<usize>,
+    /// Whether users who must set up a second factor first may subscribe to it.
+    pub(crate) open_to_enrolment: bool,
     handler: Box<dyn Fn(Subscription, Parameters) -> PublishFuture + Send + Sync>,
 }
 
@@ -30,6 +32,14 @@ impl PublicationRegistry {
         }
         self.named.insert(name.into(), Arc::new(Publication::new(handler)));
         Ok(())
+    }
+
+    /// Opens a publication to users who must set up a second factor first. Has no effect if there is no such publication.
+    pub(crate) fn open_to_enrolment(&mut self, name: &str) {
+        // Only the registry holds the publication while the app is built.
+        if let Some(publication) = self.named.get_mut(name).and_then(Arc::get_mut) {
+            publication.open_to_enrolment = true;
+        }
     }
 
     pub(crate) fn add_universal<Signature>(&mut self, handler: impl PublicationHandler<Signature>) {
@@ -48,7 +58,7 @@ impl PublicationRegistry {
 impl Publication {
     fn new<Signature, Handler: PublicationHandler<Signature>>(handler: Handler) -> Self {
         let handler = Box::new(move |subscription, parameters| handler.publish(subscription, parameters));
-        Self { declared: Handler::DECLARED, handler }
+        Self { declared: Handler::DECLARED, open_to_enrolment: false, handler }
     }
 
     pub(crate) fn start(&self, subscription: Subscription, parameters: Parameters) -> PublishFuture {

@@ -17,7 +17,7 @@ use super::view::Target;
 use super::views::{Answer, Ended, Origin, Views};
 use super::{Handle, Publication, Publishable, Recipient};
 use crate::call::{
-    App, AppCore, Connection, EndCallback, Errand, MethodError, MethodResult, Parameters, sanitize, state,
+    AccessRequest, App, AppCore, Connection, EndCallback, MethodError, MethodResult, Parameters, sanitize, state,
 };
 use crate::user::UserId;
 
@@ -248,7 +248,8 @@ impl SubscriptionCore {
         if let (Some(name), Some(user), true) = (name, self.subscriber.user.clone(), is_restricted) {
             let (core, publication) = (Arc::clone(&self.subscriber.core), Arc::clone(publication));
             return Box::pin(async move {
-                core.gate.check_user(Errand::publication(&user, &name)).await?;
+                let request = AccessRequest::publication(&user, &name, publication.open_to_enrolment);
+                core.gate.check_user(request).await?;
                 publication.start(subscription, parameters).await
             });
         }

@@ -26,7 +26,10 @@ impl Endpoints {
         handler: impl MethodHandler<Signature>,
     ) {
         match Method::new(route.path(), verb.method_kind(), policy.into_two_factor(), handler) {
-            Ok(method) => self.endpoints.push(Arc::new(Endpoint::method(verb, route, Arc::new(method)))),
+            Ok(mut method) => {
+                method.open_to_enrolment = route.open_to_enrolment;
+                self.endpoints.push(Arc::new(Endpoint::method(verb, route, Arc::new(method))));
+            }
             Err(mistake) => self.mistakes.push(mistake),
         }
     }

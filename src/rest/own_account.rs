@@ -31,7 +31,7 @@ pub(super) const FEW: (u32, Duration) = (5, Duration::from_mins(1));
 
 pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
     let open = TwoFactor::none();
-    let me_route = Route::new("me").summary("Who is signed in").gives([
+    let me_route = Route::new("me").open_to_enrolment().summary("Who is signed in").gives([
         Field::text("_id"),
         Field::text("username").optional(),
         Field::list("emails"),
@@ -73,6 +73,7 @@ fn register_factors(endpoints: &mut Endpoints) {
     let (open, gated) = (TwoFactor::none(), TwoFactor::required());
     let code = || Field::text("code").about("A code of the authenticator app, or a backup code");
     let send = Route::new("users.2fa.sendEmailCode")
+        .open_to_enrolment()
         .summary("Mails another code; says the same whether there is such a user or not")
         .limit(FEW.0, FEW.1)
         .takes([Field::text("emailOrUsername")]);
@@ -80,7 +81,12 @@ fn register_factors(endpoints: &mut Endpoints) {
         context.call::<Value>("sendEmailCode", &(&fields["emailOrUsername"],)).await.map(nothing)
     });
     let route = |path: &str, summary: &str| Route::new(path).summary(summary);
-    forwarded(endpoints, route("users.2fa.enableEmail", "Turns codes by mail on"), open, "2fa:enable-email");
+    forwarded(
+        endpoints,
+        route("users.2fa.enableEmail", "Turns codes by mail on").open_to_enrolment(),
+        open,
+        "2fa:enable-email",
+    );
     forwarded(
         endpoints,
         route("users.2fa.disableEmail", "Turns codes by mail off"),
@@ -88,10 +94,11 @@ fn register_factors(endpoints: &mut Endpoints) {
         "2fa:disable-email",
     );
     let enable = route("users.enableTotp", "Begins to set up an authenticator app");
-    let enable = enable.gives([Field::text("secret"), Field::text("url").about("What a QR code shows")]);
+    let enable =
+        enable.open_to_enrolment().gives([Field::text("secret"), Field::text("url").about("What a QR code shows")]);
     forwarded(endpoints, enable, gated, "2fa:enable");
     let validate = route("users.validateTotp", "Shows the first code of the app, which is asked for from now on");
-    let validate = validate.takes([code()]).gives([Field::list("codes").about("The backup codes")]);
+    let validate = validate.open_to_enrolment().takes([code()]).gives([Field::list("codes").about("The backup codes")]);
     endpoints.add_unless_there(Verb::Post, validate, gated, async |me: SignedIn, fields: Value| {
         me.context().call::<Value>("2fa:validateTempToken", &(&fields["code"],)).await
     });
@@ -106,8 +113,8 @@ fn register_factors(endpoints: &mut Endpoints) {
     endpoints.add_unless_there(Verb::Post, regenerate, open, async |me: SignedIn, fields: Value| {
         me.context().call::<Value>("2fa:regenerateCodes", &(&fields["code"],)).await
     });
-    let remaining =
-        route("users.totpCodesRemaining", "How many backup codes are left").gives([Field::number("remaining")]);
+    let remaining = route("users.totpCodesRemaining", "How many backup codes are left");
+    let remaining = remaining.open_to_enrolment().gives([Field::number("remaining")]);
     endpoints.add_unless_there(Verb::Get, remaining, open, async |me: SignedIn, _: Value| {
         me.context().call::<Value>("2fa:checkCodesRemaining", &()).await
     });

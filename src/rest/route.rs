@@ -37,6 +37,7 @@ pub struct Route {
     pub(super) limit: Option<(u32, Duration)>,
     pub(super) takes: Vec<Field>,
     pub(super) gives: Vec<Field>,
+    pub(super) open_to_enrolment: bool,
 }
 
 /// A member of what an endpoint takes, or of what it gives.
@@ -111,7 +112,15 @@ impl Route {
     #[must_use]
     pub fn new(path: &str) -> Self {
         let path = path.trim_matches('/').to_owned();
-        Self { path, summary: None, permission: None, limit: None, takes: Vec::new(), gives: Vec::new() }
+        Self {
+            path,
+            summary: None,
+            permission: None,
+            limit: None,
+            takes: Vec::new(),
+            gives: Vec::new(),
+            open_to_enrolment: false,
+        }
     }
 
     /// What it does, in a line, for `/api/docs.json`.
@@ -147,6 +156,12 @@ impl Route {
     #[must_use]
     pub fn gives(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
         self.gives.extend(fields);
+        self
+    }
+
+    /// Opens the endpoint to users who must set up a second factor first.
+    pub(super) const fn open_to_enrolment(mut self) -> Self {
+        self.open_to_enrolment = true;
         self
     }
 

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use super::decision::{Decision, Facts, TokenFacts, decide};
 use crate::accounts::password::{Password, PasswordHash, Verification};
 use crate::accounts::{AccountsCore, counted_address};
-use crate::call::{Connection, Errand, Gate, GateFuture, GatedCall, MethodError, MethodResult, Requirement, sanitize};
+use crate::call::{
+    AccessRequest, Connection, Gate, GateFuture, GatedCall, MethodError, MethodResult, Requirement, sanitize,
+};
 use crate::settings;
 use crate::store::{CodePurpose, FailureRule, Fingerprint, HashedToken, LoginToken, Totp, Trust, User};
 use crate::user::UserId;
@@ -47,10 +49,10 @@ impl Gate for AccountsGate {
         self.0.roles_demand_factor()
     }
 
-    fn check_user<'call>(&'call self, errand: Errand<'call>) -> GateFuture<'call> {
+    fn check_user<'call>(&'call self, request: AccessRequest<'call>) -> GateFuture<'call> {
         Box::pin(async move {
-            let outcome = self.0.check_errand(errand).await;
-            outcome.map_err(|error| sanitize(error, "gate", errand.name, &self.0.random_id()))
+            let outcome = self.0.check_access(request).await;
+            outcome.map_err(|error| sanitize(error, "gate", request.name, &self.0.random_id()))
         })
     }
 }

@@ -6,39 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bolide_protocol::DdpError;
 
 use crate::accounts::AccountsCore;
-use crate::call::{Errand, ErrandKind, MethodResult};
+use crate::call::{AccessRequest, MethodResult};
 use crate::settings::{EMAIL_CODES_ENABLED, MANDATORY_ROLES, Settings, TOTP_ENABLED, TWO_FACTOR_ENABLED};
 use crate::store::User;
-
-/// The methods, and the endpoints, of whoever has yet to set up a factor.
-const OPEN_METHODS: [&str; 22] = [
-    "login",
-    "logout",
-    "getNewToken",
-    "resetPassword",
-    "verifyEmail",
-    "sendVerificationEmail",
-    "public-settings/get",
-    "2fa:enable",
-    "2fa:validateTempToken",
-    "2fa:checkCodesRemaining",
-    "2fa:enable-email",
-    "generate2faActivationQrCode",
-    "enableUser2fa",
-    "has2faEnabled",
-    "sendEmailCode",
-    "me",
-    "settings.public",
-    "users.enableTotp",
-    "users.validateTotp",
-    "users.totpCodesRemaining",
-    "users.2fa.enableEmail",
-    "users.2fa.sendEmailCode",
-];
-
-/// Nothing of an application's own.
-const OPEN_PUBLICATIONS: [&str; 3] =
-    ["settings:public", "meteor.loginServiceConfiguration", "meteor_autoupdate_clientVersions"];
 
 /// Whether any role demands a factor, as of a revision of the settings: asked at every call.
 #[derive(Default)]
@@ -80,15 +50,11 @@ impl AccountsCore {
             && self.mandatory_roles().iter().any(|role| user.has_role(role))
     }
 
-    pub(crate) async fn check_errand(&self, errand: Errand<'_>) -> MethodResult<()> {
-        let is_open = match errand.kind {
-            ErrandKind::Method => OPEN_METHODS.contains(&errand.name),
-            ErrandKind::Publication => OPEN_PUBLICATIONS.contains(&errand.name),
-        };
-        if is_open {
+    pub(crate) async fn check_access(&self, request: AccessRequest<'_>) -> MethodResult<()> {
+        if request.open_to_enrolment {
             return Ok(());
         }
-        match self.store.user(errand.user).await? {
+        match self.store.user(request.user).await? {
             Some(user) if self.must_enrol(&user) => Err(DdpError::new(
                 "error-two-factor-enrolment-required",
                 "Your role demands a second factor. Set one up first",

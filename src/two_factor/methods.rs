@@ -18,9 +18,9 @@ use crate::store::{HashedToken, LoginToken, StoreError, TokenKind, Totp, User};
 
 pub(crate) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     macro_rules! method {
-        ($registry:expr, $name:expr, $policy:expr, $function:path, $caller:ty) => {{
+        ($register:ident, $name:expr, $policy:expr, $function:path, $caller:ty) => {{
             let core = Arc::clone(core);
-            $registry.method_unless_there($name, $policy, move |caller: $caller, parameters: Parameters| {
+            registry.$register($name, $policy, move |caller: $caller, parameters: Parameters| {
                 let core = Arc::clone(&core);
                 async move { $function(&core, caller, parameters).await }
             })
@@ -29,22 +29,28 @@ pub(crate) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     let (open, gated) = (TwoFactor::none(), TwoFactor::required());
     // A token that bypasses the factor must not be able to take it away.
     let strict = gated.disable_remember_me().require_second_factor();
-    method!(registry, "2fa:enable", gated.on_demand(), enable, Context);
-    method!(registry, "2fa:validateTempToken", open, validate, Context);
-    method!(registry, "2fa:disable", open, disable, Context);
-    method!(registry, "2fa:regenerateCodes", open, regenerate, Context);
-    method!(registry, "2fa:checkCodesRemaining", open, codes_remaining, Context);
-    method!(registry, "generate2faActivationQrCode", gated.on_demand(), meteor::generate_qr_code, Context);
-    method!(registry, "enableUser2fa", open, meteor::enable, Context);
-    method!(registry, "disableUser2fa", strict, meteor::disable, SignedIn);
-    method!(registry, "has2faEnabled", open, meteor::is_enabled, Context);
-    method!(registry, super::call_with_code::NAME, open, call_with_code, Context);
-    method!(registry, "2fa:enable-email", open, enable_email, SignedIn);
-    method!(registry, "2fa:disable-email", strict, disable_email, SignedIn);
-    method!(registry, "sendEmailCode", open, send_email_code, Context);
-    method!(registry, "personalAccessTokens:generateToken", gated, generate_token, SignedIn);
-    method!(registry, "personalAccessTokens:regenerateToken", gated, regenerate_token, SignedIn);
-    method!(registry, "personalAccessTokens:removeToken", gated, remove_token, SignedIn);
+    method!(open_method_unless_there, "2fa:enable", gated.on_demand(), enable, Context);
+    method!(open_method_unless_there, "2fa:validateTempToken", open, validate, Context);
+    method!(method_unless_there, "2fa:disable", open, disable, Context);
+    method!(method_unless_there, "2fa:regenerateCodes", open, regenerate, Context);
+    method!(open_method_unless_there, "2fa:checkCodesRemaining", open, codes_remaining, Context);
+    method!(
+        open_method_unless_there,
+        "generate2faActivationQrCode",
+        gated.on_demand(),
+        meteor::generate_qr_code,
+        Context
+    );
+    method!(open_method_unless_there, "enableUser2fa", open, meteor::enable, Context);
+    method!(method_unless_there, "disableUser2fa", strict, meteor::disable, SignedIn);
+    method!(open_method_unless_there, "has2faEnabled", open, meteor::is_enabled, Context);
+    method!(method_unless_there, super::call_with_code::NAME, open, call_with_code, Context);
+    method!(open_method_unless_there, "2fa:enable-email", open, enable_email, SignedIn);
+    method!(method_unless_there, "2fa:disable-email", strict, disable_email, SignedIn);
+    method!(open_method_unless_there, "sendEmailCode", open, send_email_code, Context);
+    method!(method_unless_there, "personalAccessTokens:generateToken", gated, generate_token, SignedIn);
+    method!(method_unless_there, "personalAccessTokens:regenerateToken", gated, regenerate_token, SignedIn);
+    method!(method_unless_there, "personalAccessTokens:removeToken", gated, remove_token, SignedIn);
 }
 
 async fn enable(core: &AccountsCore, context: Context, _: Parameters) -> MethodResult<Value> {
