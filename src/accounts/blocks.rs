@@ -1,41 +1,49 @@
-//! What many failed log-ins lead to: the name, and the address, are refused for a while. Counted in the store, with the
+//! [`Blocks`]: after many failed logins, a name or an address is blocked for a while. Counted in the store, with the
 //! settings and error codes of Rocket.Chat.
 //!
-//! A name is counted as it was typed, whether there is such a user or not: a block says nothing about that. What the user
-//! has failed under all of its names is counted too, but then the answer is the one for a wrong password.
+//! A name is counted as it was typed, whether there is such a user or not: a block does not reveal it. The failures of a
+//! user under all names are counted too, but that block answers as a wrong password does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bolide_protocol::DdpError;
+use tokio::sync::OwnedMutexGuard;
 
-use super::AccountsCore;
+use super::counters::{CounterKey, Counters, counted_address};
 use crate::call::Connection;
-use crate::settings;
-use crate::store::{FailureRule, StoreError, User, fold};
+use crate::settings::{self, Setting, Settings};
+use crate::store::{FailureRule, StoreError, User};
 use crate::user::UserId;
 
-/// From one address.
+/// The maximum number of logins from one address that are checked at once.
 const ATTEMPTS_AT_ONCE: u8 = 8;
 
-/// Whose failures are counted together.
+/// What the failures of a login are counted under.
 #[derive(Clone, Debug)]
-pub(crate) struct Suspect {
-    /// The name or address as typed; nothing if none was.
-    pub(crate) name: Option<String>,
-    pub(crate) user: Option<UserId>,
-    pub(crate) address: Option<String>,
+pub(super) struct LoginOrigin {
+    /// The name or address as typed. `None` if the client has sent none.
+    pub(super) name: Option<String>,
+    pub(super) user: Option<UserId>,
+    address: Option<String>,
 }
 
-/// Why a log-in is not tried.
-pub(crate) enum Block {
-    /// The client is told.
+/// Why a login is not tried.
+pub(super) enum Block {
+    /// The client receives this error.
     Open(DdpError),
-    /// The client is told that the password is wrong.
+    /// The client receives the error for a wrong password.
     Silent,
 }
 
-impl Suspect {
-    pub(crate) fn new(name: Option<&str>, user: Option<&User>, connection: Option<&Connection>) -> Self {
+/// Counts failed logins, and blocks further ones.
+pub(super) struct Blocks {
+    counters: Arc<Counters>,
+    settings: Settings,
+}
+
+impl LoginOrigin {
+    pub(super) fn new(name: Option<&str>, user: Option<&User>, connection: Option<&Connection>) -> Self {
         Self {
             name: name.map(str::to_owned),
             user: user.map(|user| user.id.clone()),
@@ -43,96 +51,89 @@ impl Suspect {
         }
     }
 
-    fn name_key(&self) -> Option<String> {
-        // A counter has a name of bounded length.
-        let folded: String = fold(self.name.as_deref()?).chars().take(100).collect();
-        Some(format!("login:name:{folded}"))
+    fn name_key(&self) -> Option<CounterKey> {
+        self.name.as_deref().map(CounterKey::login_name)
     }
 
-    /// For a name that nobody has there is a counter of its own, or the time that it takes to write one more would tell
-    /// which names somebody has.
-    fn user_key(&self) -> Option<String> {
+    /// A name that no user has is counted under a key of its own here, or the time for one more write would reveal which
+    /// names there are.
+    fn user_key(&self) -> Option<CounterKey> {
         match &self.user {
-            Some(user) => Some(format!("login:user:{user}")),
-            None => Some(format!("login:nobody:{}", self.name_key()?)),
+            Some(user) => Some(CounterKey::login_user(user)),
+            None => self.name.as_deref().map(CounterKey::login_unknown),
         }
     }
 
-    fn address_key(&self) -> Option<String> {
-        Some(format!("login:address:{}", self.address.as_ref()?))
-    }
-
-    /// So few attempts from one address go on at once that no burst outruns the count.
-    pub(crate) fn address_lock_key(&self) -> Option<String> {
-        let name = self.name.as_deref().unwrap_or_default();
-        let place = name.bytes().fold(0_u8, u8::wrapping_add) % ATTEMPTS_AT_ONCE;
-        Some(format!("{}:{place}", self.address_key()?))
-    }
-
-    /// Attempts with the same key go one after another.
-    pub(crate) fn lock_key(&self) -> String {
-        self.user_key().or_else(|| self.address_key()).unwrap_or_default()
+    fn address_key(&self) -> Option<CounterKey> {
+        self.address.as_deref().map(CounterKey::login_address)
     }
 }
 
-/// Returns the name under which failures from a connection are counted. All clients whose address is unknown, since they came
-/// through more or fewer proxies than were announced, share a counter.
-pub(crate) fn counted_address(connection: &Connection) -> String {
-    connection.peer().network().map_or_else(|| "unknown".to_owned(), |network| network.to_string())
-}
+impl Blocks {
+    pub(super) fn new(counters: &Arc<Counters>, settings: &Settings) -> Self {
+        Self { counters: Arc::clone(counters), settings: settings.clone() }
+    }
 
-impl AccountsCore {
-    /// Whether a log-in may be tried now.
-    pub(crate) async fn find_block(&self, suspect: &Suspect) -> Result<Option<Block>, StoreError> {
-        if self.counts_addresses(suspect)
-            && let Some(key) = suspect.address_key()
-            && self.store.attempts(&key).await?.is_blocked(self.now())
-        {
+    /// Waits until no other login of the same user, or else from the same address, is checked.
+    pub(super) async fn lock(&self, origin: &LoginOrigin) -> Option<OwnedMutexGuard<()>> {
+        let key = origin.user_key().or_else(|| origin.address_key())?;
+        Some(self.counters.lock(&key).await)
+    }
+
+    /// Waits until few enough logins from the same address are checked that no burst of them outruns the count.
+    pub(super) async fn lock_address(&self, origin: &LoginOrigin) -> Option<OwnedMutexGuard<()>> {
+        let name = origin.name.as_deref().unwrap_or_default();
+        let part = name.bytes().fold(0_u8, u8::wrapping_add) % ATTEMPTS_AT_ONCE;
+        Some(self.counters.lock(&origin.address_key()?.part(part)).await)
+    }
+
+    /// Returns the block that applies to a login now.
+    pub(super) async fn find(&self, origin: &LoginOrigin) -> Result<Option<Block>, StoreError> {
+        if self.counts_addresses(origin) && self.is_blocked(origin.address_key()).await? {
             let told = DdpError::new("error-login-blocked-for-ip", "Login has been temporarily blocked For IP");
             return Ok(Some(Block::Open(told)));
         }
         if !self.counts_users() {
             return Ok(None);
         }
-        if let Some(key) = suspect.name_key()
-            && self.store.attempts(&key).await?.is_blocked(self.now())
-        {
+        if self.is_blocked(origin.name_key()).await? {
             let told = DdpError::new("error-login-blocked-for-user", "Login has been temporarily blocked For User");
             return Ok(Some(Block::Open(told)));
         }
-        if let Some(key) = suspect.user_key()
-            && self.store.attempts(&key).await?.is_blocked(self.now())
-        {
-            return Ok(Some(Block::Silent));
-        }
-        Ok(None)
+        Ok(self.is_blocked(origin.user_key()).await?.then_some(Block::Silent))
     }
 
-    /// Counts a log-in that failed.
-    pub(crate) async fn count_failed_login(&self, suspect: &Suspect) -> Result<(), StoreError> {
-        let now = self.now();
+    async fn is_blocked(&self, key: Option<CounterKey>) -> Result<bool, StoreError> {
+        match key {
+            Some(key) => self.counters.is_blocked(&key).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Counts a login that failed.
+    pub(super) async fn count_failure(&self, origin: &LoginOrigin) -> Result<(), StoreError> {
         if self.counts_users() {
             let rule = self.rule(&settings::ATTEMPTS_UNTIL_BLOCK_BY_USER, &settings::MINUTES_TO_UNBLOCK_USER);
-            for key in [suspect.name_key(), suspect.user_key()].into_iter().flatten() {
-                self.store.count_failure(&key, rule, now).await?;
+            for key in [origin.name_key(), origin.user_key()].into_iter().flatten() {
+                self.counters.count(&key, rule).await?;
             }
         }
-        if self.counts_addresses(suspect)
-            && let Some(key) = suspect.address_key()
+        if self.counts_addresses(origin)
+            && let Some(key) = origin.address_key()
         {
             let rule = self.rule(&settings::ATTEMPTS_UNTIL_BLOCK_BY_ADDRESS, &settings::MINUTES_TO_UNBLOCK_ADDRESS);
-            // An address is shared by many: after a block it begins anew.
+            // Many clients share an address: after a block, the count begins again.
             let rule = FailureRule { forgotten_after: rule.first_block, ..rule };
-            self.store.count_failure(&key, rule, now).await?;
+            self.counters.count(&key, rule).await?;
         }
         Ok(())
     }
 
-    /// A log-in succeeded: the user's failures are forgotten. Those of the address are not, or anybody with an account
-    /// could wipe them out.
-    pub(crate) async fn forget_failed_logins(&self, suspect: &Suspect) -> Result<(), StoreError> {
-        for key in [suspect.name_key(), suspect.user_key()].into_iter().flatten() {
-            self.store.forget_failures(&key).await?;
+    /// Forgets the failures of a user who has logged in. Those of the address stay, or any client with an account could
+    /// reset them.
+    pub(super) async fn forget(&self, origin: &LoginOrigin) -> Result<(), StoreError> {
+        for key in [origin.name_key(), origin.user_key()].into_iter().flatten() {
+            self.counters.forget(&key).await?;
         }
         Ok(())
     }
@@ -141,16 +142,16 @@ impl AccountsCore {
         self.settings.get(&settings::BLOCK_FAILED_LOGINS) && self.settings.get(&settings::BLOCK_BY_USER)
     }
 
-    fn counts_addresses(&self, suspect: &Suspect) -> bool {
+    fn counts_addresses(&self, origin: &LoginOrigin) -> bool {
         let spared = self.settings.get(&settings::ADDRESSES_NEVER_BLOCKED);
         let is_spared =
-            suspect.address.as_deref().is_some_and(|own| spared.split(',').any(|spared| spared.trim() == own));
+            origin.address.as_deref().is_some_and(|own| spared.split(',').any(|spared| spared.trim() == own));
         self.settings.get(&settings::BLOCK_FAILED_LOGINS)
             && self.settings.get(&settings::BLOCK_BY_ADDRESS)
             && !is_spared
     }
 
-    fn rule(&self, limit: &settings::Setting<i64>, minutes: &settings::Setting<i64>) -> FailureRule {
+    fn rule(&self, limit: &Setting<i64>, minutes: &Setting<i64>) -> FailureRule {
         let block = Duration::from_mins(self.settings.get(minutes).try_into().unwrap_or(5));
         FailureRule {
             limit: self.settings.get(limit).try_into().unwrap_or(u32::MAX),

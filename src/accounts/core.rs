@@ -1,213 +1,182 @@
-//! [`AccountsCore`]: the accounts of an app that runs, as everything below holds them.
+//! The accounts of a running app, put together of services. A [`Foundation`] holds the services on which both logins and
+//! second factors stand; [`AccountsCore`] adds those that ask for a second factor.
 
-use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::sync::Arc;
 
-use bolide_protocol::{DdpError, random};
-use tokio_util::sync::CancellationToken;
-
-use super::events::Events;
+use super::audit::Audit;
+use super::blocks::Blocks;
+use super::counters::Counters;
+use super::factor_rules::FactorRules;
 use super::hooks::Hooks;
-use super::locks::KeyedLocks;
-use super::login::OwnHandler;
-use super::notifications::Notifications;
+use super::links::Links;
+use super::login::{Login, OwnHandler};
+use super::mails::Mails;
+use super::node::Node;
 use super::password::PasswordHasher;
+use super::passwords::Passwords;
 use super::permissions::Permissions;
-use super::publication::Watchers;
-use super::token_use::TokenUses;
+use super::profile::Profiles;
+use super::second_factor::SecondFactor;
+use super::setting_changes::SettingChanges;
+use super::sign_up::SignUp;
+use super::sweep::sweep_regularly;
+use super::tokens::{PersonalTokens, Tokens};
+use super::users::Users;
 use super::{Accounts, AccountsHandle};
-use crate::call::{AppCore, Connection};
-use crate::chance::{Chance, Generator};
-use crate::clock::{Clock, Timestamp};
+use crate::bus::BusMember;
+use crate::call::AppCore;
+use crate::chance::Chance;
+use crate::clock::Clock;
 use crate::keys::KeyRing;
-use crate::mail::{MailContent, MailQueue, Mailer, Site, Templates};
 use crate::session::Host;
 use crate::settings::Settings;
-use crate::store::{AuditEntry, Store, StoreError, User};
-use crate::two_factor::EnrolmentRule;
-use crate::user::UserId;
+use crate::store::Store;
 
-/// How often log-ins and codes that have ended are swept away.
-const SWEEP: Duration = Duration::from_mins(10);
-
-/// The accounts of an app that runs.
-pub(crate) struct AccountsCore {
+/// The services that need no second factor. The room `two_factor` is built on them.
+pub(crate) struct Foundation {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) keys: KeyRing,
+    pub(crate) keys: Arc<KeyRing>,
     pub(crate) settings: Settings,
-    pub(crate) site: Site,
-    pub(crate) hasher: PasswordHasher,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chance: Arc<dyn Chance>,
-    pub(crate) locks: KeyedLocks,
-    pub(crate) permissions: Permissions,
-    pub(super) handlers: Vec<OwnHandler>,
-    pub(super) hooks: Hooks,
-    pub(super) watchers: Watchers,
-    pub(super) token_uses: TokenUses,
-    pub(super) events: Events,
-    pub(super) notifications: Notifications,
-    pub(super) published_fields: Vec<String>,
-    templates: Templates,
-    pub(crate) mails: MailQueue,
-    mailer: Arc<dyn Mailer>,
-    pub(crate) enrolment: EnrolmentRule,
-    app: OnceLock<Weak<AppCore>>,
+    pub(crate) node: Arc<Node>,
+    pub(crate) audit: Arc<Audit>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) mails: Arc<Mails>,
+    pub(crate) rules: Arc<FactorRules>,
+    pub(crate) users: Arc<Users>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) passwords: Arc<Passwords>,
+    permissions: Permissions,
+    handlers: Vec<OwnHandler>,
+    hooks: Hooks,
 }
 
-impl AccountsCore {
-    pub(crate) fn new(accounts: Accounts, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Arc<Self> {
-        let outgoing: Arc<dyn Store> = Arc::clone(&accounts.store);
-        Arc::new(Self {
-            hasher: PasswordHasher::new(Arc::clone(&chance)).with_cost(accounts.cost),
-            templates: accounts.templates.for_site(accounts.site.clone()),
+/// The accounts of a running app.
+pub(crate) struct AccountsCore {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) chance: Arc<dyn Chance>,
+    pub(crate) permissions: Permissions,
+    pub(crate) node: Arc<Node>,
+    pub(crate) audit: Arc<Audit>,
+    pub(crate) mails: Arc<Mails>,
+    pub(crate) rules: Arc<FactorRules>,
+    pub(crate) users: Arc<Users>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(super) personal_tokens: Arc<PersonalTokens>,
+    pub(super) passwords: Arc<Passwords>,
+    pub(super) links: Arc<Links>,
+    pub(crate) login: Login,
+    pub(crate) sign_up: SignUp,
+    pub(crate) profiles: Profiles,
+    pub(crate) setting_changes: Arc<SettingChanges>,
+    pub(super) second_factor: Arc<dyn SecondFactor>,
+}
+
+impl Foundation {
+    pub(crate) fn new(accounts: Accounts, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Self {
+        let Accounts { store, keys, settings, site, mailer, templates, cost, .. } = accounts;
+        let node = Arc::new(Node::default());
+        let audit = Arc::new(Audit::new(&store, clock));
+        let counters = Arc::new(Counters::new(&store, clock));
+        let rules = Arc::new(FactorRules::new(settings.clone()));
+        let tokens = Arc::new(Tokens::new(&store, &settings, (clock, chance), &node, &audit));
+        let users = Arc::new(Users::new(&store, &rules, &node, &tokens, accounts.published_fields));
+        let hasher = PasswordHasher::new(Arc::clone(chance)).with_cost(cost);
+        Self {
+            mails: Arc::new(Mails::new((templates, mailer, site), &store, &counters, clock)),
+            passwords: Arc::new(Passwords::new(&store, hasher, &tokens, &users, &audit)),
             permissions: accounts.permissions,
             handlers: accounts.handlers,
             hooks: accounts.hooks,
-            published_fields: accounts.published_fields,
-            events: Events::default(),
-            notifications: Notifications::default(),
-            mails: MailQueue::new(outgoing, Arc::clone(&clock)),
-            mailer: accounts.mailer,
-            store: accounts.store,
-            keys: accounts.keys,
-            settings: accounts.settings,
-            site: accounts.site,
+            clock: Arc::clone(clock),
+            chance: Arc::clone(chance),
+            keys: Arc::new(keys),
+            store,
+            settings,
+            node,
+            audit,
+            counters,
+            rules,
+            users,
+            tokens,
+        }
+    }
+}
+
+impl AccountsCore {
+    pub(crate) fn new(foundation: Foundation, second_factor: Arc<dyn SecondFactor>) -> Arc<Self> {
+        let Foundation { store, keys, settings, clock, chance, node, audit, .. } = foundation;
+        let Foundation { counters, mails, rules, users, tokens, passwords, permissions, handlers, hooks, .. } =
+            foundation;
+        let (source, hooks) = ((&clock, &chance), Arc::new(hooks));
+        let links = Arc::new(Links::new(&store, &keys, source, &mails));
+        let login = Login {
+            blocks: Blocks::new(&counters, &settings),
+            handlers,
+            hooks: Arc::clone(&hooks),
+            node: Arc::clone(&node),
+            users: Arc::clone(&users),
+            tokens: Arc::clone(&tokens),
+            passwords: Arc::clone(&passwords),
+            audit: Arc::clone(&audit),
+            second_factor: Arc::clone(&second_factor),
+        };
+        let profiles = Profiles {
+            store: Arc::clone(&store),
+            rules: Arc::clone(&rules),
+            users: Arc::clone(&users),
+            passwords: Arc::clone(&passwords),
+            links: Arc::clone(&links),
+            mails: Arc::clone(&mails),
+            audit: Arc::clone(&audit),
+        };
+        Arc::new(Self {
+            personal_tokens: Arc::new(PersonalTokens::new(&store, &settings, source, &node, &audit)),
+            sign_up: SignUp::new(&store, &settings, source, &hooks, &passwords, &audit),
+            setting_changes: Arc::new(SettingChanges::new(&settings, (&store, &clock), &node, &users, &audit)),
+            login,
+            profiles,
+            links,
+            store,
+            keys,
+            settings,
             clock,
             chance,
-            locks: KeyedLocks::default(),
-            watchers: Watchers::default(),
-            token_uses: TokenUses::default(),
-            enrolment: EnrolmentRule::default(),
-            app: OnceLock::new(),
+            permissions,
+            node,
+            audit,
+            mails,
+            rules,
+            users,
+            tokens,
+            passwords,
+            second_factor,
         })
     }
 
-    /// Starts what runs beside the calls, until the app stops.
+    pub(crate) fn join_bus(&self, member: BusMember) {
+        self.node.join_bus(member);
+    }
+
+    /// Connects the accounts with their app, and starts the tasks that run until the app stops or is dropped. They do
+    /// not hold the accounts.
     pub(crate) fn attach(self: &Arc<Self>, app: &Arc<AppCore>) {
-        let Some(host) = app.slot::<Host>().filter(|_| self.app.set(Arc::downgrade(app)).is_ok()) else {
-            return;
-        };
+        let Some(host) = app.slot::<Host>().filter(|_| self.node.attach(app)) else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             tracing::warn!("the app was built outside of a tokio runtime: no mail is sent, and nothing is swept");
             return;
         };
-        let (core, stopped) = (Arc::clone(self), host.stopping.clone());
-        runtime.spawn(async move { core.mails.work(Arc::clone(&core.mailer), stopped.cancelled_owned()).await });
-        let (core, stopped) = (Arc::downgrade(self), host.stopping.clone());
-        runtime.spawn(sweep_regularly(core, stopped));
-        self.events.run_on(runtime);
+        self.mails.start(&runtime, &host.stopping);
+        runtime.spawn(sweep_regularly(Arc::downgrade(self), host.stopping.clone()));
+        self.node.run_on(runtime);
     }
 
-    /// Returns the app that these accounts belong to. `None` once it is gone.
-    pub(crate) fn app(&self) -> Option<Arc<AppCore>> {
-        self.app.get()?.upgrade()
+    /// Returns the accounts of an app as the application uses them. `None` if the app has none.
+    pub(crate) fn handle_of(app: &AppCore) -> Option<AccountsHandle> {
+        app.slot::<Self>().cloned().map(AccountsHandle::new)
     }
-
-    /// Returns the sessions of the app. `None` once it is gone.
-    pub(crate) fn host(&self) -> Option<Arc<Host>> {
-        self.app()?.slot().cloned()
-    }
-
-    /// Returns these accounts as an application uses them. `None` once the app is gone.
-    pub(super) fn handle(&self) -> Option<AccountsHandle> {
-        self.app()?.slot::<Self>().cloned().map(AccountsHandle::new)
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    pub(crate) fn random_id(&self) -> String {
-        random::id(&mut Generator(&*self.chance))
-    }
-
-    /// Queues a mail. That it cannot be queued is logged, and fails nothing.
-    pub(crate) async fn mail(&self, content: &MailContent, to: Vec<String>, expires_at: Option<Timestamp>) -> bool {
-        if to.is_empty() {
-            return false;
-        }
-        let mail = match self.templates.render(content, to, expires_at) {
-            Ok(mail) => mail,
-            Err(error) => {
-                tracing::error!(%error, "a mail cannot be written");
-                return false;
-            }
-        };
-        match self.mails.enqueue(&mail).await {
-            Ok(_) => true,
-            Err(error) => {
-                tracing::error!(%error, kind = %content.kind(), "a mail cannot be queued");
-                false
-            }
-        }
-    }
-
-    /// Writes down what happened. That it cannot be written down is logged, and fails nothing.
-    pub(crate) async fn audit(
-        &self,
-        event: &str,
-        user: Option<&UserId>,
-        connection: Option<&Connection>,
-        details: serde_json::Value,
-    ) {
-        let peer = connection.map(Connection::peer);
-        let entry = AuditEntry {
-            id: 0,
-            at: self.now(),
-            event: event.to_owned(),
-            user: user.cloned(),
-            actor: connection.and_then(|connection| connection.identity().user),
-            address: peer.as_ref().and_then(|peer| peer.address).map(|address| address.to_string()),
-            user_agent: peer.as_ref().and_then(|peer| peer.header("user-agent").map(shortened)),
-            details: details.to_string(),
-        };
-        tracing::info!(target: "bolide::audit", event, user = user.map(UserId::as_str), address = entry.address, "{}", entry.details);
-        if let Err(error) = self.store.record(vec![entry]).await {
-            tracing::error!(%error, "the audit log cannot be written");
-        }
-    }
-
-    /// What a user sees of itself, as JSON.
-    pub(crate) async fn own_document(&self, id: &UserId) -> Result<serde_json::Value, crate::MethodError> {
-        let user = self.existing_user(id).await?;
-        let mut document = serde_json::to_value(self.own_fields(&user))?;
-        document["_id"] = id.as_str().into();
-        Ok(document)
-    }
-
-    /// The user with this id, who must be there.
-    pub(crate) async fn existing_user(&self, id: &UserId) -> Result<User, crate::MethodError> {
-        let user = self.store.user(id).await?;
-        Ok(user.ok_or_else(|| DdpError::new("error-invalid-user", "Invalid user"))?)
-    }
-
-    async fn sweep(&self) -> Result<(), StoreError> {
-        let now = self.now();
-        let ended = self.store.delete_expired_tokens(now).await?;
-        self.end_connections(&ended);
-        self.store.delete_expired_codes(now).await?;
-        let days = u64::try_from(self.settings.get(&crate::settings::AUDIT_DAYS)).unwrap_or(365);
-        let before = |age: Duration| {
-            Timestamp::from_milliseconds(now.milliseconds() - age.as_millis().try_into().unwrap_or(i64::MAX))
-        };
-        self.store
-            .delete_audit(before(Duration::from_hours(24).saturating_mul(days.try_into().unwrap_or(u32::MAX))))
-            .await?;
-        self.store.delete_old_failures(before(Duration::from_hours(48)), now).await
-    }
-}
-
-async fn sweep_regularly(core: Weak<AccountsCore>, stopped: CancellationToken) {
-    while stopped.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_some() {
-        let Some(core) = core.upgrade() else { return };
-        if let Err(error) = core.sweep().await {
-            tracing::error!(%error, "what has ended cannot be swept away");
-        }
-    }
-}
-
-/// What a client says of itself, cut to what is worth keeping.
-pub(crate) fn shortened(text: &str) -> String {
-    text.chars().take(200).collect()
 }

@@ -1,41 +1,68 @@
-//! Links in mails: to choose a password, and to show that mail arrives. The token of a link is stored as a keyed hash,
-//! and consumed once.
+//! [`Links`]: links in mails, to choose a password and to verify an address. The token of a link is stored as a keyed
+//! hash, and can be used once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bolide_protocol::random;
 
-use super::AccountsCore;
+use super::mails::Mails;
 use crate::call::{MethodError, MethodResult};
-use crate::chance::Generator;
+use crate::chance::{Chance, Generator};
+use crate::clock::Clock;
+use crate::keys::KeyRing;
 use crate::mail::MailContent;
-use crate::store::{Link, LinkPurpose, User};
+use crate::store::{Link, LinkPurpose, Store, User};
 
 const PURPOSE: &str = "link";
 
-impl AccountsCore {
-    /// Sends a link of this purpose to an address of the user's.
-    pub(crate) async fn send_link(&self, user: &User, purpose: LinkPurpose, address: &str) -> MethodResult<()> {
-        let url = self.make_link(user, purpose, Some(address.to_owned())).await?;
+/// Makes links, sends them and takes them back.
+pub(super) struct Links {
+    store: Arc<dyn Store>,
+    keys: Arc<KeyRing>,
+    clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
+    mails: Arc<Mails>,
+}
+
+impl Links {
+    pub(super) fn new(
+        store: &Arc<dyn Store>,
+        keys: &Arc<KeyRing>,
+        (clock, chance): (&Arc<dyn Clock>, &Arc<dyn Chance>),
+        mails: &Arc<Mails>,
+    ) -> Self {
+        Self {
+            store: Arc::clone(store),
+            keys: Arc::clone(keys),
+            clock: Arc::clone(clock),
+            chance: Arc::clone(chance),
+            mails: Arc::clone(mails),
+        }
+    }
+
+    /// Sends a link of this purpose to an address of the user.
+    pub(super) async fn send(&self, user: &User, purpose: LinkPurpose, address: &str) -> MethodResult<()> {
+        let link = self.make(user, purpose, Some(address.to_owned())).await?;
         let name = user.username.clone().unwrap_or_else(|| address.to_owned());
         let content = match purpose {
-            LinkPurpose::ResetPassword => MailContent::ResetPassword { name, link: url },
-            LinkPurpose::EnrollAccount => MailContent::EnrollAccount { name, link: url },
-            LinkPurpose::VerifyEmail => MailContent::VerifyEmail { name, link: url },
+            LinkPurpose::ResetPassword => MailContent::ResetPassword { name, link },
+            LinkPurpose::EnrollAccount => MailContent::EnrollAccount { name, link },
+            LinkPurpose::VerifyEmail => MailContent::VerifyEmail { name, link },
         };
-        self.mail(&content, vec![address.to_owned()], Some(self.now().plus(lifetime(purpose)))).await;
+        self.mails.send_for(&content, vec![address.to_owned()], lifetime(purpose)).await;
         Ok(())
     }
 
-    /// Makes a link and gives its address, as Meteor's clients know it.
-    pub(crate) async fn make_link(
+    /// Makes a link, and returns its URL as Meteor's clients know it.
+    pub(super) async fn make(
         &self,
         user: &User,
         purpose: LinkPurpose,
         address: Option<String>,
     ) -> MethodResult<String> {
         let token = random::secret(&mut Generator(&*self.chance));
-        let now = self.now();
+        let now = self.clock.now();
         let link = Link {
             hash: self.keys.hash(PURPOSE, "", &token),
             user: user.id.clone(),
@@ -45,18 +72,21 @@ impl AccountsCore {
             expires_at: now.plus(lifetime(purpose)),
         };
         self.store.put_link(link).await?;
-        Ok(format!("{}/#/{}/{token}", self.site.root_url, path(purpose)))
+        Ok(format!("{}/#/{}/{token}", self.mails.site().root_url, path(purpose)))
     }
 
-    /// The link with this token, if it is for one of these purposes and has not ended.
-    pub(crate) async fn find_link(&self, token: &str, purposes: &[LinkPurpose]) -> MethodResult<Option<Link>> {
+    /// Returns the link with this token, if it is for one of these purposes and has not expired.
+    pub(super) async fn find(&self, token: &str, purposes: &[LinkPurpose]) -> MethodResult<Option<Link>> {
         let found = self.store.link(&self.keys.hashes(PURPOSE, "", token)).await?;
-        Ok(found.filter(|link| purposes.contains(&link.purpose) && self.now() < link.expires_at))
+        Ok(found.filter(|link| purposes.contains(&link.purpose) && self.clock.now() < link.expires_at))
     }
 
-    /// Consumes a link; an error for the second of two.
-    pub(crate) async fn take_link(&self, link: &Link, ended: &'static str) -> MethodResult<()> {
-        if self.store.take_link(&link.hash).await? { Ok(()) } else { Err(MethodError::new(403, ended)) }
+    /// Uses a link up.
+    ///
+    /// # Errors
+    /// 403 with the reason `expired` if it was used before.
+    pub(super) async fn take(&self, link: &Link, expired: &'static str) -> MethodResult<()> {
+        if self.store.take_link(&link.hash).await? { Ok(()) } else { Err(MethodError::new(403, expired)) }
     }
 }
 

@@ -1,41 +1,51 @@
-//! Accounts: who users are, and how they prove it. One pipeline for every log-in, whichever door it comes through.
+//! Accounts: who users are, and how they prove it. One pipeline for every login, over every door.
 //!
-//! - [`Accounts`]: what an app is given;
-//! - `core`: the same while the app runs;
-//! - `login`: the pipeline, from what the client shows to the token that it is given;
-//! - `hooks`: where the application has a say;
-//! - `external`: log-ins by other services;
+//! - [`Accounts`]: what an app is built with; [`AccountsHandle`]: the same while the app runs;
+//! - `core`: puts the services together;
+//! - `login`: the pipeline, from what the client sends to its token; `hooks`: where the application takes part;
+//!   `external`: logins by other services;
+//! - `tokens`: login tokens and personal access tokens;
+//! - `users`: looks users up and shows them their own document; `sign_up` and `profile` make and change them;
+//! - `passwords`: checks and sets passwords; `password`: hashes; `links`: links in mails;
+//! - `factor_rules`: which second factors count; `second_factor`: the port through which a login asks for one;
+//! - `counters`: the limiter; `blocks`: what many failed logins lead to; `mails`: mails and their budget;
 //! - `methods`: the account methods of Meteor;
-//! - `profile`: the change of one's own profile;
-//! - `password`: hashes;
-//! - `blocks`: what many failures lead to;
-//! - `permissions`: what roles let users do;
-//! - `import`: users of a Meteor or Rocket.Chat server;
-//! - `publication`, `notifications`: the user's own document, and word of its changes;
-//! - `events`: what the other nodes are told.
+//! - `permissions`: what the roles of a user allow; `setting_changes`: changes of settings; `audit`: the audit log;
+//! - `node` and `events`: what sessions and other nodes are told; `sweep`: what has ended is removed;
+//! - `import`: users of a Meteor or Rocket.Chat server.
+//!
+//! The room uses `settings` and what is below the features. It does not use `two_factor` or `admin`, which are built on it.
 
+mod audit;
 mod blocks;
+mod client_info;
 mod core;
+mod counters;
 mod events;
 mod external;
+mod factor_rules;
 mod handle;
 mod hooks;
 mod import;
 mod links;
 mod locks;
 mod login;
+mod mails;
 mod methods;
 mod names;
-mod notifications;
+mod node;
 pub mod password;
+mod passwords;
 pub(crate) mod permissions;
 mod profile;
-mod publication;
 mod request;
-mod token;
-mod token_list;
-mod token_use;
-mod user_document;
+mod second_factor;
+mod secrets;
+mod setting_changes;
+mod sign_up;
+mod sweep;
+mod tokens;
+mod users;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -56,15 +66,24 @@ pub use handle::AccountsHandle;
 pub use hooks::LoginAttempt;
 pub use import::{ImportError, Imported};
 pub use login::LoginRequest;
-pub use token::LoginSecret;
+pub use tokens::LoginSecret;
 
-pub(crate) use self::core::{AccountsCore, shortened};
-pub(crate) use blocks::counted_address;
-pub(crate) use login::{Dialect, LoginCode, LoginResult, Recognized, Selector};
-pub(crate) use methods::{own_token, selector_of};
+pub(crate) use self::core::{AccountsCore, Foundation};
+pub(crate) use audit::Audit;
+pub(crate) use client_info::ClientInfo;
+pub(crate) use counters::{CounterKey, Counters, counted_address};
+pub(crate) use events::hear;
+pub(crate) use factor_rules::FactorRules;
+pub(crate) use login::{Dialect, LoginCode, Selector};
+pub(crate) use mails::{MailBudget, Mails};
+pub(crate) use methods::selector_of;
+pub(crate) use passwords::Passwords;
 pub(crate) use profile::{ProfileChange, shown_name};
 pub(crate) use request::request_connection;
-pub(crate) use user_document::{emails, factors};
+pub(crate) use second_factor::{BegunChallenge, SecondFactor};
+pub(crate) use secrets::{backup_code_hash, backup_code_hashes, totp_owner};
+pub(crate) use tokens::{LoginResult, Tokens, own_token};
+pub(crate) use users::{Users, emails, factors};
 
 use hooks::Hooks;
 use login::OwnHandler;
@@ -75,12 +94,12 @@ use permissions::Permissions;
 pub(crate) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     methods::register(core, registry);
     profile::register(core, registry);
-    token_list::register(core, registry);
-    notifications::register(core, registry);
-    publication::register(core, registry);
+    tokens::register_list(&core.tokens, registry);
+    tokens::register_personal(&core.personal_tokens, registry);
+    users::register(&core.users, registry);
 }
 
-/// Users, log-in, the second factor and settings, to be given to [`AppBuilder::accounts`](crate::AppBuilder::accounts).
+/// Users, login, the second factor and settings, for [`AppBuilder::accounts`](crate::AppBuilder::accounts).
 ///
 /// ```
 /// use bolide::accounts::Accounts;
@@ -97,7 +116,7 @@ pub(crate) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "accounts are given to `AppBuilder::accounts`"]
+#[must_use = "accounts have no effect until they are passed to `AppBuilder::accounts`"]
 pub struct Accounts {
     store: Arc<dyn Store>,
     keys: KeyRing,
@@ -112,7 +131,7 @@ pub struct Accounts {
     published_fields: Vec<String>,
 }
 
-/// Why there are no accounts.
+/// Why accounts cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccountsError {
@@ -125,7 +144,7 @@ pub enum AccountsError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A setting that the environment fixes does not fit.
+    /// The value of a setting in the environment is not possible.
     #[error(transparent)]
     Setting(#[from] SettingError),
 }
@@ -162,8 +181,8 @@ impl Accounts {
         Self::open(store, KeyRing::open_file(&path.with_extension("key"), &SystemChance)?).await
     }
 
-    /// Accounts in a store, with the keys that seal secrets in it. Settings that `BOLIDE_SETTING_…` variables name are
-    /// fixed.
+    /// Opens the accounts in a store, with the keys that seal secrets in it. Settings that `BOLIDE_SETTING_…` variables
+    /// name are fixed.
     ///
     /// # Errors
     /// [`AccountsError`].
@@ -171,7 +190,7 @@ impl Accounts {
         Self::open_with(store, keys, []).await
     }
 
-    /// The same with settings of the application's own.
+    /// Opens accounts with settings of the application's own; see [`open`](Self::open).
     ///
     /// # Errors
     /// [`AccountsError`].
@@ -183,8 +202,8 @@ impl Accounts {
         Self::open_shared(Arc::new(store), keys, own).await
     }
 
-    /// The same in a store that several apps of this process share, as the nodes of a cluster share a database. They
-    /// need the same keys, and a [bus](crate::AppBuilder::bus) between them.
+    /// Opens accounts in a store that several apps of this process share, as the nodes of a cluster share a database.
+    /// They need the same keys, and a [bus](crate::AppBuilder::bus) between them.
     ///
     /// # Errors
     /// [`AccountsError`].
@@ -212,20 +231,20 @@ impl Accounts {
         })
     }
 
-    /// Names the site in mails and in authenticator apps, and says where its links lead.
+    /// Sets the name of the site in mails and authenticator apps, and the URL below which links lead.
     pub fn site(mut self, name: &str, root_url: &str) -> Self {
         self.site = Site { name: name.into(), root_url: root_url.trim_end_matches('/').into() };
         self
     }
 
-    /// Says how mail is sent. Without it, mails are named in the log and lost.
+    /// Sets how mail is sent. Default: mails are named in the log and not sent.
     pub fn mailer(mut self, mailer: impl Mailer + 'static) -> Self {
         self.mailer = Arc::new(mailer);
         self
     }
 
-    /// Puts other words in the place of one kind of mail; without HTML, it is sent as text alone.
-    /// [`Templates`] tells what they may name.
+    /// Replaces the template of one kind of mail. Without HTML, the mail is sent as text alone. [`Templates`] lists the
+    /// variables.
     ///
     /// ```
     /// use bolide::accounts::Accounts;
@@ -238,7 +257,7 @@ impl Accounts {
     /// ```
     ///
     /// # Errors
-    /// A template that is not well-formed, or names what there is not.
+    /// If the template is malformed, or names an unknown variable.
     pub fn mail_template(
         mut self,
         kind: MailKind,
@@ -250,12 +269,12 @@ impl Accounts {
         Ok(self)
     }
 
-    /// Adds a way to log in: `handler` is asked about options of `login` that show neither a resume token nor a password.
-    /// It answers `None` for what is not its own, the user's id for somebody whom it recognizes, or an error that fails
-    /// the log-in. Handlers are asked in the order in which they were added.
+    /// Adds a way to log in: `handler` receives options of `login` without a resume token or a password. It returns
+    /// `None` for options of other handlers, the id of the user that it recognizes, or an error that fails the login.
+    /// Handlers are called in the order in which they were added.
     ///
-    /// Whoever it names must still be active and not blocked, pass the hooks, and show a second factor if there is one.
-    /// Failures count as failed log-ins of the address, and of the name in `user`, `username` or `email` if there is one.
+    /// The user must still be active and not blocked, pass the hooks, and show a second factor if there is one. Failures
+    /// count as failed logins of the address, and of the name in `user`, `username` or `email` if there is one.
     ///
     /// ```
     /// # use bolide::chance::SystemChance;
@@ -295,9 +314,9 @@ impl Accounts {
         self
     }
 
-    /// Adds a hook that may refuse a log-in, as Meteor's `validateLoginAttempt`: with an error that the client is told,
-    /// or with `false` (403, `Login forbidden`). It runs for every log-in, whatever the door, before a second factor is
-    /// asked for; also for those that fail already, which it cannot let succeed. A refusal counts as a failed log-in.
+    /// Adds a hook that may reject a login, as Meteor's `validateLoginAttempt`: with an error that the client receives,
+    /// or with `false` (403, `Login forbidden`). It runs for every login, over every door, before a second factor is
+    /// asked for; also for logins that fail already, which it cannot let succeed. A rejection counts as a failed login.
     ///
     /// ```
     /// use bolide::accounts::{Accounts, LoginAttempt};
@@ -321,8 +340,8 @@ impl Accounts {
         self
     }
 
-    /// Adds a hook that makes a new user of what `createUser` was given: it may add fields, roles, a profile. The
-    /// options come from outside: nothing of them is checked.
+    /// Adds a hook that completes a new user from the options of `createUser`: it may add fields, roles or a profile.
+    /// The options are as the client has sent them, and are not checked.
     ///
     /// ```
     /// use bolide::accounts::Accounts;
@@ -347,7 +366,7 @@ impl Accounts {
         self
     }
 
-    /// Adds a hook that may refuse a new user: with an error that the client is told, or with `false` (403, `User
+    /// Adds a hook that may reject a new user: with an error that the client receives, or with `false` (403, `User
     /// validation failed`).
     ///
     /// ```
@@ -368,15 +387,15 @@ impl Accounts {
         self
     }
 
-    /// Lets users see these further fields of their own document, beside `name`, `language` and `settings`. Other fields
+    /// Publishes further fields of a user to that user, in addition to `name`, `language` and `settings`. Other fields
     /// stay on the server.
     pub fn publish_user_fields<Name: Into<String>>(mut self, names: impl IntoIterator<Item = Name>) -> Self {
         self.published_fields.extend(names.into_iter().map(Into::into));
         self
     }
 
-    /// Says which roles give a permission, in place of those that do by default. Admins have every permission.
-    /// Handlers ask with [`SignedIn::require_permission`](crate::SignedIn::require_permission).
+    /// Sets which roles give a permission, in place of the default ones. Admins have every permission. Handlers check
+    /// it with [`SignedIn::require_permission`](crate::SignedIn::require_permission).
     ///
     /// ```
     /// use bolide::accounts::Accounts;
@@ -390,24 +409,24 @@ impl Accounts {
         self
     }
 
-    /// Sets what a password hash costs. Default: what OWASP recommends.
+    /// Sets the cost of a password hash. Default: what OWASP recommends.
     pub fn hashing_cost(mut self, cost: HashingCost) -> Self {
         self.cost = cost;
         self
     }
 
-    /// Adds a user, as an operator does: nothing is asked, and no mail is sent.
+    /// Adds a user as an operator does. No mail is sent.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] for a name, address or id that is there already.
+    /// [`StoreError::Taken`] if another user has the name, an address or the id.
     pub async fn add_user(&self, user: NewUser) -> Result<(), StoreError> {
         self.store.insert_user(user).await
     }
 
-    /// The hash of a password, for [`add_user`](Self::add_user).
+    /// Hashes a password, for [`add_user`](Self::add_user).
     ///
     /// # Errors
-    /// When it cannot be computed, for lack of memory.
+    /// If there is not enough memory.
     pub async fn hash_password(
         &self,
         plain: &str,
@@ -421,7 +440,7 @@ impl Accounts {
     /// Seals the secret of an authenticator app, for [`add_user`](Self::add_user).
     #[must_use]
     pub fn seal_totp_secret(&self, user: &UserId, secret: &[u8], chance: &dyn Chance) -> crate::store::Sealed {
-        self.keys.seal(secret, &crate::two_factor::totp_owner(user), chance)
+        self.keys.seal(secret, &totp_owner(user), chance)
     }
 }
 

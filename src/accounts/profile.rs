@@ -1,26 +1,42 @@
-//! The change of one's own profile, over DDP (`saveUserProfile`) and REST (`users.updateOwnBasicInfo`). Names are changed
-//! at once; another address or password is a way to take an account over, so it needs a second factor.
+//! [`Profiles`]: users change their own profile, over DDP (`saveUserProfile`) and REST (`users.updateOwnBasicInfo`). A
+//! change of the address or the password could take an account over, so it needs a second factor.
 
 use std::sync::Arc;
 
 use bolide_protocol::{DdpError, Ejson};
 use serde_json::{Value, json};
 
-use super::methods::own_token;
+use super::audit::Audit;
+use super::factor_rules::FactorRules;
+use super::links::Links;
+use super::mails::{MailBudget, Mails};
 use super::password::Password;
+use super::passwords::Passwords;
+use super::tokens::own_token;
+use super::users::Users;
 use super::{AccountsCore, names};
 use crate::call::{Admitted, MethodError, MethodResult, Parameters, SignedIn, TwoFactor, TwoFactorCode};
 use crate::registry::Registry;
-use crate::store::{EmailAddress, LinkPurpose, StoreError, User, fold};
-use crate::two_factor::MailAsker;
+use crate::store::{AuditEvent, EmailAddress, LinkPurpose, Store, StoreError, User, fold};
 
-/// What somebody wants to change. What is not there stays.
+/// Changes the profiles of users.
+pub(crate) struct Profiles {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) rules: Arc<FactorRules>,
+    pub(super) users: Arc<Users>,
+    pub(super) passwords: Arc<Passwords>,
+    pub(super) links: Arc<Links>,
+    pub(super) mails: Arc<Mails>,
+    pub(super) audit: Arc<Audit>,
+}
+
+/// The changes that a user requests. Fields that are `None` stay.
 pub(crate) struct ProfileChange {
     username: Option<String>,
     name: Option<String>,
     address: Option<String>,
     password: Option<Password>,
-    /// The present password, which stands for a second factor where there is no other.
+    /// The present password, which stands in for a second factor if the user has none.
     shown: Option<TwoFactorCode>,
 }
 
@@ -31,22 +47,22 @@ pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
         ProfileChange::policy(),
         async move |me: SignedIn, given: Parameters| {
             let settings: Value = given.get(0)?;
-            core.change_profile(&me, ProfileChange::read(&settings, "realname")?).await?;
+            core.profiles.change(&me, ProfileChange::read(&settings, "realname")?).await?;
             Ok(true)
         },
     );
 }
 
 impl ProfileChange {
-    /// Neither a trusted client nor a token that bypasses the second factor is excused.
+    /// Returns the policy of what changes a profile. Trusted clients and bypass tokens are asked too.
     pub(crate) const fn policy() -> TwoFactor {
         TwoFactor::required().require_second_factor().on_demand()
     }
 
-    /// What `users.updateOwnBasicInfo` is given as `data`.
+    /// Reads the `data` of `users.updateOwnBasicInfo`.
     ///
     /// # Errors
-    /// 400 for a value of another type, or one that there cannot be.
+    /// 400 for a value of another type, or one that is not possible.
     pub(crate) fn from_basic_info(data: &Value) -> MethodResult<Self> {
         let shown = text(data, "currentPassword")?.map(|digest| TwoFactorCode::new(digest, "password"));
         Ok(Self { shown, ..Self::read(data, "name")? })
@@ -68,7 +84,7 @@ impl ProfileChange {
         })
     }
 
-    /// Without what is so already.
+    /// Removes the changes that change nothing.
     fn against(mut self, user: &User) -> Self {
         self.username = self.username.filter(|new| user.username.as_ref() != Some(new));
         self.address = self.address.filter(|new| user.emails.first().is_none_or(|own| fold(&own.address) != fold(new)));
@@ -80,18 +96,18 @@ impl ProfileChange {
     }
 }
 
-impl AccountsCore {
-    /// Changes a user's own profile.
+impl Profiles {
+    /// Changes the profile of the user who calls.
     ///
     /// # Errors
-    /// What the gate says about another address or password; `error-field-unavailable` for a name or address that
-    /// somebody has.
-    pub(crate) async fn change_profile(&self, me: &SignedIn, change: ProfileChange) -> MethodResult<()> {
-        let user = self.existing_user(me.user()).await?;
+    /// What the gate says about another address or password; `error-field-unavailable` if another user
+    /// has the name or address.
+    pub(crate) async fn change(&self, me: &SignedIn, change: ProfileChange) -> MethodResult<()> {
+        let user = self.users.existing(me.user()).await?;
         let mut change = change.against(&user);
         let admitted = if change.needs_two_factor() {
-            // The password is no code of an app or a mail: it does not count against who has one of these.
-            let shown = change.shown.take().filter(|_| !self.has_second_factor(&user));
+            // A password is not a code of an app or a mail, so it does not count as a wrong one.
+            let shown = change.shown.take().filter(|_| !self.rules.has_factor(&user));
             Some(me.demand_two_factor(shown).await?)
         } else {
             None
@@ -109,14 +125,15 @@ impl AccountsCore {
             self.change_address(me, &user, address, admitted).await?;
         }
         if let (Some(password), Some(_)) = (&change.password, &admitted) {
-            self.set_password(&user, password, own_token(me.context()).as_ref(), me.context().connection()).await?;
+            let own = own_token(me.context());
+            self.passwords.set(&user.id, password, own.as_ref(), me.context().connection()).await?;
         }
-        self.user_changed(&user.id).await;
+        self.users.changed(&user.id).await;
         Ok(())
     }
 
-    /// The new address stands in the place of the first one, and has yet to be verified. What was sent to the old one
-    /// does not count any more, and no client is trusted.
+    /// Puts the new address, which is not verified, in the place of the first one. Codes and links that were sent to the
+    /// old one are removed, and no client is trusted any more.
     async fn change_address(&self, me: &SignedIn, user: &User, new: &str, _: &Admitted) -> MethodResult<()> {
         let email = EmailAddress { address: new.to_owned(), is_verified: false };
         self.store.add_email(&user.id, email).await.map_err(|error| taken(error, new))?;
@@ -127,15 +144,16 @@ impl AccountsCore {
         self.store.delete_email_code(&user.id).await?;
         self.store.delete_links(&user.id, LinkPurpose::ResetPassword).await?;
         self.store.distrust_tokens(&user.id).await?;
-        self.audit("email.changed", Some(&user.id), me.context().connection(), json!({ "from": old, "to": new })).await;
+        let details = json!({ "from": old, "to": new });
+        self.audit.record(AuditEvent::EmailChanged, Some(&user.id), me.context().connection(), details).await;
         let is_known = user.emails.iter().any(|own| own.is_verified && fold(&own.address) == fold(new));
-        if !is_known && self.may_send_mail(&user.id, MailAsker::User).await? {
-            self.send_link(user, LinkPurpose::VerifyEmail, new).await?;
+        if !is_known && self.mails.take_from_budget(&user.id, MailBudget::User).await? {
+            self.links.send(user, LinkPurpose::VerifyEmail, new).await?;
         }
         Ok(())
     }
 
-    /// All that is wanted can be had, or nothing is changed.
+    /// Rejects the change as a whole if another user has the name or the address.
     async fn refuse_what_is_taken(&self, user: &User, change: &ProfileChange) -> MethodResult<()> {
         if let Some(name) = &change.username
             && self.store.user_by_username(name).await?.is_some_and(|owner| owner.id != user.id)
@@ -151,7 +169,7 @@ impl AccountsCore {
     }
 }
 
-/// A text that is not empty.
+/// Returns a member that is a text and not empty.
 fn text(given: &Value, name: &str) -> Result<Option<String>, DdpError> {
     match given.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -160,7 +178,7 @@ fn text(given: &Value, name: &str) -> Result<Option<String>, DdpError> {
     }
 }
 
-/// The name that others are shown; it need not be unique.
+/// Checks the name that is shown to others. It need not be unique.
 pub(crate) fn shown_name(text: &str) -> Result<String, DdpError> {
     let name = text.trim();
     if name.chars().count() <= 200 && name.chars().all(names::is_visible) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
-use super::LoginSecret;
+use super::tokens::LoginSecret;
 use crate::call::{Connection, ConnectionPort, EndCallback, Identity, guarded};
 use crate::peer::Peer;
 

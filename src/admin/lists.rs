@@ -1,18 +1,18 @@
-//! The documents that admins are shown, as they are now. None holds a secret: no hash, no token, no text of a mail.
+//! The documents that admins are shown. None contains a secret: no hash, no token and no text of a mail.
 
 use bolide_protocol::Ejson;
 use bolide_protocol::ejson::{Date, Object};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::accounts::{AccountsCore, emails, factors};
+use crate::accounts::{AccountsCore, ClientInfo, emails, factors, selector_of};
 use crate::call::ConnectionPort as _;
 use crate::call::{MethodResult, MethodSummary};
 use crate::mail::{MailState, OutgoingMail};
 use crate::public_name::public_name;
 use crate::publication::Document;
 use crate::session::Session;
-use crate::settings::{Range, SettingDefinition, SettingKind};
+use crate::settings::{Range, SettingDefinition, SettingKind, Settings};
 use crate::store::{AuditEntry, AuditFilter, User, UserFilter};
 
 use crate::user::UserId;
@@ -32,14 +32,14 @@ struct ShownSetting<'setting> {
     readonly: bool,
 }
 
-pub(super) fn settings(core: &AccountsCore) -> MethodResult<Vec<Document>> {
+pub(super) fn settings(settings: &Settings) -> MethodResult<Vec<Document>> {
     let shown = |definition: &SettingDefinition| {
         let range = match definition.kind() {
             SettingKind::Integer(range) => Some(range),
             SettingKind::Boolean | SettingKind::Text => None,
         };
         let setting = ShownSetting {
-            value: core.settings.value(definition.id()),
+            value: settings.value(definition.id()),
             default: definition.default_value(),
             group: definition.group(),
             description: definition.description(),
@@ -51,11 +51,11 @@ pub(super) fn settings(core: &AccountsCore) -> MethodResult<Vec<Document>> {
             minimum: range.map(|Range { from, .. }| from),
             maximum: range.map(|Range { to, .. }| to),
             public: definition.is_public(),
-            readonly: core.settings.is_fixed(definition.id()),
+            readonly: settings.is_fixed(definition.id()),
         };
         Ok(Document::new("settings", definition.id(), &setting)?)
     };
-    core.settings.definitions().map(shown).collect()
+    settings.definitions().map(shown).collect()
 }
 
 #[derive(Serialize)]
@@ -65,11 +65,11 @@ struct ShownRole {
     built_in: bool,
 }
 
-/// The roles that mean something to the server.
+/// The roles to which the server gives a meaning.
 const BUILT_IN_ROLES: [&str; 2] = ["admin", "user"];
 
 pub(super) fn roles(core: &AccountsCore) -> MethodResult<Vec<Document>> {
-    let mandatory = core.mandatory_roles();
+    let mandatory = core.rules.mandatory_roles();
     let mut names: Vec<&str> = BUILT_IN_ROLES.into_iter().chain(mandatory.iter().map(String::as_str)).collect();
     names.sort_unstable();
     names.dedup();
@@ -133,7 +133,7 @@ pub(super) fn methods(core: &AccountsCore) -> MethodResult<Vec<Document>> {
         let id = format!("{} {}", verb.unwrap_or("method"), summary.name);
         Ok(Document::new("methods", id, &shown_method(summary))?)
     };
-    core.app().iter().flat_map(|app| app.methods.summaries()).map(|summary| shown(&summary)).collect()
+    core.node.app().iter().flat_map(|app| app.methods.summaries()).map(|summary| shown(&summary)).collect()
 }
 
 pub(super) fn shown_method(summary: &MethodSummary) -> ShownMethod {
@@ -171,11 +171,11 @@ struct ShownSession {
     subscriptions: usize,
 }
 
-/// So many sessions are shown at most.
+/// The maximum number of sessions that are shown.
 const MOST_SESSIONS: usize = 1000;
 
 pub(super) async fn sessions(core: &AccountsCore) -> MethodResult<Vec<Document>> {
-    let sessions = core.host().map(|host| host.sessions.all()).unwrap_or_default();
+    let sessions = core.node.host().map(|host| host.sessions.all()).unwrap_or_default();
     let mut shown = Vec::with_capacity(sessions.len().min(MOST_SESSIONS));
     for session in sessions.iter().take(MOST_SESSIONS) {
         let document = Document::new("sessions", public_name(session.id()), &shown_session(core, session).await?)?;
@@ -185,7 +185,7 @@ pub(super) async fn sessions(core: &AccountsCore) -> MethodResult<Vec<Document>>
 }
 
 async fn shown_session(core: &AccountsCore, session: &Session) -> MethodResult<ShownSession> {
-    let (peer, user_id) = (session.peer(), session.user());
+    let (client, user_id) = (ClientInfo::of_peer(&session.peer()), session.user());
     let username = match &user_id {
         Some(id) => core.store.user(id).await?.and_then(|user| user.username),
         None => None,
@@ -194,8 +194,8 @@ async fn shown_session(core: &AccountsCore, session: &Session) -> MethodResult<S
     Ok(ShownSession {
         user_id,
         username,
-        address: peer.address.map(|address| address.to_string()),
-        user_agent: peer.header("user-agent").map(crate::accounts::shortened),
+        address: client.address,
+        user_agent: client.user_agent,
         since: session.opened_at().to_date(),
         subscriptions,
     })
@@ -249,13 +249,13 @@ pub(super) async fn audit_entries(core: &AccountsCore, filter: AuditFilter) -> M
     Ok(shown)
 }
 
-/// The user whom an admin names by id, username or address. An id counts even if its user is gone.
+/// Returns the user that an admin names by id, username or address. An id counts even if the user was removed.
 async fn meant_user(core: &AccountsCore, named: Option<UserId>) -> MethodResult<Option<UserId>> {
     let Some(named) = named else { return Ok(None) };
     if core.store.user(&named).await?.is_some() {
         return Ok(Some(named));
     }
-    let found = core.find_user(&crate::accounts::selector_of(named.as_str())).await?;
+    let found = core.users.find(&selector_of(named.as_str())).await?;
     Ok(Some(found.map_or(named, |user| user.id)))
 }
 
@@ -274,7 +274,7 @@ struct ShownMail<'mail> {
 }
 
 pub(super) async fn mails(core: &AccountsCore, limit: u32) -> MethodResult<Vec<Document>> {
-    let mails = core.mails.list(limit).await?;
+    let mails = core.mails.queue.list(limit).await?;
     mails.iter().map(|mail| Ok(Document::new("mails", mail.id.to_string(), &shown_mail(mail))?)).collect()
 }
 

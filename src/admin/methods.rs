@@ -1,114 +1,123 @@
-//! What admins change: users, roles, mails. All of it is gated, and written to the audit log with who did it.
+//! What admins change: users, roles and mails. Each change is gated, and recorded in the audit log with its admin.
 
 use std::sync::Arc;
 
 use bolide_protocol::DdpError;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use super::lists;
 use super::publications::AuditQuery;
+use super::settings::not_allowed;
 use crate::accounts::AccountsCore;
+use crate::accounts::permissions::ADMIN;
 use crate::call::{MethodError, MethodResult, MethodSummary, Parameters, SignedIn, TwoFactor};
 use crate::mail::MailId;
 use crate::registry::Registry;
 use crate::settings::MANDATORY_ROLES;
-use crate::store::{User, UserFilter};
+use crate::store::{AuditEvent, User, UserFilter};
+use crate::two_factor::TwoFactorCore;
 use crate::user::UserId;
 
-/// Who is an admin is changed by one call after another: two that demote each other must not both pass.
-const ADMINS_LOCK: &str = "admins";
+/// What the methods use.
+struct Services {
+    accounts: Arc<AccountsCore>,
+    factors: Arc<TwoFactorCore>,
+    /// Locked while the set of admins changes: two that demote each other must not both succeed.
+    changing_admins: Mutex<()>,
+}
 
-pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
+pub(super) fn register(accounts: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore>, registry: &mut Registry) {
+    let services = Arc::new(Services {
+        accounts: Arc::clone(accounts),
+        factors: Arc::clone(factors),
+        changing_admins: Mutex::default(),
+    });
     macro_rules! method {
-        ($registry:expr, $name:literal, $policy:expr, $function:path) => {{
-            let core = Arc::clone(core);
-            $registry.method($name, $policy, move |me: SignedIn, parameters: Parameters| {
-                let core = Arc::clone(&core);
+        ($name:literal, $policy:expr, $function:path) => {{
+            let services = Arc::clone(&services);
+            registry.method($name, $policy, move |me: SignedIn, parameters: Parameters| {
+                let services = Arc::clone(&services);
                 async move {
-                    core.require_admin(me.user(), $name).await?;
-                    $function(&core, me, parameters).await
+                    if !services.accounts.users.is_admin(me.user()).await? {
+                        return Err(not_allowed($name));
+                    }
+                    $function(&services, me, parameters).await
                 }
             })
         }};
     }
     let (open, gated) = (TwoFactor::none(), TwoFactor::required());
-    method!(registry, "admin:auditPage", open, audit_page);
-    method!(registry, "admin:methods", open, list_methods);
-    method!(registry, "admin:setRoles", gated, set_roles);
-    method!(registry, "admin:setActive", gated, set_active);
-    method!(registry, "admin:logOut", gated, log_out);
-    method!(
-        registry,
-        "admin:resetSecondFactors",
-        gated.disable_remember_me().require_second_factor(),
-        reset_second_factors
-    );
-    method!(registry, "admin:setRole", gated, set_role);
-    method!(registry, "admin:retryMail", gated, retry_mail);
-    method!(registry, "admin:discardMail", gated, discard_mail);
+    let strict = gated.disable_remember_me().require_second_factor();
+    method!("admin:auditPage", open, audit_page);
+    method!("admin:methods", open, list_methods);
+    method!("admin:setRoles", gated, set_roles);
+    method!("admin:setActive", gated, set_active);
+    method!("admin:logOut", gated, log_out);
+    method!("admin:resetSecondFactors", strict, reset_second_factors);
+    method!("admin:setRole", gated, set_role);
+    method!("admin:retryMail", gated, retry_mail);
+    method!("admin:discardMail", gated, discard_mail);
 }
 
-async fn audit_page(core: &AccountsCore, _: SignedIn, parameters: Parameters) -> MethodResult<Vec<lists::ShownEntry>> {
-    let query: Option<AuditQuery> = parameters.get(0)?;
-    lists::audit_entries(core, query.unwrap_or_default().filter()).await
+async fn audit_page(services: &Services, _: SignedIn, given: Parameters) -> MethodResult<Vec<lists::ShownEntry>> {
+    let query: Option<AuditQuery> = given.get(0)?;
+    lists::audit_entries(&services.accounts, query.unwrap_or_default().filter()).await
 }
 
-async fn list_methods(core: &AccountsCore, _: SignedIn, _: Parameters) -> MethodResult<Vec<lists::ShownMethod>> {
-    let summaries: Vec<MethodSummary> = core.app().iter().flat_map(|app| app.methods.summaries()).collect();
+async fn list_methods(services: &Services, _: SignedIn, _: Parameters) -> MethodResult<Vec<lists::ShownMethod>> {
+    let app = services.accounts.node.app();
+    let summaries: Vec<MethodSummary> = app.iter().flat_map(|app| app.methods.summaries()).collect();
     Ok(summaries.iter().map(lists::shown_method).collect())
 }
 
-async fn set_roles(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
-    let user = core.named_user(&parameters).await?;
+async fn set_roles(services: &Services, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
+    let (accounts, user) = (&services.accounts, services.named_user(&parameters).await?);
     let mut roles: Vec<String> = parameters.get(1)?;
     if roles.len() > 100 || roles.iter().any(|role| role.is_empty() || role.len() > 100 || role.contains(',')) {
         return Err(DdpError::match_failed().into());
     }
     roles.sort();
     roles.dedup();
-    let _one_at_a_time = core.locks.lock(ADMINS_LOCK).await;
-    if !roles.iter().any(|role| role == "admin") {
-        core.require_another_admin(&user).await?;
+    let _one_at_a_time = services.changing_admins.lock().await;
+    if !roles.iter().any(|role| role == ADMIN) {
+        services.require_another_admin(&user).await?;
     }
-    core.store.set_roles(&user.id, roles.clone()).await?;
-    core.user_changed(&user.id).await;
-    core.audit("user.roles-changed", Some(&user.id), me.context().connection(), json!({ "roles": roles })).await;
-    core.end_restricted_sessions(Some(&user.id)).await?;
+    accounts.store.set_roles(&user.id, roles.clone()).await?;
+    accounts.users.changed(&user.id).await;
+    let details = json!({ "roles": roles });
+    accounts.audit.record(AuditEvent::UserRolesChanged, Some(&user.id), me.context().connection(), details).await;
+    accounts.users.end_restricted_sessions(Some(&user.id)).await?;
     Ok(true)
 }
 
-async fn set_active(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
-    let user = core.named_user(&parameters).await?;
+/// Activates or deactivates a user. Deactivation removes all tokens of the user, those of integrations too.
+async fn set_active(services: &Services, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
+    let (accounts, user) = (&services.accounts, services.named_user(&parameters).await?);
     let is_active: bool = parameters.get(1)?;
-    let _one_at_a_time = core.locks.lock(ADMINS_LOCK).await;
+    let _one_at_a_time = services.changing_admins.lock().await;
     if !is_active {
-        core.require_another_admin(&user).await?;
+        services.require_another_admin(&user).await?;
     }
-    core.store.set_active(&user.id, is_active).await?;
-    if !is_active {
-        let ended = core.store.delete_session_tokens(&user.id, None).await?;
-        core.end_connections(&ended);
-        core.end_connections_of(&user.id);
-    }
-    core.user_changed(&user.id).await;
-    core.audit("user.active-changed", Some(&user.id), me.context().connection(), json!({ "active": is_active })).await;
+    accounts.users.set_active(&user.id, is_active).await?;
+    let details = json!({ "active": is_active });
+    accounts.audit.record(AuditEvent::UserActiveChanged, Some(&user.id), me.context().connection(), details).await;
     Ok(true)
 }
 
-/// Ends the log-ins of a user; those of integrations stay.
-async fn log_out(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
-    let user = core.named_user(&parameters).await?;
-    let ended = core.store.delete_session_tokens(&user.id, None).await?;
-    core.end_connections(&ended);
-    core.audit("sessions.revoked", Some(&user.id), me.context().connection(), json!({ "count": ended.len() })).await;
+/// Ends the logins of a user. Those of integrations stay.
+async fn log_out(services: &Services, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
+    let (accounts, user) = (&services.accounts, services.named_user(&parameters).await?);
+    let details = json!({ "count": accounts.tokens.end_logins(&user.id).await? });
+    accounts.audit.record(AuditEvent::SessionsRevoked, Some(&user.id), me.context().connection(), details).await;
     Ok(true)
 }
 
-/// For a user who has lost them: all log-ins end, those of integrations too, and the user is told by mail.
-async fn reset_second_factors(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
-    let user = core.named_user(&parameters).await?;
-    core.reset_second_factors(&user, me.context().connection(), json!({})).await?;
+/// Removes the second factors of a user who has lost them. All logins of the user end, those of integrations too.
+async fn reset_second_factors(services: &Services, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
+    let user = services.named_user(&parameters).await?;
+    services.factors.reset.all_factors(&user, me.context().connection(), json!({})).await?;
     Ok(true)
 }
 
@@ -118,55 +127,58 @@ struct RoleChange {
     mandatory2fa: bool,
 }
 
-/// Whether a role demands a second factor. Who has the role and no factor is shut out at once, but for setting one up.
-async fn set_role(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
+/// Sets whether a role demands a second factor. Users who have the role and no factor can only set one up from then on.
+async fn set_role(services: &Services, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
     let (name, change): (String, RoleChange) = (parameters.get(0)?, parameters.get(1)?);
     if name.trim().is_empty() || name.len() > 100 || name.contains(',') {
         return Err(DdpError::match_failed().into());
     }
-    let mut roles = core.mandatory_roles();
+    let mut roles = services.accounts.rules.mandatory_roles();
     roles.retain(|role| role != name.trim());
     if change.mandatory2fa {
         roles.push(name.trim().to_owned());
     }
-    core.change_setting(MANDATORY_ROLES.id(), roles.join(",").into(), me.context().connection()).await?;
+    let changes = &services.accounts.setting_changes;
+    changes.change(MANDATORY_ROLES.id(), roles.join(",").into(), me.context().connection()).await?;
     Ok(true)
 }
 
-async fn retry_mail(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
-    let mail = mail_id(&parameters)?;
-    let is_there = core.mails.retry(mail).await?;
-    core.audit("mail.retried", None, me.context().connection(), json!({ "mail": mail.number() })).await;
+async fn retry_mail(services: &Services, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
+    let (accounts, mail) = (&services.accounts, mail_id(&parameters)?);
+    let is_there = accounts.mails.queue.retry(mail).await?;
+    let details = json!({ "mail": mail.number() });
+    accounts.audit.record(AuditEvent::MailRetried, None, me.context().connection(), details).await;
     Ok(is_there)
 }
 
-async fn discard_mail(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
-    let mail = mail_id(&parameters)?;
-    let is_there = core.mails.discard(mail).await?;
-    core.audit("mail.discarded", None, me.context().connection(), json!({ "mail": mail.number() })).await;
+async fn discard_mail(services: &Services, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
+    let (accounts, mail) = (&services.accounts, mail_id(&parameters)?);
+    let is_there = accounts.mails.queue.discard(mail).await?;
+    let details = json!({ "mail": mail.number() });
+    accounts.audit.record(AuditEvent::MailDiscarded, None, me.context().connection(), details).await;
     Ok(is_there)
 }
 
-/// A mail's id, as the documents have it.
+/// Returns the id of a mail, as the documents have it.
 fn mail_id(parameters: &Parameters) -> Result<MailId, DdpError> {
     let text: String = parameters.get(0)?;
     text.parse().map(MailId::from_number).map_err(|_| DdpError::match_failed())
 }
 
-impl AccountsCore {
-    /// The user whose id is the first parameter.
+impl Services {
+    /// Returns the user whose id is the first parameter.
     async fn named_user(&self, parameters: &Parameters) -> MethodResult<User> {
         let id: String = parameters.get(0)?;
-        self.existing_user(&UserId::from(id)).await
+        self.accounts.users.existing(&UserId::from(id)).await
     }
 
-    /// Refuses to take the last admin away.
+    /// Rejects a change that removes the last admin.
     async fn require_another_admin(&self, user: &User) -> MethodResult<()> {
-        if !user.has_role("admin") {
+        if !user.has_role(ADMIN) {
             return Ok(());
         }
-        let filter = UserFilter { role: Some("admin".into()), limit: 1000, ..UserFilter::default() };
-        let admins = self.store.users(filter).await?.users;
+        let filter = UserFilter { role: Some(ADMIN.into()), limit: 1000, ..UserFilter::default() };
+        let admins = self.accounts.store.users(filter).await?.users;
         if admins.iter().any(|other| other.is_active && other.id != user.id) {
             return Ok(());
         }

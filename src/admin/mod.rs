@@ -1,8 +1,8 @@
-//! What admins see and do: publications of all that runs, and methods for users, roles and mails. Each asks for the role
+//! What admins see and do: publications of what runs, and methods for users, roles and mails. Each demands the role
 //! `admin`; those that change something are gated.
 //!
-//! - [`lists`]: the documents of each publication, as they are now;
-//! - [`publications`]: they are sent, and sent again when they change;
+//! - [`lists`]: the documents of each publication;
+//! - [`publications`]: sends them, and sends them again when they change;
 //! - [`methods`]: what admins change;
 //! - [`settings`]: the methods that read and change settings.
 
@@ -15,9 +15,13 @@ use std::sync::Arc;
 
 use crate::accounts::AccountsCore;
 use crate::registry::Registry;
+use crate::two_factor::TwoFactorCore;
 
-pub(crate) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
-    settings::register(core, registry);
-    methods::register(core, registry);
-    publications::register(core, registry);
+pub(crate) use settings::list_settings;
+
+/// Registers the methods and publications for admins.
+pub(crate) fn register(accounts: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore>, registry: &mut Registry) {
+    settings::register(accounts, registry);
+    methods::register(accounts, factors, registry);
+    publications::register(accounts, registry);
 }

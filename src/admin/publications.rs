@@ -1,5 +1,5 @@
-//! The publications for admins. Each reads its documents again when the store tells of a change, or, where nothing tells,
-//! every two seconds; and each time it asks again whether the user still is an admin.
+//! The publications for admins. Each reads its documents again when the store announces a change, or every two seconds if
+//! changes are not announced. Each time, it checks again that the user is an admin.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::publication::{Document, Subscription, When, follow};
 use crate::registry::Registry;
 use crate::store::{AuditFilter, Topic, UserFilter};
 
-/// How often is read what nothing tells of.
+/// The interval between two reads of what does not announce its changes.
 const POLLING: Duration = Duration::from_secs(2);
 
-/// So many documents are sent at most.
-const MOST: u32 = 200;
+/// The maximum number of documents that a publication sends.
+const LONGEST_LIST: u32 = 200;
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -45,35 +45,37 @@ pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     let (users, audit) = (core.clone(), core.clone());
     registry
         .publish("admin:settings", async move |subscription: Subscription| {
-            let read = |core: Arc<AccountsCore>| -> Reading { Box::pin(async move { lists::settings(&core) }) };
-            show(settings, subscription, Told::Settings, read).await
+            let read =
+                |core: Arc<AccountsCore>| -> Reading { Box::pin(async move { lists::settings(&core.settings) }) };
+            show(settings, subscription, Source::Settings, read).await
         })
         .publish("admin:roles", async move |subscription: Subscription| {
             let read = |core: Arc<AccountsCore>| -> Reading { Box::pin(async move { lists::roles(&core) }) };
-            show(roles, subscription, Told::Settings, read).await
+            show(roles, subscription, Source::Settings, read).await
         })
         .publish("admin:methods", async move |subscription: Subscription| {
             let read = |core: Arc<AccountsCore>| -> Reading { Box::pin(async move { lists::methods(&core) }) };
-            show(methods, subscription, Told::Nobody, read).await
+            show(methods, subscription, Source::Polled, read).await
         })
         .publish("admin:sessions", async move |subscription: Subscription| {
             let read = |core: Arc<AccountsCore>| -> Reading { Box::pin(async move { lists::sessions(&core).await }) };
-            show(sessions, subscription, Told::Nobody, read).await
+            show(sessions, subscription, Source::Polled, read).await
         })
         .publish("admin:mails", async move |subscription: Subscription| {
-            let read =
-                |core: Arc<AccountsCore>| -> Reading { Box::pin(async move { lists::mails(&core, MOST).await }) };
-            show(core, subscription, Told::Store(Topic::Mails), read).await
+            let read = |core: Arc<AccountsCore>| -> Reading {
+                Box::pin(async move { lists::mails(&core, LONGEST_LIST).await })
+            };
+            show(core, subscription, Source::Store(Topic::Mails), read).await
         })
         .publish("admin:users", async move |subscription: Subscription, query: Option<UserQuery>| {
             let query = query.unwrap_or_default();
-            let limit = query.limit.unwrap_or(50).min(MOST);
+            let limit = query.limit.unwrap_or(50).min(LONGEST_LIST);
             let filter = UserFilter { search: query.search, role: query.role, offset: query.offset, limit };
             let read = move |core: Arc<AccountsCore>| -> Reading {
                 let filter = filter.clone();
                 Box::pin(async move { lists::users(&core, filter).await })
             };
-            show(users, subscription, Told::Store(Topic::Users), read).await
+            show(users, subscription, Source::Store(Topic::Users), read).await
         })
         .publish("admin:audit", async move |subscription: Subscription, query: Option<AuditQuery>| {
             let filter = query.unwrap_or_default().filter();
@@ -81,28 +83,29 @@ pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
                 let filter = filter.clone();
                 Box::pin(async move { lists::audit(&core, filter).await })
             };
-            show(audit, subscription, Told::Store(Topic::Audit), read).await
+            show(audit, subscription, Source::Store(Topic::Audit), read).await
         });
 }
 
 type Reading = BoxFuture<'static, MethodResult<Vec<Document>>>;
 
-/// Who tells that documents have changed.
+/// What announces a change of the documents.
 #[derive(Clone, Copy)]
-enum Told {
+enum Source {
     Settings,
     Store(Topic),
-    Nobody,
+    /// Changes are not announced.
+    Polled,
 }
 
-impl Told {
-    /// Who is no admin any more sees nothing more, so a change of users is a change as well.
-    fn by(self, core: &AccountsCore) -> When {
+impl Source {
+    /// A change of users counts as well, since the user may not be an admin any more.
+    fn changes(self, core: &AccountsCore) -> When {
         let users = core.store.changes().subscribe(Topic::Users);
         match self {
             Self::Settings => When::Changed(vec![core.settings.subscribe(), users]),
             Self::Store(topic) => When::Changed(vec![core.store.changes().subscribe(topic), users]),
-            Self::Nobody => When::Every(POLLING),
+            Self::Polled => When::Every(POLLING),
         }
     }
 }
@@ -110,17 +113,17 @@ impl Told {
 async fn show(
     core: Weak<AccountsCore>,
     subscription: Subscription,
-    told: Told,
+    source: Source,
     read: impl Fn(Arc<AccountsCore>) -> Reading + Send + Sync + 'static,
 ) -> MethodResult<()> {
     let admin = subscription.user_id().cloned().ok_or_else(not_authorized)?;
-    let when = core.upgrade().map(|core| told.by(&core)).ok_or_else(DdpError::internal)?;
+    let when = core.upgrade().map(|core| source.changes(&core)).ok_or_else(DdpError::internal)?;
     let read = Arc::new(read);
     let read_as_admin = move || -> Reading {
         let (core, admin, read) = (core.clone(), admin.clone(), Arc::clone(&read));
         Box::pin(async move {
             let core = core.upgrade().ok_or_else(DdpError::internal)?;
-            if !core.is_admin(&admin).await? {
+            if !core.users.is_admin(&admin).await? {
                 return Err(not_authorized().into());
             }
             read(core).await
@@ -139,7 +142,7 @@ impl AuditQuery {
             user: self.user.filter(|user| !user.is_empty()).map(Into::into),
             event: self.event.filter(|event| !event.is_empty()),
             before: self.before,
-            limit: self.limit.unwrap_or(50).min(MOST),
+            limit: self.limit.unwrap_or(50).min(LONGEST_LIST),
         }
     }
 }

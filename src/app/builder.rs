@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 #[cfg(feature = "accounts")]
-use crate::accounts::{Accounts, AccountsCore};
+use crate::accounts::{Accounts, AccountsCore, Foundation};
 use crate::bus::{Bus, LocalBus};
 use crate::call::{
     App, AppCore, ClosedGate, Connection, Gate, MethodHandler, Policy, RateLimitRule, RateLimiter, Slots, State,
@@ -27,7 +27,7 @@ use crate::transport::proxies::{Proxies, TrustedProxy};
 use crate::transport::server::Http;
 use crate::transport::sockjs::XhrSessions;
 #[cfg(feature = "accounts")]
-use crate::two_factor::AccountsGate;
+use crate::two_factor::TwoFactorCore;
 #[cfg(feature = "accounts")]
 use crate::web::WebPages;
 
@@ -443,12 +443,14 @@ impl AppBuilder {
     #[cfg(feature = "accounts")]
     fn register_features(&mut self) -> Result<Option<Arc<AccountsCore>>, BuildError> {
         let accounts = self.accounts.take().map(|accounts| {
-            let core = AccountsCore::new(accounts, Arc::clone(&self.clock), Arc::clone(&self.chance));
+            let foundation = Foundation::new(accounts, &self.clock, &self.chance);
+            let factors = TwoFactorCore::new(&foundation);
+            let core = AccountsCore::new(foundation, Arc::clone(&factors) as _);
             crate::accounts::register(&core, &mut self.registry);
-            crate::two_factor::register(&core, &mut self.registry);
-            crate::admin::register(&core, &mut self.registry);
-            crate::rest::register(&core, &mut self.endpoints);
-            self.gate.get_or_insert_with(|| Box::new(AccountsGate(Arc::clone(&core))));
+            crate::two_factor::register(&core, &factors, &mut self.registry);
+            crate::admin::register(&core, &factors, &mut self.registry);
+            crate::rest::register(&core, &factors, &mut self.endpoints);
+            self.gate.get_or_insert_with(|| Box::new(Arc::clone(&factors.gate)));
             if self.default_rate_limits {
                 self.rate_limits.extend([RateLimitRule::account_methods(), RateLimitRule::mailed_codes()]);
             }

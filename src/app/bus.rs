@@ -55,7 +55,7 @@ pub(super) fn join(bus: &dyn Bus, members: Members) -> BusMember {
         {
             #[cfg(feature = "accounts")]
             if let Some(accounts) = accounts.as_ref().and_then(Weak::upgrade) {
-                accounts.hear(event);
+                crate::accounts::hear(&accounts, event);
             }
         }
     }));

@@ -34,7 +34,8 @@ impl Endpoints {
         }
     }
 
-    /// Registers an endpoint, unless there is one at this path.
+    /// Registers an endpoint, unless there is one at this path. If the route is open to enrolment, an endpoint of the
+    /// application in its place is open as well.
     pub(super) fn add_unless_there<Signature>(
         &mut self,
         verb: Verb,
@@ -42,8 +43,11 @@ impl Endpoints {
         policy: impl Policy,
         handler: impl MethodHandler<Signature>,
     ) {
-        if !self.endpoints.iter().any(|other| other.is_at(verb, &route)) {
-            self.add(verb, route, policy, handler);
+        match self.endpoints.iter_mut().find(|other| other.is_at(verb, &route)) {
+            None => self.add(verb, route, policy, handler),
+            // Only the endpoints hold it while the app is built.
+            Some(own) if route.open_to_enrolment => Arc::get_mut(own).into_iter().for_each(Endpoint::open_to_enrolment),
+            Some(_) => {}
         }
     }
 

@@ -1,4 +1,4 @@
-//! Who a request comes from: `x-auth-token` and `x-user-id` must both be right, or nobody is signed in.
+//! The user of a request: `x-auth-token` and `x-user-id` must both be right, or the request is anonymous.
 
 use std::sync::Arc;
 
@@ -16,16 +16,16 @@ pub(super) async fn identify(accounts: &Arc<AccountsCore>, headers: &HeaderMap, 
     };
     let hashed = LoginSecret::from(token.to_owned()).hashed();
     let Some(found) = accounts.store.token(&hashed).await? else { return Ok(Identity::default()) };
-    let now = accounts.now();
+    let now = accounts.clock.now();
     let has_ended = found.expires_at().is_some_and(|end| end <= now);
     if has_ended || found.user.as_str() != user || !is_active(accounts, &found.user).await? {
         return Ok(Identity::default());
     }
-    accounts.note_use_beside(&found, peer);
+    accounts.tokens.note_use_beside(&found, peer);
     let credential = Credential { hashed: Arc::from(found.hashed.as_str()), expires_at: found.expires_at() };
     Ok(Identity { user: Some(found.user), credential: Some(credential) })
 }
 
 async fn is_active(accounts: &AccountsCore, user: &UserId) -> MethodResult<bool> {
-    Ok(accounts.store.user(user).await?.is_some_and(|owner| owner.is_active))
+    Ok(accounts.users.active(user).await?.is_some())
 }

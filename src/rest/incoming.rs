@@ -110,7 +110,7 @@ impl Api {
         if !endpoint.has_limits() || !settings.get(&settings::REST_RATE_LIMIT) {
             return Ok(None);
         }
-        let now = self.accounts.now();
+        let now = self.accounts.clock.now();
         let usual = |calls| Rule {
             calls: u32::try_from(settings.get(calls)).unwrap_or(u32::MAX),
             window: Duration::from_millis(settings.get(&settings::REST_RATE_LIMIT_WINDOW).try_into().unwrap_or(60_000)),

@@ -1,4 +1,4 @@
-//! `login` and `logout`: the one pipeline, in HTTP's words.
+//! `login` and `logout`: the one pipeline, over HTTP.
 
 use bolide_protocol::ejson::Object;
 use bolide_protocol::error::ErrorCode;
@@ -11,9 +11,8 @@ use super::incoming::Incoming;
 use super::route::{Endpoint, Field, Route, Target};
 use crate::accounts::{Dialect, LoginCode, LoginResult};
 use crate::call::{MethodResult, sanitize};
-use crate::store::HashedToken;
 
-/// The members that make a body a log-in by password; any other goes to the pipeline as it is.
+/// The members of a body that is a login by password. Any other body goes to the pipeline as it is.
 const PASSWORD_MEMBERS: [&str; 5] = ["user", "username", "email", "password", "code"];
 
 pub(super) fn endpoints() -> [Endpoint; 2] {
@@ -31,7 +30,7 @@ pub(super) fn endpoints() -> [Endpoint; 2] {
         ])
         .gives([Field::text("status"), Field::object("data").about("userId, authToken, and the user as me")]);
     let logout = Route::new("logout")
-        .summary("Ends the log-in whose token the request shows")
+        .summary("Ends the login whose token the request carries")
         .gives([Field::text("status"), Field::object("data")]);
     [Endpoint::special(login, Target::Login), Endpoint::special(logout, Target::Logout)]
 }
@@ -48,19 +47,20 @@ pub(super) async fn login(incoming: Incoming) -> Answer {
 }
 
 pub(super) async fn logout(incoming: Incoming) -> Answer {
-    let Some(credential) = incoming.identity.credential.clone() else { return unauthorized() };
-    let hashed = HashedToken::from_base64(credential.hashed);
-    if let Err(error) = incoming.accounts.store.delete_token(&hashed).await {
-        return failure(&sanitize(error.into(), "request", "logout", &incoming.server.core.random_id()));
+    if incoming.identity.credential.is_none() {
+        return unauthorized();
     }
-    incoming.accounts.end_connections(&[hashed]);
+    let outcome = incoming.accounts.tokens.log_out(&incoming.identity, Some(&incoming.connection)).await;
+    if let Err(error) = outcome {
+        return failure(&sanitize(error, "request", "logout", &incoming.server.core.random_id()));
+    }
     let message = json!({ "message": "You've been logged out!" });
     answer(StatusCode::OK, &json!({ "status": "success", "data": message, "success": true }))
 }
 
 async fn log_in(incoming: &Incoming, body: &Map<String, Value>) -> MethodResult<LoginResult> {
     let (options, code) = options(incoming, body)?;
-    incoming.accounts.authenticate(&options, Some(&incoming.connection), code).await
+    incoming.accounts.login.authenticate(&options, Some(&incoming.connection), code).await
 }
 
 fn options(incoming: &Incoming, body: &Map<String, Value>) -> Result<(Object, Option<LoginCode>), DdpError> {

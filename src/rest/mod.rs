@@ -35,6 +35,7 @@ use serde_json::json;
 
 use crate::accounts::AccountsCore;
 use crate::transport::server::Server;
+use crate::two_factor::TwoFactorCore;
 use answer::{Answer, answer, refusal, written};
 use incoming::Api;
 use limits::RequestLimits;
@@ -52,11 +53,11 @@ const INFO: &str = "info";
 const UNKNOWN: &str = "{*unknown}";
 
 /// Registers the endpoints that the app has not registered itself.
-pub(crate) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
+pub(crate) fn register(core: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore>, endpoints: &mut Endpoints) {
     own_account::register(core, endpoints);
-    users::register(core, endpoints);
+    users::register(core, factors, endpoints);
     settings::register(core, endpoints);
-    challenges::register(core, endpoints);
+    challenges::register(factors, endpoints);
 }
 
 /// The endpoints that are no methods.

@@ -55,14 +55,14 @@ pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
             Field::object("customFields").optional(),
         ])
         .gives([Field::object("user")]);
-    let other_tokens = || Route::new("users.removeOtherTokens").summary("Ends one's other log-ins");
+    let other_tokens = || Route::new("users.removeOtherTokens").summary("Ends one's other logins");
     endpoint!(core, endpoints, Get me_route, open, SignedIn, own);
     endpoint!(core, endpoints, Post register.gives([Field::object("user")]), open, Context, sign_up);
     endpoint!(core, endpoints, Post forgot, open, Context, forgot_password);
     endpoint!(core, endpoints, Post update, ProfileChange::policy(), SignedIn, update_own);
     endpoint!(core, endpoints, Post other_tokens(), open, SignedIn, remove_other_tokens);
-    let clients = Route::new("users.logoutOtherClients").summary("Ends one's other log-ins");
-    let clients = clients.gives([Field::text("tokenExpires").about("When one's own log-in ends")]);
+    let clients = Route::new("users.logoutOtherClients").summary("Ends one's other logins");
+    let clients = clients.gives([Field::text("tokenExpires").about("When one's own login ends")]);
     endpoint!(core, endpoints, Post clients, open, SignedIn, log_out_other_clients);
     register_factors(endpoints);
     register_personal_tokens(core, endpoints);
@@ -160,8 +160,8 @@ async fn own(core: &Arc<AccountsCore>, caller: SignedIn, _: Value) -> MethodResu
 
 /// What users see of themselves, with what Rocket.Chat's clients read beside it.
 pub(super) async fn me(core: &AccountsCore, id: &UserId) -> MethodResult<Value> {
-    let user = core.existing_user(id).await?;
-    let mut document = core.own_document(id).await?;
+    let user = core.users.existing(id).await?;
+    let mut document = core.users.own_document(id).await?;
     document["active"] = user.is_active.into();
     document["createdAt"] = iso(user.created_at.milliseconds()).into();
     document["requirePasswordChange"] = user.must_change_password.into();
@@ -190,7 +190,7 @@ async fn sign_up(core: &Arc<AccountsCore>, context: Context, fields: Value) -> M
     let options = Ejson::from_typed(&options).map_err(|_| DdpError::match_failed())?;
     let options = options.as_object().ok_or_else(DdpError::match_failed)?;
     let name = fields["name"].as_str().filter(|name| !name.is_empty()).map(shown_name).transpose()?;
-    let user = core.sign_up(options, context.connection()).await?;
+    let user = core.sign_up.sign_up(options, context.connection()).await?;
     if let Some(name) = name {
         let mut own = user.fields;
         own.insert("name".into(), name.into());
@@ -205,7 +205,7 @@ async fn forgot_password(_: &Arc<AccountsCore>, context: Context, fields: Value)
 
 async fn update_own(core: &Arc<AccountsCore>, caller: SignedIn, fields: Value) -> MethodResult<Value> {
     let change = ProfileChange::from_basic_info(&fields["data"])?;
-    core.change_profile(&caller, change).await?;
+    core.profiles.change(&caller, change).await?;
     Ok(json!({ "user": me(core, caller.user()).await? }))
 }
 

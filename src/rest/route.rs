@@ -309,6 +309,15 @@ impl Endpoint {
         }
     }
 
+    /// Opens it to users who must set up a second factor first.
+    pub(super) fn open_to_enrolment(&mut self) {
+        if let Target::Method(method) = &mut self.target
+            && let Some(method) = Arc::get_mut(method)
+        {
+            method.open_to_enrolment = true;
+        }
+    }
+
     pub(crate) fn is_at(&self, verb: Verb, route: &Route) -> bool {
         self.verb == verb && self.route.path == route.path
     }

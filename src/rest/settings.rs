@@ -10,7 +10,9 @@ use super::own_account::endpoint;
 use super::route::{Field, Route, Verb};
 use crate::accounts::AccountsCore;
 use crate::accounts::permissions::{EDIT_PRIVILEGED_SETTING, VIEW_PRIVILEGED_SETTING};
+use crate::admin::list_settings;
 use crate::call::{Context, MethodError, MethodResult, SignedIn, TwoFactor};
+use crate::settings::SettingDefinition;
 
 pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
     let (open, gated) = (TwoFactor::none(), TwoFactor::required());
@@ -34,11 +36,11 @@ pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
 }
 
 async fn public_settings(core: &Arc<AccountsCore>, _: Context, _: Value) -> MethodResult<Value> {
-    Ok(listed(&core.public_settings()))
+    Ok(listed(&list_settings(&core.settings, SettingDefinition::is_public)))
 }
 
 async fn all_settings(core: &Arc<AccountsCore>, _: SignedIn, _: Value) -> MethodResult<Value> {
-    Ok(listed(&core.all_settings()))
+    Ok(listed(&list_settings(&core.settings, |_| true)))
 }
 
 async fn one_setting(core: &Arc<AccountsCore>, _: SignedIn, fields: Value) -> MethodResult<Value> {
@@ -49,7 +51,7 @@ async fn one_setting(core: &Arc<AccountsCore>, _: SignedIn, fields: Value) -> Me
 
 async fn change_one(core: &Arc<AccountsCore>, me: SignedIn, fields: Value) -> MethodResult<Value> {
     let id = fields["_id"].as_str().unwrap_or_default();
-    core.change_setting(id, fields["value"].clone(), me.context().connection()).await?;
+    core.setting_changes.change(id, fields["value"].clone(), me.context().connection()).await?;
     Ok(json!({}))
 }
 
@@ -63,7 +65,7 @@ async fn change_several(core: &Arc<AccountsCore>, me: SignedIn, fields: Value) -
     };
     let changes = changes.iter().map(read).collect::<Result<Vec<_>, DdpError>>()?;
     for (id, value) in changes {
-        core.change_setting(&id, value, me.context().connection()).await?;
+        core.setting_changes.change(&id, value, me.context().connection()).await?;
     }
     Ok(json!({}))
 }

@@ -11,6 +11,7 @@ use crate::accounts::{AccountsCore, Selector};
 use crate::call::{MethodError, MethodResult, SignedIn, TwoFactor};
 use crate::settings::TWO_FACTOR_ENABLED;
 use crate::store::{User, UserFilter};
+use crate::two_factor::TwoFactorCore;
 
 const VIEW_USERS: &str = "view-full-other-user-info";
 const EDIT_OTHER_USER_TOTP: &str = "edit-other-user-totp";
@@ -19,7 +20,7 @@ const EDIT_OTHER_USER_TOTP: &str = "edit-other-user-totp";
 const PAGE: u32 = 50;
 const LONGEST_PAGE: u32 = 500;
 
-pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
+pub(super) fn register(core: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore>, endpoints: &mut Endpoints) {
     let list = Route::new("users.list")
         .summary("A page of all users")
         .permission(VIEW_USERS)
@@ -35,7 +36,7 @@ pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
         .takes([Field::text("userId").optional(), Field::text("username").optional().about("Instead of userId")])
         .gives([Field::object("user")]);
     let reset = Route::new("users.resetTOTP")
-        .summary("Takes away the authenticator app of oneself, or of another user, and ends all log-ins of that user")
+        .summary("Takes away the authenticator app of oneself, or of another user, and ends all logins of that user")
         .takes([
             Field::text("userId").optional().about("Another user; needs a permission"),
             Field::text("username").optional(),
@@ -45,7 +46,8 @@ pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
     endpoint!(core, endpoints, Get info, TwoFactor::none(), SignedIn, user_info);
     // A token that bypasses the factor must not be able to take it away.
     let strict = TwoFactor::required().disable_remember_me().require_second_factor();
-    endpoint!(core, endpoints, Post reset, strict, SignedIn, reset_totp);
+    let services = Arc::new((Arc::clone(core), Arc::clone(factors)));
+    endpoint!(&services, endpoints, Post reset, strict, SignedIn, reset_totp);
 }
 
 async fn list_users(core: &Arc<AccountsCore>, _: SignedIn, fields: Value) -> MethodResult<Value> {
@@ -68,37 +70,42 @@ async fn user_info(core: &Arc<AccountsCore>, _: SignedIn, fields: Value) -> Meth
         let reason = "The required \"userId\" or \"username\" param was not provided";
         MethodError::new("error-user-param-not-provided", reason)
     })?;
-    let found = core.find_user(&wanted).await?;
+    let found = core.users.find(&wanted).await?;
     let user = found.ok_or_else(|| MethodError::new("error-invalid-user", "User not found."))?;
     Ok(json!({ "user": described(&user) }))
 }
 
-async fn reset_totp(core: &Arc<AccountsCore>, caller: SignedIn, fields: Value) -> MethodResult<Value> {
+async fn reset_totp(
+    services: &Arc<(Arc<AccountsCore>, Arc<TwoFactorCore>)>,
+    caller: SignedIn,
+    fields: Value,
+) -> MethodResult<Value> {
+    let (core, factors) = &**services;
     let wanted = wanted(&fields, &["userId", "username", "user"]);
     let target = match &wanted {
-        None => Some(core.existing_user(caller.user()).await?),
-        // Only who may do it learns whether there is such a user.
+        None => Some(core.users.existing(caller.user()).await?),
+        // Checked first, so that only callers with the permission learn whether there is such a user.
         Some(_) if !caller.has_permission(EDIT_OTHER_USER_TOTP).await? => {
             return Err(MethodError::new("error-not-allowed", "Not allowed"));
         }
         Some(_) if !core.settings.get(&TWO_FACTOR_ENABLED) => {
             return Err(MethodError::new("error-two-factor-not-enabled", "Two factor authentication is not enabled"));
         }
-        Some(wanted) => core.find_user(wanted).await?,
+        Some(wanted) => core.users.find(wanted).await?,
     };
     let target = target.ok_or_else(|| MethodError::new("error-invalid-user-id", "Invalid user id"))?;
-    core.reset_totp(&target, &caller).await?;
+    factors.reset.authenticator_app(&target, caller.context().connection()).await?;
     Ok(json!({}))
 }
 
-/// Who is meant, by the first of these members that is there.
+/// Returns which user is meant, by the first of these members that is there.
 fn wanted(fields: &Value, names: &[&str]) -> Option<Selector> {
     let text = |name: &str| fields[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let (name, text) = names.iter().find_map(|name| Some((*name, text(name)?)))?;
     Some(if name == "userId" { Selector::Id(text.into()) } else { Selector::Username(text) })
 }
 
-/// What admins see of a user. Nothing of how it logs in.
+/// Describes a user to admins, without how the user logs in.
 fn described(user: &User) -> Value {
     let emails: Vec<Value> =
         user.emails.iter().map(|email| json!({ "address": email.address, "verified": email.is_verified })).collect();

@@ -1,11 +1,10 @@
-//! `callWithTwoFactorRequired`: the documented way to call a gated method with a code, beside the last parameter. The
-//! method is called as if the client had named it itself: its own limits, policy and gate.
+//! `callWithTwoFactorRequired`: the documented way to call a gated method with a code, which is not one of its parameters.
+//! The method is called as if the client had called it directly: with its own limits, policy and gate.
 
 use bolide_protocol::two_factor::TwoFactorCode;
 use bolide_protocol::{DdpError, RawJson};
 use serde::Deserialize;
 
-use crate::accounts::AccountsCore;
 use crate::call::{Context, MethodResult, Parameters};
 
 pub(super) const NAME: &str = "callWithTwoFactorRequired";
@@ -22,11 +21,7 @@ struct Wanted {
     params: Vec<bolide_protocol::Ejson>,
 }
 
-pub(super) async fn call_with_code(
-    _: &AccountsCore,
-    context: Context,
-    parameters: Parameters,
-) -> MethodResult<Option<RawJson>> {
+pub(super) async fn call_with_code(context: Context, parameters: Parameters) -> MethodResult<Option<RawJson>> {
     if context.user_id().is_none() {
         let details = serde_json::json!({ "method": NAME });
         return Err(DdpError::new("error-invalid-user", "Invalid user").with_details(details).into());
@@ -38,7 +33,7 @@ pub(super) async fn call_with_code(
     let mut called = Parameters::from_values(&wanted.params)?;
     let code = wanted.code.filter(|code| !code.is_empty() && context.is_gated(&wanted.ddp_method));
     if let Some(code) = code {
-        // A method that nobody knows leaves the choice of the factor to the gate.
+        // An unknown factor leaves the choice to the gate.
         let method = wanted.method.filter(|method| !method.is_empty()).unwrap_or_else(|| "any".to_owned());
         called.push_two_factor_code(&TwoFactorCode::new(code, method))?;
     }

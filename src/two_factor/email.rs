@@ -1,156 +1,195 @@
-//! Codes by e-mail: six digits, one live code of a user for each [purpose](CodePurpose), kept as a keyed hash. The mail names
-//! what asked for it, and from where.
+//! [`EmailCodes`]: codes by e-mail: six digits, one live code of a user for each [purpose](CodePurpose), stored as a keyed
+//! hash. The mail names what asked for the code, and from where.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::accounts::AccountsCore;
-use crate::call::{Connection, MethodResult};
-use crate::clock::Timestamp;
+use serde_json::json;
+
+use super::totp::digits;
+use crate::accounts::{
+    Audit, ClientInfo, FactorRules, Foundation, MailBudget, Mails, Tokens, Users, own_token, selector_of,
+};
+use crate::call::{Connection, MethodError, MethodResult, SignedIn};
+use crate::chance::Chance;
+use crate::clock::{Clock, Timestamp};
+use crate::keys::KeyRing;
 use crate::mail::MailContent;
-use crate::settings;
-use crate::store::{CodePurpose, FailureRule, User};
+use crate::settings::{EMAIL_CODE_ATTEMPTS, EMAIL_CODE_EXPIRATION, Settings};
+use crate::store::{AuditEvent, CodePurpose, Store, User};
 use crate::user::UserId;
 
 const PURPOSE: &str = "email-code";
 
-/// Who has a mail sent to a user. Each has a budget of its own, so that strangers cannot use up the user's.
-#[derive(Clone, Copy)]
-pub(crate) enum MailAsker {
-    /// The user, who has shown a password at least.
-    User,
-    /// Whoever knows the name.
-    Anybody,
+/// Sends codes by mail and checks them, and turns them on and off.
+pub(super) struct EmailCodes {
+    store: Arc<dyn Store>,
+    keys: Arc<KeyRing>,
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
+    mails: Arc<Mails>,
+    rules: Arc<FactorRules>,
+    users: Arc<Users>,
+    tokens: Arc<Tokens>,
+    audit: Arc<Audit>,
 }
 
-/// Mails that one user can be sent by one kind of asker: ten an hour.
-const MAIL_RULE: FailureRule = FailureRule {
-    limit: 10,
-    first_block: Duration::from_hours(1),
-    longest_block: Duration::from_hours(1),
-    forgotten_after: Duration::from_hours(1),
-};
+impl EmailCodes {
+    pub(super) fn new(accounts: &Foundation) -> Self {
+        Self {
+            store: Arc::clone(&accounts.store),
+            keys: Arc::clone(&accounts.keys),
+            settings: accounts.settings.clone(),
+            clock: Arc::clone(&accounts.clock),
+            chance: Arc::clone(&accounts.chance),
+            mails: Arc::clone(&accounts.mails),
+            rules: Arc::clone(&accounts.rules),
+            users: Arc::clone(&accounts.users),
+            tokens: Arc::clone(&accounts.tokens),
+            audit: Arc::clone(&accounts.audit),
+        }
+    }
 
-impl AccountsCore {
-    /// Consumes the live code, if this is it. Clients may show it with a dash or spaces.
-    pub(super) async fn take_email_code(&self, user: &UserId, purpose: CodePurpose, code: &str) -> MethodResult<bool> {
+    /// Turns codes by mail on for the user who calls. The other logins of the user end; those of integrations stay.
+    ///
+    /// # Errors
+    /// `error-invalid-user` if an address of the user is not verified.
+    pub(super) async fn enable(&self, me: &SignedIn) -> MethodResult<()> {
+        let user = self.users.existing(me.user()).await?;
+        if user.emails.is_empty() || user.emails.iter().any(|email| !email.is_verified) {
+            let reason = "You need to verify your emails before setting up 2FA";
+            return Err(MethodError::new("error-invalid-user", reason));
+        }
+        if self.store.set_email_codes(&user.id, true).await? {
+            let connection = me.context().connection();
+            self.tokens.end_other_logins(&user.id, own_token(me.context()).as_ref(), connection).await?;
+            self.users.changed(&user.id).await;
+            self.audit.record(AuditEvent::EmailCodesEnabled, Some(&user.id), connection, json!({})).await;
+        }
+        Ok(())
+    }
+
+    /// Turns codes by mail off for the user who calls.
+    pub(super) async fn disable(&self, me: &SignedIn) -> MethodResult<()> {
+        if self.store.set_email_codes(me.user(), false).await? {
+            self.store.distrust_tokens(me.user()).await?;
+            self.users.changed(me.user()).await;
+            let connection = me.context().connection();
+            self.audit.record(AuditEvent::EmailCodesDisabled, Some(me.user()), connection, json!({})).await;
+        }
+        Ok(())
+    }
+
+    /// Uses the live code up if this is it, and returns whether it is. Clients may send it with a dash or spaces.
+    pub(super) async fn take(&self, user: &UserId, purpose: CodePurpose, code: &str) -> MethodResult<bool> {
         let digits: String = code.chars().filter(char::is_ascii_digit).take(20).collect();
         for purpose in [purpose, CodePurpose::Any] {
             let hashes = self.keys.hashes(PURPOSE, &owner(user, purpose), &digits);
-            if self.store.take_email_code(user, purpose, &hashes, self.now()).await? {
+            if self.store.take_email_code(user, purpose, &hashes, self.clock.now()).await? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// When the live code ends that counts for this purpose.
-    pub(super) async fn email_code_expires_at(
-        &self,
-        user: &UserId,
-        purpose: CodePurpose,
-    ) -> MethodResult<Option<Timestamp>> {
+    /// Returns when the live code for this purpose expires. `None` if there is no such code.
+    pub(super) async fn expires_at(&self, user: &UserId, purpose: CodePurpose) -> MethodResult<Option<Timestamp>> {
         for purpose in [purpose, CodePurpose::Any] {
-            if let Some(live) = self.store.email_code(user, purpose, self.now()).await? {
+            if let Some(live) = self.store.email_code(user, purpose, self.clock.now()).await? {
                 return Ok(Some(live.expires_at));
             }
         }
         Ok(None)
     }
 
-    /// Counts a wrong code against the live one; says whether that ended it.
-    pub(super) async fn count_wrong_email_code(&self, user: &UserId, purpose: CodePurpose) -> MethodResult<bool> {
-        let limit = self.settings.get(&settings::EMAIL_CODE_ATTEMPTS).try_into().unwrap_or(5);
+    /// Counts a wrong code against the live one, and returns whether that ended it.
+    pub(super) async fn count_wrong(&self, user: &UserId, purpose: CodePurpose) -> MethodResult<bool> {
+        let limit = self.settings.get(&EMAIL_CODE_ATTEMPTS).try_into().unwrap_or(5);
         let mut has_ended = false;
         for purpose in [purpose, CodePurpose::Any] {
-            let failures = self.store.fail_email_code(user, purpose, limit, self.now()).await?;
+            let failures = self.store.fail_email_code(user, purpose, limit, self.clock.now()).await?;
             has_ended |= failures.is_some_and(|failures| failures >= limit);
         }
         Ok(has_ended)
     }
 
-    /// Sends a code, unless there is a live one or too many mails were sent; says whether it did.
-    pub(super) async fn send_code_unless_live(
+    /// Sends a code unless there is a live one or the budget is used up, and returns whether it did.
+    pub(super) async fn send_unless_live(
         &self,
         user: &User,
         purpose: CodePurpose,
         connection: Option<&Connection>,
         action: &str,
     ) -> MethodResult<bool> {
-        if self.email_code_expires_at(&user.id, purpose).await?.is_some()
-            || !self.may_send_mail(&user.id, MailAsker::User).await?
+        if self.expires_at(&user.id, purpose).await?.is_some()
+            || !self.mails.take_from_budget(&user.id, MailBudget::User).await?
         {
             return Ok(false);
         }
-        let (code, expires_at) = self.new_email_code();
+        let (code, expires_at) = self.new_code();
         let hash = self.keys.hash(PURPOSE, &owner(&user.id, purpose), &code);
-        if !self.store.put_email_code_unless_live(&user.id, purpose, hash, self.now(), expires_at).await? {
+        if !self.store.put_email_code_unless_live(&user.id, purpose, hash, self.clock.now(), expires_at).await? {
             return Ok(false);
         }
-        self.mail_code(user, code, connection, action).await;
+        self.mail(user, code, connection, action).await;
         Ok(true)
     }
 
-    /// Sends a code that was asked for by hand; it counts for whatever comes next. If the user asked, it takes the place of
-    /// those before. Wrong codes stay counted.
-    pub(crate) async fn send_new_code(
+    /// Sends a code that was requested explicitly; it counts for every purpose. If the user has requested it, it replaces
+    /// the codes before. Wrong codes stay counted.
+    pub(super) async fn send_new(
         &self,
         user: &User,
-        asker: MailAsker,
+        budget: MailBudget,
         connection: Option<&Connection>,
     ) -> MethodResult<()> {
-        if !self.has_email_codes(user) || !self.may_send_mail(&user.id, asker).await? {
+        if !self.rules.has_email_codes(user) || !self.mails.take_from_budget(&user.id, budget).await? {
             return Ok(());
         }
-        let (code, expires_at) = self.new_email_code();
+        let (code, expires_at) = self.new_code();
         let hash = self.keys.hash(PURPOSE, &owner(&user.id, CodePurpose::Any), &code);
-        if matches!(asker, MailAsker::User) {
+        if budget == MailBudget::User {
             self.store.delete_email_code(&user.id).await?;
         }
-        self.store.put_email_code(&user.id, CodePurpose::Any, hash, self.now(), expires_at).await?;
-        self.mail_code(user, code, connection, "a new code").await;
+        self.store.put_email_code(&user.id, CodePurpose::Any, hash, self.clock.now(), expires_at).await?;
+        self.mail(user, code, connection, "a new code").await;
         Ok(())
     }
 
-    fn new_email_code(&self) -> (String, Timestamp) {
-        let valid_for =
-            Duration::from_secs(self.settings.get(&settings::EMAIL_CODE_EXPIRATION).try_into().unwrap_or(3600));
-        (super::totp::digits(&*self.chance), self.now().plus(valid_for))
+    /// The same for a client that is not signed in and names the user. Has no effect if there is no such user.
+    pub(super) async fn send_new_to(&self, name: &str, connection: Option<&Connection>) -> MethodResult<()> {
+        match self.users.find(&selector_of(name)).await? {
+            Some(user) => self.send_new(&user, MailBudget::Anyone, connection).await,
+            None => Ok(()),
+        }
     }
 
-    async fn mail_code(&self, user: &User, code: String, connection: Option<&Connection>, action: &str) {
-        let peer = connection.map(Connection::peer);
-        let address = peer.as_ref().and_then(|peer| peer.address).map(|address| address.to_string());
-        let said = |text: Option<&str>| text.map_or_else(|| "unknown".to_owned(), crate::accounts::shortened);
-        let valid_for =
-            Duration::from_secs(self.settings.get(&settings::EMAIL_CODE_EXPIRATION).try_into().unwrap_or(3600));
+    fn new_code(&self) -> (String, Timestamp) {
+        (digits(&*self.chance), self.clock.now().plus(self.lifetime()))
+    }
+
+    fn lifetime(&self) -> Duration {
+        Duration::from_secs(self.settings.get(&EMAIL_CODE_EXPIRATION).try_into().unwrap_or(3600))
+    }
+
+    async fn mail(&self, user: &User, code: String, connection: Option<&Connection>, action: &str) {
+        let unknown = || "unknown".to_owned();
+        let client = ClientInfo::of_connection(connection);
         let content = MailContent::TwoFactorCode {
             name: user.username.clone().unwrap_or_default(),
             code,
             action: action.to_owned(),
-            client: said(peer.as_ref().and_then(|peer| peer.header("user-agent"))),
-            address: said(address.as_deref()),
-            valid_for,
+            client: client.user_agent.unwrap_or_else(unknown),
+            address: client.address.unwrap_or_else(unknown),
+            valid_for: self.lifetime(),
         };
         let to = user.verified_addresses().map(str::to_owned).collect();
-        self.mail(&content, to, Some(self.now().plus(valid_for))).await;
-    }
-
-    /// Counts a mail to this user; `false` if there were too many lately.
-    pub(crate) async fn may_send_mail(&self, user: &UserId, asker: MailAsker) -> MethodResult<bool> {
-        let key = match asker {
-            MailAsker::User => format!("mail:user:{user}"),
-            MailAsker::Anybody => format!("mail:anybody:{user}"),
-        };
-        let _one_at_a_time = self.locks.lock(&key).await;
-        if self.store.attempts(&key).await?.is_blocked(self.now()) {
-            return Ok(false);
-        }
-        self.store.count_failure(&key, MAIL_RULE, self.now()).await?;
-        Ok(true)
+        self.mails.send_for(&content, to, self.lifetime()).await;
     }
 }
 
-/// Whose the code is, and what for: it is hashed together with both.
+/// Returns whose the code is and what it is for. The code is hashed together with both.
 fn owner(user: &UserId, purpose: CodePurpose) -> String {
     format!("{}:{user}", purpose.as_str())
 }

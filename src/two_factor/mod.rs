@@ -1,19 +1,96 @@
-//! The second factor: the gate of an app with accounts, and the methods that set factors up.
+//! The second factor: the gate of an app with accounts, and what sets factors up.
+//!
+//! - `gate`: asks for a factor before a gated call and at login; `decision`: whether it must, as a pure function;
+//! - `codes`: checks codes of every factor, and counts wrong ones;
+//! - `totp`: authenticator apps and backup codes; `email`: codes by mail;
+//! - `trust`: clients that have shown a factor lately;
+//! - `challenge`: the second factor of a login that the client cannot repeat;
+//! - `reset`: for users who have lost their factors;
+//! - `methods`, `meteor`, `call_with_code`: the methods of Rocket.Chat and Meteor.
+//!
+//! The room is built on `accounts`, and implements its port `SecondFactor`.
 
 mod call_with_code;
 mod challenge;
-mod check;
+mod codes;
 mod decision;
 mod email;
-mod enrolment;
+mod gate;
 mod meteor;
 mod methods;
 mod reset;
 mod totp;
+mod trust;
 
-pub(crate) use challenge::Begun;
-pub(crate) use check::AccountsGate;
-pub(crate) use email::MailAsker;
-pub(crate) use enrolment::EnrolmentRule;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+use crate::accounts::{BegunChallenge, Foundation, SecondFactor};
+use crate::call::{Connection, MethodResult};
+use crate::store::User;
+use challenge::Challenges;
+use codes::Codes;
+use email::EmailCodes;
+use reset::FactorReset;
+use totp::AuthenticatorApps;
+use trust::TrustedClients;
+
+pub(crate) use gate::FactorGate;
 pub(crate) use methods::register;
-pub(crate) use totp::{backup_code_hash, totp_owner};
+
+/// The second factors of an app, put together of services.
+pub(crate) struct TwoFactorCore {
+    pub(crate) gate: Arc<FactorGate>,
+    pub(crate) challenges: Challenges,
+    pub(crate) reset: FactorReset,
+    codes: Arc<Codes>,
+    email: Arc<EmailCodes>,
+    apps: Arc<AuthenticatorApps>,
+}
+
+impl TwoFactorCore {
+    pub(crate) fn new(accounts: &Foundation) -> Arc<Self> {
+        let apps = Arc::new(AuthenticatorApps::new(accounts));
+        let email = Arc::new(EmailCodes::new(accounts));
+        let trusted = Arc::new(TrustedClients::new(accounts));
+        let codes = Arc::new(Codes::new(accounts, &apps, &email));
+        Arc::new(Self {
+            gate: Arc::new(FactorGate::new(accounts, &codes, &email, &trusted)),
+            challenges: Challenges::new(accounts, &codes, &email, &trusted),
+            reset: FactorReset::new(accounts),
+            codes,
+            email,
+            apps,
+        })
+    }
+}
+
+impl SecondFactor for TwoFactorCore {
+    fn check_at_login<'call>(
+        &'call self,
+        user: &'call User,
+        code: Option<&'call str>,
+        connection: Option<&'call Connection>,
+    ) -> BoxFuture<'call, MethodResult<()>> {
+        Box::pin(self.gate.check_at_login(user, code, connection))
+    }
+
+    fn begin_challenge<'call>(
+        &'call self,
+        user: &'call User,
+        connection: Option<&'call Connection>,
+    ) -> BoxFuture<'call, MethodResult<Option<BegunChallenge>>> {
+        Box::pin(self.challenges.begin(user, connection))
+    }
+
+    fn reset<'call>(
+        &'call self,
+        user: &'call User,
+        connection: Option<&'call Connection>,
+        details: Value,
+    ) -> BoxFuture<'call, MethodResult<()>> {
+        Box::pin(self.reset.all_factors(user, connection, details))
+    }
+}

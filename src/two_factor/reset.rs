@@ -1,26 +1,80 @@
-//! Taking an authenticator app away, for who has lost it.
+//! [`FactorReset`]: removes the second factors of users who have lost them.
 
-use serde_json::json;
+use std::sync::Arc;
 
-use crate::accounts::AccountsCore;
-use crate::call::{MethodResult, SignedIn};
+use serde_json::{Value, json};
+
+use crate::accounts::{Audit, CounterKey, Counters, Foundation, Mails, Tokens, Users};
+use crate::call::{Connection, MethodResult};
 use crate::mail::MailContent;
-use crate::store::User;
+use crate::store::{AuditEvent, Store, User};
 
-impl AccountsCore {
-    /// Ends the use of a user's authenticator app, and all of the user's log-ins, those of integrations too. A user who
-    /// did not do it is told by mail.
-    pub(crate) async fn reset_totp(&self, user: &User, by: &SignedIn) -> MethodResult<()> {
-        self.store.remove_totp(&user.id).await?;
-        self.store.forget_failures(&format!("factor:user:{}", user.id)).await?;
-        let ended = self.store.delete_all_tokens(&user.id).await?;
-        self.end_connections(&ended);
-        self.user_changed(&user.id).await;
-        self.audit("totp.reset", Some(&user.id), by.context().connection(), json!({})).await;
-        if *by.user() != user.id {
-            let content = MailContent::TotpReset { name: user.username.clone().unwrap_or_default() };
-            self.mail(&content, user.verified_addresses().map(str::to_owned).collect(), None).await;
+/// Removes second factors, for admins, operators and the users themselves.
+pub(crate) struct FactorReset {
+    store: Arc<dyn Store>,
+    counters: Arc<Counters>,
+    mails: Arc<Mails>,
+    users: Arc<Users>,
+    tokens: Arc<Tokens>,
+    audit: Arc<Audit>,
+}
+
+impl FactorReset {
+    pub(super) fn new(accounts: &Foundation) -> Self {
+        Self {
+            store: Arc::clone(&accounts.store),
+            counters: Arc::clone(&accounts.counters),
+            mails: Arc::clone(&accounts.mails),
+            users: Arc::clone(&accounts.users),
+            tokens: Arc::clone(&accounts.tokens),
+            audit: Arc::clone(&accounts.audit),
+        }
+    }
+
+    /// Removes all second factors of a user. All tokens of the user end, those of integrations too, and the user is told
+    /// by mail.
+    pub(crate) async fn all_factors(
+        &self,
+        user: &User,
+        connection: Option<&Connection>,
+        details: Value,
+    ) -> MethodResult<()> {
+        self.store.set_email_codes(&user.id, false).await?;
+        self.remove(AuditEvent::SecondFactorsReset, user, connection, details).await?;
+        self.tell(user).await;
+        Ok(())
+    }
+
+    /// Removes the authenticator app of a user alone. All tokens end as well. The user is told by mail unless the user
+    /// has requested it.
+    pub(crate) async fn authenticator_app(&self, user: &User, connection: Option<&Connection>) -> MethodResult<()> {
+        // Read before the connection ends with the tokens.
+        let actor = connection.and_then(|connection| connection.identity().user);
+        self.remove(AuditEvent::TotpReset, user, connection, json!({})).await?;
+        if actor.as_ref() != Some(&user.id) {
+            self.tell(user).await;
         }
         Ok(())
+    }
+
+    /// Removes the authenticator app, and ends what rests on the factors.
+    async fn remove(
+        &self,
+        event: AuditEvent,
+        user: &User,
+        connection: Option<&Connection>,
+        details: Value,
+    ) -> MethodResult<()> {
+        self.store.remove_totp(&user.id).await?;
+        self.counters.forget(&CounterKey::factor_user(&user.id)).await?;
+        self.tokens.end_all(&user.id).await?;
+        self.users.changed(&user.id).await;
+        self.audit.record(event, Some(&user.id), connection, details).await;
+        Ok(())
+    }
+
+    async fn tell(&self, user: &User) {
+        let content = MailContent::TotpReset { name: user.username.clone().unwrap_or_default() };
+        self.mails.send(&content, user.verified_addresses().map(str::to_owned).collect(), None).await;
     }
 }

@@ -1,56 +1,145 @@
-//! The authenticator app: its secret, its codes and its backup codes.
+//! [`AuthenticatorApps`]: authenticator apps: their secrets, their codes and their backup codes.
+
+use std::sync::Arc;
 
 use bolide_protocol::random;
 use data_encoding::HEXLOWER;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use totp_rs::{Algorithm, Builder, Secret};
 use zeroize::Zeroizing;
 
-use crate::accounts::AccountsCore;
-use crate::call::MethodResult;
+use crate::accounts::{
+    Audit, Foundation, Mails, Tokens, Users, backup_code_hash, backup_code_hashes, own_token, totp_owner,
+};
+use crate::call::{Connection, Context, MethodResult};
 use crate::chance::{Chance, Generator};
+use crate::clock::Clock;
 use crate::keys::KeyRing;
-use crate::settings::TOTP_MAX_DELTA;
-use crate::store::{BackupCodes, KeyedHash, Sealed, Totp, User};
+use crate::settings::{Settings, TOTP_MAX_DELTA};
+use crate::store::{AuditEvent, BackupCodes, Sealed, Store, Totp, User};
 use crate::user::UserId;
 
 const STEP_SECONDS: u64 = 30;
 const BACKUP_CODES: usize = 12;
 const BACKUP_CODE_LENGTH: usize = 8;
 
-/// For whom a secret is sealed.
-pub(crate) fn totp_owner(user: &UserId) -> String {
-    format!("totp:{user}")
+/// Sets authenticator apps up, checks their codes and removes them.
+pub(super) struct AuthenticatorApps {
+    store: Arc<dyn Store>,
+    keys: Arc<KeyRing>,
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
+    mails: Arc<Mails>,
+    users: Arc<Users>,
+    tokens: Arc<Tokens>,
+    audit: Arc<Audit>,
 }
 
-/// Six digits that nobody can foresee.
-pub(crate) fn digits(chance: &dyn Chance) -> String {
-    loop {
-        let mut bytes = [0; 4];
-        chance.fill(&mut bytes);
-        let number = u32::from_be_bytes(bytes);
-        // The numbers above would make some codes likelier than others.
-        if number < u32::MAX - u32::MAX % 1_000_000 {
-            return format!("{:06}", number % 1_000_000);
+/// The secret of an app that is being set up, as the user is shown it.
+pub(super) struct NewApp {
+    pub(super) secret: String,
+    /// The `otpauth` URL for a QR code.
+    pub(super) url: String,
+}
+
+impl AuthenticatorApps {
+    pub(super) fn new(accounts: &Foundation) -> Self {
+        Self {
+            store: Arc::clone(&accounts.store),
+            keys: Arc::clone(&accounts.keys),
+            settings: accounts.settings.clone(),
+            clock: Arc::clone(&accounts.clock),
+            chance: Arc::clone(&accounts.chance),
+            mails: Arc::clone(&accounts.mails),
+            users: Arc::clone(&accounts.users),
+            tokens: Arc::clone(&accounts.tokens),
+            audit: Arc::clone(&accounts.audit),
         }
     }
-}
 
-impl AccountsCore {
-    /// A new secret, sealed, and as the user is shown it; apps list it under the name of the site.
-    pub(crate) fn new_totp_secret(&self, user: &User, site: &str) -> (Sealed, String, String) {
+    /// Begins to set up an app, which lists the account under the name of the site unless `site` is another name.
+    /// `None` if the user has an app.
+    pub(super) async fn begin(&self, user: &User, site: Option<&str>) -> MethodResult<Option<NewApp>> {
+        if matches!(user.totp, Totp::On(_)) {
+            return Ok(None);
+        }
         let mut bytes = Zeroizing::new([0; 20]);
         self.chance.fill(&mut *bytes);
         let secret = Secret::new(Box::from(bytes.as_slice())).to_base32();
         let sealed = self.keys.seal(&*bytes, &totp_owner(&user.id), &*self.chance);
         let account = user.username.clone().unwrap_or_else(|| user.id.to_string());
+        let site = site.unwrap_or(&self.mails.site().name);
         let (issuer, account) = (encoded(site), encoded(&account));
         let url = format!("otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}");
-        (sealed, secret, url)
+        Ok(self.store.begin_totp(&user.id, sealed).await?.then_some(NewApp { secret, url }))
     }
 
-    /// The step of a code that is right for this secret now; whether it was used before is asked elsewhere.
-    pub(crate) fn matching_step(&self, user: &User, sealed: &Sealed, code: &str) -> Option<i64> {
+    /// Takes an app into use if its first code is right. The other logins of the user end; those of integrations stay.
+    /// Returns the backup codes, or `None` if the code is wrong.
+    pub(super) async fn confirm(
+        &self,
+        user: &User,
+        (pending, code): (&Sealed, &str),
+        context: &Context,
+        with_backup_codes: bool,
+    ) -> MethodResult<Option<Vec<String>>> {
+        let Some(step) = self.matching_step(user, pending, code) else { return Ok(None) };
+        let (codes, stored) =
+            if with_backup_codes { self.new_backup_codes(&user.id) } else { (Vec::new(), BackupCodes::default()) };
+        if !self.store.confirm_totp(&user.id, pending, step, stored).await? {
+            return Ok(None);
+        }
+        self.tokens.end_other_logins(&user.id, own_token(context).as_ref(), context.connection()).await?;
+        self.users.changed(&user.id).await;
+        self.audit.record(AuditEvent::TotpEnabled, Some(&user.id), context.connection(), json!({})).await;
+        Ok(Some(codes))
+    }
+
+    /// Removes the app, and returns whether there was one.
+    pub(super) async fn disable(&self, user: &UserId, connection: Option<&Connection>) -> MethodResult<bool> {
+        let was_there = self.store.remove_totp(user).await?;
+        self.store.distrust_tokens(user).await?;
+        self.users.changed(user).await;
+        self.audit.record(AuditEvent::TotpDisabled, Some(user), connection, json!({})).await;
+        Ok(was_there)
+    }
+
+    /// Replaces the backup codes. `None` if the user has no app.
+    pub(super) async fn regenerate_backup_codes(
+        &self,
+        user: &UserId,
+        connection: Option<&Connection>,
+    ) -> MethodResult<Option<Vec<String>>> {
+        let (codes, stored) = self.new_backup_codes(user);
+        if !self.store.replace_backup_codes(user, stored).await? {
+            return Ok(None);
+        }
+        self.audit.record(AuditEvent::TotpCodesRegenerated, Some(user), connection, json!({})).await;
+        Ok(Some(codes))
+    }
+
+    /// Returns how many backup codes are left.
+    pub(super) async fn backup_codes_left(&self, user: &UserId) -> MethodResult<u32> {
+        Ok(self.store.backup_codes_left(user).await?)
+    }
+
+    /// Checks a code of the app or a backup code, and uses it up.
+    pub(super) async fn verify(&self, user: &User, code: &str) -> MethodResult<bool> {
+        let Totp::On(sealed) = &user.totp else { return Ok(false) };
+        if code.chars().count() == BACKUP_CODE_LENGTH {
+            let hashes = backup_code_hashes(&self.keys, &user.id, &sha256_hex(code));
+            return Ok(self.store.take_backup_code(&user.id, &hashes).await?);
+        }
+        match self.matching_step(user, sealed, code) {
+            Some(step) => Ok(self.store.take_totp_step(&user.id, step).await?),
+            None => Ok(false),
+        }
+    }
+
+    /// Returns the step of a code that is right for this secret now, whether or not it was used before.
+    fn matching_step(&self, user: &User, sealed: &Sealed, code: &str) -> Option<i64> {
         if code.len() != 6 {
             return None;
         }
@@ -61,27 +150,14 @@ impl AccountsCore {
             .with_secret(Secret::new(Box::from(secret.expose())))
             .with_skew(self.settings.get(&TOTP_MAX_DELTA).try_into().unwrap_or(1))
             .with_step_duration(STEP_SECONDS)
-            // Imported secrets may be shorter than the standard wants.
+            // Imported secrets may be shorter than the standard demands.
             .build_noncompliant();
-        let seconds = u64::try_from(self.now().milliseconds() / 1000).ok()?;
+        let seconds = u64::try_from(self.clock.now().milliseconds() / 1000).ok()?;
         totp.check(code, seconds)?.try_into().ok()
     }
 
-    /// A code of the app, or a backup code; each counts once.
-    pub(super) async fn verify_totp(&self, user: &User, code: &str) -> MethodResult<bool> {
-        let Totp::On(sealed) = &user.totp else { return Ok(false) };
-        if code.chars().count() == BACKUP_CODE_LENGTH {
-            let hashes = self.keys.hashes("backup-code", user.id.as_str(), &sha256_hex(code));
-            return Ok(self.store.take_backup_code(&user.id, &hashes).await?);
-        }
-        match self.matching_step(user, sealed, code) {
-            Some(step) => Ok(self.store.take_totp_step(&user.id, step).await?),
-            None => Ok(false),
-        }
-    }
-
-    /// New backup codes: as they are shown once, and as they are stored.
-    pub(crate) fn new_backup_codes(&self, user: &UserId) -> (Vec<String>, BackupCodes) {
+    /// Draws backup codes, and returns them as they are shown once and as they are stored.
+    fn new_backup_codes(&self, user: &UserId) -> (Vec<String>, BackupCodes) {
         let draw = |_| random::id_of_length(&mut Generator(&*self.chance), BACKUP_CODE_LENGTH);
         let codes: Vec<String> = (0..BACKUP_CODES).map(draw).collect();
         let hash = |code: &String| backup_code_hash(&self.keys, user, &sha256_hex(code));
@@ -90,17 +166,26 @@ impl AccountsCore {
     }
 }
 
-/// What is stored of a backup code, by its SHA-256 in hexadecimal.
-pub(crate) fn backup_code_hash(keys: &KeyRing, user: &UserId, sha256: &str) -> KeyedHash {
-    keys.hash("backup-code", user.as_str(), sha256)
+/// Draws six digits, each code as likely as any other.
+pub(super) fn digits(chance: &dyn Chance) -> String {
+    loop {
+        let mut bytes = [0; 4];
+        chance.fill(&mut bytes);
+        let number = u32::from_be_bytes(bytes);
+        // Larger numbers would make some codes likelier than others.
+        if number < u32::MAX - u32::MAX % 1_000_000 {
+            return format!("{:06}", number % 1_000_000);
+        }
+    }
 }
 
-/// Rocket.Chat stores backup codes so: hashed once more, imported ones can be checked like our own.
+/// Returns the SHA-256 of a backup code in hexadecimal, as Rocket.Chat stores it. Hashed once more, an imported code is
+/// checked like one of this server.
 fn sha256_hex(text: &str) -> String {
     HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
 }
 
-/// As `encodeURIComponent` does.
+/// Encodes a text as `encodeURIComponent` does.
 fn encoded(text: &str) -> String {
     let byte = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),

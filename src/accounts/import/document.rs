@@ -1,6 +1,7 @@
-//! What of a document of the collection `users` becomes what here.
+//! [`DocumentReader`]: reads a document of the collection `users`.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use bolide_protocol::Ejson;
 use bolide_protocol::ejson::Object;
@@ -8,13 +9,14 @@ use totp_rs::Secret;
 
 use super::ImportError;
 use crate::accounts::password::PasswordHash;
-use crate::accounts::token::LoginSecret;
-use crate::accounts::{AccountsCore, names};
+use crate::accounts::secrets::{backup_code_hash, totp_owner};
+use crate::accounts::{LoginSecret, names};
+use crate::chance::Chance;
 use crate::clock::Timestamp;
+use crate::keys::KeyRing;
 use crate::store::{
     EmailAddress, HashedToken, KeyedHash, LoginToken, NewUser, Sealed, StoredHash, TokenKind, Totp, User, fold,
 };
-use crate::two_factor::{backup_code_hash, totp_owner};
 use crate::user::UserId;
 
 /// The fields that become something else than further fields.
@@ -34,9 +36,18 @@ const OWN_SERVICES: [&str; 9] = [
     "cloud",
 ];
 
-impl AccountsCore {
-    /// The user that a document describes.
-    pub(super) fn read_document(&self, document: &Ejson) -> Result<NewUser, ImportError> {
+/// Reads documents. Secrets are sealed with the keys of this server.
+pub(super) struct DocumentReader<'import> {
+    pub(super) keys: &'import KeyRing,
+    pub(super) chance: &'import dyn Chance,
+    pub(super) now: Timestamp,
+    /// How long a login lasts.
+    pub(super) login_lifetime: Duration,
+}
+
+impl DocumentReader<'_> {
+    /// Returns the user that a document describes.
+    pub(super) fn read(&self, document: &Ejson) -> Result<NewUser, ImportError> {
         let fields = document.as_object().ok_or_else(|| wrong("the document", "an object"))?;
         let id = read_id(fields)?;
         let none = Object::default();
@@ -52,7 +63,7 @@ impl AccountsCore {
             must_change_password: boolean(fields, "requirePasswordChange", "requirePasswordChange")?.unwrap_or(false),
             totp: self.read_totp(services, &id)?,
             has_email_codes: has_email_codes(services)?,
-            ..User::new(id.clone(), date(fields, "createdAt", "createdAt")?.unwrap_or_else(|| self.now()))
+            ..User::new(id.clone(), date(fields, "createdAt", "createdAt")?.unwrap_or(self.now))
         };
         let backup_codes =
             if matches!(user.totp, Totp::On(_)) { self.read_backup_codes(services, &id)? } else { vec![] };
@@ -86,7 +97,7 @@ impl AccountsCore {
         let plain: String = secret.chars().filter(char::is_ascii_alphanumeric).collect();
         let read = Secret::try_from_base32(plain.to_ascii_uppercase()).ok().filter(|secret| !secret.is_empty());
         let secret = read.ok_or_else(|| wrong(field, "a secret in base32"))?;
-        Ok(self.keys.seal(&secret, &totp_owner(id), &*self.chance))
+        Ok(self.keys.seal(&secret, &totp_owner(id), self.chance))
     }
 
     /// They are hashed once more, so that they can be used here like our own.
@@ -98,7 +109,7 @@ impl AccountsCore {
             let hash =
                 hash.as_str().filter(|hash| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
             let hash = hash.ok_or_else(|| wrong(FIELD, EXPECTED))?;
-            Ok(backup_code_hash(&self.keys, id, &hash.to_ascii_lowercase()))
+            Ok(backup_code_hash(self.keys, id, &hash.to_ascii_lowercase()))
         };
         list(totp, "hashedBackup", FIELD)?.iter().map(read).collect()
     }
@@ -132,7 +143,7 @@ impl AccountsCore {
         };
         let is_personal = text(entry, "type", "services.resume.loginTokens.type")? == Some("personalAccessToken");
         let when = if is_personal { "createdAt" } else { "when" };
-        let created_at = date(entry, when, "services.resume.loginTokens.when")?.unwrap_or_else(|| self.now());
+        let created_at = date(entry, when, "services.resume.loginTokens.when")?.unwrap_or(self.now);
         let kind = if is_personal { read_personal(entry)? } else { self.session_since(created_at) };
         let token = LoginToken {
             hashed,
@@ -144,11 +155,11 @@ impl AccountsCore {
             last_address: None,
             last_user_agent: None,
         };
-        Ok(Some(token).filter(|token| token.expires_at().is_none_or(|end| self.now() < end)))
+        Ok(Some(token).filter(|token| token.expires_at().is_none_or(|end| self.now < end)))
     }
 
     fn session_since(&self, created_at: Timestamp) -> TokenKind {
-        TokenKind::Session { expires_at: created_at.plus(self.login_lifetime()) }
+        TokenKind::Session { expires_at: created_at.plus(self.login_lifetime) }
     }
 }
 

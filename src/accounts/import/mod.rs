@@ -1,7 +1,7 @@
-//! Users of a Meteor or Rocket.Chat server, taken over with all that they log in with: nobody has to reset anything.
+//! Imports users of a Meteor or Rocket.Chat server with their credentials, so that no user has to reset a password.
 //!
-//! - here: one user goes in, or is there already;
-//! - `document`: what of a document of the collection `users` becomes what here;
+//! - here: one user is stored, unless it is there already;
+//! - `document`: how a document of the collection `users` is read;
 //! - `extended_json`: values as `mongoexport` writes them.
 
 mod document;
@@ -10,8 +10,9 @@ mod extended_json;
 use bolide_protocol::Ejson;
 use serde_json::json;
 
-use super::{AccountsCore, AccountsHandle};
-use crate::store::{StoreError, Unique};
+use super::AccountsHandle;
+use crate::store::{AuditEvent, StoreError, Unique};
+use document::DocumentReader;
 
 /// What came of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,22 +77,27 @@ impl AccountsHandle {
     /// [`ImportError`], a sentence that names the field. Nothing is stored then.
     pub async fn import(&self, document: &str) -> Result<Imported, ImportError> {
         let parsed = serde_json::from_str(document).map_err(ImportError::NoJson)?;
-        self.core().import(&extended_json::decode(parsed)).await
+        self.import_document(&extended_json::decode(parsed)).await
     }
-}
 
-impl AccountsCore {
-    async fn import(&self, document: &Ejson) -> Result<Imported, ImportError> {
-        let new = self.read_document(document)?;
+    async fn import_document(&self, document: &Ejson) -> Result<Imported, ImportError> {
+        let core = self.core();
+        let reader = DocumentReader {
+            keys: &core.keys,
+            chance: &*core.chance,
+            now: core.clock.now(),
+            login_lifetime: core.tokens.lifetime(),
+        };
+        let new = reader.read(document)?;
         let id = new.user.id.clone();
-        if self.store.user(&id).await.map_err(ImportError::Store)?.is_some() {
+        if core.store.user(&id).await.map_err(ImportError::Store)?.is_some() {
             return Ok(Imported::AlreadyThere);
         }
-        self.store.insert_user(new).await.map_err(|error| match error {
+        core.store.insert_user(new).await.map_err(|error| match error {
             StoreError::Taken(what) => ImportError::Taken(what),
             other => ImportError::Store(other),
         })?;
-        self.audit("user.imported", Some(&id), None, json!({ "by": "operator" })).await;
+        core.audit.record(AuditEvent::UserImported, Some(&id), None, json!({ "by": "operator" })).await;
         Ok(Imported::Added)
     }
 }

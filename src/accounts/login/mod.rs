@@ -1,31 +1,33 @@
-//! The log-in pipeline, the same for every door:
+//! [`Login`]: the login pipeline, the same for every door:
 //!
-//! 1. the first handler that knows what the client shows says who it is: a resume token, a password, or an
+//! 1. the first handler that knows what the client sends says which user it is: a resume token, a password, or an
 //!    [application's own](own);
-//! 2. who is blocked or not active is refused;
-//! 3. the application's [hooks](super::hooks) may refuse;
-//! 4. the gate asks for a second factor;
-//! 5. a [token](token) is made.
+//! 2. a user who is blocked or not active is rejected;
+//! 3. the application's [hooks](super::hooks) may reject;
+//! 4. a second factor is asked for;
+//! 5. a [token](super::tokens) is issued.
 
 mod options;
 mod own;
-mod token;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use bolide_protocol::ejson::{Date, Object};
+use bolide_protocol::ejson::Object;
 use bolide_protocol::{DdpError, Ejson};
-use serde::Serialize;
 use serde_json::json;
 
-use super::AccountsCore;
-use super::blocks::{Block, Suspect};
-use super::hooks::LoginAttempt;
-use super::password::{Password, PasswordHash, Verification};
-use super::token::LoginSecret;
-use crate::call::{Connection, Context, MethodError, MethodResult, TwoFactor};
-use crate::clock::Timestamp;
-use crate::store::{LoginToken, StoredHash, User};
+use super::audit::Audit;
+use super::blocks::{Block, Blocks, LoginOrigin};
+use super::hooks::{Hooks, LoginAttempt};
+use super::node::Node;
+use super::password::Password;
+use super::passwords::Passwords;
+use super::second_factor::{BegunChallenge, SecondFactor};
+use super::tokens::{LoginResult, LoginSecret, Tokens};
+use super::users::Users;
+use crate::call::{Connection, Context, MethodError, MethodResult};
+use crate::store::{AuditEvent, StoredHash, User};
 use crate::user::UserId;
 
 pub use own::LoginRequest;
@@ -35,57 +37,57 @@ pub(super) use own::OwnHandler;
 
 use options::{is_truthy, password_options, unwrap_totp};
 
-/// What a client is told after a log-in, in Meteor's order.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct LoginResult {
-    pub(crate) id: UserId,
-    pub(crate) token: String,
-    /// Missing for a token that never ends, as in Rocket.Chat.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) token_expires: Option<Date>,
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub(crate) kind: Option<Cow<'static, str>>,
+/// The login pipeline.
+pub(crate) struct Login {
+    pub(super) blocks: Blocks,
+    pub(super) handlers: Vec<OwnHandler>,
+    pub(super) hooks: Arc<Hooks>,
+    pub(super) node: Arc<Node>,
+    pub(super) users: Arc<Users>,
+    pub(super) tokens: Arc<Tokens>,
+    pub(super) passwords: Arc<Passwords>,
+    pub(super) audit: Arc<Audit>,
+    pub(super) second_factor: Arc<dyn SecondFactor>,
 }
 
-/// A code that comes with a log-in, and in whose words the client speaks.
+/// A code that comes with a login, and the dialect that the client speaks.
 pub(crate) struct LoginCode {
     pub(crate) code: String,
     pub(crate) dialect: Dialect,
 }
 
-/// Who asks for the second factor in which words.
+/// The errors with which the second factor is asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     /// `totp-required`, `totp-invalid`.
     RocketChat,
-    /// `invalid-2fa-code`: the client put the code beside the password.
+    /// `invalid-2fa-code`: the client has put the code beside the password.
     Meteor,
 }
 
-/// Somebody was recognized, as the store had the user then.
-pub(crate) struct Recognized {
-    pub(crate) user: User,
-    pub(crate) kind: Cow<'static, str>,
+/// The outcome of a login whose first factor the application has checked.
+pub(super) enum ExternalOutcome {
+    LoggedIn(LoginResult),
+    Challenged(BegunChallenge),
 }
 
-/// A log-in on its way through the pipeline.
+/// A login on its way through the pipeline.
 struct Attempt<'call> {
     kind: Cow<'static, str>,
     connection: Option<&'call Connection>,
     code: Option<LoginCode>,
-    suspect: Suspect,
+    origin: LoginOrigin,
 }
 
-impl AccountsCore {
-    /// Logs in with what the options of `login` say, and signs the connection in.
-    pub(crate) async fn login(&self, context: &Context, options: &Object) -> MethodResult<LoginResult> {
+impl Login {
+    /// Logs in with the options of `login`, and signs the connection in.
+    pub(super) async fn log_in(&self, context: &Context, options: &Object) -> MethodResult<LoginResult> {
         let outcome = self.authenticate(options, context.connection(), None).await?;
-        self.associate(context, &outcome).await?;
+        self.tokens.sign_in(context, &outcome).await?;
         Ok(outcome)
     }
 
-    /// The pipeline without the end: whoever calls decides what becomes of the token.
+    /// Runs the pipeline up to the token, and leaves the connection as it is.
     pub(crate) async fn authenticate(
         &self,
         options: &Object,
@@ -107,28 +109,18 @@ impl AccountsCore {
     }
 
     async fn resume(&self, secret: LoginSecret, connection: Option<&Connection>) -> MethodResult<LoginResult> {
-        match self.find_resumed(&secret).await? {
+        match self.tokens.resume(&secret).await? {
             Ok((user, token)) => {
-                let attempt = LoginAttempt::allowed("resume".into(), "login", user.clone(), connection);
+                let attempt = LoginAttempt::allowed("resume".into(), "login", user, connection);
                 self.hooks.validate_login(attempt).await?;
-                self.note_use(&token, connection).await;
-                Ok(result(&user, &secret, &token, Some("resume".into())))
+                self.tokens.note_use(&token, connection).await;
+                Ok(LoginResult::new(&secret, &token, Some("resume".into())))
             }
             Err(refusal) => {
                 let attempt = LoginAttempt::failed("resume".into(), None, refusal, connection);
                 Err(self.hooks.explain_failure(attempt).await)
             }
         }
-    }
-
-    async fn find_resumed(&self, secret: &LoginSecret) -> MethodResult<Result<(User, LoginToken), DdpError>> {
-        let logged_out = || DdpError::new(403, "You've been logged out by the server. Please log in again.");
-        let Some(token) = self.store.token(&secret.hashed()).await? else { return Ok(Err(logged_out())) };
-        if token.expires_at().is_some_and(|end| end <= self.now()) {
-            return Ok(Err(DdpError::new(403, "Your session has expired. Please log in again.")));
-        }
-        let user = self.store.user(&token.user).await?.filter(|user| user.is_active);
-        Ok(user.map(|user| (user, token)).ok_or_else(logged_out))
     }
 
     async fn log_in_by_password(
@@ -139,21 +131,18 @@ impl AccountsCore {
     ) -> MethodResult<LoginResult> {
         let (selector, password, own_code) = password_options(options)?;
         let code = code.or_else(|| Some(LoginCode { code: own_code?, dialect: Dialect::Meteor }));
-        let found = self.find_user(&selector).await?;
-        let suspect = Suspect::new(Some(selector.text()), found.as_ref(), connection);
-        let _one_at_a_time = self.locks.lock(&suspect.lock_key()).await;
-        let _few_at_once = match suspect.address_lock_key() {
-            Some(key) => Some(self.locks.lock(&key).await),
-            None => None,
-        };
-        let attempt = Attempt { kind: "password".into(), connection, code, suspect };
-        let block = self.find_block(&attempt.suspect).await?;
+        let found = self.users.find(&selector).await?;
+        let origin = LoginOrigin::new(Some(selector.text()), found.as_ref(), connection);
+        let _one_at_a_time = self.blocks.lock(&origin).await;
+        let _few_at_once = self.blocks.lock_address(&origin).await;
+        let attempt = Attempt { kind: "password".into(), connection, code, origin };
+        let block = self.blocks.find(&attempt.origin).await?;
         if let Some(Block::Open(refusal)) = block {
             return Err(self.refuse_blocked(&attempt, refusal).await);
         }
-        // Who was before this one may have changed the hash.
-        let found = self.find_user(&selector).await?;
-        let right = self.verify_password(found.as_ref(), &password).await?;
+        // A login that was checked before this one may have changed the hash.
+        let found = self.users.find(&selector).await?;
+        let right = self.passwords.verify(found.as_ref(), &password).await?;
         match (found, right) {
             (Some(user), Some(hash)) if user.is_active && block.is_none() => {
                 self.admit(attempt, User { password: Some(hash), ..user }).await
@@ -162,28 +151,30 @@ impl AccountsCore {
         }
     }
 
-    /// The second half of the pipeline, for somebody who was recognized.
+    /// Runs the second half of the pipeline, for a user who was recognized.
     async fn admit(&self, attempt: Attempt<'_>, user: User) -> MethodResult<LoginResult> {
-        let Attempt { kind, connection, code, suspect } = attempt;
+        let Attempt { kind, connection, code, origin } = attempt;
         let asked = LoginAttempt::allowed(kind.clone(), "login", user.clone(), connection);
         if let Err(refusal) = self.hooks.validate_login(asked).await {
-            self.count_failed_login(&suspect).await?;
-            self.audit("login.refused", Some(&user.id), connection, json!({ "type": kind })).await;
+            self.blocks.count_failure(&origin).await?;
+            let details = json!({ "type": kind });
+            self.audit.record(AuditEvent::LoginRefused, Some(&user.id), connection, details).await;
             return Err(refusal);
         }
-        if let Err(refusal) = self.ask_at_login(&user, code.as_ref(), connection).await {
+        if let Err(refusal) = self.ask_for_factor(&user, code.as_ref(), connection).await {
             if code.is_some() {
-                self.count_failed_login(&suspect).await?;
+                self.blocks.count_failure(&origin).await?;
             }
             return Err(refusal);
         }
-        self.forget_failed_logins(&suspect).await?;
-        self.audit("login.succeeded", Some(&user.id), connection, json!({ "type": kind })).await;
-        self.new_login(&Recognized { user, kind }, connection).await
+        self.blocks.forget(&origin).await?;
+        let details = json!({ "type": kind });
+        self.audit.record(AuditEvent::LoginSucceeded, Some(&user.id), connection, details).await;
+        self.tokens.issue(&user, kind, connection).await
     }
 
-    /// Logs somebody in whom another method than `login` recognized: who signed up, or came by a link.
-    pub(crate) async fn log_in_after(
+    /// Logs in a user whom a method other than `login` has recognized: by signing up, or by a link.
+    pub(super) async fn log_in_after(
         &self,
         context: &Context,
         user: User,
@@ -192,97 +183,103 @@ impl AccountsCore {
         let connection = context.connection();
         let attempt = LoginAttempt::allowed("password".into(), method, user.clone(), connection);
         self.hooks.validate_login(attempt).await?;
-        self.ask_at_login(&user, None, connection).await?;
-        let login = self.new_login(&Recognized { user, kind: "password".into() }, connection).await?;
-        self.associate(context, &login).await?;
+        self.ask_for_factor(&user, None, connection).await?;
+        let login = self.tokens.issue(&user, "password".into(), connection).await?;
+        self.tokens.sign_in(context, &login).await?;
         Ok(login)
     }
 
-    /// Counts a log-in that failed; gives what the client is told.
+    /// Logs in a user whom the application has recognized, or begins a challenge for the second factor.
+    ///
+    /// # Errors
+    /// `error-user-not-found` if there is no such active user; those of the hooks.
+    pub(super) async fn log_in_external(
+        &self,
+        id: &UserId,
+        connection: Option<&Connection>,
+    ) -> MethodResult<ExternalOutcome> {
+        const KIND: &str = "external";
+        let no_such_user = || MethodError::new("error-user-not-found", "User not found");
+        let user = self.users.active(id).await?.ok_or_else(no_such_user)?;
+        let details = || json!({ "type": KIND });
+        let attempt = LoginAttempt::allowed(KIND.into(), "login", user.clone(), connection);
+        if let Err(refusal) = self.hooks.validate_login(attempt).await {
+            self.audit.record(AuditEvent::LoginRefused, Some(&user.id), connection, details()).await;
+            return Err(refusal);
+        }
+        if let Some(challenge) = self.second_factor.begin_challenge(&user, connection).await? {
+            return Ok(ExternalOutcome::Challenged(challenge));
+        }
+        self.audit.record(AuditEvent::LoginSucceeded, Some(&user.id), connection, details()).await;
+        Ok(ExternalOutcome::LoggedIn(self.tokens.issue(&user, KIND.into(), connection).await?))
+    }
+
+    /// Compares a password with the user's, and returns the stored hash. A wrong one counts as a failed login.
+    ///
+    /// # Errors
+    /// 403 if the password is wrong, or the user is blocked.
+    pub(super) async fn prove_password(
+        &self,
+        user: &User,
+        password: &Password,
+        connection: Option<&Connection>,
+    ) -> MethodResult<StoredHash> {
+        let origin = LoginOrigin::new(Some(user.id.as_str()), Some(user), connection);
+        let _one_at_a_time = self.blocks.lock(&origin).await;
+        // A login that was checked before this one may have changed the hash.
+        let user = self.users.find(&Selector::Id(user.id.clone())).await?;
+        let is_blocked = self.blocks.find(&origin).await?.is_some();
+        match self.passwords.verify(user.as_ref(), password).await? {
+            Some(hash) if !is_blocked => Ok(hash),
+            _ => {
+                self.blocks.count_failure(&origin).await?;
+                Err(wrong_credentials().into())
+            }
+        }
+    }
+
+    /// Counts a login that failed, and returns what the client is told.
     async fn refuse(&self, attempt: Attempt<'_>, user: Option<User>, told: DdpError) -> MethodResult<MethodError> {
-        self.count_failed_login(&attempt.suspect).await?;
+        self.blocks.count_failure(&attempt.origin).await?;
         let id = user.as_ref().map(|user| &user.id);
-        self.audit("login.failed", id, attempt.connection, json!({ "type": attempt.kind })).await;
+        let details = json!({ "type": attempt.kind });
+        self.audit.record(AuditEvent::LoginFailed, id, attempt.connection, details).await;
         let attempt = LoginAttempt::failed(attempt.kind, user, told, attempt.connection);
         Ok(self.hooks.explain_failure(attempt).await)
     }
 
     async fn refuse_blocked(&self, attempt: &Attempt<'_>, told: DdpError) -> MethodError {
-        self.audit("login.blocked", attempt.suspect.user.as_ref(), attempt.connection, json!({})).await;
+        let user = attempt.origin.user.as_ref();
+        self.audit.record(AuditEvent::LoginBlocked, user, attempt.connection, json!({})).await;
         let attempt = LoginAttempt::failed(attempt.kind.clone(), None, told, attempt.connection);
         self.hooks.explain_failure(attempt).await
     }
 
-    /// The hash that the password was held against, if it is right. It takes as long for somebody who is not there.
-    pub(crate) async fn verify_password(
-        &self,
-        user: Option<&User>,
-        password: &Password,
-    ) -> MethodResult<Option<StoredHash>> {
-        let stored = user.and_then(|user| user.password.as_ref());
-        let parsed = stored.and_then(|hash| hash.as_str().parse::<PasswordHash>().ok());
-        match (self.hasher.verify(password, parsed.as_ref()).await, user, stored) {
-            (Verification::RightButOutdated, Some(user), Some(old)) => self.rehash(user, password, old).await,
-            (Verification::Right, _, Some(stored)) => Ok(Some(stored.clone())),
-            _ => Ok(None),
-        }
-    }
-
-    async fn rehash(&self, user: &User, password: &Password, old: &StoredHash) -> MethodResult<Option<StoredHash>> {
-        let new = StoredHash::new(self.hasher.hash(password).await?.as_str());
-        if self.store.replace_password(&user.id, old, new.clone()).await? {
-            return Ok(Some(new));
-        }
-        // Another log-in was quicker, or it is another password now.
-        let now = self.store.user(&user.id).await?.and_then(|user| user.password);
-        let parsed = now.as_ref().and_then(|hash| hash.as_str().parse::<PasswordHash>().ok());
-        let is_right = self.hasher.verify(password, parsed.as_ref()).await != Verification::Wrong;
-        Ok(now.filter(|_| is_right))
-    }
-
-    async fn ask_at_login(
+    async fn ask_for_factor(
         &self,
         user: &User,
         code: Option<&LoginCode>,
         connection: Option<&Connection>,
     ) -> MethodResult<()> {
-        let requirement = TwoFactor::required().disable_password_fallback();
         let shown = code.map(|code| code.code.as_str());
-        let Err(refusal) = self.check_at_login(user, requirement, shown, connection).await else { return Ok(()) };
-        let in_meteors_words = code.is_some_and(|code| code.dialect == Dialect::Meteor);
+        let Err(refusal) = self.second_factor.check_at_login(user, shown, connection).await else { return Ok(()) };
+        let speaks_meteor = code.is_some_and(|code| code.dialect == Dialect::Meteor);
         let is_invalid = refusal.for_client().is_some_and(|error| error.error == "totp-invalid".into());
-        if in_meteors_words && is_invalid {
+        if speaks_meteor && is_invalid {
             return Err(MethodError::new("invalid-2fa-code", MASKED));
         }
         Err(refusal)
     }
-
-    pub(crate) async fn find_user(&self, selector: &Selector) -> MethodResult<Option<User>> {
-        Ok(match selector {
-            Selector::Id(id) => self.store.user(id).await?,
-            Selector::Username(name) => self.store.user_by_username(name).await?,
-            Selector::Address(address) => self.store.user_by_address(address).await?,
-        })
-    }
 }
 
-/// What Meteor says for everything that is wrong, so that nobody learns which users there are.
-pub(crate) const MASKED: &str = "Something went wrong. Please check your credentials.";
+/// What Meteor says for all wrong credentials, so that it does not reveal which users there are.
+const MASKED: &str = "Something went wrong. Please check your credentials.";
 
-pub(crate) fn wrong_credentials() -> DdpError {
+pub(super) fn wrong_credentials() -> DdpError {
     DdpError::new(403, MASKED)
 }
 
-fn result(user: &User, secret: &LoginSecret, token: &LoginToken, kind: Option<Cow<'static, str>>) -> LoginResult {
-    LoginResult {
-        id: user.id.clone(),
-        token: secret.expose().to_owned(),
-        token_expires: token.expires_at().map(Timestamp::to_date),
-        kind,
-    }
-}
-
-/// The text of an option, if it is one.
+/// Returns the text of an option, if it is a text and not empty.
 fn text_of<'options>(options: &'options Object, name: &str) -> Option<&'options str> {
     options.get(name).and_then(Ejson::as_str).filter(|text| !text.is_empty())
 }

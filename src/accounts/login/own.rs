@@ -1,4 +1,4 @@
-//! An application's own log-in handlers, for what is neither a resume token nor a password.
+//! An application's own login handlers, for options other than a resume token or a password.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,22 +8,22 @@ use bolide_protocol::Ejson;
 use bolide_protocol::ejson::Object;
 use futures::future::BoxFuture;
 
-use super::{Attempt, LoginCode, LoginResult, text_of, wrong_credentials};
-use crate::accounts::blocks::{Block, Suspect};
+use super::{Attempt, Login, LoginCode, LoginResult, Selector, text_of, wrong_credentials};
+use crate::accounts::blocks::{Block, LoginOrigin};
 use crate::accounts::{AccountsCore, AccountsHandle};
 use crate::call::{Connection, MethodError, MethodResult};
 use crate::user::UserId;
 
-/// What an own handler is shown of a log-in.
+/// A login, as an own handler receives it.
 ///
-/// `Debug` shows none of the options: what clients log in with is secret.
+/// `Debug` omits the options, since what clients log in with is secret.
 pub struct LoginRequest {
     options: Object,
     connection: Option<Connection>,
     accounts: AccountsHandle,
 }
 
-/// A handler with the type that its log-ins have.
+/// A handler, and the `type` of its logins.
 pub(in crate::accounts) struct OwnHandler {
     pub(in crate::accounts) kind: Arc<str>,
     pub(in crate::accounts) run: HandlerFunction,
@@ -33,32 +33,32 @@ pub(in crate::accounts) type HandlerFunction =
     Box<dyn Fn(LoginRequest) -> BoxFuture<'static, MethodResult<Option<UserId>>> + Send + Sync>;
 
 impl LoginRequest {
-    /// The options that the client has given to `login`. They come from outside: nothing of them is checked.
+    /// Returns the options that the client has sent with `login`. They are not checked.
     #[must_use]
     pub const fn options(&self) -> &Object {
         &self.options
     }
 
-    /// The option of this name, if it is a text and not empty.
+    /// Returns an option by name. `None` if it is missing, empty or not a text.
     #[must_use]
     pub fn text(&self, option: &str) -> Option<&str> {
         text_of(&self.options, option)
     }
 
-    /// The connection; nothing for a log-in that the application makes itself.
+    /// Returns the connection. `None` for a login that the application makes itself.
     #[must_use]
     pub const fn connection(&self) -> Option<&Connection> {
         self.connection.as_ref()
     }
 
-    /// The accounts, to look users up, or to add one who comes for the first time.
+    /// Returns the accounts, to look a user up or to add a new one.
     #[must_use]
     pub const fn accounts(&self) -> &AccountsHandle {
         &self.accounts
     }
 }
 
-impl AccountsCore {
+impl Login {
     pub(super) async fn log_in_by_own_handlers(
         &self,
         options: &Object,
@@ -66,15 +66,13 @@ impl AccountsCore {
         code: Option<LoginCode>,
     ) -> MethodResult<LoginResult> {
         let unrecognized = || MethodError::new(400, "Unrecognized options for login request");
-        let Some(accounts) = self.handle().filter(|_| !self.handlers.is_empty()) else { return Err(unrecognized()) };
-        let mut attempt = Attempt { kind: "own".into(), connection, code, suspect: suspect(options, connection) };
-        // Those who show no name do not wait for each other: a handler may ask a slow server, and an address be shared.
-        let key = attempt.suspect.name.is_some().then(|| attempt.suspect.lock_key());
-        let _one_at_a_time = match &key {
-            Some(key) => Some(self.locks.lock(key).await),
-            None => None,
-        };
-        if let Some(Block::Open(refusal)) = self.find_block(&attempt.suspect).await? {
+        let app = self.node.app().filter(|_| !self.handlers.is_empty());
+        let accounts = app.and_then(|app| AccountsCore::handle_of(&app)).ok_or_else(unrecognized)?;
+        let mut attempt = Attempt { kind: "own".into(), connection, code, origin: origin(options, connection) };
+        // Logins without a name do not wait for each other: a handler may ask a slow server, and many clients share an
+        // address.
+        let _one_at_a_time = if attempt.origin.name.is_some() { self.blocks.lock(&attempt.origin).await } else { None };
+        if let Some(Block::Open(refusal)) = self.blocks.find(&attempt.origin).await? {
             return Err(self.refuse_blocked(&attempt, refusal).await);
         }
         for handler in &self.handlers {
@@ -94,23 +92,23 @@ impl AccountsCore {
         Err(unrecognized())
     }
 
-    /// A handler says who it is; that counts only for users who may log in.
+    /// Admits the user that a handler has named, if the user may log in.
     async fn admit_named(&self, mut attempt: Attempt<'_>, id: &UserId) -> MethodResult<LoginResult> {
-        attempt.suspect.user = Some(id.clone());
-        let is_blocked = self.find_block(&attempt.suspect).await?.is_some();
-        match self.store.user(id).await? {
+        attempt.origin.user = Some(id.clone());
+        let is_blocked = self.blocks.find(&attempt.origin).await?.is_some();
+        match self.users.find(&Selector::Id(id.clone())).await? {
             Some(user) if user.is_active && !is_blocked => self.admit(attempt, user).await,
             found => Err(self.refuse(attempt, found, wrong_credentials()).await?),
         }
     }
 }
 
-/// Handlers that take a name and a secret mostly call the name so; failures are counted under it.
-fn suspect(options: &Object, connection: Option<&Connection>) -> Suspect {
+/// Returns what failures are counted under: the name, if it is in one of the options that usually have it.
+fn origin(options: &Object, connection: Option<&Connection>) -> LoginOrigin {
     let in_user = options.get("user").and_then(Ejson::as_object).and_then(|user| user.first());
     let name = in_user.and_then(|(_, name)| name.as_str());
     let name = name.or_else(|| ["user", "username", "email"].into_iter().find_map(|key| text_of(options, key)));
-    Suspect::new(name, None, connection)
+    LoginOrigin::new(name, None, connection)
 }
 
 impl fmt::Debug for OwnHandler {

@@ -1,4 +1,4 @@
-//! [`PasswordHasher`]: hashes passwords, and holds them against stored hashes.
+//! [`PasswordHasher`]: hashes passwords, and compares them with stored hashes.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use argon2::PasswordHasher as _;
 
-use super::pool::HashingPool;
+use super::permits::HashingPermits;
 use super::{HashingCost, Password, PasswordHash};
 use crate::chance::Chance;
 
 const SALT_LENGTH: usize = 16;
 
-/// Hashes passwords with argon2id, and verifies argon2id and bcrypt. The work runs on a few threads of its own, never on
-/// those that serve connections.
+/// Hashes passwords with argon2id, and verifies argon2id and bcrypt. The work runs on a few threads of its own, and not
+/// on those that serve connections.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -32,19 +32,19 @@ const SALT_LENGTH: usize = 16;
 /// ```
 pub struct PasswordHasher {
     cost: HashingCost,
-    pool: HashingPool,
+    permits: HashingPermits,
     chance: Arc<dyn Chance>,
 }
 
-/// What came of holding a password against a stored hash.
+/// The outcome of comparing a password with a stored hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Verification {
-    /// Not this password, or there is no such user.
+    /// The password is wrong, or there is no stored hash.
     Wrong,
-    /// This password.
+    /// The password is right.
     Right,
-    /// This password; but a new hash would be made with another scheme or cost, and should replace the stored one.
+    /// The password is right, and the stored hash should be replaced: a new one has another scheme or cost.
     RightButOutdated,
 }
 
@@ -54,37 +54,38 @@ pub enum Verification {
 pub struct HashingError;
 
 impl PasswordHasher {
-    /// With OWASP's cost, and a thread less than the machine has cores, but at least one.
+    /// Makes a hasher with OWASP's cost. The default number of threads is the number of cores less one, and at least one.
     #[must_use]
     pub fn new(chance: Arc<dyn Chance>) -> Self {
-        Self { cost: HashingCost::default(), pool: HashingPool::new(HashingPool::default_places()), chance }
+        Self { cost: HashingCost::default(), permits: HashingPermits::new(HashingPermits::default_count()), chance }
     }
 
-    /// New hashes take this much work. Tests take little.
+    /// Sets the cost of new hashes. Tests use a low one.
     #[must_use]
     pub fn with_cost(self, cost: HashingCost) -> Self {
         Self { cost, ..self }
     }
 
-    /// So many hashes are computed at once. Each takes a core for tens of milliseconds, and the memory that its cost says.
+    /// Sets the maximum number of hashes that are computed at once. Each uses a core for tens of milliseconds, and the
+    /// memory that its cost says.
     #[must_use]
     pub fn with_threads(self, threads: NonZeroUsize) -> Self {
-        Self { pool: HashingPool::new(threads), ..self }
+        Self { permits: HashingPermits::new(threads), ..self }
     }
 
-    /// The hash to store of a new password.
+    /// Hashes a new password.
     ///
     /// # Errors
-    /// There is not enough memory, or the server is being shut down.
+    /// [`HashingError`] if there is not enough memory, or the server is being shut down.
     pub async fn hash(&self, password: &Password) -> Result<PasswordHash, HashingError> {
         let (cost, salt, password) = (self.cost.clone(), self.new_salt(), password.clone());
-        self.pool.run(move || argon2id(cost, &salt, &password)).await?
+        self.permits.run(move || argon2id(cost, &salt, &password)).await?
     }
 
-    /// Whether `stored` is the hash of this password. Without a stored one, because there is no such user or the user has no
-    /// password, a hash is computed all the same, so that the time to the answer tells nobody which users there are.
+    /// Returns whether `stored` is the hash of this password. If `stored` is `None`, because there is no such user or the
+    /// user has no password, a hash is computed as well, so that the response time does not reveal which users there are.
     ///
-    /// If the hash cannot be computed, the password counts as wrong, and that is logged.
+    /// If the hash cannot be computed, the password counts as wrong, and the error is logged.
     pub async fn verify(&self, password: &Password, stored: Option<&PasswordHash>) -> Verification {
         let outcome = match stored {
             Some(stored) => self.compare(password, stored).await,
@@ -99,7 +100,7 @@ impl PasswordHasher {
     async fn compare(&self, password: &Password, stored: &PasswordHash) -> Result<Verification, HashingError> {
         let is_outdated = stored.is_outdated(&self.cost);
         let (password, stored) = (password.clone(), stored.clone());
-        Ok(match self.pool.run(move || stored.matches(&password)).await? {
+        Ok(match self.permits.run(move || stored.matches(&password)).await? {
             false => Verification::Wrong,
             true if is_outdated => Verification::RightButOutdated,
             true => Verification::Right,

@@ -1,4 +1,4 @@
-//! Passwords: how a client sends one, how it is stored, and how the two are held against each other.
+//! Passwords: how a client sends one, how it is stored, and how the two are compared.
 //!
 //! Meteor's clients send the SHA-256 digest of a password, not the password. What is stored is a slow, salted hash of that
 //! digest in hexadecimal: bcrypt in older Meteor servers, argon2id in newer ones and here.
@@ -11,7 +11,7 @@
 mod cost;
 mod hash;
 mod hasher;
-mod pool;
+mod permits;
 mod sent;
 
 pub use cost::{HashingCost, HashingCostError};

@@ -152,6 +152,21 @@ async fn a_deactivated_user_is_logged_out_and_the_last_admin_cannot_be_deactivat
 }
 
 #[tokio::test]
+async fn a_deactivation_removes_personal_access_tokens_too() {
+    let bank = Bank::open().await;
+    let (mut alice, mut admin) = (bank.log_in("alice").await, trusted_admin(&bank).await);
+    let code = with_code(&sha256("alice's password"), "password");
+    let options = json!([{ "tokenName": "bot" }, code[0]]);
+    result(&alice.ask("personalAccessTokens:generateToken", options).await);
+    let store = bank.app.accounts().unwrap().store().clone();
+    assert_eq!(store.tokens_of(&"user-alice".into()).await.unwrap().len(), 2);
+
+    result(&admin.call("admin:setActive", json!(["user-alice", false])).await);
+
+    assert_eq!(store.tokens_of(&"user-alice".into()).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
 async fn a_former_admin_gets_no_more_updates() {
     let bank = Bank::open().await;
     let mut admin = trusted_admin(&bank).await;

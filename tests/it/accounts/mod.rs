@@ -5,6 +5,7 @@
 mod admins;
 mod attacks;
 mod cached_reads;
+mod dropped;
 mod enrolment;
 mod factors;
 pub(crate) mod import;

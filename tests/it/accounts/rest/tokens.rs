@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bolide::store::AuditFilter;
 use serde_json::{Value, json};
 
 use crate::accounts::{Bank, sha256};
@@ -64,6 +65,16 @@ async fn a_removed_or_replaced_token_is_invalid_at_once() {
     let logout = bank.post("logout").by("alice", &session).send().await;
     assert_eq!((logout.status, &logout.body["status"]), (200, &json!("success")));
     assert_eq!(bank.get("me").by("alice", &session).send().await.status, 401);
+}
+
+#[tokio::test]
+async fn a_logout_is_recorded_in_the_audit_log() {
+    let bank = Bank::open().await;
+    let token = bank.token("alice").await;
+    bank.post("logout").by("alice", &token).send().await;
+    let filter = AuditFilter { event: Some("logout".into()), limit: 10, ..AuditFilter::default() };
+    let entries = bank.app.accounts().unwrap().store().audit(filter).await.unwrap();
+    assert_eq!(entries.iter().map(|entry| entry.user.clone()).collect::<Vec<_>>(), [Some("user-alice".into())]);
 }
 
 #[tokio::test]

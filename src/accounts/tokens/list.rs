@@ -1,4 +1,4 @@
-//! The clients that a user is logged in with, and the user's personal access tokens: shown live, and taken back one by one.
+//! The tokens of a user, each a login or a personal access token: published live, and logins are revoked one by one.
 
 use std::sync::{Arc, Weak};
 
@@ -8,19 +8,19 @@ use futures::future::BoxFuture;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{AccountsCore, own_token};
+use super::{Tokens, own_token};
 use crate::call::{MethodError, MethodResult, Parameters, SignedIn, TwoFactor};
 use crate::clock::Timestamp;
 use crate::public_name::public_name;
 use crate::publication::{Document, Subscription, When, follow};
 use crate::registry::Registry;
-use crate::store::{HashedToken, LoginToken, TokenKind, Topic};
+use crate::store::{AuditEvent, HashedToken, LoginToken, TokenKind, Topic};
 use crate::user::UserId;
 
 const COLLECTION: &str = "tokens";
 
-pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
-    let (shown, revoking) = (Arc::downgrade(core), Arc::clone(core));
+pub(in crate::accounts) fn register(tokens: &Arc<Tokens>, registry: &mut Registry) {
+    let (shown, revoking) = (Arc::downgrade(tokens), Arc::clone(tokens));
     registry.publish("account:tokens", async move |subscription: Subscription| show(shown, subscription).await).method(
         "account:revokeToken",
         TwoFactor::none(),
@@ -28,35 +28,36 @@ pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     );
 }
 
-async fn show(core: Weak<AccountsCore>, subscription: Subscription) -> MethodResult<()> {
+async fn show(tokens: Weak<Tokens>, subscription: Subscription) -> MethodResult<()> {
     let user = subscription.user_id().cloned().ok_or_else(|| DdpError::new("not-authorized", "Not authorized"))?;
     let own = subscription.connection().identity().credential.map(|own| HashedToken::from_base64(own.hashed));
-    let store = &core.upgrade().ok_or_else(DdpError::internal)?.store;
+    let store = &tokens.upgrade().ok_or_else(DdpError::internal)?.store;
     let when = When::Changed(vec![store.changes().subscribe(Topic::Tokens)]);
     let read = move || -> BoxFuture<'static, MethodResult<Vec<Document>>> {
-        let (core, user, own) = (core.clone(), user.clone(), own.clone());
+        let (tokens, user, own) = (tokens.clone(), user.clone(), own.clone());
         Box::pin(async move {
-            let core = core.upgrade().ok_or_else(DdpError::internal)?;
-            core.token_documents(&user, own.as_ref()).await
+            let tokens = tokens.upgrade().ok_or_else(DdpError::internal)?;
+            tokens.documents(&user, own.as_ref()).await
         })
     };
     follow(subscription, when, Arc::new(read)).await
 }
 
-/// Ends a log-in of one's own. Tokens of integrations are removed by name, behind the gate.
-async fn revoke(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
+/// Ends one login of the user. Personal access tokens are removed by name, behind the gate.
+async fn revoke(tokens: &Tokens, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
     let wanted: String = parameters.get(0)?;
-    let all = core.store.tokens_of(me.user()).await?;
+    let all = tokens.store.tokens_of(me.user()).await?;
     let is_wanted = |token: &&LoginToken| {
         matches!(token.kind, TokenKind::Session { .. }) && public_name(token.hashed.as_str()) == wanted
     };
     let unknown = || MethodError::new("error-token-does-not-exists", "The token does not exist");
     let token = all.iter().find(is_wanted).ok_or_else(unknown)?;
-    core.store.delete_token(&token.hashed).await?;
+    tokens.store.delete_token(&token.hashed).await?;
     let own = own_token(me.context());
     let spared = me.context().connection().filter(|_| own.as_ref() == Some(&token.hashed));
-    core.end_connections_but(std::slice::from_ref(&token.hashed), spared);
-    core.audit("sessions.revoked", Some(me.user()), me.context().connection(), json!({ "count": 1 })).await;
+    tokens.node.end_connections(std::slice::from_ref(&token.hashed), spared);
+    let details = json!({ "count": 1 });
+    tokens.audit.record(AuditEvent::SessionsRevoked, Some(me.user()), me.context().connection(), details).await;
     Ok(true)
 }
 
@@ -75,7 +76,7 @@ struct ShownToken {
     user_agent: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trusted_until: Option<Date>,
-    /// Whether the client that reads this is logged in with it.
+    /// Whether the client that reads the document is logged in with it.
     current: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -85,9 +86,9 @@ struct ShownToken {
     bypass_two_factor: Option<bool>,
 }
 
-impl AccountsCore {
-    async fn token_documents(&self, user: &UserId, own: Option<&HashedToken>) -> MethodResult<Vec<Document>> {
-        let now = self.now();
+impl Tokens {
+    async fn documents(&self, user: &UserId, own: Option<&HashedToken>) -> MethodResult<Vec<Document>> {
+        let now = self.clock.now();
         let all = self.store.tokens_of(user).await?;
         let live = all.into_iter().filter(|token| token.expires_at().is_none_or(|end| now < end));
         let document = |token: LoginToken| {

@@ -1,4 +1,4 @@
-//! [`LoginSecret`]: a login token as the client has it, 43 characters. Only its hash is kept.
+//! [`LoginSecret`]: a login token as the client has it, 43 characters. Only its hash is stored.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::chance::{Chance, Generator};
 use crate::store::HashedToken;
 
-/// Whoever has it is logged in.
+/// The secret text of a login token. A client that has it is logged in.
 ///
 /// ```
 /// use bolide::accounts::LoginSecret;
@@ -22,26 +22,26 @@ use crate::store::HashedToken;
 pub struct LoginSecret(Zeroizing<String>);
 
 impl LoginSecret {
-    /// A new one.
+    /// Generates a new token.
     #[must_use]
     pub fn generate(chance: &dyn Chance) -> Self {
         Self(Zeroizing::new(random::secret(&mut Generator(chance))))
     }
 
-    /// What is stored of it: the base64 SHA-256.
+    /// Returns what is stored of it: its SHA-256 in base64.
     #[must_use]
     pub fn hashed(&self) -> HashedToken {
         HashedToken::from_base64(BASE64.encode(&Sha256::digest(self.0.as_bytes())))
     }
 
-    /// The token itself, for the one client that is given it.
+    /// Returns the token itself, for the client that receives it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// The last characters, for lists.
-    pub(crate) fn last_part(&self) -> String {
+    /// Returns the last six characters, for lists.
+    pub(super) fn last_part(&self) -> String {
         let skipped = self.0.chars().count().saturating_sub(6);
         self.0.chars().skip(skipped).collect()
     }

@@ -1,4 +1,4 @@
-//! The user's own document, which every session has in its collection `users`, and which changes as the user does.
+//! The user's own document, in the collection `users` of every session of the user. It changes as the user does.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -7,7 +7,7 @@ use bolide_protocol::ejson::Object;
 use futures::FutureExt as _;
 use parking_lot::Mutex;
 
-use super::AccountsCore;
+use super::Users;
 use crate::call::MethodResult;
 use crate::publication::{Subscription, send_difference};
 use crate::registry::Registry;
@@ -15,39 +15,39 @@ use crate::user::UserId;
 
 const COLLECTION: &str = "users";
 
-/// The sessions that are shown a user's document.
+/// The sessions that show a user's document.
 #[derive(Default)]
-pub(crate) struct Watchers {
+pub(super) struct Watchers {
     by_user: Mutex<HashMap<UserId, Vec<Arc<Watcher>>>>,
 }
 
 struct Watcher {
     user: UserId,
     subscription: Subscription,
-    /// What the session was sent. Held while the user is read and sent, so that the latest is sent last.
+    /// What the session was sent. Locked while the user is read and sent, so that the latest is sent last.
     shown: tokio::sync::Mutex<Option<Object>>,
 }
 
-pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
-    let core: Weak<AccountsCore> = Arc::downgrade(core);
+pub(super) fn register(users: &Arc<Users>, registry: &mut Registry) {
+    let users: Weak<Users> = Arc::downgrade(users);
     registry.publish_universal(async move |subscription: Subscription| {
-        let (Some(core), Some(user)) = (core.upgrade(), subscription.user_id().cloned()) else { return Ok(()) };
+        let (Some(users), Some(user)) = (users.upgrade(), subscription.user_id().cloned()) else { return Ok(()) };
         let watcher = Arc::new(Watcher { user, subscription, shown: tokio::sync::Mutex::default() });
-        // Before the first look: from then on, no change is missed.
-        watch(&core, &watcher);
-        watcher.refresh(&core).await?;
+        // Before the first read, so that no change is missed.
+        watch(&users, &watcher);
+        watcher.refresh(&users).await?;
         watcher.subscription.ready();
         Ok(())
     });
 }
 
-/// Has the watcher told of changes, until its subscription ends.
-fn watch(core: &Arc<AccountsCore>, watcher: &Arc<Watcher>) {
-    core.watchers.add(watcher);
-    let (core, weak, user) = (Arc::downgrade(core), Arc::downgrade(watcher), watcher.user.clone());
+/// Tells the watcher of changes until its subscription ends.
+fn watch(users: &Arc<Users>, watcher: &Arc<Watcher>) {
+    users.watchers.add(watcher);
+    let (users, weak, user) = (Arc::downgrade(users), Arc::downgrade(watcher), watcher.user.clone());
     watcher.subscription.on_stop(move || {
-        if let Some(core) = core.upgrade() {
-            core.watchers.remove(&user, &weak);
+        if let Some(users) = users.upgrade() {
+            users.watchers.remove(&user, &weak);
         }
     });
 }
@@ -60,7 +60,7 @@ impl Watchers {
     fn remove(&self, user: &UserId, watcher: &Weak<Watcher>) {
         let mut by_user = self.by_user.lock();
         let Some(watchers) = by_user.get_mut(user) else { return };
-        // What leaves is dropped after the lock: dropping a subscription takes locks of its own.
+        // They are dropped after the lock is released: dropping a subscription takes locks of its own.
         let (gone, left) = std::mem::take(watchers).into_iter().partition(|own| Arc::as_ptr(own) == watcher.as_ptr());
         *watchers = left;
         if watchers.is_empty() {
@@ -70,32 +70,32 @@ impl Watchers {
         drop::<Vec<_>>(gone);
     }
 
-    pub(super) async fn user_changed(&self, core: &AccountsCore, user: &UserId) {
+    pub(super) async fn user_changed(&self, users: &Users, user: &UserId) {
         let watchers = self.by_user.lock().get(user).cloned().unwrap_or_default();
-        refresh_all(core, watchers).await;
+        refresh_all(users, watchers).await;
     }
 
-    /// Something changed that every user's document may show.
-    pub(super) async fn everybody_changed(&self, core: &AccountsCore) {
+    /// Refreshes all documents, after a change that any of them may show.
+    pub(super) async fn all_changed(&self, users: &Users) {
         let watchers = self.by_user.lock().values().flatten().cloned().collect();
-        refresh_all(core, watchers).await;
+        refresh_all(users, watchers).await;
     }
 }
 
-async fn refresh_all(core: &AccountsCore, watchers: Vec<Arc<Watcher>>) {
+async fn refresh_all(users: &Users, watchers: Vec<Arc<Watcher>>) {
     for watcher in watchers {
-        if let Err(error) = watcher.refresh(core).await {
+        if let Err(error) = watcher.refresh(users).await {
             tracing::error!(%error, "a user's document cannot be sent");
         }
     }
 }
 
 impl Watcher {
-    /// Reads the user, and sends what is other than what was sent before.
-    async fn refresh(&self, core: &AccountsCore) -> MethodResult<()> {
+    /// Reads the user, and sends what differs from what was sent before.
+    async fn refresh(&self, users: &Users) -> MethodResult<()> {
         let mut shown = self.shown.lock().await;
-        let now = core.store.user(&self.user).await?.map(|user| core.own_fields(&user));
-        // Sending waits for a slow client, after it has sent: whoever changed the user does not.
+        let now = users.store.user(&self.user).await?.map(|user| users.own_fields(&user));
+        // Sending waits for a slow client after it has sent; the change of the user does not wait with it.
         match (&*shown, &now) {
             (None, Some(fields)) => {
                 self.subscription.added(COLLECTION, self.user.as_str(), fields).now_or_never().transpose()?;
@@ -124,7 +124,7 @@ mod tests {
     use crate::testing::TestClient;
 
     #[tokio::test]
-    async fn who_logs_out_is_watched_no_more() {
+    async fn a_logout_ends_the_watch_of_the_user() {
         let store = SqliteStore::open("sqlite::memory:").await.unwrap();
         let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.unwrap();
         let app = App::builder().accounts(accounts).build().unwrap();
@@ -133,10 +133,10 @@ mod tests {
         let token = accounts.issue_token("ada").await.unwrap();
         let mut client = TestClient::connect(&app).await;
         client.login_with_token(&token).await.unwrap();
-        assert_eq!(accounts.core().watchers.by_user.lock().len(), 1);
+        assert_eq!(accounts.core().users.watchers.by_user.lock().len(), 1);
 
         client.call::<()>("logout", &()).await.unwrap();
 
-        assert!(accounts.core().watchers.by_user.lock().is_empty());
+        assert!(accounts.core().users.watchers.by_user.lock().is_empty());
     }
 }

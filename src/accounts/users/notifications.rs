@@ -1,4 +1,4 @@
-//! `stream-notify-user`: Rocket.Chat's clients listen there to `<user id>/userData`, each for its own user, and are told
+//! `stream-notify-user`: Rocket.Chat's clients subscribe to `<user id>/userData` of their own user, and receive an event
 //! when that user changes.
 
 use std::sync::{Arc, OnceLock};
@@ -7,7 +7,7 @@ use bolide_protocol::ejson::Object;
 use bolide_protocol::{Ejson, ejson};
 use serde::Serialize;
 
-use super::AccountsCore;
+use super::Users;
 use crate::publication::Stream;
 use crate::registry::Registry;
 use crate::store::{Totp, User};
@@ -15,17 +15,17 @@ use crate::user::UserId;
 
 const STREAM: &str = "notify-user";
 
-/// The stream, once the app is put together.
+/// The stream. Empty until the app is built.
 #[derive(Default)]
 pub(super) struct Notifications {
     stream: OnceLock<Stream>,
 }
 
-/// What is told of a user.
+/// An event about a user.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum UserData<'user> {
-    /// All that the user sees of itself; `unset` are fields that are not there.
+    /// `diff` is all that the user sees of itself; `unset` are the fields that are missing.
     Updated {
         diff: Object,
         unset: Object,
@@ -35,15 +35,15 @@ enum UserData<'user> {
     },
 }
 
-/// Fields that come and go.
+/// The fields that a user may not have.
 const OPTIONAL: [&str; 4] = ["username", "profile", "name", "requirePasswordChange"];
 
 /// Registers the stream, or takes the one of this name that the application has registered itself.
-pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
+pub(super) fn register(users: &Arc<Users>, registry: &mut Registry) {
     let own = Stream::new(STREAM).allow_read(|user, event| user.is_some_and(|user| is_of(user, event)));
     let stream = registry.stream_unless_there(own);
     // The first app keeps it.
-    let _other = core.notifications.stream.set(stream);
+    let _other = users.notifications.stream.set(stream);
 }
 
 /// Whether an event is this user's: its id, a slash, a name.
@@ -51,9 +51,9 @@ fn is_of(user: &UserId, event: &str) -> bool {
     event.strip_prefix(user.as_str()).is_some_and(|rest| rest.starts_with('/'))
 }
 
-impl AccountsCore {
-    /// Tells the user's clients on this node that it has changed; the other nodes do so themselves.
-    pub(super) async fn notify_user(&self, id: &UserId) {
+impl Users {
+    /// Tells the user's clients on this node that the user has changed. The other nodes tell theirs.
+    pub(super) async fn notify(&self, id: &UserId) {
         let Some(stream) = self.notifications.stream.get() else { return };
         let event = format!("{id}/userData");
         if stream.listener_count(&event) == 0 {

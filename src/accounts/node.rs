@@ -1,0 +1,100 @@
+//! [`Node`]: the sessions of this node, and the other nodes. What happens to users, tokens and settings is told to both.
+
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock, Weak};
+
+use tokio::runtime::Handle as Runtime;
+
+use crate::bus::{BusEvent, BusMember};
+use crate::call::{AppCore, Connection, ConnectionPort as _};
+use crate::session::{Goodbye, Host, Request, Session};
+use crate::store::HashedToken;
+use crate::user::UserId;
+
+/// What accounts reach of the running app. Empty until the app is built.
+#[derive(Default)]
+pub(crate) struct Node {
+    app: OnceLock<Weak<AppCore>>,
+    bus: OnceLock<BusMember>,
+    runtime: OnceLock<Runtime>,
+}
+
+impl Node {
+    /// Connects the accounts with their app. Returns whether they had none.
+    pub(super) fn attach(&self, app: &Arc<AppCore>) -> bool {
+        self.app.set(Arc::downgrade(app)).is_ok()
+    }
+
+    pub(super) fn join_bus(&self, member: BusMember) {
+        // The first app keeps it.
+        let _other = self.bus.set(member);
+    }
+
+    pub(super) fn run_on(&self, runtime: Runtime) {
+        let _other = self.runtime.set(runtime);
+    }
+
+    /// Returns the app. `None` before it is built and after it is dropped.
+    pub(crate) fn app(&self) -> Option<Arc<AppCore>> {
+        self.app.get()?.upgrade()
+    }
+
+    /// Returns the sessions of the app. `None` before it is built and after it is dropped.
+    pub(crate) fn host(&self) -> Option<Arc<Host>> {
+        self.app()?.slot().cloned()
+    }
+
+    /// Tells the other nodes of an event.
+    pub(super) fn tell_others(&self, event: &BusEvent) {
+        if let Some(bus) = self.bus.get() {
+            bus.publish(event);
+        }
+    }
+
+    /// Ends the connections, on every node, that have logged in with these tokens, except for `spared`.
+    pub(crate) fn end_connections(&self, tokens: &[HashedToken], spared: Option<&Connection>) {
+        if tokens.is_empty() {
+            return;
+        }
+        let hashed: Vec<String> = tokens.iter().map(|token| token.as_str().to_owned()).collect();
+        self.end_sessions_with(&hashed, spared);
+        self.tell_others(&BusEvent::TokensEnded { hashed });
+    }
+
+    /// Ends all connections of a user, on every node, including those without a token.
+    pub(crate) fn end_connections_of(&self, user: &UserId) {
+        self.end_sessions_of(user);
+        self.tell_others(&BusEvent::UserSignedOut { user: user.clone() });
+    }
+
+    /// Ends the sessions of this node that have logged in with these tokens, except for `spared`.
+    pub(super) fn end_sessions_with(&self, tokens: &[String], spared: Option<&Connection>) {
+        let spared = spared.map(Connection::id);
+        // A sweep ends many tokens, and there are many sessions.
+        let ended: HashSet<&str> = tokens.iter().map(String::as_str).collect();
+        self.end_sessions(|session| {
+            let credential = session.identity().credential;
+            credential.is_some_and(|shown| ended.contains(&*shown.hashed)) && Some(session.id()) != spared
+        });
+    }
+
+    /// Ends the sessions of a user on this node.
+    pub(super) fn end_sessions_of(&self, user: &UserId) {
+        self.end_sessions(|session| session.user().as_ref() == Some(user));
+    }
+
+    fn end_sessions(&self, is_meant: impl Fn(&Session) -> bool) {
+        if let Some(host) = self.host() {
+            host.sessions.request_where(is_meant, || Request::Close(Goodbye::normal()));
+        }
+    }
+
+    /// Runs work that no call waits for. The shutdown of the app waits for it.
+    pub(crate) fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let (Some(host), Some(runtime)) = (self.host(), self.runtime.get()) {
+            drop(host.tasks.spawn_on(work, runtime));
+        } else {
+            tracing::error!("an app that was built outside of a tokio runtime cannot run background work");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! [`SettingChanges`]: changes settings, in the store, in this process and on the other nodes.
+
+use std::sync::Arc;
+
+use bolide_protocol::DdpError;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use super::audit::Audit;
+use super::node::Node;
+use super::users::Users;
+use crate::bus::BusEvent;
+use crate::call::{Connection, MethodResult};
+use crate::clock::Clock;
+use crate::settings::{EMAIL_CODES_ENABLED, MANDATORY_ROLES, SettingError, Settings, TOTP_ENABLED, TWO_FACTOR_ENABLED};
+use crate::store::{AuditEvent, Store};
+
+/// Changes settings.
+pub(crate) struct SettingChanges {
+    settings: Settings,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    node: Arc<Node>,
+    users: Arc<Users>,
+    audit: Arc<Audit>,
+    /// Held while settings are written or read again, so that the last one written is the one that counts.
+    writing: Mutex<()>,
+}
+
+impl SettingChanges {
+    pub(super) fn new(
+        settings: &Settings,
+        (store, clock): (&Arc<dyn Store>, &Arc<dyn Clock>),
+        node: &Arc<Node>,
+        users: &Arc<Users>,
+        audit: &Arc<Audit>,
+    ) -> Self {
+        Self {
+            settings: settings.clone(),
+            store: Arc::clone(store),
+            clock: Arc::clone(clock),
+            node: Arc::clone(node),
+            users: Arc::clone(users),
+            audit: Arc::clone(audit),
+            writing: Mutex::default(),
+        }
+    }
+
+    /// Changes a setting. The new value is in effect when this returns.
+    ///
+    /// # Errors
+    /// `error-invalid-setting` if there is no such setting, `error-setting-readonly` if it is fixed,
+    /// `error-invalid-setting-value` if the value is not possible.
+    pub(crate) async fn change(&self, id: &str, value: Value, connection: Option<&Connection>) -> MethodResult<()> {
+        let value = self.settings.check(id, value).map_err(DdpError::from)?;
+        {
+            let _one_at_a_time = self.writing.lock().await;
+            self.store.put_setting(id, &value.to_string(), self.clock.now()).await?;
+            self.settings.apply(id, &value);
+        }
+        self.node.tell_others(&BusEvent::SettingChanged { id: id.to_owned() });
+        if affects_enrolment(id) {
+            self.users.enrolment_changed().await?;
+        }
+        let user = connection.and_then(|connection| connection.identity().user);
+        let details = json!({ "id": id, "value": value });
+        self.audit.record(AuditEvent::SettingChanged, user.as_ref(), connection, details).await;
+        Ok(())
+    }
+
+    /// Reads all settings again, after another node has changed one.
+    pub(super) async fn changed_elsewhere(&self) {
+        let outcome = async {
+            let _one_at_a_time = self.writing.lock().await;
+            self.settings.replace_stored(self.store.settings().await?);
+            self.users.enrolment_changed().await
+        };
+        if let Err(error) = outcome.await {
+            tracing::error!(%error, "the settings that another node has changed cannot be read");
+        }
+    }
+}
+
+/// Returns whether a setting affects who must set up a second factor.
+fn affects_enrolment(id: &str) -> bool {
+    let factors = [TWO_FACTOR_ENABLED, TOTP_ENABLED, EMAIL_CODES_ENABLED];
+    id == MANDATORY_ROLES.id() || factors.iter().any(|setting| setting.id() == id)
+}
+
+impl From<SettingError> for DdpError {
+    fn from(error: SettingError) -> Self {
+        let code = match error {
+            SettingError::Unknown(_) => "error-invalid-setting",
+            SettingError::Fixed(_) => "error-setting-readonly",
+            SettingError::Invalid { .. } | SettingError::Duplicate(_) => "error-invalid-setting-value",
+        };
+        Self::new(code, error.to_string())
+    }
+}

@@ -1,0 +1,148 @@
+//! [`SignUp`]: makes new users, of what `createUser` was given or for an operator.
+
+use std::sync::Arc;
+
+use bolide_protocol::ejson::Object;
+use bolide_protocol::{DdpError, Ejson, random};
+use serde_json::json;
+
+use super::audit::Audit;
+use super::hooks::Hooks;
+use super::login::wrong_credentials;
+use super::names;
+use super::password::Password;
+use super::passwords::Passwords;
+use super::permissions::USER;
+use crate::call::{Connection, MethodError, MethodResult};
+use crate::chance::{Chance, Generator};
+use crate::clock::Clock;
+use crate::settings::{EMAIL_CODES_AUTO_OPT_IN, EMAIL_CODES_ENABLED, SIGN_UP, Settings, TWO_FACTOR_ENABLED};
+use crate::store::{AuditEvent, EmailAddress, NewUser, Store, StoreError, Unique, User};
+use crate::user::UserId;
+
+/// Makes new users.
+pub(crate) struct SignUp {
+    store: Arc<dyn Store>,
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
+    hooks: Arc<Hooks>,
+    passwords: Arc<Passwords>,
+    audit: Arc<Audit>,
+}
+
+impl SignUp {
+    pub(super) fn new(
+        store: &Arc<dyn Store>,
+        settings: &Settings,
+        (clock, chance): (&Arc<dyn Clock>, &Arc<dyn Chance>),
+        hooks: &Arc<Hooks>,
+        passwords: &Arc<Passwords>,
+        audit: &Arc<Audit>,
+    ) -> Self {
+        Self {
+            store: Arc::clone(store),
+            settings: settings.clone(),
+            clock: Arc::clone(clock),
+            chance: Arc::clone(chance),
+            hooks: Arc::clone(hooks),
+            passwords: Arc::clone(passwords),
+            audit: Arc::clone(audit),
+        }
+    }
+
+    /// Makes a user of the options of `createUser`, and stores it.
+    ///
+    /// # Errors
+    /// 403 while the settings forbid it, or if the name or address is taken; 400 for malformed options; those of the
+    /// hooks.
+    pub(crate) async fn sign_up(&self, options: &Object, connection: Option<&Connection>) -> MethodResult<User> {
+        if !self.settings.get(&SIGN_UP) {
+            return Err(MethodError::new(403, "Signups forbidden"));
+        }
+        let user = self.hooks.new_user(options, self.read(options).await?).await?;
+        self.insert(&user).await.map_err(|error| match error {
+            StoreError::Taken(Unique::Username | Unique::Address) => wrong_credentials().into(),
+            other => MethodError::from(other),
+        })?;
+        self.audit.record(AuditEvent::UserCreated, Some(&user.id), connection, json!({})).await;
+        Ok(user)
+    }
+
+    /// Makes a user for an operator, with verified addresses, and stores it.
+    pub(super) async fn add(
+        &self,
+        username: &str,
+        addresses: &[String],
+        roles: &[String],
+        password: Option<&str>,
+    ) -> MethodResult<User> {
+        let verified = |address: &String| Ok(EmailAddress { address: names::address(address)?, is_verified: true });
+        let password = match password {
+            Some(plain) => Some(self.passwords.hash(&Password::from_plain(plain)).await?),
+            None => None,
+        };
+        let user = User {
+            username: Some(names::username(username)?),
+            emails: addresses.iter().map(verified).collect::<Result<_, DdpError>>()?,
+            roles: roles.to_vec(),
+            password,
+            ..self.blank()
+        };
+        let user = self.hooks.new_user(&Object::default(), user).await?;
+        self.insert(&user).await.map_err(|error| match error {
+            StoreError::Taken(what) => MethodError::new(403, format!("{what} is taken")),
+            other => other.into(),
+        })?;
+        self.audit.record(AuditEvent::UserCreated, Some(&user.id), None, json!({ "by": "operator" })).await;
+        Ok(user)
+    }
+
+    async fn insert(&self, user: &User) -> Result<(), StoreError> {
+        let new = NewUser { user: user.clone(), backup_codes: Vec::new(), tokens: Vec::new() };
+        self.store.insert_user(new).await
+    }
+
+    fn blank(&self) -> User {
+        User::new(UserId::from(random::id(&mut Generator(&*self.chance))), self.clock.now())
+    }
+
+    async fn read(&self, options: &Object) -> MethodResult<User> {
+        let text = |key: &str| match options.get(key) {
+            None | Some(Ejson::Null) => Ok(None),
+            Some(value) => {
+                let text = value.as_str().ok_or_else(DdpError::match_failed)?;
+                Ok::<_, DdpError>(Some(text).filter(|text| !text.is_empty()))
+            }
+        };
+        let username = text("username")?.map(names::username).transpose()?;
+        let address = text("email")?.map(names::address).transpose()?;
+        if username.is_none() && address.is_none() {
+            return Err(MethodError::new(400, "Need to set a username or email"));
+        }
+        let profile = match options.get("profile") {
+            None | Some(Ejson::Null) => None,
+            Some(profile) => Some(profile.as_object().ok_or_else(DdpError::match_failed)?.clone()),
+        };
+        let password = match options.get("password") {
+            None | Some(Ejson::Null) => None,
+            Some(password) if password.as_str() == Some("") => None,
+            Some(password) => Some(self.passwords.hash(&new_password(password)?).await?),
+        };
+        let opts_in = [&TWO_FACTOR_ENABLED, &EMAIL_CODES_ENABLED, &EMAIL_CODES_AUTO_OPT_IN];
+        Ok(User {
+            username,
+            emails: address.into_iter().map(|address| EmailAddress { address, is_verified: false }).collect(),
+            profile,
+            roles: vec![USER.into()],
+            password,
+            has_email_codes: opts_in.into_iter().all(|setting| self.settings.get(setting)),
+            ..self.blank()
+        })
+    }
+}
+
+/// Reads a password to be set. An empty one is rejected, since it could not be used to log in.
+pub(super) fn new_password(value: &Ejson) -> Result<Password, DdpError> {
+    Password::from_ejson(value).and_then(|new| if new.is_empty() { Err(DdpError::match_failed()) } else { Ok(new) })
+}

@@ -1,0 +1,163 @@
+//! [`Users`]: looks users up, and shows changes of a user to the user's own clients.
+//!
+//! - `document`: what a user sees of itself;
+//! - `publication`: that document, in the collection `users` of each session of the user;
+//! - `notifications`: the same as Rocket.Chat's clients expect it.
+
+mod document;
+mod notifications;
+mod publication;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bolide_protocol::DdpError;
+use bolide_protocol::ejson::Object;
+
+use super::factor_rules::FactorRules;
+use super::login::Selector;
+use super::node::Node;
+use super::permissions::ADMIN;
+use super::tokens::Tokens;
+use crate::bus::BusEvent;
+use crate::call::MethodResult;
+use crate::registry::Registry;
+use crate::store::{Store, StoreError, User};
+use crate::user::UserId;
+use notifications::Notifications;
+use publication::Watchers;
+
+pub(crate) use document::{emails, factors};
+
+/// The users of the store, and the clients that are shown a user.
+pub(crate) struct Users {
+    store: Arc<dyn Store>,
+    rules: Arc<FactorRules>,
+    node: Arc<Node>,
+    tokens: Arc<Tokens>,
+    published_fields: Vec<String>,
+    watchers: Watchers,
+    notifications: Notifications,
+}
+
+/// Registers the user's own document and the stream of its changes.
+pub(super) fn register(users: &Arc<Users>, registry: &mut Registry) {
+    notifications::register(users, registry);
+    publication::register(users, registry);
+}
+
+impl Users {
+    pub(super) fn new(
+        store: &Arc<dyn Store>,
+        rules: &Arc<FactorRules>,
+        node: &Arc<Node>,
+        tokens: &Arc<Tokens>,
+        published_fields: Vec<String>,
+    ) -> Self {
+        Self {
+            store: Arc::clone(store),
+            rules: Arc::clone(rules),
+            node: Arc::clone(node),
+            tokens: Arc::clone(tokens),
+            published_fields,
+            watchers: Watchers::default(),
+            notifications: Notifications::default(),
+        }
+    }
+
+    /// Returns the user with this id.
+    ///
+    /// # Errors
+    /// `error-invalid-user` if there is no such user.
+    pub(crate) async fn existing(&self, id: &UserId) -> MethodResult<User> {
+        let user = self.store.user(id).await?;
+        Ok(user.ok_or_else(|| DdpError::new("error-invalid-user", "Invalid user"))?)
+    }
+
+    /// Returns the user that a selector names.
+    pub(crate) async fn find(&self, selector: &Selector) -> MethodResult<Option<User>> {
+        Ok(match selector {
+            Selector::Id(id) => self.store.user(id).await?,
+            Selector::Username(name) => self.store.user_by_username(name).await?,
+            Selector::Address(address) => self.store.user_by_address(address).await?,
+        })
+    }
+
+    /// Returns the user with this id if there is one and it is active.
+    pub(crate) async fn active(&self, id: &UserId) -> MethodResult<Option<User>> {
+        Ok(self.store.user(id).await?.filter(|user| user.is_active))
+    }
+
+    /// Returns whether the user is active and an admin.
+    pub(crate) async fn is_admin(&self, id: &UserId) -> MethodResult<bool> {
+        Ok(self.active(id).await?.is_some_and(|user| user.has_role(ADMIN)))
+    }
+
+    /// Returns what a user sees of itself, as JSON.
+    ///
+    /// # Errors
+    /// `error-invalid-user` if there is no such user.
+    pub(crate) async fn own_document(&self, id: &UserId) -> MethodResult<serde_json::Value> {
+        let user = self.existing(id).await?;
+        let mut document = serde_json::to_value(self.own_fields(&user))?;
+        document["_id"] = id.as_str().into();
+        Ok(document)
+    }
+
+    fn own_fields(&self, user: &User) -> Object {
+        document::own_fields(user, &self.published_fields, self.rules.must_enrol(user))
+    }
+
+    /// Activates or deactivates a user. Deactivation removes all tokens of the user, those of integrations too.
+    pub(crate) async fn set_active(&self, id: &UserId, is_active: bool) -> MethodResult<()> {
+        self.store.set_active(id, is_active).await?;
+        if !is_active {
+            self.tokens.end_all(id).await?;
+        }
+        self.changed(id).await;
+        Ok(())
+    }
+
+    /// Shows a change of a user to the user's clients on every node.
+    pub(crate) async fn changed(&self, user: &UserId) {
+        self.node.tell_others(&BusEvent::UserChanged { user: user.clone() });
+        self.show(user).await;
+    }
+
+    /// The same on this node alone, after another node has changed the user.
+    pub(super) async fn changed_elsewhere(&self, user: &UserId) {
+        self.show(user).await;
+        if let Err(error) = self.end_restricted_sessions(Some(user)).await {
+            tracing::error!(%error, "a user that another node has changed cannot be read");
+        }
+    }
+
+    async fn show(&self, user: &UserId) {
+        self.watchers.user_changed(self, user).await;
+        self.notify(user).await;
+    }
+
+    /// Applies new settings about who must set up a factor: ends the sessions that are restricted now, and shows all
+    /// users their documents.
+    pub(super) async fn enrolment_changed(&self) -> Result<(), StoreError> {
+        self.end_restricted_sessions(None).await?;
+        self.watchers.all_changed(self).await;
+        Ok(())
+    }
+
+    /// Ends the sessions on this node of users who must set up a second factor first, or of one of them. Their
+    /// subscriptions end with them. The other nodes do the same when they hear of the change.
+    pub(crate) async fn end_restricted_sessions(&self, only: Option<&UserId>) -> Result<(), StoreError> {
+        if !self.rules.roles_demand_factor() {
+            return Ok(());
+        }
+        let Some(host) = self.node.host() else { return Ok(()) };
+        let users: HashSet<UserId> = host.sessions.all().iter().filter_map(|session| session.user()).collect();
+        for id in users.iter().filter(|id| only.is_none_or(|only| only == *id)) {
+            if self.store.user(id).await?.is_some_and(|user| self.rules.must_enrol(&user)) {
+                self.node.end_sessions_of(id);
+            }
+        }
+        Ok(())
+    }
+}

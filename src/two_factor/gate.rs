@@ -1,0 +1,264 @@
+//! [`FactorGate`]: the gate of an app with accounts. It reads what the decision depends on, checks a code, counts wrong
+//! ones, and trusts clients that have shown a right one. Every change is one conditional write.
+
+use std::sync::Arc;
+
+use bolide_protocol::two_factor::TwoFactorMethod;
+use bolide_protocol::{DdpError, random};
+use serde_json::{Value, json};
+
+use super::codes::Codes;
+use super::decision::{Decision, Facts, TokenFacts, decide};
+use super::email::EmailCodes;
+use super::trust::TrustedClients;
+use crate::accounts::{Audit, FactorRules, Foundation};
+use crate::call::{
+    AccessRequest, Connection, Gate, GateFuture, GatedCall, MethodError, MethodResult, Requirement, TwoFactor,
+    sanitize,
+};
+use crate::chance::{Chance, Generator};
+use crate::settings::{PASSWORD_FALLBACK, Settings, TOKENS_MAY_BYPASS, TWO_FACTOR_ENABLED};
+use crate::store::{AuditEvent, CodePurpose, HashedToken, LoginToken, Store, User};
+use crate::user::UserId;
+
+/// Asks for a second factor before a gated call, and at login.
+pub(crate) struct FactorGate {
+    store: Arc<dyn Store>,
+    settings: Settings,
+    chance: Arc<dyn Chance>,
+    rules: Arc<FactorRules>,
+    codes: Arc<Codes>,
+    email: Arc<EmailCodes>,
+    trusted: Arc<TrustedClients>,
+    audit: Arc<Audit>,
+}
+
+/// The gate as the dispatcher holds it.
+impl Gate for Arc<FactorGate> {
+    fn check<'call>(&'call self, call: GatedCall<'call>) -> GateFuture<'call> {
+        Box::pin(async move {
+            let outcome = self.check_call(call).await;
+            outcome.map_err(|error| self.sanitize(error, call.method))
+        })
+    }
+
+    fn restricts_users(&self) -> bool {
+        self.rules.roles_demand_factor()
+    }
+
+    fn check_user<'call>(&'call self, request: AccessRequest<'call>) -> GateFuture<'call> {
+        Box::pin(async move {
+            let outcome = self.check_access(request).await;
+            outcome.map_err(|error| self.sanitize(error, request.name))
+        })
+    }
+}
+
+/// One decision about one call or login.
+struct Question<'call> {
+    requirement: Requirement,
+    code: Option<&'call str>,
+    preferred: Option<TwoFactorMethod>,
+    connection: Option<&'call Connection>,
+    /// The login token. `None` at login.
+    token: Option<LoginToken>,
+    action: &'call str,
+    purpose: CodePurpose,
+    /// The name of the user in what the client is told.
+    shown_name: Option<String>,
+}
+
+impl FactorGate {
+    pub(super) fn new(
+        accounts: &Foundation,
+        codes: &Arc<Codes>,
+        email: &Arc<EmailCodes>,
+        trusted: &Arc<TrustedClients>,
+    ) -> Self {
+        Self {
+            store: Arc::clone(&accounts.store),
+            settings: accounts.settings.clone(),
+            chance: Arc::clone(&accounts.chance),
+            rules: Arc::clone(&accounts.rules),
+            codes: Arc::clone(codes),
+            email: Arc::clone(email),
+            trusted: Arc::clone(trusted),
+            audit: Arc::clone(&accounts.audit),
+        }
+    }
+
+    fn sanitize(&self, error: MethodError, name: &str) -> DdpError {
+        sanitize(error, "gate", name, &random::id(&mut Generator(&*self.chance)))
+    }
+
+    async fn check_call(&self, call: GatedCall<'_>) -> MethodResult<()> {
+        let user = self.store.user(call.user).await?;
+        let user = user.ok_or_else(|| DdpError::new("totp-user-not-found", "TOTP User not found"))?;
+        let from_header = call.connection.and_then(|connection| header_code(connection, call.code.is_none()));
+        let (code, method) = match (call.code, &from_header) {
+            (Some(code), _) => (Some(code.code()), Some(code.method())),
+            (None, Some((code, method))) => (code.as_deref(), method.as_deref()),
+            (None, None) => (None, None),
+        };
+        let question = Question {
+            requirement: call.requirement,
+            code,
+            preferred: method.and_then(TwoFactorMethod::parse),
+            connection: call.connection,
+            token: self.token_of(call.connection, &user.id).await?,
+            action: call.method,
+            purpose: CodePurpose::Call,
+            shown_name: user.verified_addresses().next().map(str::to_owned),
+        };
+        self.ask(&user, question).await
+    }
+
+    /// Asks at login: no token excuses, and the password is not a second factor.
+    pub(super) async fn check_at_login(
+        &self,
+        user: &User,
+        code: Option<&str>,
+        connection: Option<&Connection>,
+    ) -> MethodResult<()> {
+        let shown_name = user.username.clone().or_else(|| user.verified_addresses().next().map(str::to_owned));
+        let question = Question {
+            requirement: TwoFactor::required().disable_password_fallback(),
+            code,
+            preferred: None,
+            connection,
+            token: None,
+            action: "login",
+            purpose: CodePurpose::Login,
+            shown_name,
+        };
+        self.ask(user, question).await
+    }
+
+    /// Rejects a user who must set up a second factor first, unless what is requested is open to such users.
+    async fn check_access(&self, request: AccessRequest<'_>) -> MethodResult<()> {
+        if request.open_to_enrolment {
+            return Ok(());
+        }
+        match self.store.user(request.user).await? {
+            Some(user) if self.rules.must_enrol(&user) => Err(DdpError::new(
+                "error-two-factor-enrolment-required",
+                "Your role demands a second factor. Set one up first",
+            )
+            .into()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn ask(&self, user: &User, question: Question<'_>) -> MethodResult<()> {
+        let facts = self.facts(user, &question);
+        let Decision::Ask(method) = decide(question.requirement, facts) else { return Ok(()) };
+        let factor = (method, question.purpose);
+        let Some(code) = question.code else {
+            let details = self.describe(user, method, facts, &question).await?;
+            self.record(AuditEvent::TwoFactorAsked, user, method, &question).await;
+            return Err(refusal("totp-required", "TOTP Required", &details));
+        };
+        let budget = self.codes.lock(&user.id, question.connection).await;
+        if self.codes.is_used_up(&budget).await? {
+            self.record(AuditEvent::TwoFactorBlocked, user, method, &question).await;
+            let details = plain_details(method, facts);
+            return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", &details));
+        }
+        if self.codes.check(&budget, user, factor, code).await? {
+            self.record(AuditEvent::TwoFactorPassed, user, method, &question).await;
+            return self.remember(&question).await;
+        }
+        self.record(AuditEvent::TwoFactorFailed, user, method, &question).await;
+        if self.codes.count_wrong(&budget, &user.id, factor).await? {
+            let details = plain_details(method, facts);
+            return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", &details));
+        }
+        let details = self.describe(user, method, facts, &question).await?;
+        Err(refusal("totp-invalid", "TOTP Invalid", &details))
+    }
+
+    async fn record(&self, event: AuditEvent, user: &User, method: TwoFactorMethod, question: &Question<'_>) {
+        let details = json!({ "method": method.as_str(), "action": question.action });
+        self.audit.record(event, Some(&user.id), question.connection, details).await;
+    }
+
+    fn facts(&self, user: &User, question: &Question<'_>) -> Facts {
+        let token = question.token.as_ref().map_or_else(TokenFacts::default, |token| TokenFacts {
+            is_known: true,
+            bypasses: token.bypasses_two_factor() && self.settings.get(&TOKENS_MAY_BYPASS),
+            is_trusted: self.trusted.is_trusted(token, question.connection, question.requirement),
+            is_in_grace: self.trusted.is_in_grace(user),
+        });
+        Facts {
+            is_enabled: self.settings.get(&TWO_FACTOR_ENABLED),
+            has_totp: self.rules.has_totp(user),
+            has_email: self.rules.has_email_codes(user),
+            has_password: user.password.is_some(),
+            allows_password: self.settings.get(&PASSWORD_FALLBACK),
+            token,
+            preferred: question.preferred,
+        }
+    }
+
+    async fn token_of(&self, connection: Option<&Connection>, user: &UserId) -> MethodResult<Option<LoginToken>> {
+        let Some(credential) = connection.and_then(|connection| connection.identity().credential) else {
+            return Ok(None);
+        };
+        let found = self.store.token(&HashedToken::from_base64(credential.hashed)).await?;
+        Ok(found.filter(|token| token.user == *user))
+    }
+
+    async fn remember(&self, question: &Question<'_>) -> MethodResult<()> {
+        match (&question.token, question.connection) {
+            (Some(token), Some(connection)) if !question.requirement.is_remember_me_disabled() => {
+                self.trusted.trust(token, connection).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns what the client is told of the factor. For codes by mail, one is sent unless there is a live one.
+    async fn describe(
+        &self,
+        user: &User,
+        method: TwoFactorMethod,
+        facts: Facts,
+        question: &Question<'_>,
+    ) -> MethodResult<Value> {
+        let mut details = plain_details(method, facts);
+        if method != TwoFactorMethod::Email {
+            return Ok(details);
+        }
+        let was_sent =
+            self.email.send_unless_live(user, question.purpose, question.connection, question.action).await?;
+        details["codeGenerated"] = was_sent.into();
+        if let Some(name) = &question.shown_name {
+            details["emailOrUsername"] = name.clone().into();
+        }
+        if !was_sent && let Some(end) = self.email.expires_at(&user.id, question.purpose).await? {
+            details["codeExpires"] = end.to_date().to_iso_string().into();
+        }
+        Ok(details)
+    }
+}
+
+/// Returns the code in the headers. On a session, both headers must be there, as in Rocket.Chat; a single request may
+/// omit one.
+fn header_code(connection: &Connection, is_wanted: bool) -> Option<(Option<String>, Option<String>)> {
+    let peer = connection.peer();
+    let shown = peer.header_code.as_ref().filter(|_| is_wanted)?;
+    if connection.is_session() && (shown.code.is_none() || shown.method.is_none()) {
+        return None;
+    }
+    Some((shown.code.clone(), shown.method.clone()))
+}
+
+fn plain_details(method: TwoFactorMethod, facts: Facts) -> Value {
+    let available = [(facts.has_totp, "totp"), (facts.has_email, "email")];
+    let available: Vec<&str> = available.into_iter().filter(|(is_there, _)| *is_there).map(|(_, name)| name).collect();
+    json!({ "method": method.as_str(), "codeGenerated": false, "availableMethods": available })
+}
+
+pub(super) fn refusal(error: &'static str, reason: &'static str, with: &Value) -> MethodError {
+    DdpError::new(error, reason).with_details(details(with)).into()
+}
