@@ -20,9 +20,9 @@ pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
     let public = public.gives([Field::list("settings"), Field::number("count"), Field::number("total")]);
     let all = Route::new("settings").summary("All settings").permission(VIEW_PRIVILEGED_SETTING);
     let all = all.gives([Field::list("settings"), Field::number("count"), Field::number("total")]);
-    let one = Route::new("settings/:_id").summary("One setting").permission(VIEW_PRIVILEGED_SETTING);
+    let one = Route::new("settings/{_id}").summary("One setting").permission(VIEW_PRIVILEGED_SETTING);
     let one = one.gives([Field::text("_id"), Field::any("value")]);
-    let change = Route::new("settings/:_id")
+    let change = Route::new("settings/{_id}")
         .summary("Changes a setting")
         .permission(EDIT_PRIVILEGED_SETTING)
         .takes([Field::any("value")]);
