@@ -13,8 +13,7 @@ use super::email::EmailCodes;
 use super::trust::TrustedClients;
 use crate::accounts::{Audit, FactorRules, Foundation};
 use crate::call::{
-    AccessRequest, Connection, Gate, GateFuture, GatedCall, MethodError, MethodResult, Requirement, TwoFactor,
-    sanitize,
+    AccessRequest, Connection, Gate, GateFuture, GatedCall, MethodError, MethodResult, Requirement, TwoFactor, sanitize,
 };
 use crate::chance::{Chance, Generator};
 use crate::settings::{PASSWORD_FALLBACK, Settings, TOKENS_MAY_BYPASS, TWO_FACTOR_ENABLED};
@@ -260,5 +259,5 @@ fn plain_details(method: TwoFactorMethod, facts: Facts) -> Value {
 }
 
 pub(super) fn refusal(error: &'static str, reason: &'static str, with: &Value) -> MethodError {
-    DdpError::new(error, reason).with_details(details(with)).into()
+    DdpError::new(error, reason).with_details(with).into()
 }

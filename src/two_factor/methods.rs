@@ -135,8 +135,7 @@ async fn send_email_code(services: &Services, context: Context, parameters: Para
 async fn signed_in(services: &Services, context: &Context, method: &str) -> MethodResult<User> {
     let id = context.user_id().ok_or_else(|| MethodError::new("not-authorized", "Not authorized"))?;
     let user = services.accounts.store.user(&id).await?;
-    let invalid =
-        || DdpError::new("error-invalid-user", "Invalid user").with_details(json!({ "method": method }));
+    let invalid = || DdpError::new("error-invalid-user", "Invalid user").with_details(json!({ "method": method }));
     Ok(user.ok_or_else(invalid)?)
 }
 
