@@ -113,6 +113,6 @@ impl Mails {
             return;
         }
         let (queue, mailer) = (self.queue.clone(), Arc::clone(&self.mailer));
-        runtime.spawn(async move { queue.work(mailer, stopped).await });
+        runtime.spawn(async move { queue.work(mailer, stopped.cancelled_owned()).await });
     }
 }

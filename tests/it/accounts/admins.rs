@@ -161,7 +161,7 @@ async fn a_deactivation_removes_personal_access_tokens_too() {
     let store = bank.app.accounts().unwrap().store().clone();
     assert_eq!(store.tokens_of(&"user-alice".into()).await.unwrap().len(), 2);
 
-    result(&admin.call("admin:setActive", json!(["user-alice", false])).await);
+    allowed(&mut admin, "admin:setActive", &json!(["user-alice", false])).await;
 
     assert_eq!(store.tokens_of(&"user-alice".into()).await.unwrap().len(), 0);
 }
