@@ -177,7 +177,11 @@ impl RateLimiter {
 
     /// Counts a call. Returns `too-many-requests` with the longest time to wait if any rule is exceeded.
     pub(crate) fn count(&self, call: &Counted<'_>, now: Timestamp) -> Result<(), DdpError> {
-        let waits = self.rules.iter().filter_map(|(rule, window)| window.lock().count(rule, rule.key(call)?, now));
+        let waits = self.rules.iter().filter_map(|(rule, window)| {
+            // Most rules do not concern the call, and then take no lock.
+            let key = rule.key(call)?;
+            window.lock().count(rule, key, now)
+        });
         waits.max().map_or(Ok(()), |wait| Err(too_many_requests(wait)))
     }
 }

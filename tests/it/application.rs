@@ -37,7 +37,7 @@ pub(crate) async fn application_with_users_at(clock: MovableClock, smtp_url: &st
         .mailer(SmtpMailer::new(smtp_url, sender).expect("a mail server"))
         .hashing_cost(HashingCost::new(8, 1, 1).expect("a cost"));
     accounts::add_users(&accounts).await.expect("new users");
-    let app = accounts::register(register_at(App::builder().accounts(accounts), clock));
+    let app = accounts::register(register_at(App::builder().accounts(accounts).without_default_rate_limits(), clock));
     let app = app.build().expect("the application fits together");
     accounts::limit_requests(&app, false).await.expect("a setting");
     app

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use bolide::AppBuilder;
+use bolide::accounts::Accounts;
 use bolide::call::RateLimitRule;
 use bolide::clock::{Clock, MovableClock, Timestamp};
 use bolide::prelude::*;
+use bolide::protocol::error::ErrorCode;
+use bolide::testing::TestClient;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
@@ -250,4 +253,16 @@ async fn subscriptions_are_counted_too_and_rejected_with_nosub() {
     assert_eq!((&refused["msg"], &refused["id"]), (&json!("nosub"), &json!("3")));
     assert_eq!(refused["error"]["error"], "too-many-requests");
     assert!(!is_refused(&mut client).await);
+}
+
+#[tokio::test]
+async fn an_app_with_accounts_limits_logins_on_a_connection_by_default() {
+    let accounts = Accounts::sqlite(":memory:").await.expect("accounts");
+    let app = App::builder().accounts(accounts).build().expect("the app fits together");
+    let mut client = TestClient::connect(&app).await;
+    for attempt in 1..=6 {
+        let refusal = client.login("nobody", "a guess").await.expect_err("a refused login");
+        let expected = if attempt <= 5 { ErrorCode::from(403) } else { ErrorCode::from("too-many-requests") };
+        assert_eq!(refusal.error, expected, "attempt {attempt}");
+    }
 }

@@ -46,7 +46,7 @@ fn a_mistake_names_file_case_and_step() {
     assert_eq!(mistake_in("{}"), "c.json, case “n”: step 2: the action is missing");
     assert_eq!(
         mistake_in(r#"{"repeat": 2, "steps": [{"wait": 1}, {"send": {"a": "<id>"}}]}"#),
-        "c.json, case “n”: step 2: step 2: `<id>` can be expected, but not sent"
+        "c.json, case “n”: step 2: step 2: `<id>` can be expected but not sent"
     );
     assert!(mistake_in(r#"{"expct": {}}"#).starts_with("c.json, case “n”: step 2: unknown field `expct`"));
     assert!(mistake_in(r#"{"connect": false}"#).contains("true is the only allowed value"));
