@@ -1,4 +1,4 @@
-//! Hooks: where an application has a say in who logs in, and in what a new user is made of.
+//! Hooks: an application's own checks of logins, and its own part in making new users.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use crate::call::{Connection, MethodError, MethodResult};
 use crate::store::User;
 
-/// A log-in, as hooks see it. Passwords, tokens and codes are not shown.
+/// A login, as hooks receive it. It contains no password, token or code.
 #[derive(Clone, Debug)]
 pub struct LoginAttempt {
     kind: Cow<'static, str>,
@@ -51,37 +51,37 @@ impl LoginAttempt {
         Self { kind, method: "login", user, error: Some(error), connection: connection.cloned() }
     }
 
-    /// How: `password`, `resume`, or the name of an own handler.
+    /// Returns the kind of login: `password`, `resume`, or the name of an own handler.
     #[must_use]
     pub fn kind(&self) -> &str {
         &self.kind
     }
 
-    /// By which method: `login`, `createUser`, `resetPassword` or `verifyEmail`.
+    /// Returns the method that logs in: `login`, `createUser`, `resetPassword` or `verifyEmail`.
     #[must_use]
     pub const fn method(&self) -> &str {
         self.method
     }
 
-    /// Who, as far as that is known.
+    /// Returns the user, as far as it is known.
     #[must_use]
     pub const fn user(&self) -> Option<&User> {
         self.user.as_ref()
     }
 
-    /// Why it fails, if it does already. A hook may put another error in its place, and cannot let it succeed.
+    /// Returns the error if the login fails already. A hook may replace it, and cannot let the login succeed.
     #[must_use]
     pub const fn error(&self) -> Option<&DdpError> {
         self.error.as_ref()
     }
 
-    /// Whether it succeeds, as far as is known now.
+    /// Returns whether the login succeeds so far.
     #[must_use]
     pub const fn is_allowed(&self) -> bool {
         self.error.is_none()
     }
 
-    /// From where; nothing for a log-in that the application makes itself.
+    /// Returns the connection. `None` for a login that the application makes itself.
     #[must_use]
     pub const fn connection(&self) -> Option<&Connection> {
         self.connection.as_ref()
@@ -110,7 +110,7 @@ impl Hooks {
         self.create_user.push(Box::new(move |options, user| Box::pin(hook(options, user))));
     }
 
-    /// Whether the hooks let somebody log in. All of them run, also after one has refused.
+    /// Checks a login with all hooks. All of them run, even after one has rejected it.
     pub(super) async fn validate_login(&self, attempt: LoginAttempt) -> MethodResult<()> {
         match self.ask(attempt).await {
             Some(refusal) => Err(refusal),
@@ -118,7 +118,7 @@ impl Hooks {
         }
     }
 
-    /// What the client is told of a log-in that fails.
+    /// Returns what the client is told of a login that fails.
     pub(super) async fn explain_failure(&self, attempt: LoginAttempt) -> MethodError {
         let error = attempt.error.clone().unwrap_or_else(login_forbidden);
         self.ask(attempt).await.unwrap_or_else(|| error.into())
@@ -139,7 +139,7 @@ impl Hooks {
         internal.or_else(|| attempt.error.map(MethodError::from))
     }
 
-    /// The user that is stored for one who signs up with these options.
+    /// Completes and checks a new user with these options.
     pub(super) async fn new_user(&self, options: &Object, mut user: User) -> MethodResult<User> {
         for hook in &self.create_user {
             user = hook(options.clone(), user).await?;

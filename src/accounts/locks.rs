@@ -1,5 +1,5 @@
-//! [`KeyedLocks`]: one at a time for each key. Between looking at a counter of failures and counting, no other attempt of
-//! the same user comes in between.
+//! [`KeyedLocks`]: a lock for each key, so that between a look at a counter and the count that follows, no other attempt
+//! of the same user is checked.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
-/// So many keys are kept before those that nobody holds are dropped.
+/// The minimum number of keys before those whose lock is not held are dropped.
 const FEW: usize = 1000;
 
 #[derive(Default)]
@@ -18,12 +18,12 @@ pub(crate) struct KeyedLocks {
 #[derive(Default)]
 struct Locks {
     by_key: HashMap<String, Weak<AsyncMutex<()>>>,
-    /// How many were left when they were last looked through.
+    /// How many were left after the last time that locks were dropped.
     held: usize,
 }
 
 impl KeyedLocks {
-    /// Waits until nobody else holds the key's lock.
+    /// Waits for the lock of the key.
     pub(crate) async fn lock(&self, key: &str) -> OwnedMutexGuard<()> {
         let lock = self.locks.lock().of(key);
         lock.lock_owned().await
@@ -32,7 +32,7 @@ impl KeyedLocks {
 
 impl Locks {
     fn of(&mut self, key: &str) -> Arc<AsyncMutex<()>> {
-        // Looked through only when they have doubled, so that a crowd costs each of its members little.
+        // Only when their number has doubled, so that the cost per lock stays constant.
         if self.by_key.len() > FEW.max(2 * self.held) {
             self.by_key.retain(|_, lock| lock.strong_count() > 0);
             self.held = self.by_key.len();
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_nobody_holds_is_dropped_and_what_is_held_stays_locked() {
+    async fn free_locks_are_dropped_and_held_ones_stay_locked() {
         let locks = KeyedLocks::default();
         let held = locks.lock("held").await;
         for number in 0..10 * FEW {

@@ -1,7 +1,7 @@
-//! Permissions: what the roles of a user let it do. `admin` may do everything; everybody who is signed in may do what the
-//! role `user` may.
+//! Permissions: what the roles of a user allow. `admin` has every permission; every signed-in user has those of the role
+//! `user`.
 //!
-//! Bolide itself asks for these, under Rocket.Chat's names: `create-personal-access-tokens` (everybody),
+//! Bolide itself checks these, under Rocket.Chat's names: `create-personal-access-tokens` (all users),
 //! `view-privileged-setting`, `edit-privileged-setting`, `edit-other-user-totp`, `view-full-other-user-info`,
 //! `view-user-administration` (admins). An application names its own with
 //! [`Accounts::permission`](super::Accounts::permission).
@@ -15,29 +15,29 @@ use super::AccountsCore;
 use crate::call::{Context, MethodError, MethodResult, SignedIn};
 use crate::store::User;
 
-/// May do everything.
+/// The role that has every permission.
 pub(crate) const ADMIN: &str = "admin";
 
-/// Who signs up has it, and whoever is signed in is treated so.
+/// The role of users who sign up. Every signed-in user is treated as if it had it.
 pub(crate) const USER: &str = "user";
 
 pub(crate) const CREATE_PERSONAL_ACCESS_TOKENS: &str = "create-personal-access-tokens";
 pub(crate) const VIEW_PRIVILEGED_SETTING: &str = "view-privileged-setting";
 pub(crate) const EDIT_PRIVILEGED_SETTING: &str = "edit-privileged-setting";
 
-/// Which roles have which permission. What is not in it, admins alone may do.
+/// Which roles have which permission. A permission that is not in it, admins alone have.
 #[derive(Debug)]
 pub(crate) struct Permissions {
     roles: HashMap<String, Vec<String>>,
 }
 
 impl Permissions {
-    /// Gives a permission to these roles, in place of those that had it.
+    /// Gives a permission to these roles instead of those that had it.
     pub(crate) fn set(&mut self, permission: &str, roles: &[&str]) {
         self.roles.insert(permission.to_owned(), roles.iter().map(|role| (*role).to_owned()).collect());
     }
 
-    /// Whether a user may do something; one that is not active may do nothing.
+    /// Returns whether a user has a permission. A user who is not active has none.
     pub(crate) fn has(&self, user: &User, permission: &str) -> bool {
         let is_in = |role: &String| role == USER || user.has_role(role);
         user.is_active
@@ -54,17 +54,17 @@ impl Default for Permissions {
 }
 
 impl SignedIn {
-    /// Whether the user's roles give it this permission, as they are now.
+    /// Returns whether the roles that the user has now give this permission.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// If the store cannot be read.
     pub async fn has_permission(&self, permission: &str) -> MethodResult<bool> {
         let Some(accounts) = self.context().core().slot::<AccountsCore>() else { return Ok(false) };
         let user = accounts.store.user(self.user()).await?;
         Ok(user.is_some_and(|user| accounts.permissions.has(&user, permission)))
     }
 
-    /// Goes on only if the user has this permission. In an app without accounts nobody has.
+    /// Checks that the user has this permission. In an app without accounts, no user has one.
     ///
     /// ```
     /// use bolide::prelude::*;
@@ -76,13 +76,13 @@ impl SignedIn {
     /// ```
     ///
     /// # Errors
-    /// `not-authorized`, with the method's name in its details.
+    /// `not-authorized` if the user does not have it, with the method's name in the details.
     pub async fn require_permission(&self, permission: &str) -> MethodResult<()> {
         if self.has_permission(permission).await? { Ok(()) } else { Err(not_authorized(self.context())) }
     }
 }
 
-/// What somebody is told who may not.
+/// Returns the error for a user without a permission.
 fn not_authorized(context: &Context) -> MethodError {
     let refusal = DdpError::new("not-authorized", "Not Authorized");
     refusal.with_details(json!({ "method": context.method_name() })).into()
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_give_what_the_table_says_and_admins_may_everything() {
+    fn roles_give_what_the_table_says_and_admins_have_every_permission() {
         let mut permissions = Permissions::default();
         permissions.set("refund", &["cashier"]);
         let table = [
@@ -110,8 +110,8 @@ mod tests {
             (&["cashier"], "refund", true),
             (&["admin"], "refund", true),
             (&["user"], EDIT_PRIVILEGED_SETTING, false),
-            (&["admin"], "what nobody has heard of", true),
-            (&["user"], "what nobody has heard of", false),
+            (&["admin"], "an unknown permission", true),
+            (&["user"], "an unknown permission", false),
         ];
         for (roles, permission, expected) in table {
             assert_eq!(permissions.has(&user(roles, true), permission), expected, "{roles:?} {permission}");

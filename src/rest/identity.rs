@@ -21,7 +21,7 @@ pub(super) async fn identify(accounts: &Arc<AccountsCore>, headers: &HeaderMap, 
     if has_ended || found.user.as_str() != user || !is_active(accounts, &found.user).await? {
         return Ok(Identity::default());
     }
-    accounts.tokens.note_use_beside(&found, peer);
+    accounts.tokens.note_use_in_background(&found, peer);
     let credential = Credential { hashed: Arc::from(found.hashed.as_str()), expires_at: found.expires_at() };
     Ok(Identity { user: Some(found.user), credential: Some(credential) })
 }

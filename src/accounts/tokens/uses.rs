@@ -34,7 +34,7 @@ impl Tokens {
     }
 
     /// The same for a request, in a task of its own, so that the request does not wait.
-    pub(crate) fn note_use_beside(self: &Arc<Self>, token: &LoginToken, peer: &Peer) {
+    pub(crate) fn note_use_in_background(self: &Arc<Self>, token: &LoginToken, peer: &Peer) {
         let now = self.clock.now();
         let is_fresh = token.last_used_at.is_some_and(|at| at <= now && now < at.plus(INTERVAL));
         if is_fresh || !self.uses.0.lock().insert(token.hashed.clone()) {
