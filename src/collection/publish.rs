@@ -25,8 +25,8 @@ async fn attach(core: &Arc<CollectionCore>, plan: &Arc<Plan>, subscription: &Sub
         )));
     }
     core.watch(plan, subscription);
-    let (watched, watched_plan, watcher) = (Arc::clone(core), Arc::clone(plan), subscription.clone());
-    subscription.on_stop(Box::new(move || watched.unwatch(&watched_plan, &watcher)));
+    let (core_at_end, plan_at_end, watcher) = (Arc::clone(core), Arc::clone(plan), subscription.clone());
+    subscription.on_stop(Box::new(move || core_at_end.unwatch(&plan_at_end, &watcher)));
     loop {
         let is_done = core.send_some(plan, subscription);
         subscription.recipient().outbox().room().await;

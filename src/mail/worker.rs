@@ -112,7 +112,7 @@ impl Worker<'_> {
                 tracing::warn!(mail = %id, %kind, %error, seconds = seconds(now, time), "a mail could not be sent and is retried later");
             }
             NextAttempt::Never => {
-                tracing::error!(mail = %id, %kind, %error, "a mail could not be sent and was given up")
+                tracing::error!(mail = %id, %kind, %error, "a mail could not be sent and was given up");
             }
         }
         self.outgoing.failed(id, &error.to_string(), next, now).await

@@ -161,7 +161,8 @@ impl Subscription {
     /// }
     /// ```
     ///
-    /// # Errors Returns the error of the source. A query fails with an internal error if this subscription already
+    /// # Errors
+    /// Returns the error of the source. A query fails with an internal error if this subscription already
     /// publishes a query of the same collection.
     pub async fn publish(&self, documents: impl Publishable) -> MethodResult<()> {
         documents.publish(self).await
@@ -327,7 +328,7 @@ impl SubscriptionCore {
             Answer::Nothing => {}
             // Sent under the lock, so that `ready` does not follow a `nosub`.
             Answer::Ready(id) => {
-                self.recipient().outbox().send(ServerMessage::Ready { subs: vec![id] }.to_frame().into())
+                self.recipient().outbox().send(ServerMessage::Ready { subs: vec![id] }.to_frame().into());
             }
             Answer::Failed => {
                 drop(views);

@@ -331,13 +331,10 @@ impl Views {
     }
 
     fn view(&mut self, target: Target<'_>) -> &mut View {
-        let place = match self.collections.get_index_of(target.collection) {
-            Some(place) => place,
-            None => {
-                let view = View::new(self.strategy(target.collection));
-                self.collections.insert_full(target.collection.into(), view).0
-            }
-        };
+        let place = self.collections.get_index_of(target.collection).unwrap_or_else(|| {
+            let view = View::new(self.strategy(target.collection));
+            self.collections.insert_full(target.collection.into(), view).0
+        });
         &mut self.collections[place]
     }
 }

@@ -188,6 +188,9 @@ impl TestClient {
     /// [`DocumentId::to_wire`](crate::protocol::DocumentId::to_wire).
     ///
     /// Events of streams are not documents.
+    ///
+    /// # Panics
+    /// Panics if a document cannot be read as a `T`.
     #[must_use]
     pub fn documents<T: DeserializeOwned>(&self, collection: &str) -> BTreeMap<String, T> {
         match self.documents.read(collection, &self.types) {

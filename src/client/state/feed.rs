@@ -34,7 +34,7 @@ impl Feed {
         self.waiting.lock().has_overflowed
     }
 
-    pub(in crate::client) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Change>> {
+    pub(in crate::client) fn poll_next(&self, context: &Context<'_>) -> Poll<Option<Change>> {
         let mut waiting = self.waiting.lock();
         if let Some(change) = waiting.changes.pop_front() {
             return Poll::Ready(Some(change));

@@ -322,7 +322,7 @@ impl Driver {
         while let Poll::Ready(expired) = self.timer.poll(context, self.host.heartbeat) {
             match expired {
                 Expired::Ping => {
-                    self.session.outbox().send_uncounted(ServerMessage::Ping { id: None }.to_frame().into())
+                    self.session.outbox().send_uncounted(ServerMessage::Ping { id: None }.to_frame().into());
                 }
                 Expired::Gone if matches!(self.phase, Phase::Closing | Phase::Away(_)) => self.end(),
                 Expired::Gone if matches!(self.phase, Phase::Open(_)) => self.lose_silent_client(),
