@@ -1,4 +1,4 @@
-//! Which usernames and addresses there can be.
+//! The rules for usernames and addresses.
 
 use bolide_protocol::DdpError;
 use unicode_normalization::UnicodeNormalization as _;
@@ -6,22 +6,22 @@ use unicode_normalization::UnicodeNormalization as _;
 const LONGEST_NAME: usize = 100;
 const LONGEST_ADDRESS: usize = 254;
 
-/// A username as it is kept: trimmed, composed, without characters that cannot be seen.
+/// Returns a username as it is stored: trimmed and composed. Names with invisible characters are rejected.
 pub(crate) fn username(text: &str) -> Result<String, DdpError> {
     let name: String = text.trim().nfc().collect();
-    // As names are compared: a wide `＠` is one as well.
+    // Names are compared in this form: a wide `＠` is an at sign as well.
     let unified: String = name.nfkc().collect();
     let is_possible = !name.is_empty() && name.chars().count() <= LONGEST_NAME && !unified.contains('@');
     let is_readable = name.chars().all(is_visible) && !mixes_alphabets(&unified);
     if is_possible && is_readable { Ok(name) } else { Err(DdpError::match_failed()) }
 }
 
-/// Whether a name or address of another server can be kept as it is.
+/// Returns whether a name or address of another server can be stored unchanged.
 pub(crate) fn imported(text: &str) -> bool {
     !text.trim().is_empty() && text.chars().count() <= LONGEST_ADDRESS && text.chars().all(is_visible)
 }
 
-/// An address: something, an at sign, something.
+/// Returns an address: text on both sides of an at sign.
 pub(crate) fn address(text: &str) -> Result<String, DdpError> {
     let address: String = text.trim().nfc().collect();
     let parts = address.rsplit_once('@');
@@ -31,14 +31,14 @@ pub(crate) fn address(text: &str) -> Result<String, DdpError> {
     if is_possible { Ok(address) } else { Err(DdpError::match_failed()) }
 }
 
-/// Neither control characters nor those that change how others are read.
+/// Returns whether a text has neither control characters nor characters that change how others are displayed.
 pub(super) fn is_visible(character: char) -> bool {
     let is_formatting = matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}');
     !character.is_control() && !is_formatting
 }
 
-/// Whether letters of alphabets that look alike stand side by side: a Cyrillic `а` among Latin letters is there to
-/// deceive. Scripts that nobody confuses may stand beside each other.
+/// Returns whether a text mixes alphabets that look alike: a Cyrillic `а` among Latin letters deceives. Other scripts may be
+/// mixed.
 fn mixes_alphabets(name: &str) -> bool {
     let alphabet = |character| match character {
         'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}' => Some("Latin"),

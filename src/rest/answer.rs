@@ -1,4 +1,4 @@
-//! Answers: Rocket.Chat's bodies and statuses, and the headers that every answer has.
+//! Answers: Rocket.Chat's bodies and statuses, and the headers of every answer.
 
 use axum::body::Body;
 use bolide_protocol::error::ErrorCode;
@@ -14,8 +14,8 @@ pub(super) fn answer(status: StatusCode, body: &Value) -> Answer {
     written(status, body.to_string())
 }
 
-/// An answer of JSON that is written already. Browsers neither keep it, nor take it for anything else, nor show it in a
-/// frame.
+/// Returns an answer with a JSON text as its body. Its headers forbid browsers to cache it, to guess another type, and to
+/// show it in a frame.
 pub(super) fn written(status: StatusCode, json: String) -> Answer {
     let mut answer = Response::new(Body::from(json));
     *answer.status_mut() = status;
@@ -29,7 +29,7 @@ pub(super) fn written(status: StatusCode, json: String) -> Answer {
     answer
 }
 
-/// A result with `success: true` beside its members.
+/// Returns an answer with the members of a result and `success: true`.
 pub(super) fn success(result: Option<&RawJson>) -> Answer {
     let value = result.and_then(|raw| serde_json::from_str(raw.get()).ok());
     let mut body = match value {
@@ -41,7 +41,7 @@ pub(super) fn success(result: Option<&RawJson>) -> Answer {
     answer(StatusCode::OK, &Value::Object(body))
 }
 
-/// An error in Rocket.Chat's form.
+/// Returns an error in Rocket.Chat's form.
 pub(super) fn failure(error: &DdpError) -> Answer {
     let mut body = Map::new();
     body.insert("success".into(), false.into());
@@ -67,19 +67,19 @@ pub(super) fn code(error: &ErrorCode) -> Value {
     serde_json::to_value(error).unwrap_or(Value::Null)
 }
 
-/// Nobody is signed in where somebody must be.
+/// Returns 401, for an endpoint that needs a signed-in user.
 pub(super) fn unauthorized() -> Answer {
     let body = json!({ "status": "error", "message": "You must be logged in to do this.", "success": false });
     answer(StatusCode::UNAUTHORIZED, &body)
 }
 
-/// Who is signed in lacks a permission.
+/// Returns 403, for a user without the permission.
 pub(super) fn forbidden() -> Answer {
     let sentence = "User does not have the permissions required for this action [error-unauthorized]";
     refusal(StatusCode::FORBIDDEN, sentence, "error-unauthorized")
 }
 
-/// A request that cannot be read.
+/// Returns 400, for a malformed request.
 pub(super) fn invalid(sentence: &str) -> Answer {
     refusal(StatusCode::BAD_REQUEST, &format!("{sentence} [invalid-params]"), "invalid-params")
 }

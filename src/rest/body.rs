@@ -1,4 +1,4 @@
-//! The body of a request: bounded in length and time, and read as a JSON object.
+//! The body of a request: limited in length and time, and read as a JSON object.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use serde_json::{Map, Value};
 
 use super::answer::{Answer, invalid, refusal};
 
-/// What is in a body, as its header says.
+/// The format of a body, by its content type.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Content {
-    /// JSON, or nothing is said.
+    /// JSON, also if the content type is missing.
     Json,
-    /// What `curl -d` says of everything: JSON where it begins like an object, else the fields of a form.
+    /// The content type that `curl -d` sends for everything: JSON if the body begins like an object, otherwise a form.
     Form,
     Other,
 }
 
-/// Reads a whole body of at most so many bytes.
+/// Reads a body up to a maximum length and a timeout.
 pub(super) async fn read(body: Body, bytes: usize, patience: Duration) -> Result<Bytes, Box<Answer>> {
     match tokio::time::timeout(patience, Limited::new(body, bytes).collect()).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
@@ -37,7 +37,7 @@ pub(super) async fn read(body: Body, bytes: usize, patience: Duration) -> Result
     }
 }
 
-/// The members of a body; an empty one has none.
+/// Returns the members of a body. An empty body has none.
 pub(super) fn object(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Box<Answer>> {
     if body.is_empty() {
         return Ok(Map::new());
@@ -57,13 +57,13 @@ pub(super) fn object(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Val
     }
 }
 
-/// The fields of a form or of a query. Of two of one name the last one counts.
+/// Returns the fields of a form or a query. Of two fields of the same name, the last one counts.
 pub(super) fn form(text: &[u8]) -> Map<String, Value> {
     let fields = form_urlencoded::parse(text);
     fields.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect()
 }
 
-/// Whether a body is said to be JSON, or nothing is said of it.
+/// Returns whether the content type of a body is JSON or missing.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     content(headers) == Content::Json
 }

@@ -1,5 +1,5 @@
-//! Which web pages of other sites may use REST: none, until an admin says so. Who somebody is, is said in headers that no
-//! browser sends by itself, so there are no credentials to allow.
+//! CORS: which web pages of other sites may use REST. By default none; an admin changes the settings. Users are identified
+//! by headers that browsers do not send by themselves, so credentials are not allowed.
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -17,8 +17,8 @@ const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
 const ANSWER_HEADERS: HeaderValue =
     HeaderValue::from_static("X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After");
 
-/// Lets the page that asked read an answer, if it may. Any other gets the answer without these headers, and its browser
-/// keeps it away.
+/// Allows the page that sent the request to read the answer, if the settings allow its origin. Otherwise the headers are
+/// missing, and the browser withholds the answer.
 pub(super) fn allow(settings: &Settings, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
     let Some(origin) = origin else { return };
     if !settings.get(&CORS_ENABLED) {
@@ -30,7 +30,7 @@ pub(super) fn allow(settings: &Settings, origin: Option<&HeaderValue>, answer: &
     answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, ANSWER_HEADERS);
 }
 
-/// What a browser asks before it sends a request of another site.
+/// Answers the preflight request that a browser sends before a request of another site.
 pub(super) fn preflight(settings: &Settings, request: &HeaderMap) -> Answer {
     if !settings.get(&CORS_ENABLED) {
         let sentence = "Other sites may not use REST; the setting API_Enable_CORS allows it [error-cors-disabled]";

@@ -1,5 +1,5 @@
-//! [`Incoming`]: a request that passed what comes before its handler, in Rocket.Chat's order: who is it (401), may they
-//! (403), not too often (429), can it be read (400). The second factor comes after that, by way of the dispatcher.
+//! [`Incoming`]: a request that has passed the checks before its handler, in Rocket.Chat's order: identity (401), permission
+//! (403), rate limits (429), well-formedness (400). The dispatcher then asks for the second factor.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::transport::peer;
 use crate::transport::server::Server;
 use crate::user::UserId;
 
-/// What all endpoints share.
+/// The state that all endpoints share.
 pub(super) struct Api {
     pub(super) server: Server,
     pub(super) accounts: Arc<AccountsCore>,
@@ -33,13 +33,13 @@ pub(super) struct Api {
     pub(super) limits: RequestLimits,
 }
 
-/// Who sends a request, and from where.
+/// The sender of a request.
 struct Caller {
     peer: Peer,
     identity: Identity,
 }
 
-/// A request of which everything was read.
+/// A request that has been read completely.
 pub(super) struct Incoming {
     pub(super) server: Server,
     pub(super) accounts: Arc<AccountsCore>,
@@ -48,12 +48,12 @@ pub(super) struct Incoming {
     pub(super) connection: Connection,
     pub(super) identity: Identity,
     pub(super) body: Bytes,
-    /// What the parts of the path are that change.
+    /// The values of the parts of the path in braces.
     path: Vec<(String, String)>,
 }
 
 impl Api {
-    /// Answers a request to the endpoint of this number.
+    /// Answers a request to the endpoint with this number.
     pub(super) async fn serve(&self, number: usize, request: Request) -> Answer {
         let origin = request.headers().get(ORIGIN).cloned();
         let mut answer = self.answer(number, request).await.unwrap_or_else(|refusal| *refusal);
@@ -76,18 +76,18 @@ impl Api {
         Ok(answer)
     }
 
-    /// Once it was read, a request is answered to its end, also if the client leaves: nobody may leave between a wrong code
-    /// and its count, or between a new password and the end of the old log-ins.
+    /// Answers a request to its end, also if the client leaves: a client must not be able to leave between a wrong code and
+    /// its count, or between a new password and the end of the old logins.
     async fn answer_to_the_end(&self, incoming: Incoming, endpoint: Arc<Endpoint>) -> Answer {
         let answering = self.server.host.tasks.spawn(async move { incoming.answer(&endpoint).await });
         answering.await.unwrap_or_else(|_| failure(&DdpError::internal()))
     }
 
-    /// Who is it, and may they.
+    /// Identifies the sender and checks the permission.
     async fn recognize(&self, endpoint: &Endpoint, head: &Parts) -> Result<Caller, Box<Answer>> {
         let socket = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
         let peer = peer::describe(socket, &head.headers, &self.server.http.proxies);
-        // Who logs in is nobody yet, whatever an old token says.
+        // A login is anonymous, even if the request has an old token.
         let identity = match endpoint.target {
             Target::Login => Ok(Identity::default()),
             _ => identity::identify(&self.accounts, &head.headers, &peer).await,
@@ -104,7 +104,7 @@ impl Api {
         Ok(Caller { peer, identity })
     }
 
-    /// Not too often: counts for the address and the route, then for the user. Gives what the client is told of.
+    /// Counts the request for the address and the route, then for the user. Returns the count that the client is told.
     fn count(&self, number: usize, endpoint: &Endpoint, caller: &Caller) -> Result<Option<Counted>, Box<Answer>> {
         let settings = &self.accounts.settings;
         if !endpoint.has_limits() || !settings.get(&settings::REST_RATE_LIMIT) {
@@ -171,7 +171,7 @@ impl Incoming {
         }
     }
 
-    /// Runs an endpoint: what the path, the query and the body say is its one parameter.
+    /// Runs an endpoint. Its one parameter has the members of the body, the query and the path.
     async fn run(self, endpoint: &Endpoint, method: &Arc<Method>) -> Answer {
         let fields = match self.fields(endpoint) {
             Ok(fields) => fields,
@@ -206,12 +206,12 @@ impl Incoming {
         }
     }
 
-    /// The body as an object; an empty one has no members.
+    /// Returns the body as an object. An empty body has no members.
     pub(super) fn object(&self) -> Result<Map<String, Value>, Box<Answer>> {
         body::object(&self.headers, &self.body)
     }
 
-    /// The value of a header; one that is empty, is there twice or is no text counts as missing.
+    /// Returns the value of a header. `None` if it is missing, empty, repeated, or not text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         peer::single(&self.headers, name).filter(|value| !value.is_empty())
     }

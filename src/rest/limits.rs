@@ -1,5 +1,5 @@
-//! How often an endpoint may be used: counted for each address and route, and for each user, in fixed windows. Told in
-//! Rocket.Chat's headers, and refused with 429.
+//! Rate limits of endpoints: requests are counted by address and route, and by user, in fixed windows. The count is told in
+//! Rocket.Chat's headers; a request over the limit is refused with 429.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,23 +17,23 @@ const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// So many counters are kept. Whoever comes on top of that shares one with all others who do.
+/// The maximum number of counters. When it is reached, further clients share one counter.
 const COUNTERS: usize = 50_000;
 
-/// So many calls in each window.
+/// The maximum number of calls in each window.
 #[derive(Clone, Copy)]
 pub(super) struct Rule {
     pub(super) calls: u32,
     pub(super) window: Duration,
 }
 
-/// Whose calls are counted together.
+/// What shares a counter.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum Counter {
-    /// One address at one route, which is named by its number.
+    /// One network at one route, which is identified by its number.
     At(usize, Option<Network>),
     User(UserId),
-    /// Those for whom there was no counter left.
+    /// Clients that came when all counters were in use.
     Others,
 }
 
@@ -47,7 +47,7 @@ struct Window {
     ends: Timestamp,
 }
 
-/// What was counted, for the headers.
+/// The count of a request, for the headers.
 #[derive(Clone, Copy)]
 pub(super) struct Counted {
     rule: Rule,
@@ -57,7 +57,7 @@ pub(super) struct Counted {
 }
 
 impl RequestLimits {
-    /// Counts a call, also one that is refused.
+    /// Counts a call. Refused calls count as well.
     pub(super) fn count(&self, of: Counter, rule: Rule, now: Timestamp) -> Counted {
         let mut counters = self.counters.lock();
         if counters.len() >= COUNTERS && !counters.contains_key(&of) {
@@ -66,7 +66,7 @@ impl RequestLimits {
         let of = if counters.len() >= COUNTERS && !counters.contains_key(&of) { Counter::Others } else { of };
         let ends = now.plus(rule.window);
         let window = counters.entry(of).or_insert(Window { calls: 0, ends });
-        // A clock that was set back, and a window that was made shorter, do not make anybody wait longer.
+        // A clock that is set back, or a shorter window, does not make a client wait longer.
         if window.ends <= now || ends < window.ends {
             *window = Window { calls: 0, ends };
         }
@@ -80,7 +80,7 @@ impl Counted {
         self.calls > self.rule.calls
     }
 
-    /// 429, with the time to wait.
+    /// Returns 429 with the time to wait.
     pub(super) fn refuse(&self) -> Answer {
         let seconds = self.seconds_left();
         let sentence = format!(
@@ -93,7 +93,7 @@ impl Counted {
         answer
     }
 
-    /// Tells what is left.
+    /// Writes the headers that tell the remaining calls.
     pub(super) fn tell(&self, headers: &mut HeaderMap) {
         headers.insert(LIMIT, HeaderValue::from(self.rule.calls));
         headers.insert(REMAINING, HeaderValue::from(self.rule.calls.saturating_sub(self.calls)));

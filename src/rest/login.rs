@@ -98,7 +98,7 @@ async fn welcome(incoming: &Incoming, login: LoginResult) -> Answer {
     answer(StatusCode::OK, &json!({ "status": "success", "data": data, "success": true }))
 }
 
-/// A challenge names its code; a wrong password does not say what was wrong.
+/// Returns the answer to a failed login. A challenge names its code; a wrong password does not reveal what was wrong.
 fn refused(error: &DdpError) -> Answer {
     if error.error == ErrorCode::from(500) {
         return failure(error);
@@ -119,7 +119,7 @@ fn refused(error: &DdpError) -> Answer {
     answer(StatusCode::UNAUTHORIZED, &Value::Object(body))
 }
 
-/// A body as EJSON, for what reads it like a method's options.
+/// Decodes a body as EJSON, as the options of a method.
 fn ejson(value: &Map<String, Value>) -> Result<Object, DdpError> {
     match Ejson::from_typed(value) {
         Ok(Ejson::Object(object)) => Ok(object),

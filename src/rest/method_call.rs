@@ -1,4 +1,5 @@
-//! `method.call`: a DDP message in a body, and the answer in another. The message says which method; the path is a label.
+//! `method.call`: a DDP message in the body of a request and of its answer. The message names the method; the path is a
+//! label.
 
 use std::borrow::Cow;
 
@@ -13,7 +14,7 @@ use super::route::{Endpoint, Field, Route, Target};
 use crate::call::{Invocation, Parameters};
 use crate::settings::{METHOD_CALL_ERRORS_WITH_200, METHOD_CALL_PATH_MUST_MATCH};
 
-/// The body, there and back.
+/// The body of the request.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Call<'body> {
@@ -79,9 +80,9 @@ pub(super) async fn call(incoming: Incoming) -> Answer {
     written(status, serde_json::to_string(&CallAnswer { message: &frame, success }).unwrap_or_default())
 }
 
-/// The message in the body, and nothing else in there.
+/// Returns the message in the body. Other members are rejected.
 fn message(incoming: &Incoming) -> Result<String, Box<Answer>> {
-    // What most clients send is read without a detour.
+    // The fast path, for the body that most clients send.
     if let Ok(call) = serde_json::from_slice::<Call<'_>>(&incoming.body)
         && super::body::is_json(&incoming.headers)
     {
@@ -94,7 +95,7 @@ fn message(incoming: &Incoming) -> Result<String, Box<Answer>> {
     }
 }
 
-/// Whether a path is the label of this method: percent-encoded, with `:` where the name has `/`.
+/// Returns whether a path is the label of this method: percent-encoded, with `:` for `/`.
 fn names(path: &str, method: &str) -> bool {
     let label =
         path.split_once("method.call").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, label)| label);

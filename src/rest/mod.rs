@@ -1,12 +1,13 @@
-//! REST: the same methods over HTTP, by the same dispatcher, gate and errors. Paths, bodies and statuses are Rocket.Chat's.
+//! REST: the same methods over HTTP, with the same dispatcher, gate and errors. Paths, bodies and statuses are
+//! Rocket.Chat's.
 //!
-//! - [`Route`]: where an endpoint is, and what it takes; `endpoints`: all of an app;
+//! - [`Route`]: the path of an endpoint and its parameters; `endpoints`: all endpoints of an app;
 //! - here: the routes of an app;
-//! - `incoming`: what is checked before an endpoint runs, with `identity`, `limits` and `body`;
+//! - `incoming`: the checks before an endpoint runs, with `identity`, `limits` and `body`;
 //! - `method_call`: any method, as a DDP message in a body;
 //! - `login`, `own_account`, `users`, `settings`, `challenges`: the endpoints that every app with accounts has;
-//! - `answer` and `cors`: what goes out;
-//! - `openapi`: all of it, described for programs.
+//! - `answer` and `cors`: the answers;
+//! - `openapi`: the description of all endpoints for programs.
 
 mod answer;
 mod body;
@@ -46,10 +47,10 @@ pub(crate) use route::Verb;
 
 pub use route::{Field, FieldKind, Route};
 
-/// The version of the server, below `v1` too.
+/// The path of the server's version.
 const INFO: &str = "info";
 
-/// Whatever is no endpoint.
+/// The path that matches requests to unknown endpoints.
 const UNKNOWN: &str = "{*unknown}";
 
 /// Registers the endpoints that the app has not registered itself.
@@ -60,7 +61,7 @@ pub(crate) fn register(core: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore>, e
     challenges::register(factors, endpoints);
 }
 
-/// The endpoints that are no methods.
+/// Returns the endpoints that are not methods.
 fn built_in() -> Vec<Arc<Endpoint>> {
     login::endpoints().into_iter().chain(method_call::endpoints()).map(Arc::new).collect()
 }
@@ -102,7 +103,7 @@ pub(crate) fn router(server: &Server, accounts: &Arc<AccountsCore>, endpoints: &
     router
 }
 
-/// What every path answers beside its own verbs: the question of a browser, and a verb that it does not have.
+/// Returns what every path answers in addition to its own verbs: preflight requests, and 405 for other verbs.
 fn around(accounts: &Arc<AccountsCore>) -> MethodRouter {
     let settings = accounts.settings.clone();
     let preflight = async move |headers: HeaderMap| cors::preflight(&settings, &headers);

@@ -126,7 +126,7 @@ fn respond(endpoint: &Endpoint, operation: OperationBuilder) -> OperationBuilder
     let refused = if requirement(endpoint).is_some() { "Challenge" } else { "Failure" };
     let mut operation = operation.response("200", ok(answer)).response("400", failed("It cannot be done", refused));
     if endpoint.is_for_users() || matches!(endpoint.target, Target::Login) {
-        operation = operation.response("401", failed("Nobody is signed in, or the log-in failed", "Failure"));
+        operation = operation.response("401", failed("The request is anonymous, or the login failed", "Failure"));
     }
     if endpoint.route.permission.is_some() {
         operation = operation.response("403", failed("A permission is missing", "Failure"));
@@ -227,7 +227,7 @@ fn failed(about: &str, schema: &str) -> Response {
 fn failure() -> Object {
     let fields = [
         Field::boolean("success"),
-        Field::any("error").optional().about("A sentence, and the code in brackets; of a log-in that failed, the code"),
+        Field::any("error").optional().about("A sentence, and the code in brackets; of a failed login, the code"),
         Field::any("errorType").optional().about("The code of the error"),
         Field::text("message").optional(),
     ];

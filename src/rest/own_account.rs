@@ -1,4 +1,4 @@
-//! What users do with their own account over REST. Each endpoint has its policy and calls the method of DDP.
+//! The endpoints for a user's own account. Each has its policy and calls the DDP method.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::call::{Context, MethodError, MethodResult, Policy, SignedIn, TwoFacto
 use crate::store::{LoginToken, TokenKind, Totp, User};
 use crate::user::UserId;
 
-/// An endpoint and what it does, with the accounts at hand.
+/// Registers an endpoint whose function is given the accounts.
 macro_rules! endpoint {
     ($core:expr, $endpoints:expr, $verb:ident $route:expr, $policy:expr, $caller:ty, $function:path) => {{
         let core = Arc::clone($core);
@@ -26,7 +26,7 @@ macro_rules! endpoint {
 }
 pub(super) use endpoint;
 
-/// How often somebody who is not signed in may have a mail sent, or try a code.
+/// The limit for anonymous requests that send a mail or check a code: five a minute.
 pub(super) const FEW: (u32, Duration) = (5, Duration::from_mins(1));
 
 pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
@@ -68,7 +68,7 @@ pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
     register_personal_tokens(core, endpoints);
 }
 
-/// The second factors: each endpoint is the method of DDP by another name.
+/// Registers the endpoints for second factors. Each is a DDP method under another name.
 fn register_factors(endpoints: &mut Endpoints) {
     let (open, gated) = (TwoFactor::none(), TwoFactor::required());
     let code = || Field::text("code").about("A code of the authenticator app, or a backup code");
@@ -146,7 +146,7 @@ fn register_personal_tokens(core: &Arc<AccountsCore>, endpoints: &mut Endpoints)
     endpoint!(core, endpoints, Get list, TwoFactor::none(), SignedIn, personal_tokens);
 }
 
-/// An endpoint that is a method without parameters and without a result.
+/// Registers an endpoint for a method without parameters and result.
 fn forwarded(endpoints: &mut Endpoints, route: Route, policy: impl Policy, method: &'static str) {
     endpoints.add_unless_there(Verb::Post, route, policy, async move |me: SignedIn, _: Value| {
         let result = me.context().call::<Value>(method, &()).await?;
@@ -158,7 +158,7 @@ async fn own(core: &Arc<AccountsCore>, caller: SignedIn, _: Value) -> MethodResu
     me(core, caller.user()).await
 }
 
-/// What users see of themselves, with what Rocket.Chat's clients read beside it.
+/// Returns the user's own document, with the fields that Rocket.Chat's clients also read.
 pub(super) async fn me(core: &AccountsCore, id: &UserId) -> MethodResult<Value> {
     let user = core.users.existing(id).await?;
     let mut document = core.users.own_document(id).await?;
@@ -173,7 +173,7 @@ pub(super) async fn me(core: &AccountsCore, id: &UserId) -> MethodResult<Value> 
     Ok(document)
 }
 
-/// Which ways to log in there are, and nothing of how they are checked.
+/// Returns which login methods a user has, without their secrets.
 fn services(user: &User) -> Value {
     json!({
         "password": { "exists": user.password.is_some() },
@@ -247,7 +247,7 @@ pub(super) fn iso(milliseconds: i64) -> String {
     Date::from_milliseconds(milliseconds).to_iso_string().unwrap_or_default()
 }
 
-/// Nothing but that it succeeded.
+/// Returns an empty result.
 pub(super) fn nothing(_: Value) -> Value {
     json!({})
 }

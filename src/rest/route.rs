@@ -1,4 +1,4 @@
-//! [`Route`]: where an endpoint is, who may use it how often, and what it takes and gives.
+//! [`Route`]: the path of an endpoint, its permission, its limit, its parameters and its result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::call::{Method, MethodKind};
 
-/// Where an endpoint is: its path below `/api/v1`, and what is checked before its handler runs. Mostly a path is enough.
+/// The path of an endpoint below `/api/v1`, and the checks before its handler runs. Usually a path is enough.
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,7 +40,7 @@ pub struct Route {
     pub(super) open_to_enrolment: bool,
 }
 
-/// A member of what an endpoint takes, or of what it gives.
+/// A member of an endpoint's parameter or result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     pub(super) name: &'static str,
@@ -49,7 +49,7 @@ pub struct Field {
     pub(super) about: &'static str,
 }
 
-/// The type of a member, as in JSON.
+/// The JSON type of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FieldKind {
@@ -67,7 +67,7 @@ pub enum FieldKind {
     Object,
 }
 
-/// What is done with a path.
+/// The HTTP method of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     Get,
@@ -89,7 +89,7 @@ impl Verb {
     }
 }
 
-/// Something that answers at a path.
+/// An endpoint: what answers at a path.
 pub(crate) struct Endpoint {
     pub(crate) verb: Verb,
     pub(crate) route: Route,
@@ -98,7 +98,7 @@ pub(crate) struct Endpoint {
 
 /// What answers.
 pub(super) enum Target {
-    /// A method of the application's or of our own, by way of the gate.
+    /// A method, by way of the gate.
     Method(Arc<Method>),
     Login,
     Logout,
@@ -123,36 +123,36 @@ impl Route {
         }
     }
 
-    /// What it does, in a line, for `/api/docs.json`.
+    /// Sets a description in one line, for `/api/docs.json`.
     #[must_use]
     pub fn summary(mut self, summary: impl Into<String>) -> Self {
         self.summary = Some(summary.into());
         self
     }
 
-    /// Only who has this permission may use it; others are answered 403, before a second factor is asked for.
+    /// Requires a permission. Users without it receive 403, before they are asked for a second factor.
     #[must_use]
     pub const fn permission(mut self, permission: &'static str) -> Self {
         self.permission = Some(permission);
         self
     }
 
-    /// How often an address may use it in a time, where that is not what the settings say for all.
+    /// Sets the maximum number of calls by an address in a time. Default: the settings for all endpoints.
     #[must_use]
     pub const fn limit(mut self, calls: u32, window: Duration) -> Self {
         self.limit = Some((calls, window));
         self
     }
 
-    /// What it takes, in the body or in the query. What is missing or of another type is answered 400, before a second
-    /// factor is asked for; what is not named here is let through.
+    /// Adds members that the endpoint takes in the body or the query. A missing member, or one of another type, is answered
+    /// with 400, before a second factor is asked for. Members that are not declared are passed to the handler.
     #[must_use]
     pub fn takes(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
         self.takes.extend(fields);
         self
     }
 
-    /// What it gives beside `success`, for `/api/docs.json`.
+    /// Adds members of the result other than `success`, for `/api/docs.json`.
     #[must_use]
     pub fn gives(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
         self.gives.extend(fields);
@@ -169,7 +169,7 @@ impl Route {
         &self.path
     }
 
-    /// The names of the parts of the path that change.
+    /// Returns the names of the parts of the path in braces.
     pub(super) fn path_names(&self) -> impl Iterator<Item = &str> {
         self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
     }
@@ -186,57 +186,57 @@ impl Field {
         Self { name, kind, is_required: true, about: "" }
     }
 
-    /// A member of any type.
+    /// Describes a member of any type.
     #[must_use]
     pub const fn any(name: &'static str) -> Self {
         Self::new(name, FieldKind::Any)
     }
 
-    /// A string.
+    /// Describes a string.
     #[must_use]
     pub const fn text(name: &'static str) -> Self {
         Self::new(name, FieldKind::Text)
     }
 
-    /// A number.
+    /// Describes a number.
     #[must_use]
     pub const fn number(name: &'static str) -> Self {
         Self::new(name, FieldKind::Number)
     }
 
-    /// `true` or `false`.
+    /// Describes a boolean.
     #[must_use]
     pub const fn boolean(name: &'static str) -> Self {
         Self::new(name, FieldKind::Boolean)
     }
 
-    /// An array.
+    /// Describes an array.
     #[must_use]
     pub const fn list(name: &'static str) -> Self {
         Self::new(name, FieldKind::List)
     }
 
-    /// An object.
+    /// Describes an object.
     #[must_use]
     pub const fn object(name: &'static str) -> Self {
         Self::new(name, FieldKind::Object)
     }
 
-    /// It may be missing, or null.
+    /// Makes the member optional: it may be missing or null.
     #[must_use]
     pub const fn optional(mut self) -> Self {
         self.is_required = false;
         self
     }
 
-    /// What it is.
+    /// Sets a description of the member.
     #[must_use]
     pub const fn about(mut self, about: &'static str) -> Self {
         self.about = about;
         self
     }
 
-    /// Says what is wrong with this member, as Rocket.Chat's validator does.
+    /// Returns what is wrong with this member, as Rocket.Chat's validator does. `None` if it is valid.
     pub(super) fn mistake(&self, fields: &Map<String, Value>) -> Option<Mistake> {
         let Self { name, kind, is_required, .. } = *self;
         let is_empty = |value: &Value| value.is_null() || (kind == FieldKind::Text && value.as_str() == Some(""));
@@ -249,7 +249,7 @@ impl Field {
         }
     }
 
-    /// The value that a text in a query or a path stands for.
+    /// Returns the value of a text in a query or a path, read as this member's type.
     pub(super) fn read_text(&self, text: String) -> Value {
         let read = match self.kind {
             FieldKind::Number => text.parse::<serde_json::Number>().ok().map(Value::Number),
@@ -260,7 +260,7 @@ impl Field {
     }
 }
 
-/// What is wrong with what an endpoint was given.
+/// What is wrong with a member.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Mistake {
     Missing(&'static str),
@@ -279,7 +279,7 @@ impl FieldKind {
         }
     }
 
-    /// The name of the type in JSON Schema.
+    /// Returns the name of the type in JSON Schema.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Any => "anything",
@@ -322,7 +322,7 @@ impl Endpoint {
         self.verb == verb && self.route.path == route.path
     }
 
-    /// Whether somebody must be signed in.
+    /// Returns whether only signed-in users may use it.
     pub(super) fn is_for_users(&self) -> bool {
         match &self.target {
             Target::Method(method) => method.is_for_users() || self.route.permission.is_some(),
@@ -331,12 +331,12 @@ impl Endpoint {
         }
     }
 
-    /// Whether parts of the path change, and mean something.
+    /// Returns whether the path has parts in braces that the handler receives.
     pub(super) fn has_path_values(&self) -> bool {
         matches!(self.target, Target::Method(_)) && self.route.path.contains('{')
     }
 
-    /// A `method.call` is counted by the rules of its method.
+    /// Returns whether requests are counted here. A `method.call` is counted by the rules of its method.
     pub(super) const fn has_limits(&self) -> bool {
         !matches!(self.target, Target::MethodCall | Target::AnonymousMethodCall)
     }

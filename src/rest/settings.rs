@@ -1,4 +1,4 @@
-//! Settings over REST: those that everybody may read, and all of them for admins.
+//! The endpoints for settings: public settings for all callers, all settings for admins.
 
 use std::sync::Arc;
 

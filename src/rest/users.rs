@@ -1,4 +1,4 @@
-//! What admins do with users over REST.
+//! The endpoints by which admins manage users.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::two_factor::TwoFactorCore;
 const VIEW_USERS: &str = "view-full-other-user-info";
 const EDIT_OTHER_USER_TOTP: &str = "edit-other-user-totp";
 
-/// How many users a page has, unless the request says so, and at most.
+/// The default and the maximum number of users on a page.
 const PAGE: u32 = 50;
 const LONGEST_PAGE: u32 = 500;
 
@@ -53,7 +53,7 @@ pub(super) fn register(core: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore>, e
 async fn list_users(core: &Arc<AccountsCore>, _: SignedIn, fields: Value) -> MethodResult<Value> {
     let number = |name: &str| fields[name].as_u64().and_then(|number| u32::try_from(number).ok());
     let offset = number("offset").unwrap_or(0);
-    // As in Rocket.Chat, none means all: here, as many as there may be.
+    // As in Rocket.Chat, 0 means all: here, the maximum.
     let limit = match number("count") {
         None => PAGE,
         Some(0) => LONGEST_PAGE,

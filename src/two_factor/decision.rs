@@ -1,36 +1,36 @@
-//! The decision of the gate, as a pure function: the policy, the settings, the user's factors and the token on one side,
-//! admit or ask on the other.
+//! The decision of the gate, as a pure function from the policy, the settings, the user's factors and the token to *admit* or
+//! *ask*.
 
 use bolide_protocol::two_factor::TwoFactorMethod;
 
 use crate::call::Requirement;
 
-/// All that the decision depends on.
+/// What the decision depends on.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and the table has a column for it")]
 pub(crate) struct Facts {
-    /// Whether second factors are asked for at all.
+    /// Whether the settings enable second factors.
     pub(crate) is_enabled: bool,
     pub(crate) has_totp: bool,
     pub(crate) has_email: bool,
     pub(crate) has_password: bool,
-    /// Whether the password may stand for a second factor.
+    /// Whether the password is accepted from users without another factor.
     pub(crate) allows_password: bool,
     pub(crate) token: TokenFacts,
-    /// What the client would like to be asked for.
+    /// The factor that the client prefers.
     pub(crate) preferred: Option<TwoFactorMethod>,
 }
 
-/// What the login token says.
+/// What the decision needs to know about the login token.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and the table has a column for it")]
 pub(crate) struct TokenFacts {
-    /// Whether there is one, and it is the user's.
+    /// Whether there is a token, and it belongs to the user.
     pub(crate) is_known: bool,
     pub(crate) bypasses: bool,
-    /// Whether the same client has shown a second factor with it lately.
+    /// Whether the client is trusted: it has recently shown a second factor with this token.
     pub(crate) is_trusted: bool,
-    /// Whether the user signed up a moment ago.
+    /// Whether the user signed up a short time ago.
     pub(crate) is_in_grace: bool,
 }
 
@@ -41,7 +41,7 @@ pub(crate) enum Decision {
     Ask(TwoFactorMethod),
 }
 
-/// Rocket.Chat's order: is it enabled, does the token excuse, which factor is there.
+/// Decides in Rocket.Chat's order: whether factors are enabled, whether the token is exempt, which factor the user has.
 pub(crate) fn decide(requirement: Requirement, facts: Facts) -> Decision {
     if !facts.is_enabled || is_excused(requirement, facts) {
         return Decision::Admit;
@@ -58,7 +58,7 @@ fn is_excused(requirement: Requirement, facts: Facts) -> bool {
     token.bypasses || (token.is_in_grace && !has_factor) || (token.is_trusted && !requirement.is_remember_me_disabled())
 }
 
-/// A factor that the client names counts only if the user has it.
+/// Returns the factor to ask for. A preferred factor counts only if the user has it.
 fn factor(requirement: Requirement, facts: Facts) -> Option<TwoFactorMethod> {
     if facts.has_email && (facts.preferred == Some(TwoFactorMethod::Email) || !facts.has_totp) {
         return Some(TwoFactorMethod::Email);

@@ -19,11 +19,11 @@ use crate::store::{
 };
 use crate::user::UserId;
 
-/// The fields that become something else than further fields.
+/// The fields that are not imported as further fields.
 const READ: [&str; 9] =
     ["_id", "username", "emails", "profile", "roles", "services", "createdAt", "active", "requirePasswordChange"];
 
-/// The services that Meteor and Rocket.Chat keep secrets of their own in. Of others, the id there is kept.
+/// The services in which Meteor and Rocket.Chat store their own secrets. Of other services, the user's id is imported.
 const OWN_SERVICES: [&str; 9] = [
     "password",
     "resume",
@@ -41,7 +41,7 @@ pub(super) struct DocumentReader<'import> {
     pub(super) keys: &'import KeyRing,
     pub(super) chance: &'import dyn Chance,
     pub(super) now: Timestamp,
-    /// How long a login lasts.
+    /// The lifetime of a login.
     pub(super) login_lifetime: Duration,
 }
 
@@ -70,7 +70,7 @@ impl DocumentReader<'_> {
         Ok(NewUser { backup_codes, tokens: self.read_tokens(services, &id)?, user })
     }
 
-    /// Rocket.Chat's authenticator app, or the one of Meteor's accounts-2fa.
+    /// Reads Rocket.Chat's authenticator app, or that of Meteor's accounts-2fa.
     fn read_totp(&self, services: &Object, id: &UserId) -> Result<Totp, ImportError> {
         if let Some(totp) = object(services, "totp", "services.totp")? {
             if boolean(totp, "enabled", "services.totp.enabled")? == Some(true) {
@@ -93,14 +93,14 @@ impl DocumentReader<'_> {
     }
 
     fn seal_base32(&self, secret: &str, field: &'static str, id: &UserId) -> Result<Sealed, ImportError> {
-        // As people copy it: in groups, with padding, in either case.
+        // A secret may be in groups, with padding, and in either case.
         let plain: String = secret.chars().filter(char::is_ascii_alphanumeric).collect();
         let read = Secret::try_from_base32(plain.to_ascii_uppercase()).ok().filter(|secret| !secret.is_empty());
         let secret = read.ok_or_else(|| wrong(field, "a secret in base32"))?;
         Ok(self.keys.seal(&secret, &totp_owner(id), self.chance))
     }
 
-    /// They are hashed once more, so that they can be used here like our own.
+    /// Reads backup codes. They are hashed once more, so that they are checked like those of this server.
     fn read_backup_codes(&self, services: &Object, id: &UserId) -> Result<Vec<KeyedHash>, ImportError> {
         const FIELD: &str = "services.totp.hashedBackup";
         const EXPECTED: &str = "a list of SHA-256 hashes in hexadecimal";
@@ -132,12 +132,12 @@ impl DocumentReader<'_> {
         Ok(tokens)
     }
 
-    /// A token that has not ended. Whether a second factor was shown with it is asked anew.
+    /// Reads a token that has not expired. The client is no longer trusted: it is asked for a second factor again.
     fn read_token(&self, entry: &Object, id: &UserId) -> Result<Option<LoginToken>, ImportError> {
         const FIELD: &str = "services.resume.loginTokens.hashedToken";
         let hashed = match (text(entry, "hashedToken", FIELD)?, text(entry, "token", FIELD)?) {
             (Some(hashed), _) if hashed.len() <= 200 => HashedToken::from_base64(hashed),
-            // From before Meteor hashed them.
+            // An old token that Meteor did not hash.
             (None, Some(token)) => LoginSecret::from(token.to_owned()).hashed(),
             _ => return Err(wrong(FIELD, "a hash in base64")),
         };
@@ -184,7 +184,7 @@ fn read_id(fields: &Object) -> Result<UserId, ImportError> {
     Ok(id.into())
 }
 
-/// Names of servers with other rules go in as well, or their users could not log in.
+/// Returns a name. Names that break the rules of this server are imported too, since their users must be able to log in.
 fn read_username(fields: &Object) -> Result<Option<String>, ImportError> {
     let Some(name) = text(fields, "username", "username")? else { return Ok(None) };
     if names::imported(name) {
@@ -208,7 +208,7 @@ fn read_emails(fields: &Object) -> Result<Vec<EmailAddress>, ImportError> {
     Ok(emails)
 }
 
-/// Names, or objects that have one as `_id`.
+/// Reads a list of names, or of objects with a name as `_id`.
 fn read_roles(fields: &Object) -> Result<Vec<String>, ImportError> {
     let read = |role: &Ejson| {
         let name = role.as_str().or_else(|| role.get("_id").and_then(Ejson::as_str));
@@ -235,7 +235,7 @@ fn has_email_codes(services: &Object) -> Result<bool, ImportError> {
     Ok(boolean(codes, "enabled", "services.email2fa.enabled")?.unwrap_or(false))
 }
 
-/// Everything else, with the ids that users have at other services, by which a log-in through those finds them.
+/// Returns all other fields, with the ids at other services, by which logins through them find the user.
 fn further_fields(fields: &Object, services: &Object) -> Object {
     let is_further = |(name, _): &(&String, &Ejson)| !READ.contains(&name.as_str());
     let mut further: Object =
@@ -256,7 +256,7 @@ fn wrong(field: &'static str, expected: &'static str) -> ImportError {
     ImportError::Field { field, expected }
 }
 
-/// A member that is there and not null.
+/// Returns a member. `None` if it is missing or null.
 fn member<'object>(object: &'object Object, name: &str) -> Option<&'object Ejson> {
     object.get(name).filter(|value| !value.is_null())
 }

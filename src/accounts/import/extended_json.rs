@@ -1,10 +1,10 @@
-//! Extended JSON, as `mongoexport` writes it: version 2 in both of its forms, and what version 1 had in other words.
+//! Extended JSON, as `mongoexport` writes it: version 2 in both of its forms, and the forms of version 1.
 
 use bolide_protocol::Ejson;
 use bolide_protocol::ejson::{Binary, Date, Regexp};
 use serde_json::{Map, Value};
 
-/// The value that extended JSON stands for. What has no counterpart is null.
+/// Decodes extended JSON. A value without a counterpart becomes null.
 pub(super) fn decode(value: Value) -> Ejson {
     match value {
         Value::Null => Ejson::Null,
@@ -26,7 +26,7 @@ fn decode_number(number: &serde_json::Number) -> Ejson {
     }
 }
 
-/// A value that is written as an object whose first name begins with a dollar.
+/// Decodes an object whose first name begins with a dollar.
 fn decode_wrapped(object: &Map<String, Value>) -> Option<Ejson> {
     let only = |name: &str| object.get(name).filter(|_| object.len() == 1);
     let text = |name: &str| only(name).and_then(Value::as_str);

@@ -1,7 +1,7 @@
 //! Imports users of a Meteor or Rocket.Chat server with their credentials, so that no user has to reset a password.
 //!
-//! - here: one user is stored, unless it is there already;
-//! - `document`: how a document of the collection `users` is read;
+//! - here: stores one user, unless it exists already;
+//! - `document`: reads a document of the collection `users`;
 //! - `extended_json`: values as `mongoexport` writes them.
 
 mod document;
@@ -14,23 +14,23 @@ use super::AccountsHandle;
 use crate::store::{AuditEvent, StoreError, Unique};
 use document::DocumentReader;
 
-/// What came of a document.
+/// The outcome of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Imported {
-    /// The user is there now.
+    /// The user was added.
     Added,
-    /// There was a user with this id; it stays as it is.
+    /// A user with this id existed already and is unchanged.
     AlreadyThere,
 }
 
-/// Why a document was not taken over. Nothing of it was stored.
+/// Why a document was not imported. Nothing of it is stored.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
     /// It is no JSON.
     #[error("it is no JSON: {0}")]
     NoJson(#[source] serde_json::Error),
-    /// A field is not what it is on servers of Meteor.
+    /// A field is malformed.
     #[error("`{field}` must be {expected}")]
     Field {
         /// The field.
@@ -38,7 +38,7 @@ pub enum ImportError {
         /// What it must be.
         expected: &'static str,
     },
-    /// Another user has the name, the address or a token already.
+    /// Another user has the name, the address or a token.
     #[error("{0} is taken by another user")]
     Taken(Unique),
     /// The store failed.
@@ -47,7 +47,7 @@ pub enum ImportError {
 }
 
 impl AccountsHandle {
-    /// Takes over one document of the collection `users` of a Meteor or Rocket.Chat server, as `mongoexport` writes it
+    /// Imports one document of the collection `users` of a Meteor or Rocket.Chat server, as `mongoexport` writes it
     /// (extended JSON): names, addresses, roles and other fields; the bcrypt or argon2id hash of the password; login
     /// tokens and personal access tokens; the secret of the authenticator app and the hashed backup codes. The hooks for
     /// new users do not run.
@@ -74,7 +74,7 @@ impl AccountsHandle {
     /// ```
     ///
     /// # Errors
-    /// [`ImportError`], a sentence that names the field. Nothing is stored then.
+    /// Returns [`ImportError`], a sentence that names the field. Nothing is stored then.
     pub async fn import(&self, document: &str) -> Result<Imported, ImportError> {
         let parsed = serde_json::from_str(document).map_err(ImportError::NoJson)?;
         self.import_document(&extended_json::decode(parsed)).await

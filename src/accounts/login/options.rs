@@ -1,4 +1,4 @@
-//! What clients write into the options of `login`, read strictly: a text is a text, and no object is a selector.
+//! Reads the options of `login` strictly: a text must be a text, so that an object cannot be a selector.
 
 use bolide_protocol::ejson::Object;
 use bolide_protocol::{DdpError, Ejson};
@@ -7,10 +7,10 @@ use super::{Dialect, LoginCode};
 use crate::accounts::password::Password;
 use crate::user::UserId;
 
-/// No name or address is longer, in bytes.
+/// The maximum length of a name or address, in bytes.
 const LONGEST_SELECTOR: usize = 1000;
 
-/// Who a password is for.
+/// How a login names the user.
 pub(crate) enum Selector {
     Id(UserId),
     Username(String),
@@ -25,7 +25,7 @@ impl Selector {
         }
     }
 
-    /// `{id}`, `{username}` or `{email}`, with a text that is not empty.
+    /// Reads `{id}`, `{username}` or `{email}` with a non-empty text.
     pub(crate) fn read(value: Option<&Ejson>) -> Result<Self, DdpError> {
         let object = value.and_then(Ejson::as_object).filter(|object| object.len() == 1);
         let (key, value) = object.and_then(|object| object.first()).ok_or_else(DdpError::match_failed)?;
@@ -40,7 +40,7 @@ impl Selector {
     }
 }
 
-/// `{user, password, code?}` and nothing else.
+/// Reads `{user, password, code?}`. Other members are rejected.
 pub(super) fn password_options(options: &Object) -> Result<(Selector, Password, Option<String>), DdpError> {
     if options.keys().any(|key| !matches!(key.as_str(), "user" | "password" | "code")) {
         return Err(DdpError::match_failed());
@@ -50,7 +50,7 @@ pub(super) fn password_options(options: &Object) -> Result<(Selector, Password, 
     Ok((selector, password, optional_code(options.get("code"))?))
 }
 
-/// `{login, code}`; without a code it is the log-in itself.
+/// Reads `{login, code}`. Without a code, it is the login itself.
 pub(super) fn unwrap_totp(wrapped: &Ejson) -> Result<(&Object, Option<LoginCode>), DdpError> {
     let login = wrapped.get("login").and_then(Ejson::as_object).ok_or_else(DdpError::match_failed)?;
     if login.contains_key("totp") {
@@ -60,7 +60,7 @@ pub(super) fn unwrap_totp(wrapped: &Ejson) -> Result<(&Object, Option<LoginCode>
     Ok((login, code.map(|code| LoginCode { code, dialect: Dialect::RocketChat })))
 }
 
-/// As JavaScript has it, for what a client leaves out in many ways.
+/// Returns whether a value is truthy in JavaScript, since clients omit options in several ways.
 pub(super) fn is_truthy(value: &Ejson) -> bool {
     !(value.is_null() || value.as_bool() == Some(false) || value.as_str() == Some(""))
 }

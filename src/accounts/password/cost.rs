@@ -2,10 +2,10 @@
 
 use argon2::{Argon2, Params};
 
-/// More memory than this for one hash, in KiB, would let a few log-ins exhaust a machine.
+/// The maximum memory of one hash, in KiB. With more, a few logins would exhaust a machine.
 const MAX_MEMORY: u32 = 1024 * 1024;
 
-/// More passes over the memory, or lanes in it, than this keep a thread busy for minutes.
+/// The maximum number of passes over the memory, and of lanes. More would keep a thread busy for minutes.
 const MAX_PASSES: u32 = 64;
 const MAX_LANES: u32 = 64;
 
@@ -25,7 +25,7 @@ const OWASP: Params = match Params::new(19_456, 2, 1, Some(Params::DEFAULT_OUTPU
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HashingCost(Params);
 
-/// Argon2id cannot work with these parameters, or not in a reasonable time.
+/// The parameters are invalid for argon2id, or take unreasonably long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the cost of password hashing must be 8 KiB of memory for each lane up to {MAX_MEMORY} KiB, 1 to {MAX_PASSES} passes and 1 \
@@ -34,21 +34,21 @@ pub struct HashingCost(Params);
 pub struct HashingCostError;
 
 impl HashingCost {
-    /// So many KiB of memory, passes over it, and lanes in it.
+    /// Creates a cost from the memory in KiB, the number of passes over it, and the number of lanes.
     ///
     /// # Errors
-    /// Argon2id cannot work with these, or not in a reasonable time.
+    /// Returns [`HashingCostError`] if the parameters are invalid for argon2id, or take unreasonably long.
     pub fn new(memory_kib: u32, passes: u32, lanes: u32) -> Result<Self, HashingCostError> {
         let params = Params::new(memory_kib, passes, lanes, Some(Params::DEFAULT_OUTPUT_LEN));
         Self::reasonable(params.map_err(|_| HashingCostError)?)
     }
 
-    /// The cost of a stored hash.
+    /// Returns the cost of a stored hash.
     pub(super) fn of(hash: &argon2::PasswordHash) -> Result<Self, HashingCostError> {
         Self::reasonable(Params::try_from(hash).map_err(|_| HashingCostError)?)
     }
 
-    /// Argon2id of this cost.
+    /// Returns argon2id with this cost.
     pub(super) fn argon2(&self) -> Argon2<'static> {
         Argon2::from(&self.0)
     }

@@ -1,4 +1,4 @@
-//! [`PasswordHash`]: what is stored of a password.
+//! [`PasswordHash`]: the stored hash of a password.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use argon2::{Algorithm, Argon2, PasswordVerifier as _, Version};
 
 use super::{HashingCost, Password};
 
-/// A stored bcrypt hash that costs more than this would keep a thread busy for minutes.
+/// The maximum cost of a stored bcrypt hash. A higher one would keep a thread busy for minutes.
 const MAX_BCRYPT_COST: u32 = 16;
 
 /// The hash of a password: argon2id as a PHC string, or bcrypt.
@@ -26,16 +26,16 @@ pub struct PasswordHash {
     parts: Parts,
 }
 
-/// How a password was hashed.
+/// The scheme of a password hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
-    /// What new hashes are made with; Meteor's `services.password.argon2`.
+    /// The scheme of new hashes; Meteor's `services.password.argon2`.
     Argon2id,
-    /// What older Meteor servers have made: `services.password.bcrypt`.
+    /// The scheme of older Meteor servers: `services.password.bcrypt`.
     Bcrypt,
 }
 
-/// A text that is no password hash, or none that can be used here.
+/// A text is not a password hash, or not one that this server verifies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a password hash must be an argon2id PHC string ($argon2id$v=19$…) of a reasonable cost, or a bcrypt hash ($2a$, $2b$ or $2y$) \
@@ -50,13 +50,13 @@ enum Parts {
 }
 
 impl PasswordHash {
-    /// The text to store, and from which the hash is parsed again. It belongs into the store and nowhere else.
+    /// Returns the text to store, from which the hash is parsed again. Use it only for the store.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// How the password was hashed.
+    /// Returns the scheme.
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
         match self.parts {
@@ -65,12 +65,12 @@ impl PasswordHash {
         }
     }
 
-    /// A hash that argon2id of this cost has made.
+    /// Wraps a hash that argon2id made with this cost.
     pub(super) fn of_argon2id(hash: argon2::PasswordHash, cost: HashingCost) -> Self {
         Self { text: hash.to_string().into(), parts: Parts::Argon2id { hash: hash.into(), cost } }
     }
 
-    /// Whether a new hash of this cost would be made in another way.
+    /// Returns whether a new hash with this cost would have another scheme or other parameters.
     pub(super) fn is_outdated(&self, cost: &HashingCost) -> bool {
         match &self.parts {
             Parts::Argon2id { hash, cost: own } => own != cost || hash.version != Some(Version::V0x13.into()),
@@ -78,7 +78,7 @@ impl PasswordHash {
         }
     }
 
-    /// Whether this is the hash of that password. It takes as long as the hash's cost says.
+    /// Returns whether this is the hash of a password. Takes the time of the hash's cost.
     pub(super) fn matches(&self, password: &Password) -> bool {
         match &self.parts {
             Parts::Argon2id { hash, .. } => Argon2::default().verify_password(password.digest(), &**hash).is_ok(),
@@ -96,7 +96,7 @@ impl FromStr for PasswordHash {
     }
 }
 
-/// Shows how the password was hashed, and nothing of the hash.
+/// `Debug` shows the scheme and omits the hash.
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("PasswordHash").field("scheme", &self.scheme()).finish_non_exhaustive()
@@ -107,7 +107,7 @@ fn argon2id(text: &str) -> Result<Parts, PasswordHashError> {
     let hash = argon2::PasswordHash::new(text).map_err(|_| PasswordHashError)?;
     let cost = HashingCost::of(&hash).map_err(|_| PasswordHashError)?;
     let is_argon2id = Algorithm::try_from(hash.algorithm.as_str()) == Ok(Algorithm::Argon2id);
-    // Without a version, implementations disagree which one is meant.
+    // Implementations disagree about the version if it is missing.
     let has_version = hash.version.is_some_and(|version| Version::try_from(version).is_ok());
     let is_whole = hash.salt.is_some() && hash.hash.is_some();
     if is_argon2id && has_version && is_whole {

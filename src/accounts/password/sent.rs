@@ -1,4 +1,4 @@
-//! [`Password`]: what a client sends as its password.
+//! [`Password`]: a password as a client sends it.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-/// The longest password that is taken, counted as JavaScript counts: in UTF-16 units.
+/// The maximum length of a password, in UTF-16 units as in JavaScript.
 const MAX_LENGTH: usize = 256;
 
 const DIGEST_LENGTH: usize = 64;
@@ -25,11 +25,11 @@ const DIGEST_LENGTH: usize = 64;
 pub struct Password(Zeroizing<[u8; DIGEST_LENGTH]>);
 
 impl Password {
-    /// What a client sends: a text of at most 256 characters, or exactly `{digest, algorithm: "sha-256"}` with 64 hexadecimal
-    /// digits.
+    /// Reads what a client sends: a text of at most 256 characters, or exactly `{digest, algorithm: "sha-256"}` with 64
+    /// hexadecimal digits.
     ///
     /// # Errors
-    /// 400 `Match failed` for all else.
+    /// Returns 400, `Match failed`, for any other value.
     pub fn from_ejson(value: &Ejson) -> Result<Self, DdpError> {
         match value {
             Ejson::String(plain) if plain.encode_utf16().count() <= MAX_LENGTH => Ok(Self::from_plain(plain)),
@@ -38,7 +38,7 @@ impl Password {
         }
     }
 
-    /// A password that is at hand as text: an operator's, or one from a form.
+    /// Creates a password from its text, as an operator or a form gives it.
     #[must_use]
     pub fn from_plain(plain: &str) -> Self {
         let digest = Zeroizing::new(<[u8; 32]>::from(Sha256::digest(plain)));
@@ -47,7 +47,8 @@ impl Password {
         Self(hexadecimal)
     }
 
-    /// A password by its SHA-256 digest in hexadecimal, in either case. Nothing else is the digest of any password: `None`.
+    /// Creates a password from its SHA-256 digest in hexadecimal, in either case. Returns `None` if the text is not such a
+    /// digest.
     #[must_use]
     pub fn from_digest(digest: &str) -> Option<Self> {
         let mut hexadecimal: Zeroizing<[u8; DIGEST_LENGTH]> = Zeroizing::new(digest.as_bytes().try_into().ok()?);
@@ -55,18 +56,18 @@ impl Password {
         hexadecimal.iter().all(u8::is_ascii_hexdigit).then_some(Self(hexadecimal))
     }
 
-    /// Whether it is the empty text, or the digest of it.
+    /// Returns whether it is the empty text, or its digest.
     pub(crate) fn is_empty(&self) -> bool {
         *self.0 == *Self::from_plain("").0
     }
 
-    /// What is hashed: the digest in lower-case hexadecimal.
+    /// Returns what is hashed: the digest in lower-case hexadecimal.
     pub(super) fn digest(&self) -> &[u8] {
         self.0.as_slice()
     }
 }
 
-/// Shows nothing of the password.
+/// `Debug` omits the password.
 impl fmt::Debug for Password {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Password(…)")
