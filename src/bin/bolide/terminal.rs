@@ -15,12 +15,18 @@ pub(crate) enum Typing {
     Hidden,
 }
 
-/// Prompts for a line. Returns `None` for an empty line and at the end of the input.
+/// Prompts for a line. Returns `None` for an empty line and at the end of the input. Does not return after Ctrl-C, since
+/// the signal ends the program.
 ///
 /// # Errors
 /// Returns an error if there is no terminal, or if it cannot be read.
 pub(crate) async fn ask(question: String, typing: Typing) -> io::Result<Option<String>> {
-    tokio::task::spawn_blocking(move || ask_and_wait(&question, typing)).await.map_err(io::Error::other)?
+    let line = tokio::task::spawn_blocking(move || ask_and_wait(&question, typing)).await.map_err(io::Error::other)?;
+    match line {
+        // `rpassword` has sent the signal, and returns at the same time.
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => std::future::pending().await,
+        line => line,
+    }
 }
 
 fn ask_and_wait(question: &str, typing: Typing) -> io::Result<Option<String>> {
