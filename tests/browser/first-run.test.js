@@ -53,6 +53,7 @@ browserTest('until the first password is set, each start prints a valid link', a
   await page.getByLabel('New password').fill('a long way down');
   await press(page, 'Set the password');
   await sees(page, 'Second factors');
+  await page.close(); // or it would try to connect again
   await second.stop();
   const third = await bolideServe(visit, { directory: first.directory });
   assert.deepEqual(third.links, []);

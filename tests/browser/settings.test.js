@@ -6,7 +6,7 @@ import { answer, hears, openAs, press, question, sees } from './support/pages.js
 import { conformanceServer } from './support/programs.js';
 
 const SIGN_UP = 'Let everybody create an account.';
-const REMEMBER = 'How long a client that has shown a second factor is not asked again';
+const REMEMBER = 'How long a client is not asked again after it has passed a second factor';
 
 async function openSettings(visit, server) {
   const page = await openAs(visit, server, 'admin', 'admin password', '/admin/settings');
