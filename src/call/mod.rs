@@ -30,7 +30,9 @@ pub(crate) use connection::{ConnectionPort, EndCallback};
 pub(crate) use context::{State, state};
 pub(crate) use dispatcher::{MethodOutcome, RunningMethod, guarded};
 pub(crate) use error::sanitize;
-pub(crate) use identity::{Credential, Identity};
+#[cfg(feature = "accounts")]
+pub(crate) use identity::Credential;
+pub(crate) use identity::Identity;
 pub(crate) use invocation::Invocation;
 pub(crate) use rate_limit::{Counted, CountedKind, RateLimiter};
 pub(crate) use registry::{Method, MethodRegistry};
