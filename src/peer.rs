@@ -28,6 +28,7 @@ pub(crate) struct Network(IpAddr);
 
 impl Peer {
     /// Returns the value of one of the headers that Meteor shows.
+    #[cfg(feature = "accounts")]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }

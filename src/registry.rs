@@ -30,6 +30,7 @@ impl Registry {
     }
 
     /// Registers a method, unless there is one of this name.
+    #[cfg(feature = "accounts")]
     pub(crate) fn method_unless_there<Signature>(
         &mut self,
         name: &str,

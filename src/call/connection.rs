@@ -27,6 +27,7 @@ pub(crate) trait ConnectionPort: Send + Sync {
     /// Has another user take the connection over. `None` if there is no session to sign in on.
     fn change_identity(&self, identity: Identity) -> Option<BoxFuture<'_, ()>>;
 
+    #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "the gate of the accounts asks it"))]
     fn is_session(&self) -> bool;
 
     fn close(&self);
@@ -74,11 +75,13 @@ impl Connection {
         self.0.peer()
     }
 
+    #[cfg(feature = "accounts")]
     pub(crate) fn identity(&self) -> Identity {
         self.0.identity()
     }
 
     /// Returns whether it lasts: a session, and not a single request.
+    #[cfg(feature = "accounts")]
     pub(crate) fn is_session(&self) -> bool {
         self.0.is_session()
     }

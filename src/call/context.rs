@@ -36,6 +36,7 @@ impl Context {
         App::of(Arc::clone(&self.invocation.core))
     }
 
+    #[cfg(feature = "accounts")]
     pub(crate) fn core(&self) -> &Arc<AppCore> {
         &self.invocation.core
     }

@@ -68,6 +68,7 @@ impl Invocation {
 
     /// A call that another call makes because the client named the method: limits and the gate apply as if the client had
     /// called it.
+    #[cfg(feature = "accounts")]
     pub(super) fn nested_for_client(parent: &Arc<Self>, method: &Arc<Method>) -> Arc<Self> {
         Self::within(parent, method, true, false)
     }

@@ -59,6 +59,7 @@ impl MethodRegistry {
     }
 
     /// Keeps the method behind a REST endpoint for the lists.
+    #[cfg(feature = "accounts")]
     pub(crate) fn add_endpoint(&mut self, method: Arc<Method>) {
         self.endpoints.push(method);
     }
