@@ -32,6 +32,7 @@ Options:
     --rounds N         how often servers are started anew; the table shows medians (3)
     --scale F          multiplies sessions, subscribers and documents (1; budgets hold at 1)
     --server PATH      a conformance server that is built already, or `floor`: it against itself
+    --before PATH      another built conformance server, such as an older commit's, in the same run
     --strict           an exceeded budget makes the exit code non-zero, as a wrong answer does";
 
 pub(crate) enum Arguments {
@@ -67,6 +68,7 @@ impl Words {
         let mut comparison = Comparison {
             scenarios: vec![],
             server: None,
+            before: None,
             duration: Duration::from_secs(3),
             rounds: 3,
             scale: 1.0,
@@ -80,7 +82,8 @@ impl Words {
                 "--seconds" => comparison.duration = self.duration("--seconds")?,
                 "--rounds" => comparison.rounds = self.number::<usize>("--rounds")?.max(1),
                 "--scale" => comparison.scale = self.number("--scale")?,
-                "--server" => comparison.server = Some(self.server()?),
+                "--server" => comparison.server = Some(self.server(word.as_str())?),
+                "--before" => comparison.before = Some(self.server(word.as_str())?),
                 "--strict" => comparison.strict = true,
                 name => comparison.scenarios.push(scenario::named(name)?),
             }
@@ -91,8 +94,8 @@ impl Words {
         Ok(Arguments::Compare(comparison))
     }
 
-    fn server(&mut self) -> Result<Server, Failure> {
-        Ok(match self.value("--server")?.as_str() {
+    fn server(&mut self, option: &str) -> Result<Server, Failure> {
+        Ok(match self.value(option)?.as_str() {
             "floor" => Server::Floor(Variant::Plain),
             path => Server::Bolide(Path::new(path).canonicalize().map_err(|error| format!("`{path}`: {error}"))?),
         })

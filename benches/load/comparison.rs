@@ -15,6 +15,8 @@ pub(crate) struct Comparison {
     pub(crate) scenarios: Vec<&'static Scenario>,
     /// The server to be held against the floor; built if none is given.
     pub(crate) server: Option<Server>,
+    /// Another build of the server, which takes its turns beside the first.
+    pub(crate) before: Option<Server>,
     pub(crate) duration: Duration,
     pub(crate) rounds: usize,
     pub(crate) scale: f64,
@@ -51,7 +53,7 @@ impl Comparison {
     }
 
     fn compare(&self, scenario: &Scenario, bolide: &Server, placement: Placement) -> Result<Outcome, Failure> {
-        let mut rows = rows(scenario, bolide);
+        let mut rows = self.rows(scenario, bolide);
         let rounds = if matches!(scenario.method, Method::Once(_)) { 1 } else { self.rounds };
         for _ in 0..rounds {
             match self.measure(scenario, &rows, placement)? {
@@ -67,6 +69,15 @@ impl Comparison {
             }
         }
         Ok(Outcome::Measured(rows))
+    }
+
+    /// The servers of a scenario; Bolide is the last.
+    fn rows(&self, scenario: &Scenario, bolide: &Server) -> Vec<Row> {
+        let row = |name, server| Row { name, server, measurements: vec![] };
+        let floor = |variant: &Variant| row(variant.name(), Server::Floor(*variant));
+        let before = self.before.iter().map(|server| row("before", server.clone()));
+        let name = if matches!(bolide, Server::Floor(_)) { "floor again" } else { "bolide" };
+        scenario.floors.iter().map(floor).chain(before).chain([row(name, bolide.clone())]).collect()
     }
 
     /// One round: servers that were just started, all of them under the same load by turns.
@@ -90,14 +101,6 @@ pub(crate) struct Row {
     server: Server,
     /// One of each round.
     pub(crate) measurements: Vec<Measurement>,
-}
-
-/// The servers of a scenario; Bolide is the last.
-fn rows(scenario: &Scenario, bolide: &Server) -> Vec<Row> {
-    let row = |name, server| Row { name, server, measurements: vec![] };
-    let floor = |variant: &Variant| row(variant.name(), Server::Floor(*variant));
-    let name = if matches!(bolide, Server::Floor(_)) { "floor again" } else { "bolide" };
-    scenario.floors.iter().map(floor).chain([row(name, bolide.clone())]).collect()
 }
 
 impl Row {

@@ -6,7 +6,8 @@ import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 
 const PROGRAM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const PATIENCE_MS = 10_000;
+// Long enough for a busy machine: it limits waiting, not the speed of the pages.
+const PATIENCE_MS = 30_000;
 
 let browser;
 
