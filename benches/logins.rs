@@ -36,7 +36,7 @@ const PHASE: Duration = Duration::from_secs(3);
 /// How often `echo` is called: a client that is not in a hurry, so that the queue it measures is the server's.
 const PACE: Duration = Duration::from_millis(2);
 
-/// With fifty log-ins under way, `echo` may take so many times as long at the 99th percentile.
+/// With fifty logins under way, `echo` may take so many times as long at the 99th percentile.
 const BUDGET: f64 = 2.0;
 
 #[tokio::main]
@@ -64,7 +64,7 @@ async fn run(server: Option<PathBuf>) -> Result<(), Failure> {
     let mut echoing = Client::connect(&server.address).await?;
     println!(
         "{:>5}  {:>18}  {:>24}  {:>8}  {:>10}  {:>12}",
-        "round", "echo alone p50/p99", "during log-ins p50/p99", "ratio", "log-ins/s", "CPU ms each"
+        "round", "echo alone p50/p99", "during logins p50/p99", "ratio", "log-ins/s", "CPU ms each"
     );
     let mut ratios = Vec::new();
     let mut costs = Vec::new();
@@ -90,7 +90,7 @@ async fn run(server: Option<PathBuf>) -> Result<(), Failure> {
     let (ratio, cost) = (median(ratios), median(costs));
     let verdict = if ratio <= BUDGET { "ok" } else { "OVER" };
     println!(
-        "{verdict}: echo takes {ratio:.2} × as long at p99 (budget {BUDGET}); one core bears {:.0} log-ins a second",
+        "{verdict}: echo takes {ratio:.2} × as long at p99 (budget {BUDGET}); one core bears {:.0} logins a second",
         1.0 / cost
     );
     Ok(())
@@ -174,7 +174,7 @@ impl Client {
     }
 }
 
-/// Clients that have each signed up as somebody.
+/// Clients, each signed up as a user of its own.
 async fn sign_up(server: &Server) -> Result<Vec<Arc<tokio::sync::Mutex<Client>>>, Failure> {
     let mut clients = Vec::new();
     for number in 0..CLIENTS {
@@ -207,7 +207,7 @@ impl Logins {
                 while !is_over.load(Ordering::Relaxed) {
                     let answer = client.call("login", &login).await?;
                     if answer["token"].as_str().is_none_or(|token| token.len() != 43) {
-                        return Err(format!("a strange log-in: {answer}").into());
+                        return Err(format!("a strange login: {answer}").into());
                     }
                     count.fetch_add(1, Ordering::Relaxed);
                 }

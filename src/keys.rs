@@ -29,7 +29,7 @@ const NONCE_BYTES: usize = 24;
 /// let keys = KeyRing::generate(&SystemChance);
 /// let sealed = keys.seal(b"a secret", "whose it is", &SystemChance);
 /// assert_eq!(keys.open(&sealed, "whose it is").unwrap().expose(), b"a secret");
-/// assert!(keys.open(&sealed, "somebody else's").is_none());
+/// assert!(keys.open(&sealed, "another user's").is_none());
 ///
 /// let rotated = keys.rotate(&SystemChance);
 /// assert!(rotated.open(&sealed, "whose it is").is_some());

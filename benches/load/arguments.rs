@@ -29,7 +29,7 @@ Scenarios (all, if none is named):
 
 Options:
     --seconds N        how long each server is under load in each round, in slices of 0.5 s (3)
-    --rounds N         how often servers are started anew; the table shows medians (3)
+    --rounds N         how often servers are restarted; the table shows medians (3)
     --scale F          multiplies sessions, subscribers and documents (1; budgets hold at 1)
     --server PATH      a conformance server that is built already, or `floor`: it against itself
     --before PATH      another built conformance server, such as an older commit's, in the same run
@@ -76,7 +76,7 @@ impl Words {
         };
         while let Some(word) = self.0.next() {
             match word.as_str() {
-                // Cargo says so, to whoever it may concern.
+                // Cargo passes this to every benchmark.
                 "--bench" => {}
                 "--help" | "-h" => return Ok(Arguments::Explain),
                 "--seconds" => comparison.duration = self.duration("--seconds")?,

@@ -4,7 +4,6 @@
 mod builder;
 mod bus;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -131,11 +130,7 @@ impl App {
 
 async fn listen(address: &str) -> Result<TcpListener, Error> {
     let failed = |reason| Error::Listen { address: address.to_owned(), reason };
-    let parsed: SocketAddr = match address.parse() {
-        Ok(address) => address,
-        Err(_) => return TcpListener::bind(address).await.map_err(failed),
-    };
-    TcpListener::bind(parsed).await.map_err(failed)
+    TcpListener::bind(address).await.map_err(failed)
 }
 
 /// Completes when the process is asked to end, by SIGINT or SIGTERM: for [`App::serve_on`].

@@ -43,7 +43,7 @@ pub(super) struct Root {
 }
 
 impl Invocation {
-    /// A call that a client makes over its connection. `seed` is what the client's stub draws its ids from.
+    /// Creates a call that a client makes over its connection. `seed` is what the client's stub draws its ids from.
     pub(crate) fn of_client(
         core: &Arc<AppCore>,
         method: &Arc<Method>,
@@ -54,7 +54,7 @@ impl Invocation {
         Self::new(core, method, Some(connection), Origin::Client(Root::new(user)), seed, false)
     }
 
-    /// A call that the application makes itself.
+    /// Creates a call that the application makes itself.
     pub(crate) fn internal(core: &Arc<AppCore>, method: &Arc<Method>, caller: Caller) -> Arc<Self> {
         Self::new(core, method, None, Origin::Application(Root::new(caller.into_user())), None, false)
     }
@@ -66,7 +66,7 @@ impl Invocation {
         Self::within(parent, method, false, is_admitted)
     }
 
-    /// A call that another call makes because the client named the method: limits and the gate apply as if the client had
+    /// Creates a call that another call makes because the client named the method: limits and the gate apply as if the client had
     /// called it.
     #[cfg(feature = "accounts")]
     pub(super) fn nested_for_client(parent: &Arc<Self>, method: &Arc<Method>) -> Arc<Self> {

@@ -53,7 +53,7 @@ impl Default for MethodStatistics {
     }
 }
 
-/// The bucket of a duration: the number of its highest bit, twice, and one more if the next bit is set.
+/// Returns the bucket of a duration: the number of its highest bit, twice, and one more if the next bit is set.
 fn bucket(took: Duration) -> usize {
     let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
     let doublings = microseconds.ilog2();
@@ -61,7 +61,7 @@ fn bucket(took: Duration) -> usize {
     (2 * doublings as usize + usize::from(is_upper_half)).min(BUCKETS - 1)
 }
 
-/// The longest duration of a bucket.
+/// Returns the longest duration of a bucket.
 fn longest(bucket: usize) -> Duration {
     let doubled = 1_u64 << (bucket / 2);
     Duration::from_micros(if bucket.is_multiple_of(2) { doubled + doubled / 2 } else { 2 * doubled })

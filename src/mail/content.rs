@@ -20,7 +20,7 @@ pub enum MailContent {
         /// The complete URL.
         link: String,
     },
-    /// A link to choose the first password, for users who were created by somebody else.
+    /// A link to choose the first password, for users who were created by someone else.
     EnrollAccount {
         /// The name by which the mail addresses the user.
         name: String,

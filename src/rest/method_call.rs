@@ -43,7 +43,7 @@ pub(super) fn endpoints() -> [Endpoint; 2] {
             Target::MethodCall,
         ),
         Endpoint::special(
-            route("method.callAnon/{*method}", "Calls a method that needs nobody to be signed in"),
+            route("method.callAnon/{*method}", "Calls a method without authentication"),
             Target::AnonymousMethodCall,
         ),
     ]

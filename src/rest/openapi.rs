@@ -17,13 +17,13 @@ use utoipa::openapi::{
 use super::route::{Endpoint, Field, FieldKind, Target, Verb};
 use crate::call::Requirement;
 
-const ABOUT: &str = "Rocket.Chat's REST, and the same gate as over DDP. Who calls says so in x-auth-token and x-user-id, as \
-    login gives them. An endpoint that needs a second factor answers 400 with errorType totp-required, and details.method \
+const ABOUT: &str = "Rocket.Chat's REST API, with the same gate as over DDP. A request is authenticated by the headers x-auth-token and \
+    x-user-id, with the values that login returns. An endpoint that needs a second factor answers 400 with errorType totp-required, and details.method \
     (totp, email or password) says which; the client repeats the request with the code in x-2fa-code and the method in \
-    x-2fa-method. A wrong code is answered totp-invalid, and after too many totp-max-attempts. Endpoints that need none take \
-    no notice of these headers. A header that is there twice, or is no text, counts as missing.";
+    x-2fa-method. A wrong code is answered totp-invalid, and after too many totp-max-attempts. Other endpoints ignore \
+    these headers. A header that is sent twice, or is not text, counts as missing.";
 
-/// The description of these endpoints below `root`, as JSON.
+/// Returns the description of these endpoints below `root`, as JSON.
 pub(super) fn describe(root: &str, endpoints: &[Arc<Endpoint>]) -> String {
     let mut paths = PathsBuilder::new().path("/info", info());
     for endpoint in endpoints {
@@ -139,7 +139,7 @@ fn respond(endpoint: &Endpoint, operation: OperationBuilder) -> OperationBuilder
         .response("415", failed("The body is not JSON", "Failure"))
 }
 
-/// What the gate demands, and whether the handler says when.
+/// Returns what the gate demands, and whether the handler decides when.
 fn requirement(endpoint: &Endpoint) -> Option<(Requirement, bool)> {
     let Target::Method(method) = &endpoint.target else { return None };
     Some((method.policy.requirement()?, method.policy.is_on_demand()))
@@ -147,17 +147,17 @@ fn requirement(endpoint: &Endpoint) -> Option<(Requirement, bool)> {
 
 fn policy(requirement: Requirement, is_on_demand: bool) -> String {
     let mut text = String::from(if is_on_demand {
-        "Asks for a second factor where it must."
+        "Asks for a second factor for some calls."
     } else {
         "Asks for a second factor."
     });
     if requirement.is_second_factor_required() {
-        text.push_str(" Neither a trusted client nor a token that bypasses it is excused.");
+        text.push_str(" Trusted clients and bypass tokens are asked too.");
     } else if requirement.is_remember_me_disabled() {
-        text.push_str(" Each time.");
+        text.push_str(" Trusted clients are asked too.");
     }
     if requirement.is_password_fallback_disabled() {
-        text.push_str(" The password does not stand for one.");
+        text.push_str(" The password is not accepted.");
     }
     text
 }

@@ -16,7 +16,7 @@ use crate::settings::SettingDefinition;
 
 pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
     let (open, gated) = (TwoFactor::none(), TwoFactor::required());
-    let public = Route::new("settings.public").open_to_enrolment().summary("The settings that everybody may read");
+    let public = Route::new("settings.public").open_to_enrolment().summary("The public settings");
     let public = public.gives([Field::list("settings"), Field::number("count"), Field::number("total")]);
     let all = Route::new("settings").summary("All settings").permission(VIEW_PRIVILEGED_SETTING);
     let all = all.gives([Field::list("settings"), Field::number("count"), Field::number("total")]);

@@ -25,8 +25,8 @@ pub(super) fn register(core: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore>, e
         .summary("A page of all users")
         .permission(VIEW_USERS)
         .takes([
-            Field::number("count").optional().about("How many; 50 unless said, 500 at most"),
-            Field::number("offset").optional().about("How many to leave out"),
+            Field::number("count").optional().about("Page size; default 50, maximum 500"),
+            Field::number("offset").optional().about("Number of users to skip"),
             Field::text("search").optional().about("Part of a username, name or address"),
         ])
         .gives([Field::list("users"), Field::number("count"), Field::number("offset"), Field::number("total")]);
@@ -36,7 +36,7 @@ pub(super) fn register(core: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore>, e
         .takes([Field::text("userId").optional(), Field::text("username").optional().about("Instead of userId")])
         .gives([Field::object("user")]);
     let reset = Route::new("users.resetTOTP")
-        .summary("Takes away the authenticator app of oneself, or of another user, and ends all logins of that user")
+        .summary("Removes the authenticator app of the caller or of another user, and ends all logins of that user")
         .takes([
             Field::text("userId").optional().about("Another user; needs a permission"),
             Field::text("username").optional(),

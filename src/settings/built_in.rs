@@ -182,11 +182,11 @@ pub const ADDRESSES_NEVER_BLOCKED: Setting<String> = Setting::text(
     "",
 );
 
-/// Whether everybody may create an account.
+/// Whether anyone may create an account.
 pub const SIGN_UP: Setting<bool> = Setting::boolean(
     "Accounts_Registration_Enabled",
     ACCOUNTS,
-    "Let everybody create an account. If this is off, only admins can.",
+    "Let anyone create an account. If this is off, only admins can.",
     true,
 )
 .public();

@@ -29,7 +29,7 @@ pub struct Mail {
 pub enum MailKind {
     /// A link to choose a new password.
     ResetPassword,
-    /// A link to choose the first password, for users who were created by somebody else.
+    /// A link to choose the first password, for users who were created by someone else.
     EnrollAccount,
     /// A link to verify an e-mail address.
     VerifyEmail,

@@ -36,7 +36,7 @@ browserTest('the first admin sets a password, protects the account, and changes 
 
   await press(page, 'Go to the admin panel');
   await sees(page, 'Settings');
-  await page.getByRole('switch', { name: 'Let everybody create an account.' }).uncheck();
+  await page.getByRole('switch', { name: 'Let anyone create an account.' }).uncheck();
   await press(page, 'Save');
   await question(page).getByText('Enter the code from your authenticator app, or a backup code, to change settings.').waitFor();
   await answer(page, await codeAt(Date.now() + STEP_MS, account));

@@ -5,7 +5,7 @@ import { browserTest } from './support/browser.js';
 import { answer, hears, openAs, press, question, sees } from './support/pages.js';
 import { conformanceServer } from './support/programs.js';
 
-const SIGN_UP = 'Let everybody create an account.';
+const SIGN_UP = 'Let anyone create an account.';
 const REMEMBER = 'How long a client is not asked again after it has passed a second factor';
 
 async function openSettings(visit, server) {

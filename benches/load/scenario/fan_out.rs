@@ -138,7 +138,7 @@ fn is_the_document(message: &Message<'_>) -> bool {
 
 struct Broadcasts {
     subscribers: usize,
-    /// Those that not everybody has seen, the oldest first.
+    /// Those that some subscribers have not seen, oldest first.
     under_way: VecDeque<Broadcast>,
     /// The number of the oldest of them.
     first: usize,
@@ -221,7 +221,7 @@ impl Broadcasts {
         Ok(broadcast.sent_at.elapsed())
     }
 
-    /// Lets go of broadcasts that everybody has seen, and says whether there were any.
+    /// Drops broadcasts that all subscribers have seen, and returns whether there were any.
     fn forget_complete(&mut self) -> bool {
         let before = self.first;
         while self.under_way.pop_front_if(|broadcast| broadcast.is_complete()).is_some() {

@@ -1,4 +1,4 @@
-//! `method.call/echo` over REST: some keep-alive connections of somebody who is logged in, each with one request under way.
+//! `method.call/echo` over REST: keep-alive connections of a logged-in user, each with one pending request.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -32,11 +32,11 @@ fn log_in(target: &Target) -> Result<String, Failure> {
     let mut headers = String::new();
     while !connection.poll(|body| {
         let login: Value = serde_json::from_slice(body)?;
-        let text = |name: &str| login["data"][name].as_str().map(str::to_owned).ok_or("a log-in without a token");
+        let text = |name: &str| login["data"][name].as_str().map(str::to_owned).ok_or("a login without a token");
         write!(headers, "x-auth-token: {}\r\nx-user-id: {}\r\n", text("authToken")?, text("userId")?)?;
         Ok(())
     })? {
-        silence.check("nobody was logged in")?;
+        silence.check("the login failed")?;
     }
     Ok(headers)
 }
