@@ -2,10 +2,9 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
-use super::{DecodeError, Ejson, form};
+use super::{DecodeError, form};
 
 /// Bytes, like JavaScript's `Uint8Array`: `{"$binary":"<base64>"}`.
 ///
@@ -122,14 +121,5 @@ impl AsRef<[u8]> for Binary {
 impl Serialize for Binary {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         form::serialize(serializer, "$binary", &self.to_base64())
-    }
-}
-
-impl<'de> Deserialize<'de> for Binary {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        form::deserialize(deserializer, "bytes", |value| match value {
-            Ejson::Binary(binary) => Some(binary),
-            _ => None,
-        })
     }
 }

@@ -2,11 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::de::{Deserialize, Deserializer};
-use serde::ser::{Serialize, Serializer};
-
-use super::encode::Literal;
-use super::{Ejson, form, object_id};
+use super::{Ejson, object_id};
 
 /// A value of a custom type: `{"$type":"Decimal","$value":"1.5"}`.
 ///
@@ -32,22 +28,6 @@ impl Custom {
     #[must_use]
     pub fn new(type_name: impl Into<String>, value: impl Into<Ejson>) -> Self {
         Self { type_name: type_name.into(), value: value.into() }
-    }
-}
-
-impl Serialize for Custom {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let value = Literal(&self.value);
-        form::serialize_two(serializer, ("$type", &self.type_name), ("$value", &value))
-    }
-}
-
-impl<'de> Deserialize<'de> for Custom {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        form::deserialize(deserializer, "a value of a custom type", |value| match value {
-            Ejson::Custom(custom) => Some(*custom),
-            _ => None,
-        })
     }
 }
 

@@ -4,8 +4,9 @@
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer, StringDeserializer};
 use serde::de::{Deserializer, Error, IntoDeserializer, Visitor};
 
-use super::form::{Form, READ_FORM};
+use super::form::Form;
 use super::key::KeyDeserializer;
+use super::read::READ_FORM;
 use super::ser::RAW_VALUE;
 use super::{Binary, DecodeError, Ejson, Number, Object};
 

@@ -92,7 +92,7 @@ impl Serialize for Entries<'_> {
 }
 
 /// Writes a value without escapes: the value of a custom type is JSON already.
-pub(super) struct Literal<'a>(pub(super) &'a Ejson);
+struct Literal<'a>(&'a Ejson);
 
 impl Serialize for Literal<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -109,5 +109,12 @@ impl Serialize for Literal<'_> {
             Ejson::ObjectId(id) => id.serialize(serializer),
             Ejson::Custom(custom) => custom.serialize(serializer),
         }
+    }
+}
+
+impl Serialize for Custom {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value = Literal(&self.value);
+        form::serialize_two(serializer, ("$type", &self.type_name), ("$value", &value))
     }
 }

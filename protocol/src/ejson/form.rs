@@ -1,14 +1,8 @@
-//! The forms of EJSON: objects that represent another type, and how those types use them with serde.
+//! The forms of EJSON: objects that represent another type, and how they are written.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::custom::Registered;
-use super::decode::decode;
-use super::plain::Plain;
-use super::{Ejson, Object};
+use super::Object;
 
 /// The type that an object represents, determined by its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,9 +76,6 @@ impl Keys {
     }
 }
 
-/// A newtype name that asks our deserializer for undecoded forms and escapes; the caller decodes them.
-pub(super) const READ_FORM: &str = "$bolide_protocol::ejson::ReadForm";
-
 /// Writes `{"key":value}` as a form.
 pub(super) fn serialize<S, T>(serializer: S, key: &str, value: &T) -> Result<S::Ok, S::Error>
 where
@@ -109,39 +100,4 @@ where
     map.serialize_entry(first_key, first)?;
     map.serialize_entry(second_key, second)?;
     map.end()
-}
-
-/// Reads any EJSON value from any JSON deserializer, and extracts the requested type from it.
-pub(super) fn deserialize<'de, D, T>(
-    deserializer: D,
-    wanted: &str,
-    take: impl FnOnce(Ejson) -> Option<T>,
-) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-{
-    let value = Ejson::deserialize(deserializer)?;
-    take(value).ok_or_else(|| D::Error::custom(format_args!("expected {wanted}")))
-}
-
-impl<'de> Deserialize<'de> for Ejson {
-    /// Accepts every custom type, because serde does not pass a list of them.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Plain(value) = deserializer.deserialize_newtype_struct(READ_FORM, FormVisitor)?;
-        decode(value, Registered::Any).map_err(D::Error::custom)
-    }
-}
-
-struct FormVisitor;
-
-impl<'de> Visitor<'de> for FormVisitor {
-    type Value = Plain;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an EJSON value")
-    }
-
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Plain, D::Error> {
-        Plain::deserialize(inner)
-    }
 }

@@ -71,6 +71,7 @@ mod object_id;
 mod pattern;
 mod plain;
 mod print;
+mod read;
 mod regexp;
 pub(crate) mod ser;
 pub(crate) mod surrogate;

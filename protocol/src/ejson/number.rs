@@ -3,7 +3,6 @@
 use std::fmt::{self, Display, Formatter};
 use std::hash::{Hash, Hasher};
 
-use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
 use super::form;
@@ -177,11 +176,5 @@ pub(super) fn sign_of(float: f64) -> i8 {
         f64::INFINITY => 1,
         f64::NEG_INFINITY => -1,
         _ => 0,
-    }
-}
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        form::deserialize(deserializer, "a number", |value| value.as_number())
     }
 }

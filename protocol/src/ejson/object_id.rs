@@ -3,10 +3,9 @@
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
-use super::{Ejson, form};
+use super::form;
 
 /// A `MongoDB` id: twelve bytes, written as 24 hexadecimal digits in `{"$type":"oid","$value":"…"}`.
 ///
@@ -84,14 +83,5 @@ impl Serialize for ObjectId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let value = self.to_string();
         form::serialize_two(serializer, ("$type", TYPE_NAME), ("$value", &value))
-    }
-}
-
-impl<'de> Deserialize<'de> for ObjectId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        form::deserialize(deserializer, "an ObjectID", |value| match value {
-            Ejson::ObjectId(id) => Some(id),
-            _ => None,
-        })
     }
 }

@@ -1,9 +1,8 @@
 //! [`Regexp`]: a JavaScript regular expression. This crate transports it and does not run it.
 
-use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
-use super::{DecodeError, Ejson, form, pattern};
+use super::{DecodeError, form, pattern};
 
 /// A JavaScript regular expression: `{"$regexp":"a+","$flags":"i"}`.
 ///
@@ -60,14 +59,5 @@ impl Serialize for Regexp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let source = ("$regexp", &self.source);
         form::serialize_two(serializer, source, ("$flags", &self.flags))
-    }
-}
-
-impl<'de> Deserialize<'de> for Regexp {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        form::deserialize(deserializer, "a regular expression", |value| match value {
-            Ejson::Regexp(regexp) => Some(regexp),
-            _ => None,
-        })
     }
 }
