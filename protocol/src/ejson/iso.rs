@@ -1,4 +1,4 @@
-//! Dates as text: ECMAScript's ISO 8601 format, in UTC.
+//! Dates as text: ECMAScript's ISO 8601 format, in UTC, and the variants of it that JavaScript's `Date` reads too.
 
 use std::str::from_utf8;
 
@@ -25,14 +25,22 @@ pub(super) fn print(milliseconds: i64) -> String {
 }
 
 /// Returns the milliseconds since 1970, or `None` if the text is not a date. Without an offset, the time is UTC.
+///
+/// Clients in other languages write offsets without a colon, a space instead of `T`, or lower case.
 pub(super) fn parse(text: &str) -> Option<i64> {
     let mut reader = Reader(text.as_bytes());
     let days = reader.date()?;
     if reader.0.is_empty() {
         return Some(days * DAY);
     }
-    reader.expect(b'T')?;
+    let is_spaced = reader.take(b' ');
+    if !is_spaced {
+        reader.expect_any(b"Tt")?;
+    }
     let time = reader.time()?;
+    if is_spaced {
+        reader.take(b' ');
+    }
     let offset = reader.offset()?;
     reader.0.is_empty().then_some(days * DAY + time - offset)
 }
@@ -70,13 +78,15 @@ impl Reader<'_> {
         (minute < 60 && second < 60 && time <= DAY).then_some(time)
     }
 
-    /// Parses an empty text, `Z`, `+HH:mm` or `-HH:mm`. Returns milliseconds.
+    /// Parses an empty text, `Z`, `+HH:mm`, `+HHmm`, or the same with a minus. Returns milliseconds.
     fn offset(&mut self) -> Option<i64> {
-        if self.0.is_empty() || self.take(b'Z') {
+        if self.0.is_empty() || self.expect_any(b"Zz").is_some() {
             return Some(0);
         }
         let sign = if self.take(b'-') { -1 } else { self.expect(b'+').map(|()| 1)? };
-        let (hour, minute) = self.hour_and_minute()?;
+        let hour = self.number(2)?;
+        self.take(b':');
+        let minute = self.number(2)?;
         (hour < 24 && minute < 60).then_some(sign * (hour * HOUR + minute * MINUTE))
     }
 
@@ -106,6 +116,10 @@ impl Reader<'_> {
 
     fn expect(&mut self, byte: u8) -> Option<()> {
         self.take(byte).then_some(())
+    }
+
+    fn expect_any(&mut self, bytes: &[u8]) -> Option<()> {
+        bytes.iter().any(|byte| self.take(*byte)).then_some(())
     }
 
     fn take(&mut self, byte: u8) -> bool {

@@ -53,7 +53,8 @@
 //! - an unpaired surrogate (`"\ud83d"`) becomes U+FFFD;
 //! - a number too large for a double (`1e400`) is an error, not infinity;
 //! - text nested deeper than 127 levels is an error;
-//! - dates are read from milliseconds and ISO 8601 text; any other text is an invalid date, and local time is UTC.
+//! - dates are read from milliseconds and ISO 8601 text, with the variants that `Date` accepts (an offset without a colon, a
+//!   space instead of `T`); any other text is an invalid date, and local time is UTC.
 
 mod binary;
 mod coerce;
