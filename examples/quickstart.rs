@@ -2,7 +2,6 @@
 //!
 //! Run it with `cargo run --example quickstart`; README.md has clients in JavaScript and Python that call it.
 
-use bolide::accounts::Accounts;
 use bolide::prelude::*;
 use serde::Deserialize;
 
@@ -32,7 +31,9 @@ async fn main() -> MethodResult<()> {
         .build()?;
     if let Some(accounts) = app.accounts() {
         for name in ["ada", "grace"] {
-            accounts.add_user(name, &[], &[], Some("correct horse")).await?;
+            if accounts.find(name).await.is_err() {
+                accounts.add_user(name, &[], &[], Some("correct horse")).await?;
+            }
         }
     }
     app.serve("127.0.0.1:3000").await?;

@@ -27,7 +27,7 @@
 //! - doors (feature `accounts`): `rest` and `web`;
 //! - assembly: [`AppBuilder`], which puts an [`App`] together.
 //!
-//! Beside the layers stand `client` (feature `client`), a client for any DDP server with a prompt for the second factor;
+//! Outside the layers are `client` (feature `client`), a client for any DDP server with a prompt for the second factor;
 //! `conformance`, the runner of the conformance cases; and `testing`, a client and a mail server for the tests of an
 //! application.
 
@@ -107,6 +107,8 @@ pub use user::UserId;
 /// The names that most applications use.
 #[cfg(feature = "server")]
 pub mod prelude {
+    #[cfg(feature = "accounts")]
+    pub use crate::accounts::Accounts;
     pub use crate::collection::Direction;
     pub use crate::protocol::Ejson;
     pub use crate::{

@@ -53,14 +53,30 @@ impl AccountsHandle {
     ///
     /// # Errors
     /// 403 if the name or an address is taken, 400 if the name is not possible, and those of the hooks.
+    ///
+    /// ```
+    /// use bolide::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> MethodResult<()> {
+    /// let app = App::builder().accounts(Accounts::sqlite(":memory:").await?).build()?;
+    /// let accounts = app.accounts().expect("accounts were added");
+    /// // A database that is kept has the user at the second start.
+    /// if accounts.find("ada").await.is_err() {
+    ///     accounts.add_user("ada", &["ada@example.com"], &["admin"], Some("correct horse")).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn add_user(
         &self,
         username: &str,
-        addresses: &[String],
-        roles: &[String],
+        addresses: &[&str],
+        roles: &[&str],
         password: Option<&str>,
     ) -> MethodResult<User> {
-        self.0.sign_up.add(username, addresses, roles, password).await
+        let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        self.0.sign_up.add(username, &owned(addresses), &owned(roles), password).await
     }
 
     /// Activates or deactivates a user. A user who is deactivated cannot log in, and all its tokens are removed, those of

@@ -1,6 +1,7 @@
 //! The first parameter of a handler: [`Context`] for any caller, [`SignedIn`] for a user who is signed in.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use bolide_protocol::two_factor::TwoFactorCode;
@@ -18,7 +19,23 @@ pub struct Context {
     argument_count: usize,
 }
 
-/// The circumstances of a call by a user who is signed in: a [`Context`] and the user.
+/// The circumstances of a call by a user who is signed in. It dereferences to its [`Context`], so `state`, `app`,
+/// `connection` and the other functions of a context are called on it directly.
+///
+/// ```
+/// use bolide::prelude::*;
+///
+/// struct Shop {
+///     greeting: &'static str,
+/// }
+///
+/// async fn greet(me: SignedIn) -> MethodResult<String> {
+///     Ok(format!("{} {}", me.state::<Shop>()?.greeting, me.user()))
+/// }
+///
+/// let app = App::builder().state(Shop { greeting: "Hello" }).method("greet", TwoFactor::none(), greet).build()?;
+/// # Ok::<(), bolide::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct SignedIn {
     context: Context,
@@ -211,6 +228,14 @@ impl SignedIn {
     /// internal error in a method whose policy is not on demand.
     pub async fn demand_two_factor(&self, found: Option<TwoFactorCode>) -> MethodResult<Admitted> {
         self.context.invocation.demand(found).await
+    }
+}
+
+impl Deref for SignedIn {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
     }
 }
 

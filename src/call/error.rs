@@ -11,8 +11,11 @@ pub type MethodResult<T> = Result<T, MethodError>;
 
 /// The error of a method or publication: one for the client, or an internal one that the client must not see.
 ///
-/// `?` works on any error. A [`DdpError`] reaches the client unchanged. Every other error is logged with an id, and the
+/// `?` converts any error. A [`DdpError`] reaches the client unchanged. Every other error is logged with an id, and the
 /// client receives `500`, `Internal server error`.
+///
+/// Because `?` converts any `std::error::Error`, this type cannot be one. A `main` that calls functions with a
+/// [`MethodResult`] returns `MethodResult<()>` itself, in which `?` works on all errors.
 ///
 /// ```
 /// use bolide::{MethodError, MethodResult};

@@ -63,6 +63,11 @@ impl TwoFactor {
 
     /// Returns the policy of a method that needs a second factor, with default options: users without a factor show their
     /// password, and trusted clients and bypass tokens are admitted. The methods of [`Requirement`] change the options.
+    ///
+    /// As in Rocket.Chat, a user without a factor is not asked for the password in the first minutes after the user was
+    /// created, unless the policy is strict ([`require_second_factor`](Requirement::require_second_factor)). The setting
+    /// `Accounts_TwoFactorAuthentication_RememberFor` is that time, and the time for which a client is trusted. In tests,
+    /// set it to 0.
     #[must_use]
     pub const fn required() -> Requirement {
         Requirement {

@@ -17,7 +17,7 @@ pub enum CallError {
     #[error(transparent)]
     Server(DdpError),
     /// The server asked for a second factor and the prompt was cancelled. The error is the server's last challenge.
-    #[error("the prompt for the second factor was cancelled: {0}")]
+    #[error("no valid second factor was given: {0}")]
     TwoFactorCanceled(DdpError),
     /// The connection was lost before the result arrived: the server may have run the call or not. See
     /// [`Resend`](super::Resend).

@@ -91,7 +91,7 @@ pub const EMAIL_CODE_ATTEMPTS: Setting<i64> = Setting::integer(
 pub const REMEMBER_FOR: Setting<i64> = Setting::integer(
     "Accounts_TwoFactorAuthentication_RememberFor",
     TWO_FACTOR,
-    "How long a client is not asked again after it has passed a second factor, in seconds. 0 asks every time.",
+    "How long a client is not asked again after it has passed a second factor, and a new user without a factor is not asked for the password, in seconds. 0 asks every time.",
     300,
     up_to(31_536_000),
 );

@@ -7,9 +7,13 @@ use std::time::Duration;
 use bolide_protocol::ejson::CustomTypes;
 use bolide_protocol::message::{ConnectRequest, MethodCall, Subscribe};
 use bolide_protocol::two_factor::TwoFactorCode;
+#[cfg(feature = "accounts")]
+use bolide_protocol::two_factor::TwoFactorMethod;
 use bolide_protocol::{ClientMessage, DdpError, RawJson, ServerMessage, Version, ejson};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+#[cfg(feature = "accounts")]
+use sha2::Digest as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::documents::Documents;
@@ -115,7 +119,7 @@ impl TestClient {
         self.call_raw(method, to_params(params)).await
     }
 
-    /// Calls a method with the code of a second factor, which follows the parameters.
+    /// Calls a method with the code of a second factor, such as `TwoFactorCode::new("123456", "totp")`.
     ///
     /// # Errors
     /// Returns the error with which the server answers.
@@ -128,6 +132,45 @@ impl TestClient {
         let mut params = to_params(params);
         params.push(to_raw(&code.to_parameter()));
         self.call_raw(method, params).await
+    }
+
+    /// Calls a method with the password as the second factor, which users without another factor are asked for.
+    ///
+    /// ```
+    /// use bolide::prelude::*;
+    /// use bolide::testing::TestClient;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> MethodResult<()> {
+    /// let app = App::builder()
+    ///     .accounts(Accounts::sqlite(":memory:").await?)
+    ///     .method("pay", TwoFactor::required(), async |_: SignedIn| Ok("paid"))
+    ///     .build()?;
+    /// let accounts = app.accounts().expect("accounts were added");
+    /// accounts.add_user("ada", &[], &[], Some("correct horse")).await?;
+    /// // By default a new user is not asked for five minutes.
+    /// accounts.set("Accounts_TwoFactorAuthentication_RememberFor", 0.into()).await?;
+    ///
+    /// let mut client = TestClient::connect(&app).await;
+    /// client.login("ada", "correct horse").await?;
+    /// let refused = client.call::<String>("pay", &()).await.unwrap_err();
+    /// assert_eq!(refused.error, "totp-required".into());
+    /// assert_eq!(client.call_with_password::<String>("pay", &(), "correct horse").await?, "paid");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns the error with which the server answers.
+    #[cfg(feature = "accounts")]
+    pub async fn call_with_password<T: DeserializeOwned>(
+        &mut self,
+        method: &str,
+        params: &(impl Serialize + ?Sized),
+        password: &str,
+    ) -> Result<T, DdpError> {
+        let digest = data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(password));
+        self.call_with_code(method, params, &TwoFactorCode::new(digest, TwoFactorMethod::Password.as_str())).await
     }
 
     /// Signs in with a password. `user` is an e-mail address if it contains an `@`, otherwise a user name.

@@ -14,6 +14,7 @@ pub(crate) struct Arguments {
     method: String,
 
     /// Parameters, each as JSON or EJSON: 5, '"text"', '{"$date":0}'.
+    #[arg(allow_negative_numbers = true)]
     params: Vec<String>,
 
     #[command(flatten)]

@@ -39,8 +39,11 @@ impl DataArguments {
 
     /// Opens the database only, and locks out other processes.
     pub(crate) async fn store(&self) -> Result<SqliteStore, OpenError> {
-        let database = self.data_dir.join("bolide.db");
-        SqliteStore::open(&format!("sqlite:{}", database.display())).await
+        SqliteStore::open(&format!("sqlite:{}", self.database().display())).await
+    }
+
+    fn database(&self) -> PathBuf {
+        self.data_dir.join("bolide.db")
     }
 
     /// Reads the keys from the variable or the key file.
@@ -56,8 +59,17 @@ impl DataArguments {
         self.keys.is_none().then(|| self.data_dir.join("bolide.key"))
     }
 
-    /// Opens the accounts for an operator's command, with an app that does not listen.
+    /// Opens the accounts of an existing database for an operator's command, with an app that does not listen.
     pub(crate) async fn operate(&self) -> Result<(App, AccountsHandle), Box<dyn std::error::Error>> {
+        let database = self.database();
+        if !database.try_exists().unwrap_or(true) {
+            return Err(format!("there is no database {}; --data-dir sets its directory", database.display()).into());
+        }
+        self.operate_or_create().await
+    }
+
+    /// Does the same, and creates the database if it does not exist: for commands that add users.
+    pub(crate) async fn operate_or_create(&self) -> Result<(App, AccountsHandle), Box<dyn std::error::Error>> {
         let app = App::builder().accounts(self.open().await?).build()?;
         let accounts = app.accounts().ok_or("the app has no accounts")?;
         Ok((app, accounts))

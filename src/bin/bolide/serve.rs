@@ -131,7 +131,7 @@ async fn welcome_first_admin(accounts: &AccountsHandle) -> Outcome {
     let page = accounts.store().users(filter).await?;
     match page.users.first() {
         None => {
-            let added = accounts.add_user("admin", &[], &["admin".to_owned()], None).await;
+            let added = accounts.add_user("admin", &[], &["admin"], None).await;
             added.map_err(|error| error.to_string())?;
         }
         Some(only) if page.total == 1 && is_waiting(only) => {}

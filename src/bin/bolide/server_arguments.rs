@@ -15,7 +15,7 @@ pub(crate) struct ServerArguments {
     /// URL of the server, such as `wss://chat.example.com` or `ws://localhost:3000/websocket`.
     pub(crate) url: Address,
 
-    /// Second-factor code, for scripts. It is used once.
+    /// Second-factor code for scripts, or the password where the server asks for it, as you type it. It is used once.
     #[arg(long, conflicts_with = "code_command")]
     code: Option<String>,
 

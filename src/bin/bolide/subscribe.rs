@@ -24,6 +24,7 @@ pub(crate) struct Arguments {
     publication: String,
 
     /// Parameters, each as JSON or EJSON.
+    #[arg(allow_negative_numbers = true)]
     params: Vec<String>,
 
     #[command(flatten)]

@@ -1,16 +1,17 @@
 //! `bolide user`: lists and changes users, while the server is stopped.
 
-use std::io::{BufRead as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use bolide::store::{Totp, UserFilter};
 
 use super::data::DataArguments;
 use super::serve::Outcome;
+use crate::terminal::{Typing, ask};
 
 /// The commands lock the database.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Adds a user; the password is read from standard input.
+    /// Adds a user. The password is prompted for, or read from standard input if that is not a terminal.
     Add {
         /// Username
         name: String,
@@ -23,14 +24,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         data: DataArguments,
     },
-    /// Lists users with name, email addresses, roles and second factors.
+    /// Lists users: name, email addresses, roles, second factors and id, separated by tabs.
     List {
         /// Lists only users whose name or email address contains this
         search: Option<String>,
         #[command(flatten)]
         data: DataArguments,
     },
-    /// Sets the password of a user, which is read from standard input, and signs the user out everywhere.
+    /// Sets the password of a user, which is prompted for or read from standard input, and signs the user out everywhere.
     SetPassword {
         /// Username or email address
         name: String,
@@ -59,17 +60,20 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command) -> Outcome {
     match command {
         Command::Add { name, email, role, data } => {
-            let (_app, accounts) = data.operate().await?;
-            let password = read_password()?;
-            accounts.add_user(&name, &email, &role, Some(&password)).await.map_err(|error| error.to_string())?;
+            let (_app, accounts) = data.operate_or_create().await?;
+            let password = read_password().await?;
+            accounts
+                .add_user(&name, &borrowed(&email), &borrowed(&role), Some(&password))
+                .await
+                .map_err(|error| error.to_string())?;
         }
         Command::List { search, data } => list(search, &data).await?,
         Command::SetPassword { name, data } => {
             let (_app, accounts) = data.operate().await?;
-            accounts.set_password(&name, &read_password()?).await.map_err(|error| error.to_string())?;
+            accounts.set_password(&name, &read_password().await?).await.map_err(|error| error.to_string())?;
         }
         Command::Import { file, data } => {
-            let (_app, accounts) = data.operate().await?;
+            let (_app, accounts) = data.operate_or_create().await?;
             super::import::run(&file, &accounts).await?;
         }
         Command::ResetTwoFactor { name, data } => {
@@ -84,6 +88,9 @@ async fn list(search: Option<String>, data: &DataArguments) -> Outcome {
     let (_app, accounts) = data.operate().await?;
     let mut offset = 0;
     let mut output = std::io::stdout().lock();
+    if output.is_terminal() {
+        writeln!(output, "NAME\tEMAIL\tROLES\tFACTORS\tID")?;
+    }
     loop {
         let filter = UserFilter { search: search.clone(), offset, limit: 500, ..UserFilter::default() };
         let page = accounts.store().users(filter).await?;
@@ -92,7 +99,8 @@ async fn list(search: Option<String>, data: &DataArguments) -> Outcome {
             let factors = [(matches!(user.totp, Totp::On(_)), "totp"), (user.has_email_codes, "email")];
             let factors: Vec<&str> = factors.into_iter().filter(|(has, _)| *has).map(|(_, name)| name).collect();
             let name = user.username.as_deref().unwrap_or("-");
-            writeln!(output, "{name}\t{}\t{}\t{}", emails.join(","), user.roles.join(","), factors.join(","))?;
+            let [emails, roles, factors] = [emails.join(","), user.roles.join(","), factors.join(",")];
+            writeln!(output, "{name}\t{emails}\t{roles}\t{factors}\t{}", user.id)?;
         }
         if page.users.len() < 500 {
             return Ok(());
@@ -101,8 +109,16 @@ async fn list(search: Option<String>, data: &DataArguments) -> Outcome {
     }
 }
 
-/// Reads the first line of standard input.
-fn read_password() -> Result<String, Box<dyn std::error::Error>> {
+fn borrowed(texts: &[String]) -> Vec<&str> {
+    texts.iter().map(String::as_str).collect()
+}
+
+/// Prompts for the password on a terminal; otherwise reads the first line of standard input.
+async fn read_password() -> Result<String, Box<dyn std::error::Error>> {
+    if std::io::stdin().is_terminal() {
+        let typed = ask("New password: ".to_owned(), Typing::Hidden).await?;
+        return typed.ok_or_else(|| "no password was typed".into());
+    }
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
     let password = line.trim_end_matches(['\r', '\n']);

@@ -72,7 +72,7 @@ async fn a_handler_can_require_an_application_permission() {
         .unwrap();
     let accounts = app.accounts().unwrap();
     for (name, role, may) in [("carol", "cashier", true), ("dave", "guest", false), ("erin", "admin", true)] {
-        let user = accounts.add_user(name, &[], &[role.to_owned()], None).await.unwrap();
+        let user = accounts.add_user(name, &[], &[role], None).await.unwrap();
         let outcome = app.call::<Ejson>(&Caller::user(user.id), "refund", &()).await;
         assert_eq!(outcome.is_ok(), may, "{name}");
     }

@@ -94,7 +94,8 @@ fn only_serve_creates_a_missing_data_directory() {
     use std::os::unix::fs::PermissionsExt as _;
     let parent = Data::new("missing");
     let data = Data { directory: parent.directory.join("of").join("data") };
-    refused(&data.run(&["user", "list"], ""), "cannot be opened");
+    refused(&data.run(&["user", "list"], ""), "there is no database");
+    refused(&data.run(&["user", "add", "ada"], "x\n"), "cannot be opened");
     assert!(!data.directory.exists());
     data.serve().kill();
     assert!(data.database().exists());
@@ -105,7 +106,7 @@ fn only_serve_creates_a_missing_data_directory() {
 fn a_key_file_that_others_can_read_is_rejected() {
     use std::os::unix::fs::PermissionsExt as _;
     let data = Data::new("exposed");
-    data.succeed(&["user", "list"], "");
+    data.succeed(&["user", "add", "ada"], "x\n");
     let key = data.directory.join("bolide.key");
     assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
