@@ -194,8 +194,9 @@ impl AppBuilder {
 
     /// Registers a REST endpoint for `GET`: its [`Route`](crate::rest::Route), usually a path below `/api/v1` such as
     /// `items/{id}`, its policy, its handler. The handler's parameter is an object of the members of the body, the query and
-    /// the path; its result is answered with `success: true` beside its members. An app without
-    /// [accounts](Self::accounts) serves no REST.
+    /// the path; its result is answered with `success: true` next to its members. A value of the query is a string, unless
+    /// [`Route::takes`](crate::rest::Route::takes) declares another type for it. An error of the handler is answered with
+    /// 400, and with 401 if a login is missing. An app without [accounts](Self::accounts) serves no REST.
     ///
     /// ```
     /// use bolide::prelude::*;

@@ -145,7 +145,8 @@ impl Route {
     }
 
     /// Adds members that the endpoint takes in the body or the query. A missing member, or one of another type, is answered
-    /// with 400, before a second factor is asked for. Members that are not declared are passed to the handler.
+    /// with 400, before a second factor is asked for. Values of the query are converted to the declared type. Members that
+    /// are not declared are passed to the handler; from the query, as strings.
     #[must_use]
     pub fn takes(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
         self.takes.extend(fields);
