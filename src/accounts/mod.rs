@@ -64,7 +64,7 @@ use crate::user::UserId;
 pub use external::{ExternalLogin, LoginChallenge, LoginGrant, Visitor};
 pub use handle::AccountsHandle;
 pub use hooks::LoginAttempt;
-pub use import::{ImportError, Imported};
+pub use import::{Import, ImportError, ImportWarning, Imported};
 pub use login::LoginRequest;
 pub use tokens::LoginSecret;
 

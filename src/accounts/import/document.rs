@@ -7,7 +7,8 @@ use bolide_protocol::Ejson;
 use bolide_protocol::ejson::Object;
 use totp_rs::Secret;
 
-use super::ImportError;
+use super::members::{Members as _, boolean_of, member};
+use super::{ImportError, ImportWarning};
 use crate::accounts::password::PasswordHash;
 use crate::accounts::secrets::{backup_code_hash, totp_owner};
 use crate::accounts::{LoginSecret, names};
@@ -36,91 +37,116 @@ const OWN_SERVICES: [&str; 9] = [
     "cloud",
 ];
 
-/// Reads documents. Secrets are sealed with the keys of this server.
+/// Reads one document. Secrets are sealed with the keys of this server.
+///
+/// Rejected are documents without an id, without a way to log in, with a password that cannot be checked, or with a second
+/// factor that cannot be kept. Any other value that cannot be read is dropped with a warning.
 pub(super) struct DocumentReader<'import> {
     pub(super) keys: &'import KeyRing,
     pub(super) chance: &'import dyn Chance,
     pub(super) now: Timestamp,
     /// The lifetime of a login.
     pub(super) login_lifetime: Duration,
+    pub(super) warnings: Vec<ImportWarning>,
 }
 
 impl DocumentReader<'_> {
-    /// Returns the user that a document describes.
-    pub(super) fn read(&self, document: &Ejson) -> Result<NewUser, ImportError> {
+    /// Returns the user that a document describes, and the warnings about it.
+    pub(super) fn read(mut self, document: &Ejson) -> Result<(NewUser, Vec<ImportWarning>), ImportError> {
         let fields = document.as_object().ok_or_else(|| wrong("the document", "an object"))?;
         let id = read_id(fields)?;
         let none = Object::default();
-        let services = object(fields, "services", "services")?.unwrap_or(&none);
+        let services = required_object(fields, "services", "services")?.unwrap_or(&none);
         let user = User {
-            username: read_username(fields)?,
-            emails: read_emails(fields)?,
-            profile: object(fields, "profile", "profile")?.cloned(),
-            roles: read_roles(fields)?,
+            username: self.read_username(fields),
+            emails: self.read_emails(fields, services),
+            profile: self.warnings.object(fields, "profile", "profile").cloned(),
+            roles: self.read_roles(fields),
             fields: further_fields(fields, services),
-            is_active: boolean(fields, "active", "active")?.unwrap_or(true),
+            is_active: self.warnings.boolean(fields, "active", "active").unwrap_or(true),
             password: read_password(services)?,
-            must_change_password: boolean(fields, "requirePasswordChange", "requirePasswordChange")?.unwrap_or(false),
+            must_change_password: self
+                .warnings
+                .boolean(fields, "requirePasswordChange", "requirePasswordChange")
+                .unwrap_or(false),
             totp: self.read_totp(services, &id)?,
             has_email_codes: has_email_codes(services)?,
-            ..User::new(id.clone(), date(fields, "createdAt", "createdAt")?.unwrap_or(self.now))
+            ..User::new(id.clone(), self.warnings.date(fields, "createdAt", "createdAt").unwrap_or(self.now))
         };
         let backup_codes =
-            if matches!(user.totp, Totp::On(_)) { self.read_backup_codes(services, &id)? } else { vec![] };
-        Ok(NewUser { backup_codes, tokens: self.read_tokens(services, &id)?, user })
+            if matches!(user.totp, Totp::On(_)) { self.read_backup_codes(services, &id) } else { vec![] };
+        let tokens = self.read_tokens(services, &id);
+        let can_log_in = user.username.is_some()
+            || !user.emails.is_empty()
+            || !tokens.is_empty()
+            || user.fields.contains_key("services");
+        if !can_log_in {
+            return Err(ImportError::NoLogin);
+        }
+        Ok((NewUser { backup_codes, tokens, user }, self.warnings))
     }
 
     /// Reads Rocket.Chat's authenticator app, or that of Meteor's accounts-2fa.
-    fn read_totp(&self, services: &Object, id: &UserId) -> Result<Totp, ImportError> {
-        if let Some(totp) = object(services, "totp", "services.totp")? {
-            if boolean(totp, "enabled", "services.totp.enabled")? == Some(true) {
-                let secret = text(totp, "secret", "services.totp.secret")?;
-                return Ok(Totp::On(self.seal_base32(secret.unwrap_or_default(), "services.totp.secret", id)?));
+    fn read_totp(&mut self, services: &Object, id: &UserId) -> Result<Totp, ImportError> {
+        if let Some(totp) = required_object(services, "totp", "services.totp")? {
+            if required_boolean(totp, "enabled", "services.totp.enabled")? == Some(true) {
+                const FIELD: &str = "services.totp.secret";
+                let secret = required_text(totp, "secret", FIELD)?.unwrap_or_default();
+                return Ok(Totp::On(self.seal_base32(secret, id).ok_or_else(|| wrong(FIELD, BASE32))?));
             }
-            if let Some(pending) = text(totp, "tempSecret", "services.totp.tempSecret")? {
-                return Ok(Totp::Pending(self.seal_base32(pending, "services.totp.tempSecret", id)?));
+            const PENDING: &str = "services.totp.tempSecret";
+            let pending =
+                self.warnings.text(totp, "tempSecret", PENDING).and_then(|secret| self.seal_base32(secret, id));
+            if let Some(pending) = pending {
+                return Ok(Totp::Pending(pending));
             }
         }
-        let Some(factor) = object(services, "twoFactorAuthentication", "services.twoFactorAuthentication")? else {
-            return Ok(Totp::Off);
-        };
-        let Some(secret) = text(factor, "secret", "services.twoFactorAuthentication.secret")? else {
-            return Ok(Totp::Off);
-        };
-        let sealed = self.seal_base32(secret, "services.twoFactorAuthentication.secret", id)?;
-        let is_on = text(factor, "type", "services.twoFactorAuthentication.type")?.is_some();
-        Ok(if is_on { Totp::On(sealed) } else { Totp::Pending(sealed) })
+        const FACTOR: &str = "services.twoFactorAuthentication";
+        const SECRET: &str = "services.twoFactorAuthentication.secret";
+        let Some(factor) = required_object(services, "twoFactorAuthentication", FACTOR)? else { return Ok(Totp::Off) };
+        let is_on = member(factor, "type").is_some();
+        match required_text(factor, "secret", SECRET)? {
+            Some(secret) => {
+                let sealed = self.seal_base32(secret, id).ok_or_else(|| wrong(SECRET, BASE32))?;
+                Ok(if is_on { Totp::On(sealed) } else { Totp::Pending(sealed) })
+            }
+            None if is_on => Err(wrong(SECRET, BASE32)),
+            None => Ok(Totp::Off),
+        }
     }
 
-    fn seal_base32(&self, secret: &str, field: &'static str, id: &UserId) -> Result<Sealed, ImportError> {
+    fn seal_base32(&self, secret: &str, id: &UserId) -> Option<Sealed> {
         // A secret may be in groups, with padding, and in either case.
         let plain: String = secret.chars().filter(char::is_ascii_alphanumeric).collect();
-        let read = Secret::try_from_base32(plain.to_ascii_uppercase()).ok().filter(|secret| !secret.is_empty());
-        let secret = read.ok_or_else(|| wrong(field, "a secret in base32"))?;
-        Ok(self.keys.seal(&secret, &totp_owner(id), self.chance))
+        let secret = Secret::try_from_base32(plain.to_ascii_uppercase()).ok().filter(|secret| !secret.is_empty())?;
+        Some(self.keys.seal(&secret, &totp_owner(id), self.chance))
     }
 
     /// Reads backup codes. They are hashed once more, so that they are checked like those of this server.
-    fn read_backup_codes(&self, services: &Object, id: &UserId) -> Result<Vec<KeyedHash>, ImportError> {
+    fn read_backup_codes(&mut self, services: &Object, id: &UserId) -> Vec<KeyedHash> {
         const FIELD: &str = "services.totp.hashedBackup";
-        const EXPECTED: &str = "a list of SHA-256 hashes in hexadecimal";
-        let Some(totp) = object(services, "totp", "services.totp")? else { return Ok(Vec::new()) };
-        let read = |hash: &Ejson| {
-            let hash =
-                hash.as_str().filter(|hash| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
-            let hash = hash.ok_or_else(|| wrong(FIELD, EXPECTED))?;
-            Ok(backup_code_hash(self.keys, id, &hash.to_ascii_lowercase()))
-        };
-        list(totp, "hashedBackup", FIELD)?.iter().map(read).collect()
+        let Some(totp) = services.get("totp").and_then(Ejson::as_object) else { return Vec::new() };
+        let mut codes = Vec::new();
+        for entry in self.warnings.list(totp, "hashedBackup", FIELD) {
+            let is_hash = |hash: &&str| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+            match entry.as_str().filter(is_hash) {
+                Some(hash) => codes.push(backup_code_hash(self.keys, id, &hash.to_ascii_lowercase())),
+                None => self.warnings.warn(FIELD, "has an entry that is not a SHA-256 hash; it was dropped"),
+            }
+        }
+        codes
     }
 
-    fn read_tokens(&self, services: &Object, id: &UserId) -> Result<Vec<LoginToken>, ImportError> {
+    fn read_tokens(&mut self, services: &Object, id: &UserId) -> Vec<LoginToken> {
         const FIELD: &str = "services.resume.loginTokens";
-        let Some(resume) = object(services, "resume", "services.resume")? else { return Ok(Vec::new()) };
+        let Some(resume) = self.warnings.object(services, "resume", "services.resume") else { return Vec::new() };
         let (mut tokens, mut known, mut names) = (Vec::new(), HashSet::new(), HashSet::new());
-        for entry in list(resume, "loginTokens", FIELD)? {
-            let entry = entry.as_object().ok_or_else(|| wrong(FIELD, "a list of objects"))?;
-            let Some(token) = self.read_token(entry, id)? else { continue };
+        for entry in self.warnings.list(resume, "loginTokens", FIELD) {
+            let Some(entry) = entry.as_object() else {
+                self.warnings.warn(FIELD, "has an entry that is not an object; it was dropped");
+                continue;
+            };
+            let Some(token) = self.read_token(entry, id) else { continue };
             let is_new_name = match &token.kind {
                 TokenKind::Personal { name, .. } => names.insert(name.clone()),
                 TokenKind::Session { .. } => true,
@@ -129,22 +155,16 @@ impl DocumentReader<'_> {
                 tokens.push(token);
             }
         }
-        Ok(tokens)
+        tokens
     }
 
     /// Reads a token that has not expired. The client is no longer trusted: it is asked for a second factor again.
-    fn read_token(&self, entry: &Object, id: &UserId) -> Result<Option<LoginToken>, ImportError> {
-        const FIELD: &str = "services.resume.loginTokens.hashedToken";
-        let hashed = match (text(entry, "hashedToken", FIELD)?, text(entry, "token", FIELD)?) {
-            (Some(hashed), _) if hashed.len() <= 200 => HashedToken::from_base64(hashed),
-            // An old token that Meteor did not hash.
-            (None, Some(token)) => LoginSecret::from(token.to_owned()).hashed(),
-            _ => return Err(wrong(FIELD, "a hash in base64")),
-        };
-        let is_personal = text(entry, "type", "services.resume.loginTokens.type")? == Some("personalAccessToken");
+    fn read_token(&mut self, entry: &Object, id: &UserId) -> Option<LoginToken> {
+        let hashed = self.read_token_hash(entry)?;
+        let is_personal = entry.get("type").and_then(Ejson::as_str) == Some("personalAccessToken");
         let when = if is_personal { "createdAt" } else { "when" };
-        let created_at = date(entry, when, "services.resume.loginTokens.when")?.unwrap_or(self.now);
-        let kind = if is_personal { read_personal(entry)? } else { self.session_since(created_at) };
+        let created_at = self.warnings.date(entry, when, "services.resume.loginTokens.when").unwrap_or(self.now);
+        let kind = if is_personal { self.read_personal(entry)? } else { self.session_since(created_at) };
         let token = LoginToken {
             hashed,
             user: id.clone(),
@@ -155,25 +175,94 @@ impl DocumentReader<'_> {
             last_address: None,
             last_user_agent: None,
         };
-        Ok(Some(token).filter(|token| token.expires_at().is_none_or(|end| self.now < end)))
+        Some(token).filter(|token| token.expires_at().is_none_or(|end| self.now < end))
+    }
+
+    fn read_token_hash(&mut self, entry: &Object) -> Option<HashedToken> {
+        const FIELD: &str = "services.resume.loginTokens.hashedToken";
+        let hashed = self.warnings.text(entry, "hashedToken", FIELD).filter(|hashed| hashed.len() <= 200);
+        let read = match (hashed, entry.get("token").and_then(Ejson::as_str)) {
+            (Some(hashed), _) => Some(HashedToken::from_base64(hashed)),
+            // An old token that Meteor did not hash.
+            (None, Some(token)) => Some(LoginSecret::from(token.to_owned()).hashed()),
+            (None, None) => None,
+        };
+        self.warnings.or_dropped(read, FIELD, "is missing; the token was dropped")
+    }
+
+    fn read_personal(&mut self, entry: &Object) -> Option<TokenKind> {
+        const NAME: &str = "services.resume.loginTokens.name";
+        let name = member(entry, "name").and_then(Ejson::as_str).filter(|name| !name.is_empty());
+        let name =
+            self.warnings.or_dropped(name, NAME, "of a personal access token is missing; the token was dropped")?;
+        let last_part = entry.get("lastTokenPart").and_then(Ejson::as_str).unwrap_or_default();
+        let bypass = self.warnings.boolean(entry, "bypassTwoFactor", "services.resume.loginTokens.bypassTwoFactor");
+        Some(TokenKind::Personal {
+            name: name.to_owned(),
+            last_part: last_part.to_owned(),
+            bypasses_two_factor: bypass.unwrap_or(false),
+        })
     }
 
     fn session_since(&self, created_at: Timestamp) -> TokenKind {
         TokenKind::Session { expires_at: created_at.plus(self.login_lifetime) }
     }
+
+    /// Returns a name. Names that break the rules of this server are imported too, since their users must be able to log
+    /// in.
+    fn read_username(&mut self, fields: &Object) -> Option<String> {
+        const PROBLEM: &str = "is longer than 254 characters or cannot be seen; it was dropped";
+        let name = self.warnings.text(fields, "username", "username")?;
+        let possible = Some(name).filter(|name| names::imported(name));
+        self.warnings.or_dropped(possible, "username", PROBLEM).map(str::to_owned)
+    }
+
+    /// Reads the addresses. A user without one gets the address that another service knows.
+    fn read_emails(&mut self, fields: &Object, services: &Object) -> Vec<EmailAddress> {
+        let (mut emails, mut known) = (Vec::new(), HashSet::new());
+        for entry in self.warnings.list(fields, "emails", "emails") {
+            let Some(email) = self.read_email(entry) else { continue };
+            if known.insert(fold(&email.address)) {
+                emails.push(email);
+            }
+        }
+        if emails.is_empty() {
+            emails.extend(
+                services.iter().filter(|(name, _)| is_foreign(name)).find_map(|(_, service)| address_at(service)),
+            );
+        }
+        emails
+    }
+
+    fn read_email(&mut self, entry: &Ejson) -> Option<EmailAddress> {
+        const PROBLEM: &str = "has an entry without an address; it was dropped";
+        let address = text_of_address(entry).filter(|address| names::imported(address));
+        let address = self.warnings.or_dropped(address, "emails", PROBLEM)?.to_owned();
+        let verified = entry.as_object().and_then(|email| self.warnings.boolean(email, "verified", "emails.verified"));
+        Some(EmailAddress { address, is_verified: verified.unwrap_or(false) })
+    }
+
+    /// Reads a list of names, or of objects with a name as `_id`, or lists of these by group: then of all groups.
+    fn read_roles(&mut self, fields: &Object) -> Vec<String> {
+        let groups: Vec<&Ejson> = match member(fields, "roles") {
+            Some(Ejson::Object(groups)) => groups.values().collect(),
+            Some(value) => vec![value],
+            None => vec![],
+        };
+        let mut roles: Vec<String> = Vec::new();
+        for value in groups.into_iter().flat_map(|group| group.as_array().unwrap_or(std::slice::from_ref(group))) {
+            let name = value.as_str().or_else(|| value.get("_id").and_then(Ejson::as_str));
+            match name {
+                Some(name) if roles.iter().any(|role| role == name) => {}
+                Some(name) => roles.push(name.to_owned()),
+                None => self.warnings.warn("roles", "has an entry that is not a name; it was dropped"),
+            }
+        }
+        roles
+    }
 }
 
-fn read_personal(entry: &Object) -> Result<TokenKind, ImportError> {
-    const NAME: &str = "services.resume.loginTokens.name";
-    let name = text(entry, "name", NAME)?.ok_or_else(|| wrong(NAME, "a text"))?;
-    let last_part = text(entry, "lastTokenPart", "services.resume.loginTokens.lastTokenPart")?.unwrap_or_default();
-    let bypass = boolean(entry, "bypassTwoFactor", "services.resume.loginTokens.bypassTwoFactor")?;
-    Ok(TokenKind::Personal {
-        name: name.to_owned(),
-        last_part: last_part.to_owned(),
-        bypasses_two_factor: bypass.unwrap_or(false),
-    })
-}
+const BASE32: &str = "a secret in base32";
 
 fn read_id(fields: &Object) -> Result<UserId, ImportError> {
     let id = match fields.get("_id") {
@@ -184,44 +273,27 @@ fn read_id(fields: &Object) -> Result<UserId, ImportError> {
     Ok(id.into())
 }
 
-/// Returns a name. Names that break the rules of this server are imported too, since their users must be able to log in.
-fn read_username(fields: &Object) -> Result<Option<String>, ImportError> {
-    let Some(name) = text(fields, "username", "username")? else { return Ok(None) };
-    if names::imported(name) {
-        return Ok(Some(name.to_owned()));
-    }
-    Err(wrong("username", "a text of at most 254 characters that can be seen"))
+/// Returns the address of an entry: a text, an object with an `address`, or one whose `address` is such an object.
+fn text_of_address(entry: &Ejson) -> Option<&str> {
+    entry.as_str().or_else(|| {
+        let address = entry.get("address")?;
+        address.as_str().or_else(|| address.get("address")?.as_str())
+    })
 }
 
-fn read_emails(fields: &Object) -> Result<Vec<EmailAddress>, ImportError> {
-    const EXPECTED: &str = "a list of objects with an `address`";
-    let (mut emails, mut known) = (Vec::new(), HashSet::new());
-    for email in list(fields, "emails", "emails")? {
-        let email = email.as_object().ok_or_else(|| wrong("emails", EXPECTED))?;
-        let address = text(email, "address", "emails.address")?.filter(|address| names::imported(address));
-        let address = address.ok_or_else(|| wrong("emails", EXPECTED))?.to_owned();
-        let is_verified = boolean(email, "verified", "emails.verified")?.unwrap_or(false);
-        if known.insert(fold(&address)) {
-            emails.push(EmailAddress { address, is_verified });
-        }
-    }
-    Ok(emails)
-}
-
-/// Reads a list of names, or of objects with a name as `_id`.
-fn read_roles(fields: &Object) -> Result<Vec<String>, ImportError> {
-    let read = |role: &Ejson| {
-        let name = role.as_str().or_else(|| role.get("_id").and_then(Ejson::as_str));
-        name.map(str::to_owned).ok_or_else(|| wrong("roles", "a list of names"))
-    };
-    list(fields, "roles", "roles")?.iter().map(read).collect()
+/// Returns the address that another service knows of the user.
+fn address_at(service: &Ejson) -> Option<EmailAddress> {
+    let address = service.get("email")?.as_str().filter(|address| names::address(address).is_ok())?;
+    let is_verified =
+        ["verified_email", "email_verified"].iter().any(|name| service.get(name).and_then(boolean_of).unwrap_or(false));
+    Some(EmailAddress { address: address.to_owned(), is_verified })
 }
 
 fn read_password(services: &Object) -> Result<Option<StoredHash>, ImportError> {
-    let Some(password) = object(services, "password", "services.password")? else { return Ok(None) };
-    let hash = match text(password, "argon2", "services.password.argon2")? {
+    let Some(password) = required_object(services, "password", "services.password")? else { return Ok(None) };
+    let hash = match required_text(password, "argon2", "services.password.argon2")? {
         Some(hash) => Some(hash),
-        None => text(password, "bcrypt", "services.password.bcrypt")?,
+        None => required_text(password, "bcrypt", "services.password.bcrypt")?,
     };
     let Some(hash) = hash else { return Ok(None) };
     match hash.parse::<PasswordHash>() {
@@ -231,8 +303,12 @@ fn read_password(services: &Object) -> Result<Option<StoredHash>, ImportError> {
 }
 
 fn has_email_codes(services: &Object) -> Result<bool, ImportError> {
-    let Some(codes) = object(services, "email2fa", "services.email2fa")? else { return Ok(false) };
-    Ok(boolean(codes, "enabled", "services.email2fa.enabled")?.unwrap_or(false))
+    let Some(codes) = required_object(services, "email2fa", "services.email2fa")? else { return Ok(false) };
+    Ok(required_boolean(codes, "enabled", "services.email2fa.enabled")?.unwrap_or(false))
+}
+
+fn is_foreign(service: &str) -> bool {
+    !OWN_SERVICES.contains(&service)
 }
 
 /// Returns all other fields, with the ids at other services, by which logins through them find the user.
@@ -240,8 +316,7 @@ fn further_fields(fields: &Object, services: &Object) -> Object {
     let is_further = |(name, _): &(&String, &Ejson)| !READ.contains(&name.as_str());
     let mut further: Object =
         fields.iter().filter(is_further).map(|(name, value)| (name.clone(), value.clone())).collect();
-    let foreign = services.iter().filter(|(name, _)| !OWN_SERVICES.contains(&name.as_str()));
-    let with_id = foreign.filter_map(|(name, service)| {
+    let with_id = services.iter().filter(|(name, _)| is_foreign(name)).filter_map(|(name, service)| {
         let id = service.get("id")?.clone();
         Some((name.clone(), Ejson::Object(Object::from_iter([("id".to_owned(), id)]))))
     });
@@ -256,12 +331,8 @@ fn wrong(field: &'static str, expected: &'static str) -> ImportError {
     ImportError::Field { field, expected }
 }
 
-/// Returns a member. `None` if it is missing or null.
-fn member<'object>(object: &'object Object, name: &str) -> Option<&'object Ejson> {
-    object.get(name).filter(|value| !value.is_null())
-}
-
-fn object<'object>(
+/// Returns an object of which no part may be lost, such as one with a second factor.
+fn required_object<'object>(
     parent: &'object Object,
     name: &str,
     field: &'static str,
@@ -269,7 +340,7 @@ fn object<'object>(
     member(parent, name).map(|value| value.as_object().ok_or_else(|| wrong(field, "an object"))).transpose()
 }
 
-fn text<'object>(
+fn required_text<'object>(
     parent: &'object Object,
     name: &str,
     field: &'static str,
@@ -277,21 +348,6 @@ fn text<'object>(
     member(parent, name).map(|value| value.as_str().ok_or_else(|| wrong(field, "a text"))).transpose()
 }
 
-fn boolean(parent: &Object, name: &str, field: &'static str) -> Result<Option<bool>, ImportError> {
-    member(parent, name).map(|value| value.as_bool().ok_or_else(|| wrong(field, "true or false"))).transpose()
-}
-
-fn date(parent: &Object, name: &str, field: &'static str) -> Result<Option<Timestamp>, ImportError> {
-    let read = |value: &Ejson| {
-        let milliseconds = value.as_date().and_then(bolide_protocol::ejson::Date::milliseconds);
-        milliseconds.map(Timestamp::from_milliseconds).ok_or_else(|| wrong(field, "a date"))
-    };
-    member(parent, name).map(read).transpose()
-}
-
-fn list<'object>(parent: &'object Object, name: &str, field: &'static str) -> Result<&'object [Ejson], ImportError> {
-    match member(parent, name) {
-        Some(value) => value.as_array().ok_or_else(|| wrong(field, "a list")),
-        None => Ok(&[]),
-    }
+fn required_boolean(parent: &Object, name: &str, field: &'static str) -> Result<Option<bool>, ImportError> {
+    member(parent, name).map(|value| boolean_of(value).ok_or_else(|| wrong(field, "true or false"))).transpose()
 }

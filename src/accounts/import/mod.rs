@@ -2,17 +2,43 @@
 //!
 //! - here: stores one user, unless it exists already;
 //! - `document`: reads a document of the collection `users`;
+//! - `members`: reads members of unusual types, with a warning;
 //! - `extended_json`: values as `mongoexport` writes them.
 
 mod document;
 mod extended_json;
+mod members;
 
-use bolide_protocol::Ejson;
 use serde_json::json;
 
 use super::AccountsHandle;
-use crate::store::{AuditEvent, StoreError, Unique};
+use crate::store::{AuditEvent, NewUser, StoreError, Unique, User};
 use document::DocumentReader;
+
+/// What became of one document, and what of it was changed or dropped.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Import {
+    /// Whether the user was added.
+    pub outcome: Imported,
+    /// The user that the document describes.
+    pub user: User,
+    /// The number of login tokens and personal access tokens.
+    pub tokens: usize,
+    /// The values that were read in another way than they are written, or dropped.
+    pub warnings: Vec<ImportWarning>,
+}
+
+/// A value of a document that is not imported as it is written. It prints as a sentence that names the field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}` {problem}")]
+#[non_exhaustive]
+pub struct ImportWarning {
+    /// The field.
+    pub field: &'static str,
+    /// What is unusual, and what was done about it.
+    pub problem: &'static str,
+}
 
 /// The outcome of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +64,9 @@ pub enum ImportError {
         /// What it must be.
         expected: &'static str,
     },
+    /// The user could not log in.
+    #[error("it has no username, address, token or other service by which the user could log in")]
+    NoLogin,
     /// Another user has the name, the address or a token.
     #[error("{0} is taken by another user")]
     Taken(Unique),
@@ -50,7 +79,7 @@ impl AccountsHandle {
     /// Imports one document of the collection `users` of a Meteor or Rocket.Chat server, as `mongoexport` writes it
     /// (extended JSON): names, addresses, roles and other fields; the bcrypt or argon2id hash of the password; login
     /// tokens and personal access tokens; the secret of the authenticator app and the hashed backup codes. The hooks for
-    /// new users do not run.
+    /// new users do not run. Other values of an unusual type are converted or dropped, with a warning.
     ///
     /// ```
     /// # use bolide::accounts::Accounts;
@@ -67,37 +96,71 @@ impl AccountsHandle {
     /// # let app = App::builder().accounts(accounts).build()?;
     /// # let accounts = app.accounts().ok_or("no accounts")?;
     /// let line = r#"{"_id":"DxPjDiGQTvKsS4i6W","username":"ada","createdAt":{"$date":"2021-05-04T09:00:00Z"}}"#;
-    /// assert_eq!(accounts.import(line).await?, Imported::Added);
-    /// assert_eq!(accounts.import(line).await?, Imported::AlreadyThere);
+    /// assert_eq!(accounts.import(line).await?.outcome, Imported::Added);
+    /// assert_eq!(accounts.import(line).await?.outcome, Imported::AlreadyThere);
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
     /// Returns [`ImportError`], a sentence that names the field. Nothing is stored then.
-    pub async fn import(&self, document: &str) -> Result<Imported, ImportError> {
-        let parsed = serde_json::from_str(document).map_err(ImportError::NoJson)?;
-        self.import_document(&extended_json::decode(parsed)).await
+    pub async fn import(&self, document: &str) -> Result<Import, ImportError> {
+        let (new, import) = self.read_for_import(document).await?;
+        if import.outcome == Imported::AlreadyThere {
+            return Ok(import);
+        }
+        let core = self.core();
+        core.store.insert_user(new).await.map_err(|error| match error {
+            StoreError::Taken(what) => ImportError::Taken(what),
+            other => ImportError::Store(other),
+        })?;
+        core.audit.record(AuditEvent::UserImported, Some(&import.user.id), None, json!({ "by": "operator" })).await;
+        Ok(import)
     }
 
-    async fn import_document(&self, document: &Ejson) -> Result<Imported, ImportError> {
+    /// Returns what [`import`](Self::import) would do with a document. Nothing is stored, so names and addresses are
+    /// compared with existing users only, not with other documents.
+    ///
+    /// # Errors
+    /// Returns the errors of [`import`](Self::import).
+    pub async fn check_import(&self, document: &str) -> Result<Import, ImportError> {
+        let (new, import) = self.read_for_import(document).await?;
+        if import.outcome == Imported::Added {
+            self.check_free(&new.user).await?;
+        }
+        Ok(import)
+    }
+
+    /// Reads a document, and finds out whether the user exists.
+    async fn read_for_import(&self, document: &str) -> Result<(NewUser, Import), ImportError> {
         let core = self.core();
+        let parsed = serde_json::from_str(document).map_err(ImportError::NoJson)?;
         let reader = DocumentReader {
             keys: &core.keys,
             chance: &*core.chance,
             now: core.clock.now(),
             login_lifetime: core.tokens.lifetime(),
+            warnings: Vec::new(),
         };
-        let new = reader.read(document)?;
-        let id = new.user.id.clone();
-        if core.store.user(&id).await.map_err(ImportError::Store)?.is_some() {
-            return Ok(Imported::AlreadyThere);
+        let (new, warnings) = reader.read(&extended_json::decode(parsed))?;
+        let existing = core.store.user(&new.user.id).await.map_err(ImportError::Store)?;
+        let outcome = if existing.is_some() { Imported::AlreadyThere } else { Imported::Added };
+        let import = Import { outcome, user: new.user.clone(), tokens: new.tokens.len(), warnings };
+        Ok((new, import))
+    }
+
+    async fn check_free(&self, user: &User) -> Result<(), ImportError> {
+        let store = &self.core().store;
+        if let Some(name) = &user.username
+            && store.user_by_username(name).await.map_err(ImportError::Store)?.is_some()
+        {
+            return Err(ImportError::Taken(Unique::Username));
         }
-        core.store.insert_user(new).await.map_err(|error| match error {
-            StoreError::Taken(what) => ImportError::Taken(what),
-            other => ImportError::Store(other),
-        })?;
-        core.audit.record(AuditEvent::UserImported, Some(&id), None, json!({ "by": "operator" })).await;
-        Ok(Imported::Added)
+        for email in &user.emails {
+            if store.user_by_address(&email.address).await.map_err(ImportError::Store)?.is_some() {
+                return Err(ImportError::Taken(Unique::Address));
+            }
+        }
+        Ok(())
     }
 }

@@ -1,5 +1,5 @@
 //! [`ExportFile`]: reads the documents of a file that `mongoexport` has written, one at a time, however large the file
-//! is. The file has a document per line, or is a JSON array.
+//! is. The file has a document per line, documents over several lines (`--pretty`), or a JSON array (`--jsonArray`).
 
 use std::io::{self, BufRead};
 
@@ -21,6 +21,8 @@ enum Form {
     /// The file was not read yet.
     Unknown,
     Lines,
+    /// A document begins with a line `{`, and ends with a line that begins with `}`.
+    Pretty,
     Array,
 }
 
@@ -35,14 +37,53 @@ impl<Input: BufRead> ExportFile<Input> {
     /// Returns an error if the file cannot be read.
     pub(crate) fn next(&mut self) -> io::Result<Option<(u64, ExportedDocument)>> {
         if matches!(self.form, Form::Unknown) {
+            self.skip_byte_order_mark()?;
             self.skip(|byte| byte.is_ascii_whitespace())?;
-            self.form = if self.peek()? == Some(b'[') { Form::Array } else { Form::Lines };
+            self.form = self.recognize()?;
             self.skip(|byte| byte == b'[')?;
         }
         match self.form {
             Form::Array => self.next_element(),
+            Form::Pretty => self.next_pretty(),
             Form::Lines | Form::Unknown => self.next_line(),
         }
+    }
+
+    fn skip_byte_order_mark(&mut self) -> io::Result<()> {
+        const MARK: &[u8] = b"\xef\xbb\xbf";
+        if self.input.fill_buf()?.starts_with(MARK) {
+            self.input.consume(MARK.len());
+        }
+        Ok(())
+    }
+
+    /// Recognizes the form by the beginning of the file.
+    fn recognize(&mut self) -> io::Result<Form> {
+        let start = self.input.fill_buf()?;
+        let first_line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        Ok(match first_line.trim_ascii_end() {
+            [b'[', ..] => Form::Array,
+            b"{" if first_line.len() < start.len() => Form::Pretty,
+            _ => Form::Lines,
+        })
+    }
+
+    fn next_pretty(&mut self) -> io::Result<Option<(u64, ExportedDocument)>> {
+        self.skip(|byte| byte.is_ascii_whitespace())?;
+        let line = self.line;
+        let mut text = Text::default();
+        let mut is_last_line = false;
+        while let Some(byte) = self.take()? {
+            text.push(byte);
+            if byte != b'\n' {
+                continue;
+            }
+            if is_last_line {
+                break;
+            }
+            is_last_line = self.peek()? == Some(b'}');
+        }
+        Ok(text.is_there().then(|| (line, text.finish())))
     }
 
     fn next_line(&mut self) -> io::Result<Option<(u64, ExportedDocument)>> {
@@ -151,6 +192,24 @@ mod tests {
     fn an_array_is_split_at_the_ends_of_its_elements() {
         let file = "\n[ {\"a\":[1,{\"b\":\"],}\\\"\"}]},\n{\"a\":\n2} , 5 ]\n";
         assert_eq!(read(file), [found(2, "{\"a\":[1,{\"b\":\"],}\\\"\"}]}"), found(3, "{\"a\":\n2} "), found(4, "5 ")]);
+    }
+
+    #[test]
+    fn documents_over_several_lines_are_read_one_by_one() {
+        let file = "{\n\t\"a\": {\n\t\t\"b\": 1\n\t}\n}\n{\n\t\"a\":\n}\n{\n\t\"c\": 2\n}";
+        let documents = [
+            found(1, "{\n\t\"a\": {\n\t\t\"b\": 1\n\t}\n}\n"),
+            found(6, "{\n\t\"a\":\n}\n"),
+            found(9, "{\n\t\"c\": 2\n}"),
+        ];
+        assert_eq!(read(file), documents);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        for (file, document) in [("\u{feff}{\"a\":1}\n", "{\"a\":1}"), ("\u{feff}[{}]", "{}")] {
+            assert_eq!(read(file), [found(1, document)]);
+        }
     }
 
     #[test]

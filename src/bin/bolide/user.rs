@@ -5,6 +5,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use bolide::store::{Totp, UserFilter};
 
 use super::data::DataArguments;
+use super::import::Mode;
 use super::serve::Outcome;
 use crate::terminal::{Typing, ask};
 
@@ -39,11 +40,14 @@ pub(crate) enum Command {
         data: DataArguments,
     },
     /// Imports users from a `mongoexport` file of the collection `users` of Meteor or Rocket.Chat, with their
-    /// passwords, tokens, authenticator apps and backup codes. Malformed lines are reported and the others imported;
-    /// users that already exist are not changed.
+    /// passwords, tokens, authenticator apps and backup codes. Unusual values are converted or dropped with a warning.
+    /// Malformed documents are reported and the others imported; users that already exist are not changed.
     Import {
-        /// File with a document per line, or a JSON array; `-` is standard input
+        /// File as `mongoexport` writes it, also with `--pretty` or `--jsonArray`; `-` is standard input
         file: std::path::PathBuf,
+        /// Only reports what would be imported, and stores nothing
+        #[arg(long)]
+        check: bool,
         #[command(flatten)]
         data: DataArguments,
     },
@@ -72,9 +76,10 @@ pub(crate) async fn run(command: Command) -> Outcome {
             let (_app, accounts) = data.operate().await?;
             accounts.set_password(&name, &read_password().await?).await.map_err(|error| error.to_string())?;
         }
-        Command::Import { file, data } => {
+        Command::Import { file, check, data } => {
             let (_app, accounts) = data.operate_or_create().await?;
-            super::import::run(&file, &accounts).await?;
+            let mode = if check { Mode::Check } else { Mode::Store };
+            super::import::run(&file, &accounts, mode).await?;
         }
         Command::ResetTwoFactor { name, data } => {
             let (_app, accounts) = data.operate().await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bolide::accounts::{ImportError, Imported};
+use bolide::accounts::{Import, ImportError, Imported};
 use bolide::clock::Clock as _;
 use bolide::protocol::ejson::Date;
 use bolide::store::{TokenKind, Totp, Unique};
@@ -25,7 +25,7 @@ fn code(bank: &Bank, secret: &[u8]) -> String {
     super::code_of(Secret::new(Box::from(secret)), bank.clock.now())
 }
 
-async fn bank_with_imported_users() -> (Bank, Vec<Result<Imported, ImportError>>) {
+async fn bank_with_imported_users() -> (Bank, Vec<Result<Import, ImportError>>) {
     let bank = Bank::open().await;
     let accounts = bank.app.accounts().expect("accounts");
     let mut outcomes = Vec::new();
@@ -40,7 +40,7 @@ async fn malformed_lines_are_reported_with_a_reason_and_the_others_are_imported(
     let (bank, outcomes) = bank_with_imported_users().await;
     let [ada, bob, broken, eve, hash, name, id, list, zoe] = outcomes.try_into().unwrap();
     for good in [ada, bob, eve, zoe] {
-        assert_eq!(good.unwrap(), Imported::Added);
+        assert_eq!(good.unwrap().outcome, Imported::Added);
     }
     assert!(matches!(broken, Err(ImportError::NoJson(_))));
     assert_eq!(
@@ -51,7 +51,7 @@ async fn malformed_lines_are_reported_with_a_reason_and_the_others_are_imported(
     assert!(matches!(id, Err(ImportError::Field { field: "_id", .. })));
     assert!(matches!(list, Err(ImportError::Field { .. })));
     let again = bank.app.accounts().unwrap().import(users(bank.app.now()).lines().next().unwrap()).await;
-    assert_eq!(again.unwrap(), Imported::AlreadyThere);
+    assert_eq!(again.unwrap().outcome, Imported::AlreadyThere);
 }
 
 #[tokio::test]
@@ -149,4 +149,98 @@ async fn an_imported_user_that_is_not_active_cannot_log_in() {
     assert_eq!(error(&bank.connect().await.ask("login", login.clone()).await), 403);
     bank.app.accounts().unwrap().set_active("eve@example.com", true).await.unwrap();
     result(&bank.connect().await.ask("login", login).await);
+}
+
+/// Imports a user `ada` with further members, and returns it with the warnings as text.
+async fn import_ada(members: &str) -> (bolide::store::User, Vec<String>) {
+    let bank = Bank::open().await;
+    let accounts = bank.app.accounts().unwrap();
+    let hash = "$2b$10$RT7M0QhSFAGVS97/RD4E3uydcke0ZmLlkSa838wNiA0hjGeaQlWOG";
+    let document = format!(r#"{{"_id":"imported","username":"ada-imported",{members}}}"#).replace("@HASH@", hash);
+    let checked = accounts.check_import(&document).await.unwrap();
+    assert!(accounts.find("ada-imported").await.is_err(), "a check stores nothing");
+    let import = accounts.import(&document).await.unwrap();
+    assert_eq!(checked.warnings, import.warnings);
+    let warnings = import.warnings.iter().map(ToString::to_string).collect();
+    (accounts.find("ada-imported").await.unwrap(), warnings)
+}
+
+#[tokio::test]
+async fn dates_of_any_form_are_read() {
+    for date in [r#"{"$date":"2014-03-10T12:00:00.000-0700"}"#, r#""2014-03-10T19:00:00Z""#, "1394478000000"] {
+        let (ada, warnings) = import_ada(&format!(r#""createdAt":{date}"#)).await;
+        assert_eq!(ada.created_at.milliseconds(), 1_394_478_000_000, "{date}");
+        assert_eq!(warnings, [""; 0], "{date}");
+    }
+    let (_, warnings) = import_ada(r#""createdAt":"last spring""#).await;
+    assert_eq!(warnings, ["`createdAt` is not a date; it was dropped"]);
+}
+
+#[tokio::test]
+async fn roles_by_group_are_united() {
+    let (ada, _) = import_ada(r#""roles":{"shop":["cashier","user"],"__global_roles__":["user","admin"]}"#).await;
+    assert_eq!(ada.roles, ["user", "admin", "cashier"]);
+    let (ada, warnings) = import_ada(r#""roles":["user",null,{"_id":"guest"}]"#).await;
+    assert_eq!(ada.roles, ["user", "guest"]);
+    assert_eq!(warnings, ["`roles` has an entry that is not a name; it was dropped"]);
+}
+
+#[tokio::test]
+async fn unusual_addresses_are_read_or_dropped() {
+    let emails = r#""emails":[null,{"address":{"address":"ada@example.com"},"verified":"true"},{"verified":true}]"#;
+    let (ada, warnings) = import_ada(emails).await;
+    let addresses: Vec<_> = ada.emails.iter().map(|email| (&*email.address, email.is_verified)).collect();
+    assert_eq!(addresses, [("ada@example.com", true)]);
+    assert_eq!(
+        warnings,
+        [
+            "`emails` has an entry without an address; it was dropped",
+            "`emails.verified` is not a boolean; it was read as true"
+        ]
+    );
+    let google = r#""services":{"google":{"id":"7","email":"ada@example.com","verified_email":true}}"#;
+    let (ada, _) = import_ada(google).await;
+    assert_eq!((&*ada.emails[0].address, ada.emails[0].is_verified), ("ada@example.com", true));
+}
+
+#[tokio::test]
+async fn secondary_values_do_not_cost_a_user_with_a_good_password() {
+    let (ada, warnings) = import_ada(
+        r#""profile":"none","active":"true","services":{"password":{"bcrypt":"@HASH@"},"resume":{"loginTokens":[
+            {"when":1362085063102},{"hashedToken":"aGFzaA==","type":"personalAccessToken","createdAt":1362085063102}]}}"#,
+    )
+    .await;
+    assert!(ada.password.is_some() && ada.is_active && ada.profile.is_none());
+    assert_eq!(
+        warnings,
+        [
+            "`profile` is not an object; it was dropped",
+            "`active` is not a boolean; it was read as true",
+            "`services.resume.loginTokens.hashedToken` is missing; the token was dropped",
+            "`services.resume.loginTokens.name` of a personal access token is missing; the token was dropped",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn users_who_would_lose_their_login_or_factor_are_rejected() {
+    let bank = Bank::open().await;
+    let accounts = bank.app.accounts().unwrap();
+    for (document, reason) in [
+        (r#"{"username":"ada"}"#, "`_id` must be a text or an ObjectId"),
+        (r#"{"_id":"a","profile":{}}"#, "it has no username, address, token or other service"),
+        (r#"{"_id":"a","username":"x","services":{"totp":"on"}}"#, "`services.totp` must be an object"),
+        (
+            r#"{"_id":"a","username":"x","services":{"totp":{"enabled":"true","secret":"1"}}}"#,
+            "`services.totp.secret` must be a secret in base32",
+        ),
+        (
+            r#"{"_id":"a","username":"x","services":{"twoFactorAuthentication":{"type":"otp"}}}"#,
+            "`services.twoFactorAuthentication.secret` must be a secret in base32",
+        ),
+        (r#"{"_id":"a","username":"x","services":{"email2fa":{"enabled":{}}}}"#, "must be true or false"),
+    ] {
+        let rejected = accounts.import(document).await.unwrap_err().to_string();
+        assert!(rejected.starts_with(reason) || rejected.ends_with(reason), "{document}: {rejected}");
+    }
 }
