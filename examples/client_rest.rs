@@ -18,7 +18,7 @@ async fn ask(challenge: Challenge) -> Option<String> {
         stdout().flush()?;
         let mut line = String::new();
         stdin().read_line(&mut line)?;
-        Ok::<_, std::io::Error>(line.trim().to_owned())
+        Ok::<_, std::io::Error>(line.trim_end_matches(['\r', '\n']).to_owned())
     });
     question.await.ok()?.ok().filter(|code| !code.is_empty())
 }

@@ -42,6 +42,23 @@ impl fmt::Display for TwoFactorMethod {
     }
 }
 
+/// Returns a code as an authenticator app or a mail shows it, from what a person typed: without spaces and hyphens if only
+/// digits remain, otherwise without spaces around it. Passwords are not codes: they are used as typed.
+///
+/// ```
+/// use bolide_protocol::two_factor::typed_code;
+///
+/// assert_eq!(typed_code(" 123 456 "), "123456");
+/// assert_eq!(typed_code("123-456"), "123456");
+/// assert_eq!(typed_code(" abcd-EFGH "), "abcd-EFGH");
+/// ```
+#[must_use]
+pub fn typed_code(typed: &str) -> String {
+    let digits: String = typed.chars().filter(|character| !character.is_whitespace() && *character != '-').collect();
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { digits } else { typed.trim().to_owned() }
+}
+
 /// A code from a client, with the name of its method. `Debug` omits the code, because it is a secret.
 ///
 /// ```

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bolide_protocol::DdpError;
 use bolide_protocol::error::ErrorCode;
-use bolide_protocol::two_factor::{TwoFactorCode, TwoFactorMethod};
+use bolide_protocol::two_factor::{TwoFactorCode, TwoFactorMethod, typed_code};
 use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -130,7 +130,7 @@ impl Challenge {
         let method = method.unwrap_or(self.method);
         let code = match method {
             TwoFactorMethod::Password => sha256(code),
-            TwoFactorMethod::Totp | TwoFactorMethod::Email => code.trim().to_owned(),
+            TwoFactorMethod::Totp | TwoFactorMethod::Email => typed_code(code),
         };
         Proof { code: TwoFactorCode::new(code, method.as_str()), dialect: self.dialect }
     }

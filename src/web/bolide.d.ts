@@ -131,3 +131,4 @@ export class CustomValue {
 
 export function passwordDigest(password: string): Promise<{ digest: string; algorithm: 'sha-256' }>;
 export function sha256(text: string): Promise<string>;
+export function typedCode(typed: string): string;

@@ -7,11 +7,11 @@ import { EJSON } from './bolide/ejson.js';
 import { connectionClosed, connectionLost, DdpError } from './bolide/error.js';
 import { listen, notify } from './bolide/listeners.js';
 import { passwordDigest, sha256 } from './bolide/sha256.js';
-import { TwoFactorWrapper } from './bolide/two-factor.js';
+import { TwoFactorWrapper, typedCode } from './bolide/two-factor.js';
 
 export { Collection } from './bolide/documents.js';
 export { CustomValue } from './bolide/ejson.js';
-export { DdpError, EJSON, passwordDigest, sha256 };
+export { DdpError, EJSON, passwordDigest, sha256, typedCode };
 
 /**
  * A client of one server. It manages the connection, the login, subscriptions and their documents.

@@ -67,3 +67,22 @@ browserTest('the password digest is the same with and without the browser SHA-25
   });
   assert.equal(lent, own);
 });
+
+browserTest('codes may be grouped as people type them, and passwords keep their outer spaces', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openOwnPage(visit, server, '', "import * as bolide from './bolide.js'; globalThis.bolide = bolide;");
+  await page.waitForFunction(() => globalThis.bolide);
+  const outcome = await page.evaluate(async () => {
+    const { DdpClient, passwordDigest, typedCode } = globalThis.bolide;
+    const client = new DdpClient();
+    client.onTwoFactor(({ attempt }) => (attempt === 1 ? ' spaced ' : null));
+    await client.connect();
+    await client.loginBy('createUser', { username: 'spaced', password: await passwordDigest(' spaced ') });
+    await client.call('setSetting', 'Accounts_TwoFactorAuthentication_RememberFor', 0);
+    const passed = await client.call('gated').catch((error) => error.error);
+    client.close();
+    return { passed, codes: ['123 456', '123-456', ' 123456 ', 'abcd-EFGH '].map(typedCode) };
+  });
+  assert.deepEqual(outcome.codes, ['123456', '123456', '123456', 'abcd-EFGH']);
+  assert.equal(outcome.passed, 'ok');
+});

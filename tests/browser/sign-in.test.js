@@ -94,9 +94,14 @@ browserTest('a new user is signed in, and verifies the address by a link', async
   await press(page, 'Create the account');
   await sees(page, 'Second factors');
   const link = await mails.nextLink('nora@example.com');
+  // A mail scanner opens links too; only the button verifies.
   const elsewhere = await visit.open(`${server.url}/${link}`);
-  await elsewhere.getByText('Your address is verified.').waitFor();
+  await elsewhere.getByRole('button', { name: 'Verify the address' }).waitFor();
   assert.equal(new URL(elsewhere.url()).hash, '#/verify-email');
+  await page.getByRole('link', { name: 'Profile' }).click();
+  await page.getByText('not verified', { exact: true }).waitFor();
+  await press(elsewhere, 'Verify the address');
+  await elsewhere.getByText('Your address is verified.').waitFor();
   await page.getByRole('link', { name: 'Profile' }).click();
   await page.getByText('verified', { exact: true }).waitFor();
 });

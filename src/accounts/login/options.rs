@@ -1,6 +1,7 @@
 //! Reads the options of `login` strictly: a text must be a text, so that an object cannot be a selector.
 
 use bolide_protocol::ejson::Object;
+use bolide_protocol::two_factor::typed_code;
 use bolide_protocol::{DdpError, Ejson};
 
 use super::{Dialect, LoginCode};
@@ -40,14 +41,16 @@ impl Selector {
     }
 }
 
-/// Reads `{user, password, code?}`. Other members are rejected.
+/// Reads `{user, password, code?}`. Other members are rejected. The code may be as a person typed it, since Meteor's forms
+/// send it like that.
 pub(super) fn password_options(options: &Object) -> Result<(Selector, Password, Option<String>), DdpError> {
     if options.keys().any(|key| !matches!(key.as_str(), "user" | "password" | "code")) {
         return Err(DdpError::match_failed());
     }
     let selector = Selector::read(options.get("user"))?;
     let password = Password::from_ejson(options.get("password").unwrap_or(&Ejson::Null))?;
-    Ok((selector, password, optional_code(options.get("code"))?))
+    let code = optional_code(options.get("code"))?.map(|code| typed_code(&code));
+    Ok((selector, password, code.filter(|code| !code.is_empty())))
 }
 
 /// Reads `{login, code}`. Without a code, it is the login itself.

@@ -43,7 +43,7 @@ export async function askForCode({ method, details, error, call }) {
       ),
     ),
   );
-  return answer === 'send' ? input.querySelector('input').value.trim() : null;
+  return answer === 'send' ? input.querySelector('input').value : null;
 }
 
 function question(method, { emailOrUsername, codeGenerated }, purpose) {

@@ -65,8 +65,14 @@ export class TwoFactorWrapper {
     const code = await this.ask({ method, details, error, attempt, call });
     if (code === null || code === undefined) throw twoFactorCanceled(details);
     if (typeof code !== 'string' || code === '') throw new TypeError('onTwoFactor must return a non-empty string, or null to cancel');
-    return { twoFactorCode: method === 'password' ? await sha256(code) : code, twoFactorMethod: method };
+    return { twoFactorCode: method === 'password' ? await sha256(code) : typedCode(code), twoFactorMethod: method };
   }
+}
+
+/** Returns a code as an app or a mail shows it, from what a person typed: `123 456` and `123-456` are `123456`. */
+export function typedCode(typed) {
+  const digits = typed.replace(/[\s-]/g, '');
+  return /^[0-9]+$/.test(digits) ? digits : typed.trim();
 }
 
 function isChallenge({ error, details }) {

@@ -80,3 +80,12 @@ async fn an_app_cannot_be_removed_without_a_code() {
     result(&bob.ask("disableUser2fa", super::with_code(&bank.code(), "totp")).await);
     assert_eq!(result(&bob.ask("has2faEnabled", json!([])).await), &json!(false));
 }
+
+#[tokio::test]
+async fn meteors_code_at_a_login_may_be_grouped_as_a_person_types_it() {
+    let bank = Bank::open().await;
+    let code = bank.code();
+    let grouped = format!(" {} {}", &code[..3], &code[3..]);
+    let login = json!([{ "user": { "username": "bob" }, "password": "bob's password", "code": grouped }]);
+    assert_eq!(result(&bank.connect().await.ask("login", login).await)["type"], "password");
+}

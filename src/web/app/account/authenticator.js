@@ -1,5 +1,6 @@
 // The authenticator app: set it up with a QR code, confirm it with a first code, and turn it off.
 
+import { typedCode } from '../../bolide.js';
 import { client, currentUser } from '../client.js';
 import { element } from '../element.js';
 import { action, field, form } from '../form.js';
@@ -131,7 +132,7 @@ function enrolment({ svg, secret }, { confirm, cancel }) {
       {},
       element('h3', {}, '2. Enter the code that the app shows'),
       form(
-        { button: 'Turn on the app', submit: ({ code }) => confirm(code.trim()), others: [action('Cancel', cancel, { class: 'quiet' })] },
+        { button: 'Turn on the app', submit: ({ code }) => confirm(typedCode(code)), others: [action('Cancel', cancel, { class: 'quiet' })] },
         field({ label: 'Code', name: 'code', class: 'code', inputmode: 'numeric', autocomplete: 'one-time-code', maxlength: 10, required: true }),
       ),
     ),

@@ -1,5 +1,6 @@
 // A dialog that asks for a code from the user's authenticator app, for methods that take one as a parameter.
 
+import { typedCode } from '../../bolide.js';
 import { showDialog } from '../dialogs.js';
 import { element } from '../element.js';
 import { action, field, form } from '../form.js';
@@ -9,7 +10,7 @@ export async function askForOwnCode({ title, text, button, kind }, use) {
   const close = (made) => made.closest('dialog').close();
   const cancel = action('Cancel', () => close(cancel), { class: 'quiet' });
   const submit = async ({ code }, made) => {
-    await use(code.trim());
+    await use(typedCode(code));
     close(made);
   };
   await showDialog(

@@ -3,7 +3,6 @@
 import { passwordDigest } from '../../bolide.js';
 import { client, currentUser, hasSecondFactor } from '../client.js';
 import { element } from '../element.js';
-import { explain } from '../explain.js';
 import { field, form } from '../form.js';
 import { say } from '../messages.js';
 import { forgetAddress, go } from '../address.js';
@@ -16,11 +15,20 @@ export function enrollPage({ argument }) {
   return choosePassword(argument, '/enroll-account', 'Your account is ready. Choose a password, then set up a second factor.');
 }
 
+/** Verifies only when the button is pressed, because mail scanners open links. */
 export function verifyEmailPage({ argument }) {
-  const outcome = element('p', { class: 'lead', role: 'status' }, argument ? 'Verifying your address …' : NO_TOKEN);
-  const next = element('a', { href: '#/', hidden: true }, 'Continue');
-  if (argument) verify(argument, outcome).finally(() => (next.hidden = false));
-  return element('div', {}, outcome, next);
+  if (!argument) return element('p', { class: 'lead' }, NO_TOKEN);
+  forgetAddress('/verify-email');
+  const page = element('div', {}, element('p', { class: 'lead' }, 'Confirm that this address is yours.'));
+  const submit = async () => {
+    await signsIn(() => client.loginBy('verifyEmail', argument));
+    page.replaceChildren(
+      element('p', { class: 'lead', role: 'status' }, 'Your address is verified.'),
+      element('a', { href: '#/' }, 'Continue'),
+    );
+  };
+  page.append(form({ button: 'Verify the address', submit }));
+  return page;
 }
 
 const NO_TOKEN = 'This page needs a complete link. Open the link again from where you got it.';
@@ -43,17 +51,6 @@ function choosePassword(token, path, text) {
       field({ label: 'New password', name: 'password', type: 'password', autocomplete: 'new-password', required: true, 'data-focus': true }),
     ),
   );
-}
-
-async function verify(token, outcome) {
-  forgetAddress('/verify-email');
-  try {
-    await signsIn(() => client.loginBy('verifyEmail', token));
-    outcome.textContent = 'Your address is verified.';
-  } catch (error) {
-    outcome.textContent = explain(error);
-    outcome.classList.add('error');
-  }
 }
 
 /** Opens a link. Returns false for users with a second factor: the link has taken effect, but they must sign in as usual. */
