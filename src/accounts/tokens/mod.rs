@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bolide_protocol::DdpError;
 use bolide_protocol::ejson::Date;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use super::audit::Audit;
@@ -52,8 +52,8 @@ pub(crate) struct Tokens {
 pub(crate) struct LoginResult {
     pub(crate) id: UserId,
     pub(crate) token: String,
-    /// Missing for a token without an end, as in Rocket.Chat.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// `None` for a token that never expires.
+    #[serde(serialize_with = "serialize_expiry")]
     pub(crate) token_expires: Option<Date>,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub(crate) kind: Option<Cow<'static, str>>,
@@ -250,6 +250,13 @@ impl LoginResult {
     pub(super) fn expires_at(&self) -> Option<Timestamp> {
         self.token_expires.and_then(Date::milliseconds).map(Timestamp::from_milliseconds)
     }
+}
+
+/// Sends a date in the year 9999 for a token that never expires: clients read `tokenExpires.$date`, and compare it with the
+/// present time.
+fn serialize_expiry<S: Serializer>(expires: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
+    const END_OF_9999: Date = Date::from_milliseconds(253_402_300_799_999);
+    expires.unwrap_or(END_OF_9999).serialize(serializer)
 }
 
 /// Returns the token with which the connection of a call is signed in.
