@@ -7,6 +7,9 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTE
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
+/// The reason of `error-unauthorized`.
+pub(super) const MISSING_PERMISSION: &str = "User does not have the permissions required for this action";
+
 /// An answer.
 pub(super) type Answer = Response<Body>;
 
@@ -60,6 +63,9 @@ fn status_of(error: &DdpError) -> StatusCode {
     if error.error == ErrorCode::from("too-many-requests") {
         return StatusCode::TOO_MANY_REQUESTS;
     }
+    if error.error == ErrorCode::from("error-unauthorized") {
+        return StatusCode::FORBIDDEN;
+    }
     StatusCode::BAD_REQUEST
 }
 
@@ -75,7 +81,7 @@ pub(super) fn unauthorized() -> Answer {
 
 /// Returns 403, for a user without the permission.
 pub(super) fn forbidden() -> Answer {
-    let sentence = "User does not have the permissions required for this action [error-unauthorized]";
+    let sentence = &format!("{MISSING_PERMISSION} [error-unauthorized]");
     refusal(StatusCode::FORBIDDEN, sentence, "error-unauthorized")
 }
 

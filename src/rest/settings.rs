@@ -17,7 +17,13 @@ use crate::settings::SettingDefinition;
 pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
     let (open, gated) = (TwoFactor::none(), TwoFactor::required());
     let public = Route::new("settings.public").open_to_enrolment().summary("The public settings");
-    let public = public.gives([Field::list("settings"), Field::number("count"), Field::number("total")]);
+    let public = public
+        .takes([
+            Field::text("_id").optional().about("Ids, separated by commas; default all"),
+            Field::number("count").optional().about("Page size; default and 0: all"),
+            Field::number("offset").optional().about("Number of settings to skip"),
+        ])
+        .gives([Field::list("settings"), Field::number("count"), Field::number("offset"), Field::number("total")]);
     let all = Route::new("settings").summary("All settings").permission(VIEW_PRIVILEGED_SETTING);
     let all = all.gives([Field::list("settings"), Field::number("count"), Field::number("total")]);
     let one = Route::new("settings/{_id}").summary("One setting").permission(VIEW_PRIVILEGED_SETTING);
@@ -35,8 +41,15 @@ pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
     endpoint!(core, endpoints, Post several, gated.disable_remember_me(), SignedIn, change_several);
 }
 
-async fn public_settings(core: &Arc<AccountsCore>, _: Context, _: Value) -> MethodResult<Value> {
-    Ok(listed(&list_settings(&core.settings, SettingDefinition::is_public)))
+async fn public_settings(core: &Arc<AccountsCore>, _: Context, fields: Value) -> MethodResult<Value> {
+    let ids = fields["_id"].as_str().map(|ids| ids.split(',').map(str::trim).collect::<Vec<_>>());
+    let is_wanted = |definition: &SettingDefinition| ids.as_ref().is_none_or(|ids| ids.contains(&definition.id()));
+    let all = list_settings(&core.settings, |definition| definition.is_public() && is_wanted(definition));
+    let number = |name: &str| fields[name].as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or(0);
+    let (offset, count) = (number("offset").min(all.len()), number("count"));
+    let page = &all[offset..];
+    let page = if count == 0 { page } else { &page[..count.min(page.len())] };
+    Ok(json!({ "settings": page, "count": page.len(), "offset": offset, "total": all.len() }))
 }
 
 async fn all_settings(core: &Arc<AccountsCore>, _: SignedIn, _: Value) -> MethodResult<Value> {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Endpoints;
+use super::answer::MISSING_PERMISSION;
 use super::own_account::{endpoint, iso};
 use super::route::{Field, Route, Verb};
 use crate::accounts::{AccountsCore, Selector};
 use crate::call::{MethodError, MethodResult, SignedIn, TwoFactor};
 use crate::settings::TWO_FACTOR_ENABLED;
-use crate::store::{User, UserFilter};
+use crate::store::{User, UserFilter, fold};
 use crate::two_factor::TwoFactorCore;
 
 const VIEW_USERS: &str = "view-full-other-user-info";
@@ -31,8 +32,7 @@ pub(super) fn register(core: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore>, e
         ])
         .gives([Field::list("users"), Field::number("count"), Field::number("offset"), Field::number("total")]);
     let info = Route::new("users.info")
-        .summary("One user")
-        .permission(VIEW_USERS)
+        .summary("One user: oneself, or another with a permission")
         .takes([Field::text("userId").optional(), Field::text("username").optional().about("Instead of userId")])
         .gives([Field::object("user")]);
     let reset = Route::new("users.resetTOTP")
@@ -65,14 +65,31 @@ async fn list_users(core: &Arc<AccountsCore>, _: SignedIn, fields: Value) -> Met
     Ok(json!({ "count": users.len(), "users": users, "offset": offset, "total": page.total }))
 }
 
-async fn user_info(core: &Arc<AccountsCore>, _: SignedIn, fields: Value) -> MethodResult<Value> {
+async fn user_info(core: &Arc<AccountsCore>, caller: SignedIn, fields: Value) -> MethodResult<Value> {
     let wanted = wanted(&fields, &["userId", "username"]).ok_or_else(|| {
         let reason = "The required \"userId\" or \"username\" param was not provided";
         MethodError::new("error-user-param-not-provided", reason)
     })?;
+    let own = core.users.existing(caller.user()).await?;
+    if is_meant(&own, &wanted) {
+        return Ok(json!({ "user": described(&own) }));
+    }
+    // Checked first, so that only callers with the permission learn whether there is such a user.
+    if !caller.has_permission(VIEW_USERS).await? {
+        return Err(MethodError::new("error-unauthorized", MISSING_PERMISSION));
+    }
     let found = core.users.find(&wanted).await?;
     let user = found.ok_or_else(|| MethodError::new("error-invalid-user", "User not found."))?;
     Ok(json!({ "user": described(&user) }))
+}
+
+/// Returns whether this user is meant.
+fn is_meant(user: &User, wanted: &Selector) -> bool {
+    match wanted {
+        Selector::Id(id) => *id == user.id,
+        Selector::Username(name) => user.username.as_deref().is_some_and(|own| fold(own) == fold(name)),
+        Selector::Address(_) => false,
+    }
 }
 
 async fn reset_totp(
