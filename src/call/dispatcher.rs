@@ -63,7 +63,7 @@ impl Invocation {
 
     /// Keeps the code for the case that the handler demands one.
     fn run_before_a_demand(self: Arc<Self>, mut parameters: Parameters) -> HandlerFuture {
-        *self.shown.lock() = parameters.take_two_factor_code();
+        *self.shown.lock() = self.take_code(&mut parameters);
         start(self, parameters)
     }
 
@@ -84,12 +84,17 @@ impl Invocation {
     }
 
     async fn run_gated(self: Arc<Self>, requirement: Requirement, mut parameters: Parameters) -> MethodOutcome {
-        let code = parameters.take_two_factor_code();
+        let code = self.take_code(&mut parameters);
         if !self.admitted.load(Ordering::Acquire) {
             self.ask_gate(requirement, code.as_ref()).await?;
             self.admitted.store(true, Ordering::Release);
         }
         start(self, parameters).await
+    }
+
+    /// Takes the code out of the parameters. The body of an endpoint has none: its code is in headers.
+    fn take_code(&self, parameters: &mut Parameters) -> Option<TwoFactorCode> {
+        if self.method.kind == MethodKind::Method { parameters.take_two_factor_code() } else { None }
     }
 
     async fn ask_gate(&self, requirement: Requirement, code: Option<&TwoFactorCode>) -> Result<(), MethodError> {
