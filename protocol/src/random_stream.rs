@@ -34,8 +34,10 @@ impl RandomStream {
         Self { seed: seed.into(), streams: HashMap::new() }
     }
 
-    /// Returns the stream with this name. It continues where its last use stopped.
+    /// Returns the stream with this name, or the stream [`default`](DEFAULT_STREAM) if the name is empty, as in Meteor. It
+    /// continues where its last use stopped.
     pub fn stream(&mut self, name: &str) -> &mut Alea {
+        let name = if name.is_empty() { DEFAULT_STREAM } else { name };
         let seed = &self.seed;
         self.streams.entry(name.to_owned()).or_insert_with(|| Alea::new(&[seed, name]))
     }

@@ -289,11 +289,12 @@ function randomStreams() {
   };
   const nested = (seed, methods, stream) => {
     const inner = methods.reduce(rpcSeed, seed);
-    return { seed, methods, innerSeed: inner, stream, id: new Alea([inner, stream]).id() };
+    return { seed, methods, innerSeed: inner, stream, id: new Alea([inner, stream || 'default']).id() };
   };
   return {
     generators: seedLists.map(drawn),
-    nested: [nested('S', ['rid'], 'c'), nested('seed', ['foo'], '/collection/c'), nested('seed', ['foo', 'bar'], 'default')],
+    nested: [nested('S', ['rid'], 'c'), nested('seed', ['foo'], '/collection/c'), nested('seed', ['foo', 'bar'], 'default'),
+      nested('seed', ['foo', 'bar'], '')],
   };
 }
 
