@@ -287,9 +287,9 @@ impl AppBuilder {
         self
     }
 
-    /// Adds a rate limit. An app with [accounts](Self::accounts) has two already: Meteor's for
-    /// [account methods](RateLimitRule::account_methods), and one for [codes by e-mail](RateLimitRule::mailed_codes). A call
-    /// is refused if any of the limits is exceeded.
+    /// Adds a rate limit. An app with [accounts](Self::accounts) has three already: Meteor's for
+    /// [account methods](RateLimitRule::account_methods), one for [codes by e-mail](RateLimitRule::mailed_codes) and one for
+    /// [sign-ups](RateLimitRule::sign_ups). A call is refused if any of the limits is exceeded.
     pub fn rate_limit(mut self, rule: RateLimitRule) -> Self {
         self.rate_limits.push(rule);
         self
@@ -410,7 +410,7 @@ impl AppBuilder {
         let core = Arc::new(AppCore {
             methods,
             gate: self.gate.unwrap_or_else(|| Box::new(ClosedGate)),
-            rate_limiter: RateLimiter::new(self.rate_limits),
+            rate_limiter: RateLimiter::new(self.rate_limits, self.limits.rate_counters),
             limits: self.limits,
             types: self.types,
             clock: self.clock,
@@ -444,7 +444,7 @@ impl AppBuilder {
     #[cfg(feature = "accounts")]
     fn register_features(&mut self) -> Result<Option<Arc<AccountsCore>>, BuildError> {
         let accounts = self.accounts.take().map(|accounts| {
-            let foundation = Foundation::new(accounts, &self.clock, &self.chance);
+            let foundation = Foundation::new(accounts, &self.limits, &self.clock, &self.chance);
             let factors = TwoFactorCore::new(&foundation);
             let core = AccountsCore::new(foundation, Arc::clone(&factors) as _);
             crate::accounts::register(&core, &mut self.registry);
@@ -453,7 +453,11 @@ impl AppBuilder {
             crate::rest::register(&core, &factors, &mut self.endpoints);
             self.gate.get_or_insert_with(|| Box::new(Arc::clone(&factors.gate)));
             if self.default_rate_limits {
-                self.rate_limits.extend([RateLimitRule::account_methods(), RateLimitRule::mailed_codes()]);
+                self.rate_limits.extend([
+                    RateLimitRule::account_methods(),
+                    RateLimitRule::mailed_codes(),
+                    RateLimitRule::sign_ups(),
+                ]);
             }
             core
         });

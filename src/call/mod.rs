@@ -24,6 +24,7 @@ mod registry;
 mod slots;
 mod statistics;
 mod summary;
+mod windows;
 
 pub(crate) use app::AppCore;
 pub(crate) use connection::{ConnectionPort, EndCallback};
@@ -38,6 +39,8 @@ pub(crate) use rate_limit::{Counted, CountedKind, RateLimiter};
 pub(crate) use registry::{Method, MethodRegistry};
 pub(crate) use slots::Slots;
 pub(crate) use statistics::MethodStatistics;
+#[cfg(feature = "accounts")]
+pub(crate) use windows::{WindowCount, WindowRule, Windows};
 
 pub use app::App;
 pub use bolide_protocol::two_factor::{TwoFactorCode, TwoFactorMethod};

@@ -1,14 +1,13 @@
 //! [`RateLimitRule`]: the maximum number of calls in a time, counted as Meteor's `ddp-rate-limiter` does.
 //!
-//! A rule counts in fixed windows that begin for all of its callers at once. Refused calls count as well.
+//! A rule counts in [fixed windows](Windows), which begin for each counter with its first call. Refused calls count as well.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use bolide_protocol::DdpError;
-use parking_lot::Mutex;
 
 use super::Connection;
+use super::windows::{WindowRule, Windows};
 use crate::clock::Timestamp;
 use crate::peer::Network;
 use crate::user::UserId;
@@ -79,6 +78,12 @@ impl RateLimitRule {
         Self::new(5, Duration::from_mins(1)).methods(["sendEmailCode"]).per_address()
     }
 
+    /// Returns the limit for sign-ups: ten calls of `createUser` a minute from an address.
+    #[must_use]
+    pub fn sign_ups() -> Self {
+        Self::new(10, Duration::from_mins(1)).methods(["createUser"]).per_address()
+    }
+
     /// Counts only the methods of these names, each separately.
     #[must_use]
     pub fn methods<Name: Into<String>>(mut self, names: impl IntoIterator<Item = Name>) -> Self {
@@ -127,6 +132,10 @@ impl RateLimitRule {
         self.per.contains(&dimension)
     }
 
+    const fn window(&self) -> WindowRule {
+        WindowRule { calls: self.limit, window: self.interval }
+    }
+
     fn key(&self, call: &Counted<'_>) -> Option<Key> {
         if self.kind.is_some_and(|kind| kind != call.kind) {
             return None;
@@ -155,20 +164,14 @@ struct Key {
 }
 
 /// All rules of an app, with their counters.
-#[derive(Default)]
 pub(crate) struct RateLimiter {
-    rules: Vec<(RateLimitRule, Mutex<Window>)>,
-}
-
-#[derive(Default)]
-struct Window {
-    ends: Option<Timestamp>,
-    counts: HashMap<Key, u32>,
+    rules: Vec<(RateLimitRule, Windows<Key>)>,
 }
 
 impl RateLimiter {
-    pub(crate) fn new(rules: Vec<RateLimitRule>) -> Self {
-        Self { rules: rules.into_iter().map(|rule| (rule, Mutex::default())).collect() }
+    /// Returns a limiter with these rules and at most `counters` counters for each of them.
+    pub(crate) fn new(rules: Vec<RateLimitRule>, counters: usize) -> Self {
+        Self { rules: rules.into_iter().map(|rule| (rule, Windows::new(counters))).collect() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -177,30 +180,12 @@ impl RateLimiter {
 
     /// Counts a call. Returns `too-many-requests` with the longest time to wait if any rule is exceeded.
     pub(crate) fn count(&self, call: &Counted<'_>, now: Timestamp) -> Result<(), DdpError> {
-        let waits = self.rules.iter().filter_map(|(rule, window)| {
+        let waits = self.rules.iter().filter_map(|(rule, windows)| {
             // Most rules do not concern the call, and then take no lock.
-            let key = rule.key(call)?;
-            window.lock().count(rule, key, now)
+            let counted = windows.count(rule.key(call)?, rule.window(), now);
+            counted.is_too_many().then(|| counted.milliseconds_left())
         });
         waits.max().map_or(Ok(()), |wait| Err(too_many_requests(wait)))
-    }
-}
-
-impl Window {
-    /// Counts a call. Returns the milliseconds to wait if the limit is exceeded.
-    fn count(&mut self, rule: &RateLimitRule, key: Key, now: Timestamp) -> Option<i64> {
-        let ends = match self.ends {
-            // A clock that is set back does not make the window longer.
-            Some(ends) if now < ends && ends <= now.plus(rule.interval) => ends,
-            _ => {
-                self.counts.clear();
-                now.plus(rule.interval)
-            }
-        };
-        self.ends = Some(ends);
-        let count = self.counts.entry(key).or_insert(0);
-        *count = count.saturating_add(1);
-        (*count > rule.limit).then(|| ends.milliseconds() - now.milliseconds())
     }
 }
 

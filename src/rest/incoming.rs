@@ -14,11 +14,13 @@ use http::{HeaderMap, Uri};
 use serde_json::{Map, Value};
 
 use super::answer::{Answer, failure, forbidden, invalid, success, unauthorized};
-use super::limits::{Counted, Counter, RequestLimits, Rule};
+use super::limits::{Counted, RequestLimits};
 use super::route::{Endpoint, Mistake, Target};
 use super::{body, cors, identity, login, method_call};
 use crate::accounts::{AccountsCore, request_connection};
-use crate::call::{Connection, Identity, Invocation, Method, MethodError, MethodResult, Parameters, sanitize};
+use crate::call::{
+    Connection, Identity, Invocation, Method, MethodError, MethodResult, Parameters, WindowRule, sanitize,
+};
 use crate::peer::Peer;
 use crate::settings;
 use crate::transport::peer;
@@ -104,25 +106,25 @@ impl Api {
         Ok(Caller { peer, identity })
     }
 
-    /// Counts the request for the address and the route, then for the user. Returns the count that the client is told.
+    /// Counts the request for the network and the route, then for the user. Returns the count that the client is told.
     fn count(&self, number: usize, endpoint: &Endpoint, caller: &Caller) -> Result<Option<Counted>, Box<Answer>> {
         let settings = &self.accounts.settings;
         if !endpoint.has_limits() || !settings.get(&settings::REST_RATE_LIMIT) {
             return Ok(None);
         }
         let now = self.accounts.clock.now();
-        let usual = |calls| Rule {
+        let usual = |calls| WindowRule {
             calls: u32::try_from(settings.get(calls)).unwrap_or(u32::MAX),
             window: Duration::from_millis(settings.get(&settings::REST_RATE_LIMIT_WINDOW).try_into().unwrap_or(60_000)),
         };
-        let own = endpoint.route.limit.map(|(calls, window)| Rule { calls, window });
+        let own = endpoint.route.limit.map(|(calls, window)| WindowRule { calls, window });
         let rule = own.unwrap_or_else(|| usual(&settings::REST_RATE_LIMIT_CALLS));
-        let of_address = self.limits.count(Counter::At(number, caller.peer.network()), rule, now);
+        let of_address = self.limits.count_network(number, caller.peer.network(), rule, now);
         let of_user = caller
             .identity
             .user
             .clone()
-            .map(|user| self.limits.count(Counter::User(user), usual(&settings::REST_RATE_LIMIT_USER_CALLS), now));
+            .map(|user| self.limits.count_user(user, usual(&settings::REST_RATE_LIMIT_USER_CALLS), now));
         match [Some(of_address), of_user].into_iter().flatten().find(Counted::is_too_many) {
             Some(refused) => Err(Box::new(refused.refuse())),
             None => Ok(Some(of_address)),

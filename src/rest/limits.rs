@@ -1,14 +1,11 @@
-//! Rate limits of endpoints: requests are counted by address and route, and by user, in fixed windows. The count is told in
-//! Rocket.Chat's headers; a request over the limit is refused with 429.
-
-use std::collections::HashMap;
-use std::time::Duration;
+//! Rate limits of endpoints: requests are counted by network and route, and by user. The count is told in Rocket.Chat's
+//! headers; a request over the limit is refused with 429.
 
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use parking_lot::Mutex;
 
 use super::answer::{Answer, refusal};
+use crate::call::{WindowCount, WindowRule, Windows};
 use crate::clock::Timestamp;
 use crate::peer::Network;
 use crate::user::UserId;
@@ -17,67 +14,44 @@ const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// The maximum number of counters. When it is reached, further clients share one counter.
-const COUNTERS: usize = 50_000;
-
-/// The maximum number of calls in each window.
-#[derive(Clone, Copy)]
-pub(super) struct Rule {
-    pub(super) calls: u32,
-    pub(super) window: Duration,
-}
-
-/// What shares a counter.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) enum Counter {
-    /// One network at one route, which is identified by its number.
-    At(usize, Option<Network>),
-    User(UserId),
-    /// Clients that came when all counters were in use.
-    Others,
-}
-
-#[derive(Default)]
+/// The counters of all endpoints. Those of networks and those of users are in separate tables, so that many addresses do
+/// not push users out.
 pub(super) struct RequestLimits {
-    counters: Mutex<HashMap<Counter, Window>>,
-}
-
-struct Window {
-    calls: u32,
-    ends: Timestamp,
+    /// By the number of the route, and the network.
+    networks: Windows<(usize, Option<Network>)>,
+    users: Windows<UserId>,
 }
 
 /// The count of a request, for the headers.
 #[derive(Clone, Copy)]
-pub(super) struct Counted {
-    rule: Rule,
-    calls: u32,
-    ends: Timestamp,
-    now: Timestamp,
-}
+pub(super) struct Counted(WindowCount);
 
 impl RequestLimits {
-    /// Counts a call. Refused calls count as well.
-    pub(super) fn count(&self, of: Counter, rule: Rule, now: Timestamp) -> Counted {
-        let mut counters = self.counters.lock();
-        if counters.len() >= COUNTERS && !counters.contains_key(&of) {
-            counters.retain(|_, window| now < window.ends);
-        }
-        let of = if counters.len() >= COUNTERS && !counters.contains_key(&of) { Counter::Others } else { of };
-        let ends = now.plus(rule.window);
-        let window = counters.entry(of).or_insert(Window { calls: 0, ends });
-        // A clock that is set back, or a shorter window, does not make a client wait longer.
-        if window.ends <= now || ends < window.ends {
-            *window = Window { calls: 0, ends };
-        }
-        window.calls = window.calls.saturating_add(1);
-        Counted { rule, calls: window.calls, ends: window.ends, now }
+    /// Returns empty tables, each of at most `counters` counters.
+    pub(super) fn new(counters: usize) -> Self {
+        Self { networks: Windows::new(counters), users: Windows::new(counters) }
+    }
+
+    /// Counts a request of a network to a route. Clients whose address is unknown share a counter.
+    pub(super) fn count_network(
+        &self,
+        route: usize,
+        network: Option<Network>,
+        rule: WindowRule,
+        now: Timestamp,
+    ) -> Counted {
+        Counted(self.networks.count((route, network), rule, now))
+    }
+
+    /// Counts a request of a user.
+    pub(super) fn count_user(&self, user: UserId, rule: WindowRule, now: Timestamp) -> Counted {
+        Counted(self.users.count(user, rule, now))
     }
 }
 
 impl Counted {
     pub(super) const fn is_too_many(&self) -> bool {
-        self.calls > self.rule.calls
+        self.0.is_too_many()
     }
 
     /// Returns 429 with the time to wait.
@@ -95,55 +69,34 @@ impl Counted {
 
     /// Writes the headers that tell the remaining calls.
     pub(super) fn tell(&self, headers: &mut HeaderMap) {
-        headers.insert(LIMIT, HeaderValue::from(self.rule.calls));
-        headers.insert(REMAINING, HeaderValue::from(self.rule.calls.saturating_sub(self.calls)));
-        headers.insert(RESET, HeaderValue::from(self.ends.milliseconds()));
+        headers.insert(LIMIT, HeaderValue::from(self.0.rule.calls));
+        headers.insert(REMAINING, HeaderValue::from(self.0.rule.calls.saturating_sub(self.0.calls)));
+        headers.insert(RESET, HeaderValue::from(self.0.ends.milliseconds()));
     }
 
     fn seconds_left(&self) -> u64 {
-        u64::try_from(self.ends.milliseconds() - self.now.milliseconds()).unwrap_or(0).div_ceil(1000)
+        u64::try_from(self.0.milliseconds_left()).unwrap_or(0).div_ceil(1000)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    const RULE: Rule = Rule { calls: 2, window: Duration::from_mins(1) };
-
-    fn at(milliseconds: i64) -> Timestamp {
-        Timestamp::from_milliseconds(milliseconds)
-    }
+    const RULE: WindowRule = WindowRule { calls: 2, window: Duration::from_mins(1) };
 
     #[test]
-    fn each_caller_has_so_many_calls_in_a_window() {
-        let limits = RequestLimits::default();
-        let caller = |address: &str| Counter::At(0, Some(Network::of(address.parse().unwrap())));
-        let count = |address, time| limits.count(caller(address), RULE, at(time)).is_too_many();
-        assert_eq!(
-            [count("10.0.0.1", 0), count("10.0.0.1", 1), count("10.0.0.1", 2), count("10.0.0.2", 2)],
-            [false, false, true, false]
-        );
-        assert!(count("10.0.0.1", 59_999));
-        assert!(!count("10.0.0.1", 60_000));
-    }
-
-    #[test]
-    fn a_clock_that_is_set_back_makes_nobody_wait_longer() {
-        let limits = RequestLimits::default();
-        let count = |time| limits.count(Counter::User("u".into()), RULE, at(time)).is_too_many();
-        assert_eq!([count(1_000_000), count(1_000_000), count(1_000_000)], [false, false, true]);
-        assert!(!count(0));
-    }
-
-    #[test]
-    fn counters_are_bounded() {
-        let limits = RequestLimits::default();
-        for number in 0..COUNTERS + 10 {
-            limits.count(Counter::At(number, None), RULE, at(0));
-        }
-        assert!(limits.counters.lock().len() <= COUNTERS + 1);
-        assert!(limits.count(Counter::At(usize::MAX, None), RULE, at(1)).is_too_many());
-        assert!(!limits.count(Counter::At(usize::MAX, None), RULE, at(60_000)).is_too_many());
+    fn requests_of_one_ipv6_network_leave_the_counters_of_all_others() {
+        let limits = RequestLimits::new(100);
+        let now = Timestamp::from_milliseconds(0);
+        let count = |address: &str| limits.count_network(0, Some(Network::of(address.parse().unwrap())), RULE, now);
+        assert!(!limits.count_user("ada".into(), RULE, now).is_too_many());
+        let refused = (0..51_000).filter(|number| count(&format!("2001:db8::{number:x}")).is_too_many()).count();
+        assert_eq!(refused, 51_000 - 2);
+        assert!(!count("192.0.2.1").is_too_many());
+        assert!(!count("2001:db8:0:1::1").is_too_many());
+        assert_eq!(limits.count_user("ada".into(), RULE, now).0.calls, 2);
     }
 }

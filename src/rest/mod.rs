@@ -75,7 +75,7 @@ pub(crate) fn router(server: &Server, accounts: &Arc<AccountsCore>, endpoints: &
         server: server.clone(),
         accounts: Arc::clone(accounts),
         endpoints,
-        limits: RequestLimits::default(),
+        limits: RequestLimits::new(server.limits().rate_counters),
     });
     let mut by_path: IndexMap<&str, MethodRouter> = IndexMap::new();
     for (number, endpoint) in api.endpoints.iter().enumerate() {
