@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bolide_protocol::DdpError;
-use tokio::sync::OwnedMutexGuard;
 
 use super::counters::{CounterKey, Counters, counted_address};
+use super::locks::KeyLock;
+use super::turns::{Busy, Waiting, waiting_as};
 use crate::call::Connection;
 use crate::settings::{self, Setting, Settings};
 use crate::store::{FailureRule, StoreError, User};
@@ -26,6 +27,7 @@ pub(super) struct LoginOrigin {
     pub(super) name: Option<String>,
     pub(super) user: Option<UserId>,
     address: Option<String>,
+    network: Waiting,
 }
 
 /// Why a login is not tried.
@@ -48,6 +50,7 @@ impl LoginOrigin {
             name: name.map(str::to_owned),
             user: user.map(|user| user.id.clone()),
             address: connection.map(counted_address),
+            network: waiting_as(connection),
         }
     }
 
@@ -75,16 +78,24 @@ impl Blocks {
     }
 
     /// Waits until no other login of the same user, or else from the same address, is checked.
-    pub(super) async fn lock(&self, origin: &LoginOrigin) -> Option<OwnedMutexGuard<()>> {
-        let key = origin.user_key().or_else(|| origin.address_key())?;
-        Some(self.counters.lock(&key).await)
+    ///
+    /// # Errors
+    /// [`Busy`] if too many wait already.
+    pub(super) async fn lock(&self, origin: &LoginOrigin) -> Result<Option<KeyLock>, Busy> {
+        let Some(key) = origin.user_key().or_else(|| origin.address_key()) else { return Ok(None) };
+        self.counters.lock(&key, origin.network).await.map(Some)
     }
 
-    /// Waits until few enough logins from the same address are checked that no burst of them outruns the count.
-    pub(super) async fn lock_address(&self, origin: &LoginOrigin) -> Option<OwnedMutexGuard<()>> {
+    /// Waits until few enough logins from the same address are checked that no burst of them outruns the count. Taken
+    /// before [`lock`](Self::lock): a login that waits for others of its address must not hold the lock of a user.
+    ///
+    /// # Errors
+    /// [`Busy`] if too many wait already.
+    pub(super) async fn lock_address(&self, origin: &LoginOrigin) -> Result<Option<KeyLock>, Busy> {
         let name = origin.name.as_deref().unwrap_or_default();
         let part = name.bytes().fold(0_u8, u8::wrapping_add) % ATTEMPTS_AT_ONCE;
-        Some(self.counters.lock(&origin.address_key()?.part(part)).await)
+        let Some(key) = origin.address_key() else { return Ok(None) };
+        self.counters.lock(&key.part(part), origin.network).await.map(Some)
     }
 
     /// Returns the block that applies to a login now.

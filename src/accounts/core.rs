@@ -21,6 +21,7 @@ use super::setting_changes::SettingChanges;
 use super::sign_up::SignUp;
 use super::sweep::sweep_regularly;
 use super::tokens::{PersonalTokens, Tokens};
+use super::turns::LineBounds;
 use super::users::Users;
 use super::{Accounts, AccountsHandle};
 use crate::bus::BusMember;
@@ -28,6 +29,7 @@ use crate::call::AppCore;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::keys::KeyRing;
+use crate::limits::Limits;
 use crate::session::Host;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -77,15 +79,16 @@ pub(crate) struct AccountsCore {
 }
 
 impl Foundation {
-    pub(crate) fn new(accounts: Accounts, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Self {
+    pub(crate) fn new(accounts: Accounts, limits: &Limits, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Self {
         let Accounts { store, keys, settings, site, mailer, templates, cost, .. } = accounts;
+        let line = LineBounds { total: limits.waiting_passwords, of_network: limits.waiting_passwords_of_network };
         let node = Arc::new(Node::default());
         let audit = Arc::new(Audit::new(&store, clock));
-        let counters = Arc::new(Counters::new(&store, clock));
+        let counters = Arc::new(Counters::new(&store, clock, line));
         let rules = Arc::new(FactorRules::new(settings.clone()));
         let tokens = Arc::new(Tokens::new(&store, &settings, (clock, chance), &node, &audit));
         let users = Arc::new(Users::new(&store, &rules, &node, &tokens, accounts.published_fields));
-        let hasher = PasswordHasher::new(Arc::clone(chance)).with_cost(cost);
+        let hasher = PasswordHasher::new(Arc::clone(chance)).with_cost(cost).with_bounds(line);
         Self {
             mails: Arc::new(Mails::new((templates, mailer, site), &store, &counters, clock)),
             passwords: Arc::new(Passwords::new(&store, hasher, &tokens, &users, &audit)),

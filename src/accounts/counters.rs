@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use tokio::sync::OwnedMutexGuard;
-
-use super::locks::KeyedLocks;
+use super::locks::{KeyLock, KeyedLocks};
+use super::turns::{Busy, LineBounds, Waiting};
 use crate::call::Connection;
 use crate::clock::Clock;
 use crate::store::{Attempts, FailureRule, Store, StoreError, fold};
@@ -79,8 +78,9 @@ impl CounterKey {
 }
 
 impl Counters {
-    pub(super) fn new(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Self {
-        Self { store: Arc::clone(store), clock: Arc::clone(clock), locks: KeyedLocks::default() }
+    /// `bounds` are those of the line before each lock.
+    pub(super) fn new(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, bounds: LineBounds) -> Self {
+        Self { store: Arc::clone(store), clock: Arc::clone(clock), locks: KeyedLocks::new(bounds) }
     }
 
     /// Returns whether the counter has reached its limit, for as long as the block lasts.
@@ -100,8 +100,11 @@ impl Counters {
 
     /// Waits for the lock of a counter, so that on this node nothing is counted between a look at the counter and the
     /// count that follows.
-    pub(crate) async fn lock(&self, key: &CounterKey) -> OwnedMutexGuard<()> {
-        self.locks.lock(&key.0).await
+    ///
+    /// # Errors
+    /// [`Busy`] if too many wait for it already.
+    pub(crate) async fn lock(&self, key: &CounterKey, network: Waiting) -> Result<KeyLock, Busy> {
+        self.locks.lock(&key.0, network).await
     }
 }
 

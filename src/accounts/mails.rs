@@ -97,7 +97,8 @@ impl Mails {
             MailBudget::User => CounterKey::mails_by_user(user),
             MailBudget::Anyone => CounterKey::mails_by_anyone(user),
         };
-        let _one_at_a_time = self.counters.lock(&key).await;
+        // If so many requests wait for the budget of one user, it is used up.
+        let Ok(_one_at_a_time) = self.counters.lock(&key, None).await else { return Ok(false) };
         if self.counters.is_blocked(&key).await? {
             return Ok(false);
         }

@@ -66,7 +66,7 @@ async fn change_password(core: &AccountsCore, context: Context, parameters: Para
     let new = new_password(&parameters.get(1)?)?;
     let user = core.store.user(&id).await?.ok_or_else(wrong_credentials)?;
     let proven = core.login.prove_password(&user, &old, context.connection()).await?;
-    let hash = core.passwords.hash(&new).await?;
+    let hash = core.passwords.hash(&new, context.connection()).await?;
     let own = own_token(&context);
     // A password that was reset meanwhile is newer than the one that was proven.
     if !core.passwords.exchange(&id, (&proven, hash), own.as_ref(), context.connection()).await? {
@@ -120,7 +120,7 @@ async fn reset_password(core: &AccountsCore, context: Context, parameters: Param
         return Err(MethodError::new(403, "Token has invalid email address"));
     }
     // The link is used up only when nothing can go wrong any more.
-    let hash = core.passwords.hash(&password).await?;
+    let hash = core.passwords.hash(&password, context.connection()).await?;
     core.links.take(&link, "Token expired").await?;
     core.passwords.store(&user.id, hash, None, context.connection()).await?;
     if let Some(address) = &link.address {

@@ -8,7 +8,7 @@
 //! - `users`: looks users up and shows them their own document; `sign_up` and `profile` make and change them;
 //! - `passwords`: checks and sets passwords; `password`: hashes; `links`: links in mails;
 //! - `factor_rules`: which second factors count; `second_factor`: the port through which a login asks for one;
-//! - `counters`: the limiter; `blocks`: what many failed logins lead to; `mails`: mails and their budget;
+//! - `counters`: the limiter; `turns`: bounded lines, fair by network; `blocks`: what many failed logins lead to; `mails`: mails and their budget;
 //! - `methods`: the account methods of Meteor;
 //! - `permissions`: what the roles of a user allow; `setting_changes`: changes of settings; `audit`: the audit log;
 //! - `node` and `events`: what sessions and other nodes are told; `sweep`: what has ended is removed;
@@ -45,6 +45,7 @@ mod setting_changes;
 mod sign_up;
 mod sweep;
 mod tokens;
+mod turns;
 mod users;
 
 use std::path::Path;
@@ -74,6 +75,7 @@ pub(crate) use client_info::ClientInfo;
 pub(crate) use counters::{CounterKey, Counters, counted_address};
 pub(crate) use events::hear;
 pub(crate) use factor_rules::FactorRules;
+pub(crate) use locks::KeyLock;
 pub(crate) use login::{Dialect, LoginCode, Selector};
 pub(crate) use mails::{MailBudget, Mails};
 pub(crate) use methods::selector_of;
@@ -83,6 +85,7 @@ pub(crate) use request::request_connection;
 pub(crate) use second_factor::{BegunChallenge, SecondFactor};
 pub(crate) use secrets::{backup_code_hash, backup_code_hashes, totp_owner};
 pub(crate) use tokens::{LoginResult, Tokens, own_token};
+pub(crate) use turns::{Waiting, waiting_as};
 pub(crate) use users::{Users, emails, factors};
 
 use hooks::Hooks;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::audit::Audit;
-use super::password::{Password, PasswordHash, PasswordHasher, Verification};
+use super::password::{HashingError, HashingLine, HashingPlace, Password, PasswordHash, PasswordHasher, Verification};
 use super::tokens::Tokens;
+use super::turns::{Waiting, waiting_as};
 use super::users::Users;
 use crate::call::{Connection, MethodResult};
 use crate::store::{AuditEvent, HashedToken, LinkPurpose, Store, StoredHash, User};
@@ -39,36 +40,67 @@ impl Passwords {
     }
 
     /// Hashes a new password.
-    pub(super) async fn hash(&self, password: &Password) -> MethodResult<StoredHash> {
-        Ok(StoredHash::new(self.hasher.hash(password).await?.as_str()))
+    ///
+    /// # Errors
+    /// `too-many-requests` if too many passwords wait to be hashed.
+    pub(super) async fn hash(&self, password: &Password, connection: Option<&Connection>) -> MethodResult<StoredHash> {
+        let place = HashingLine::NewPassword.of(waiting_as(connection));
+        Ok(StoredHash::new(self.hasher.hash_in(place, password).await.map_err(HashingError::for_call)?.as_str()))
     }
 
-    /// Returns whether this is the password of the user.
-    pub(crate) async fn matches(&self, user: &User, password: &Password) -> bool {
-        let stored = user.password.as_ref().and_then(parsed);
-        self.hasher.verify(password, stored.as_ref()).await != Verification::Wrong
+    /// Returns whether this is the password of the user, which is shown as a second factor.
+    ///
+    /// # Errors
+    /// `too-many-requests` if too many codes wait to be checked.
+    pub(crate) async fn matches(&self, user: &User, password: &Password, network: Waiting) -> MethodResult<bool> {
+        let (stored, place) = (user.password.as_ref().and_then(parsed), HashingLine::Code.of(network));
+        Ok(self.verify_in(place, password, stored.as_ref()).await? != Verification::Wrong)
     }
 
     /// Returns the hash that the password was compared with, if it is right. An outdated hash is replaced. It takes as
     /// long if there is no such user.
-    pub(super) async fn verify(&self, user: Option<&User>, password: &Password) -> MethodResult<Option<StoredHash>> {
+    ///
+    /// # Errors
+    /// `too-many-requests` if too many logins wait to be checked.
+    pub(super) async fn verify(
+        &self,
+        user: Option<&User>,
+        password: &Password,
+        connection: Option<&Connection>,
+    ) -> MethodResult<Option<StoredHash>> {
+        let place = HashingLine::Login.of(waiting_as(connection));
         let stored = user.and_then(|user| user.password.as_ref());
-        match (self.hasher.verify(password, stored.and_then(parsed).as_ref()).await, user, stored) {
-            (Verification::RightButOutdated, Some(user), Some(old)) => self.rehash(user, password, old).await,
+        match (self.verify_in(place, password, stored.and_then(parsed).as_ref()).await?, user, stored) {
+            (Verification::RightButOutdated, Some(user), Some(old)) => self.rehash(place, user, password, old).await,
             (Verification::Right, _, Some(stored)) => Ok(Some(stored.clone())),
             _ => Ok(None),
         }
     }
 
-    async fn rehash(&self, user: &User, password: &Password, old: &StoredHash) -> MethodResult<Option<StoredHash>> {
-        let new = self.hash(password).await?;
+    async fn verify_in(
+        &self,
+        place: HashingPlace,
+        password: &Password,
+        stored: Option<&PasswordHash>,
+    ) -> MethodResult<Verification> {
+        self.hasher.verify_in(place, password, stored).await.map_err(HashingError::for_call)
+    }
+
+    async fn rehash(
+        &self,
+        place: HashingPlace,
+        user: &User,
+        password: &Password,
+        old: &StoredHash,
+    ) -> MethodResult<Option<StoredHash>> {
+        let new = StoredHash::new(self.hasher.hash_in(place, password).await.map_err(HashingError::for_call)?.as_str());
         if self.store.replace_password(&user.id, old, new.clone()).await? {
             return Ok(Some(new));
         }
         // Another login was quicker, or it is another password now.
         let now = self.store.user(&user.id).await?.and_then(|user| user.password);
         let is_right =
-            self.hasher.verify(password, now.as_ref().and_then(parsed).as_ref()).await != Verification::Wrong;
+            self.verify_in(place, password, now.as_ref().and_then(parsed).as_ref()).await? != Verification::Wrong;
         Ok(now.filter(|_| is_right))
     }
 
@@ -80,7 +112,7 @@ impl Passwords {
         kept: Option<&HashedToken>,
         connection: Option<&Connection>,
     ) -> MethodResult<()> {
-        let hash = self.hash(password).await?;
+        let hash = self.hash(password, connection).await?;
         self.store(user, hash, kept, connection).await
     }
 

@@ -56,14 +56,14 @@ impl ConnectionPort for RequestConnection {
 }
 
 impl RequestConnection {
-    /// Returns the same id for all requests of one token, or else of one address: what is counted per connection is
+    /// Returns the same id for all requests of one token, or else of one network: what is counted per connection is
     /// counted so. The id reveals neither the token nor its hash.
     fn make_id(&self) -> Box<str> {
-        match (&self.identity.credential, self.peer.address) {
+        match (&self.identity.credential, self.peer.network()) {
             (Some(credential), _) => {
                 format!("rest:{}", LoginSecret::from(credential.hashed.to_string()).hashed().as_str()).into()
             }
-            (None, Some(address)) => format!("rest:{address}").into(),
+            (None, Some(network)) => format!("rest:{network}").into(),
             (None, None) => "rest".into(),
         }
     }

@@ -60,7 +60,7 @@ impl SignUp {
         if !self.settings.get(&SIGN_UP) {
             return Err(MethodError::new(403, "Signups forbidden"));
         }
-        let user = self.hooks.new_user(options, self.read(options).await?).await?;
+        let user = self.hooks.new_user(options, self.read(options, connection).await?).await?;
         self.insert(&user).await.map_err(|error| match error {
             StoreError::Taken(Unique::Username | Unique::Address) => wrong_credentials().into(),
             other => MethodError::from(other),
@@ -79,7 +79,7 @@ impl SignUp {
     ) -> MethodResult<User> {
         let verified = |address: &String| Ok(EmailAddress { address: names::address(address)?, is_verified: true });
         let password = match password {
-            Some(plain) => Some(self.passwords.hash(&Password::from_plain(plain)).await?),
+            Some(plain) => Some(self.passwords.hash(&Password::from_plain(plain), None).await?),
             None => None,
         };
         let user = User {
@@ -107,7 +107,7 @@ impl SignUp {
         User::new(UserId::from(random::id(&mut Generator(&*self.chance))), self.clock.now())
     }
 
-    async fn read(&self, options: &Object) -> MethodResult<User> {
+    async fn read(&self, options: &Object, connection: Option<&Connection>) -> MethodResult<User> {
         let text = |key: &str| match options.get(key) {
             None | Some(Ejson::Null) => Ok(None),
             Some(value) => {
@@ -127,7 +127,7 @@ impl SignUp {
         let password = match options.get("password") {
             None | Some(Ejson::Null) => None,
             Some(password) if password.as_str() == Some("") => None,
-            Some(password) => Some(self.passwords.hash(&new_password(password)?).await?),
+            Some(password) => Some(self.passwords.hash(&new_password(password)?, connection).await?),
         };
         let opts_in = [&TWO_FACTOR_ENABLED, &EMAIL_CODES_ENABLED, &EMAIL_CODES_AUTO_OPT_IN];
         Ok(User {

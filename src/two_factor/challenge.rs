@@ -122,7 +122,7 @@ impl Challenges {
     ) -> MethodResult<LoginResult> {
         let challenge = self.live(id).await?;
         let user = self.user_of(&challenge).await?;
-        let budget = self.codes.lock(&user.id, connection).await;
+        let budget = self.codes.lock(&user.id, connection).await?;
         let method = TwoFactorMethod::parse(&challenge.method).unwrap_or(TwoFactorMethod::Totp);
         let factor = (method, CodePurpose::Login);
         if self.codes.is_used_up(&budget).await? {

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use bolide_protocol::two_factor::TwoFactorMethod;
 use serde_json::json;
-use tokio::sync::OwnedMutexGuard;
 
 use super::email::EmailCodes;
 use super::gate::refusal;
 use super::totp::AuthenticatorApps;
 use crate::accounts::password::Password;
-use crate::accounts::{Audit, CounterKey, Counters, Foundation, Passwords, counted_address};
+use crate::accounts::{
+    Audit, CounterKey, Counters, Foundation, KeyLock, Passwords, Waiting, counted_address, waiting_as,
+};
 use crate::call::{Connection, MethodResult};
 use crate::store::{AuditEvent, CodePurpose, FailureRule, User};
 use crate::user::UserId;
@@ -45,7 +46,8 @@ pub(super) struct Codes {
 pub(super) struct Budget {
     user: CounterKey,
     address: Option<CounterKey>,
-    _one_at_a_time: OwnedMutexGuard<()>,
+    network: Waiting,
+    _one_at_a_time: KeyLock,
 }
 
 impl Codes {
@@ -60,11 +62,14 @@ impl Codes {
     }
 
     /// Waits until no other code of the user is checked on this node.
-    pub(super) async fn lock(&self, user: &UserId, connection: Option<&Connection>) -> Budget {
+    ///
+    /// # Errors
+    /// `too-many-requests` if too many codes wait to be checked.
+    pub(super) async fn lock(&self, user: &UserId, connection: Option<&Connection>) -> MethodResult<Budget> {
         let key = CounterKey::factor_user(user);
-        let one_at_a_time = self.counters.lock(&key).await;
+        let one_at_a_time = self.counters.lock(&key, waiting_as(connection)).await?;
         let address = connection.map(|connection| CounterKey::factor_address(&counted_address(connection)));
-        Budget { user: key, address, _one_at_a_time: one_at_a_time }
+        Ok(Budget { user: key, address, network: waiting_as(connection), _one_at_a_time: one_at_a_time })
     }
 
     /// Returns whether there were too many wrong codes for another one to be checked.
@@ -90,7 +95,7 @@ impl Codes {
             TwoFactorMethod::Totp => self.apps.verify(user, code).await?,
             TwoFactorMethod::Email => self.email.take(&user.id, purpose, code).await?,
             TwoFactorMethod::Password => match Password::from_digest(code) {
-                Some(password) => self.passwords.matches(user, &password).await,
+                Some(password) => self.passwords.matches(user, &password, budget.network).await?,
                 None => false,
             },
         };
@@ -129,7 +134,7 @@ impl Codes {
         connection: Option<&Connection>,
     ) -> MethodResult<bool> {
         const FACTOR: (TwoFactorMethod, CodePurpose) = (TwoFactorMethod::Totp, CodePurpose::Call);
-        let budget = self.lock(&user.id, connection).await;
+        let budget = self.lock(&user.id, connection).await?;
         if self.is_used_up(&budget).await? {
             let details = json!({ "method": "totp", "codeGenerated": false, "availableMethods": ["totp"] });
             return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", &details));

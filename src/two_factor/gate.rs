@@ -157,7 +157,7 @@ impl FactorGate {
             self.record(AuditEvent::TwoFactorAsked, user, method, &question).await;
             return Err(refusal("totp-required", "TOTP Required", &details));
         };
-        let budget = self.codes.lock(&user.id, question.connection).await;
+        let budget = self.codes.lock(&user.id, question.connection).await?;
         if self.codes.is_used_up(&budget).await? {
             self.record(AuditEvent::TwoFactorBlocked, user, method, &question).await;
             let details = plain_details(method, facts);

@@ -133,8 +133,8 @@ impl Login {
         let code = code.or_else(|| Some(LoginCode { code: own_code?, dialect: Dialect::Meteor }));
         let found = self.users.find(&selector).await?;
         let origin = LoginOrigin::new(Some(selector.text()), found.as_ref(), connection);
-        let _one_at_a_time = self.blocks.lock(&origin).await;
-        let _few_at_once = self.blocks.lock_address(&origin).await;
+        let _few_at_once = self.blocks.lock_address(&origin).await?;
+        let _one_at_a_time = self.blocks.lock(&origin).await?;
         let attempt = Attempt { kind: "password".into(), connection, code, origin };
         let block = self.blocks.find(&attempt.origin).await?;
         if let Some(Block::Open(refusal)) = block {
@@ -142,7 +142,7 @@ impl Login {
         }
         // A login that was checked before this one may have changed the hash.
         let found = self.users.find(&selector).await?;
-        let right = self.passwords.verify(found.as_ref(), &password).await?;
+        let right = self.passwords.verify(found.as_ref(), &password, connection).await?;
         match (found, right) {
             (Some(user), Some(hash)) if user.is_active && block.is_none() => {
                 self.admit(attempt, User { password: Some(hash), ..user }).await
@@ -225,11 +225,11 @@ impl Login {
         connection: Option<&Connection>,
     ) -> MethodResult<StoredHash> {
         let origin = LoginOrigin::new(Some(user.id.as_str()), Some(user), connection);
-        let _one_at_a_time = self.blocks.lock(&origin).await;
+        let _one_at_a_time = self.blocks.lock(&origin).await?;
         // A login that was checked before this one may have changed the hash.
         let user = self.users.find(&Selector::Id(user.id.clone())).await?;
         let is_blocked = self.blocks.find(&origin).await?.is_some();
-        match self.passwords.verify(user.as_ref(), password).await? {
+        match self.passwords.verify(user.as_ref(), password, connection).await? {
             Some(hash) if !is_blocked => Ok(hash),
             _ => {
                 self.blocks.count_failure(&origin).await?;

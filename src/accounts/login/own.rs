@@ -71,7 +71,8 @@ impl Login {
         let mut attempt = Attempt { kind: "own".into(), connection, code, origin: origin(options, connection) };
         // Logins without a name do not wait for each other: a handler may ask a slow server, and many clients share an
         // address.
-        let _one_at_a_time = if attempt.origin.name.is_some() { self.blocks.lock(&attempt.origin).await } else { None };
+        let _one_at_a_time =
+            if attempt.origin.name.is_some() { self.blocks.lock(&attempt.origin).await? } else { None };
         if let Some(Block::Open(refusal)) = self.blocks.find(&attempt.origin).await? {
             return Err(self.refuse_blocked(&attempt, refusal).await);
         }

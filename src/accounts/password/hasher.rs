@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use argon2::PasswordHasher as _;
 
-use super::permits::HashingPermits;
+use super::permits::{HashingLine, HashingPermits, HashingPlace};
 use super::{HashingCost, Password, PasswordHash};
+use crate::accounts::turns::{Busy, LineBounds};
+use crate::call::MethodError;
 use crate::chance::Chance;
 
 const SALT_LENGTH: usize = 16;
@@ -48,10 +50,19 @@ pub enum Verification {
     RightButOutdated,
 }
 
-/// A hash could not be computed: the machine has not enough memory, or the server is being shut down.
+/// Why a hash could not be computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a password hash could not be computed: there is not enough memory, or the server is being shut down")]
-pub struct HashingError;
+#[non_exhaustive]
+pub enum HashingError {
+    /// The machine has not enough memory, or the server is being shut down.
+    #[error("a password hash could not be computed: there is not enough memory, or the server is being shut down")]
+    Failed,
+    /// Too many passwords wait to be hashed.
+    #[error(
+        "too many passwords wait to be hashed; the limits `waiting_passwords` and `waiting_passwords_of_network` bound them"
+    )]
+    Busy,
+}
 
 impl PasswordHasher {
     /// Makes a hasher with OWASP's cost. The default number of threads is the number of cores less one, and at least one.
@@ -73,13 +84,27 @@ impl PasswordHasher {
         Self { permits: HashingPermits::new(threads), ..self }
     }
 
+    /// Sets how many passwords may wait to be hashed, in each line.
+    pub(in crate::accounts) fn with_bounds(self, bounds: LineBounds) -> Self {
+        Self { permits: self.permits.with_bounds(bounds), ..self }
+    }
+
     /// Hashes a new password.
     ///
     /// # Errors
-    /// [`HashingError`] if there is not enough memory, or the server is being shut down.
+    /// [`HashingError`] if there is not enough memory, too many passwords wait, or the server is being shut down.
     pub async fn hash(&self, password: &Password) -> Result<PasswordHash, HashingError> {
+        self.hash_in(HashingLine::NewPassword.of(None), password).await
+    }
+
+    /// The same for a call that waits in a line.
+    pub(in crate::accounts) async fn hash_in(
+        &self,
+        place: HashingPlace,
+        password: &Password,
+    ) -> Result<PasswordHash, HashingError> {
         let (cost, salt, password) = (self.cost.clone(), self.new_salt(), password.clone());
-        self.permits.run(move || argon2id(cost, &salt, &password)).await?
+        self.permits.run(place, move || argon2id(cost, &salt, &password)).await?
     }
 
     /// Returns whether `stored` is the hash of this password. If `stored` is `None`, because there is no such user or the
@@ -87,20 +112,35 @@ impl PasswordHasher {
     ///
     /// If the hash cannot be computed, the password counts as wrong, and the error is logged.
     pub async fn verify(&self, password: &Password, stored: Option<&PasswordHash>) -> Verification {
-        let outcome = match stored {
-            Some(stored) => self.compare(password, stored).await,
-            None => self.hash(password).await.map(|_| Verification::Wrong),
-        };
+        let outcome = self.verify_in(HashingLine::Login.of(None), password, stored).await;
         outcome.unwrap_or_else(|error| {
             tracing::error!(%error, "a password that may be right was refused");
             Verification::Wrong
         })
     }
 
-    async fn compare(&self, password: &Password, stored: &PasswordHash) -> Result<Verification, HashingError> {
+    /// The same for a call that waits in a line.
+    pub(in crate::accounts) async fn verify_in(
+        &self,
+        place: HashingPlace,
+        password: &Password,
+        stored: Option<&PasswordHash>,
+    ) -> Result<Verification, HashingError> {
+        match stored {
+            Some(stored) => self.compare(place, password, stored).await,
+            None => self.hash_in(place, password).await.map(|_| Verification::Wrong),
+        }
+    }
+
+    async fn compare(
+        &self,
+        place: HashingPlace,
+        password: &Password,
+        stored: &PasswordHash,
+    ) -> Result<Verification, HashingError> {
         let is_outdated = stored.is_outdated(&self.cost);
         let (password, stored) = (password.clone(), stored.clone());
-        Ok(match self.permits.run(move || stored.matches(&password)).await? {
+        Ok(match self.permits.run(place, move || stored.matches(&password)).await? {
             false => Verification::Wrong,
             true if is_outdated => Verification::RightButOutdated,
             true => Verification::Right,
@@ -114,6 +154,16 @@ impl PasswordHasher {
     }
 }
 
+impl HashingError {
+    /// Returns what a client is told.
+    pub(in crate::accounts) fn for_call(self) -> MethodError {
+        match self {
+            Self::Busy => Busy.into(),
+            Self::Failed => self.into(),
+        }
+    }
+}
+
 impl fmt::Debug for PasswordHasher {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("PasswordHasher").field("cost", &self.cost).finish_non_exhaustive()
@@ -121,7 +171,7 @@ impl fmt::Debug for PasswordHasher {
 }
 
 fn argon2id(cost: HashingCost, salt: &[u8], password: &Password) -> Result<PasswordHash, HashingError> {
-    let hash = cost.argon2().hash_password_with_salt(password.digest(), salt).map_err(|_| HashingError)?;
+    let hash = cost.argon2().hash_password_with_salt(password.digest(), salt).map_err(|_| HashingError::Failed)?;
     Ok(PasswordHash::of_argon2id(hash, cost))
 }
 

@@ -17,4 +17,5 @@ mod sent;
 pub use cost::{HashingCost, HashingCostError};
 pub use hash::{PasswordHash, PasswordHashError, Scheme};
 pub use hasher::{HashingError, PasswordHasher, Verification};
+pub(super) use permits::{HashingLine, HashingPlace};
 pub use sent::Password;

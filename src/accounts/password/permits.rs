@@ -1,26 +1,62 @@
-//! [`HashingPermits`]: a semaphore that bounds how many hashes are computed at once.
+//! [`HashingPermits`]: bounds how many hashes are computed at once, and how many calls wait for that.
 //!
 //! A hash keeps a core busy for tens of milliseconds. Without a bound, many logins at once would leave no core for other
-//! work.
+//! work. New passwords, logins and codes wait in separate lines, which take turns: sign-ups do not keep users from logging
+//! in. In each line, networks take turns.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
-use tokio::sync::Semaphore;
 use tokio::task;
 
 use super::HashingError;
+use crate::accounts::turns::{LineBounds, Turns, Waiting};
+use crate::limits::Limits;
 
-/// The permits to compute a hash. Callers are served in order; one that is dropped gives up its turn.
+/// What a password is hashed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::accounts) enum HashingLine {
+    /// To be set: sign-ups, and changes of a password.
+    NewPassword,
+    /// To log in.
+    Login,
+    /// To be shown as a second factor.
+    Code,
+}
+
+/// Where a call waits until its password is hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::accounts) struct HashingPlace {
+    line: HashingLine,
+    network: Waiting,
+}
+
+/// The permits to compute a hash. A caller that is dropped gives up its turn.
 #[derive(Debug)]
 pub(super) struct HashingPermits {
-    semaphore: Arc<Semaphore>,
+    count: NonZeroUsize,
+    turns: Arc<Turns<LINES>>,
+}
+
+const LINES: usize = 3;
+
+impl HashingLine {
+    /// Returns the place in this line of a call from a network.
+    pub(in crate::accounts) const fn of(self, network: Waiting) -> HashingPlace {
+        HashingPlace { line: self, network }
+    }
 }
 
 impl HashingPermits {
     pub(super) fn new(count: NonZeroUsize) -> Self {
-        Self { semaphore: Arc::new(Semaphore::new(count.get())) }
+        let Limits { waiting_passwords: total, waiting_passwords_of_network: of_network, .. } = Limits::default();
+        Self { count, turns: Arc::new(Turns::new(count.get(), LineBounds { total, of_network })) }
+    }
+
+    /// Returns as many permits with other bounds of their lines.
+    pub(super) fn with_bounds(self, bounds: LineBounds) -> Self {
+        Self { turns: Arc::new(Turns::new(self.count.get(), bounds)), ..self }
     }
 
     /// Returns the default number of permits: the number of cores less one, and at least one.
@@ -30,19 +66,19 @@ impl HashingPermits {
     }
 
     /// Runs `work` on a thread of its own once there is a permit.
-    pub(super) async fn run<T, Work>(&self, work: Work) -> Result<T, HashingError>
+    pub(super) async fn run<T, Work>(&self, place: HashingPlace, work: Work) -> Result<T, HashingError>
     where
         T: Send + 'static,
         Work: FnOnce() -> T + Send + 'static,
     {
-        let permit = Arc::clone(&self.semaphore).acquire_owned().await.map_err(|_| HashingError)?;
-        // The permit moves with the work: it is held until the hash is computed, even if the caller is dropped.
+        let turn = self.turns.wait(place.line as usize, place.network).await.map_err(|_| HashingError::Busy)?;
+        // The turn moves with the work: it is held until the hash is computed, even if the caller is dropped.
         let outcome = task::spawn_blocking(move || {
             let outcome = work();
-            drop(permit);
+            drop(turn);
             outcome
         });
-        outcome.await.map_err(|_| HashingError)
+        outcome.await.map_err(|_| HashingError::Failed)
     }
 }
 
@@ -57,7 +93,9 @@ mod tests {
     use futures::future::join_all;
     use tokio::task::yield_now;
 
-    use super::HashingPermits;
+    use super::{HashingError, HashingLine, HashingPermits, HashingPlace, LineBounds};
+
+    const PLACE: HashingPlace = HashingLine::Login.of(None);
 
     fn permits(count: usize) -> Arc<HashingPermits> {
         Arc::new(HashingPermits::new(NonZeroUsize::new(count).unwrap()))
@@ -71,7 +109,7 @@ mod tests {
 
         join_all((0..20).map(|_| {
             let (running, most) = (Arc::clone(&running), Arc::clone(&most));
-            permits.run(move || {
+            permits.run(PLACE, move || {
                 most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 std::thread::sleep(Duration::from_millis(2));
                 running.fetch_sub(1, Ordering::SeqCst);
@@ -87,10 +125,10 @@ mod tests {
         let permits = permits(1);
         let (finish, finished) = mpsc::channel::<()>();
         let (first, second) = (Arc::clone(&permits), Arc::clone(&permits));
-        let running = tokio::spawn(async move { first.run(move || finished.recv()).await });
+        let running = tokio::spawn(async move { first.run(PLACE, move || finished.recv()).await });
         let waiting =
-            tokio::spawn(async move { second.run(|| panic!("the caller was dropped before its turn")).await });
-        while permits.semaphore.available_permits() > 0 {
+            tokio::spawn(async move { second.run(PLACE, || panic!("the caller was dropped before its turn")).await });
+        while permits.turns.waiting() == 0 {
             yield_now().await;
         }
 
@@ -99,14 +137,46 @@ mod tests {
         finish.send(()).unwrap();
 
         assert!(running.await.unwrap().unwrap().is_ok());
-        assert_eq!(permits.run(|| 5).await.unwrap(), 5);
+        assert_eq!(permits.run(PLACE, || 5).await.unwrap(), 5);
     }
 
     #[tokio::test]
     async fn work_that_panics_fails_alone() {
         let permits = permits(1);
 
-        assert!(permits.run(|| panic!("a fault in a hash function")).await.is_err());
-        assert_eq!(permits.run(|| 5).await.unwrap(), 5);
+        assert!(permits.run(PLACE, || panic!("a fault in a hash function")).await.is_err());
+        assert_eq!(permits.run(PLACE, || 5).await.unwrap(), 5);
+    }
+
+    #[tokio::test]
+    async fn a_thousand_sign_ups_leave_the_line_of_logins_free() {
+        const SIGN_UP: HashingPlace = HashingLine::NewPassword.of(None);
+        let permits = permits(1);
+        let bounded = HashingPermits::new(permits.count).with_bounds(LineBounds { total: 500, of_network: 500 });
+        let permits = Arc::new(bounded);
+        let (finish, finished) = mpsc::channel::<()>();
+        let first = Arc::clone(&permits);
+        let running = tokio::spawn(async move { first.run(SIGN_UP, move || finished.recv()).await });
+        yield_now().await;
+        let ended = Arc::new(AtomicUsize::new(0));
+        let sign_ups: Vec<_> = (0..1_000)
+            .map(|_| {
+                let (permits, ended) = (Arc::clone(&permits), Arc::clone(&ended));
+                tokio::spawn(async move { permits.run(SIGN_UP, move || ended.fetch_add(1, Ordering::SeqCst)).await })
+            })
+            .collect();
+        while permits.turns.waiting() < 500 {
+            yield_now().await;
+        }
+        let login = permits.run(PLACE, {
+            let ended = Arc::clone(&ended);
+            move || ended.load(Ordering::SeqCst)
+        });
+        let (before, ()) = futures::join!(login, async { finish.send(()).unwrap() });
+        assert!(before.unwrap() <= 1, "a login waits for one sign-up at most");
+        assert!(running.await.unwrap().is_ok());
+        let outcomes = join_all(sign_ups).await;
+        let busy = outcomes.iter().filter(|outcome| matches!(outcome.as_ref().unwrap(), Err(HashingError::Busy)));
+        assert_eq!(busy.count(), 500);
     }
 }
