@@ -6,10 +6,12 @@ use std::time::Duration;
 use minijinja::{Value, context};
 
 use super::MailKind;
+use super::strangers::{addressee, program};
 
 /// The values from which a template renders a mail. Codes and links are secrets, so `Debug` shows only the kind.
 ///
-/// The fields are the variables of the template.
+/// The fields are the variables of the template. What strangers choose is not shown as it is: a `name` that could be read as
+/// a sentence or a link is `there` in the mail.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum MailContent {
@@ -42,7 +44,8 @@ pub enum MailContent {
         code: String,
         /// The action that needs the code: the name of a method, or a login.
         action: String,
-        /// The user agent of the client that requested the code.
+        /// The user agent of the client that requested the code. Templates see the names of its browser and its system from a
+        /// short list, such as `Firefox on Linux`, or `unknown`.
         client: String,
         /// The network address of the client that requested the code.
         address: String,
@@ -78,13 +81,14 @@ impl MailContent {
             Self::ResetPassword { name, link }
             | Self::EnrollAccount { name, link }
             | Self::VerifyEmail { name, link } => {
-                context! { name, link }
+                context! { name => addressee(name), link }
             }
             Self::TwoFactorCode { name, code, action, client, address, valid_for } => {
                 let (code, minutes) = (in_two_groups(code), valid_for.as_secs().div_ceil(60));
+                let (name, client) = (addressee(name), program(client));
                 context! { name, code, action, client, address, minutes }
             }
-            Self::TotpReset { name } => context! { name },
+            Self::TotpReset { name } => context! { name => addressee(name) },
             Self::Test => context! {},
         }
     }
@@ -101,7 +105,7 @@ impl MailContent {
                 name,
                 code: "123456".to_owned(),
                 action: "login".to_owned(),
-                client: "Firefox".to_owned(),
+                client: "Firefox on Linux".to_owned(),
                 address: "192.0.2.1".to_owned(),
                 valid_for: Duration::from_hours(1),
             },

@@ -19,6 +19,7 @@ mod retry;
 mod sender;
 mod smtp;
 mod smtp_url;
+mod strangers;
 mod templates;
 mod worker;
 

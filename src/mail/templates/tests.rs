@@ -55,20 +55,54 @@ fn a_code_is_shown_in_two_groups_with_the_request_it_is_for() {
     }
 }
 
+fn code_mail(action: &str) -> MailContent {
+    MailContent::TwoFactorCode {
+        name: "Alice".into(),
+        code: "042007".into(),
+        action: action.into(),
+        client: String::new(),
+        address: "192.0.2.7".into(),
+        valid_for: Duration::from_mins(10),
+    }
+}
+
 #[test]
-fn html_in_user_names_is_escaped() {
-    let mail = render(&MailContent::TotpReset { name: r#"<img src="x">"#.into() });
+fn html_in_values_is_escaped() {
+    let mail = render(&code_mail(r#"<img src="x">"#));
 
     assert!(!mail.html.as_ref().unwrap().contains("<img"), "{:?}", mail.html);
     assert!(mail.text.contains(r#"<img src="x">"#), "{}", mail.text);
 }
 
 #[test]
-fn a_subject_is_one_line_even_if_a_name_is_not() {
-    let mut templates = templates();
-    templates.replace(MailKind::TotpReset, "For {{ name }}", "", None).unwrap();
+fn no_mail_shows_a_user_agent_or_a_name_that_could_be_a_sentence_or_a_link() {
+    let stranger = "Your account was closed, see http://evil.example";
+    let (name, link, client) = (stranger.to_owned(), "https://chat.example.com/a-link".to_owned(), stranger.to_owned());
+    for kind in MailKind::ALL {
+        let content = match MailContent::sample(kind) {
+            MailContent::ResetPassword { .. } => MailContent::ResetPassword { name: name.clone(), link: link.clone() },
+            MailContent::EnrollAccount { .. } => MailContent::EnrollAccount { name: name.clone(), link: link.clone() },
+            MailContent::VerifyEmail { .. } => MailContent::VerifyEmail { name: name.clone(), link: link.clone() },
+            MailContent::TotpReset { .. } => MailContent::TotpReset { name: name.clone() },
+            MailContent::TwoFactorCode { code, action, address, valid_for, .. } => {
+                let (name, client) = (name.clone(), client.clone());
+                MailContent::TwoFactorCode { name, code, action, client, address, valid_for }
+            }
+            other => other,
+        };
+        let mail = render(&content);
+        for part in [&mail.subject, &mail.text, mail.html.as_ref().unwrap()] {
+            assert!(!part.contains("evil") && !part.contains("closed"), "{part}");
+        }
+    }
+}
 
-    let content = MailContent::TotpReset { name: "Eve\r\nBcc: all@example.com".into() };
+#[test]
+fn a_subject_is_one_line_even_if_a_value_is_not() {
+    let mut templates = templates();
+    templates.replace(MailKind::TwoFactorCode, "For {{ action }}", "", None).unwrap();
+
+    let content = code_mail("Eve\r\nBcc: all@example.com");
     let mail = templates.render(&content, vec![], None).unwrap();
 
     assert_eq!(mail.subject, "For Eve  Bcc: all@example.com");
