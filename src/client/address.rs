@@ -1,6 +1,7 @@
 //! [`Address`]: the address of a server, parsed once from what a user types.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use http::Uri;
@@ -58,6 +59,29 @@ impl Address {
             Security::Plain => 80,
             Security::Tls => 443,
         })
+    }
+
+    /// Returns whether connections are encrypted (`wss` and `https`).
+    #[must_use]
+    pub const fn is_encrypted(&self) -> bool {
+        matches!(self.security, Security::Tls)
+    }
+
+    /// Returns whether the host is this machine: `localhost`, a name below it, or a loopback address.
+    ///
+    /// ```
+    /// use bolide::client::Address;
+    ///
+    /// let is_local = |text: &str| text.parse::<Address>().map(|address| address.is_local());
+    /// assert_eq!(is_local("ws://localhost:3000"), Ok(true));
+    /// assert_eq!(is_local("ws://[::1]:3000"), Ok(true));
+    /// assert_eq!(is_local("ws://localhost.example.com"), Ok(false));
+    /// ```
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        let host = self.host().trim_end_matches('.').to_ascii_lowercase();
+        let is_loopback = host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
+        host == "localhost" || host.ends_with(".localhost") || is_loopback
     }
 
     /// Returns the address of a REST endpoint of the same server. A server may be mounted below a path: what stands

@@ -251,16 +251,18 @@ async fn a_wrong_code_is_not_sent_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn control_characters_from_the_server_do_not_reach_the_terminal() {
     let (server, user) = (Server::start(application()).await, User::new("escapes"));
-    let (url, escape) = (server.url(), "\\u001b]0;owned\\u0007\\u009b2J");
+    let (url, escape) = (server.url(), "\\u001b]0;owned\\u0007\\u009b2J\\u202e\\u2067");
     let steps = format!(r#"[["added", "c{escape}", "id{escape}", {{"name{escape}": "value{escape}"}}], ["ready"]]"#);
     for command in [
         &["subscribe", "--once", &url, "script", &steps][..],
+        &["subscribe", "--once", "--json", &url, "script", &steps][..],
         &["call", &url, "echo", &format!(r#"{{"a{escape}": "b{escape}"}}"#)],
         &["call", &url, "failWith", &format!(r#""error{escape}""#), &format!(r#""reason{escape}""#), "{}"],
     ] {
         let (_, shown) = Terminal::start(user.bolide(command)).ends().await;
         assert!(shown.contains("owned"), "{shown}");
         assert!(!shown.contains("\x1b]") && !shown.contains('\u{7}') && !shown.contains('\u{9b}'), "{shown:?}");
+        assert!(!shown.contains(['\u{202e}', '\u{2067}']), "{shown:?}");
     }
 }
 

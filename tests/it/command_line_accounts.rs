@@ -73,6 +73,7 @@ async fn over_rest_alice_is_asked_for_her_password_and_gets_the_receipt() {
     let url = format!("http://{}", server.address);
     let login = user.run(&["login", "--rest", &url, "--user", "alice", "--password-stdin"], "correct horse\n").await;
     assert_eq!(login.status.code(), Some(0), "{}", complaint(&login));
+    assert!(!complaint(&login).contains("warning"), "the host is this machine");
     let mut terminal = Terminal::start(user.bolide(&["call", "--rest", &url, "transferFunds", ORDER]));
     terminal.types("`transferFunds` asks for your password", "correct horse\n").await;
     let (status, shown) = terminal.ends().await;
@@ -91,4 +92,22 @@ async fn a_token_over_rest_requires_its_user_id() {
     assert_eq!(user.run(&call, "").await.status.code(), Some(2));
     let who = user.run(&[&call[..], &["--user-id", "user-alice"]].concat(), "").await;
     assert_eq!(printed(&who), "\"user-alice\"\n", "{}", complaint(&who));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_is_sent_over_http_to_another_host_is_warned_of() {
+    let user = User::new("plain");
+    // Not reached: no port of that host is open, and the warning comes first.
+    let login = async |address: &str, rest: &[&str]| {
+        let arguments = [&["login", address, "--user", "ada", "--password-stdin", "--timeout", "1"], rest].concat();
+        complaint(&user.run(&arguments, "secret\n").await)
+    };
+    let warned = login("http://0.0.0.0:1", &["--rest"]).await;
+    assert!(warned.contains("warning: over http, the password is sent"), "{warned}");
+    for (address, rest) in
+        [("http://127.0.0.1:1", &["--rest"][..]), ("https://0.0.0.0:1", &["--rest"]), ("http://0.0.0.0:1", &[])]
+    {
+        let complaint = login(address, rest).await;
+        assert!(!complaint.contains("warning"), "{address} {rest:?}: {complaint}");
+    }
 }

@@ -4,7 +4,7 @@ use std::io::BufRead as _;
 
 use bolide::client::Login;
 
-use crate::output::{EXIT_CODES, Failure, harmless, print_line};
+use crate::output::{EXIT_CODES, Failure, harmless, print_line, warn};
 use crate::progress::Progress;
 use crate::server_arguments::{ServerArguments, TokenArguments};
 use crate::terminal::{Typing, ask};
@@ -24,7 +24,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     password_stdin: bool,
 
-    /// Signs in through REST (`POST /api/v1/login`) instead of DDP.
+    /// Signs in through REST (`POST /api/v1/login`) instead of DDP. Over http to another machine, the password is sent as
+    /// it is, and a warning says so.
     #[arg(long)]
     rest: bool,
 }
@@ -41,6 +42,12 @@ pub(crate) struct LogoutArguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { server, user, password_stdin, rest } = arguments;
+    if rest && !server.url.is_encrypted() && !server.url.is_local() {
+        warn(&format!(
+            "over http, the password is sent to {} as it is, and others on the way can read it; use https, or leave out --rest",
+            server.url
+        ));
+    }
     let password = if password_stdin { read_password()? } else { ask_for_password(&user).await? };
     let progress = Progress::of(format!("signing in at {}", server.url));
     let kept = server

@@ -107,9 +107,25 @@ fn complain(failure: &Failure) {
     }
 }
 
-/// Replaces control characters of a server's text, which could move the cursor or change the terminal's behaviour.
+/// Replaces control characters of a server's text, which could move the cursor or change the terminal's behaviour, and
+/// those that change the direction of what follows, which could disguise it.
 pub(crate) fn harmless(text: &str) -> String {
-    text.chars().map(|shown| if shown.is_control() { '\u{fffd}' } else { shown }).collect()
+    text.chars().map(|shown| if shown.is_control() || is_bidirectional(shown) { '\u{fffd}' } else { shown }).collect()
+}
+
+/// Returns whether a character changes the direction of text: the marks, embeddings, overrides and isolates of Unicode.
+const fn is_bidirectional(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
+}
+
+/// Prints a warning to standard error.
+pub(crate) fn warn(sentence: &str) {
+    let mut errors = io::stderr().lock();
+    let name = painted(errors.is_terminal(), Paint::Yellow, "warning");
+    let _closed = writeln!(errors, "{name}: {}", harmless(sentence));
 }
 
 /// Prints a line. A closed standard output is not an error.

@@ -96,15 +96,21 @@ struct Lines;
 
 impl Show for Lines {
     fn change(&mut self, change: &Change) {
-        print_line(&as_json(change).to_string());
+        print_json(&as_json(change));
     }
 
     fn settle(&mut self, _: &Client) {}
 }
 
+/// Prints JSON in one line, as it is for a program and harmless on a terminal.
+fn print_json(json: &Value) {
+    let line = json.to_string();
+    print_line(&if io::stdout().is_terminal() { harmless(&line) } else { line });
+}
+
 fn print_documents(client: &Client) {
     for (collection, document) in documents(client) {
-        print_line(&as_json(&Change::Added { collection, document }).to_string());
+        print_json(&as_json(&Change::Added { collection, document }));
     }
 }
 
