@@ -124,7 +124,7 @@ impl Shown {
 }
 
 /// Sends the difference between two versions of a document.
-pub(crate) async fn send_difference(
+async fn send_difference(
     subscription: &Subscription,
     collection: &str,
     id: &str,

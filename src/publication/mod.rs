@@ -30,8 +30,10 @@ mod views;
 pub(crate) use built_in::add as add_built_in;
 pub(crate) use fields::{FieldMap, Fields, Hasher, SharedChange};
 #[cfg(feature = "accounts")]
-pub(crate) use follow::{Document, When, follow, send_difference};
+pub(crate) use follow::{Document, When, follow};
 pub(crate) use frames::added_frame;
+#[cfg(feature = "accounts")]
+pub(crate) use frames::encode_added;
 pub(crate) use handle::{Handle, Handles};
 pub(crate) use recipient::Recipient;
 pub(crate) use registry::{Publication, PublicationRegistry};
