@@ -5,8 +5,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::client_info::ClientInfo;
+use super::counters::counted_address;
 use crate::call::Connection;
 use crate::clock::Clock;
+use crate::settings::{AUDIT_ENTRIES, Settings};
 use crate::store::{AuditEntry, AuditEvent, Store};
 use crate::user::UserId;
 
@@ -14,15 +16,17 @@ use crate::user::UserId;
 pub(crate) struct Audit {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    settings: Settings,
 }
 
 impl Audit {
-    pub(super) fn new(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Self {
-        Self { store: Arc::clone(store), clock: Arc::clone(clock) }
+    pub(super) fn new(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, settings: &Settings) -> Self {
+        Self { store: Arc::clone(store), clock: Arc::clone(clock), settings: settings.clone() }
     }
 
-    /// Records an event that concerns `user`. The actor and the client are those of the connection. An entry that cannot
-    /// be written is logged, and the operation goes on.
+    /// Records an event that concerns `user`. The actor and the client are those of the connection. Equal failures of one
+    /// network in a minute are one entry with a count. An entry that cannot be written is logged, and the operation goes
+    /// on.
     pub(crate) async fn record(
         &self,
         event: AuditEvent,
@@ -40,7 +44,10 @@ impl Audit {
             address,
             user_agent,
             details: details.to_string(),
+            count: 1,
+            merge_key: None,
         };
+        let entry = AuditEntry { merge_key: merge_key(event, &entry, connection), ..entry };
         tracing::info!(
             target: "bolide::audit",
             event = event.as_str(),
@@ -49,8 +56,19 @@ impl Audit {
             "{}",
             entry.details
         );
-        if let Err(error) = self.store.record(vec![entry]).await {
+        let most = self.settings.get(&AUDIT_ENTRIES).try_into().unwrap_or(u32::MAX);
+        if let Err(error) = self.store.record(vec![entry], most).await {
             tracing::error!(%error, "the audit log cannot be written");
         }
     }
+}
+
+/// Returns the key under which an event of a client is merged with equal ones. The details of these events are of the
+/// server's making: the kind of a login, a method, a factor.
+fn merge_key(event: AuditEvent, entry: &AuditEntry, connection: Option<&Connection>) -> Option<String> {
+    let connection = connection.filter(|_| event.is_merged())?;
+    let minute = entry.at.milliseconds().div_euclid(60_000);
+    let user = entry.user.as_ref().map_or("", UserId::as_str);
+    let actor = entry.actor.as_ref().map_or("", UserId::as_str);
+    Some(format!("{event} {minute} {} {user} {actor} {}", counted_address(connection), entry.details))
 }

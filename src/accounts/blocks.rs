@@ -20,6 +20,9 @@ use crate::user::UserId;
 /// The maximum number of logins from one address that are checked at once.
 const ATTEMPTS_AT_ONCE: u8 = 8;
 
+/// The error for a login under a name that is blocked.
+pub(super) const BLOCKED_USER: &str = "error-login-blocked-for-user";
+
 /// What the failures of a login are counted under.
 #[derive(Clone, Debug)]
 pub(super) struct LoginOrigin {
@@ -108,7 +111,7 @@ impl Blocks {
             return Ok(None);
         }
         if self.is_blocked(origin.name_key()).await? {
-            let told = DdpError::new("error-login-blocked-for-user", "Login has been temporarily blocked For User");
+            let told = DdpError::new(BLOCKED_USER, "Login has been temporarily blocked For User");
             return Ok(Some(Block::Open(told)));
         }
         Ok(self.is_blocked(origin.user_key()).await?.then_some(Block::Silent))

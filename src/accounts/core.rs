@@ -11,11 +11,13 @@ use super::hooks::Hooks;
 use super::links::Links;
 use super::login::{Login, OwnHandler};
 use super::mails::Mails;
+use super::names::Usernames;
 use super::node::Node;
 use super::password::PasswordHasher;
 use super::passwords::Passwords;
 use super::permissions::Permissions;
 use super::profile::Profiles;
+use super::profile_bounds::ProfileBounds;
 use super::second_factor::SecondFactor;
 use super::setting_changes::SettingChanges;
 use super::sign_up::SignUp;
@@ -49,6 +51,8 @@ pub(crate) struct Foundation {
     pub(crate) users: Arc<Users>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) passwords: Arc<Passwords>,
+    usernames: Arc<Usernames>,
+    bounds: ProfileBounds,
     permissions: Permissions,
     handlers: Vec<OwnHandler>,
     hooks: Hooks,
@@ -76,6 +80,8 @@ pub(crate) struct AccountsCore {
     pub(crate) profiles: Profiles,
     pub(crate) setting_changes: Arc<SettingChanges>,
     pub(super) second_factor: Arc<dyn SecondFactor>,
+    pub(super) usernames: Arc<Usernames>,
+    pub(super) profile_bounds: ProfileBounds,
 }
 
 impl Foundation {
@@ -83,7 +89,7 @@ impl Foundation {
         let Accounts { store, keys, settings, site, mailer, templates, cost, .. } = accounts;
         let line = LineBounds { total: limits.waiting_passwords, of_network: limits.waiting_passwords_of_network };
         let node = Arc::new(Node::default());
-        let audit = Arc::new(Audit::new(&store, clock));
+        let audit = Arc::new(Audit::new(&store, clock, &settings));
         let counters = Arc::new(Counters::new(&store, clock, line));
         let rules = Arc::new(FactorRules::new(settings.clone()));
         let tokens = Arc::new(Tokens::new(&store, &settings, (clock, chance), &node, &audit));
@@ -92,6 +98,8 @@ impl Foundation {
         Self {
             mails: Arc::new(Mails::new((templates, mailer, site), &store, &counters, clock)),
             passwords: Arc::new(Passwords::new(&store, hasher, &tokens, &users, &audit)),
+            usernames: Arc::new(Usernames::new(settings.clone())),
+            bounds: ProfileBounds::new(limits),
             permissions: accounts.permissions,
             handlers: accounts.handlers,
             hooks: accounts.hooks,
@@ -112,7 +120,7 @@ impl Foundation {
 
 impl AccountsCore {
     pub(crate) fn new(foundation: Foundation, second_factor: Arc<dyn SecondFactor>) -> Arc<Self> {
-        let Foundation { store, keys, settings, clock, chance, node, audit, .. } = foundation;
+        let Foundation { store, keys, settings, clock, chance, node, audit, usernames, bounds, .. } = foundation;
         let Foundation { counters, mails, rules, users, tokens, passwords, permissions, handlers, hooks, .. } =
             foundation;
         let (source, hooks) = ((&clock, &chance), Arc::new(hooks));
@@ -136,10 +144,11 @@ impl AccountsCore {
             links: Arc::clone(&links),
             mails: Arc::clone(&mails),
             audit: Arc::clone(&audit),
+            usernames: Arc::clone(&usernames),
         };
         Arc::new(Self {
             personal_tokens: Arc::new(PersonalTokens::new(&store, &settings, source, &node, &audit)),
-            sign_up: SignUp::new(&store, &settings, source, &hooks, &passwords, &audit),
+            sign_up: SignUp::new(&store, &settings, source, &hooks, &passwords, &audit, (&usernames, bounds)),
             setting_changes: Arc::new(SettingChanges::new(&settings, (&store, &clock), &node, &users, &audit)),
             login,
             profiles,
@@ -158,6 +167,8 @@ impl AccountsCore {
             tokens,
             passwords,
             second_factor,
+            usernames,
+            profile_bounds: bounds,
         })
     }
 

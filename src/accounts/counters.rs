@@ -27,7 +27,8 @@ pub(crate) struct Counters {
 impl CounterKey {
     /// Failed logins under a name or address, as the client typed it.
     pub(super) fn login_name(name: &str) -> Self {
-        let folded: String = fold(name).chars().take(LONGEST_NAME).collect();
+        let start: String = name.chars().take(LONGEST_NAME).collect();
+        let folded: String = fold(&start).chars().take(LONGEST_NAME).collect();
         Self(format!("login:name:{folded}"))
     }
 

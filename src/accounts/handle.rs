@@ -83,7 +83,7 @@ impl AccountsHandle {
     /// integrations too.
     ///
     /// # Errors
-    /// `error-invalid-user` if there is no such user.
+    /// `error-invalid-user` if there is no such user; `error-admin-required` if it is the last active admin.
     pub async fn set_active(&self, name: &str, is_active: bool) -> MethodResult<()> {
         let (core, user) = (&self.0, self.find(name).await?);
         core.users.set_active(&user.id, is_active).await?;
@@ -95,12 +95,10 @@ impl AccountsHandle {
     /// Removes a user and all that belongs to it, and ends its connections.
     ///
     /// # Errors
-    /// `error-invalid-user` if there is no such user.
+    /// `error-invalid-user` if there is no such user; `error-admin-required` if it is the last active admin.
     pub async fn remove_user(&self, name: &str) -> MethodResult<()> {
         let (core, user) = (&self.0, self.find(name).await?);
-        core.store.delete_user(&user.id).await?;
-        core.node.end_connections_of(&user.id);
-        core.users.changed(&user.id).await;
+        core.users.remove(&user.id).await?;
         core.audit.record(AuditEvent::UserRemoved, Some(&user.id), None, by_operator()).await;
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bolide_protocol::random;
 
 use super::mails::Mails;
+use super::secrets::LONGEST_SECRET;
 use crate::call::{MethodError, MethodResult};
 use crate::chance::{Chance, Generator};
 use crate::clock::Clock;
@@ -77,6 +78,9 @@ impl Links {
 
     /// Returns the link with this token, if it is for one of these purposes and has not expired.
     pub(super) async fn find(&self, token: &str, purposes: &[LinkPurpose]) -> MethodResult<Option<Link>> {
+        if token.len() > LONGEST_SECRET {
+            return Ok(None);
+        }
         let found = self.store.link(&self.keys.hashes(PURPOSE, "", token)).await?;
         Ok(found.filter(|link| purposes.contains(&link.purpose) && self.clock.now() < link.expires_at))
     }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use bolide_protocol::{DdpError, Ejson};
 use serde_json::{Value, json};
 
+use super::AccountsCore;
 use super::login::{Selector, wrong_credentials};
 use super::mails::MailBudget;
 use super::password::Password;
 use super::sign_up::new_password;
 use super::tokens::{LoginResult, own_token};
-use super::{AccountsCore, names};
 use crate::call::{Connection, Context, Identity, MethodError, MethodResult, Parameters, SignedIn, TwoFactor};
 use crate::registry::Registry;
 use crate::store::{AuditEvent, LinkPurpose, StoreError, User, fold};
@@ -185,7 +185,7 @@ async fn remove_other_tokens(core: &AccountsCore, context: Context, _: Parameter
 }
 
 async fn set_username(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<String> {
-    let name = names::username(&parameters.get::<String>(0)?)?;
+    let name = core.usernames.check(&parameters.get::<String>(0)?)?;
     core.store.set_username(me.user(), &name).await.map_err(|error| match error {
         StoreError::Taken(_) => MethodError::new("error-field-unavailable", format!("{name} is already in use")),
         other => other.into(),

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use bolide_protocol::{DdpError, Ejson};
 use serde_json::{Value, json};
 
+use super::AccountsCore;
 use super::audit::Audit;
 use super::factor_rules::FactorRules;
 use super::links::Links;
 use super::mails::{MailBudget, Mails};
+use super::names::{self, Usernames};
 use super::password::Password;
 use super::passwords::Passwords;
 use super::tokens::own_token;
 use super::users::Users;
-use super::{AccountsCore, names};
 use crate::call::{Admitted, MethodError, MethodResult, Parameters, SignedIn, TwoFactor, TwoFactorCode};
 use crate::registry::Registry;
 use crate::store::{AuditEvent, EmailAddress, LinkPurpose, Store, StoreError, User, fold};
@@ -28,6 +29,7 @@ pub(crate) struct Profiles {
     pub(super) links: Arc<Links>,
     pub(super) mails: Arc<Mails>,
     pub(super) audit: Arc<Audit>,
+    pub(super) usernames: Arc<Usernames>,
 }
 
 /// The changes that a user requests. Fields that are `None` stay.
@@ -76,8 +78,8 @@ impl ProfileChange {
         let password =
             password.map(|value| Ejson::from_typed(value).map_err(|_| DdpError::match_failed())).transpose()?;
         Ok(Self {
-            username: text(given, "username")?.map(|text| names::username(&text)).transpose()?,
-            name: text(given, name)?.map(|text| shown_name(&text)).transpose()?,
+            username: text(given, "username")?,
+            name: text(given, name)?.map(|text| names::shown_name(&text)).transpose()?,
             address: text(given, "email")?.map(|text| names::address(&text)).transpose()?,
             password: password.map(|value| Password::from_ejson(&value)).transpose()?,
             shown: None,
@@ -104,7 +106,8 @@ impl Profiles {
     /// has the name or address.
     pub(crate) async fn change(&self, me: &SignedIn, change: ProfileChange) -> MethodResult<()> {
         let user = self.users.existing(me.user()).await?;
-        let mut change = change.against(&user);
+        let username = change.username.as_deref().map(|name| self.usernames.check(name)).transpose()?;
+        let mut change = ProfileChange { username, ..change }.against(&user);
         let admitted = if change.needs_two_factor() {
             // A password is not a code of an app or a mail, so it does not count as a wrong one.
             let shown = change.shown.take().filter(|_| !self.rules.has_factor(&user));
@@ -117,9 +120,7 @@ impl Profiles {
             self.store.set_username(&user.id, username).await.map_err(|error| taken(error, username))?;
         }
         if let Some(name) = change.name {
-            let mut fields = user.fields.clone();
-            fields.insert("name".into(), name.into());
-            self.store.set_fields(&user.id, fields).await?;
+            self.store.set_field(&user.id, "name", Some(name.into())).await?;
         }
         if let (Some(address), Some(admitted)) = (&change.address, &admitted) {
             self.change_address(me, &user, address, admitted).await?;
@@ -136,10 +137,10 @@ impl Profiles {
     /// old one are removed, and no client is trusted any more.
     async fn change_address(&self, me: &SignedIn, user: &User, new: &str, _: &Admitted) -> MethodResult<()> {
         let email = EmailAddress { address: new.to_owned(), is_verified: false };
-        self.store.add_email(&user.id, email).await.map_err(|error| taken(error, new))?;
         let old = user.emails.first().map(|email| email.address.as_str());
-        if let Some(old) = old {
-            self.store.remove_email(&user.id, old).await?;
+        if !self.store.replace_email(&user.id, old, email).await.map_err(|error| taken(error, new))? {
+            let reason = "The address was changed meanwhile. Look at your profile again";
+            return Err(MethodError::new("error-changed-meanwhile", reason));
         }
         self.store.delete_email_code(&user.id).await?;
         self.store.delete_links(&user.id, LinkPurpose::ResetPassword).await?;
@@ -175,16 +176,6 @@ fn text(given: &Value, name: &str) -> Result<Option<String>, DdpError> {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
         Some(_) => Err(DdpError::match_failed()),
-    }
-}
-
-/// Checks the name that is shown to others. It need not be unique.
-pub(crate) fn shown_name(text: &str) -> Result<String, DdpError> {
-    let name = text.trim();
-    if name.chars().count() <= 200 && name.chars().all(names::is_visible) {
-        Ok(name.to_owned())
-    } else {
-        Err(DdpError::match_failed())
     }
 }
 

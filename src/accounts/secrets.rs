@@ -4,6 +4,10 @@ use crate::keys::KeyRing;
 use crate::store::KeyedHash;
 use crate::user::UserId;
 
+/// The maximum length of a token, code or link that is hashed, in bytes. None that the server or another one has issued is
+/// longer.
+pub(crate) const LONGEST_SECRET: usize = 1024;
+
 /// Returns the name of the owner for which the secret of an authenticator app is sealed.
 pub(crate) fn totp_owner(user: &UserId) -> String {
     format!("totp:{user}")

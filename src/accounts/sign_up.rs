@@ -9,15 +9,16 @@ use serde_json::json;
 use super::audit::Audit;
 use super::hooks::Hooks;
 use super::login::wrong_credentials;
-use super::names;
+use super::names::{self, Usernames};
 use super::password::Password;
 use super::passwords::Passwords;
 use super::permissions::USER;
+use super::profile_bounds::ProfileBounds;
 use crate::call::{Connection, MethodError, MethodResult};
 use crate::chance::{Chance, Generator};
 use crate::clock::Clock;
 use crate::settings::{EMAIL_CODES_AUTO_OPT_IN, EMAIL_CODES_ENABLED, SIGN_UP, Settings, TWO_FACTOR_ENABLED};
-use crate::store::{AuditEvent, EmailAddress, NewUser, Store, StoreError, Unique, User};
+use crate::store::{AuditEvent, EmailAddress, Lookalikes, NewUser, Store, StoreError, Unique, User};
 use crate::user::UserId;
 
 /// Makes new users.
@@ -29,6 +30,8 @@ pub(crate) struct SignUp {
     hooks: Arc<Hooks>,
     passwords: Arc<Passwords>,
     audit: Arc<Audit>,
+    usernames: Arc<Usernames>,
+    bounds: ProfileBounds,
 }
 
 impl SignUp {
@@ -39,6 +42,7 @@ impl SignUp {
         hooks: &Arc<Hooks>,
         passwords: &Arc<Passwords>,
         audit: &Arc<Audit>,
+        (usernames, bounds): (&Arc<Usernames>, ProfileBounds),
     ) -> Self {
         Self {
             store: Arc::clone(store),
@@ -48,6 +52,8 @@ impl SignUp {
             hooks: Arc::clone(hooks),
             passwords: Arc::clone(passwords),
             audit: Arc::clone(audit),
+            usernames: Arc::clone(usernames),
+            bounds,
         }
     }
 
@@ -61,6 +67,8 @@ impl SignUp {
             return Err(MethodError::new(403, "Signups forbidden"));
         }
         let user = self.hooks.new_user(options, self.read(options, connection).await?).await?;
+        // A hook may have copied options of the client.
+        self.bounds.check_user(&user)?;
         self.insert(&user).await.map_err(|error| match error {
             StoreError::Taken(Unique::Username | Unique::Address) => wrong_credentials().into(),
             other => MethodError::from(other),
@@ -83,7 +91,7 @@ impl SignUp {
             None => None,
         };
         let user = User {
-            username: Some(names::username(username)?),
+            username: Some(self.usernames.check(username)?),
             emails: addresses.iter().map(verified).collect::<Result<_, DdpError>>()?,
             roles: roles.to_vec(),
             password,
@@ -99,7 +107,7 @@ impl SignUp {
     }
 
     async fn insert(&self, user: &User) -> Result<(), StoreError> {
-        let new = NewUser { user: user.clone(), backup_codes: Vec::new(), tokens: Vec::new() };
+        let new = NewUser { lookalikes: Lookalikes::Refused, ..user.clone().into() };
         self.store.insert_user(new).await
     }
 
@@ -115,14 +123,18 @@ impl SignUp {
                 Ok::<_, DdpError>(Some(text).filter(|text| !text.is_empty()))
             }
         };
-        let username = text("username")?.map(names::username).transpose()?;
+        let username = text("username")?.map(|name| self.usernames.check(name)).transpose()?;
         let address = text("email")?.map(names::address).transpose()?;
         if username.is_none() && address.is_none() {
             return Err(MethodError::new(400, "Need to set a username or email"));
         }
         let profile = match options.get("profile") {
             None | Some(Ejson::Null) => None,
-            Some(profile) => Some(profile.as_object().ok_or_else(DdpError::match_failed)?.clone()),
+            Some(profile) => {
+                let profile = profile.as_object().ok_or_else(DdpError::match_failed)?;
+                self.bounds.check(profile)?;
+                Some(profile.clone())
+            }
         };
         let password = match options.get("password") {
             None | Some(Ejson::Null) => None,

@@ -36,7 +36,7 @@ pub(super) fn settings(settings: &Settings) -> MethodResult<Vec<Document>> {
     let shown = |definition: &SettingDefinition| {
         let range = match definition.kind() {
             SettingKind::Integer(range) => Some(range),
-            SettingKind::Boolean | SettingKind::Text => None,
+            SettingKind::Boolean | SettingKind::Text | SettingKind::Pattern => None,
         };
         let setting = ShownSetting {
             value: settings.value(definition.id()),
@@ -46,7 +46,7 @@ pub(super) fn settings(settings: &Settings) -> MethodResult<Vec<Document>> {
             kind: match definition.kind() {
                 SettingKind::Boolean => "boolean",
                 SettingKind::Integer(_) => "integer",
-                SettingKind::Text => "text",
+                SettingKind::Text | SettingKind::Pattern => "text",
             },
             minimum: range.map(|Range { from, .. }| from),
             maximum: range.map(|Range { to, .. }| to),
@@ -218,6 +218,9 @@ pub(super) struct ShownEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     user_agent: Option<String>,
     details: Value,
+    /// The number of equal events in a minute. Missing for a single one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u32>,
 }
 
 pub(super) async fn audit(core: &AccountsCore, filter: AuditFilter) -> MethodResult<Vec<Document>> {
@@ -228,7 +231,8 @@ pub(super) async fn audit(core: &AccountsCore, filter: AuditFilter) -> MethodRes
 pub(super) async fn audit_entries(core: &AccountsCore, filter: AuditFilter) -> MethodResult<Vec<ShownEntry>> {
     let filter = AuditFilter { user: meant_user(core, filter.user).await?, ..filter };
     let mut shown = Vec::new();
-    for AuditEntry { id, at, event, user, actor, address, user_agent, details } in core.store.audit(filter).await? {
+    for entry in core.store.audit(filter).await? {
+        let AuditEntry { id, at, event, user, actor, address, user_agent, details, count, .. } = entry;
         let username = match &user {
             Some(id) => core.store.user(id).await?.and_then(|user| user.username),
             None => None,
@@ -244,6 +248,7 @@ pub(super) async fn audit_entries(core: &AccountsCore, filter: AuditFilter) -> M
             address,
             user_agent,
             details,
+            count: Some(count).filter(|count| *count > 1),
         });
     }
     Ok(shown)

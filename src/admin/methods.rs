@@ -5,18 +5,17 @@ use std::sync::Arc;
 use bolide_protocol::DdpError;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::Mutex;
 
 use super::lists;
 use super::publications::AuditQuery;
 use super::settings::not_allowed;
-use crate::accounts::AccountsCore;
 use crate::accounts::permissions::ADMIN;
+use crate::accounts::{AccountsCore, admin_required};
 use crate::call::{MethodError, MethodResult, MethodSummary, Parameters, SignedIn, TwoFactor};
 use crate::mail::MailId;
 use crate::registry::Registry;
 use crate::settings::MANDATORY_ROLES;
-use crate::store::{AuditEvent, User, UserFilter};
+use crate::store::{AuditEvent, RoleLoss, User};
 use crate::two_factor::TwoFactorCore;
 use crate::user::UserId;
 
@@ -24,16 +23,10 @@ use crate::user::UserId;
 struct Services {
     accounts: Arc<AccountsCore>,
     factors: Arc<TwoFactorCore>,
-    /// Locked while the set of admins changes: two that demote each other must not both succeed.
-    changing_admins: Mutex<()>,
 }
 
 pub(super) fn register(accounts: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore>, registry: &mut Registry) {
-    let services = Arc::new(Services {
-        accounts: Arc::clone(accounts),
-        factors: Arc::clone(factors),
-        changing_admins: Mutex::default(),
-    });
+    let services = Arc::new(Services { accounts: Arc::clone(accounts), factors: Arc::clone(factors) });
     macro_rules! method {
         ($name:literal, $policy:expr, $function:path) => {{
             let services = Arc::clone(&services);
@@ -80,11 +73,11 @@ async fn set_roles(services: &Services, me: SignedIn, parameters: Parameters) ->
     }
     roles.sort();
     roles.dedup();
-    let _one_at_a_time = services.changing_admins.lock().await;
-    if !roles.iter().any(|role| role == ADMIN) {
-        services.require_another_admin(&user).await?;
+    let change = RoleLoss::Roles { from: user.roles.clone(), to: roles.clone() };
+    if !accounts.store.change_unless_last(&user.id, change, ADMIN).await? {
+        let has_changed = accounts.users.existing(&user.id).await?.roles != user.roles;
+        return Err(if has_changed { changed_meanwhile() } else { admin_required() });
     }
-    accounts.store.set_roles(&user.id, roles.clone()).await?;
     accounts.users.changed(&user.id).await;
     let details = json!({ "roles": roles });
     accounts.audit.record(AuditEvent::UserRolesChanged, Some(&user.id), me.context().connection(), details).await;
@@ -96,10 +89,6 @@ async fn set_roles(services: &Services, me: SignedIn, parameters: Parameters) ->
 async fn set_active(services: &Services, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
     let (accounts, user) = (&services.accounts, services.named_user(&parameters).await?);
     let is_active: bool = parameters.get(1)?;
-    let _one_at_a_time = services.changing_admins.lock().await;
-    if !is_active {
-        services.require_another_admin(&user).await?;
-    }
     accounts.users.set_active(&user.id, is_active).await?;
     let details = json!({ "active": is_active });
     accounts.audit.record(AuditEvent::UserActiveChanged, Some(&user.id), me.context().connection(), details).await;
@@ -171,17 +160,8 @@ impl Services {
         let id: String = parameters.get(0)?;
         self.accounts.users.existing(&UserId::from(id)).await
     }
+}
 
-    /// Rejects a change that removes the last admin.
-    async fn require_another_admin(&self, user: &User) -> MethodResult<()> {
-        if !user.has_role(ADMIN) {
-            return Ok(());
-        }
-        let filter = UserFilter { role: Some(ADMIN.into()), limit: 1000, ..UserFilter::default() };
-        let admins = self.accounts.store.users(filter).await?.users;
-        if admins.iter().any(|other| other.is_active && other.id != user.id) {
-            return Ok(());
-        }
-        Err(MethodError::new("error-admin-required", "There must be an admin. Make another user one first"))
-    }
+fn changed_meanwhile() -> MethodError {
+    MethodError::new("error-changed-meanwhile", "Somebody else has changed the roles meanwhile. Look at them again")
 }

@@ -14,7 +14,11 @@ pub(super) async fn identify(accounts: &Arc<AccountsCore>, headers: &HeaderMap, 
     let (Some(token), Some(user)) = (single(headers, "x-auth-token"), single(headers, "x-user-id")) else {
         return Ok(Identity::default());
     };
-    let hashed = LoginSecret::from(token.to_owned()).hashed();
+    let secret = LoginSecret::from(token.to_owned());
+    if secret.is_too_long() {
+        return Ok(Identity::default());
+    }
+    let hashed = secret.hashed();
     let Some(found) = accounts.store.token(&hashed).await? else { return Ok(Identity::default()) };
     let now = accounts.clock.now();
     let has_ended = found.expires_at().is_some_and(|end| end <= now);

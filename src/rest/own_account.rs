@@ -192,9 +192,7 @@ async fn sign_up(core: &Arc<AccountsCore>, context: Context, fields: Value) -> M
     let name = fields["name"].as_str().filter(|name| !name.is_empty()).map(shown_name).transpose()?;
     let user = core.sign_up.sign_up(options, context.connection()).await?;
     if let Some(name) = name {
-        let mut own = user.fields;
-        own.insert("name".into(), name.into());
-        core.store.set_fields(&user.id, own).await?;
+        core.store.set_field(&user.id, "name", Some(name.into())).await?;
     }
     Ok(json!({ "user": me(core, &user.id).await? }))
 }

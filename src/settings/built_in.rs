@@ -191,6 +191,16 @@ pub const SIGN_UP: Setting<bool> = Setting::boolean(
 )
 .public();
 
+/// The regular expression that new usernames must match.
+pub const USERNAME_PATTERN: Setting<String> = Setting::pattern(
+    "UTF8_User_Names_Validation",
+    ACCOUNTS,
+    "The regular expression that new usernames must match as a whole. Names with letters of other alphabets, if it allows \
+     them, must not look like other names.",
+    "[0-9a-zA-Z-_.]+",
+)
+.public();
+
 /// How long a login is valid, in days.
 pub const LOGIN_EXPIRATION: Setting<i64> = Setting::integer(
     "Accounts_LoginExpiration",
@@ -204,6 +214,15 @@ pub const LOGIN_EXPIRATION: Setting<i64> = Setting::integer(
 /// How long the audit log is kept, in days.
 pub const AUDIT_DAYS: Setting<i64> =
     Setting::integer("Audit_Log_Days", ACCOUNTS, "How long the audit log is kept, in days.", 365, from_one_to(36_500));
+
+/// The maximum number of entries of the audit log.
+pub const AUDIT_ENTRIES: Setting<i64> = Setting::integer(
+    "Audit_Log_Max_Entries",
+    ACCOUNTS,
+    "The maximum number of entries of the audit log. When there are more, the oldest are deleted.",
+    1_000_000,
+    Range { from: 100, to: 1_000_000_000 },
+);
 
 /// Roles whose users must have a second factor.
 pub const MANDATORY_ROLES: Setting<String> = Setting::text(
@@ -318,11 +337,12 @@ pub(crate) fn all() -> Vec<SettingDefinition> {
         MINUTES_TO_UNBLOCK_ADDRESS,
         LOGIN_EXPIRATION,
         AUDIT_DAYS,
+        AUDIT_ENTRIES,
         REST_RATE_LIMIT_CALLS,
         REST_RATE_LIMIT_WINDOW,
         REST_RATE_LIMIT_USER_CALLS,
     ];
-    let texts = [MANDATORY_ROLES, ADDRESSES_NEVER_BLOCKED, CORS_ORIGINS];
+    let texts = [MANDATORY_ROLES, ADDRESSES_NEVER_BLOCKED, CORS_ORIGINS, USERNAME_PATTERN];
     let booleans = booleans.iter().map(Setting::definition);
     let integers = integers.iter().map(Setting::definition);
     let texts = texts.iter().map(Setting::definition);

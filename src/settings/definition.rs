@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use serde_json::Value;
 
 use super::SettingError;
+use super::pattern::{PATTERN_BYTES, compile};
 
 /// A setting of the type `T`.
 ///
@@ -32,6 +33,7 @@ enum ConstantDefault {
     Boolean(bool),
     Integer(i64),
     Text(&'static str),
+    Pattern(&'static str),
 }
 
 impl ConstantDefault {
@@ -39,7 +41,7 @@ impl ConstantDefault {
         match self {
             Self::Boolean(value) => value.into(),
             Self::Integer(value) => value.into(),
-            Self::Text(value) => value.into(),
+            Self::Text(value) | Self::Pattern(value) => value.into(),
         }
     }
 }
@@ -75,6 +77,9 @@ pub enum SettingKind {
     Integer(Range),
     /// Text of at most 10 000 bytes.
     Text,
+    /// A regular expression of at most 1 000 bytes, as the crate [`regex`](https://docs.rs/regex/latest/regex/#syntax) knows
+    /// them. It is matched in linear time.
+    Pattern,
 }
 
 /// A type of settings.
@@ -116,6 +121,19 @@ impl Setting<String> {
     }
 }
 
+impl Setting<String> {
+    /// Returns a setting that is a [regular expression](SettingKind::Pattern). A malformed or too large one is rejected.
+    #[must_use]
+    pub const fn pattern(
+        id: &'static str,
+        group: &'static str,
+        description: &'static str,
+        default: &'static str,
+    ) -> Self {
+        Self::new(id, group, description, ConstantDefault::Pattern(default), Range { from: 0, to: 0 })
+    }
+}
+
 impl<T> Setting<T> {
     const fn new(
         id: &'static str,
@@ -147,6 +165,7 @@ impl<T> Setting<T> {
             ConstantDefault::Boolean(_) => SettingKind::Boolean,
             ConstantDefault::Integer(_) => SettingKind::Integer(self.range),
             ConstantDefault::Text(_) => SettingKind::Text,
+            ConstantDefault::Pattern(_) => SettingKind::Pattern,
         };
         SettingDefinition {
             id: self.id.into(),
@@ -210,14 +229,22 @@ impl SettingDefinition {
                 whole(&value).is_some_and(|number| range.from <= number && number <= range.to)
             }
             SettingKind::Text => value.as_str().is_some_and(|text| text.len() <= TEXT_BYTES),
+            SettingKind::Pattern => match value.as_str().map(compile) {
+                Some(Err(reason)) => return Err(self.refuse_pattern(&reason)),
+                compiled => compiled.is_some(),
+            },
         };
         if !fits {
             return Err(SettingError::Invalid { id: self.id.clone(), expected: self.kind.to_string() });
         }
         Ok(match self.kind {
             SettingKind::Integer(_) => whole(&value).map_or(value, Value::from),
-            SettingKind::Boolean | SettingKind::Text => value,
+            SettingKind::Boolean | SettingKind::Text | SettingKind::Pattern => value,
         })
+    }
+
+    fn refuse_pattern(&self, reason: &str) -> SettingError {
+        SettingError::Invalid { id: self.id.clone(), expected: format!("{}; {reason}", self.kind) }
     }
 
     /// Parses a value from text, as in an environment variable.
@@ -225,7 +252,7 @@ impl SettingDefinition {
         let value = match self.kind {
             SettingKind::Boolean => text.parse::<bool>().map(Value::from).ok(),
             SettingKind::Integer(_) => text.parse::<i64>().map(Value::from).ok(),
-            SettingKind::Text => Some(text.into()),
+            SettingKind::Text | SettingKind::Pattern => Some(text.into()),
         };
         self.check(value.unwrap_or(Value::Null))
     }
@@ -244,6 +271,10 @@ impl std::fmt::Display for SettingKind {
             Self::Boolean => formatter.write_str("true or false"),
             Self::Integer(Range { from, to }) => write!(formatter, "a whole number from {from} to {to}"),
             Self::Text => write!(formatter, "a text of at most {TEXT_BYTES} bytes"),
+            Self::Pattern => write!(
+                formatter,
+                "a regular expression of at most {PATTERN_BYTES} bytes, without look-around and back-references"
+            ),
         }
     }
 }

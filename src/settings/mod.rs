@@ -3,6 +3,7 @@
 
 mod built_in;
 mod definition;
+mod pattern;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,6 +16,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 pub use built_in::*;
+
+pub(crate) use pattern::compile;
 
 pub use definition::{Range, Setting, SettingDefinition, SettingKind, SettingValue};
 

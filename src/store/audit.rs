@@ -133,6 +133,11 @@ pub struct AuditEntry {
     pub user_agent: Option<String>,
     /// Further details, as a JSON object.
     pub details: String,
+    /// The number of equal events that this entry stands for.
+    pub count: u32,
+    /// Entries that are recorded with the same key become one, with the sum of their counts. `None` for an entry of its own,
+    /// and for one that was read.
+    pub merge_key: Option<String>,
 }
 
 /// Selects the entries to list.
@@ -151,8 +156,9 @@ pub struct AuditFilter {
 
 /// The audit log of a store.
 pub trait Audit: Private {
-    /// Adds entries. Their numbers are assigned by the store.
-    fn record(&self, entries: Vec<AuditEntry>) -> StoreFuture<'_, ()>;
+    /// Adds entries, and deletes the oldest if there are more than about `most`. The numbers of the entries are assigned by
+    /// the store.
+    fn record(&self, entries: Vec<AuditEntry>, most: u32) -> StoreFuture<'_, ()>;
 
     /// Returns the latest entries that match the filter, the latest first.
     fn audit(&self, filter: AuditFilter) -> StoreFuture<'_, Vec<AuditEntry>>;
@@ -174,6 +180,8 @@ impl AuditEntry {
             address: None,
             user_agent: None,
             details: "{}".to_owned(),
+            count: 1,
+            merge_key: None,
         }
     }
 }
@@ -183,6 +191,21 @@ impl AuditEvent {
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|event| event.as_str() == name)
+    }
+
+    /// Returns whether a client can cause any number of these events without being let in: equal ones of a network in a
+    /// minute are recorded as one entry with a count.
+    pub(crate) const fn is_merged(self) -> bool {
+        matches!(
+            self,
+            Self::LoginFailed
+                | Self::LoginBlocked
+                | Self::LoginRefused
+                | Self::TwoFactorAsked
+                | Self::TwoFactorFailed
+                | Self::TwoFactorBlocked
+                | Self::PasswordResetRequested
+        )
     }
 }
 

@@ -28,10 +28,12 @@ pub use attempt::{Attempts, FailureRule};
 pub use audit::{AuditEntry, AuditEvent, AuditFilter};
 pub(crate) use changes::{Changes, Topic};
 pub use code::{Challenge, CodePurpose, EmailCode, KeyedHash, Link, LinkPurpose};
-pub use fold::fold;
+pub use fold::{fold, skeleton};
 pub use sqlite::{OpenError, SqliteStore};
 pub use token::{Fingerprint, HashedToken, LoginToken, TokenKind, Trust};
-pub use user::{BackupCodes, EmailAddress, NewUser, Sealed, StoredHash, Totp, User, UserFilter, UserPage};
+pub use user::{
+    BackupCodes, EmailAddress, Lookalikes, NewUser, RoleLoss, Sealed, StoredHash, Totp, User, UserFilter, UserPage,
+};
 
 /// The future of an operation on the store.
 pub type StoreFuture<'store, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'store>>;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bolide_protocol::Ejson;
 use bolide_protocol::ejson::Object;
 
 use super::private::Private;
@@ -72,6 +73,36 @@ pub struct NewUser {
     pub backup_codes: Vec<KeyedHash>,
     /// The user's login tokens.
     pub tokens: Vec<LoginToken>,
+    /// Whether the username may look like another one.
+    pub lookalikes: Lookalikes,
+}
+
+/// Whether a username may look like that of another user. Two names look alike if they have the same
+/// [`skeleton`](super::skeleton) and at least one of them has characters other than ASCII.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lookalikes {
+    /// It may: a name of another server, which stays as it is.
+    #[default]
+    Allowed,
+    /// It may not.
+    Refused,
+}
+
+/// A change after which a role may have no active user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RoleLoss {
+    /// Replaces the roles, if they are still `from`.
+    Roles {
+        /// The roles before.
+        from: Vec<String>,
+        /// The new roles.
+        to: Vec<String>,
+    },
+    /// Deactivates the user.
+    Deactivation,
+    /// Deletes the user with everything that belongs to it.
+    Deletion,
 }
 
 /// The hashes of backup codes that replace the earlier ones.
@@ -117,7 +148,8 @@ pub trait Users: Private {
     /// Stores a new user with its backup codes and tokens, all or nothing.
     ///
     /// # Errors
-    /// Returns [`Taken`](super::StoreError::Taken) if the id, the username, an address or a token is in use.
+    /// Returns [`Taken`](super::StoreError::Taken) if the id, the username, an address or a token is in use, or if the
+    /// username looks like another one and may not.
     fn insert_user(&self, user: NewUser) -> StoreFuture<'_, ()>;
 
     /// Returns the user with this id, or `None` if there is no such user.
@@ -138,7 +170,7 @@ pub trait Users: Private {
     /// Replaces the username.
     ///
     /// # Errors
-    /// Returns [`Taken`](super::StoreError::Taken) if another user has it.
+    /// Returns [`Taken`](super::StoreError::Taken) if another user has it, or one that [looks alike](Lookalikes).
     fn set_username<'store>(&'store self, id: &'store UserId, username: &'store str) -> StoreFuture<'store, bool>;
 
     /// Replaces the profile.
@@ -149,6 +181,23 @@ pub trait Users: Private {
 
     /// Replaces the roles.
     fn set_roles<'store>(&'store self, id: &'store UserId, roles: Vec<String>) -> StoreFuture<'store, bool>;
+
+    /// Replaces one of the further fields, or removes it. The other fields stay as they are.
+    fn set_field<'store>(
+        &'store self,
+        id: &'store UserId,
+        name: &'store str,
+        value: Option<Ejson>,
+    ) -> StoreFuture<'store, bool>;
+
+    /// Makes a change in one conditional write, unless it takes `role` from the last active user who has it. Returns `false`
+    /// if it does, if the roles are not those of the change any more, or if there is no such user.
+    fn change_unless_last<'store>(
+        &'store self,
+        id: &'store UserId,
+        change: RoleLoss,
+        role: &'store str,
+    ) -> StoreFuture<'store, bool>;
 
     /// Sets whether the user may log in.
     fn set_active<'store>(&'store self, id: &'store UserId, is_active: bool) -> StoreFuture<'store, bool>;
@@ -180,6 +229,19 @@ pub trait Users: Private {
     /// # Errors
     /// Returns [`Taken`](super::StoreError::Taken) if another user has it.
     fn add_email<'store>(&'store self, id: &'store UserId, email: EmailAddress) -> StoreFuture<'store, bool>;
+
+    /// Puts an address in the place of the first one, if that is still `from` (`None` for a user without addresses). If the
+    /// user has the new address already, ignoring case, it takes the new spelling and stays verified if it was. Returns
+    /// `false` if the first address has changed in the meantime.
+    ///
+    /// # Errors
+    /// Returns [`Taken`](super::StoreError::Taken) if another user has it.
+    fn replace_email<'store>(
+        &'store self,
+        id: &'store UserId,
+        from: Option<&'store str>,
+        to: EmailAddress,
+    ) -> StoreFuture<'store, bool>;
 
     /// Removes an address. Returns `false` if the user does not have it.
     fn remove_email<'store>(&'store self, id: &'store UserId, address: &'store str) -> StoreFuture<'store, bool>;
@@ -284,7 +346,7 @@ impl EmailAddress {
 impl From<User> for NewUser {
     /// Returns a new user without backup codes and login tokens.
     fn from(user: User) -> Self {
-        Self { user, backup_codes: Vec::new(), tokens: Vec::new() }
+        Self { user, backup_codes: Vec::new(), tokens: Vec::new(), lookalikes: Lookalikes::Allowed }
     }
 }
 

@@ -25,6 +25,9 @@ const SHOWN_HEADERS: [&str; 14] = [
     "accept-language",
 ];
 
+/// The maximum length of the value of such a header, in bytes. The rest is cut off, since a connection keeps them.
+const LONGEST_HEADER: usize = 1024;
+
 /// Describes the client of a request.
 pub(crate) fn describe(socket: Option<SocketAddr>, headers: &HeaderMap, proxies: &Proxies) -> Peer {
     Peer {
@@ -53,7 +56,10 @@ pub(crate) fn single<'headers>(headers: &'headers HeaderMap, name: &str) -> Opti
 }
 
 fn shown(headers: &HeaderMap) -> Vec<(String, String)> {
-    let value = |name: &str| Some(headers.get(name)?.to_str().ok()?.to_owned());
+    let value = |name: &str| {
+        let text = headers.get(name)?.to_str().ok()?;
+        Some(text.get(..LONGEST_HEADER).unwrap_or(text).to_owned())
+    };
     SHOWN_HEADERS.iter().filter_map(|name| Some(((*name).to_owned(), value(name)?))).collect()
 }
 
@@ -71,6 +77,14 @@ mod tests {
         let names: Vec<_> = shown(&headers).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["x-forwarded-for", "user-agent"]);
     }
+
+    #[test]
+    fn a_long_header_is_cut_off() {
+        let mut headers = HeaderMap::new();
+        headers.insert("user-agent", "x".repeat(100_000).parse().unwrap());
+        assert_eq!(shown(&headers)[0].1.len(), LONGEST_HEADER);
+    }
+
     #[test]
     fn a_repeated_or_non_text_code_is_missing() {
         let mut headers = HeaderMap::new();

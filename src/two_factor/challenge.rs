@@ -12,8 +12,8 @@ use super::codes::Codes;
 use super::email::EmailCodes;
 use super::trust::TrustedClients;
 use crate::accounts::{
-    Audit, BegunChallenge, CounterKey, Counters, FactorRules, Foundation, LoginResult, LoginSecret, MailBudget, Tokens,
-    Users,
+    Audit, BegunChallenge, CounterKey, Counters, FactorRules, Foundation, LONGEST_SECRET, LoginResult, LoginSecret,
+    MailBudget, Tokens, Users,
 };
 use crate::call::{Connection, MethodError, MethodResult};
 use crate::chance::{Chance, Generator};
@@ -165,6 +165,9 @@ impl Challenges {
     }
 
     async fn live(&self, id: &str) -> MethodResult<Challenge> {
+        if id.len() > LONGEST_SECRET {
+            return Err(not_found());
+        }
         let found = self.store.challenge(&self.keys.hashes(PURPOSE, "", id)).await?.ok_or_else(not_found)?;
         if found.expires_at <= self.clock.now() {
             return Err(MethodError::new("error-challenge-expired", "Challenge expired"));

@@ -11,7 +11,7 @@ use super::gate::refusal;
 use super::totp::AuthenticatorApps;
 use crate::accounts::password::Password;
 use crate::accounts::{
-    Audit, CounterKey, Counters, Foundation, KeyLock, Passwords, Waiting, counted_address, waiting_as,
+    Audit, CounterKey, Counters, Foundation, KeyLock, LONGEST_SECRET, Passwords, Waiting, counted_address, waiting_as,
 };
 use crate::call::{Connection, MethodResult};
 use crate::store::{AuditEvent, CodePurpose, FailureRule, User};
@@ -92,6 +92,7 @@ impl Codes {
         code: &str,
     ) -> MethodResult<bool> {
         let is_right = match method {
+            _ if code.len() > LONGEST_SECRET => false,
             TwoFactorMethod::Totp => self.apps.verify(user, code).await?,
             TwoFactorMethod::Email => self.email.take(&user.id, purpose, code).await?,
             TwoFactorMethod::Password => match Password::from_digest(code) {

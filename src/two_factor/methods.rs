@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::call_with_code::call_with_code;
 use super::{TwoFactorCore, call_with_code, meteor};
-use crate::accounts::{AccountsCore, MailBudget};
+use crate::accounts::{AccountsCore, MailBudget, selector_of};
 use crate::call::{Context, MethodError, MethodResult, Parameters, SignedIn, TwoFactor};
 use crate::registry::Registry;
 use crate::store::{Totp, User};
@@ -123,6 +123,9 @@ async fn send_email_code(services: &Services, context: Context, parameters: Para
         return email.send_new(&user, MailBudget::User, context.connection()).await;
     }
     let name: String = parameters.get(0)?;
+    if selector_of(&name).is_too_long() {
+        return Ok(());
+    }
     let (email, connection) = (Arc::clone(email), context.connection().cloned());
     services.accounts.node.in_background(async move {
         if let Err(error) = email.send_new_to(&name, connection.as_ref()).await {

@@ -55,7 +55,7 @@ const fn twice() -> RateLimitRule {
     RateLimitRule::new(2, TEN_SECONDS)
 }
 
-async fn connect_from(server: &Server, address: &str) -> Client {
+pub(crate) async fn connect_from(server: &Server, address: &str) -> Client {
     let mut request = server.url().into_client_request().expect("a request");
     request.headers_mut().insert("x-forwarded-for", address.parse().expect("a header"));
     let mut client = Client::open_with(server.address, request).await;

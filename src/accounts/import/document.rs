@@ -83,7 +83,7 @@ impl DocumentReader<'_> {
         if !can_log_in {
             return Err(ImportError::NoLogin);
         }
-        Ok((NewUser { backup_codes, tokens, user }, self.warnings))
+        Ok((NewUser { backup_codes, tokens, ..NewUser::from(user) }, self.warnings))
     }
 
     /// Reads Rocket.Chat's authenticator app, or that of Meteor's accounts-2fa.

@@ -75,6 +75,9 @@ pub enum ImportError {
     Store(StoreError),
 }
 
+/// What is unusual about a profile or further fields that clients could not have set here.
+const TOO_LARGE: &str = "is larger than that of a new user may be; it is imported, and clients receive it with each login";
+
 impl AccountsHandle {
     /// Imports one document of the collection `users` of a Meteor or Rocket.Chat server, as `mongoexport` writes it
     /// (extended JSON): names, addresses, roles and other fields; the bcrypt or argon2id hash of the password; login
@@ -142,7 +145,9 @@ impl AccountsHandle {
             login_lifetime: core.tokens.lifetime(),
             warnings: Vec::new(),
         };
-        let (new, warnings) = reader.read(&extended_json::decode(parsed))?;
+        let (new, mut warnings) = reader.read(&extended_json::decode(parsed))?;
+        let too_large = core.profile_bounds.too_large_of(&new.user);
+        warnings.extend(too_large.map(|field| ImportWarning { field, problem: TOO_LARGE }));
         let existing = core.store.user(&new.user.id).await.map_err(ImportError::Store)?;
         let outcome = if existing.is_some() { Imported::AlreadyThere } else { Imported::Added };
         let import = Import { outcome, user: new.user.clone(), tokens: new.tokens.len(), warnings };

@@ -18,7 +18,7 @@ use bolide_protocol::{DdpError, Ejson};
 use serde_json::json;
 
 use super::audit::Audit;
-use super::blocks::{Block, Blocks, LoginOrigin};
+use super::blocks::{BLOCKED_USER, Block, Blocks, LoginOrigin};
 use super::hooks::{Hooks, LoginAttempt};
 use super::node::Node;
 use super::password::Password;
@@ -249,7 +249,8 @@ impl Login {
     }
 
     async fn refuse_blocked(&self, attempt: &Attempt<'_>, told: DdpError) -> MethodError {
-        let user = attempt.origin.user.as_ref();
+        // A blocked address may name any number of users.
+        let user = attempt.origin.user.as_ref().filter(|_| told.error == BLOCKED_USER.into());
         self.audit.record(AuditEvent::LoginBlocked, user, attempt.connection, json!({})).await;
         let attempt = LoginAttempt::failed(attempt.kind.clone(), None, told, attempt.connection);
         self.hooks.explain_failure(attempt).await

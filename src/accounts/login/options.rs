@@ -26,6 +26,11 @@ impl Selector {
         }
     }
 
+    /// Returns whether it is longer than any name or address.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.text().len() > LONGEST_SELECTOR
+    }
+
     /// Reads `{id}`, `{username}` or `{email}` with a non-empty text.
     pub(crate) fn read(value: Option<&Ejson>) -> Result<Self, DdpError> {
         let object = value.and_then(Ejson::as_object).filter(|object| object.len() == 1);

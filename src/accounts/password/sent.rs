@@ -32,7 +32,9 @@ impl Password {
     /// Returns 400, `Match failed`, for any other value.
     pub fn from_ejson(value: &Ejson) -> Result<Self, DdpError> {
         match value {
-            Ejson::String(plain) if plain.encode_utf16().count() <= MAX_LENGTH => Ok(Self::from_plain(plain)),
+            Ejson::String(plain) if plain.len() <= 3 * MAX_LENGTH && plain.encode_utf16().count() <= MAX_LENGTH => {
+                Ok(Self::from_plain(plain))
+            }
             Ejson::Object(_) => from_digest_object(value).ok_or_else(DdpError::match_failed),
             _ => Err(DdpError::match_failed()),
         }

@@ -142,6 +142,9 @@ impl Tokens {
     /// Returns the user and the token of a client that resumes a login, or what the client is told if it cannot.
     pub(super) async fn resume(&self, secret: &LoginSecret) -> MethodResult<Result<(User, LoginToken), DdpError>> {
         let logged_out = || DdpError::new(403, "You've been logged out by the server. Please log in again.");
+        if secret.is_too_long() {
+            return Ok(Err(logged_out()));
+        }
         let Some(token) = self.store.token(&secret.hashed()).await? else { return Ok(Err(logged_out())) };
         if token.expires_at().is_some_and(|end| end <= self.clock.now()) {
             return Ok(Err(DdpError::new(403, "Your session has expired. Please log in again.")));
@@ -185,7 +188,10 @@ impl Tokens {
             self.store.delete_token(&own).await?;
             self.node.end_connections(&[own], connection);
         }
-        self.audit.record(AuditEvent::Logout, identity.user.as_ref(), connection, json!({})).await;
+        // A client that is not signed in has nothing to log out of.
+        if identity.user.is_some() {
+            self.audit.record(AuditEvent::Logout, identity.user.as_ref(), connection, json!({})).await;
+        }
         Ok(())
     }
 

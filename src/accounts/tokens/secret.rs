@@ -7,6 +7,7 @@ use data_encoding::BASE64;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use crate::accounts::secrets::LONGEST_SECRET;
 use crate::chance::{Chance, Generator};
 use crate::store::HashedToken;
 
@@ -26,6 +27,11 @@ impl LoginSecret {
     #[must_use]
     pub fn generate(chance: &dyn Chance) -> Self {
         Self(Zeroizing::new(random::secret(&mut Generator(chance))))
+    }
+
+    /// Returns whether it is longer than any token, so that it is not worth hashing.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.0.len() > LONGEST_SECRET
     }
 
     /// Returns what is stored of it: its SHA-256 in base64.

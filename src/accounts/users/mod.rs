@@ -20,9 +20,9 @@ use super::node::Node;
 use super::permissions::ADMIN;
 use super::tokens::Tokens;
 use crate::bus::BusEvent;
-use crate::call::MethodResult;
+use crate::call::{MethodError, MethodResult};
 use crate::registry::Registry;
-use crate::store::{Store, StoreError, User};
+use crate::store::{RoleLoss, Store, StoreError, User};
 use crate::user::UserId;
 use notifications::Notifications;
 use publication::Watchers;
@@ -38,6 +38,11 @@ pub(crate) struct Users {
     published_fields: Vec<String>,
     watchers: Watchers,
     notifications: Notifications,
+}
+
+/// Returns the error for a change after which there would be no admin.
+pub(crate) fn admin_required() -> MethodError {
+    MethodError::new("error-admin-required", "There must be an admin. Make another user one first")
 }
 
 /// Registers the user's own document and the stream of its changes.
@@ -76,6 +81,9 @@ impl Users {
 
     /// Returns the user that a selector names.
     pub(crate) async fn find(&self, selector: &Selector) -> MethodResult<Option<User>> {
+        if selector.is_too_long() {
+            return Ok(None);
+        }
         Ok(match selector {
             Selector::Id(id) => self.store.user(id).await?,
             Selector::Username(name) => self.store.user_by_username(name).await?,
@@ -109,13 +117,37 @@ impl Users {
     }
 
     /// Activates or deactivates a user. Deactivation removes all tokens of the user, those of integrations too.
+    ///
+    /// # Errors
+    /// `error-admin-required` if the user is the last active admin.
     pub(crate) async fn set_active(&self, id: &UserId, is_active: bool) -> MethodResult<()> {
-        self.store.set_active(id, is_active).await?;
-        if !is_active {
+        if is_active {
+            self.store.set_active(id, true).await?;
+        } else {
+            self.change_unless_last_admin(id, RoleLoss::Deactivation).await?;
             self.tokens.end_all(id).await?;
         }
         self.changed(id).await;
         Ok(())
+    }
+
+    /// Removes a user and all that belongs to it, and ends its connections.
+    ///
+    /// # Errors
+    /// `error-admin-required` if the user is the last active admin.
+    pub(super) async fn remove(&self, id: &UserId) -> MethodResult<()> {
+        self.change_unless_last_admin(id, RoleLoss::Deletion).await?;
+        self.node.end_connections_of(id);
+        self.changed(id).await;
+        Ok(())
+    }
+
+    async fn change_unless_last_admin(&self, id: &UserId, change: RoleLoss) -> MethodResult<()> {
+        // A user who is not there has nothing to lose.
+        if self.store.change_unless_last(id, change, ADMIN).await? || self.store.user(id).await?.is_none() {
+            return Ok(());
+        }
+        Err(admin_required())
     }
 
     /// Shows a change of a user to the user's clients on every node.

@@ -29,7 +29,10 @@ use write::{Caches, Touches};
 
 /// The statements that bring the schema from each version to the next, starting with an empty database. They are never
 /// changed, only added.
-const MIGRATIONS: [&str; 2] = [include_str!("migration_1.sql"), include_str!("migration_2.sql")];
+const MIGRATIONS: [&str; 3] = [include_str!("migration_1.sql"), include_str!("migration_2.sql"), WITH_SKELETONS];
+
+/// The migration after which usernames have skeletons, which SQL cannot compute.
+const WITH_SKELETONS: &str = include_str!("migration_4.sql");
 
 /// The number of connections that read a file concurrently.
 const READERS: u32 = 4;
@@ -165,6 +168,9 @@ impl SqliteStore {
         for (version, migration) in (found + 1..).zip(missing) {
             let mut whole = connection.begin_with("BEGIN IMMEDIATE").await.map_err(damaged)?;
             sqlx::raw_sql(*migration).execute(&mut *whole).await.map_err(damaged)?;
+            if *migration == WITH_SKELETONS {
+                users::fill_in_skeletons(&mut whole).await.map_err(damaged)?;
+            }
             let done = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {version}"));
             sqlx::raw_sql(done).execute(&mut *whole).await.map_err(damaged)?;
             whole.commit().await.map_err(damaged)?;

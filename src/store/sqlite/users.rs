@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bolide_protocol::Ejson;
 use bolide_protocol::ejson::{self, CustomTypes, Object};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -10,8 +11,8 @@ use super::row::{failed, get, time, unreadable};
 use super::{SqliteStore, Touches, tokens};
 use crate::store::user::Users;
 use crate::store::{
-    BackupCodes, EmailAddress, KeyedHash, NewUser, Sealed, StoreError, StoreFuture, StoredHash, Totp, User, UserFilter,
-    UserPage, fold,
+    BackupCodes, EmailAddress, KeyedHash, Lookalikes, NewUser, RoleLoss, Sealed, StoreError, StoreFuture, StoredHash,
+    Totp, Unique, User, UserFilter, UserPage, fold, skeleton,
 };
 use crate::user::UserId;
 
@@ -20,6 +21,9 @@ impl Users for SqliteStore {
         Box::pin(async move {
             self.transaction(Touches::Everything, |connection| {
                 Box::pin(async move {
+                    if let (Some(name), Lookalikes::Refused) = (&new.user.username, new.lookalikes) {
+                        refuse_lookalike(connection, &new.user.id, name).await?;
+                    }
                     insert(connection, &new.user).await?;
                     insert_backup_codes(connection, &new.user.id, &new.backup_codes).await?;
                     for token in &new.tokens {
@@ -98,13 +102,23 @@ impl Users for SqliteStore {
     }
 
     fn set_username<'store>(&'store self, id: &'store UserId, username: &'store str) -> StoreFuture<'store, bool> {
-        self.change_of(
-            Touches::User(id),
-            sqlx::query("UPDATE users SET username = $2, username_folded = $3 WHERE id = $1")
-                .bind(id.as_str())
-                .bind(username)
-                .bind(fold(username)),
-        )
+        Box::pin(async move {
+            let (owner, name) = (id.clone(), username.to_owned());
+            self.transaction(Touches::User(id), |connection| {
+                Box::pin(async move {
+                    refuse_lookalike(connection, &owner, &name).await?;
+                    let changed = sqlx::query(
+                        "UPDATE users SET username = $2, username_folded = $3, username_skeleton = $4 WHERE id = $1",
+                    )
+                    .bind(owner.as_str())
+                    .bind(&name)
+                    .bind(fold(&name))
+                    .bind(skeleton(&name));
+                    Ok(changed.execute(connection).await.map_err(failed)?.rows_affected() > 0)
+                })
+            })
+            .await
+        })
     }
 
     fn set_profile<'store>(&'store self, id: &'store UserId, profile: Option<Object>) -> StoreFuture<'store, bool> {
@@ -135,6 +149,70 @@ impl Users for SqliteStore {
             Touches::User(id),
             sqlx::query("UPDATE users SET roles = $2 WHERE id = $1").bind(id.as_str()).bind(text),
         )
+    }
+
+    fn set_field<'store>(
+        &'store self,
+        id: &'store UserId,
+        name: &'store str,
+        value: Option<Ejson>,
+    ) -> StoreFuture<'store, bool> {
+        Box::pin(async move {
+            let (owner, name) = (id.clone(), name.to_owned());
+            self.transaction(Touches::User(id), |connection| {
+                Box::pin(async move {
+                    let stored = sqlx::query_scalar::<_, String>("SELECT fields FROM users WHERE id = $1");
+                    let stored = stored.bind(owner.as_str()).fetch_optional(&mut *connection).await.map_err(failed)?;
+                    let Some(mut fields) = stored.as_deref().map(text_object).transpose()? else { return Ok(false) };
+                    match value {
+                        Some(value) => drop(fields.insert(name, value)),
+                        None => drop(fields.shift_remove(&name)),
+                    }
+                    let changed = sqlx::query("UPDATE users SET fields = $2 WHERE id = $1");
+                    let changed = changed.bind(owner.as_str()).bind(object_text(&fields)?);
+                    changed.execute(connection).await.map_err(failed)?;
+                    Ok(true)
+                })
+            })
+            .await
+        })
+    }
+
+    fn change_unless_last<'store>(
+        &'store self,
+        id: &'store UserId,
+        change: RoleLoss,
+        role: &'store str,
+    ) -> StoreFuture<'store, bool> {
+        // $1 is the user, $2 the role.
+        const ANOTHER_HAS_IT: &str = "(NOT (is_active AND EXISTS (SELECT 1 FROM json_each(users.roles) WHERE value = $2)) \
+             OR EXISTS (SELECT 1 FROM users AS other, json_each(other.roles) AS held \
+             WHERE other.id <> users.id AND other.is_active AND held.value = $2))";
+        let text = |roles: &[String]| serde_json::Value::from(roles).to_string();
+        let (touches, statement, roles) = match &change {
+            RoleLoss::Roles { from, to } if to.iter().any(|own| own == role) => (
+                Touches::User(id),
+                "UPDATE users SET roles = $4 WHERE id = $1 AND $2 = $2 AND roles = $3".to_owned(),
+                Some((text(from), text(to))),
+            ),
+            RoleLoss::Roles { from, to } => (
+                Touches::User(id),
+                format!("UPDATE users SET roles = $4 WHERE id = $1 AND roles = $3 AND {ANOTHER_HAS_IT}"),
+                Some((text(from), text(to))),
+            ),
+            RoleLoss::Deactivation => {
+                (Touches::User(id), format!("UPDATE users SET is_active = 0 WHERE id = $1 AND {ANOTHER_HAS_IT}"), None)
+            }
+            RoleLoss::Deletion => {
+                (Touches::Everything, format!("DELETE FROM users WHERE id = $1 AND {ANOTHER_HAS_IT}"), None)
+            }
+        };
+        let query = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(id.as_str()).bind(role);
+        let query = match roles {
+            Some((from, to)) => query.bind(from).bind(to),
+            None => query,
+        };
+        self.change_of(touches, query)
     }
 
     fn set_active<'store>(&'store self, id: &'store UserId, is_active: bool) -> StoreFuture<'store, bool> {
@@ -206,7 +284,38 @@ impl Users for SqliteStore {
                     .await
                     .map_err(failed)?;
                     if written.rows_affected() == 0 {
-                        return Err(StoreError::Taken(crate::store::Unique::Address));
+                        return Err(StoreError::Taken(Unique::Address));
+                    }
+                    Ok(true)
+                })
+            })
+            .await
+        })
+    }
+
+    fn replace_email<'store>(
+        &'store self,
+        id: &'store UserId,
+        from: Option<&'store str>,
+        to: EmailAddress,
+    ) -> StoreFuture<'store, bool> {
+        Box::pin(async move {
+            let (owner, from) = (id.clone(), from.map(fold));
+            self.transaction(Touches::User(id), |connection| {
+                Box::pin(async move {
+                    let first = sqlx::query(
+                        "SELECT folded, place FROM users LEFT JOIN emails ON user_id = users.id WHERE users.id = $1 \
+                         ORDER BY place LIMIT 1",
+                    );
+                    let first = first.bind(owner.as_str()).fetch_optional(&mut *connection).await.map_err(failed)?;
+                    let Some(first) = first else { return Ok(false) };
+                    if get::<Option<String>>(&first, "folded")? != from {
+                        return Ok(false);
+                    }
+                    put_first(connection, &owner, get::<Option<i64>>(&first, "place")?.unwrap_or(0), &to).await?;
+                    if let Some(from) = from.filter(|from| *from != fold(&to.address)) {
+                        let old = sqlx::query("DELETE FROM emails WHERE user_id = $1 AND folded = $2");
+                        old.bind(owner.as_str()).bind(from).execute(connection).await.map_err(failed)?;
                     }
                     Ok(true)
                 })
@@ -424,6 +533,56 @@ fn totp(secret: Option<Vec<u8>>, pending: Option<Vec<u8>>) -> Totp {
     }
 }
 
+/// Puts an address of a user at a place, or moves it there.
+async fn put_first(
+    connection: &mut SqliteConnection,
+    id: &UserId,
+    place: i64,
+    email: &EmailAddress,
+) -> Result<(), StoreError> {
+    let written = sqlx::query(
+        "INSERT INTO emails (folded, user_id, address, is_verified, place) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (folded) DO UPDATE SET address = excluded.address, place = excluded.place, \
+         is_verified = max(is_verified, excluded.is_verified) WHERE user_id = excluded.user_id",
+    )
+    .bind(fold(&email.address))
+    .bind(id.as_str())
+    .bind(&email.address)
+    .bind(email.is_verified)
+    .bind(place);
+    if written.execute(connection).await.map_err(failed)?.rows_affected() == 0 {
+        return Err(StoreError::Taken(Unique::Address));
+    }
+    Ok(())
+}
+
+/// Refuses a username that looks like that of another user, if one of the two has characters other than ASCII.
+async fn refuse_lookalike(connection: &mut SqliteConnection, id: &UserId, name: &str) -> Result<(), StoreError> {
+    let other = sqlx::query(
+        "SELECT 1 FROM users WHERE username_skeleton = $1 AND id <> $2 AND ($3 OR username GLOB '*[^ -~]*') LIMIT 1",
+    )
+    .bind(skeleton(name))
+    .bind(id.as_str())
+    .bind(!name.is_ascii());
+    match other.fetch_optional(connection).await.map_err(failed)? {
+        Some(_) => Err(StoreError::Taken(Unique::Username)),
+        None => Ok(()),
+    }
+}
+
+/// Fills in what usernames look like, for users that were stored without it.
+pub(super) async fn fill_in_skeletons(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let rows =
+        sqlx::query("SELECT id, username FROM users WHERE username IS NOT NULL").fetch_all(&mut *connection).await?;
+    for row in rows {
+        let (id, name): (String, String) = (row.try_get("id")?, row.try_get("username")?);
+        let filled =
+            sqlx::query("UPDATE users SET username_skeleton = $2 WHERE id = $1").bind(id).bind(skeleton(&name));
+        filled.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
 async fn insert(connection: &mut SqliteConnection, user: &User) -> Result<(), StoreError> {
     let (secret, pending) = match &user.totp {
         Totp::Off => (None, None),
@@ -432,8 +591,8 @@ async fn insert(connection: &mut SqliteConnection, user: &User) -> Result<(), St
     };
     sqlx::query(
         "INSERT INTO users (id, username, username_folded, profile, roles, fields, created_at, is_active, password, \
-         must_change_password, totp_pending, totp_secret, has_email_codes) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+         must_change_password, totp_pending, totp_secret, has_email_codes, username_skeleton) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
     .bind(user.id.as_str())
     .bind(&user.username)
@@ -448,6 +607,7 @@ async fn insert(connection: &mut SqliteConnection, user: &User) -> Result<(), St
     .bind(pending)
     .bind(secret)
     .bind(user.has_email_codes)
+    .bind(user.username.as_deref().map(skeleton))
     .execute(&mut *connection)
     .await
     .map_err(failed)?;

@@ -4,6 +4,7 @@
 
 mod admins;
 mod attacks;
+mod bounds;
 mod cached_reads;
 mod dropped;
 mod enrolment;

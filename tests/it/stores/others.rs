@@ -13,6 +13,7 @@ every_store!(
     failures_block_for_a_growing_time_and_expire,
     settings_are_kept_until_they_are_reset,
     the_audit_log_can_be_filtered_and_paged_backwards,
+    equal_audit_entries_are_merged_and_the_oldest_make_room,
     a_mail_is_leased_to_one_worker_and_to_another_if_that_one_dies,
 );
 
@@ -44,6 +45,25 @@ async fn settings_are_kept_until_they_are_reset(store: Arc<dyn Store>) {
     assert_eq!(store.settings().await.unwrap(), [("b".into(), "\"x\"".into())]);
 }
 
+async fn equal_audit_entries_are_merged_and_the_oldest_make_room(store: Arc<dyn Store>) {
+    let entry = |number: i64, key: Option<&str>| {
+        let mut entry = AuditEntry::new(at(number), "login.failed");
+        entry.merge_key = key.map(str::to_owned);
+        entry
+    };
+    for number in 0..1_000 {
+        store.record(vec![entry(number, Some("one"))], 10).await.unwrap();
+    }
+    store.record(vec![entry(1_000, Some("two")), entry(1_001, None)], 10).await.unwrap();
+    let all = async || store.audit(AuditFilter { limit: 100, ..AuditFilter::default() }).await.unwrap();
+    let counts: Vec<_> = all().await.iter().map(|entry| (entry.at, entry.count)).collect();
+    assert_eq!(counts, [(at(1_001), 1), (at(1_000), 1), (at(0), 1_000)]);
+
+    store.record((0..30).map(|number| entry(2_000 + number, None)).collect(), 10).await.unwrap();
+    let left = all().await;
+    assert_eq!((left.len(), left.last().unwrap().at), (10, at(2_020)));
+}
+
 async fn the_audit_log_can_be_filtered_and_paged_backwards(store: Arc<dyn Store>) {
     let entry = |number: i64, event: &str, user: Option<&str>| {
         let mut entry = AuditEntry::new(at(number), event);
@@ -53,7 +73,7 @@ async fn the_audit_log_can_be_filtered_and_paged_backwards(store: Arc<dyn Store>
     };
     let entries =
         [(1, "login.failed", Some("a")), (2, "login.blocked", Some("b")), (3, "logout", Some("a")), (4, "x%", None)];
-    store.record(entries.map(|(number, event, user)| entry(number, event, user)).to_vec()).await.unwrap();
+    store.record(entries.map(|(number, event, user)| entry(number, event, user)).to_vec(), 100).await.unwrap();
     let list = async |filter: AuditFilter| {
         let found = store.audit(AuditFilter { limit: filter.limit.max(1), ..filter }).await.unwrap();
         found.iter().map(|entry| entry.at.milliseconds() / 1000).collect::<Vec<_>>()

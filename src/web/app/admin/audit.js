@@ -64,11 +64,11 @@ function olderEntries(signal, asked) {
 const latestFirst = (one, other) => other.id - one.id;
 const oldest = (entries) => Math.min(...entries.map(({ id }) => id));
 
-function entryRow({ at, event, username, userId, actor, address, userAgent, details }) {
+function entryRow({ at, event, username, userId, actor, address, userAgent, details, count }) {
   const isOfAnother = actor && actor !== userId;
   return row({
     title: event,
-    facts: [exactTime(at), username ?? userId, isOfAnother && `by ${actor}`, address, userAgent && clientName(userAgent), ...pairs(details)],
+    facts: [exactTime(at), count && `${count} times in a minute`, username ?? userId, isOfAnother && `by ${actor}`, address, userAgent && clientName(userAgent), ...pairs(details)],
   });
 }
 
