@@ -58,13 +58,16 @@ pub struct Limits {
     /// The maximum number of counters of each rate limit. When there are more networks, connections or users, the counter
     /// whose window began first makes room. Default: 50 000.
     pub rate_counters: usize,
+    /// The maximum number of stored counters of failed logins, wrong codes and mails. Those with the oldest failures are
+    /// deleted, at the next sweep, unless they block. Default: 1 000 000.
+    pub failure_counters: u32,
     /// The maximum number of calls that wait until a password is hashed, in each of three lines: new passwords and sign-ups,
     /// logins, and codes. The same for the line before the lock of each user or address whose login or code is checked. If a
     /// line is full, a call of the network with the most calls in it fails with `too-many-requests`. Default: 4 096.
     pub waiting_passwords: usize,
     /// The maximum number of calls of one network that wait in such a line. A further one fails with `too-many-requests`.
     /// Networks take turns. Default: 512.
-    pub waiting_passwords_of_network: usize,
+    pub waiting_passwords_per_network: usize,
     /// The maximum size of a user's profile, and of the user's further fields, as JSON in bytes. A larger one is rejected
     /// with 400. Default: 8 KiB.
     pub profile_bytes: usize,
@@ -94,8 +97,9 @@ impl Default for Limits {
             resume_messages: 100,
             connections: 100_000,
             rate_counters: 50_000,
+            failure_counters: 1_000_000,
             waiting_passwords: 4_096,
-            waiting_passwords_of_network: 512,
+            waiting_passwords_per_network: 512,
             profile_bytes: 8 << 10,
             profile_members: 64,
             profile_depth: 4,

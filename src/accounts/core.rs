@@ -53,6 +53,7 @@ pub(crate) struct Foundation {
     pub(crate) passwords: Arc<Passwords>,
     usernames: Arc<Usernames>,
     bounds: ProfileBounds,
+    failure_counters: u32,
     permissions: Permissions,
     handlers: Vec<OwnHandler>,
     hooks: Hooks,
@@ -82,12 +83,14 @@ pub(crate) struct AccountsCore {
     pub(super) second_factor: Arc<dyn SecondFactor>,
     pub(super) usernames: Arc<Usernames>,
     pub(super) profile_bounds: ProfileBounds,
+    /// The maximum number of stored counters.
+    pub(super) failure_counters: u32,
 }
 
 impl Foundation {
     pub(crate) fn new(accounts: Accounts, limits: &Limits, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Self {
         let Accounts { store, keys, settings, site, mailer, templates, cost, .. } = accounts;
-        let line = LineBounds { total: limits.waiting_passwords, of_network: limits.waiting_passwords_of_network };
+        let line = LineBounds { total: limits.waiting_passwords, of_network: limits.waiting_passwords_per_network };
         let node = Arc::new(Node::default());
         let audit = Arc::new(Audit::new(&store, clock, &settings));
         let counters = Arc::new(Counters::new(&store, clock, line));
@@ -100,6 +103,7 @@ impl Foundation {
             passwords: Arc::new(Passwords::new(&store, hasher, &tokens, &users, &audit)),
             usernames: Arc::new(Usernames::new(settings.clone())),
             bounds: ProfileBounds::new(limits),
+            failure_counters: limits.failure_counters,
             permissions: accounts.permissions,
             handlers: accounts.handlers,
             hooks: accounts.hooks,
@@ -121,8 +125,19 @@ impl Foundation {
 impl AccountsCore {
     pub(crate) fn new(foundation: Foundation, second_factor: Arc<dyn SecondFactor>) -> Arc<Self> {
         let Foundation { store, keys, settings, clock, chance, node, audit, usernames, bounds, .. } = foundation;
-        let Foundation { counters, mails, rules, users, tokens, passwords, permissions, handlers, hooks, .. } =
-            foundation;
+        let Foundation {
+            counters,
+            mails,
+            rules,
+            users,
+            tokens,
+            passwords,
+            permissions,
+            handlers,
+            hooks,
+            failure_counters,
+            ..
+        } = foundation;
         let (source, hooks) = ((&clock, &chance), Arc::new(hooks));
         let links = Arc::new(Links::new(&store, &keys, source, &mails));
         let login = Login {
@@ -169,6 +184,7 @@ impl AccountsCore {
             second_factor,
             usernames,
             profile_bounds: bounds,
+            failure_counters,
         })
     }
 

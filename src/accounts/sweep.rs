@@ -33,7 +33,7 @@ async fn sweep(core: &AccountsCore) -> MethodResult<()> {
     let days = u64::try_from(core.settings.get(&AUDIT_DAYS)).unwrap_or(365);
     let kept_audit = Duration::from_hours(24).saturating_mul(days.try_into().unwrap_or(u32::MAX));
     core.store.delete_audit(before(now, kept_audit)).await?;
-    core.store.delete_old_failures(before(now, KEPT_COUNTERS), now).await?;
+    core.store.delete_old_failures(before(now, KEPT_COUNTERS), now, core.failure_counters).await?;
     Ok(())
 }
 

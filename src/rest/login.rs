@@ -100,7 +100,8 @@ async fn welcome(incoming: &Incoming, login: LoginResult) -> Answer {
 
 /// Returns the answer to a failed login. A challenge names its code; a wrong password does not reveal what was wrong.
 fn refused(error: &DdpError) -> Answer {
-    if error.error == ErrorCode::from(500) {
+    let is_of_the_server = [ErrorCode::from(500), ErrorCode::from("too-many-requests")].contains(&error.error);
+    if is_of_the_server {
         return failure(error);
     }
     let mut body = Map::new();
@@ -124,5 +125,19 @@ fn ejson(value: &Map<String, Value>) -> Result<Object, DdpError> {
     match Ejson::from_typed(value) {
         Ok(Ejson::Object(object)) => Ok(object),
         _ => Err(DdpError::match_failed()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_that_is_one_too_many_is_429_and_a_wrong_one_401() {
+        let status = |error: DdpError| refused(&error).status();
+        assert_eq!(status(DdpError::new("too-many-requests", "Busy")), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(status(DdpError::internal()), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(status(DdpError::new(403, "Wrong")), StatusCode::UNAUTHORIZED);
+        assert_eq!(status(DdpError::new("totp-required", "TOTP Required")), StatusCode::UNAUTHORIZED);
     }
 }

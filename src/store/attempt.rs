@@ -47,8 +47,9 @@ pub trait FailureCounters: Private {
     /// Resets the counter of `key`.
     fn forget_failures<'store>(&'store self, key: &'store str) -> StoreFuture<'store, ()>;
 
-    /// Deletes the counters whose last failure was before `before` and whose block has ended at `now`.
-    fn delete_old_failures(&self, before: Timestamp, now: Timestamp) -> StoreFuture<'_, ()>;
+    /// Deletes the counters whose last failure was before `before` and whose block has ended at `now`. If more than `most`
+    /// are left, deletes those with the oldest failures, unless their blocks last.
+    fn delete_old_failures(&self, before: Timestamp, now: Timestamp, most: u32) -> StoreFuture<'_, ()>;
 }
 
 impl Attempts {

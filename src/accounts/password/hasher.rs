@@ -59,7 +59,7 @@ pub enum HashingError {
     Failed,
     /// Too many passwords wait to be hashed.
     #[error(
-        "too many passwords wait to be hashed; the limits `waiting_passwords` and `waiting_passwords_of_network` bound them"
+        "too many passwords wait to be hashed; the limits `waiting_passwords` and `waiting_passwords_per_network` bound them"
     )]
     Busy,
 }

@@ -50,7 +50,7 @@ impl HashingLine {
 
 impl HashingPermits {
     pub(super) fn new(count: NonZeroUsize) -> Self {
-        let Limits { waiting_passwords: total, waiting_passwords_of_network: of_network, .. } = Limits::default();
+        let Limits { waiting_passwords: total, waiting_passwords_per_network: of_network, .. } = Limits::default();
         Self { count, turns: Arc::new(Turns::new(count.get(), LineBounds { total, of_network })) }
     }
 

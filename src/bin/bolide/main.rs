@@ -1,5 +1,6 @@
 //! The command line `bolide`.
 
+mod account_limits;
 mod bench;
 mod call;
 mod conformance;

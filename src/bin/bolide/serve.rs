@@ -9,10 +9,11 @@ use bolide::accounts::{Accounts, AccountsHandle};
 use bolide::clock::SystemClock;
 use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
 use bolide::store::{User, UserFilter};
-use bolide::{App, AppBuilder, TrustedProxy, shutdown_signal};
+use bolide::{App, AppBuilder, Limits, TrustedProxy, shutdown_signal};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
+use super::account_limits::AccountLimitArguments;
 use super::data::DataArguments;
 
 /// The outcome of a command; an error is printed as a sentence.
@@ -55,6 +56,9 @@ pub(crate) struct Arguments {
     /// several by commas
     #[arg(long, value_name = "CIDR", env = "BOLIDE_TRUSTED_PROXIES", value_delimiter = ',')]
     trusted_proxy: Vec<TrustedProxy>,
+
+    #[command(flatten)]
+    account_limits: AccountLimitArguments,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
@@ -69,6 +73,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let accounts = arguments.data.open().await?.site(&arguments.site_name, &root_url);
     let accounts = arguments.with_mailer(accounts)?;
     let app = App::builder().accounts(accounts).web_pages().forwarded_count(arguments.forwarded_count);
+    let app = app.limits(arguments.account_limits.apply(Limits::default()));
     let app = arguments.trusted_proxy.iter().copied().fold(app, AppBuilder::trusted_proxy).build()?;
     if let Some(accounts) = app.accounts() {
         welcome_first_admin(&accounts).await?;

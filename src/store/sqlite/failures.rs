@@ -66,10 +66,14 @@ impl FailureCounters for SqliteStore {
         )
     }
 
-    fn delete_old_failures(&self, before: Timestamp, now: Timestamp) -> StoreFuture<'_, ()> {
+    fn delete_old_failures(&self, before: Timestamp, now: Timestamp, most: u32) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             let old = "DELETE FROM failures WHERE last_at < $1 AND (blocked_until IS NULL OR blocked_until <= $2)";
-            self.change(sqlx::query(old).bind(before.milliseconds()).bind(now.milliseconds())).await.map(drop)
+            self.change(sqlx::query(old).bind(before.milliseconds()).bind(now.milliseconds())).await?;
+            let too_many = "DELETE FROM failures WHERE key IN (SELECT key FROM failures \
+                 WHERE blocked_until IS NULL OR blocked_until <= $1 ORDER BY last_at \
+                 LIMIT max(0, (SELECT count(*) FROM failures) - $2))";
+            self.change(sqlx::query(too_many).bind(now.milliseconds()).bind(most)).await.map(drop)
         })
     }
 }

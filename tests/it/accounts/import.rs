@@ -55,6 +55,19 @@ async fn malformed_lines_are_reported_with_a_reason_and_the_others_are_imported(
 }
 
 #[tokio::test]
+async fn a_large_profile_is_imported_as_it_is_and_reported() {
+    let bank = Bank::open().await;
+    let accounts = bank.app.accounts().unwrap();
+    let document = |id: &str, size: usize| json!({ "_id": id, "profile": { "text": "x".repeat(size) } }).to_string();
+    assert_eq!(accounts.import(&document("small", 8_000)).await.unwrap(), Imported::Added);
+    assert_eq!(accounts.import(&document("large", 9_000)).await.unwrap(), Imported::AddedLarge);
+    let fields = json!({ "_id": "fields", "customFields": { "text": "x".repeat(9_000) } }).to_string();
+    assert_eq!(accounts.import(&fields).await.unwrap(), Imported::AddedLarge);
+    let large = accounts.store().user(&"large".into()).await.unwrap().unwrap();
+    assert!(large.profile.is_some_and(|profile| profile.contains_key("text")));
+}
+
+#[tokio::test]
 async fn fields_are_kept_and_secrets_of_other_services_are_dropped() {
     let (bank, _) = bank_with_imported_users().await;
     let accounts = bank.app.accounts().unwrap();

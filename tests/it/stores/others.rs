@@ -28,8 +28,22 @@ async fn failures_block_for_a_growing_time_and_expire(store: Arc<dyn Store>) {
     assert_eq!(store.count_failure("key", rule, at(10)).await.unwrap().blocked_until, Some(at(25)));
     assert_eq!(store.attempts("another").await.unwrap().failures, 0);
     assert_eq!(store.count_failure("key", rule, at(200)).await.unwrap().failures, 1);
-    store.delete_old_failures(at(200), at(300)).await.unwrap();
+    store.delete_old_failures(at(200), at(300), 100).await.unwrap();
     assert_eq!(store.attempts("key").await.unwrap().failures, 1);
+    for number in 0..20 {
+        store.count_failure(&format!("other {number}"), rule, at(300 + number)).await.unwrap();
+    }
+    for _ in 0..2 {
+        store.count_failure("blocked", rule, at(299)).await.unwrap();
+    }
+    store.delete_old_failures(at(0), at(300), 6).await.unwrap();
+    let left = async |key: &str| store.attempts(key).await.unwrap().failures;
+    assert_eq!(
+        (left("key").await, left("other 14").await, left("other 15").await, left("other 19").await),
+        (0, 0, 1, 1)
+    );
+    assert_eq!(left("blocked").await, 2, "a block lasts");
+    store.count_failure("key", rule, at(400)).await.unwrap();
     store.forget_failures("key").await.unwrap();
     assert_eq!(store.attempts("key").await.unwrap().failures, 0);
 }

@@ -1,0 +1,128 @@
+//! The flags of the limits of accounts and rates, each with its default.
+
+use bolide::Limits;
+
+/// The limits of what clients can take in accounts. Each flag is named after the field of [`Limits`] that it sets.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits of accounts and rates")]
+pub(crate) struct AccountLimitArguments {
+    /// Maximum number of counters of each rate limit; the oldest makes room
+    #[arg(
+        long,
+        env = "BOLIDE_MAX_RATE_COUNTERS",
+        value_name = "NUMBER",
+        default_value_t = Limits::default().rate_counters
+    )]
+    max_rate_counters: usize,
+
+    /// Maximum number of stored counters of failed logins, wrong codes and mails; the oldest are deleted
+    #[arg(
+        long,
+        env = "BOLIDE_MAX_FAILURE_COUNTERS",
+        value_name = "NUMBER",
+        default_value_t = Limits::default().failure_counters
+    )]
+    max_failure_counters: u32,
+
+    /// Maximum number of logins, of sign-ups and of codes that wait until their password is hashed; further ones are told
+    /// to try again
+    #[arg(
+        long,
+        env = "BOLIDE_MAX_WAITING_PASSWORDS",
+        value_name = "NUMBER",
+        default_value_t = Limits::default().waiting_passwords
+    )]
+    max_waiting_passwords: usize,
+
+    /// The same for those of one network: an IPv4 address or a /64 of IPv6
+    #[arg(
+        long,
+        env = "BOLIDE_MAX_WAITING_PASSWORDS_PER_NETWORK",
+        value_name = "NUMBER",
+        default_value_t = Limits::default().waiting_passwords_per_network
+    )]
+    max_waiting_passwords_per_network: usize,
+
+    /// Maximum size of a user's profile as JSON, in bytes
+    #[arg(
+        long,
+        env = "BOLIDE_MAX_PROFILE_BYTES",
+        value_name = "BYTES",
+        default_value_t = Limits::default().profile_bytes
+    )]
+    max_profile_bytes: usize,
+
+    /// Maximum number of members and elements of a profile
+    #[arg(
+        long,
+        env = "BOLIDE_MAX_PROFILE_MEMBERS",
+        value_name = "NUMBER",
+        default_value_t = Limits::default().profile_members
+    )]
+    max_profile_members: usize,
+
+    /// Maximum number of levels of a profile
+    #[arg(
+        long,
+        env = "BOLIDE_MAX_PROFILE_DEPTH",
+        value_name = "NUMBER",
+        default_value_t = Limits::default().profile_depth
+    )]
+    max_profile_depth: usize,
+}
+
+impl AccountLimitArguments {
+    /// Returns `limits` with those of the flags.
+    pub(crate) fn apply(&self, limits: Limits) -> Limits {
+        Limits {
+            rate_counters: self.max_rate_counters,
+            failure_counters: self.max_failure_counters,
+            waiting_passwords: self.max_waiting_passwords,
+            waiting_passwords_per_network: self.max_waiting_passwords_per_network,
+            profile_bytes: self.max_profile_bytes,
+            profile_members: self.max_profile_members,
+            profile_depth: self.max_profile_depth,
+            ..limits
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        limits: AccountLimitArguments,
+    }
+
+    #[test]
+    fn each_flag_sets_the_limit_that_it_is_named_after() {
+        let defaults = Program::parse_from(["bolide"]).limits.apply(Limits::default());
+        assert_eq!(defaults, Limits::default());
+        let flags = [
+            "--max-rate-counters=1",
+            "--max-waiting-passwords=2",
+            "--max-waiting-passwords-per-network=3",
+            "--max-profile-bytes=4",
+            "--max-profile-members=5",
+            "--max-profile-depth=6",
+            "--max-failure-counters=7",
+        ];
+        let program = Program::parse_from(std::iter::once("bolide").chain(flags));
+        let expected = Limits {
+            rate_counters: 1,
+            waiting_passwords: 2,
+            waiting_passwords_per_network: 3,
+            profile_bytes: 4,
+            profile_members: 5,
+            profile_depth: 6,
+            failure_counters: 7,
+            ..Limits::default()
+        };
+        assert_eq!(program.limits.apply(Limits::default()), expected);
+    }
+}
