@@ -244,15 +244,15 @@ mod tests {
 
     const BOUNDS: LineBounds = LineBounds { total: 4, of_network: 3 };
 
-    fn network(last: u8) -> Waiting {
-        Some(Network::of([192, 0, 2, last].into()))
+    fn network(last: u8) -> Network {
+        Network::of([192, 0, 2, last].into())
     }
 
     type Pending<'turns> = BoxFuture<'turns, Result<Turn<2>, Busy>>;
 
     /// Enters a line, and returns the call that waits.
     fn enter(turns: &Turns<2>, line: usize, last: u8) -> Pending<'_> {
-        let mut pending = turns.wait(line, network(last)).boxed();
+        let mut pending = turns.wait(line, Some(network(last))).boxed();
         assert!((&mut pending).now_or_never().is_none(), "it has to wait");
         pending
     }
@@ -266,7 +266,7 @@ mod tests {
     #[tokio::test]
     async fn lines_take_turns_and_so_do_the_networks_in_each() {
         let turns = Turns::<2>::new(1, BOUNDS);
-        let mut turn = turns.wait(0, network(1)).await.unwrap();
+        let mut turn = turns.wait(0, Some(network(1))).await.unwrap();
         // Three sign-ups of one network come before one of another and a login.
         let mut calls = vec![
             enter(&turns, 0, 1),
@@ -293,9 +293,9 @@ mod tests {
     #[tokio::test]
     async fn a_network_has_a_share_of_the_line_and_a_full_line_takes_from_the_longest() {
         let turns = Turns::<2>::new(1, BOUNDS);
-        let turn = turns.wait(0, network(1)).await.unwrap();
+        let turn = turns.wait(0, Some(network(1))).await.unwrap();
         let mut calls = vec![enter(&turns, 0, 1), enter(&turns, 0, 1), enter(&turns, 0, 1)];
-        assert_eq!(turns.wait(0, network(1)).now_or_never().unwrap().unwrap_err(), Busy);
+        assert_eq!(turns.wait(0, Some(network(1))).now_or_never().unwrap().unwrap_err(), Busy);
         calls.push(enter(&turns, 0, 2));
         assert_eq!(turns.waiting(), 4);
 
@@ -304,18 +304,18 @@ mod tests {
         assert_eq!((&mut calls[2]).now_or_never().unwrap().unwrap_err(), Busy);
         assert_eq!(turns.waiting(), 4);
         // Now no network has more than one more.
-        assert_eq!(turns.wait(0, network(4)).now_or_never().map(|turn| turn.is_err()), None);
+        assert_eq!(turns.wait(0, Some(network(4))).now_or_never().map(|turn| turn.is_err()), None);
         // The other line has room of its own.
         calls.push(enter(&turns, 1, 1));
         drop((calls, turn));
         assert_eq!(turns.waiting(), 0);
-        assert!(turns.wait(0, network(1)).now_or_never().unwrap().is_ok());
+        assert!(turns.wait(0, Some(network(1))).now_or_never().unwrap().is_ok());
     }
 
     #[tokio::test]
     async fn a_call_that_is_dropped_leaves_the_line_or_gives_its_turn_back() {
         let turns = Turns::<2>::new(1, BOUNDS);
-        let turn = turns.wait(0, network(1)).await.unwrap();
+        let turn = turns.wait(0, Some(network(1))).await.unwrap();
         let (left, served, last) = (enter(&turns, 0, 1), enter(&turns, 0, 2), enter(&turns, 0, 3));
         drop(left);
         assert_eq!(turns.waiting(), 2);
@@ -323,6 +323,6 @@ mod tests {
         // It has its turn, and is dropped before it notices.
         drop(served);
         assert!(last.now_or_never().unwrap().is_ok());
-        assert!(turns.wait(0, network(1)).now_or_never().unwrap().is_ok());
+        assert!(turns.wait(0, Some(network(1))).now_or_never().unwrap().is_ok());
     }
 }

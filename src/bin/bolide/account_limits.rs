@@ -5,6 +5,7 @@ use bolide::Limits;
 /// The limits of what clients can take in accounts. Each flag is named after the field of [`Limits`] that it sets.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits of accounts and rates")]
+#[expect(clippy::struct_field_names, reason = "clap names the flags after the fields")]
 pub(crate) struct AccountLimitArguments {
     /// Maximum number of counters of each rate limit; the oldest makes room
     #[arg(
@@ -72,18 +73,15 @@ pub(crate) struct AccountLimitArguments {
 }
 
 impl AccountLimitArguments {
-    /// Returns `limits` with those of the flags.
-    pub(crate) fn apply(&self, limits: Limits) -> Limits {
-        Limits {
-            rate_counters: self.max_rate_counters,
-            failure_counters: self.max_failure_counters,
-            waiting_passwords: self.max_waiting_passwords,
-            waiting_passwords_per_network: self.max_waiting_passwords_per_network,
-            profile_bytes: self.max_profile_bytes,
-            profile_members: self.max_profile_members,
-            profile_depth: self.max_profile_depth,
-            ..limits
-        }
+    /// Sets the limits of the flags.
+    pub(crate) const fn apply(&self, limits: &mut Limits) {
+        limits.rate_counters = self.max_rate_counters;
+        limits.failure_counters = self.max_failure_counters;
+        limits.waiting_passwords = self.max_waiting_passwords;
+        limits.waiting_passwords_per_network = self.max_waiting_passwords_per_network;
+        limits.profile_bytes = self.max_profile_bytes;
+        limits.profile_members = self.max_profile_members;
+        limits.profile_depth = self.max_profile_depth;
     }
 }
 
@@ -101,8 +99,12 @@ mod tests {
 
     #[test]
     fn each_flag_sets_the_limit_that_it_is_named_after() {
-        let defaults = Program::parse_from(["bolide"]).limits.apply(Limits::default());
-        assert_eq!(defaults, Limits::default());
+        let parsed = |flags: &[&str]| {
+            let mut limits = Limits::default();
+            Program::parse_from(["bolide"].iter().chain(flags)).limits.apply(&mut limits);
+            limits
+        };
+        assert_eq!(parsed(&[]), Limits::default());
         let flags = [
             "--max-rate-counters=1",
             "--max-waiting-passwords=2",
@@ -112,7 +114,6 @@ mod tests {
             "--max-profile-depth=6",
             "--max-failure-counters=7",
         ];
-        let program = Program::parse_from(std::iter::once("bolide").chain(flags));
         let expected = Limits {
             rate_counters: 1,
             waiting_passwords: 2,
@@ -123,6 +124,6 @@ mod tests {
             failure_counters: 7,
             ..Limits::default()
         };
-        assert_eq!(program.limits.apply(Limits::default()), expected);
+        assert_eq!(parsed(&flags), expected);
     }
 }

@@ -73,7 +73,9 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let accounts = arguments.data.open().await?.site(&arguments.site_name, &root_url);
     let accounts = arguments.with_mailer(accounts)?;
     let app = App::builder().accounts(accounts).web_pages().forwarded_count(arguments.forwarded_count);
-    let app = app.limits(arguments.account_limits.apply(Limits::default()));
+    let mut limits = Limits::default();
+    arguments.account_limits.apply(&mut limits);
+    let app = app.limits(limits);
     let app = arguments.trusted_proxy.iter().copied().fold(app, AppBuilder::trusted_proxy).build()?;
     if let Some(accounts) = app.accounts() {
         welcome_first_admin(&accounts).await?;

@@ -5,6 +5,8 @@
 mod once;
 mod others;
 mod tokens;
+#[cfg(unix)]
+mod two_pools;
 mod users;
 
 use std::sync::Arc;
