@@ -76,7 +76,8 @@ pub enum ImportError {
 }
 
 /// What is unusual about a profile or further fields that clients could not have set here.
-const TOO_LARGE: &str = "is larger than that of a new user may be; it is imported, and clients receive it with each login";
+const TOO_LARGE: &str =
+    "is larger than that of a new user may be; it is imported, and clients receive it with each login";
 
 impl AccountsHandle {
     /// Imports one document of the collection `users` of a Meteor or Rocket.Chat server, as `mongoexport` writes it

@@ -58,11 +58,18 @@ async fn malformed_lines_are_reported_with_a_reason_and_the_others_are_imported(
 async fn a_large_profile_is_imported_as_it_is_and_reported() {
     let bank = Bank::open().await;
     let accounts = bank.app.accounts().unwrap();
-    let document = |id: &str, size: usize| json!({ "_id": id, "profile": { "text": "x".repeat(size) } }).to_string();
-    assert_eq!(accounts.import(&document("small", 8_000)).await.unwrap(), Imported::Added);
-    assert_eq!(accounts.import(&document("large", 9_000)).await.unwrap(), Imported::AddedLarge);
-    let fields = json!({ "_id": "fields", "customFields": { "text": "x".repeat(9_000) } }).to_string();
-    assert_eq!(accounts.import(&fields).await.unwrap(), Imported::AddedLarge);
+    let document = |id: &str, size: usize| {
+        json!({ "_id": id, "username": id, "profile": { "text": "x".repeat(size) } }).to_string()
+    };
+    let warned = async |document: String| {
+        let import = accounts.import(&document).await.unwrap();
+        assert_eq!(import.outcome, Imported::Added);
+        import.warnings.iter().map(|warning| warning.field).collect::<Vec<_>>()
+    };
+    assert_eq!(warned(document("small", 8_000)).await, [] as [&str; 0]);
+    assert_eq!(warned(document("large", 9_000)).await, ["profile"]);
+    let fields = json!({ "_id": "fields", "username": "fields", "customFields": { "text": "x".repeat(9_000) } });
+    assert_eq!(warned(fields.to_string()).await, ["the further fields"]);
     let large = accounts.store().user(&"large".into()).await.unwrap().unwrap();
     assert!(large.profile.is_some_and(|profile| profile.contains_key("text")));
 }
