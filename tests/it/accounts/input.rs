@@ -152,7 +152,7 @@ async fn a_meaningless_text_is_a_documented_error_and_nothing_is_written() {
             let is_documented = match &code {
                 Some(ErrorCode::Number(number)) => [400, 403].contains(number),
                 Some(ErrorCode::Name(name)) => {
-                    ["totp-invalid", "totp-max-attempts", "invalid-2fa-code"].contains(&&**name)
+                    ["totp-required", "totp-invalid", "totp-max-attempts", "invalid-2fa-code"].contains(&&**name)
                 }
                 None => is_silent,
             };
