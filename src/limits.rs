@@ -45,6 +45,9 @@ pub struct Limits {
     /// The maximum number of subscriptions of a session. A further one fails with `too-many-subscriptions`.
     /// Default: 2 000.
     pub subscriptions: usize,
+    /// The maximum total size of the ids, names and parameters of the subscriptions of a session, in bytes. A subscription
+    /// that exceeds it fails with `too-many-subscriptions`. Default: 2 MiB.
+    pub subscription_bytes: usize,
     /// How long a change of the user waits for the initial documents of publications that run again. Publications that
     /// take longer send them afterwards. Default: 10 s.
     pub user_change_timeout: Duration,
@@ -92,6 +95,7 @@ impl Default for Limits {
             close_timeout: Duration::from_secs(5),
             shutdown_timeout: Duration::from_secs(10),
             subscriptions: 2_000,
+            subscription_bytes: 2 << 20,
             user_change_timeout: Duration::from_secs(10),
             resume_grace: Duration::from_secs(15),
             resume_messages: 100,

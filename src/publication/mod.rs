@@ -38,7 +38,7 @@ pub(crate) use handle::{Handle, Handles};
 pub(crate) use recipient::Recipient;
 pub(crate) use registry::{Publication, PublicationRegistry};
 pub(crate) use stream::StreamCore;
-pub(crate) use subscription::{Started, Subscriber, SubscriptionCore, run_all};
+pub(crate) use subscription::{Started, Subscriber, SubscriptionCore, run_all, size_of_subscription};
 pub(crate) use views::{Origin, Strategies};
 
 pub use audience::Audience;

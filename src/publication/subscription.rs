@@ -372,7 +372,21 @@ pub(crate) fn run_all(callbacks: Vec<EndCallback>) {
 }
 
 impl Origin {
+    /// Returns the size of what the client has sent, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Named(subscribe) => size_of_subscription(subscribe),
+            Self::Universal(_) => 0,
+        }
+    }
+
     pub(crate) fn named(subscribe: Subscribe) -> Self {
         Self::Named(Arc::new(subscribe))
     }
+}
+
+/// Returns the size of a subscription's id, name and parameters, in bytes.
+pub(crate) fn size_of_subscription(Subscribe { id, name, params }: &Subscribe) -> usize {
+    // The id is kept twice.
+    2 * id.len() + name.len() + params.as_ref().map_or(0, |params| params.get().len())
 }

@@ -23,6 +23,8 @@ pub(crate) type Strategies = HashMap<String, Strategy, Hasher>;
 pub(crate) struct Views {
     strategies: Arc<Strategies>,
     subscriptions: IndexMap<Handle, Entry, Hasher>,
+    /// The total size of their origins.
+    subscription_bytes: usize,
     by_id: HashMap<Arc<str>, Handle>,
     collections: IndexMap<Arc<str>, View, Hasher>,
     /// During a user change: the documents of the client before it.
@@ -85,6 +87,7 @@ impl Views {
         Self {
             strategies,
             subscriptions: IndexMap::default(),
+            subscription_bytes: 0,
             by_id: HashMap::new(),
             collections: IndexMap::default(),
             before: None,
@@ -95,6 +98,12 @@ impl Views {
 
     pub(crate) fn subscription_count(&self) -> usize {
         self.subscriptions.len()
+    }
+
+    /// Returns the total size of the ids, names and parameters of the client's subscriptions, in bytes. They are kept, since
+    /// the subscriptions start again when the user changes.
+    pub(crate) const fn subscription_bytes(&self) -> usize {
+        self.subscription_bytes
     }
 
     pub(crate) fn contains_id(&self, id: &str) -> bool {
@@ -122,6 +131,7 @@ impl Views {
     pub(crate) fn start(&mut self, origin: Origin) -> Handle {
         self.last_handle = self.last_handle.wrapping_add(1);
         let handle = Handle(self.last_handle);
+        self.subscription_bytes += origin.bytes();
         let id: Option<Arc<str>> = match &origin {
             Origin::Named(subscribe) => Some(subscribe.id.as_str().into()),
             Origin::Universal(_) => None,
@@ -217,6 +227,7 @@ impl Views {
     /// Ends a subscription. Removes its documents unless others hold them. Returns `None` if it has ended already.
     pub(crate) fn end(&mut self, handle: Handle, outbox: &Arc<Outbox>) -> Option<Ended> {
         let entry = self.subscriptions.shift_remove(&handle)?;
+        self.subscription_bytes -= entry.origin.bytes();
         if let Some(id) = &entry.id
             && self.by_id.get(id) == Some(&handle)
         {
@@ -234,6 +245,7 @@ impl Views {
     /// Ends all subscriptions without messages to the client.
     pub(crate) fn end_all(&mut self) -> Vec<(Origin, Vec<EndCallback>)> {
         self.by_id.clear();
+        self.subscription_bytes = 0;
         let entries = std::mem::take(&mut self.subscriptions);
         entries.into_values().map(|entry| (entry.origin, entry.on_stop)).collect()
     }

@@ -325,6 +325,40 @@ async fn subscriptions_over_the_limit_are_rejected_with_a_reason() {
 }
 
 #[tokio::test]
+async fn subscriptions_are_bounded_in_bytes_too_also_after_the_user_has_changed() {
+    let app = App::builder()
+        .publish("p", async |_: Subscription, _: Ejson| Ok(()))
+        .method("signIn", TwoFactor::none(), async |context: Context, user: UserId| {
+            context.set_user_id(Some(user)).await
+        })
+        .limits(Limits { subscription_bytes: 10_000, ..Limits::default() })
+        .build()
+        .expect("the app fits together");
+    let mut subscriber = TestClient::connect(&app).await;
+    let large = json!(["x".repeat(4_000)]);
+    for id in ["1", "2"] {
+        subscriber.ask(id, "p", large.clone()).await;
+        subscriber.ready(id).await;
+    }
+    for user in ["ada", "bob", "ada"] {
+        subscriber.call::<()>("signIn", &(user,)).await.expect("a login");
+        let too_long = "y".repeat(1_000);
+        subscriber.ask("3", "p", large.clone()).await;
+        assert_eq!(subscriber.nosub("3").await["error"], "too-many-subscriptions");
+        subscriber.ask(&too_long, "p", json!([1])).await;
+        assert_eq!(subscriber.nosub(&too_long).await["error"], "too-many-subscriptions");
+        subscriber.ask("4", "p", json!([1])).await;
+        subscriber.ready("4").await;
+        subscriber.stop("4").await;
+        subscriber.nosub("4").await;
+    }
+    subscriber.stop("1").await;
+    subscriber.nosub("1").await;
+    subscriber.ask("3", "p", large).await;
+    subscriber.ready("3").await;
+}
+
+#[tokio::test]
 async fn a_client_can_subscribe_ten_thousand_times() {
     let items: Collection = Collection::new("items");
     items.insert("1", &[("a".to_owned(), Ejson::from(1))].into_iter().collect()).expect("a new document");

@@ -16,6 +16,15 @@ pub(crate) struct AccountLimitArguments {
     )]
     max_rate_counters: usize,
 
+    /// Maximum total size of the ids, names and parameters of a session's subscriptions, in bytes
+    #[arg(
+        long,
+        env = "BOLIDE_MAX_SUBSCRIPTION_BYTES",
+        value_name = "BYTES",
+        default_value_t = Limits::default().subscription_bytes
+    )]
+    max_subscription_bytes: usize,
+
     /// Maximum number of stored counters of failed logins, wrong codes and mails; the oldest are deleted
     #[arg(
         long,
@@ -76,6 +85,7 @@ impl AccountLimitArguments {
     /// Sets the limits of the flags.
     pub(crate) const fn apply(&self, limits: &mut Limits) {
         limits.rate_counters = self.max_rate_counters;
+        limits.subscription_bytes = self.max_subscription_bytes;
         limits.failure_counters = self.max_failure_counters;
         limits.waiting_passwords = self.max_waiting_passwords;
         limits.waiting_passwords_per_network = self.max_waiting_passwords_per_network;
@@ -113,6 +123,7 @@ mod tests {
             "--max-profile-members=5",
             "--max-profile-depth=6",
             "--max-failure-counters=7",
+            "--max-subscription-bytes=8",
         ];
         let expected = Limits {
             rate_counters: 1,
@@ -122,6 +133,7 @@ mod tests {
             profile_members: 5,
             profile_depth: 6,
             failure_counters: 7,
+            subscription_bytes: 8,
             ..Limits::default()
         };
         assert_eq!(parsed(&flags), expected);

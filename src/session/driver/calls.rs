@@ -11,7 +11,7 @@ use futures::stream::{FuturesUnordered, Stream as _};
 
 use super::{Driver, Phase, Queued};
 use crate::call::{Counted, CountedKind, Invocation, MethodOutcome, MethodResult, Parameters, RunningMethod, guarded};
-use crate::publication::{Origin, PublishFuture, Started, SubscriptionCore};
+use crate::publication::{Origin, PublishFuture, Started, SubscriptionCore, size_of_subscription};
 
 /// The running methods and publications.
 #[derive(Default)]
@@ -158,7 +158,7 @@ impl Driver {
         if self.session.recipient().views().contains_id(&subscribe.id) {
             return;
         }
-        if let Err(refusal) = self.count_subscription(&subscribe.name) {
+        if let Err(refusal) = self.count_subscription(&subscribe) {
             return self.send(&ServerMessage::nosub(&subscribe.id, Some(refusal)));
         }
         let origin = Origin::named(subscribe);
@@ -167,14 +167,21 @@ impl Driver {
         self.poll_current(context);
     }
 
-    fn count_subscription(&self, name: &str) -> Result<(), DdpError> {
-        if self.session.recipient().views().subscription_count() >= self.core.limits.subscriptions {
+    fn count_subscription(&self, subscribe: &Subscribe) -> Result<(), DdpError> {
+        let (count, bytes) = {
+            let views = self.session.recipient().views();
+            (views.subscription_count(), views.subscription_bytes())
+        };
+        let limits = &self.core.limits;
+        let is_too_large = size_of_subscription(subscribe).saturating_add(bytes) > limits.subscription_bytes;
+        if count >= limits.subscriptions || is_too_large {
             return Err(DdpError::new("too-many-subscriptions", "This session has too many subscriptions"));
         }
         if self.core.rate_limiter.is_empty() {
             return Ok(());
         }
         let (connection, user) = (self.session.connection(), self.session.user());
+        let name = &subscribe.name;
         let counted = Counted { kind: CountedKind::Subscription, name, user: user.as_ref(), connection: &connection };
         self.core.rate_limiter.count(&counted, self.core.clock.now())
     }
