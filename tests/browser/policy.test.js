@@ -27,6 +27,7 @@ browserTest('inline scripts and styles, and text that becomes markup, are blocke
 browserTest('markup in names is shown as it was typed', async (visit) => {
   const server = await conformanceServer(visit);
   const username = '<img src=x onerror=alert(1)>';
+  await server.call('setSetting', 'UTF8_User_Names_Validation', '.+');
   await server.call('createUser', { username });
   const page = await openAs(visit, server, 'admin', 'admin password', '/admin/users');
   await page.getByText(username, { exact: true }).waitFor();
