@@ -34,8 +34,8 @@ impl Usernames {
     }
 
     /// Returns a username as it is stored: trimmed and composed. It must match the setting `UTF8_User_Names_Validation`. If
-    /// that allows more than ASCII, the name must also be "moderately restrictive" as UTS 39 defines it: it neither mixes
-    /// scripts that look alike nor has characters that cannot be seen.
+    /// that allows more than ASCII, the name must also be "moderately restrictive" as UTS 39 defines it: it must not mix scripts that
+    /// look alike, or have characters that cannot be seen.
     ///
     /// # Errors
     /// 400.
@@ -117,8 +117,7 @@ fn composed(text: &str, longest: usize) -> Option<String> {
     (text.len() <= longest).then(|| text.nfc().collect())
 }
 
-/// Returns whether a character is neither a control character, nor one that cannot be seen or changes how others are
-/// displayed.
+/// Returns whether a character can be seen, and does not change how others are displayed.
 fn is_visible(character: char) -> bool {
     let is_formatting = matches!(
         character,

@@ -19,7 +19,7 @@ pub(crate) struct LineBounds {
     pub(crate) of_network: usize,
 }
 
-/// Who waits: the network of a client. `None` for the application itself, and for clients whose address is unknown.
+/// The network as which a call waits. `None` for the application itself, and for clients whose address is unknown.
 pub(crate) type Waiting = Option<Network>;
 
 /// There are too many calls in the line already.

@@ -163,5 +163,5 @@ impl Services {
 }
 
 fn changed_meanwhile() -> MethodError {
-    MethodError::new("error-changed-meanwhile", "Somebody else has changed the roles meanwhile. Look at them again")
+    MethodError::new("error-changed-meanwhile", "The roles were changed meanwhile. Look at them again")
 }

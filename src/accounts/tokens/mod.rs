@@ -188,7 +188,7 @@ impl Tokens {
             self.store.delete_token(&own).await?;
             self.node.end_connections(&[own], connection);
         }
-        // A client that is not signed in has nothing to log out of.
+        // A logout without a login is not an event: any client can send any number of them.
         if identity.user.is_some() {
             self.audit.record(AuditEvent::Logout, identity.user.as_ref(), connection, json!({})).await;
         }

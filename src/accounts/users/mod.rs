@@ -143,7 +143,7 @@ impl Users {
     }
 
     async fn change_unless_last_admin(&self, id: &UserId, change: RoleLoss) -> MethodResult<()> {
-        // A user who is not there has nothing to lose.
+        // A user who does not exist is not an admin.
         if self.store.change_unless_last(id, change, ADMIN).await? || self.store.user(id).await?.is_none() {
             return Ok(());
         }

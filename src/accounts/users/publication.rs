@@ -104,7 +104,7 @@ impl Watchers {
     /// Returns the document of a user, encoded. Sessions that show the same version get the same one.
     fn encoded(&self, user: &UserId, object: Object) -> MethodResult<Arc<OwnDocument>> {
         let mut by_user = self.by_user.lock();
-        // A session that has ended meanwhile is in no list, and shows nothing.
+        // A session that has ended meanwhile is not in the list, and its document is not kept.
         let own = by_user.get_mut(user);
         let latest = own.as_ref().and_then(|own| own.latest.upgrade());
         if let Some(latest) = latest.as_ref().filter(|latest| latest.object == object) {
@@ -139,7 +139,7 @@ impl Watcher {
         let now = users.store.user(&self.user).await?.map(|user| users.own_fields(&user));
         let now = now.map(|object| users.watchers.encoded(&self.user, object)).transpose()?;
         let (core, id) = (self.subscription.core(), self.user.as_str());
-        // Nothing here waits for a slow client: the change of the user must not wait with it.
+        // This does not wait for a slow client: the change of the user must not wait with it.
         core.with_target(COLLECTION, |views, target| match (&*shown, &now) {
             (None, Some(now)) => views.added(target, core.handle(), &Arc::from(id), &now.fields, Some(&now.added)),
             (Some(before), Some(now)) if Arc::ptr_eq(before, now) => {}
