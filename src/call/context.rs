@@ -10,6 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Admitted, App, AppCore, Connection, Identity, Invocation, Method, MethodError, MethodResult, Parameters};
+#[cfg(feature = "accounts")]
+use super::Requirement;
 use crate::user::UserId;
 
 /// The circumstances of a call: its connection, its user, the app. Cheap to clone.
@@ -128,8 +130,9 @@ impl Context {
         self.invocation.unblock();
     }
 
-    /// Calls another method, as the same user on the same connection. If the gate has admitted this call, it is not asked
-    /// again, whatever the other method's policy is.
+    /// Calls another method, as the same user on the same connection. If the gate has admitted this call, it is asked
+    /// again only if the other method's policy requires more than what this call was admitted for: a code of an app or a
+    /// mail meets every policy, a trusted client only what admits trusted clients.
     ///
     /// ```
     /// use bolide::prelude::*;
@@ -228,6 +231,19 @@ impl SignedIn {
     /// internal error in a method whose policy is not on demand.
     pub async fn demand_two_factor(&self, found: Option<TwoFactorCode>) -> MethodResult<Admitted> {
         self.context.invocation.demand(found).await
+    }
+
+    /// Asks the gate now for more than the method's policy requires, for a method that is gated or on demand.
+    ///
+    /// # Errors
+    /// Returns the refusal of the gate, or an internal error in a method whose policy is open.
+    #[cfg(feature = "accounts")]
+    pub(crate) async fn demand_more(
+        &self,
+        requirement: Requirement,
+        found: Option<TwoFactorCode>,
+    ) -> MethodResult<Admitted> {
+        self.context.invocation.demand_more(requirement, found).await
     }
 }
 

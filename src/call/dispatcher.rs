@@ -4,7 +4,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{self, Poll};
 use std::time::Instant;
 
@@ -13,7 +12,7 @@ use bolide_protocol::{DdpError, RawJson};
 
 use super::error::invalid_user;
 use super::{
-    AccessRequest, Context, Counted, CountedKind, GatedCall, HandlerFuture, Invocation, Method, MethodError,
+    AccessRequest, Admission, Context, Counted, CountedKind, GatedCall, HandlerFuture, Invocation, Method, MethodError,
     MethodKind, Parameters, Requirement, TwoFactor, sanitize,
 };
 
@@ -53,51 +52,69 @@ impl Invocation {
         self.run_unrestricted(parameters)
     }
 
-    fn run_unrestricted(self: Arc<Self>, parameters: Parameters) -> HandlerFuture {
+    fn run_unrestricted(self: Arc<Self>, mut parameters: Parameters) -> HandlerFuture {
         match self.method.policy {
             TwoFactor::None => start(self, parameters),
-            TwoFactor::Required(requirement) => Box::pin(self.run_gated(requirement, parameters)),
-            TwoFactor::OnDemand(_) => self.run_before_a_demand(parameters),
+            TwoFactor::Required(requirement) => {
+                self.keep_code_of(&mut parameters);
+                Box::pin(self.run_gated(requirement, parameters))
+            }
+            TwoFactor::OnDemand(_) => {
+                self.keep_code_of(&mut parameters);
+                start(self, parameters)
+            }
         }
-    }
-
-    /// Keeps the code for the case that the handler demands one.
-    fn run_before_a_demand(self: Arc<Self>, mut parameters: Parameters) -> HandlerFuture {
-        *self.shown.lock() = self.take_code(&mut parameters);
-        start(self, parameters)
     }
 
     /// Asks the gate while the handler runs. A code that the handler has found takes precedence over the one that came
     /// with the call.
     pub(crate) async fn demand(&self, found: Option<TwoFactorCode>) -> Result<Admitted, MethodError> {
-        let Some(requirement) = self.method.policy.requirement() else {
-            let reason =
-                format!("the method `{}` demands a second factor without saying so in its policy", self.method.name);
-            return Err(MethodError::internal(reason));
-        };
-        if !self.admitted.load(Ordering::Acquire) {
-            let code = found.or_else(|| self.shown.lock().take());
-            self.ask_gate(requirement, code.as_ref()).await?;
-            self.admitted.store(true, Ordering::Release);
-        }
+        let requirement = self.method.policy.requirement().ok_or_else(|| self.demands_unannounced())?;
+        self.meet(requirement, found).await?;
         Ok(Admitted(()))
     }
 
-    async fn run_gated(self: Arc<Self>, requirement: Requirement, mut parameters: Parameters) -> MethodOutcome {
-        let code = self.take_code(&mut parameters);
-        if !self.admitted.load(Ordering::Acquire) {
-            self.ask_gate(requirement, code.as_ref()).await?;
-            self.admitted.store(true, Ordering::Release);
-        }
+    /// The same for a requirement that is stricter than that of the policy.
+    #[cfg(feature = "accounts")]
+    pub(crate) async fn demand_more(
+        &self,
+        requirement: Requirement,
+        found: Option<TwoFactorCode>,
+    ) -> Result<Admitted, MethodError> {
+        self.method.policy.requirement().ok_or_else(|| self.demands_unannounced())?;
+        self.meet(requirement, found).await?;
+        Ok(Admitted(()))
+    }
+
+    /// A method whose policy is open is given the code as a parameter, so it cannot be asked for one.
+    fn demands_unannounced(&self) -> MethodError {
+        let name = &self.method.name;
+        MethodError::internal(format!("the method `{name}` demands a second factor without saying so in its policy"))
+    }
+
+    async fn run_gated(self: Arc<Self>, requirement: Requirement, parameters: Parameters) -> MethodOutcome {
+        self.meet(requirement, None).await?;
         start(self, parameters).await
     }
 
-    /// Takes the code out of the parameters. The body of an endpoint has none: its code is in headers.
-    fn take_code(&self, parameters: &mut Parameters) -> Option<TwoFactorCode> {
-        if self.method.kind == MethodKind::Method { parameters.take_two_factor_code() } else { None }
+    /// Takes the code out of the parameters and keeps it. The body of an endpoint has none: its code is in headers.
+    fn keep_code_of(&self, parameters: &mut Parameters) {
+        let is_method = self.method.kind == MethodKind::Method;
+        self.keep_code(if is_method { parameters.take_two_factor_code() } else { None });
     }
 
-    async fn ask_gate(&self, requirement: Requirement, code: Option<&TwoFactorCode>) -> Result<(), MethodError> {
+    /// Asks the gate unless what it has admitted the call for covers the requirement.
+    async fn meet(&self, requirement: Requirement, found: Option<TwoFactorCode>) -> Result<(), MethodError> {
+        if self.has_met(&requirement) {
+            return Ok(());
+        }
+        let code = found.or_else(|| self.kept_code());
+        let admission = self.ask_gate(requirement, code.as_ref()).await?;
+        self.note_admission(requirement, admission);
+        Ok(())
+    }
+
+    async fn ask_gate(&self, requirement: Requirement, code: Option<&TwoFactorCode>) -> Result<Admission, MethodError> {
         let user = self.user().ok_or_else(|| invalid_user("twoFactorRequired"))?;
         let call = GatedCall {
             method: &self.method.name,

@@ -9,13 +9,28 @@ use bolide_protocol::two_factor::{TwoFactorCode, TwoFactorMethod};
 use super::{Connection, Method, Requirement};
 use crate::user::UserId;
 
-/// The decision of a gate.
-pub type GateFuture<'call> = Pin<Box<dyn Future<Output = Result<(), DdpError>> + Send + 'call>>;
+/// The decision of a gate about a call.
+pub type GateFuture<'call> = Pin<Box<dyn Future<Output = Result<Admission, DdpError>> + Send + 'call>>;
+
+/// The decision of a gate about a user.
+pub type AccessFuture<'call> = Pin<Box<dyn Future<Output = Result<(), DdpError>> + Send + 'call>>;
+
+/// Why a gate has admitted a call. It decides what calls that are made from it are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Admission {
+    /// The caller meets the requirement without a code, such as a trusted client or a bypass token. A nested call whose
+    /// policy requires more is asked again.
+    Excused,
+    /// The caller has shown this factor in this call. A code of an app or of a mail meets every requirement, and is used
+    /// up. The password meets the requirement of this call; a nested call whose policy requires more has it checked again.
+    Shown(TwoFactorMethod),
+}
 
 /// Decides whether a gated call may go on.
 ///
 /// ```
-/// use bolide::call::{Gate, GateFuture, GatedCall};
+/// use bolide::call::{Admission, Gate, GateFuture, GatedCall};
 /// use bolide::DdpError;
 /// use bolide::protocol::two_factor::TwoFactorMethod;
 ///
@@ -26,7 +41,8 @@ pub type GateFuture<'call> = Pin<Box<dyn Future<Output = Result<(), DdpError>> +
 ///     fn check<'call>(&'call self, call: GatedCall<'call>) -> GateFuture<'call> {
 ///         let admitted = call.code.is_some_and(|shown| shown.code() == self.0);
 ///         Box::pin(async move {
-///             if admitted { Ok(()) } else { Err(DdpError::totp_required(TwoFactorMethod::Totp)) }
+///             let admission = Admission::Shown(TwoFactorMethod::Totp);
+///             if admitted { Ok(admission) } else { Err(DdpError::totp_required(TwoFactorMethod::Totp)) }
 ///         })
 ///     }
 /// }
@@ -43,7 +59,7 @@ pub trait Gate: Send + Sync + 'static {
 
     /// Admits a user to a method, an endpoint or a publication, gated or not, or returns the error that the client
     /// receives. Called only while [`restricts_users`](Self::restricts_users) returns `true`.
-    fn check_user<'call>(&'call self, _: AccessRequest<'call>) -> GateFuture<'call> {
+    fn check_user<'call>(&'call self, _: AccessRequest<'call>) -> AccessFuture<'call> {
         Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bolide_protocol::two_factor::TwoFactorCode;
+use bolide_protocol::two_factor::{TwoFactorCode, TwoFactorMethod};
 use bolide_protocol::{RandomStream, random};
 use parking_lot::Mutex;
 
-use super::{AppCore, Caller, Connection, Method};
+use super::{Admission, AppCore, Caller, Connection, Method, Requirement};
 use crate::chance::{Chance, Generator};
 use crate::user::UserId;
 
@@ -19,10 +19,21 @@ pub(crate) struct Invocation {
     pub(super) connection: Option<Connection>,
     pub(super) origin: Origin,
     random: Mutex<CallRandom>,
-    /// Whether the gate has admitted this call, or the one that it was made from.
-    pub(super) admitted: AtomicBool,
-    /// The code that came with a call whose handler may demand one.
-    pub(super) shown: Mutex<Option<TwoFactorCode>>,
+    /// What the gate has admitted this call for, or the one that it was made from.
+    met: Mutex<Met>,
+    /// The code that came with the call and is not used up.
+    shown: Mutex<Option<TwoFactorCode>>,
+}
+
+/// What the gate has admitted a call for.
+#[derive(Clone, Copy, Default)]
+enum Met {
+    #[default]
+    Nothing,
+    /// What this requirement covers.
+    Requirement(Requirement),
+    /// Everything: a code was shown and used up.
+    SecondFactor,
 }
 
 /// What made a call.
@@ -51,32 +62,32 @@ impl Invocation {
         user: Option<UserId>,
         seed: Option<String>,
     ) -> Arc<Self> {
-        Self::new(core, method, Some(connection), Origin::Client(Root::new(user)), seed, false)
+        Self::new(core, method, Some(connection), Origin::Client(Root::new(user)), seed, Met::Nothing)
     }
 
     /// Creates a call that the application makes itself.
     pub(crate) fn internal(core: &Arc<AppCore>, method: &Arc<Method>, caller: Caller) -> Arc<Self> {
-        Self::new(core, method, None, Origin::Application(Root::new(caller.into_user())), None, false)
+        Self::new(core, method, None, Origin::Application(Root::new(caller.into_user())), None, Met::Nothing)
     }
 
-    /// A call that another call makes, for the same user on the same connection. Where that one was admitted by the gate,
-    /// so is this one.
+    /// A call that another call makes, for the same user on the same connection. What that one was admitted for, this one
+    /// is as well.
     pub(super) fn nested(parent: &Arc<Self>, method: &Arc<Method>) -> Arc<Self> {
-        let is_admitted = parent.admitted.load(Ordering::Acquire);
-        Self::within(parent, method, false, is_admitted)
+        let met = *parent.met.lock();
+        Self::within(parent, method, false, met)
     }
 
     /// Creates a call that another call makes because the client named the method: limits and the gate apply as if the client had
     /// called it.
     #[cfg(feature = "accounts")]
     pub(super) fn nested_for_client(parent: &Arc<Self>, method: &Arc<Method>) -> Arc<Self> {
-        Self::within(parent, method, true, false)
+        Self::within(parent, method, true, Met::Nothing)
     }
 
-    fn within(parent: &Arc<Self>, method: &Arc<Method>, by_client: bool, is_admitted: bool) -> Arc<Self> {
+    fn within(parent: &Arc<Self>, method: &Arc<Method>, by_client: bool, met: Met) -> Arc<Self> {
         let seed = parent.with_random(|random| random.rpc_seed(&method.name));
         let origin = Origin::Nested { parent: Arc::clone(parent), by_client };
-        Self::new(&parent.core, method, parent.connection.clone(), origin, Some(seed), is_admitted)
+        Self::new(&parent.core, method, parent.connection.clone(), origin, Some(seed), met)
     }
 
     fn new(
@@ -85,7 +96,7 @@ impl Invocation {
         connection: Option<Connection>,
         origin: Origin,
         seed: Option<String>,
-        is_admitted: bool,
+        met: Met,
     ) -> Arc<Self> {
         Arc::new(Self {
             core: Arc::clone(core),
@@ -93,7 +104,7 @@ impl Invocation {
             connection,
             origin,
             random: Mutex::new(CallRandom::new(seed)),
-            admitted: AtomicBool::new(is_admitted),
+            met: Mutex::new(met),
             shown: Mutex::default(),
         })
     }
@@ -131,8 +142,56 @@ impl Invocation {
         draw(self.random.lock().stream(&*self.core.chance))
     }
 
+    /// Keeps the code that came with the call.
+    pub(super) fn keep_code(&self, code: Option<TwoFactorCode>) {
+        *self.shown.lock() = code;
+    }
+
+    /// Returns the code that came with this call, or else with the one that it was made from, unless it is used up.
+    pub(super) fn kept_code(&self) -> Option<TwoFactorCode> {
+        let own = self.shown.lock().clone();
+        own.or_else(|| self.maker()?.kept_code())
+    }
+
+    /// Returns whether the gate need not be asked again.
+    pub(super) fn has_met(&self, requirement: &Requirement) -> bool {
+        match *self.met.lock() {
+            Met::Nothing => false,
+            Met::Requirement(met) => met.covers(requirement),
+            Met::SecondFactor => true,
+        }
+    }
+
+    /// Notes that the gate has admitted the call.
+    pub(super) fn note_admission(&self, requirement: Requirement, admission: Admission) {
+        match admission {
+            Admission::Shown(TwoFactorMethod::Totp | TwoFactorMethod::Email) => self.note_second_factor(),
+            Admission::Shown(TwoFactorMethod::Password) | Admission::Excused => {
+                *self.met.lock() = Met::Requirement(requirement);
+            }
+        }
+    }
+
+    /// Notes that the code is used up, here and in the calls that this one was made from: the client cannot send another
+    /// one for the rest of them.
+    fn note_second_factor(&self) {
+        *self.shown.lock() = None;
+        *self.met.lock() = Met::SecondFactor;
+        if let Some(maker) = self.maker() {
+            maker.note_second_factor();
+        }
+    }
+
+    /// Returns the call that this one was made from, if its code counts for this one.
+    fn maker(&self) -> Option<&Arc<Self>> {
+        match &self.origin {
+            Origin::Nested { parent, by_client: false } => Some(parent),
+            _ => None,
+        }
+    }
+
     fn forget_admission(&self) {
-        self.admitted.store(false, Ordering::Release);
+        *self.met.lock() = Met::Nothing;
         if let Origin::Nested { parent, .. } = &self.origin {
             parent.forget_admission();
         }

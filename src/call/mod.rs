@@ -49,7 +49,7 @@ pub use connection::Connection;
 pub use context::{Context, SignedIn};
 pub use dispatcher::Admitted;
 pub use error::{MethodError, MethodResult};
-pub use gate::{AccessKind, AccessRequest, ClosedGate, Gate, GateFuture, GatedCall};
+pub use gate::{AccessFuture, AccessKind, AccessRequest, Admission, ClosedGate, Gate, GateFuture, GatedCall};
 pub use handler::{
     AnyParameters, Blocking, BlockingHandler, BlockingSignature, CallerArgument, CallerKind, HandlerFuture,
     MethodHandler, blocking,

@@ -14,7 +14,9 @@ use std::time::Duration;
 /// let usual: TwoFactor = TwoFactor::required().into();
 /// let strict: TwoFactor = TwoFactor::required().disable_remember_me().require_second_factor().into();
 /// let fresh: TwoFactor = TwoFactor::required().max_age(Duration::from_secs(60)).into();
-/// assert!(!open.is_gated() && usual.is_gated() && strict.is_gated() && fresh.is_gated());
+/// // For what changes the protection of an account: its factors, its password, its address.
+/// let protecting: TwoFactor = TwoFactor::fresh_proof().into();
+/// assert!(!open.is_gated() && usual.is_gated() && strict.is_gated() && fresh.is_gated() && protecting.is_gated());
 ///
 /// // Only some calls of the method: its handler says which, by `SignedIn::demand_two_factor`.
 /// let sometimes: TwoFactor = TwoFactor::required().on_demand();
@@ -39,6 +41,7 @@ pub struct Requirement {
     password_fallback_disabled: bool,
     remember_me_disabled: bool,
     second_factor_required: bool,
+    recent_login_accepted: bool,
     max_age: Option<Duration>,
 }
 
@@ -74,8 +77,17 @@ impl TwoFactor {
             password_fallback_disabled: false,
             remember_me_disabled: false,
             second_factor_required: false,
+            recent_login_accepted: false,
             max_age: None,
         }
+    }
+
+    /// Returns the policy of a method that changes what protects an account: a factor, the password, the address, a
+    /// token. Every caller shows a factor in this call; a user without a factor shows the password, and a user who has
+    /// neither must have logged in within the last ten minutes. Trusted clients and bypass tokens are asked too.
+    #[must_use]
+    pub const fn fresh_proof() -> Requirement {
+        Self::required().disable_remember_me().require_second_factor().accept_recent_login()
     }
 
     /// Returns whether the gate is asked before every call.
@@ -160,6 +172,14 @@ impl Requirement {
         self
     }
 
+    /// Admits users who have neither a second factor nor a password, if they have logged in within the last ten minutes.
+    /// Without this option, such users never meet [`require_second_factor`](Self::require_second_factor).
+    #[must_use]
+    pub const fn accept_recent_login(mut self) -> Self {
+        self.recent_login_accepted = true;
+        self
+    }
+
     /// Limits the time for which a client is trusted, even if the settings allow longer.
     #[must_use]
     pub const fn max_age(mut self, age: Duration) -> Self {
@@ -192,9 +212,58 @@ impl Requirement {
         self.second_factor_required
     }
 
+    /// Returns whether a recent login is accepted from users who have neither a second factor nor a password.
+    #[must_use]
+    pub const fn is_recent_login_accepted(&self) -> bool {
+        self.recent_login_accepted
+    }
+
+    /// Returns whether a caller who has met this requirement has met `other` as well.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let asks_all = self.second_factor_required;
+        let asks_trusted = asks_all || self.remember_me_disabled;
+        if other.second_factor_required {
+            return asks_all && (other.recent_login_accepted || !self.recent_login_accepted);
+        }
+        let is_as_fresh = asks_trusted
+            || other.max_age.is_none_or(|limit| self.max_age.is_some_and(|own| own <= limit));
+        let asks_for_password = asks_all || !self.password_fallback_disabled;
+        (asks_trusted || !other.remember_me_disabled)
+            && (asks_for_password || other.password_fallback_disabled)
+            && is_as_fresh
+    }
+
     /// Returns the maximum time for which a client is trusted. `None` if only the settings limit it.
     #[must_use]
     pub const fn maximum_age(&self) -> Option<Duration> {
         self.max_age
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_requirement_covers_itself_and_what_demands_less() {
+        let (usual, login) = (TwoFactor::required(), TwoFactor::required().disable_password_fallback());
+        let no_trust = usual.disable_remember_me();
+        let strict = usual.require_second_factor();
+        let fresh = TwoFactor::fresh_proof();
+        let (minute, hour) = (usual.max_age(Duration::from_mins(1)), usual.max_age(Duration::from_hours(1)));
+        let covers = [
+            (usual, vec![usual, login]),
+            (login, vec![login]),
+            (no_trust, vec![usual, login, no_trust, minute, hour]),
+            (strict, vec![usual, login, no_trust, strict, fresh, minute, hour]),
+            (fresh, vec![usual, login, no_trust, fresh, minute, hour]),
+            (minute, vec![usual, login, minute, hour]),
+            (hour, vec![usual, login, hour]),
+        ];
+        for (met, expected) in &covers {
+            for (other, _) in &covers {
+                assert_eq!(met.covers(other), expected.contains(other), "{met:?} {other:?}");
+            }
+        }
     }
 }

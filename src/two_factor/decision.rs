@@ -32,6 +32,8 @@ pub(crate) struct TokenFacts {
     pub(crate) is_trusted: bool,
     /// Whether the user signed up a short time ago.
     pub(crate) is_in_grace: bool,
+    /// Whether it is of a login a short time ago.
+    pub(crate) is_recent: bool,
 }
 
 /// What the gate does.
@@ -39,6 +41,8 @@ pub(crate) struct TokenFacts {
 pub(crate) enum Decision {
     Admit,
     Ask(TwoFactorMethod),
+    /// The user has nothing to show, and must log in again.
+    AskForLogin,
 }
 
 /// Decides in Rocket.Chat's order: whether factors are enabled, whether the token is exempt, which factor the user has.
@@ -46,7 +50,13 @@ pub(crate) fn decide(requirement: Requirement, facts: Facts) -> Decision {
     if !facts.is_enabled || is_excused(requirement, facts) {
         return Decision::Admit;
     }
-    factor(requirement, facts).map_or(Decision::Admit, Decision::Ask)
+    match factor(requirement, facts) {
+        Some(TwoFactorMethod::Password) if !facts.has_password && requirement.is_recent_login_accepted() => {
+            if facts.token.is_known && facts.token.is_recent { Decision::Admit } else { Decision::AskForLogin }
+        }
+        Some(method) => Decision::Ask(method),
+        None => Decision::Admit,
+    }
 }
 
 fn is_excused(requirement: Requirement, facts: Facts) -> bool {
@@ -72,7 +82,7 @@ fn factor(requirement: Requirement, facts: Facts) -> Option<TwoFactorMethod> {
 
 #[cfg(test)]
 mod tests {
-    use super::Decision::{Admit, Ask};
+    use super::Decision::{Admit, Ask, AskForLogin};
     use super::TwoFactorMethod::{Email, Password, Totp};
     use super::*;
     use crate::call::TwoFactor;
@@ -125,6 +135,20 @@ mod tests {
     }
 
     #[test]
+    fn users_who_have_nothing_to_show_prove_themselves_by_a_recent_login() {
+        let fresh = TwoFactor::fresh_proof();
+        let recent = TokenFacts { is_known: true, is_recent: true, ..TokenFacts::default() };
+        let nothing = user(false, false, false);
+        assert_eq!(decide(fresh, Facts { token: recent, ..nothing }), Admit);
+        assert_eq!(decide(fresh, Facts { token: TokenFacts { is_recent: false, ..recent }, ..nothing }), AskForLogin);
+        assert_eq!(decide(fresh, Facts { token: TokenFacts { is_known: false, ..recent }, ..nothing }), AskForLogin);
+        assert_eq!(decide(fresh, Facts { token: recent, ..user(false, false, true) }), Ask(Password));
+        assert_eq!(decide(fresh, Facts { token: recent, ..user(true, false, false) }), Ask(Totp));
+        let strict = TwoFactor::required().require_second_factor();
+        assert_eq!(decide(strict, Facts { token: recent, ..nothing }), Ask(Password));
+    }
+
+    #[test]
     fn a_client_chooses_only_among_the_factors_that_there_are() {
         let prefer = |facts: Facts, method| decide(TwoFactor::required(), Facts { preferred: Some(method), ..facts });
         assert_eq!(prefer(user(true, true, true), Email), Ask(Email));
@@ -138,6 +162,9 @@ mod tests {
         let token = facts.token;
         let may_be_excused = token.is_known && !requirement.is_second_factor_required();
         let has_factor = facts.has_totp || facts.has_email;
+        let shows_login = requirement.is_second_factor_required()
+            && requirement.is_recent_login_accepted()
+            && !facts.has_password;
         let rows = [
             (!facts.is_enabled, Admit),
             (may_be_excused && token.bypasses, Admit),
@@ -147,6 +174,8 @@ mod tests {
             (facts.preferred == Some(Email) && facts.has_email, Ask(Email)),
             (facts.has_totp, Ask(Totp)),
             (facts.has_email, Ask(Email)),
+            (shows_login && token.is_known && token.is_recent, Admit),
+            (shows_login, AskForLogin),
             (requirement.is_second_factor_required(), Ask(Password)),
             (
                 !requirement.is_password_fallback_disabled() && facts.allows_password && facts.has_password,
@@ -167,12 +196,16 @@ mod tests {
         if bits & 4 != 0 {
             requirement = requirement.require_second_factor();
         }
+        if bits & 8 != 0 {
+            requirement = requirement.accept_recent_login();
+        }
         requirement
     }
 
     fn facts(bits: u32, preferred: Option<TwoFactorMethod>) -> Facts {
         let is = |bit: u32| bits >> bit & 1 == 1;
-        let token = TokenFacts { is_known: is(5), bypasses: is(6), is_trusted: is(7), is_in_grace: is(8) };
+        let (is_in_grace, is_recent) = (is(8), is(9));
+        let token = TokenFacts { is_known: is(5), bypasses: is(6), is_trusted: is(7), is_in_grace, is_recent };
         Facts {
             is_enabled: is(0),
             has_totp: is(1),
@@ -187,8 +220,8 @@ mod tests {
     #[test]
     fn the_whole_matrix_is_decided_as_the_steps_say() {
         let mut asked = 0;
-        for policy in 0..8 {
-            for bits in 0..512 {
+        for policy in 0..16 {
+            for bits in 0..1024 {
                 for preferred in [None, Some(Totp), Some(Email), Some(Password)] {
                     let (requirement, facts) = (requirement(policy), facts(bits, preferred));
                     let decision = decide(requirement, facts);
@@ -197,17 +230,17 @@ mod tests {
                 }
             }
         }
-        assert!(asked > 4000, "only {asked} of 16384 were asked");
+        assert!(asked > 16_000, "only {asked} of 65536 were asked");
     }
 
     #[test]
     fn no_token_excuses_from_what_requires_a_second_factor_nor_does_an_unknown_one_from_anything() {
-        for bits in (0..512).filter(|bits| bits & 1 == 1) {
+        for bits in (0..1024).filter(|bits| bits & 1 == 1) {
             let strict = decide(requirement(4), facts(bits, None));
             assert_ne!(strict, Admit, "{bits:b}");
             let unknown = facts(bits & !(1 << 5), None);
             let without = Facts { token: TokenFacts::default(), ..unknown };
-            for policy in 0..8 {
+            for policy in 0..16 {
                 assert_eq!(decide(requirement(policy), unknown), decide(requirement(policy), without), "{bits:b}");
             }
         }

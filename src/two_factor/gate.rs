@@ -2,6 +2,7 @@
 //! ones, and trusts clients that have shown a right one. Every change is one conditional write.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bolide_protocol::two_factor::TwoFactorMethod;
 use bolide_protocol::{DdpError, random};
@@ -13,17 +14,23 @@ use super::email::EmailCodes;
 use super::trust::TrustedClients;
 use crate::accounts::{Audit, FactorRules, Foundation};
 use crate::call::{
-    AccessRequest, Connection, Gate, GateFuture, GatedCall, MethodError, MethodResult, Requirement, TwoFactor, sanitize,
+    AccessFuture, AccessRequest, Admission, Connection, Gate, GateFuture, GatedCall, MethodError, MethodResult,
+    Requirement, TwoFactor, sanitize,
 };
 use crate::chance::{Chance, Generator};
+use crate::clock::Clock;
 use crate::settings::{PASSWORD_FALLBACK, Settings, TOKENS_MAY_BYPASS, TWO_FACTOR_ENABLED};
-use crate::store::{AuditEvent, CodePurpose, HashedToken, LoginToken, Store, User};
+use crate::store::{AuditEvent, CodePurpose, HashedToken, LoginToken, Store, TokenKind, User};
 use crate::user::UserId;
+
+/// How long after a login users who have neither a factor nor a password need not log in again.
+const RECENT_LOGIN: Duration = Duration::from_mins(10);
 
 /// Asks for a second factor before a gated call, and at login.
 pub(crate) struct FactorGate {
     store: Arc<dyn Store>,
     settings: Settings,
+    clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     rules: Arc<FactorRules>,
     codes: Arc<Codes>,
@@ -45,7 +52,7 @@ impl Gate for Arc<FactorGate> {
         self.rules.roles_demand_factor()
     }
 
-    fn check_user<'call>(&'call self, request: AccessRequest<'call>) -> GateFuture<'call> {
+    fn check_user<'call>(&'call self, request: AccessRequest<'call>) -> AccessFuture<'call> {
         Box::pin(async move {
             let outcome = self.check_access(request).await;
             outcome.map_err(|error| self.sanitize(error, request.name))
@@ -77,6 +84,7 @@ impl FactorGate {
         Self {
             store: Arc::clone(&accounts.store),
             settings: accounts.settings.clone(),
+            clock: Arc::clone(&accounts.clock),
             chance: Arc::clone(&accounts.chance),
             rules: Arc::clone(&accounts.rules),
             codes: Arc::clone(codes),
@@ -90,7 +98,7 @@ impl FactorGate {
         sanitize(error, "gate", name, &random::id(&mut Generator(&*self.chance)))
     }
 
-    async fn check_call(&self, call: GatedCall<'_>) -> MethodResult<()> {
+    async fn check_call(&self, call: GatedCall<'_>) -> MethodResult<Admission> {
         let user = self.store.user(call.user).await?;
         let user = user.ok_or_else(|| DdpError::new("totp-user-not-found", "TOTP User not found"))?;
         let from_header = call.connection.and_then(|connection| header_code(connection, call.code.is_none()));
@@ -130,7 +138,7 @@ impl FactorGate {
             purpose: CodePurpose::Login,
             shown_name,
         };
-        self.ask(user, question).await
+        self.ask(user, question).await.map(drop)
     }
 
     /// Rejects a user who must set up a second factor first, unless what is requested is open to such users.
@@ -148,9 +156,13 @@ impl FactorGate {
         }
     }
 
-    async fn ask(&self, user: &User, question: Question<'_>) -> MethodResult<()> {
+    async fn ask(&self, user: &User, question: Question<'_>) -> MethodResult<Admission> {
         let facts = self.facts(user, &question);
-        let Decision::Ask(method) = decide(question.requirement, facts) else { return Ok(()) };
+        let method = match decide(question.requirement, facts) {
+            Decision::Admit => return Ok(Admission::Excused),
+            Decision::AskForLogin => return Err(login_is_too_old()),
+            Decision::Ask(method) => method,
+        };
         let factor = (method, question.purpose);
         let Some(code) = question.code else {
             let details = self.describe(user, method, facts, &question).await?;
@@ -165,7 +177,8 @@ impl FactorGate {
         }
         if self.codes.check(&budget, user, factor, code).await? {
             self.record(AuditEvent::TwoFactorPassed, user, method, &question).await;
-            return self.remember(&question).await;
+            self.remember(&question).await?;
+            return Ok(Admission::Shown(method));
         }
         self.record(AuditEvent::TwoFactorFailed, user, method, &question).await;
         if self.codes.count_wrong(&budget, &user.id, factor).await? {
@@ -187,6 +200,7 @@ impl FactorGate {
             bypasses: token.bypasses_two_factor() && self.settings.get(&TOKENS_MAY_BYPASS),
             is_trusted: self.trusted.is_trusted(token, question.connection, question.requirement),
             is_in_grace: self.trusted.is_in_grace(user),
+            is_recent: self.is_recent_login(token),
         });
         Facts {
             is_enabled: self.settings.get(&TWO_FACTOR_ENABLED),
@@ -197,6 +211,12 @@ impl FactorGate {
             token,
             preferred: question.preferred,
         }
+    }
+
+    /// Returns whether the token is of a login a short time ago. One of an integration is never.
+    fn is_recent_login(&self, token: &LoginToken) -> bool {
+        let is_login = matches!(token.kind, TokenKind::Session { .. });
+        is_login && self.clock.now() < token.created_at.plus(RECENT_LOGIN)
     }
 
     async fn token_of(&self, connection: Option<&Connection>, user: &UserId) -> MethodResult<Option<LoginToken>> {
@@ -256,6 +276,11 @@ fn plain_details(method: TwoFactorMethod, facts: Facts) -> Value {
     let available = [(facts.has_totp, "totp"), (facts.has_email, "email")];
     let available: Vec<&str> = available.into_iter().filter(|(is_there, _)| *is_there).map(|(_, name)| name).collect();
     json!({ "method": method.as_str(), "codeGenerated": false, "availableMethods": available })
+}
+
+fn login_is_too_old() -> MethodError {
+    let reason = "Log in again first: you have neither a second factor nor a password that could be asked for";
+    MethodError::new("error-recent-login-required", reason)
 }
 
 pub(super) fn refusal(error: &'static str, reason: &'static str, with: &Value) -> MethodError {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bolide::call::{Gate, GateFuture, GatedCall, Requirement};
+use bolide::call::{Admission, Gate, GateFuture, GatedCall, Requirement};
 use bolide::prelude::*;
 use bolide::protocol::two_factor::TwoFactorMethod;
 use bolide::{AppBuilder, DdpError, Error};
@@ -51,7 +51,8 @@ impl Gate for Porter {
             connection: call.connection.map(|connection| connection.id().to_owned()),
             code,
         });
-        let answer = if admitted { Ok(()) } else { Err(DdpError::totp_required(TwoFactorMethod::Totp)) };
+        let shown = Admission::Shown(TwoFactorMethod::Totp);
+        let answer = if admitted { Ok(shown) } else { Err(DdpError::totp_required(TwoFactorMethod::Totp)) };
         Box::pin(std::future::ready(answer))
     }
 }
@@ -226,6 +227,56 @@ async fn a_user_logged_in_by_a_gated_method_has_not_passed_the_gate() {
     assert_eq!(answer["error"]["error"], "totp-required");
     let asked: Vec<String> = porter.seen().into_iter().map(|seen| seen.user).collect();
     assert_eq!(asked, ["alice", "mallory"]);
+}
+
+/// A gate that excuses callers as far as policies let it, and admits one code once.
+#[derive(Clone, Default)]
+struct Lenient {
+    is_used_up: Arc<Mutex<bool>>,
+}
+
+impl Gate for Lenient {
+    fn check<'call>(&'call self, call: GatedCall<'call>) -> GateFuture<'call> {
+        let is_right = call.code.is_some_and(|shown| shown.code() == CODE);
+        let answer = if !call.requirement.is_second_factor_required() {
+            Ok(Admission::Excused)
+        } else if is_right && !std::mem::replace(&mut *self.is_used_up.lock(), true) {
+            Ok(Admission::Shown(TwoFactorMethod::Totp))
+        } else {
+            Err(DdpError::totp_required(TwoFactorMethod::Totp))
+        };
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+fn lenient_app() -> App {
+    let app = App::builder()
+        .method("strict", TwoFactor::required().require_second_factor(), ok)
+        .method("outer", TwoFactor::required(), async |me: SignedIn| me.context().call::<String>("strict", &()).await)
+        .method("outerTwice", TwoFactor::required(), async |me: SignedIn| {
+            me.context().call::<String>("strict", &()).await?;
+            me.context().call::<String>("outer", &()).await
+        })
+        .method("onDemand", TwoFactor::required().on_demand(), async |me: SignedIn| {
+            let _admitted = me.demand_two_factor(None).await?;
+            me.context().call::<String>("strict", &()).await
+        });
+    app.gate(Lenient::default()).build().expect("the app fits together")
+}
+
+#[tokio::test]
+async fn a_nested_call_that_requires_more_than_was_met_asks_again() {
+    for outer in ["outer", "outerTwice", "onDemand"] {
+        let refusal = call(&lenient_app(), outer, json!([])).await.expect_err("a refusal");
+        assert_eq!(refusal.error, "totp-required".into(), "{outer}");
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_the_outer_call_did_not_need_counts_for_the_nested_ones() {
+    for outer in ["outer", "outerTwice", "onDemand"] {
+        assert_eq!(call(&lenient_app(), outer, json!([code(CODE)])).await, Ok(json!("ok")), "{outer}");
+    }
 }
 
 #[tokio::test]
