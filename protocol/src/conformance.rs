@@ -63,6 +63,7 @@ pub const CASES: &[File] = files!["conformance":
     "two-factor-attempts.json",
     "two-factor-tokens.json",
     "two-factor-nested.json",
+    "two-factor-protected.json",
     "two-factor-headers.json",
     "two-factor-wrapped-calls.json",
     "two-factor-meteor.json",

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::AccountsCore;
 use super::methods::selector_of;
 use super::password::Password;
+use super::protected::{Ground, Proof};
 use super::secrets::totp_owner;
 use crate::call::{MethodError, MethodResult};
 use crate::settings::Settings;
@@ -86,7 +87,7 @@ impl AccountsHandle {
     /// `error-invalid-user` if there is no such user; `error-admin-required` if it is the last active admin.
     pub async fn set_active(&self, name: &str, is_active: bool) -> MethodResult<()> {
         let (core, user) = (&self.0, self.find(name).await?);
-        core.users.set_active(&user.id, is_active).await?;
+        core.users.set_active(&user.id, is_active, &Proof::by(Ground::Operator)).await?;
         let event = if is_active { AuditEvent::UserActivated } else { AuditEvent::UserDeactivated };
         core.audit.record(event, Some(&user.id), None, by_operator()).await;
         Ok(())
@@ -115,7 +116,8 @@ impl AccountsHandle {
     /// `error-invalid-user` if there is no such user.
     pub async fn set_password(&self, name: &str, plain: &str) -> MethodResult<()> {
         let user = self.find(name).await?;
-        self.0.passwords.set(&user.id, &Password::from_plain(plain), None, None).await
+        let password = Password::from_plain(plain);
+        self.0.passwords.set(&user.id, &password, None, None, &Proof::by(Ground::Operator)).await
     }
 
     /// Removes all second factors of a user who has lost them. All its logins end, those of integrations too.
@@ -124,7 +126,7 @@ impl AccountsHandle {
     /// `error-invalid-user` if there is no such user.
     pub async fn reset_second_factors(&self, name: &str) -> MethodResult<()> {
         let user = self.find(name).await?;
-        self.0.second_factor.reset(&user, None, by_operator()).await
+        self.0.second_factor.reset(&user, None, by_operator(), &Proof::by(Ground::Operator)).await
     }
 
     /// Issues a login token to a user, without a login.
@@ -175,7 +177,8 @@ impl AccountsHandle {
     /// # Errors
     /// If there is no such setting, it is fixed, or the value is not possible.
     pub async fn set(&self, setting: &str, value: Value) -> MethodResult<()> {
-        self.0.setting_changes.change(setting, value, None).await
+        let proof = Proof::by(Ground::Operator);
+        self.0.setting_changes.change(setting, value, Some(&proof), None).await
     }
 }
 

@@ -1,5 +1,5 @@
-//! The account methods of Meteor. None of them is gated: `login` and the methods that change a password ask for proof in
-//! their own way.
+//! The account methods of Meteor. `login` and the methods with a link ask for proof in their own way; `changePassword` asks
+//! for the old password, and the gate asks users who have a second factor for that as well.
 
 use std::sync::Arc;
 
@@ -10,9 +10,10 @@ use super::AccountsCore;
 use super::login::{Selector, wrong_credentials};
 use super::mails::MailBudget;
 use super::password::Password;
+use super::protected::{self, Ground, Proof};
 use super::sign_up::new_password;
 use super::tokens::{LoginResult, own_token};
-use crate::call::{Connection, Context, Identity, MethodError, MethodResult, Parameters, SignedIn, TwoFactor};
+use crate::call::{Connection, Context, Identity, MethodError, MethodResult, Parameters, SignedIn};
 use crate::registry::Registry;
 use crate::store::{AuditEvent, LinkPurpose, StoreError, User, fold};
 use crate::user::UserId;
@@ -21,7 +22,7 @@ pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     macro_rules! method {
         ($register:ident, $name:literal, $function:path, $caller:ty) => {{
             let core = Arc::clone(core);
-            registry.$register($name, TwoFactor::none(), move |caller: $caller, parameters: Parameters| {
+            registry.$register($name, protected::policy($name), move |caller: $caller, parameters: Parameters| {
                 let core = Arc::clone(&core);
                 async move { $function(&core, caller, parameters).await }
             })
@@ -66,10 +67,14 @@ async fn change_password(core: &AccountsCore, context: Context, parameters: Para
     let new = new_password(&parameters.get(1)?)?;
     let user = core.store.user(&id).await?.ok_or_else(wrong_credentials)?;
     let proven = core.login.prove_password(&user, &old, context.connection()).await?;
+    let proof = match SignedIn::new(context.clone()) {
+        Some(me) if core.rules.has_factor(&user) => me.prove(None).await?,
+        _ => Proof::by(Ground::Shown),
+    };
     let hash = core.passwords.hash(&new, context.connection()).await?;
     let own = own_token(&context);
     // A password that was reset meanwhile is newer than the one that was proven.
-    if !core.passwords.exchange(&id, (&proven, hash), own.as_ref(), context.connection()).await? {
+    if !core.passwords.exchange(&id, (&proven, hash), own.as_ref(), context.connection(), &proof).await? {
         return Err(wrong_credentials().into());
     }
     Ok(json!({ "passwordChanged": true }))
@@ -122,7 +127,7 @@ async fn reset_password(core: &AccountsCore, context: Context, parameters: Param
     // The link is used up only when nothing can go wrong any more.
     let hash = core.passwords.hash(&password, context.connection()).await?;
     core.links.take(&link, "Token expired").await?;
-    core.passwords.store(&user.id, hash, None, context.connection()).await?;
+    core.passwords.store(&user.id, hash, None, context.connection(), &Proof::by(Ground::Link)).await?;
     if let Some(address) = &link.address {
         core.store.verify_email(&user.id, address).await?;
         core.users.changed(&user.id).await;

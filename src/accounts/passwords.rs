@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::audit::Audit;
 use super::password::{HashingError, HashingLine, HashingPlace, Password, PasswordHash, PasswordHasher, Verification};
+use super::protected::Proof;
 use super::tokens::Tokens;
 use super::turns::{Waiting, waiting_as};
 use super::users::Users;
@@ -111,9 +112,10 @@ impl Passwords {
         password: &Password,
         kept: Option<&HashedToken>,
         connection: Option<&Connection>,
+        proof: &Proof,
     ) -> MethodResult<()> {
         let hash = self.hash(password, connection).await?;
-        self.store(user, hash, kept, connection).await
+        self.store(user, hash, kept, connection, proof).await
     }
 
     /// Stores the hash of a new password. The logins other than `kept` end, trusted clients are not trusted any more, and
@@ -124,6 +126,7 @@ impl Passwords {
         hash: StoredHash,
         kept: Option<&HashedToken>,
         connection: Option<&Connection>,
+        _: &Proof,
     ) -> MethodResult<()> {
         self.store.set_password(user, hash).await?;
         self.end_what_rests_on_it(user, kept, connection).await
@@ -136,6 +139,7 @@ impl Passwords {
         (proven, new): (&StoredHash, StoredHash),
         kept: Option<&HashedToken>,
         connection: Option<&Connection>,
+        _: &Proof,
     ) -> MethodResult<bool> {
         if !self.store.exchange_password(user, proven, new).await? {
             return Ok(false);

@@ -14,9 +14,10 @@ use super::mails::{MailBudget, Mails};
 use super::names::{self, Usernames};
 use super::password::Password;
 use super::passwords::Passwords;
+use super::protected::{self, Proof};
 use super::tokens::own_token;
 use super::users::Users;
-use crate::call::{Admitted, MethodError, MethodResult, Parameters, SignedIn, TwoFactor, TwoFactorCode};
+use crate::call::{MethodError, MethodResult, Parameters, SignedIn, TwoFactorCode};
 use crate::registry::Registry;
 use crate::store::{AuditEvent, EmailAddress, LinkPurpose, Store, StoreError, User, fold};
 
@@ -46,7 +47,7 @@ pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     let core = Arc::clone(core);
     registry.method_unless_there(
         "saveUserProfile",
-        ProfileChange::policy(),
+        protected::policy("saveUserProfile"),
         async move |me: SignedIn, given: Parameters| {
             let settings: Value = given.get(0)?;
             core.profiles.change(&me, ProfileChange::read(&settings, "realname")?).await?;
@@ -56,11 +57,6 @@ pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
 }
 
 impl ProfileChange {
-    /// Returns the policy of what changes a profile. Trusted clients and bypass tokens are asked too.
-    pub(crate) const fn policy() -> TwoFactor {
-        TwoFactor::required().require_second_factor().on_demand()
-    }
-
     /// Reads the `data` of `users.updateOwnBasicInfo`.
     ///
     /// # Errors
@@ -108,10 +104,10 @@ impl Profiles {
         let user = self.users.existing(me.user()).await?;
         let username = change.username.as_deref().map(|name| self.usernames.check(name)).transpose()?;
         let mut change = ProfileChange { username, ..change }.against(&user);
-        let admitted = if change.needs_two_factor() {
+        let proof = if change.needs_two_factor() {
             // A password is not a code of an app or a mail, so it does not count as a wrong one.
             let shown = change.shown.take().filter(|_| !self.rules.has_factor(&user));
-            Some(me.demand_two_factor(shown).await?)
+            Some(me.prove(shown).await?)
         } else {
             None
         };
@@ -122,12 +118,12 @@ impl Profiles {
         if let Some(name) = change.name {
             self.store.set_field(&user.id, "name", Some(name.into())).await?;
         }
-        if let (Some(address), Some(admitted)) = (&change.address, &admitted) {
-            self.change_address(me, &user, address, admitted).await?;
+        if let (Some(address), Some(proof)) = (&change.address, &proof) {
+            self.change_address(me, &user, address, proof).await?;
         }
-        if let (Some(password), Some(_)) = (&change.password, &admitted) {
+        if let (Some(password), Some(proof)) = (&change.password, &proof) {
             let own = own_token(me.context());
-            self.passwords.set(&user.id, password, own.as_ref(), me.context().connection()).await?;
+            self.passwords.set(&user.id, password, own.as_ref(), me.context().connection(), proof).await?;
         }
         self.users.changed(&user.id).await;
         Ok(())
@@ -135,7 +131,7 @@ impl Profiles {
 
     /// Puts the new address, which is not verified, in the place of the first one. Codes and links that were sent to the
     /// old one are removed, and no client is trusted any more.
-    async fn change_address(&self, me: &SignedIn, user: &User, new: &str, _: &Admitted) -> MethodResult<()> {
+    async fn change_address(&self, me: &SignedIn, user: &User, new: &str, _: &Proof) -> MethodResult<()> {
         let email = EmailAddress { address: new.to_owned(), is_verified: false };
         let old = user.emails.first().map(|email| email.address.as_str());
         if !self.store.replace_email(&user.id, old, email).await.map_err(|error| taken(error, new))? {

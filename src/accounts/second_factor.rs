@@ -5,6 +5,7 @@ use bolide_protocol::two_factor::TwoFactorMethod;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
+use super::Proof;
 use crate::call::{Connection, MethodResult};
 use crate::store::User;
 
@@ -35,6 +36,7 @@ pub(crate) trait SecondFactor: Send + Sync {
         user: &'call User,
         connection: Option<&'call Connection>,
         details: Value,
+        proof: &'call Proof,
     ) -> BoxFuture<'call, MethodResult<()>>;
 }
 

@@ -8,11 +8,14 @@ use tokio::sync::Mutex;
 
 use super::audit::Audit;
 use super::node::Node;
+use super::protected::Proof;
 use super::users::Users;
 use crate::bus::BusEvent;
-use crate::call::{Connection, MethodResult};
+use crate::call::{Connection, MethodError, MethodResult, SignedIn};
 use crate::clock::Clock;
-use crate::settings::{EMAIL_CODES_ENABLED, MANDATORY_ROLES, SettingError, Settings, TOTP_ENABLED, TWO_FACTOR_ENABLED};
+use crate::settings::{
+    EMAIL_CODES_ENABLED, MANDATORY_ROLES, SettingDefinition, SettingError, Settings, TOTP_ENABLED, TWO_FACTOR_ENABLED,
+};
 use crate::store::{AuditEvent, Store};
 
 /// Changes settings.
@@ -46,13 +49,39 @@ impl SettingChanges {
         }
     }
 
-    /// Changes a setting. The new value is in effect when this returns.
+    /// Asks for a fresh proof if one of these settings protects accounts.
+    ///
+    /// # Errors
+    /// The refusal of the gate.
+    pub(crate) async fn prove(
+        &self,
+        me: &SignedIn,
+        mut ids: impl Iterator<Item = &str> + Send,
+    ) -> MethodResult<Option<Proof>> {
+        if ids.any(|id| self.is_protecting(id)) { me.prove(None).await.map(Some) } else { Ok(None) }
+    }
+
+    fn is_protecting(&self, id: &str) -> bool {
+        self.settings.definition(id).is_some_and(SettingDefinition::is_protecting)
+    }
+
+    /// Changes a setting. The new value is in effect when this returns. A setting that protects accounts is changed only
+    /// with a proof.
     ///
     /// # Errors
     /// `error-invalid-setting` if there is no such setting, `error-setting-readonly` if it is fixed,
     /// `error-invalid-setting-value` if the value is not possible.
-    pub(crate) async fn change(&self, id: &str, value: Value, connection: Option<&Connection>) -> MethodResult<()> {
+    pub(crate) async fn change(
+        &self,
+        id: &str,
+        value: Value,
+        proof: Option<&Proof>,
+        connection: Option<&Connection>,
+    ) -> MethodResult<()> {
         let value = self.settings.check(id, value).map_err(DdpError::from)?;
+        if self.is_protecting(id) && proof.is_none() {
+            return Err(MethodError::internal(format!("the setting {id} is changed without proof")));
+        }
         {
             let _one_at_a_time = self.writing.lock().await;
             self.store.put_setting(id, &value.to_string(), self.clock.now()).await?;

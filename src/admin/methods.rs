@@ -10,7 +10,7 @@ use super::lists;
 use super::publications::AuditQuery;
 use super::settings::not_allowed;
 use crate::accounts::permissions::ADMIN;
-use crate::accounts::{AccountsCore, admin_required};
+use crate::accounts::{AccountsCore, protected};
 use crate::call::{MethodError, MethodResult, MethodSummary, Parameters, SignedIn, TwoFactor};
 use crate::mail::MailId;
 use crate::registry::Registry;
@@ -40,16 +40,18 @@ pub(super) fn register(accounts: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore
                 }
             })
         }};
+        ($name:literal, $function:path) => {
+            method!($name, protected::policy($name), $function)
+        };
     }
     let (open, gated) = (TwoFactor::none(), TwoFactor::required());
-    let strict = gated.disable_remember_me().require_second_factor();
     method!("admin:auditPage", open, audit_page);
     method!("admin:methods", open, list_methods);
-    method!("admin:setRoles", gated, set_roles);
-    method!("admin:setActive", gated, set_active);
+    method!("admin:setRoles", set_roles);
+    method!("admin:setActive", set_active);
     method!("admin:logOut", gated, log_out);
-    method!("admin:resetSecondFactors", strict, reset_second_factors);
-    method!("admin:setRole", gated, set_role);
+    method!("admin:resetSecondFactors", reset_second_factors);
+    method!("admin:setRole", set_role);
     method!("admin:retryMail", gated, retry_mail);
     method!("admin:discardMail", gated, discard_mail);
 }
@@ -73,12 +75,9 @@ async fn set_roles(services: &Services, me: SignedIn, parameters: Parameters) ->
     }
     roles.sort();
     roles.dedup();
-    let change = RoleLoss::Roles { from: user.roles.clone(), to: roles.clone() };
-    if !accounts.store.change_unless_last(&user.id, change, ADMIN).await? {
-        let has_changed = accounts.users.existing(&user.id).await?.roles != user.roles;
-        return Err(if has_changed { changed_meanwhile() } else { admin_required() });
+    if !accounts.users.set_roles(&user, roles.clone(), &me.prove(None).await?).await? {
+        return Err(changed_meanwhile());
     }
-    accounts.users.changed(&user.id).await;
     let details = json!({ "roles": roles });
     accounts.audit.record(AuditEvent::UserRolesChanged, Some(&user.id), me.context().connection(), details).await;
     accounts.users.end_restricted_sessions(Some(&user.id)).await?;
@@ -89,7 +88,7 @@ async fn set_roles(services: &Services, me: SignedIn, parameters: Parameters) ->
 async fn set_active(services: &Services, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
     let (accounts, user) = (&services.accounts, services.named_user(&parameters).await?);
     let is_active: bool = parameters.get(1)?;
-    accounts.users.set_active(&user.id, is_active).await?;
+    accounts.users.set_active(&user.id, is_active, &me.prove(None).await?).await?;
     let details = json!({ "active": is_active });
     accounts.audit.record(AuditEvent::UserActiveChanged, Some(&user.id), me.context().connection(), details).await;
     Ok(true)
@@ -106,7 +105,8 @@ async fn log_out(services: &Services, me: SignedIn, parameters: Parameters) -> M
 /// Removes the second factors of a user who has lost them. All logins of the user end, those of integrations too.
 async fn reset_second_factors(services: &Services, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
     let user = services.named_user(&parameters).await?;
-    services.factors.reset.all_factors(&user, me.context().connection(), json!({})).await?;
+    let proof = me.prove(None).await?;
+    services.factors.reset.all_factors(&user, me.context().connection(), json!({}), &proof).await?;
     Ok(true)
 }
 
@@ -128,7 +128,8 @@ async fn set_role(services: &Services, me: SignedIn, parameters: Parameters) -> 
         roles.push(name.trim().to_owned());
     }
     let changes = &services.accounts.setting_changes;
-    changes.change(MANDATORY_ROLES.id(), roles.join(",").into(), me.context().connection()).await?;
+    let proof = me.prove(None).await?;
+    changes.change(MANDATORY_ROLES.id(), roles.join(",").into(), Some(&proof), me.context().connection()).await?;
     Ok(true)
 }
 

@@ -31,7 +31,8 @@ pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
         .method_unless_there("saveSetting", gated, async move |me: SignedIn, parameters: Parameters| {
             require(&me, EDIT_PRIVILEGED_SETTING).await?;
             let (id, value) = (parameters.get::<String>(0)?, parameters.get(1)?);
-            one.setting_changes.change(&id, value, me.context().connection()).await?;
+            let proof = one.setting_changes.prove(&me, std::iter::once(&*id)).await?;
+            one.setting_changes.change(&id, value, proof.as_ref(), me.context().connection()).await?;
             Ok(true)
         })
         .method_unless_there("saveSettings", gated, async move |me: SignedIn, changes: Vec<Change>| {
@@ -39,8 +40,10 @@ pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
             for change in &changes {
                 many.settings.check(&change.id, change.value.clone()).map_err(DdpError::from)?;
             }
+            let proof = many.setting_changes.prove(&me, changes.iter().map(|change| &*change.id)).await?;
             for change in changes {
-                many.setting_changes.change(&change.id, change.value, me.context().connection()).await?;
+                let connection = me.context().connection();
+                many.setting_changes.change(&change.id, change.value, proof.as_ref(), connection).await?;
             }
             Ok(true)
         });

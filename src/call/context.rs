@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Admitted, App, AppCore, Connection, Identity, Invocation, Method, MethodError, MethodResult, Parameters};
 #[cfg(feature = "accounts")]
-use super::Requirement;
+use super::{MethodKind, Requirement};
 use crate::user::UserId;
 
 /// The circumstances of a call: its connection, its user, the app. Cheap to clone.
@@ -72,6 +72,11 @@ impl Context {
     #[must_use]
     pub fn method_name(&self) -> &str {
         self.invocation.method_name()
+    }
+
+    #[cfg(feature = "accounts")]
+    pub(crate) fn method_kind(&self) -> MethodKind {
+        self.invocation.method_kind()
     }
 
     /// Returns the number of parameters that the handler was given. The two-factor code, and what clients append to every

@@ -113,6 +113,11 @@ impl Invocation {
         &self.method.name
     }
 
+    #[cfg(feature = "accounts")]
+    pub(super) fn method_kind(&self) -> super::MethodKind {
+        self.method.kind
+    }
+
     /// Returns who is signed in now.
     pub(super) fn user(&self) -> Option<UserId> {
         self.root().user.lock().clone()

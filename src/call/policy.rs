@@ -41,8 +41,15 @@ pub struct Requirement {
     password_fallback_disabled: bool,
     remember_me_disabled: bool,
     second_factor_required: bool,
-    recent_login_accepted: bool,
+    instead: Instead,
     max_age: Option<Duration>,
+}
+
+/// What counts instead of a second factor for users who have none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Instead {
+    recent_login: bool,
+    new_account: bool,
 }
 
 /// A policy in a registration: a [`TwoFactor`] or a [`Requirement`].
@@ -77,7 +84,7 @@ impl TwoFactor {
             password_fallback_disabled: false,
             remember_me_disabled: false,
             second_factor_required: false,
-            recent_login_accepted: false,
+            instead: Instead { recent_login: false, new_account: false },
             max_age: None,
         }
     }
@@ -138,6 +145,13 @@ impl From<Requirement> for TwoFactor {
     }
 }
 
+impl Instead {
+    /// Returns whether this accepts all that `other` accepts.
+    const fn covers(self, other: Self) -> bool {
+        (self.recent_login || !other.recent_login) && (self.new_account || !other.new_account)
+    }
+}
+
 impl Policy for TwoFactor {
     fn into_two_factor(self) -> TwoFactor {
         self
@@ -176,7 +190,15 @@ impl Requirement {
     /// Without this option, such users never meet [`require_second_factor`](Self::require_second_factor).
     #[must_use]
     pub const fn accept_recent_login(mut self) -> Self {
-        self.recent_login_accepted = true;
+        self.instead.recent_login = true;
+        self
+    }
+
+    /// Admits users without a second factor who have signed up a moment ago, in the login that this began: as long as the
+    /// settings let a client be trusted, and ten minutes at most. They have just chosen their password.
+    #[must_use]
+    pub const fn accept_new_account(mut self) -> Self {
+        self.instead.new_account = true;
         self
     }
 
@@ -215,7 +237,13 @@ impl Requirement {
     /// Returns whether a recent login is accepted from users who have neither a second factor nor a password.
     #[must_use]
     pub const fn is_recent_login_accepted(&self) -> bool {
-        self.recent_login_accepted
+        self.instead.recent_login
+    }
+
+    /// Returns whether users without a second factor are admitted in the first minutes after they have signed up.
+    #[must_use]
+    pub const fn is_new_account_accepted(&self) -> bool {
+        self.instead.new_account
     }
 
     /// Returns whether a caller who has met this requirement has met `other` as well.
@@ -223,10 +251,10 @@ impl Requirement {
         let asks_all = self.second_factor_required;
         let asks_trusted = asks_all || self.remember_me_disabled;
         if other.second_factor_required {
-            return asks_all && (other.recent_login_accepted || !self.recent_login_accepted);
+            return asks_all && other.instead.covers(self.instead);
         }
-        let is_as_fresh = asks_trusted
-            || other.max_age.is_none_or(|limit| self.max_age.is_some_and(|own| own <= limit));
+        let is_as_fresh =
+            asks_trusted || other.max_age.is_none_or(|limit| self.max_age.is_some_and(|own| own <= limit));
         let asks_for_password = asks_all || !self.password_fallback_disabled;
         (asks_trusted || !other.remember_me_disabled)
             && (asks_for_password || other.password_fallback_disabled)
@@ -250,13 +278,15 @@ mod tests {
         let no_trust = usual.disable_remember_me();
         let strict = usual.require_second_factor();
         let fresh = TwoFactor::fresh_proof();
+        let first = fresh.accept_new_account();
         let (minute, hour) = (usual.max_age(Duration::from_mins(1)), usual.max_age(Duration::from_hours(1)));
         let covers = [
             (usual, vec![usual, login]),
             (login, vec![login]),
             (no_trust, vec![usual, login, no_trust, minute, hour]),
-            (strict, vec![usual, login, no_trust, strict, fresh, minute, hour]),
-            (fresh, vec![usual, login, no_trust, fresh, minute, hour]),
+            (strict, vec![usual, login, no_trust, strict, fresh, first, minute, hour]),
+            (fresh, vec![usual, login, no_trust, fresh, first, minute, hour]),
+            (first, vec![usual, login, no_trust, first, minute, hour]),
             (minute, vec![usual, login, minute, hour]),
             (hour, vec![usual, login, hour]),
         ];

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Endpoints;
 use super::route::{Field, Route, Verb};
+use crate::accounts::protected::policy;
 use crate::accounts::{AccountsCore, ProfileChange, own_token, shown_name};
 use crate::call::{Context, MethodError, MethodResult, Policy, SignedIn, TwoFactor};
 use crate::store::{LoginToken, TokenKind, Totp, User};
@@ -59,7 +60,7 @@ pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
     endpoint!(core, endpoints, Get me_route, open, SignedIn, own);
     endpoint!(core, endpoints, Post register.gives([Field::object("user")]), open, Context, sign_up);
     endpoint!(core, endpoints, Post forgot, open, Context, forgot_password);
-    endpoint!(core, endpoints, Post update, ProfileChange::policy(), SignedIn, update_own);
+    endpoint!(core, endpoints, Post update, policy("POST users.updateOwnBasicInfo"), SignedIn, update_own);
     endpoint!(core, endpoints, Post other_tokens(), open, SignedIn, remove_other_tokens);
     let clients = Route::new("users.logoutOtherClients").summary("Ends one's other logins");
     let clients = clients.gives([Field::text("tokenExpires").about("When one's own login ends")]);
@@ -70,7 +71,7 @@ pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
 
 /// Registers the endpoints for second factors. Each is a DDP method under another name.
 fn register_factors(endpoints: &mut Endpoints) {
-    let (open, gated) = (TwoFactor::none(), TwoFactor::required());
+    let open = TwoFactor::none();
     let code = || Field::text("code").about("A code of the authenticator app, or a backup code");
     let send = Route::new("users.2fa.sendEmailCode")
         .open_to_enrolment()
@@ -84,22 +85,23 @@ fn register_factors(endpoints: &mut Endpoints) {
     forwarded(
         endpoints,
         route("users.2fa.enableEmail", "Turns codes by mail on").open_to_enrolment(),
-        open,
+        policy("POST users.2fa.enableEmail"),
         "2fa:enable-email",
     );
     forwarded(
         endpoints,
         route("users.2fa.disableEmail", "Turns codes by mail off"),
-        gated.disable_remember_me().require_second_factor(),
+        policy("POST users.2fa.disableEmail"),
         "2fa:disable-email",
     );
     let enable = route("users.enableTotp", "Begins to set up an authenticator app");
     let enable =
         enable.open_to_enrolment().gives([Field::text("secret"), Field::text("url").about("What a QR code shows")]);
-    forwarded(endpoints, enable, gated, "2fa:enable");
+    forwarded(endpoints, enable, policy("POST users.enableTotp"), "2fa:enable");
     let validate = route("users.validateTotp", "Shows the first code of the app, which is asked for from now on");
     let validate = validate.open_to_enrolment().takes([code()]).gives([Field::list("codes").about("The backup codes")]);
-    endpoints.add_unless_there(Verb::Post, validate, gated, async |me: SignedIn, fields: Value| {
+    let asks = policy("POST users.validateTotp");
+    endpoints.add_unless_there(Verb::Post, validate, asks, async |me: SignedIn, fields: Value| {
         me.context().call::<Value>("2fa:validateTempToken", &(&fields["code"],)).await
     });
     let disable =
@@ -121,24 +123,26 @@ fn register_factors(endpoints: &mut Endpoints) {
 }
 
 fn register_personal_tokens(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
-    let gated = TwoFactor::required();
     let name = || Field::text("tokenName");
     let route =
         |action: &str, summary: &str| Route::new(&format!("users.{action}PersonalAccessToken")).summary(summary);
     let generate = route("generate", "Makes a token for an integration").gives([Field::text("token")]);
     let generate = generate.takes([name(), Field::boolean("bypassTwoFactor").optional()]);
-    endpoints.add_unless_there(Verb::Post, generate, gated, async |me: SignedIn, fields: Value| {
+    let asks = policy("POST users.generatePersonalAccessToken");
+    endpoints.add_unless_there(Verb::Post, generate, asks, async |me: SignedIn, fields: Value| {
         let token: String = me.context().call("personalAccessTokens:generateToken", &(fields,)).await?;
         Ok(json!({ "token": token }))
     });
     let regenerate =
         route("regenerate", "Replaces the token of this name").takes([name()]).gives([Field::text("token")]);
-    endpoints.add_unless_there(Verb::Post, regenerate, gated, async |me: SignedIn, fields: Value| {
+    let asks = policy("POST users.regeneratePersonalAccessToken");
+    endpoints.add_unless_there(Verb::Post, regenerate, asks, async |me: SignedIn, fields: Value| {
         let token: String = me.context().call("personalAccessTokens:regenerateToken", &(fields,)).await?;
         Ok(json!({ "token": token }))
     });
     let remove = route("remove", "Removes the token of this name").takes([name()]);
-    endpoints.add_unless_there(Verb::Post, remove, gated, async |me: SignedIn, fields: Value| {
+    let asks = policy("POST users.removePersonalAccessToken");
+    endpoints.add_unless_there(Verb::Post, remove, asks, async |me: SignedIn, fields: Value| {
         me.context().call::<Value>("personalAccessTokens:removeToken", &(fields,)).await.map(nothing)
     });
     let list = Route::new("users.getPersonalAccessTokens").summary("One's tokens for integrations");

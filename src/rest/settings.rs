@@ -64,7 +64,8 @@ async fn one_setting(core: &Arc<AccountsCore>, _: SignedIn, fields: Value) -> Me
 
 async fn change_one(core: &Arc<AccountsCore>, me: SignedIn, fields: Value) -> MethodResult<Value> {
     let id = fields["_id"].as_str().unwrap_or_default();
-    core.setting_changes.change(id, fields["value"].clone(), me.context().connection()).await?;
+    let proof = core.setting_changes.prove(&me, std::iter::once(id)).await?;
+    core.setting_changes.change(id, fields["value"].clone(), proof.as_ref(), me.context().connection()).await?;
     Ok(json!({}))
 }
 
@@ -77,8 +78,9 @@ async fn change_several(core: &Arc<AccountsCore>, me: SignedIn, fields: Value) -
         Ok((id.to_owned(), value))
     };
     let changes = changes.iter().map(read).collect::<Result<Vec<_>, DdpError>>()?;
+    let proof = core.setting_changes.prove(&me, changes.iter().map(|(id, _)| &**id)).await?;
     for (id, value) in changes {
-        core.setting_changes.change(&id, value, me.context().connection()).await?;
+        core.setting_changes.change(&id, value, proof.as_ref(), me.context().connection()).await?;
     }
     Ok(json!({}))
 }

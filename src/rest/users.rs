@@ -8,7 +8,7 @@ use super::Endpoints;
 use super::answer::MISSING_PERMISSION;
 use super::own_account::{endpoint, iso};
 use super::route::{Field, Route, Verb};
-use crate::accounts::{AccountsCore, Selector};
+use crate::accounts::{AccountsCore, Selector, protected};
 use crate::call::{MethodError, MethodResult, SignedIn, TwoFactor};
 use crate::settings::TWO_FACTOR_ENABLED;
 use crate::store::{User, UserFilter, fold};
@@ -44,10 +44,8 @@ pub(super) fn register(core: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore>, e
         ]);
     endpoint!(core, endpoints, Get list, TwoFactor::none(), SignedIn, list_users);
     endpoint!(core, endpoints, Get info, TwoFactor::none(), SignedIn, user_info);
-    // A token that bypasses the factor must not be able to take it away.
-    let strict = TwoFactor::required().disable_remember_me().require_second_factor();
     let services = Arc::new((Arc::clone(core), Arc::clone(factors)));
-    endpoint!(&services, endpoints, Post reset, strict, SignedIn, reset_totp);
+    endpoint!(&services, endpoints, Post reset, protected::policy("POST users.resetTOTP"), SignedIn, reset_totp);
 }
 
 async fn list_users(core: &Arc<AccountsCore>, _: SignedIn, fields: Value) -> MethodResult<Value> {
@@ -111,7 +109,8 @@ async fn reset_totp(
         Some(wanted) => core.users.find(wanted).await?,
     };
     let target = target.ok_or_else(|| MethodError::new("error-invalid-user-id", "Invalid user id"))?;
-    factors.reset.authenticator_app(&target, caller.context().connection()).await?;
+    let proof = caller.prove(None).await?;
+    factors.reset.authenticator_app(&target, caller.context().connection(), &proof).await?;
     Ok(json!({}))
 }
 

@@ -23,7 +23,8 @@ pub const TWO_FACTOR_ENABLED: Setting<bool> = Setting::boolean(
     "Require a second factor where a method asks for one. If this is off, second factors are never required.",
     true,
 )
-.public();
+.public()
+.protecting();
 
 /// Whether users can set up an authenticator app.
 pub const TOTP_ENABLED: Setting<bool> = Setting::boolean(
@@ -32,7 +33,8 @@ pub const TOTP_ENABLED: Setting<bool> = Setting::boolean(
     "Let users set up an authenticator app.",
     true,
 )
-.public();
+.public()
+.protecting();
 
 /// The maximum number of time steps by which a code may be early or late.
 pub const TOTP_MAX_DELTA: Setting<i64> = Setting::integer(
@@ -41,7 +43,8 @@ pub const TOTP_MAX_DELTA: Setting<i64> = Setting::integer(
     "The maximum deviation of an authenticator app's clock in both directions, in steps of 30 seconds.",
     1,
     up_to(10),
-);
+)
+.protecting();
 
 /// Whether users can receive codes by e-mail.
 pub const EMAIL_CODES_ENABLED: Setting<bool> = Setting::boolean(
@@ -50,7 +53,8 @@ pub const EMAIL_CODES_ENABLED: Setting<bool> = Setting::boolean(
     "Let users receive codes at their verified e-mail addresses.",
     true,
 )
-.public();
+.public()
+.protecting();
 
 /// Whether users who log in through another service can receive codes by e-mail.
 pub const EMAIL_CODES_FOR_OAUTH_USERS: Setting<bool> = Setting::boolean(
@@ -59,7 +63,8 @@ pub const EMAIL_CODES_FOR_OAUTH_USERS: Setting<bool> = Setting::boolean(
     "Let users who log in through another service receive codes by e-mail.",
     true,
 )
-.public();
+.public()
+.protecting();
 
 /// Whether codes by e-mail are turned on for new users.
 pub const EMAIL_CODES_AUTO_OPT_IN: Setting<bool> = Setting::boolean(
@@ -67,7 +72,8 @@ pub const EMAIL_CODES_AUTO_OPT_IN: Setting<bool> = Setting::boolean(
     TWO_FACTOR,
     "Turn codes by e-mail on for new users.",
     true,
-);
+)
+.protecting();
 
 /// How long a code by e-mail is valid, in seconds.
 pub const EMAIL_CODE_EXPIRATION: Setting<i64> = Setting::integer(
@@ -76,7 +82,8 @@ pub const EMAIL_CODE_EXPIRATION: Setting<i64> = Setting::integer(
     "How long a code by e-mail is valid, in seconds.",
     3600,
     Range { from: 30, to: 86_400 },
-);
+)
+.protecting();
 
 /// The number of wrong codes after which a code by e-mail becomes invalid.
 pub const EMAIL_CODE_ATTEMPTS: Setting<i64> = Setting::integer(
@@ -85,7 +92,8 @@ pub const EMAIL_CODE_ATTEMPTS: Setting<i64> = Setting::integer(
     "The number of wrong codes after which a code by e-mail becomes invalid.",
     5,
     from_one_to(100),
-);
+)
+.protecting();
 
 /// How long a client is trusted after it has passed a second factor, in seconds.
 pub const REMEMBER_FOR: Setting<i64> = Setting::integer(
@@ -94,7 +102,8 @@ pub const REMEMBER_FOR: Setting<i64> = Setting::integer(
     "How long a client is not asked again after it has passed a second factor, and a new user without a factor is not asked for the password, in seconds. 0 asks every time.",
     300,
     up_to(31_536_000),
-);
+)
+.protecting();
 
 /// Whether users without a second factor are asked for their password instead.
 pub const PASSWORD_FALLBACK: Setting<bool> = Setting::boolean(
@@ -103,7 +112,8 @@ pub const PASSWORD_FALLBACK: Setting<bool> = Setting::boolean(
     "Ask users who have no second factor for their password instead.",
     true,
 )
-.public();
+.public()
+.protecting();
 
 /// Whether personal access tokens can bypass the second factor.
 pub const TOKENS_MAY_BYPASS: Setting<bool> = Setting::boolean(
@@ -112,7 +122,8 @@ pub const TOKENS_MAY_BYPASS: Setting<bool> = Setting::boolean(
     "Let users create personal access tokens that bypass the second factor. If this is off, existing ones do not bypass it.",
     true,
 )
-.public();
+.public()
+.protecting();
 
 /// Whether failed logins block.
 pub const BLOCK_FAILED_LOGINS: Setting<bool> = Setting::boolean(
@@ -120,7 +131,8 @@ pub const BLOCK_FAILED_LOGINS: Setting<bool> = Setting::boolean(
     FAILED_LOGINS,
     "Block logins for a while after many failed ones.",
     true,
-);
+)
+.protecting();
 
 /// Whether failed logins of a user block the user.
 pub const BLOCK_BY_USER: Setting<bool> = Setting::boolean(
@@ -128,7 +140,8 @@ pub const BLOCK_BY_USER: Setting<bool> = Setting::boolean(
     FAILED_LOGINS,
     "Count the failed logins of each user.",
     true,
-);
+)
+.protecting();
 
 /// Whether failed logins from an address block the address.
 pub const BLOCK_BY_ADDRESS: Setting<bool> = Setting::boolean(
@@ -136,7 +149,8 @@ pub const BLOCK_BY_ADDRESS: Setting<bool> = Setting::boolean(
     FAILED_LOGINS,
     "Count the failed logins from each address.",
     true,
-);
+)
+.protecting();
 
 /// The number of failed logins that blocks a user.
 pub const ATTEMPTS_UNTIL_BLOCK_BY_USER: Setting<i64> = Setting::integer(
@@ -145,7 +159,8 @@ pub const ATTEMPTS_UNTIL_BLOCK_BY_USER: Setting<i64> = Setting::integer(
     "The number of failed logins after which a user is blocked.",
     10,
     from_one_to(10_000),
-);
+)
+.protecting();
 
 /// How long a user is blocked, in minutes.
 pub const MINUTES_TO_UNBLOCK_USER: Setting<i64> = Setting::integer(
@@ -154,7 +169,8 @@ pub const MINUTES_TO_UNBLOCK_USER: Setting<i64> = Setting::integer(
     "How long a user is blocked, in minutes.",
     5,
     from_one_to(525_600),
-);
+)
+.protecting();
 
 /// The number of failed logins that blocks an address.
 pub const ATTEMPTS_UNTIL_BLOCK_BY_ADDRESS: Setting<i64> = Setting::integer(
@@ -163,7 +179,8 @@ pub const ATTEMPTS_UNTIL_BLOCK_BY_ADDRESS: Setting<i64> = Setting::integer(
     "The number of failed logins after which an address is blocked.",
     50,
     from_one_to(100_000),
-);
+)
+.protecting();
 
 /// How long an address is blocked, in minutes.
 pub const MINUTES_TO_UNBLOCK_ADDRESS: Setting<i64> = Setting::integer(
@@ -172,7 +189,8 @@ pub const MINUTES_TO_UNBLOCK_ADDRESS: Setting<i64> = Setting::integer(
     "How long an address is blocked, in minutes.",
     5,
     from_one_to(525_600),
-);
+)
+.protecting();
 
 /// Addresses that are never blocked.
 pub const ADDRESSES_NEVER_BLOCKED: Setting<String> = Setting::text(
@@ -180,7 +198,8 @@ pub const ADDRESSES_NEVER_BLOCKED: Setting<String> = Setting::text(
     FAILED_LOGINS,
     "Addresses that are never blocked, separated by commas.",
     "",
-);
+)
+.protecting();
 
 /// Whether anyone may create an account.
 pub const SIGN_UP: Setting<bool> = Setting::boolean(
@@ -230,7 +249,8 @@ pub const MANDATORY_ROLES: Setting<String> = Setting::text(
     TWO_FACTOR,
     "Roles whose users must have a second factor, separated by commas. Until they set one up, they cannot do anything else.",
     "",
-);
+)
+.protecting();
 
 /// Whether a failed `method.call` is answered with status 200.
 pub const METHOD_CALL_ERRORS_WITH_200: Setting<bool> = Setting::boolean(
@@ -347,4 +367,17 @@ pub(crate) fn all() -> Vec<SettingDefinition> {
     let integers = integers.iter().map(Setting::definition);
     let texts = texts.iter().map(Setting::definition);
     booleans.chain(integers).chain(texts).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FAILED_LOGINS, SettingDefinition, TWO_FACTOR, all};
+
+    #[test]
+    fn every_setting_about_second_factors_and_failed_logins_is_protecting() {
+        let is_about = |definition: &&SettingDefinition| [TWO_FACTOR, FAILED_LOGINS].contains(&definition.group());
+        for definition in all().iter().filter(is_about) {
+            assert!(definition.is_protecting(), "{}", definition.id());
+        }
+    }
 }

@@ -25,6 +25,7 @@ pub struct Setting<T> {
     default: ConstantDefault,
     range: Range,
     is_public: bool,
+    is_protecting: bool,
     value: PhantomData<fn() -> T>,
 }
 
@@ -65,6 +66,7 @@ pub struct SettingDefinition {
     default: Value,
     kind: SettingKind,
     is_public: bool,
+    is_protecting: bool,
 }
 
 /// The type of a setting.
@@ -142,13 +144,21 @@ impl<T> Setting<T> {
         default: ConstantDefault,
         range: Range,
     ) -> Self {
-        Self { id, group, description, default, range, is_public: false, value: PhantomData }
+        Self { id, group, description, default, range, is_public: false, is_protecting: false, value: PhantomData }
     }
 
     /// Makes the setting readable by all clients, also before login.
     #[must_use]
     pub const fn public(mut self) -> Self {
         self.is_public = true;
+        self
+    }
+
+    /// Marks the setting as one that protects accounts: whoever changes it shows a factor in the same call, as for a change
+    /// of a factor. Trusted clients and bypass tokens are asked too.
+    #[must_use]
+    pub const fn protecting(mut self) -> Self {
+        self.is_protecting = true;
         self
     }
 
@@ -174,6 +184,7 @@ impl<T> Setting<T> {
             default: self.default.to_json(),
             kind,
             is_public: self.is_public,
+            is_protecting: self.is_protecting,
         }
     }
 }
@@ -220,6 +231,12 @@ impl SettingDefinition {
     #[must_use]
     pub const fn is_public(&self) -> bool {
         self.is_public
+    }
+
+    /// Returns whether a change of the setting needs a fresh second factor.
+    #[must_use]
+    pub const fn is_protecting(&self) -> bool {
+        self.is_protecting
     }
 
     pub(super) fn check(&self, value: Value) -> Result<Value, SettingError> {

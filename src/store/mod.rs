@@ -32,7 +32,8 @@ pub use fold::{fold, skeleton};
 pub use sqlite::{OpenError, SqliteStore};
 pub use token::{Fingerprint, HashedToken, LoginToken, TokenKind, Trust};
 pub use user::{
-    BackupCodes, EmailAddress, Lookalikes, NewUser, RoleLoss, Sealed, StoredHash, Totp, User, UserFilter, UserPage,
+    BackupCodes, EmailAddress, Lookalikes, NewUser, PendingTotp, RoleLoss, Sealed, StoredHash, Totp, User, UserFilter,
+    UserPage,
 };
 
 /// The future of an operation on the store.

@@ -6,7 +6,7 @@ use bolide_protocol::Ejson;
 use bolide_protocol::ejson::Object;
 
 use super::private::Private;
-use super::{KeyedHash, LoginToken, StoreFuture};
+use super::{HashedToken, KeyedHash, LoginToken, StoreFuture};
 use crate::clock::Timestamp;
 use crate::user::UserId;
 
@@ -58,9 +58,21 @@ pub enum Totp {
     #[default]
     Off,
     /// A secret was created, and the user has not confirmed it with a code yet.
-    Pending(Sealed),
+    Pending(PendingTotp),
     /// The authenticator app is in use.
     On(Sealed),
+}
+
+/// The secret of an authenticator app that is being set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PendingTotp {
+    /// The secret.
+    pub secret: Sealed,
+    /// The login that began to set the app up, and that alone may confirm it. `None` if it has no token.
+    pub token: Option<HashedToken>,
+    /// When it was begun.
+    pub since: Timestamp,
 }
 
 /// A user to be stored, with the codes and tokens that an import brings.
@@ -143,7 +155,8 @@ pub struct Sealed(Vec<u8>);
 
 /// The users of a store. Names and addresses are compared in the form that [`fold`](super::fold) returns.
 ///
-/// Methods that change a user return `false` if there is no such user, unless they say otherwise.
+/// Methods that change a user return `false` if there is no such user, unless they say otherwise. A new password or
+/// address, and codes by e-mail that are turned on or off, remove the pending secret of an authenticator app.
 pub trait Users: Private {
     /// Stores a new user with its backup codes and tokens, all or nothing.
     ///
@@ -253,14 +266,14 @@ pub trait Users: Private {
     fn set_email_codes<'store>(&'store self, id: &'store UserId, are_on: bool) -> StoreFuture<'store, bool>;
 
     /// Stores the secret of an authenticator app until it is confirmed. Returns `false` if an app is in use.
-    fn begin_totp<'store>(&'store self, id: &'store UserId, secret: Sealed) -> StoreFuture<'store, bool>;
+    fn begin_totp<'store>(&'store self, id: &'store UserId, pending: PendingTotp) -> StoreFuture<'store, bool>;
 
     /// Takes the authenticator app with this pending secret into use. `step` is the time step of the confirming code, which
-    /// cannot be used again. Returns `false` if this secret is not pending.
+    /// cannot be used again. Returns `false` if this secret, begun at this time with this token, is not pending.
     fn confirm_totp<'store>(
         &'store self,
         id: &'store UserId,
-        pending: &'store Sealed,
+        pending: &'store PendingTotp,
         step: i64,
         backup_codes: BackupCodes,
     ) -> StoreFuture<'store, bool>;
@@ -340,6 +353,14 @@ impl EmailAddress {
     #[must_use]
     pub fn unverified(address: impl Into<String>) -> Self {
         Self { address: address.into(), is_verified: false }
+    }
+}
+
+impl PendingTotp {
+    /// Returns a secret that was created at `since` by the login with this token.
+    #[must_use]
+    pub const fn new(secret: Sealed, token: Option<HashedToken>, since: Timestamp) -> Self {
+        Self { secret, token, since }
     }
 }
 

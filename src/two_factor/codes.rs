@@ -11,7 +11,8 @@ use super::gate::refusal;
 use super::totp::AuthenticatorApps;
 use crate::accounts::password::Password;
 use crate::accounts::{
-    Audit, CounterKey, Counters, Foundation, KeyLock, LONGEST_SECRET, Passwords, Waiting, counted_address, waiting_as,
+    Audit, CounterKey, Counters, Foundation, Ground, KeyLock, LONGEST_SECRET, Passwords, Proof, Waiting,
+    counted_address, waiting_as,
 };
 use crate::call::{Connection, MethodResult};
 use crate::store::{AuditEvent, CodePurpose, FailureRule, User};
@@ -124,7 +125,7 @@ impl Codes {
         Ok(is_last)
     }
 
-    /// Checks a code of the authenticator app, for methods that take it as a parameter. Returns whether it is right.
+    /// Checks a code of the authenticator app, for methods that take it as a parameter. `None` if it is wrong.
     ///
     /// # Errors
     /// `totp-max-attempts` after too many wrong codes.
@@ -133,7 +134,7 @@ impl Codes {
         user: &User,
         code: &str,
         connection: Option<&Connection>,
-    ) -> MethodResult<bool> {
+    ) -> MethodResult<Option<Proof>> {
         const FACTOR: (TwoFactorMethod, CodePurpose) = (TwoFactorMethod::Totp, CodePurpose::Call);
         let budget = self.lock(&user.id, connection).await?;
         if self.is_used_up(&budget).await? {
@@ -141,11 +142,11 @@ impl Codes {
             return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", &details));
         }
         if self.check(&budget, user, FACTOR, code).await? {
-            return Ok(true);
+            return Ok(Some(Proof::by(Ground::Shown)));
         }
         let details = json!({ "method": "totp" });
         self.audit.record(AuditEvent::TwoFactorFailed, Some(&user.id), connection, details).await;
         self.count_wrong(&budget, &user.id, FACTOR).await?;
-        Ok(false)
+        Ok(None)
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct TokenFacts {
     pub(crate) is_in_grace: bool,
     /// Whether it is of a login a short time ago.
     pub(crate) is_recent: bool,
+    /// Whether it is of a login, and the user signed up a moment ago.
+    pub(crate) is_of_new_user: bool,
 }
 
 /// What the gate does.
@@ -61,10 +63,13 @@ pub(crate) fn decide(requirement: Requirement, facts: Facts) -> Decision {
 
 fn is_excused(requirement: Requirement, facts: Facts) -> bool {
     let token = facts.token;
-    if !token.is_known || requirement.is_second_factor_required() {
+    let has_factor = facts.has_totp || facts.has_email;
+    if !token.is_known {
         return false;
     }
-    let has_factor = facts.has_totp || facts.has_email;
+    if requirement.is_second_factor_required() {
+        return token.is_of_new_user && !has_factor && requirement.is_new_account_accepted();
+    }
     token.bypasses || (token.is_in_grace && !has_factor) || (token.is_trusted && !requirement.is_remember_me_disabled())
 }
 
@@ -149,6 +154,20 @@ mod tests {
     }
 
     #[test]
+    fn new_users_set_up_their_first_factor_in_the_login_that_made_them() {
+        let (fresh, first) = (TwoFactor::fresh_proof(), TwoFactor::fresh_proof().accept_new_account());
+        let new = TokenFacts { is_known: true, is_of_new_user: true, ..TokenFacts::default() };
+        let plain = user(false, false, true);
+        assert_eq!(decide(first, Facts { token: new, ..plain }), Admit);
+        assert_eq!(decide(fresh, Facts { token: new, ..plain }), Ask(Password));
+        let older = TokenFacts { is_of_new_user: false, is_recent: true, is_in_grace: true, ..new };
+        for token in [older, TokenFacts { bypasses: true, ..older }, TokenFacts { is_trusted: true, ..older }] {
+            assert_eq!(decide(first, Facts { token, ..plain }), Ask(Password));
+        }
+        assert_eq!(decide(first, Facts { token: new, ..user(false, true, true) }), Ask(Email));
+    }
+
+    #[test]
     fn a_client_chooses_only_among_the_factors_that_there_are() {
         let prefer = |facts: Facts, method| decide(TwoFactor::required(), Facts { preferred: Some(method), ..facts });
         assert_eq!(prefer(user(true, true, true), Email), Ask(Email));
@@ -162,13 +181,14 @@ mod tests {
         let token = facts.token;
         let may_be_excused = token.is_known && !requirement.is_second_factor_required();
         let has_factor = facts.has_totp || facts.has_email;
-        let shows_login = requirement.is_second_factor_required()
-            && requirement.is_recent_login_accepted()
-            && !facts.has_password;
+        let is_new = token.is_known && token.is_of_new_user && !has_factor;
+        let shows_login =
+            requirement.is_second_factor_required() && requirement.is_recent_login_accepted() && !facts.has_password;
         let rows = [
             (!facts.is_enabled, Admit),
             (may_be_excused && token.bypasses, Admit),
             (may_be_excused && token.is_in_grace && !has_factor, Admit),
+            (is_new && requirement.is_second_factor_required() && requirement.is_new_account_accepted(), Admit),
             (may_be_excused && !requirement.is_remember_me_disabled() && token.is_trusted, Admit),
             (facts.preferred == Some(Totp) && facts.has_totp, Ask(Totp)),
             (facts.preferred == Some(Email) && facts.has_email, Ask(Email)),
@@ -199,13 +219,17 @@ mod tests {
         if bits & 8 != 0 {
             requirement = requirement.accept_recent_login();
         }
+        if bits & 16 != 0 {
+            requirement = requirement.accept_new_account();
+        }
         requirement
     }
 
     fn facts(bits: u32, preferred: Option<TwoFactorMethod>) -> Facts {
         let is = |bit: u32| bits >> bit & 1 == 1;
-        let (is_in_grace, is_recent) = (is(8), is(9));
-        let token = TokenFacts { is_known: is(5), bypasses: is(6), is_trusted: is(7), is_in_grace, is_recent };
+        let (is_in_grace, is_recent, is_of_new_user) = (is(8), is(9), is(10));
+        let (is_known, bypasses, is_trusted) = (is(5), is(6), is(7));
+        let token = TokenFacts { is_known, bypasses, is_trusted, is_in_grace, is_recent, is_of_new_user };
         Facts {
             is_enabled: is(0),
             has_totp: is(1),
@@ -220,8 +244,8 @@ mod tests {
     #[test]
     fn the_whole_matrix_is_decided_as_the_steps_say() {
         let mut asked = 0;
-        for policy in 0..16 {
-            for bits in 0..1024 {
+        for policy in 0..32 {
+            for bits in 0..2048 {
                 for preferred in [None, Some(Totp), Some(Email), Some(Password)] {
                     let (requirement, facts) = (requirement(policy), facts(bits, preferred));
                     let decision = decide(requirement, facts);
@@ -230,17 +254,17 @@ mod tests {
                 }
             }
         }
-        assert!(asked > 16_000, "only {asked} of 65536 were asked");
+        assert!(asked > 64_000, "only {asked} of 262144 were asked");
     }
 
     #[test]
     fn no_token_excuses_from_what_requires_a_second_factor_nor_does_an_unknown_one_from_anything() {
-        for bits in (0..1024).filter(|bits| bits & 1 == 1) {
+        for bits in (0..2048).filter(|bits| bits & 1 == 1) {
             let strict = decide(requirement(4), facts(bits, None));
             assert_ne!(strict, Admit, "{bits:b}");
             let unknown = facts(bits & !(1 << 5), None);
             let without = Facts { token: TokenFacts::default(), ..unknown };
-            for policy in 0..16 {
+            for policy in 0..32 {
                 assert_eq!(decide(requirement(policy), unknown), decide(requirement(policy), without), "{bits:b}");
             }
         }

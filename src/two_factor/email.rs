@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::totp::digits;
 use crate::accounts::{
-    Audit, ClientInfo, FactorRules, Foundation, MailBudget, Mails, Tokens, Users, own_token, selector_of,
+    Audit, ClientInfo, FactorRules, Foundation, MailBudget, Mails, Proof, Tokens, Users, own_token, selector_of,
 };
 use crate::call::{Connection, MethodError, MethodResult, SignedIn};
 use crate::chance::Chance;
@@ -51,16 +51,24 @@ impl EmailCodes {
         }
     }
 
-    /// Turns codes by mail on for the user who calls. The other logins of the user end; those of integrations stay.
+    /// Turns codes by mail on for the user who calls, who is asked for proof unless they are on. The other logins of the
+    /// user end; those of integrations stay.
     ///
     /// # Errors
-    /// `error-invalid-user` if an address of the user is not verified.
+    /// `error-invalid-user` if an address of the user is not verified, and the refusal of the gate.
     pub(super) async fn enable(&self, me: &SignedIn) -> MethodResult<()> {
         let user = self.users.existing(me.user()).await?;
         if user.emails.is_empty() || user.emails.iter().any(|email| !email.is_verified) {
             let reason = "You need to verify your emails before setting up 2FA";
             return Err(MethodError::new("error-invalid-user", reason));
         }
+        if !user.has_email_codes {
+            self.turn_on(me, &user, &me.prove(None).await?).await?;
+        }
+        Ok(())
+    }
+
+    async fn turn_on(&self, me: &SignedIn, user: &User, _: &Proof) -> MethodResult<()> {
         if self.store.set_email_codes(&user.id, true).await? {
             let connection = me.context().connection();
             self.tokens.end_other_logins(&user.id, own_token(me.context()).as_ref(), connection).await?;
@@ -71,7 +79,7 @@ impl EmailCodes {
     }
 
     /// Turns codes by mail off for the user who calls.
-    pub(super) async fn disable(&self, me: &SignedIn) -> MethodResult<()> {
+    pub(super) async fn disable(&self, me: &SignedIn, _: &Proof) -> MethodResult<()> {
         if self.store.set_email_codes(me.user(), false).await? {
             self.store.distrust_tokens(me.user()).await?;
             self.users.changed(me.user()).await;

@@ -18,13 +18,14 @@ use crate::call::{
     Requirement, TwoFactor, sanitize,
 };
 use crate::chance::{Chance, Generator};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::settings::{PASSWORD_FALLBACK, Settings, TOKENS_MAY_BYPASS, TWO_FACTOR_ENABLED};
 use crate::store::{AuditEvent, CodePurpose, HashedToken, LoginToken, Store, TokenKind, User};
 use crate::user::UserId;
 
-/// How long after a login users who have neither a factor nor a password need not log in again.
-const RECENT_LOGIN: Duration = Duration::from_mins(10);
+/// How long a login counts for users who have neither a factor nor a password, and a new account for users without a
+/// factor.
+const RECENT: Duration = Duration::from_mins(10);
 
 /// Asks for a second factor before a gated call, and at login.
 pub(crate) struct FactorGate {
@@ -200,7 +201,8 @@ impl FactorGate {
             bypasses: token.bypasses_two_factor() && self.settings.get(&TOKENS_MAY_BYPASS),
             is_trusted: self.trusted.is_trusted(token, question.connection, question.requirement),
             is_in_grace: self.trusted.is_in_grace(user),
-            is_recent: self.is_recent_login(token),
+            is_recent: is_login(token) && self.is_recent(token.created_at),
+            is_of_new_user: is_login(token) && self.trusted.is_in_grace(user) && self.is_recent(user.created_at),
         });
         Facts {
             is_enabled: self.settings.get(&TWO_FACTOR_ENABLED),
@@ -213,10 +215,8 @@ impl FactorGate {
         }
     }
 
-    /// Returns whether the token is of a login a short time ago. One of an integration is never.
-    fn is_recent_login(&self, token: &LoginToken) -> bool {
-        let is_login = matches!(token.kind, TokenKind::Session { .. });
-        is_login && self.clock.now() < token.created_at.plus(RECENT_LOGIN)
+    fn is_recent(&self, time: Timestamp) -> bool {
+        self.clock.now() < time.plus(RECENT)
     }
 
     async fn token_of(&self, connection: Option<&Connection>, user: &UserId) -> MethodResult<Option<LoginToken>> {
@@ -276,6 +276,11 @@ fn plain_details(method: TwoFactorMethod, facts: Facts) -> Value {
     let available = [(facts.has_totp, "totp"), (facts.has_email, "email")];
     let available: Vec<&str> = available.into_iter().filter(|(is_there, _)| *is_there).map(|(_, name)| name).collect();
     json!({ "method": method.as_str(), "codeGenerated": false, "availableMethods": available })
+}
+
+/// Returns whether the token is of a login, and not of an integration.
+const fn is_login(token: &LoginToken) -> bool {
+    matches!(token.kind, TokenKind::Session { .. })
 }
 
 fn login_is_too_old() -> MethodError {

@@ -7,7 +7,8 @@ use qrcode::render::svg;
 use qrcode::types::QrError;
 use serde_json::{Value, json};
 
-use super::methods::Services;
+use super::methods::{Services, prove};
+use super::totp::NotConfirmed;
 use crate::call::{Context, MethodError, MethodResult, Parameters, SignedIn};
 use crate::store::{Totp, User};
 
@@ -22,17 +23,14 @@ pub(super) async fn generate_qr_code(
 ) -> MethodResult<Value> {
     let site: Option<String> = parameters.get(0)?;
     let user = signed_in(services, &context, "There must be a user logged in to generate the QR code.").await?;
-    if !matches!(user.totp, Totp::On(_)) {
-        services.protect_enrolment(&user, &context).await?;
+    if matches!(user.totp, Totp::On(_)) {
+        return Err(is_activated());
     }
+    let proof = prove(&context, "generate2faActivationQrCode").await?;
     let site = site.filter(|name| !name.trim().is_empty());
     let site = site.unwrap_or_else(|| services.accounts.mails.site().name.clone());
     let site: String = site.chars().take(LONGEST_SITE).collect();
-    let Some(app) = services.factors.apps.begin(&user, Some(&site)).await? else {
-        let reason = "The 2FA is activated. You need to disable the 2FA first before trying to generate a new \
-                      activation code.";
-        return Err(MethodError::new("2fa-activated", reason));
-    };
+    let app = services.factors.apps.begin(&user, Some(&site), &context, &proof).await?.ok_or_else(is_activated)?;
     Ok(json!({ "svg": picture(&app.url)?, "secret": app.secret, "uri": app.url }))
 }
 
@@ -40,22 +38,32 @@ pub(super) async fn generate_qr_code(
 pub(super) async fn enable(services: &Services, context: Context, parameters: Parameters) -> MethodResult<()> {
     let shown: String = parameters.get(0)?;
     let user = signed_in(services, &context, "No user logged in.").await?;
-    let Totp::Pending(pending) = &user.totp else {
-        let reason =
-            "The user does not have a secret generated. You may have to call the function generateSvgCode first.";
-        return Err(MethodError::new(500, reason));
-    };
+    let apps = &services.factors.apps;
     let digits: String = shown.chars().filter(|character| character.is_alphanumeric()).collect();
-    if services.factors.apps.confirm(&user, (pending, &digits), &context, false).await?.is_none() {
-        return Err(MethodError::new("invalid-2fa-code", "Invalid 2FA code"));
-    }
-    Ok(())
+    let first = apps.first_code(&user, &digits, &context).map_err(|why| match why {
+        NotConfirmed::NotBegun => not_begun(),
+        NotConfirmed::WrongCode => MethodError::new("invalid-2fa-code", "Invalid 2FA code"),
+    })?;
+    let proof = prove(&context, "enableUser2fa").await?;
+    apps.confirm(&user, first, &context, false, &proof).await?.map(drop).ok_or_else(not_begun)
+}
+
+fn is_activated() -> MethodError {
+    let reason =
+        "The 2FA is activated. You need to disable the 2FA first before trying to generate a new activation code.";
+    MethodError::new("2fa-activated", reason)
+}
+
+fn not_begun() -> MethodError {
+    let reason = "The user does not have a secret generated. You may have to call the function generateSvgCode first.";
+    MethodError::new(500, reason)
 }
 
 /// Removes the app. Gated, unlike Meteor's: an open session alone must not be able to remove the factor.
 pub(super) async fn disable(services: &Services, me: SignedIn, _: Parameters) -> MethodResult<()> {
     services.accounts.users.existing(me.user()).await?;
-    services.factors.apps.disable(me.user(), me.context().connection()).await.map(drop)
+    let proof = me.prove(None).await?;
+    services.factors.apps.disable(me.user(), me.context().connection(), &proof).await.map(drop)
 }
 
 pub(super) async fn is_enabled(services: &Services, context: Context, _: Parameters) -> MethodResult<bool> {

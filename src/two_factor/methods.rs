@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::call_with_code::call_with_code;
 use super::{TwoFactorCore, call_with_code, meteor};
-use crate::accounts::{AccountsCore, MailBudget, selector_of};
+use crate::accounts::{AccountsCore, MailBudget, Proof, protected, selector_of};
 use crate::call::{Context, MethodError, MethodResult, Parameters, SignedIn, TwoFactor};
 use crate::registry::Registry;
 use crate::store::{Totp, User};
@@ -22,36 +22,27 @@ pub(super) struct Services {
 pub(crate) fn register(accounts: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore>, registry: &mut Registry) {
     let services = Arc::new(Services { accounts: Arc::clone(accounts), factors: Arc::clone(factors) });
     macro_rules! method {
-        ($register:ident, $name:expr, $policy:expr, $function:path, $caller:ty) => {{
+        ($register:ident, $name:literal, $function:path, $caller:ty) => {{
             let services = Arc::clone(&services);
-            registry.$register($name, $policy, move |caller: $caller, parameters: Parameters| {
+            registry.$register($name, protected::policy($name), move |caller: $caller, parameters: Parameters| {
                 let services = Arc::clone(&services);
                 async move { $function(&services, caller, parameters).await }
             })
         }};
     }
-    let (open, gated) = (TwoFactor::none(), TwoFactor::required());
-    // A token that bypasses the factor must not be able to remove it.
-    let strict = gated.disable_remember_me().require_second_factor();
-    method!(open_method_unless_there, "2fa:enable", gated.on_demand(), enable, Context);
-    method!(open_method_unless_there, "2fa:validateTempToken", open, validate, Context);
-    method!(method_unless_there, "2fa:disable", open, disable, Context);
-    method!(method_unless_there, "2fa:regenerateCodes", open, regenerate, Context);
-    method!(open_method_unless_there, "2fa:checkCodesRemaining", open, codes_remaining, Context);
-    method!(
-        open_method_unless_there,
-        "generate2faActivationQrCode",
-        gated.on_demand(),
-        meteor::generate_qr_code,
-        Context
-    );
-    method!(open_method_unless_there, "enableUser2fa", open, meteor::enable, Context);
-    method!(method_unless_there, "disableUser2fa", strict, meteor::disable, SignedIn);
-    method!(open_method_unless_there, "has2faEnabled", open, meteor::is_enabled, Context);
-    method!(open_method_unless_there, "2fa:enable-email", open, enable_email, SignedIn);
-    method!(method_unless_there, "2fa:disable-email", strict, disable_email, SignedIn);
-    method!(open_method_unless_there, "sendEmailCode", open, send_email_code, Context);
-    registry.method_unless_there(call_with_code::NAME, open, call_with_code);
+    method!(open_method_unless_there, "2fa:enable", enable, Context);
+    method!(open_method_unless_there, "2fa:validateTempToken", validate, Context);
+    method!(method_unless_there, "2fa:disable", disable, Context);
+    method!(method_unless_there, "2fa:regenerateCodes", regenerate, Context);
+    method!(open_method_unless_there, "2fa:checkCodesRemaining", codes_remaining, Context);
+    method!(open_method_unless_there, "generate2faActivationQrCode", meteor::generate_qr_code, Context);
+    method!(open_method_unless_there, "enableUser2fa", meteor::enable, Context);
+    method!(method_unless_there, "disableUser2fa", meteor::disable, SignedIn);
+    method!(open_method_unless_there, "has2faEnabled", meteor::is_enabled, Context);
+    method!(open_method_unless_there, "2fa:enable-email", enable_email, SignedIn);
+    method!(method_unless_there, "2fa:disable-email", disable_email, SignedIn);
+    method!(open_method_unless_there, "sendEmailCode", send_email_code, Context);
+    registry.method_unless_there(call_with_code::NAME, TwoFactor::none(), call_with_code);
 }
 
 async fn enable(services: &Services, context: Context, _: Parameters) -> MethodResult<Value> {
@@ -60,27 +51,33 @@ async fn enable(services: &Services, context: Context, _: Parameters) -> MethodR
     if matches!(user.totp, Totp::On(_)) {
         return Err(has_one());
     }
-    services.protect_enrolment(&user, &context).await?;
-    let app = services.factors.apps.begin(&user, None).await?.ok_or_else(has_one)?;
+    let proof = prove(&context, "2fa:enable").await?;
+    let app = services.factors.apps.begin(&user, None, &context, &proof).await?.ok_or_else(has_one)?;
     Ok(json!({ "secret": app.secret, "url": app.url }))
 }
 
-/// Takes the app into use with its first code.
+/// Takes the app into use with its first code. A wrong one is rejected before the gate asks, so that it uses up no other
+/// code.
 async fn validate(services: &Services, context: Context, parameters: Parameters) -> MethodResult<Value> {
     let user = signed_in(services, &context, "2fa:validateTempToken").await?;
     let shown: String = parameters.get(0)?;
-    let Totp::Pending(pending) = &user.totp else { return Err(invalid_totp()) };
-    let codes = services.factors.apps.confirm(&user, (pending, &shown), &context, true).await?;
+    let apps = &services.factors.apps;
+    let first = apps.first_code(&user, &shown, &context).map_err(|_| invalid_totp())?;
+    let proof = prove(&context, "2fa:validateTempToken").await?;
+    let codes = apps.confirm(&user, first, &context, true, &proof).await?;
     Ok(json!({ "codes": codes.ok_or_else(invalid_totp)? }))
 }
 
 async fn disable(services: &Services, context: Context, parameters: Parameters) -> MethodResult<bool> {
     let user = signed_in(services, &context, "2fa:disable").await?;
     let (shown, factors): (String, _) = (parameters.get(0)?, &services.factors);
-    if !matches!(user.totp, Totp::On(_)) || !factors.codes.check_totp(&user, &shown, context.connection()).await? {
+    if !matches!(user.totp, Totp::On(_)) {
         return Ok(false);
     }
-    factors.apps.disable(&user.id, context.connection()).await
+    match factors.codes.check_totp(&user, &shown, context.connection()).await? {
+        Some(proof) => factors.apps.disable(&user.id, context.connection(), &proof).await,
+        None => Ok(false),
+    }
 }
 
 /// Replaces the backup codes. A wrong code leaves out the result, as in Rocket.Chat.
@@ -90,10 +87,8 @@ async fn regenerate(services: &Services, context: Context, parameters: Parameter
     if !matches!(user.totp, Totp::On(_)) {
         return Err(invalid_totp());
     }
-    if !factors.codes.check_totp(&user, &shown, context.connection()).await? {
-        return Ok(None);
-    }
-    let codes = factors.apps.regenerate_backup_codes(&user.id, context.connection()).await?;
+    let Some(proof) = factors.codes.check_totp(&user, &shown, context.connection()).await? else { return Ok(None) };
+    let codes = factors.apps.regenerate_backup_codes(&user.id, context.connection(), &proof).await?;
     Ok(Some(ejson::to_raw(&json!({ "codes": codes.ok_or_else(invalid_totp)? }))?))
 }
 
@@ -111,7 +106,7 @@ async fn enable_email(services: &Services, me: SignedIn, _: Parameters) -> Metho
 }
 
 async fn disable_email(services: &Services, me: SignedIn, _: Parameters) -> MethodResult<bool> {
-    services.factors.email.disable(&me).await?;
+    services.factors.email.disable(&me, &me.prove(None).await?).await?;
     Ok(true)
 }
 
@@ -138,18 +133,19 @@ async fn send_email_code(services: &Services, context: Context, parameters: Para
 async fn signed_in(services: &Services, context: &Context, method: &str) -> MethodResult<User> {
     let id = context.user_id().ok_or_else(|| MethodError::new("not-authorized", "Not authorized"))?;
     let user = services.accounts.store.user(&id).await?;
-    let invalid = || DdpError::new("error-invalid-user", "Invalid user").with_details(json!({ "method": method }));
-    Ok(user.ok_or_else(invalid)?)
+    Ok(user.ok_or_else(|| invalid_user(method))?)
 }
 
-impl Services {
-    /// Asks for the factor that the user has before another one is set up: otherwise a stolen session could add an app
-    /// that is asked for instead. A user without a factor is not asked, as in Rocket.Chat's methods.
-    pub(super) async fn protect_enrolment(&self, user: &User, context: &Context) -> MethodResult<()> {
-        match SignedIn::new(context.clone()) {
-            Some(me) if self.accounts.rules.has_factor(user) => me.demand_two_factor(None).await.map(drop),
-            _ => Ok(()),
-        }
+fn invalid_user(method: &str) -> DdpError {
+    DdpError::new("error-invalid-user", "Invalid user").with_details(json!({ "method": method }))
+}
+
+/// Asks for a factor that the user has, or for the password, before another factor is set up: otherwise a stolen session
+/// could add an app that is asked for instead.
+pub(super) async fn prove(context: &Context, method: &str) -> MethodResult<Proof> {
+    match SignedIn::new(context.clone()) {
+        Some(me) => me.prove(None).await,
+        None => Err(invalid_user(method).into()),
     }
 }
 

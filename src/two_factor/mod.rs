@@ -27,7 +27,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use crate::accounts::{BegunChallenge, Foundation, SecondFactor};
+use crate::accounts::{BegunChallenge, Foundation, Proof, SecondFactor};
 use crate::call::{Connection, MethodResult};
 use crate::store::User;
 use challenge::Challenges;
@@ -90,7 +90,8 @@ impl SecondFactor for TwoFactorCore {
         user: &'call User,
         connection: Option<&'call Connection>,
         details: Value,
+        proof: &'call Proof,
     ) -> BoxFuture<'call, MethodResult<()>> {
-        Box::pin(self.reset.all_factors(user, connection, details))
+        Box::pin(self.reset.all_factors(user, connection, details, proof))
     }
 }

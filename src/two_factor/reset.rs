@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::accounts::{Audit, CounterKey, Counters, Foundation, Mails, Tokens, Users};
+use crate::accounts::{Audit, CounterKey, Counters, Foundation, Mails, Proof, Tokens, Users};
 use crate::call::{Connection, MethodResult};
 use crate::mail::MailContent;
 use crate::store::{AuditEvent, Store, User};
@@ -38,19 +38,25 @@ impl FactorReset {
         user: &User,
         connection: Option<&Connection>,
         details: Value,
+        proof: &Proof,
     ) -> MethodResult<()> {
         self.store.set_email_codes(&user.id, false).await?;
-        self.remove(AuditEvent::SecondFactorsReset, user, connection, details).await?;
+        self.remove(AuditEvent::SecondFactorsReset, user, connection, details, proof).await?;
         self.tell(user).await;
         Ok(())
     }
 
     /// Removes the authenticator app of a user alone. All tokens end as well. The user is told by mail unless the user
     /// has requested it.
-    pub(crate) async fn authenticator_app(&self, user: &User, connection: Option<&Connection>) -> MethodResult<()> {
+    pub(crate) async fn authenticator_app(
+        &self,
+        user: &User,
+        connection: Option<&Connection>,
+        proof: &Proof,
+    ) -> MethodResult<()> {
         // Read before the connection ends with the tokens.
         let actor = connection.and_then(|connection| connection.identity().user);
-        self.remove(AuditEvent::TotpReset, user, connection, json!({})).await?;
+        self.remove(AuditEvent::TotpReset, user, connection, json!({}), proof).await?;
         if actor.as_ref() != Some(&user.id) {
             self.tell(user).await;
         }
@@ -64,6 +70,7 @@ impl FactorReset {
         user: &User,
         connection: Option<&Connection>,
         details: Value,
+        _: &Proof,
     ) -> MethodResult<()> {
         self.store.remove_totp(&user.id).await?;
         self.counters.forget(&CounterKey::factor_user(&user.id)).await?;

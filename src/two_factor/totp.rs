@@ -1,6 +1,7 @@
 //! [`AuthenticatorApps`]: authenticator apps: their secrets, their codes and their backup codes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bolide_protocol::random;
 use data_encoding::HEXLOWER;
@@ -10,17 +11,21 @@ use totp_rs::{Algorithm, Builder, Secret};
 use zeroize::Zeroizing;
 
 use crate::accounts::{
-    Audit, Foundation, Mails, Tokens, Users, backup_code_hash, backup_code_hashes, own_token, totp_owner,
+    Audit, Foundation, Mails, Proof, Tokens, Users, backup_code_hash, backup_code_hashes, own_token, totp_owner,
 };
 use crate::call::{Connection, Context, MethodResult};
 use crate::chance::{Chance, Generator};
 use crate::clock::Clock;
 use crate::keys::KeyRing;
 use crate::settings::{Settings, TOTP_MAX_DELTA};
-use crate::store::{AuditEvent, BackupCodes, Sealed, Store, Totp, User};
+use crate::store::{AuditEvent, BackupCodes, PendingTotp, Sealed, Store, Totp, User};
 use crate::user::UserId;
 
 const STEP_SECONDS: u64 = 30;
+
+/// How long a secret waits for its first code.
+const PENDING: Duration = Duration::from_mins(10);
+
 const BACKUP_CODES: usize = 12;
 const BACKUP_CODE_LENGTH: usize = 8;
 
@@ -35,6 +40,19 @@ pub(super) struct AuthenticatorApps {
     users: Arc<Users>,
     tokens: Arc<Tokens>,
     audit: Arc<Audit>,
+}
+
+/// The app that is being set up, and the step of its first code.
+pub(super) struct FirstCode {
+    pending: PendingTotp,
+    step: i64,
+}
+
+/// Why an app cannot be confirmed.
+pub(super) enum NotConfirmed {
+    /// This login has not begun to set one up, or it has ended.
+    NotBegun,
+    WrongCode,
 }
 
 /// The secret of an app that is being set up, as the user is shown it.
@@ -59,9 +77,15 @@ impl AuthenticatorApps {
         }
     }
 
-    /// Begins to set up an app, which lists the account under the name of the site unless `site` is another name.
-    /// `None` if the user has an app.
-    pub(super) async fn begin(&self, user: &User, site: Option<&str>) -> MethodResult<Option<NewApp>> {
+    /// Begins to set up an app, which lists the account under the name of the site unless `site` is another name. The
+    /// login of this call alone can confirm it, for ten minutes. `None` if the user has an app.
+    pub(super) async fn begin(
+        &self,
+        user: &User,
+        site: Option<&str>,
+        context: &Context,
+        _: &Proof,
+    ) -> MethodResult<Option<NewApp>> {
         if matches!(user.totp, Totp::On(_)) {
             return Ok(None);
         }
@@ -73,22 +97,36 @@ impl AuthenticatorApps {
         let site = site.unwrap_or(&self.mails.site().name);
         let (issuer, account) = (encoded(site), encoded(&account));
         let url = format!("otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}");
-        Ok(self.store.begin_totp(&user.id, sealed).await?.then_some(NewApp { secret, url }))
+        let pending = PendingTotp::new(sealed, own_token(context), self.clock.now());
+        Ok(self.store.begin_totp(&user.id, pending).await?.then_some(NewApp { secret, url }))
     }
 
-    /// Takes an app into use if its first code is right. The other logins of the user end; those of integrations stay.
-    /// Returns the backup codes, or `None` if the code is wrong.
+    /// Checks the first code of the app that this login has begun to set up. The code is not used up.
+    ///
+    /// # Errors
+    /// [`NotConfirmed`].
+    pub(super) fn first_code(&self, user: &User, code: &str, context: &Context) -> Result<FirstCode, NotConfirmed> {
+        let Totp::Pending(pending) = &user.totp else { return Err(NotConfirmed::NotBegun) };
+        if pending.token != own_token(context) || pending.since.plus(PENDING) <= self.clock.now() {
+            return Err(NotConfirmed::NotBegun);
+        }
+        let step = self.matching_step(user, &pending.secret, code).ok_or(NotConfirmed::WrongCode)?;
+        Ok(FirstCode { pending: pending.clone(), step })
+    }
+
+    /// Takes an app into use. The other logins of the user end; those of integrations stay. Returns the backup codes, or
+    /// `None` if the app is not pending any more.
     pub(super) async fn confirm(
         &self,
         user: &User,
-        (pending, code): (&Sealed, &str),
+        FirstCode { pending, step }: FirstCode,
         context: &Context,
         with_backup_codes: bool,
+        _: &Proof,
     ) -> MethodResult<Option<Vec<String>>> {
-        let Some(step) = self.matching_step(user, pending, code) else { return Ok(None) };
         let (codes, stored) =
             if with_backup_codes { self.new_backup_codes(&user.id) } else { (Vec::new(), BackupCodes::default()) };
-        if !self.store.confirm_totp(&user.id, pending, step, stored).await? {
+        if !self.store.confirm_totp(&user.id, &pending, step, stored).await? {
             return Ok(None);
         }
         self.tokens.end_other_logins(&user.id, own_token(context).as_ref(), context.connection()).await?;
@@ -98,7 +136,12 @@ impl AuthenticatorApps {
     }
 
     /// Removes the app, and returns whether there was one.
-    pub(super) async fn disable(&self, user: &UserId, connection: Option<&Connection>) -> MethodResult<bool> {
+    pub(super) async fn disable(
+        &self,
+        user: &UserId,
+        connection: Option<&Connection>,
+        _: &Proof,
+    ) -> MethodResult<bool> {
         let was_there = self.store.remove_totp(user).await?;
         self.store.distrust_tokens(user).await?;
         self.users.changed(user).await;
@@ -111,6 +154,7 @@ impl AuthenticatorApps {
         &self,
         user: &UserId,
         connection: Option<&Connection>,
+        _: &Proof,
     ) -> MethodResult<Option<Vec<String>>> {
         let (codes, stored) = self.new_backup_codes(user);
         if !self.store.replace_backup_codes(user, stored).await? {

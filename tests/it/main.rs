@@ -33,6 +33,7 @@ mod messages;
 mod meteor;
 mod mounted;
 mod operator;
+mod protecting_writes;
 mod publications;
 mod rate_limits;
 mod raw;

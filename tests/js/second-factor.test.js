@@ -49,12 +49,16 @@ test('alice sets up an authenticator app, which then protects her transfers', pa
   };
 
   await story.test('she scans a secret and confirms it with a code', async () => {
-    const enrolment = await alice.call('2fa:enable');
+    const proof = by('password', await sha256(password));
+    assert.deepEqual(await asks(alice.call('2fa:enable')), ['totp-required', 'password']);
+    const enrolment = await alice.call('2fa:enable', proof);
     secret = enrolment.secret;
     const url = new URL(enrolment.url);
     assert.deepEqual([url.protocol, url.host, url.searchParams.get('secret')], ['otpauth:', 'totp', secret]);
     assert.equal((await failure(alice.call('2fa:validateTempToken', '000000'))).error, 'invalid-totp');
-    ({ codes: backupCodes } = await alice.call('2fa:validateTempToken', await nextCode()));
+    const code = await nextCode();
+    assert.deepEqual(await asks(alice.call('2fa:validateTempToken', code)), ['totp-required', 'password']);
+    ({ codes: backupCodes } = await alice.call('2fa:validateTempToken', code, proof));
     assert.equal(new Set(backupCodes).size, 12);
     assert.deepEqual(await alice.call('2fa:checkCodesRemaining'), { remaining: 12 });
   });
@@ -125,7 +129,8 @@ test('alice sets up an authenticator app, which then protects her transfers', pa
     const shown = await post('gatedSecondFactor', { 'x-2fa-code': await nextCode(), 'x-2fa-method': 'totp' });
     assert.equal(shown.status, 200);
 
-    await alice.call('personalAccessTokens:removeToken', { tokenName: 'robot' });
+    assert.deepEqual(await asks(alice.call('personalAccessTokens:removeToken', { tokenName: 'robot' })), ['totp-required', 'totp']);
+    await alice.call('personalAccessTokens:removeToken', { tokenName: 'robot' }, totp(await nextCode()));
     assert.equal((await post('gated')).status, 401);
   });
 

@@ -86,19 +86,14 @@ impl DocumentReader<'_> {
         Ok((NewUser { backup_codes, tokens, ..NewUser::from(user) }, self.warnings))
     }
 
-    /// Reads Rocket.Chat's authenticator app, or that of Meteor's accounts-2fa.
-    fn read_totp(&mut self, services: &Object, id: &UserId) -> Result<Totp, ImportError> {
+    /// Reads Rocket.Chat's authenticator app, or that of Meteor's accounts-2fa. One that is being set up there is begun
+    /// again here: only the login that began it may confirm it.
+    fn read_totp(&self, services: &Object, id: &UserId) -> Result<Totp, ImportError> {
         if let Some(totp) = required_object(services, "totp", "services.totp")? {
             if required_boolean(totp, "enabled", "services.totp.enabled")? == Some(true) {
                 const FIELD: &str = "services.totp.secret";
                 let secret = required_text(totp, "secret", FIELD)?.unwrap_or_default();
                 return Ok(Totp::On(self.seal_base32(secret, id).ok_or_else(|| wrong(FIELD, BASE32))?));
-            }
-            const PENDING: &str = "services.totp.tempSecret";
-            let pending =
-                self.warnings.text(totp, "tempSecret", PENDING).and_then(|secret| self.seal_base32(secret, id));
-            if let Some(pending) = pending {
-                return Ok(Totp::Pending(pending));
             }
         }
         const FACTOR: &str = "services.twoFactorAuthentication";
@@ -106,12 +101,9 @@ impl DocumentReader<'_> {
         let Some(factor) = required_object(services, "twoFactorAuthentication", FACTOR)? else { return Ok(Totp::Off) };
         let is_on = member(factor, "type").is_some();
         match required_text(factor, "secret", SECRET)? {
-            Some(secret) => {
-                let sealed = self.seal_base32(secret, id).ok_or_else(|| wrong(SECRET, BASE32))?;
-                Ok(if is_on { Totp::On(sealed) } else { Totp::Pending(sealed) })
-            }
+            Some(secret) if is_on => Ok(Totp::On(self.seal_base32(secret, id).ok_or_else(|| wrong(SECRET, BASE32))?)),
             None if is_on => Err(wrong(SECRET, BASE32)),
-            None => Ok(Totp::Off),
+            _ => Ok(Totp::Off),
         }
     }
 

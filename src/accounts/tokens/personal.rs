@@ -9,7 +9,8 @@ use super::{LoginSecret, own_token};
 use crate::accounts::audit::Audit;
 use crate::accounts::node::Node;
 use crate::accounts::permissions::CREATE_PERSONAL_ACCESS_TOKENS;
-use crate::call::{MethodError, MethodResult, Parameters, SignedIn, TwoFactor};
+use crate::accounts::protected::{self, Proof};
+use crate::call::{MethodError, MethodResult, Parameters, SignedIn};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::registry::Registry;
@@ -34,13 +35,18 @@ pub(in crate::accounts) fn register(tokens: &Arc<PersonalTokens>, registry: &mut
     macro_rules! method {
         ($name:literal, $function:ident) => {{
             let tokens = Arc::clone(tokens);
-            registry.method_unless_there($name, TwoFactor::required(), move |me: SignedIn, parameters: Parameters| {
-                let tokens = Arc::clone(&tokens);
-                async move {
-                    me.require_permission(CREATE_PERSONAL_ACCESS_TOKENS).await?;
-                    tokens.$function(me, Options::read(&parameters)?).await
-                }
-            })
+            registry.method_unless_there(
+                $name,
+                protected::policy($name),
+                move |me: SignedIn, parameters: Parameters| {
+                    let tokens = Arc::clone(&tokens);
+                    async move {
+                        me.require_permission(CREATE_PERSONAL_ACCESS_TOKENS).await?;
+                        let proof = me.prove(None).await?;
+                        tokens.$function(me, Options::read(&parameters)?, &proof).await
+                    }
+                },
+            )
         }};
     }
     method!("personalAccessTokens:generateToken", generate);
@@ -85,7 +91,7 @@ impl PersonalTokens {
         }
     }
 
-    async fn generate(&self, me: SignedIn, options: Options) -> MethodResult<String> {
+    async fn generate(&self, me: SignedIn, options: Options, proof: &Proof) -> MethodResult<String> {
         let Options { name, bypasses_two_factor } = options;
         if bypasses_two_factor && !self.settings.get(&TOKENS_MAY_BYPASS) {
             return Err(MethodError::new("error-not-allowed", "Tokens that bypass the second factor are not allowed"));
@@ -101,14 +107,14 @@ impl PersonalTokens {
             last_address: None,
             last_user_agent: None,
         };
-        self.insert(own_token(me.context()), token).await?;
+        self.insert(own_token(me.context()), token, proof).await?;
         let details = json!({ "name": name, "bypassTwoFactor": bypasses_two_factor });
         self.audit.record(AuditEvent::TokenCreated, Some(me.user()), me.context().connection(), details).await;
         Ok(secret.expose().to_owned())
     }
 
     /// Inserts a token unless the login that creates it has ended meanwhile.
-    async fn insert(&self, own: Option<HashedToken>, token: LoginToken) -> MethodResult<()> {
+    async fn insert(&self, own: Option<HashedToken>, token: LoginToken, _: &Proof) -> MethodResult<()> {
         let inserted = match &own {
             Some(own) => self.store.insert_token_beside(own, token).await,
             None => self.store.insert_token(token).await.map(|()| true),
@@ -123,7 +129,7 @@ impl PersonalTokens {
         }
     }
 
-    async fn regenerate(&self, me: SignedIn, Options { name, .. }: Options) -> MethodResult<String> {
+    async fn regenerate(&self, me: SignedIn, Options { name, .. }: Options, _: &Proof) -> MethodResult<String> {
         let secret = LoginSecret::generate(&*self.chance);
         let (hashed, last_part) = (secret.hashed(), secret.last_part());
         let replaced = self.store.replace_personal_token(me.user(), &name, hashed, last_part, self.clock.now()).await?;
@@ -133,7 +139,7 @@ impl PersonalTokens {
         Ok(secret.expose().to_owned())
     }
 
-    async fn remove(&self, me: SignedIn, Options { name, .. }: Options) -> MethodResult<()> {
+    async fn remove(&self, me: SignedIn, Options { name, .. }: Options, _: &Proof) -> MethodResult<()> {
         let removed = self.store.delete_personal_token(me.user(), &name).await?;
         self.node.end_connections(&[removed.ok_or_else(no_such_token)?], None);
         let details = json!({ "name": name });

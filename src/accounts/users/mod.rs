@@ -18,6 +18,7 @@ use super::factor_rules::FactorRules;
 use super::login::Selector;
 use super::node::Node;
 use super::permissions::ADMIN;
+use super::protected::Proof;
 use super::tokens::Tokens;
 use crate::bus::BusEvent;
 use crate::call::{MethodError, MethodResult};
@@ -120,7 +121,7 @@ impl Users {
     ///
     /// # Errors
     /// `error-admin-required` if the user is the last active admin.
-    pub(crate) async fn set_active(&self, id: &UserId, is_active: bool) -> MethodResult<()> {
+    pub(crate) async fn set_active(&self, id: &UserId, is_active: bool, _: &Proof) -> MethodResult<()> {
         if is_active {
             self.store.set_active(id, true).await?;
         } else {
@@ -129,6 +130,20 @@ impl Users {
         }
         self.changed(id).await;
         Ok(())
+    }
+
+    /// Replaces the roles of a user. Returns `false` if they have changed since the user was read.
+    ///
+    /// # Errors
+    /// `error-admin-required` if the user is the last active admin.
+    pub(crate) async fn set_roles(&self, user: &User, roles: Vec<String>, _: &Proof) -> MethodResult<bool> {
+        let change = RoleLoss::Roles { from: user.roles.clone(), to: roles };
+        if !self.store.change_unless_last(&user.id, change, ADMIN).await? {
+            let has_changed = self.existing(&user.id).await?.roles != user.roles;
+            return if has_changed { Ok(false) } else { Err(admin_required()) };
+        }
+        self.changed(&user.id).await;
+        Ok(true)
     }
 
     /// Removes a user and all that belongs to it, and ends its connections.

@@ -29,7 +29,8 @@ use write::{Caches, Touches};
 
 /// The statements that bring the schema from each version to the next, starting with an empty database. They are never
 /// changed, only added.
-const MIGRATIONS: [&str; 3] = [include_str!("migration_1.sql"), include_str!("migration_2.sql"), WITH_SKELETONS];
+const MIGRATIONS: [&str; 4] =
+    [include_str!("migration_1.sql"), include_str!("migration_2.sql"), include_str!("migration_3.sql"), WITH_SKELETONS];
 
 /// The migration after which usernames have skeletons, which SQL cannot compute.
 const WITH_SKELETONS: &str = include_str!("migration_4.sql");

@@ -7,12 +7,13 @@ use bolide_protocol::ejson::{self, CustomTypes, Object};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::row::{failed, get, time, unreadable};
+use super::row::{failed, get, optional_time, time, unreadable};
 use super::{SqliteStore, Touches, tokens};
+use crate::clock::Timestamp;
 use crate::store::user::Users;
 use crate::store::{
-    BackupCodes, EmailAddress, KeyedHash, Lookalikes, NewUser, RoleLoss, Sealed, StoreError, StoreFuture, StoredHash,
-    Totp, Unique, User, UserFilter, UserPage, fold, skeleton,
+    BackupCodes, EmailAddress, HashedToken, KeyedHash, Lookalikes, NewUser, PendingTotp, RoleLoss, Sealed, StoreError,
+    StoreFuture, StoredHash, Totp, Unique, User, UserFilter, UserPage, fold, skeleton,
 };
 use crate::user::UserId;
 
@@ -225,7 +226,7 @@ impl Users for SqliteStore {
     fn set_password<'store>(&'store self, id: &'store UserId, hash: StoredHash) -> StoreFuture<'store, bool> {
         self.change_of(
             Touches::User(id),
-            sqlx::query("UPDATE users SET password = $2, must_change_password = 0 WHERE id = $1")
+            sqlx::query("UPDATE users SET password = $2, must_change_password = 0, totp_pending = NULL WHERE id = $1")
                 .bind(id.as_str())
                 .bind(hash.as_str().to_owned()),
         )
@@ -239,10 +240,13 @@ impl Users for SqliteStore {
     ) -> StoreFuture<'store, bool> {
         self.change_of(
             Touches::User(id),
-            sqlx::query("UPDATE users SET password = $3, must_change_password = 0 WHERE id = $1 AND password = $2")
-                .bind(id.as_str())
-                .bind(from.as_str())
-                .bind(to.as_str().to_owned()),
+            sqlx::query(
+                "UPDATE users SET password = $3, must_change_password = 0, totp_pending = NULL \
+                 WHERE id = $1 AND password = $2",
+            )
+            .bind(id.as_str())
+            .bind(from.as_str())
+            .bind(to.as_str().to_owned()),
         )
     }
 
@@ -317,6 +321,7 @@ impl Users for SqliteStore {
                         let old = sqlx::query("DELETE FROM emails WHERE user_id = $1 AND folded = $2");
                         old.bind(owner.as_str()).bind(from).execute(connection).await.map_err(failed)?;
                     }
+                    remove_pending_totp(connection, &owner).await?;
                     Ok(true)
                 })
             })
@@ -325,57 +330,59 @@ impl Users for SqliteStore {
     }
 
     fn remove_email<'store>(&'store self, id: &'store UserId, address: &'store str) -> StoreFuture<'store, bool> {
-        self.change_of(
-            Touches::User(id),
-            sqlx::query("DELETE FROM emails WHERE user_id = $1 AND folded = $2").bind(id.as_str()).bind(fold(address)),
-        )
+        self.change_address(id, address, "DELETE FROM emails WHERE user_id = $1 AND folded = $2")
     }
 
     fn verify_email<'store>(&'store self, id: &'store UserId, address: &'store str) -> StoreFuture<'store, bool> {
-        self.change_of(
-            Touches::User(id),
-            sqlx::query("UPDATE emails SET is_verified = 1 WHERE user_id = $1 AND folded = $2")
-                .bind(id.as_str())
-                .bind(fold(address)),
-        )
+        self.change_address(id, address, "UPDATE emails SET is_verified = 1 WHERE user_id = $1 AND folded = $2")
     }
 
     fn set_email_codes<'store>(&'store self, id: &'store UserId, are_on: bool) -> StoreFuture<'store, bool> {
         self.change_of(
             Touches::User(id),
-            sqlx::query("UPDATE users SET has_email_codes = $2 WHERE id = $1 AND has_email_codes <> $2")
-                .bind(id.as_str())
-                .bind(are_on),
+            sqlx::query(
+                "UPDATE users SET has_email_codes = $2, totp_pending = NULL WHERE id = $1 AND has_email_codes <> $2",
+            )
+            .bind(id.as_str())
+            .bind(are_on),
         )
     }
 
-    fn begin_totp<'store>(&'store self, id: &'store UserId, secret: Sealed) -> StoreFuture<'store, bool> {
+    fn begin_totp<'store>(&'store self, id: &'store UserId, pending: PendingTotp) -> StoreFuture<'store, bool> {
         self.change_of(
             Touches::User(id),
-            sqlx::query("UPDATE users SET totp_pending = $2 WHERE id = $1 AND totp_secret IS NULL")
-                .bind(id.as_str())
-                .bind(secret.as_bytes().to_vec()),
+            sqlx::query(
+                "UPDATE users SET totp_pending = $2, totp_pending_token = $3, totp_pending_since = $4 \
+                 WHERE id = $1 AND totp_secret IS NULL",
+            )
+            .bind(id.as_str())
+            .bind(pending.secret.as_bytes().to_vec())
+            .bind(pending.token.map(|token| token.as_str().to_owned()))
+            .bind(pending.since.milliseconds()),
         )
     }
 
     fn confirm_totp<'store>(
         &'store self,
         id: &'store UserId,
-        pending: &'store Sealed,
+        pending: &'store PendingTotp,
         step: i64,
         BackupCodes(codes): BackupCodes,
     ) -> StoreFuture<'store, bool> {
         Box::pin(async move {
-            let (owner, pending) = (id.clone(), pending.as_bytes().to_vec());
+            let (owner, pending) = (id.clone(), pending.clone());
             self.transaction(Touches::User(id), |connection| {
                 Box::pin(async move {
                     let confirmed = sqlx::query(
                         "UPDATE users SET totp_secret = totp_pending, totp_pending = NULL, totp_step = $3 \
-                         WHERE id = $1 AND totp_pending = $2 AND totp_secret IS NULL",
+                         WHERE id = $1 AND totp_pending = $2 AND totp_pending_token IS $4 AND totp_pending_since = $5 \
+                         AND totp_secret IS NULL",
                     )
                     .bind(owner.as_str())
-                    .bind(pending)
+                    .bind(pending.secret.as_bytes())
                     .bind(step)
+                    .bind(pending.token.as_ref().map(HashedToken::as_str))
+                    .bind(pending.since.milliseconds())
                     .execute(&mut *connection)
                     .await
                     .map_err(failed)?;
@@ -497,6 +504,29 @@ impl Users for SqliteStore {
 }
 
 impl SqliteStore {
+    /// Runs a statement about an address of a user. If it changes anything, the pending secret of an app is removed.
+    fn change_address<'store>(
+        &'store self,
+        id: &'store UserId,
+        address: &'store str,
+        statement: &'static str,
+    ) -> StoreFuture<'store, bool> {
+        Box::pin(async move {
+            let (owner, folded) = (id.clone(), fold(address));
+            self.transaction(Touches::User(id), |connection| {
+                Box::pin(async move {
+                    let changed = sqlx::query(statement).bind(owner.as_str()).bind(folded);
+                    if changed.execute(&mut *connection).await.map_err(failed)?.rows_affected() == 0 {
+                        return Ok(false);
+                    }
+                    remove_pending_totp(connection, &owner).await?;
+                    Ok(true)
+                })
+            })
+            .await
+        })
+    }
+
     async fn read_user(&self, row: Option<SqliteRow>) -> Result<Option<User>, StoreError> {
         let Some(row) = row else { return Ok(None) };
         let id: String = get(&row, "id")?;
@@ -519,18 +549,20 @@ impl SqliteStore {
             is_active: get(&row, "is_active")?,
             password: get::<Option<String>>(&row, "password")?.map(StoredHash::new),
             must_change_password: get(&row, "must_change_password")?,
-            totp: totp(get(&row, "totp_secret")?, get(&row, "totp_pending")?),
+            totp: totp(&row)?,
             has_email_codes: get(&row, "has_email_codes")?,
         }))
     }
 }
 
-fn totp(secret: Option<Vec<u8>>, pending: Option<Vec<u8>>) -> Totp {
-    match (secret, pending) {
-        (Some(secret), _) => Totp::On(Sealed::new(secret)),
-        (None, Some(pending)) => Totp::Pending(Sealed::new(pending)),
-        (None, None) => Totp::Off,
+fn totp(row: &SqliteRow) -> Result<Totp, StoreError> {
+    if let Some(secret) = get::<Option<Vec<u8>>>(row, "totp_secret")? {
+        return Ok(Totp::On(Sealed::new(secret)));
     }
+    let Some(pending) = get::<Option<Vec<u8>>>(row, "totp_pending")? else { return Ok(Totp::Off) };
+    let token = get::<Option<String>>(row, "totp_pending_token")?.map(HashedToken::from_base64);
+    let since = optional_time(row, "totp_pending_since")?.unwrap_or(Timestamp::from_milliseconds(0));
+    Ok(Totp::Pending(PendingTotp { secret: Sealed::new(pending), token, since }))
 }
 
 /// Puts an address of a user at a place, or moves it there.
@@ -586,13 +618,13 @@ pub(super) async fn fill_in_skeletons(connection: &mut SqliteConnection) -> Resu
 async fn insert(connection: &mut SqliteConnection, user: &User) -> Result<(), StoreError> {
     let (secret, pending) = match &user.totp {
         Totp::Off => (None, None),
-        Totp::Pending(pending) => (None, Some(pending.as_bytes())),
+        Totp::Pending(pending) => (None, Some(pending)),
         Totp::On(secret) => (Some(secret.as_bytes()), None),
     };
     sqlx::query(
         "INSERT INTO users (id, username, username_folded, profile, roles, fields, created_at, is_active, password, \
-         must_change_password, totp_pending, totp_secret, has_email_codes, username_skeleton) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+         must_change_password, totp_pending, totp_secret, has_email_codes, totp_pending_token, totp_pending_since, \
+         username_skeleton) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
     )
     .bind(user.id.as_str())
     .bind(&user.username)
@@ -604,9 +636,11 @@ async fn insert(connection: &mut SqliteConnection, user: &User) -> Result<(), St
     .bind(user.is_active)
     .bind(user.password.as_ref().map(StoredHash::as_str))
     .bind(user.must_change_password)
-    .bind(pending)
+    .bind(pending.map(|pending| pending.secret.as_bytes()))
     .bind(secret)
     .bind(user.has_email_codes)
+    .bind(pending.and_then(|pending| pending.token.as_ref()).map(HashedToken::as_str))
+    .bind(pending.map(|pending| pending.since.milliseconds()))
     .bind(user.username.as_deref().map(skeleton))
     .execute(&mut *connection)
     .await
@@ -622,6 +656,12 @@ async fn insert(connection: &mut SqliteConnection, user: &User) -> Result<(), St
             .await
             .map_err(failed)?;
     }
+    Ok(())
+}
+
+async fn remove_pending_totp(connection: &mut SqliteConnection, id: &UserId) -> Result<(), StoreError> {
+    let removed = sqlx::query("UPDATE users SET totp_pending = NULL WHERE id = $1").bind(id.as_str());
+    removed.execute(connection).await.map_err(failed)?;
     Ok(())
 }
 

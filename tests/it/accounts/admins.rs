@@ -34,6 +34,11 @@ async fn allowed(client: &mut TestClient, method: &str, params: &Value) -> Value
     client.call(method, params).await.unwrap()
 }
 
+/// Calls a method that asks the admin for the password each time.
+async fn proven(admin: &mut TestClient, method: &str, params: &Value) -> Value {
+    admin.call_with_code(method, params, &password_of("admin")).await.unwrap()
+}
+
 /// Calls a method that the client may not call. Returns the code of the error.
 async fn refusal(client: &mut TestClient, method: &str, params: &Value) -> String {
     client.call::<Value>(method, params).await.unwrap_err().error.to_string()
@@ -118,7 +123,7 @@ async fn users_can_be_searched_and_are_updated_live() {
     let shown = admin.documents::<Value>("adminUsers")["user-bob"].clone();
     assert_eq!(shown["twoFactor"], json!({ "totp": true, "email": false }));
     assert!(shown.get("services").is_none() && shown.get("password").is_none());
-    allowed(&mut admin, "admin:setRoles", &json!(["user-bob", ["auditor"]])).await;
+    proven(&mut admin, "admin:setRoles", &json!(["user-bob", ["auditor"]])).await;
     until(&mut admin, "adminUsers", |users| users["user-bob"]["roles"] == json!(["auditor"])).await;
 }
 
@@ -141,13 +146,15 @@ async fn a_deactivated_user_is_logged_out_and_the_last_admin_cannot_be_deactivat
     let mut alice = bank.log_in("alice").await;
     let token = bank.app.accounts().unwrap().issue_token("alice").await.unwrap();
     let mut admin = trusted_admin(&bank).await;
-    allowed(&mut admin, "admin:setActive", &json!(["user-alice", false])).await;
+    proven(&mut admin, "admin:setActive", &json!(["user-alice", false])).await;
     assert_eq!(alice.close_code().await, 1000);
     let mut client = bank.connect().await;
     assert_eq!(error(&client.ask("login", json!([{ "resume": token }])).await), 403);
     assert_eq!(error(&client.ask("login", super::password_login("alice", "alice's password")).await), 403);
     for (method, value) in [("admin:setActive", json!(false)), ("admin:setRoles", json!([]))] {
-        assert_eq!(refusal(&mut admin, method, &json!(["user-admin", value])).await, "error-admin-required");
+        let params = json!(["user-admin", value]);
+        let refused = admin.call_with_code::<Value>(method, &params, &password_of("admin")).await.unwrap_err();
+        assert_eq!(refused.error, "error-admin-required".into());
     }
 }
 
@@ -161,7 +168,7 @@ async fn a_deactivation_removes_personal_access_tokens_too() {
     let store = bank.app.accounts().unwrap().store().clone();
     assert_eq!(store.tokens_of(&"user-alice".into()).await.unwrap().len(), 2);
 
-    allowed(&mut admin, "admin:setActive", &json!(["user-alice", false])).await;
+    proven(&mut admin, "admin:setActive", &json!(["user-alice", false])).await;
 
     assert_eq!(store.tokens_of(&"user-alice".into()).await.unwrap().len(), 0);
 }
@@ -170,10 +177,10 @@ async fn a_deactivation_removes_personal_access_tokens_too() {
 async fn a_former_admin_gets_no_more_updates() {
     let bank = Bank::open().await;
     let mut admin = trusted_admin(&bank).await;
-    allowed(&mut admin, "admin:setRoles", &json!(["user-alice", ["admin"]])).await;
+    proven(&mut admin, "admin:setRoles", &json!(["user-alice", ["admin"]])).await;
     let mut alice = subscriber(&bank, "alice").await;
     let settings = alice.subscribe("admin:settings", &()).await.unwrap();
-    allowed(&mut admin, "admin:setRoles", &json!(["user-alice", []])).await;
+    proven(&mut admin, "admin:setRoles", &json!(["user-alice", []])).await;
     assert_eq!(alice.nosub(settings.as_str()).await["error"], "not-authorized");
     assert!(alice.document_ids("settings").is_empty());
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::json;
 
-use super::{Bank, error, result, with_code};
+use super::{Bank, by_password, error, result, with_code};
 
 #[tokio::test]
 async fn of_twenty_parallel_calls_with_one_code_exactly_one_passes() {
@@ -96,8 +96,7 @@ async fn only_admins_can_change_settings() {
     let mut alice = bank.log_in("alice").await;
     let off = json!([[{ "_id": "Accounts_TwoFactorAuthentication_Enabled", "value": false }]]);
     assert_eq!(error(&admin.ask("saveSettings", off.clone()).await), "totp-required");
-    bank.set("Accounts_TwoFactorAuthentication_Enforce_Password_Fallback", false).await;
-    assert_eq!(error(&alice.ask("saveSettings", off.clone()).await), "error-action-not-allowed");
-    assert_eq!(result(&admin.ask("saveSettings", off).await), true);
+    assert_eq!(error(&alice.ask("saveSettings", by_password("alice", off.clone())).await), "error-action-not-allowed");
+    assert_eq!(result(&admin.ask("saveSettings", by_password("admin", off)).await), true);
     assert_eq!(result(&bank.log_in("bob").await.ask("strict", json!([])).await), "ok");
 }

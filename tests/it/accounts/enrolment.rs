@@ -3,7 +3,7 @@
 use bolide::testing::TestClient;
 use serde_json::{Value, json};
 
-use super::{Bank, error, result, totp_code};
+use super::{Bank, by_password, error, result, totp_code};
 
 const REFUSAL: &str = "error-two-factor-enrolment-required";
 
@@ -32,9 +32,10 @@ async fn a_user_who_lacks_a_required_factor_can_only_set_one_up() {
     };
     assert_eq!((&refused["msg"], &refused["error"]["error"]), (&json!("nosub"), &json!(REFUSAL)));
     // Enrolment is allowed, and gives access to everything else.
-    let enrolment = result(&admin.ask("2fa:enable", json!([])).await).clone();
+    assert_eq!(error(&admin.ask("2fa:enable", json!([])).await), "totp-required");
+    let enrolment = result(&admin.ask("2fa:enable", by_password("admin", json!([]))).await).clone();
     let code = totp_code(enrolment["secret"].as_str().unwrap(), &bank.clock);
-    result(&admin.ask("2fa:validateTempToken", json!([code])).await);
+    result(&admin.ask("2fa:validateTempToken", by_password("admin", json!([code]))).await);
     assert_eq!(result(&admin.ask("whoami", json!([])).await), "user-admin");
 }
 

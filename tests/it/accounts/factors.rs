@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Bank, error, password_login, result, sha256, with_code};
+use super::{Bank, by_password, error, password_login, result, sha256, with_code};
 
 #[tokio::test]
 async fn a_gated_call_is_challenged_retried_and_trusted_for_a_while() {
@@ -78,12 +78,12 @@ async fn setting_up_an_app_ends_other_logins_and_gives_one_time_backup_codes() {
     let bank = Bank::open().await;
     let mut other = bank.log_in("alice").await;
     let mut alice = bank.log_in("alice").await;
-    let enabled = alice.ask("2fa:enable", json!([])).await;
+    let enabled = alice.ask("2fa:enable", by_password("alice", json!([]))).await;
     let secret = totp_rs::Secret::try_from_base32(result(&enabled)["secret"].as_str().unwrap()).unwrap();
     let seconds = u64::try_from(bolide::clock::Clock::now(&bank.clock).milliseconds() / 1000).unwrap();
     let code = totp_rs::Builder::new().with_secret(secret).build_noncompliant().generate(seconds).to_string();
     assert_eq!(error(&alice.ask("2fa:validateTempToken", json!(["000"])).await), "invalid-totp");
-    let answer = alice.ask("2fa:validateTempToken", json!([code])).await;
+    let answer = alice.ask("2fa:validateTempToken", by_password("alice", json!([code]))).await;
     let codes = result(&answer)["codes"].as_array().unwrap().clone();
     assert_eq!(codes.len(), 12);
     other.wait_for_end().await;
@@ -114,7 +114,8 @@ async fn a_bypass_token_is_not_challenged_where_the_policy_allows_it() {
     let mut bob = bank.log_in("bob").await;
     let plain = json!([{ "tokenName": "plain" }, { "twoFactorCode": bank.code(), "twoFactorMethod": "totp" }]);
     let plain = result(&bob.ask("personalAccessTokens:generateToken", plain).await).clone();
-    let bypass = json!([{ "tokenName": "bypass", "bypassTwoFactor": true }]);
+    bank.clock.advance(Duration::from_secs(30));
+    let bypass = json!([{ "tokenName": "bypass", "bypassTwoFactor": true }, with_code(&bank.code(), "totp")[0]]);
     let bypass = result(&bob.ask("personalAccessTokens:generateToken", bypass).await).clone();
     let mut bot = bank.connect().await;
     let login = bot.ask("login", json!([{ "resume": plain }])).await;
@@ -144,9 +145,11 @@ async fn a_user_must_prove_an_existing_factor_before_setting_up_another() {
     }
     let code = bank.mailed_code(1).await;
     assert!(result(&emma.ask("2fa:enable", with_code(&code, "email")).await)["secret"].is_string());
-    // A user without a factor is not asked, as in Rocket.Chat.
+    // A user without a factor is asked for the password.
     let mut alice = bank.log_in("alice").await;
-    assert!(result(&alice.ask("2fa:enable", json!([])).await)["secret"].is_string());
+    let asked = alice.ask("2fa:enable", json!([])).await;
+    assert_eq!(asked["error"]["details"]["method"], "password", "{asked}");
+    assert!(result(&alice.ask("2fa:enable", by_password("alice", json!([]))).await)["secret"].is_string());
 }
 
 #[tokio::test]

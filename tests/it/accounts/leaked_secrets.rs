@@ -3,7 +3,7 @@
 use bolide::testing::TestClient;
 use serde_json::{Value, json};
 
-use super::{Bank, password_login, result, sha256, totp_code, with_code};
+use super::{Bank, by_password, password_login, result, sha256, totp_code, with_code};
 use crate::log::Log;
 
 /// Runs everything that happens to users. Returns every secret that was involved.
@@ -15,12 +15,13 @@ async fn live_through_it_all(bank: &Bank) -> Vec<String> {
     client.ask("login", password_login("alice", "a wrong password")).await;
     secrets.push("a wrong password".to_owned());
     result(&client.ask("gated", with_code(&sha256("alice's password"), "password")).await);
-    let token = client.ask("personalAccessTokens:generateToken", json!([{ "tokenName": "ci" }])).await;
+    let token =
+        client.ask("personalAccessTokens:generateToken", by_password("alice", json!([{ "tokenName": "ci" }]))).await;
     secrets.push(result(&token).as_str().unwrap().to_owned());
-    let enrolment = result(&client.ask("2fa:enable", json!([])).await).clone();
+    let enrolment = result(&client.ask("2fa:enable", by_password("alice", json!([]))).await).clone();
     let secret = enrolment["secret"].as_str().unwrap().to_owned();
     let code = totp_code(&secret, &bank.clock);
-    let codes = client.ask("2fa:validateTempToken", json!([code])).await;
+    let codes = client.ask("2fa:validateTempToken", by_password("alice", json!([code]))).await;
     secrets.extend(result(&codes)["codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned()));
     secrets.extend([secret, code]);
     let mut emma = bank.log_in("emma").await;

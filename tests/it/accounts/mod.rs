@@ -21,6 +21,7 @@ mod own_document;
 mod permissions;
 mod pipeline;
 mod policies;
+mod protected;
 mod replays;
 mod rest;
 mod revocation;
@@ -53,7 +54,7 @@ pub(crate) struct Bank {
     pub(crate) server: Server,
     pub(crate) app: App,
     pub(crate) clock: MovableClock,
-    mailer: MemoryMailer,
+    pub(crate) mailer: MemoryMailer,
 }
 
 impl Bank {
@@ -223,6 +224,13 @@ pub(crate) fn password_login(name: &str, password: &str) -> Value {
 
 pub(crate) fn with_code(code: &str, method: &str) -> Value {
     json!([{ "twoFactorCode": code, "twoFactorMethod": method }])
+}
+
+/// Appends a user's password to the parameters of a call, as a client does when it is asked for it.
+pub(crate) fn by_password(name: &str, mut parameters: Value) -> Value {
+    let shown = with_code(&sha256(&format!("{name}'s password")), "password");
+    parameters.as_array_mut().unwrap().push(shown[0].clone());
+    parameters
 }
 
 #[track_caller]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Bank, error, password_login, result, totp_code};
+use super::{Bank, by_password, error, password_login, result, totp_code};
 
 #[tokio::test]
 async fn a_wrapped_call_is_gated_by_the_policy_of_its_method() {
@@ -54,13 +54,16 @@ async fn an_app_can_be_set_up_with_meteors_methods() {
     let mut alice = bank.log_in("alice").await;
     assert_eq!(result(&alice.ask("has2faEnabled", json!([])).await), &json!(false));
     assert_eq!(error(&alice.ask("enableUser2fa", json!(["123456"])).await), 500);
-    let enrolment = result(&alice.ask("generate2faActivationQrCode", json!(["My Shop"])).await).clone();
+    let named = by_password("alice", json!(["My Shop"]));
+    let enrolment = result(&alice.ask("generate2faActivationQrCode", named).await).clone();
     let uri = enrolment["uri"].as_str().unwrap();
     assert!(uri.starts_with("otpauth://totp/My%20Shop:alice?secret=") && uri.ends_with("&issuer=My%20Shop"), "{uri}");
     assert!(enrolment["svg"].as_str().unwrap().contains("<svg"));
     assert_eq!(error(&alice.ask("enableUser2fa", json!(["000000x"])).await), "invalid-2fa-code");
     let secret = enrolment["secret"].as_str().unwrap();
-    result(&alice.ask("enableUser2fa", json!([totp_code(secret, &bank.clock)])).await);
+    let code = json!([totp_code(secret, &bank.clock)]);
+    assert_eq!(error(&alice.ask("enableUser2fa", code.clone()).await), "totp-required");
+    result(&alice.ask("enableUser2fa", by_password("alice", code)).await);
     assert_eq!(result(&alice.ask("has2faEnabled", json!([])).await), &json!(true));
     assert_eq!(error(&alice.ask("generate2faActivationQrCode", json!([])).await), "2fa-activated");
     // The login requires a code, also in Meteor's form.

@@ -8,7 +8,7 @@ use bolide::clock::{Clock, Timestamp};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use super::{Bank, code_at, error, password_login, result, totp_code, with_code};
+use super::{Bank, by_password, code_at, error, password_login, result, totp_code, with_code};
 
 #[tokio::test]
 async fn a_used_code_is_not_valid_on_another_connection_or_at_login() {
@@ -60,9 +60,9 @@ async fn of_many_parallel_calls_with_one_backup_or_emailed_code_one_passes() {
 /// Sets up an authenticator app for a user. Returns the backup codes.
 async fn enrol(bank: &Bank, name: &str) -> Vec<String> {
     let mut client = bank.log_in(name).await;
-    let enrolment = result(&client.ask("2fa:enable", json!([])).await).clone();
+    let enrolment = result(&client.ask("2fa:enable", by_password(name, json!([]))).await).clone();
     let code = totp_code(enrolment["secret"].as_str().unwrap(), &bank.clock);
-    let codes = client.ask("2fa:validateTempToken", json!([code])).await;
+    let codes = client.ask("2fa:validateTempToken", by_password(name, json!([code]))).await;
     result(&codes)["codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned()).collect()
 }
 
@@ -70,9 +70,9 @@ async fn enrol(bank: &Bank, name: &str) -> Vec<String> {
 async fn the_code_that_set_up_an_app_is_used_up() {
     let bank = Bank::open().await;
     let mut alice = bank.log_in("alice").await;
-    let enrolment = result(&alice.ask("2fa:enable", json!([])).await).clone();
+    let enrolment = result(&alice.ask("2fa:enable", by_password("alice", json!([]))).await).clone();
     let code = totp_code(enrolment["secret"].as_str().unwrap(), &bank.clock);
-    result(&alice.ask("2fa:validateTempToken", json!([code])).await);
+    result(&alice.ask("2fa:validateTempToken", by_password("alice", json!([code]))).await);
     assert_eq!(error(&alice.ask("gated", with_code(&code, "totp")).await), "totp-invalid");
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bolide::store::{
-    BackupCodes, CodePurpose, EmailAddress, KeyedHash, Sealed, Store, StoreError, StoredHash, Totp, Unique, UserFilter,
+    BackupCodes, CodePurpose, EmailAddress, HashedToken, KeyedHash, PendingTotp, Sealed, Store, StoreError, StoredHash,
+    Totp, Unique, UserFilter,
 };
 
 use super::{ada, at, every_store, plain, session};
@@ -15,6 +16,7 @@ every_store!(
     a_hash_is_replaced_only_if_it_is_the_one_that_was_compared,
     addresses_keep_their_order_and_belong_to_one_user,
     an_authenticator_app_is_confirmed_with_the_pending_secret,
+    a_pending_app_ends_when_the_password_an_address_or_a_factor_changes,
     backup_codes_are_replaced_as_a_whole,
     lists_are_searched_literally_and_paged_in_order,
     a_removed_user_is_deleted_with_all_related_rows,
@@ -30,7 +32,8 @@ async fn a_user_is_returned_with_all_fields(store: Arc<dyn Store>) {
     assert_eq!(store.tokens_of(&"a".into()).await.unwrap().len(), 2);
     assert_eq!(store.backup_codes_left(&"a".into()).await.unwrap(), 2);
     let mut pending = plain("b", "bob");
-    pending.user.totp = Totp::Pending(Sealed::new(*b"pending"));
+    let token = HashedToken::from_base64("one");
+    pending.user.totp = Totp::Pending(PendingTotp::new(Sealed::new(*b"pending"), Some(token), at(3)));
     store.insert_user(pending.clone()).await.unwrap();
     assert_eq!(store.user(&"b".into()).await.unwrap(), Some(pending.user));
     assert_eq!(store.user(&"nobody".into()).await.unwrap(), None);
@@ -125,16 +128,24 @@ async fn addresses_keep_their_order_and_belong_to_one_user(store: Arc<dyn Store>
 async fn an_authenticator_app_is_confirmed_with_the_pending_secret(store: Arc<dyn Store>) {
     store.insert_user(plain("a", "ada")).await.unwrap();
     let (id, secret, codes) = (&"a".into(), Sealed::new(*b"secret"), || BackupCodes(vec![KeyedHash::new("code")]));
+    let begun = |secret: &[u8], token: &str, since| {
+        PendingTotp::new(Sealed::new(secret), Some(HashedToken::from_base64(token)), at(since))
+    };
+    let pending = begun(b"secret", "own", 2);
     let state = async || store.user(id).await.unwrap().unwrap().totp;
-    assert!(!store.confirm_totp(id, &secret, 5, codes()).await.unwrap());
-    assert!(store.begin_totp(id, Sealed::new(*b"earlier")).await.unwrap());
-    assert!(store.begin_totp(id, secret.clone()).await.unwrap());
-    assert!(!store.confirm_totp(id, &Sealed::new(*b"earlier"), 5, codes()).await.unwrap());
-    assert_eq!(state().await, Totp::Pending(secret.clone()));
+    assert!(!store.confirm_totp(id, &pending, 5, codes()).await.unwrap());
+    assert!(store.begin_totp(id, begun(b"earlier", "own", 1)).await.unwrap());
+    assert!(store.begin_totp(id, pending.clone()).await.unwrap());
+    for other in [begun(b"earlier", "own", 1), begun(b"secret", "other", 2), begun(b"secret", "own", 1)] {
+        assert!(!store.confirm_totp(id, &other, 5, codes()).await.unwrap());
+    }
+    let without_token = PendingTotp::new(secret.clone(), None, at(2));
+    assert!(!store.confirm_totp(id, &without_token, 5, codes()).await.unwrap());
+    assert_eq!(state().await, Totp::Pending(pending.clone()));
     assert!(!store.take_totp_step(id, 9).await.unwrap(), "a pending app does not accept codes");
-    assert!(store.confirm_totp(id, &secret, 5, codes()).await.unwrap());
+    assert!(store.confirm_totp(id, &pending, 5, codes()).await.unwrap());
     assert_eq!(state().await, Totp::On(secret.clone()));
-    assert!(!store.begin_totp(id, Sealed::new(*b"another")).await.unwrap());
+    assert!(!store.begin_totp(id, begun(b"another", "own", 3)).await.unwrap());
     assert!(!store.take_totp_step(id, 5).await.unwrap(), "the step of the first code is used up");
     assert!(store.take_totp_step(id, 6).await.unwrap());
     assert!(!store.take_totp_step(id, 4).await.unwrap());
@@ -145,6 +156,39 @@ async fn an_authenticator_app_is_confirmed_with_the_pending_secret(store: Arc<dy
     assert!(store.remove_totp(id).await.unwrap());
     assert!(!store.remove_totp(id).await.unwrap());
     assert_eq!((state().await, store.backup_codes_left(id).await.unwrap()), (Totp::Off, 0));
+}
+
+async fn a_pending_app_ends_when_the_password_an_address_or_a_factor_changes(store: Arc<dyn Store>) {
+    store.insert_user(ada()).await.unwrap();
+    let (id, hash) = (&"a".into(), || StoredHash::new("new"));
+    store.remove_totp(id).await.unwrap();
+    let pending = PendingTotp::new(Sealed::new(*b"secret"), None, at(2));
+    let begin = async || assert!(store.begin_totp(id, pending.clone()).await.unwrap());
+    let has_ended = async |what: &str| {
+        assert_eq!(store.user(id).await.unwrap().unwrap().totp, Totp::Off, "{what}");
+        assert!(!store.confirm_totp(id, &pending, 5, BackupCodes::default()).await.unwrap(), "{what}");
+        begin().await;
+    };
+    begin().await;
+    assert!(store.set_password(id, hash()).await.unwrap());
+    has_ended("set_password").await;
+    assert!(store.exchange_password(id, &hash(), StoredHash::new("newer")).await.unwrap());
+    has_ended("exchange_password").await;
+    assert!(store.add_email(id, EmailAddress::unverified("third@example.com")).await.unwrap());
+    has_ended("add_email").await;
+    assert!(store.verify_email(id, "third@example.com").await.unwrap());
+    has_ended("verify_email").await;
+    assert!(store.remove_email(id, "third@example.com").await.unwrap());
+    has_ended("remove_email").await;
+    let had_codes = store.user(id).await.unwrap().unwrap().has_email_codes;
+    assert!(store.set_email_codes(id, !had_codes).await.unwrap());
+    has_ended("set_email_codes").await;
+    assert!(store.remove_totp(id).await.unwrap());
+    has_ended("remove_totp").await;
+    assert!(!store.remove_email(id, "nobody@example.com").await.unwrap());
+    assert!(store.replace_password(id, &StoredHash::new("newer"), StoredHash::new("rehashed")).await.unwrap());
+    let now = store.user(id).await.unwrap().unwrap().totp;
+    assert_eq!(now, Totp::Pending(pending.clone()), "another hash of the same password changes nothing");
 }
 
 async fn backup_codes_are_replaced_as_a_whole(store: Arc<dyn Store>) {

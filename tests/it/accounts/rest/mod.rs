@@ -70,7 +70,7 @@ impl Bank {
 }
 
 impl Call<'_> {
-    pub(super) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+    pub(in crate::accounts) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.head.extend_from_slice(name.as_bytes());
         self.head.extend_from_slice(b": ");
         self.head.extend_from_slice(value.as_ref());
@@ -84,7 +84,7 @@ impl Call<'_> {
     }
 
     /// Adds a two-factor code.
-    pub(super) fn code(self, code: &str, method: &str) -> Self {
+    pub(in crate::accounts) fn code(self, code: &str, method: &str) -> Self {
         self.header("x-2fa-code", code).header("x-2fa-method", method)
     }
 

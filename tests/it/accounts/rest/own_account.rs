@@ -65,9 +65,13 @@ async fn an_app_can_be_set_up_and_removed_over_rest() {
     let reply = enable().code(&sha256("alice's password"), "password").send().await;
     assert!(reply.status == 200 && reply.body["url"].as_str().unwrap().starts_with("otpauth://"), "{reply:?}");
     let code = totp_code(reply.body["secret"].as_str().unwrap(), &bank.clock);
-    let wrong = bank.post("users.validateTotp").by("alice", &token).json(&json!({ "code": "000" })).send().await;
+    let validate = |code: &str| {
+        let call = bank.post("users.validateTotp").by("alice", &token).json(&json!({ "code": code }));
+        call.code(&sha256("alice's password"), "password")
+    };
+    let wrong = validate("000").send().await;
     assert_eq!((wrong.status, wrong.error()), (400, &json!("invalid-totp")));
-    let reply = bank.post("users.validateTotp").by("alice", &token).json(&json!({ "code": code })).send().await;
+    let reply = validate(&code).send().await;
     let codes = reply.body["codes"].as_array().unwrap();
     assert_eq!(codes.len(), 12);
     let left = bank.get("users.totpCodesRemaining").by("alice", &token).send().await;
