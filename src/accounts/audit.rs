@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::client_info::ClientInfo;
 use super::counters::counted_address;
+use super::notices::Notices;
 use crate::call::Connection;
 use crate::clock::Clock;
 use crate::settings::{AUDIT_ENTRIES, Settings};
@@ -17,16 +18,27 @@ pub(crate) struct Audit {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     settings: Settings,
+    notices: Arc<Notices>,
 }
 
 impl Audit {
-    pub(super) fn new(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, settings: &Settings) -> Self {
-        Self { store: Arc::clone(store), clock: Arc::clone(clock), settings: settings.clone() }
+    pub(super) fn new(
+        store: &Arc<dyn Store>,
+        clock: &Arc<dyn Clock>,
+        settings: &Settings,
+        notices: &Arc<Notices>,
+    ) -> Self {
+        Self {
+            store: Arc::clone(store),
+            clock: Arc::clone(clock),
+            settings: settings.clone(),
+            notices: Arc::clone(notices),
+        }
     }
 
-    /// Records an event that concerns `user`. The actor and the client are those of the connection. Equal failures of one
-    /// network in a minute are one entry with a count. An entry that cannot be written is logged, and the operation goes
-    /// on.
+    /// Records an event that concerns `user`, and tells the user of it if it changes what protects the account. The actor
+    /// and the client are those of the connection. Equal failures of one network in a minute are one entry with a count.
+    /// An entry that cannot be written is logged, and the operation goes on.
     pub(crate) async fn record(
         &self,
         event: AuditEvent,
@@ -59,6 +71,9 @@ impl Audit {
         let most = self.settings.get(&AUDIT_ENTRIES).try_into().unwrap_or(u32::MAX);
         if let Err(error) = self.store.record(vec![entry], most).await {
             tracing::error!(%error, "the audit log cannot be written");
+        }
+        if let Some(user) = user {
+            self.notices.tell_of_event(event, user, connection, &details).await;
         }
     }
 }

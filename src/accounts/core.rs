@@ -13,6 +13,7 @@ use super::login::{Login, OwnHandler};
 use super::mails::Mails;
 use super::names::Usernames;
 use super::node::Node;
+use super::notices::Notices;
 use super::password::PasswordHasher;
 use super::passwords::Passwords;
 use super::permissions::Permissions;
@@ -47,6 +48,7 @@ pub(crate) struct Foundation {
     pub(crate) audit: Arc<Audit>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) mails: Arc<Mails>,
+    pub(crate) notices: Arc<Notices>,
     pub(crate) rules: Arc<FactorRules>,
     pub(crate) users: Arc<Users>,
     pub(crate) tokens: Arc<Tokens>,
@@ -92,14 +94,16 @@ impl Foundation {
         let Accounts { store, keys, settings, site, mailer, templates, cost, .. } = accounts;
         let line = LineBounds { total: limits.waiting_passwords, of_network: limits.waiting_passwords_per_network };
         let node = Arc::new(Node::default());
-        let audit = Arc::new(Audit::new(&store, clock, &settings));
+        let keys = Arc::new(keys);
         let counters = Arc::new(Counters::new(&store, clock, line));
+        let mails = Arc::new(Mails::new((templates, mailer, site), &store, &counters, clock));
+        let notices = Arc::new(Notices::new(&store, &keys, &settings, clock, &mails));
+        let audit = Arc::new(Audit::new(&store, clock, &settings, &notices));
         let rules = Arc::new(FactorRules::new(settings.clone()));
-        let tokens = Arc::new(Tokens::new(&store, &settings, (clock, chance), &node, &audit));
+        let tokens = Arc::new(Tokens::new(&store, &settings, (clock, chance), &node, (&audit, &notices)));
         let users = Arc::new(Users::new(&store, &rules, &node, &tokens, accounts.published_fields));
         let hasher = PasswordHasher::new(Arc::clone(chance)).with_cost(cost).with_bounds(line);
         Self {
-            mails: Arc::new(Mails::new((templates, mailer, site), &store, &counters, clock)),
             passwords: Arc::new(Passwords::new(&store, hasher, &tokens, &users, &audit)),
             usernames: Arc::new(Usernames::new(settings.clone())),
             bounds: ProfileBounds::new(limits),
@@ -109,7 +113,9 @@ impl Foundation {
             hooks: accounts.hooks,
             clock: Arc::clone(clock),
             chance: Arc::clone(chance),
-            keys: Arc::new(keys),
+            keys,
+            mails,
+            notices,
             store,
             settings,
             node,
@@ -125,19 +131,8 @@ impl Foundation {
 impl AccountsCore {
     pub(crate) fn new(foundation: Foundation, second_factor: Arc<dyn SecondFactor>) -> Arc<Self> {
         let Foundation { store, keys, settings, clock, chance, node, audit, usernames, bounds, .. } = foundation;
-        let Foundation {
-            counters,
-            mails,
-            rules,
-            users,
-            tokens,
-            passwords,
-            permissions,
-            handlers,
-            hooks,
-            failure_counters,
-            ..
-        } = foundation;
+        let Foundation { counters, mails, notices, rules, users, tokens, passwords, .. } = foundation;
+        let Foundation { permissions, handlers, hooks, failure_counters, .. } = foundation;
         let (source, hooks) = ((&clock, &chance), Arc::new(hooks));
         let links = Arc::new(Links::new(&store, &keys, source, &mails));
         let login = Login {
@@ -158,6 +153,7 @@ impl AccountsCore {
             passwords: Arc::clone(&passwords),
             links: Arc::clone(&links),
             mails: Arc::clone(&mails),
+            notices,
             audit: Arc::clone(&audit),
             usernames: Arc::clone(&usernames),
         };

@@ -72,6 +72,16 @@ impl CounterKey {
         Self(format!("mail:anybody:{user}"))
     }
 
+    /// Mails that tell a user of changes.
+    pub(super) fn mails_about_changes(user: &UserId) -> Self {
+        Self(format!("mail:changes:{user}"))
+    }
+
+    /// Mails that tell a user of logins.
+    pub(super) fn mails_about_logins(user: &UserId) -> Self {
+        Self(format!("mail:logins:{user}"))
+    }
+
     /// Returns a key for a lock that only a part of what this counter counts takes.
     pub(super) fn part(&self, number: u8) -> Self {
         Self(format!("{}:{number}", self.0))

@@ -20,13 +20,17 @@ const RULE: FailureRule = FailureRule {
     forgotten_after: Duration::from_hours(1),
 };
 
-/// From which budget a mail to a user is taken. There are two, so that strangers cannot use up the user's own.
+/// From which budget a mail to a user is taken. They are apart, so that strangers cannot use up the user's own.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MailBudget {
     /// The user has requested the mail, and has proven at least a password.
     User,
     /// Any client may request the mail that knows the user's name.
     Anyone,
+    /// The mail tells of a change that the user has proven a factor for.
+    Changes,
+    /// The mail tells of a login. Apart from changes, so that many logins cannot hide one.
+    Logins,
 }
 
 /// Writes mails and queues them.
@@ -96,6 +100,8 @@ impl Mails {
         let key = match budget {
             MailBudget::User => CounterKey::mails_by_user(user),
             MailBudget::Anyone => CounterKey::mails_by_anyone(user),
+            MailBudget::Changes => CounterKey::mails_about_changes(user),
+            MailBudget::Logins => CounterKey::mails_about_logins(user),
         };
         // If so many requests wait for the budget of one user, it is used up.
         let Ok(_one_at_a_time) = self.counters.lock(&key, None).await else { return Ok(false) };

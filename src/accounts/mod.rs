@@ -10,7 +10,8 @@
 //! - `passwords`: checks and sets passwords; `password`: hashes; `links`: links in mails;
 //! - `factor_rules`: which second factors count; `second_factor`: the port through which a login asks for one;
 //! - `protected`: the doors through which the protection of accounts changes, and the proof that they ask for;
-//! - `counters`: the limiter; `turns`: bounded lines, fair by network; `blocks`: what many failed logins lead to; `mails`: mails and their budget;
+//! - `counters`: the limiter; `turns`: bounded lines, fair by network; `blocks`: what many failed logins lead to; `mails`:
+//!   mails and their budget; `notices`: what users are told of their accounts;
 //! - `methods`: the account methods of Meteor;
 //! - `permissions`: what the roles of a user allow; `setting_changes`: changes of settings; `audit`: the audit log;
 //! - `node` and `events`: what sessions and other nodes are told; `sweep`: what has ended is removed;
@@ -36,6 +37,7 @@ mod mails;
 mod methods;
 mod names;
 mod node;
+mod notices;
 pub mod password;
 mod passwords;
 pub(crate) mod permissions;
@@ -84,6 +86,7 @@ pub(crate) use login::{Dialect, LoginCode, Selector};
 pub(crate) use mails::{MailBudget, Mails};
 pub(crate) use methods::selector_of;
 pub(crate) use names::shown_name;
+pub(crate) use notices::Notices;
 pub(crate) use passwords::Passwords;
 pub(crate) use profile::ProfileChange;
 pub(crate) use protected::{Ground, Proof};

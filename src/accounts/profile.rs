@@ -12,6 +12,7 @@ use super::factor_rules::FactorRules;
 use super::links::Links;
 use super::mails::{MailBudget, Mails};
 use super::names::{self, Usernames};
+use super::notices::Notices;
 use super::password::Password;
 use super::passwords::Passwords;
 use super::protected::{self, Proof};
@@ -29,6 +30,7 @@ pub(crate) struct Profiles {
     pub(super) passwords: Arc<Passwords>,
     pub(super) links: Arc<Links>,
     pub(super) mails: Arc<Mails>,
+    pub(super) notices: Arc<Notices>,
     pub(super) audit: Arc<Audit>,
     pub(super) usernames: Arc<Usernames>,
 }
@@ -130,7 +132,7 @@ impl Profiles {
     }
 
     /// Puts the new address, which is not verified, in the place of the first one. Codes and links that were sent to the
-    /// old one are removed, and no client is trusted any more.
+    /// old one are removed, no client is trusted any more, and the old addresses are told.
     async fn change_address(&self, me: &SignedIn, user: &User, new: &str, _: &Proof) -> MethodResult<()> {
         let email = EmailAddress { address: new.to_owned(), is_verified: false };
         let old = user.emails.first().map(|email| email.address.as_str());
@@ -143,6 +145,7 @@ impl Profiles {
         self.store.distrust_tokens(&user.id).await?;
         let details = json!({ "from": old, "to": new });
         self.audit.record(AuditEvent::EmailChanged, Some(&user.id), me.context().connection(), details).await;
+        self.notices.tell_of_address(user, new, me.context().connection()).await;
         let is_known = user.emails.iter().any(|own| own.is_verified && fold(&own.address) == fold(new));
         if !is_known && self.mails.take_from_budget(&user.id, MailBudget::User).await? {
             self.links.send(user, LinkPurpose::VerifyEmail, new).await?;

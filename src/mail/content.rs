@@ -57,6 +57,19 @@ pub enum MailContent {
         /// The name by which the mail addresses the user.
         name: String,
     },
+    /// A notice of a change of what protects the account, or of a login by a new client.
+    SecurityNotice {
+        /// The name by which the mail addresses the user.
+        name: String,
+        /// The name of the event, such as `password.changed`: an event of the audit log, or `login.new-client`.
+        event: String,
+        /// The event as an English sentence without a full stop.
+        what: String,
+        /// The user agent of the client.
+        client: String,
+        /// The network address of the client.
+        address: String,
+    },
     /// A test by an operator.
     Test,
 }
@@ -71,6 +84,7 @@ impl MailContent {
             Self::VerifyEmail { .. } => MailKind::VerifyEmail,
             Self::TwoFactorCode { .. } => MailKind::TwoFactorCode,
             Self::TotpReset { .. } => MailKind::TotpReset,
+            Self::SecurityNotice { .. } => MailKind::SecurityNotice,
             Self::Test => MailKind::Test,
         }
     }
@@ -89,6 +103,10 @@ impl MailContent {
                 context! { name, code, action, client, address, minutes }
             }
             Self::TotpReset { name } => context! { name => addressee(name) },
+            Self::SecurityNotice { name, event, what, client, address } => {
+                let (name, client) = (addressee(name), program(client));
+                context! { name, event, what, client, address }
+            }
             Self::Test => context! {},
         }
     }
@@ -110,6 +128,13 @@ impl MailContent {
                 valid_for: Duration::from_hours(1),
             },
             MailKind::TotpReset => Self::TotpReset { name },
+            MailKind::SecurityNotice => Self::SecurityNotice {
+                name,
+                event: "password.changed".to_owned(),
+                what: "The password was changed".to_owned(),
+                client: "Firefox".to_owned(),
+                address: "192.0.2.1".to_owned(),
+            },
             MailKind::Test => Self::Test,
         }
     }

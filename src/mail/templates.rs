@@ -221,6 +221,11 @@ impl BuiltIn {
                 text: include_str!("templates/totp-reset.txt"),
                 html: include_str!("templates/totp-reset.html"),
             },
+            MailKind::SecurityNotice => Self {
+                subject: "{{ site }}: {{ what }}",
+                text: include_str!("templates/security-notice.txt"),
+                html: include_str!("templates/security-notice.html"),
+            },
             MailKind::Test => Self {
                 subject: "Test mail from {{ site }}",
                 text: include_str!("templates/test.txt"),

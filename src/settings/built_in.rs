@@ -230,6 +230,15 @@ pub const LOGIN_EXPIRATION: Setting<i64> = Setting::integer(
 )
 .public();
 
+/// Whether users are told by e-mail of changes of what protects their accounts.
+pub const SECURITY_NOTICES: Setting<bool> = Setting::boolean(
+    "Accounts_Security_Notices",
+    ACCOUNTS,
+    "Tell users by e-mail of each new or removed factor, access token, password and address, and of logins by new clients.",
+    true,
+)
+.protecting();
+
 /// How long the audit log is kept, in days.
 pub const AUDIT_DAYS: Setting<i64> =
     Setting::integer("Audit_Log_Days", ACCOUNTS, "How long the audit log is kept, in days.", 365, from_one_to(36_500));
@@ -340,6 +349,7 @@ pub(crate) fn all() -> Vec<SettingDefinition> {
         BLOCK_BY_USER,
         BLOCK_BY_ADDRESS,
         SIGN_UP,
+        SECURITY_NOTICES,
         METHOD_CALL_ERRORS_WITH_200,
         METHOD_CALL_PATH_MUST_MATCH,
         REST_RATE_LIMIT,

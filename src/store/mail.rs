@@ -37,6 +37,8 @@ pub enum MailKind {
     TwoFactorCode,
     /// A notice that the user's second factor was removed.
     TotpReset,
+    /// A notice of a change of what protects the account, or of a login by a new client.
+    SecurityNotice,
     /// A test by an operator.
     Test,
 }
@@ -56,8 +58,15 @@ impl Mail {
 
 impl MailKind {
     /// All kinds.
-    pub const ALL: [Self; 6] =
-        [Self::ResetPassword, Self::EnrollAccount, Self::VerifyEmail, Self::TwoFactorCode, Self::TotpReset, Self::Test];
+    pub const ALL: [Self; 7] = [
+        Self::ResetPassword,
+        Self::EnrollAccount,
+        Self::VerifyEmail,
+        Self::TwoFactorCode,
+        Self::TotpReset,
+        Self::SecurityNotice,
+        Self::Test,
+    ];
 
     /// Returns the name under which the kind is stored and logged.
     #[must_use]
@@ -68,6 +77,7 @@ impl MailKind {
             Self::VerifyEmail => "verify-email",
             Self::TwoFactorCode => "two-factor-code",
             Self::TotpReset => "totp-reset",
+            Self::SecurityNotice => "security-notice",
             Self::Test => "test",
         }
     }

@@ -30,7 +30,7 @@ pub(crate) use changes::{Changes, Topic};
 pub use code::{Challenge, CodePurpose, EmailCode, KeyedHash, Link, LinkPurpose};
 pub use fold::{fold, skeleton};
 pub use sqlite::{OpenError, SqliteStore};
-pub use token::{Fingerprint, HashedToken, LoginToken, TokenKind, Trust};
+pub use token::{ClientSighting, Fingerprint, HashedToken, LoginToken, TokenKind, Trust};
 pub use user::{
     BackupCodes, EmailAddress, Lookalikes, NewUser, PendingTotp, RoleLoss, Sealed, StoredHash, Totp, User, UserFilter,
     UserPage,

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::StoreFuture;
 use super::private::Private;
+use super::{KeyedHash, StoreFuture};
 use crate::clock::Timestamp;
 use crate::user::UserId;
 
@@ -64,6 +64,18 @@ pub struct Trust {
     pub until: Timestamp,
     /// The client that passed it. Other clients with the same token are not trusted.
     pub fingerprint: Fingerprint,
+}
+
+/// Whether a client has logged in as a user before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientSighting {
+    /// It is the first client of the user that is noted.
+    First,
+    /// Other clients of the user were noted, and this one was not.
+    New,
+    /// It was noted before.
+    Known,
 }
 
 /// A keyed hash of a client's address and user agent.
@@ -144,6 +156,15 @@ pub trait Tokens: Private {
 
     /// Deletes the session tokens that have expired at `now`, and returns the deleted ones.
     fn delete_expired_tokens(&self, now: Timestamp) -> StoreFuture<'_, Vec<HashedToken>>;
+
+    /// Notes that a client has logged in as a user. `client` has the hashes of what identifies it, one for each key, the
+    /// current key first. The 50 clients of a user that were seen last are kept.
+    fn note_client<'store>(
+        &'store self,
+        user: &'store UserId,
+        client: &'store [KeyedHash],
+        at: Timestamp,
+    ) -> StoreFuture<'store, ClientSighting>;
 }
 
 impl HashedToken {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::accounts::{Audit, CounterKey, Counters, Foundation, Mails, Proof, Tokens, Users};
+use crate::accounts::{Audit, CounterKey, Counters, Foundation, Mails, Notices, Proof, Tokens, Users};
 use crate::call::{Connection, MethodResult};
 use crate::mail::MailContent;
 use crate::store::{AuditEvent, Store, User};
@@ -14,6 +14,7 @@ pub(crate) struct FactorReset {
     store: Arc<dyn Store>,
     counters: Arc<Counters>,
     mails: Arc<Mails>,
+    notices: Arc<Notices>,
     users: Arc<Users>,
     tokens: Arc<Tokens>,
     audit: Arc<Audit>,
@@ -25,6 +26,7 @@ impl FactorReset {
             store: Arc::clone(&accounts.store),
             counters: Arc::clone(&accounts.counters),
             mails: Arc::clone(&accounts.mails),
+            notices: Arc::clone(&accounts.notices),
             users: Arc::clone(&accounts.users),
             tokens: Arc::clone(&accounts.tokens),
             audit: Arc::clone(&accounts.audit),
@@ -46,8 +48,7 @@ impl FactorReset {
         Ok(())
     }
 
-    /// Removes the authenticator app of a user alone. All tokens end as well. The user is told by mail unless the user
-    /// has requested it.
+    /// Removes the authenticator app of a user alone. All tokens end as well. The user is told by mail.
     pub(crate) async fn authenticator_app(
         &self,
         user: &User,
@@ -57,7 +58,9 @@ impl FactorReset {
         // Read before the connection ends with the tokens.
         let actor = connection.and_then(|connection| connection.identity().user);
         self.remove(AuditEvent::TotpReset, user, connection, json!({}), proof).await?;
-        if actor.as_ref() != Some(&user.id) {
+        if actor.as_ref() == Some(&user.id) {
+            self.notices.tell_of_reset(user, connection).await;
+        } else {
             self.tell(user).await;
         }
         Ok(())

@@ -40,6 +40,7 @@ pub(crate) async fn application_with_users_at(clock: MovableClock, smtp_url: &st
     let app = accounts::register(register_at(App::builder().accounts(accounts).without_default_rate_limits(), clock));
     let app = app.build().expect("the application fits together");
     accounts::limit_requests(&app, false).await.expect("a setting");
+    accounts::send_no_notices(&app).await.expect("a setting");
     app
 }
 

@@ -77,6 +77,13 @@ pub(crate) async fn limit_requests(app: &App, are_limited: bool) -> anyhow::Resu
     set.map_err(|error| anyhow::anyhow!("{error}"))
 }
 
+/// Tells users nothing by mail of their logins and changes: tests wait for the mails that they have asked for.
+pub(crate) async fn send_no_notices(app: &App) -> anyhow::Result<()> {
+    let Some(accounts) = app.accounts() else { return Ok(()) };
+    let set = accounts.set("Accounts_Security_Notices", false.into()).await;
+    set.map_err(|error| anyhow::anyhow!("{error}"))
+}
+
 async fn gated_endpoint(_: SignedIn, _: Value) -> MethodResult<Value> {
     Ok(serde_json::json!({ "ok": true }))
 }

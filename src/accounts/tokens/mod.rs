@@ -23,6 +23,7 @@ use super::audit::Audit;
 use super::client_info::ClientInfo;
 use super::login::wrong_credentials;
 use super::node::Node;
+use super::notices::Notices;
 use crate::call::{Connection, Context, Credential, Identity, MethodResult};
 use crate::chance::Chance;
 use crate::clock::{Clock, Timestamp};
@@ -43,6 +44,7 @@ pub(crate) struct Tokens {
     chance: Arc<dyn Chance>,
     node: Arc<Node>,
     audit: Arc<Audit>,
+    notices: Arc<Notices>,
     uses: TokenUses,
 }
 
@@ -65,7 +67,7 @@ impl Tokens {
         settings: &Settings,
         (clock, chance): (&Arc<dyn Clock>, &Arc<dyn Chance>),
         node: &Arc<Node>,
-        audit: &Arc<Audit>,
+        (audit, notices): (&Arc<Audit>, &Arc<Notices>),
     ) -> Self {
         Self {
             store: Arc::clone(store),
@@ -74,11 +76,13 @@ impl Tokens {
             chance: Arc::clone(chance),
             node: Arc::clone(node),
             audit: Arc::clone(audit),
+            notices: Arc::clone(notices),
             uses: TokenUses::default(),
         }
     }
 
-    /// Issues a token to a user whose credentials were checked. `user` is the user as it was then.
+    /// Issues a token to a user whose credentials were checked. `user` is the user as it was then. The user is told by mail
+    /// if the client was not seen before.
     ///
     /// # Errors
     /// 403 if the user has changed since.
@@ -92,6 +96,7 @@ impl Tokens {
         let token = self.new_session(&user.id, &secret, connection);
         self.store.insert_token(token.clone()).await?;
         self.confirm(user, &token).await?;
+        self.notices.note_login(user, connection).await;
         Ok(LoginResult::new(&secret, &token, Some(kind)))
     }
 

@@ -2,3 +2,10 @@
 UPDATE users SET totp_pending = NULL;
 ALTER TABLE users ADD COLUMN totp_pending_token TEXT;
 ALTER TABLE users ADD COLUMN totp_pending_since INTEGER;
+
+CREATE TABLE seen_clients (
+    user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    client TEXT NOT NULL,
+    seen_at INTEGER NOT NULL,
+    PRIMARY KEY (user_id, client)
+);

@@ -8,7 +8,9 @@ use super::row::{failed, get, optional_time, time};
 use super::{SqliteStore, Touches};
 use crate::clock::Timestamp;
 use crate::store::token::Tokens;
-use crate::store::{Fingerprint, HashedToken, LoginToken, StoreError, StoreFuture, TokenKind, Trust};
+use crate::store::{
+    ClientSighting, Fingerprint, HashedToken, KeyedHash, LoginToken, StoreError, StoreFuture, TokenKind, Trust,
+};
 use crate::user::UserId;
 
 impl Tokens for SqliteStore {
@@ -177,6 +179,56 @@ impl Tokens for SqliteStore {
             sqlx::query("DELETE FROM tokens WHERE expires_at <= $1 RETURNING hashed").bind(now.milliseconds()),
         )
     }
+
+    fn note_client<'store>(
+        &'store self,
+        user: &'store UserId,
+        client: &'store [KeyedHash],
+        at: Timestamp,
+    ) -> StoreFuture<'store, ClientSighting> {
+        Box::pin(async move {
+            let (user, client) = (user.clone(), client.to_vec());
+            self.transaction(Touches::Nothing, |connection| {
+                Box::pin(async move { note_client(connection, &user, &client, at).await })
+            })
+            .await
+        })
+    }
+}
+
+async fn note_client(
+    connection: &mut SqliteConnection,
+    user: &UserId,
+    client: &[KeyedHash],
+    at: Timestamp,
+) -> Result<ClientSighting, StoreError> {
+    for hash in client {
+        let seen = sqlx::query("UPDATE seen_clients SET seen_at = $3 WHERE user_id = $1 AND client = $2");
+        let seen = seen.bind(user.as_str()).bind(hash.as_str()).bind(at.milliseconds());
+        if seen.execute(&mut *connection).await.map_err(failed)?.rows_affected() > 0 {
+            return Ok(ClientSighting::Known);
+        }
+    }
+    let others = sqlx::query("SELECT 1 FROM seen_clients WHERE user_id = $1 LIMIT 1").bind(user.as_str());
+    let is_first = others.fetch_optional(&mut *connection).await.map_err(failed)?.is_none();
+    let Some(current) = client.first() else { return Ok(ClientSighting::Known) };
+    sqlx::query("INSERT INTO seen_clients (user_id, client, seen_at) VALUES ($1, $2, $3)")
+        .bind(user.as_str())
+        .bind(current.as_str())
+        .bind(at.milliseconds())
+        .execute(&mut *connection)
+        .await
+        .map_err(failed)?;
+    sqlx::query(
+        "DELETE FROM seen_clients WHERE user_id = $1 AND client NOT IN \
+         (SELECT client FROM seen_clients WHERE user_id = $1 ORDER BY seen_at DESC, client = $2 DESC LIMIT 50)",
+    )
+    .bind(user.as_str())
+    .bind(current.as_str())
+    .execute(connection)
+    .await
+    .map_err(failed)?;
+    Ok(if is_first { ClientSighting::First } else { ClientSighting::New })
 }
 
 pub(super) async fn insert(connection: &mut SqliteConnection, token: &LoginToken) -> Result<(), StoreError> {

@@ -16,6 +16,7 @@ mod leaked_secrets;
 mod login;
 mod mail;
 mod nodes;
+mod notices;
 mod other_dialects;
 mod own_document;
 mod permissions;
@@ -118,6 +119,8 @@ impl Bank {
         let app = proxies.into_iter().fold(app, AppBuilder::trusted_proxy).build().unwrap();
         // Tests make more requests in a minute than one address is allowed.
         app.accounts().unwrap().set("API_Enable_Rate_Limiter", false.into()).await.unwrap();
+        // Tests that read mails count them.
+        app.accounts().unwrap().set("Accounts_Security_Notices", false.into()).await.unwrap();
         let server = Server::start(app.clone()).await;
         Self { server, app, clock, mailer }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bolide::store::{Fingerprint, HashedToken, Store, StoreError, TokenKind, Trust, Unique};
+use bolide::store::{ClientSighting, Fingerprint, HashedToken, KeyedHash, Store, StoreError, TokenKind, Trust, Unique};
 
 use super::{ada, at, every_store, personal, plain, session};
 
@@ -13,6 +13,7 @@ every_store!(
     trust_is_stored_and_removed,
     expired_logins_are_deleted,
     a_revoked_login_leaves_no_tokens_that_derive_from_it,
+    clients_are_known_once_they_were_seen_and_the_latest_fifty_are_kept,
 );
 
 fn hashed(text: &str) -> HashedToken {
@@ -115,4 +116,24 @@ async fn expired_logins_are_deleted(store: Arc<dyn Store>) {
     assert_eq!(store.delete_expired_tokens(at(99)).await.unwrap(), []);
     assert_eq!(store.delete_expired_tokens(at(100)).await.unwrap(), [hashed("one")]);
     assert_eq!(store.tokens_of(&"a".into()).await.unwrap().len(), 1, "the one of an integration never ends");
+}
+
+async fn clients_are_known_once_they_were_seen_and_the_latest_fifty_are_kept(store: Arc<dyn Store>) {
+    store.insert_user(plain("a", "ada")).await.unwrap();
+    store.insert_user(plain("b", "bob")).await.unwrap();
+    let note = async |user: &str, hashes: &[String], second| {
+        let hashes: Vec<KeyedHash> = hashes.iter().map(KeyedHash::new).collect();
+        store.note_client(&user.into(), &hashes, at(second)).await.unwrap()
+    };
+    let client = |number: i64| vec![format!("new key:{number}"), format!("old key:{number}")];
+    assert_eq!(note("a", &client(0)[1..], 0).await, ClientSighting::First);
+    assert_eq!(note("a", &client(0), 1).await, ClientSighting::Known, "it was noted under an older key");
+    assert_eq!(note("b", &client(0), 1).await, ClientSighting::First, "users do not share clients");
+    for number in 1..=50 {
+        assert_eq!(note("a", &client(number), 1 + number).await, ClientSighting::New);
+    }
+    assert_eq!(note("a", &client(1), 60).await, ClientSighting::Known);
+    assert_eq!(note("a", &client(0), 61).await, ClientSighting::New, "the one that was seen first is forgotten");
+    assert_eq!(note("a", &client(2), 62).await, ClientSighting::New, "and then the next one");
+    assert_eq!(note("a", &client(1), 63).await, ClientSighting::Known);
 }
