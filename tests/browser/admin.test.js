@@ -59,6 +59,7 @@ browserTest('a deactivated user is signed out, and cannot sign in until activate
   await signIn(user, 'alice', 'correct horse');
   await user.getByRole('alert').waitFor();
   await dialog.getByRole('button', { name: 'Activate' }).click();
+  await answer(page, 'admin password');
   await hears(page, 'alice can sign in again.');
   await signIn(user, 'alice', 'correct horse');
   await sees(user, 'Profile');
@@ -132,6 +133,7 @@ browserTest('users whose role requires a second factor can only set one up', asy
   const dialog = await manage(page, 'alice');
   await dialog.getByLabel('teller', { exact: true }).check();
   await dialog.getByRole('button', { name: 'Change the roles' }).click();
+  await answer(page, 'admin password');
   await hears(page, 'The roles of alice were changed.');
 
   await user.getByText('Your role requires a second factor.').waitFor();
@@ -140,6 +142,7 @@ browserTest('users whose role requires a second factor can only set one up', asy
   await dialog.getByRole('button', { name: 'Close' }).click();
   await goTo(page, 'Roles');
   await press(page, 'Do not require a second factor for teller');
+  await answer(page, 'admin password');
   await page.getByText('teller', { exact: true }).waitFor({ state: 'detached' });
   await goTo(user, 'Access tokens');
 });

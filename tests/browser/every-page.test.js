@@ -72,6 +72,9 @@ for (const [look, options] of Object.entries(LOOKS)) {
     }
     await page.goto(`${server.url}/#/account/two-factor`);
     await press(page, 'Set up an authenticator app');
+    await question(page).waitFor();
+    await examine(page, look, '/account/two-factor/question');
+    await answer(page, 'admin password');
     await page.getByAltText('The QR code for your authenticator app').waitFor();
     await examine(page, look, '/account/two-factor/enrolment');
     await page.goto(`${server.url}/#/admin/users`);

@@ -8,8 +8,10 @@ import { mailbox } from './support/mailbox.js';
 import { answer, hears, openAs, press, question, sees, signIn } from './support/pages.js';
 import { conformanceServer } from './support/programs.js';
 
+/** Sets up an app for alice, who is asked for her password once. */
 async function enrol(page, server) {
   await press(page, 'Set up an authenticator app');
+  await answer(page, 'correct horse');
   const account = await scan(page.getByAltText('The QR code for your authenticator app'));
   await page.getByLabel('Code', { exact: true }).fill(await nextCode(server, account));
   await press(page, 'Turn on the app');
@@ -32,6 +34,10 @@ browserTest('an app is set up by QR code or key, and only with a correct code', 
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/two-factor');
   await press(page, 'Set up an authenticator app');
+  await question(page).getByText('You have no second factor yet. Enter your password to set up an authenticator app.').waitFor();
+  await answer(page, 'wrong');
+  await question(page).getByText('That is wrong. Try again.').waitFor();
+  await answer(page, 'correct horse');
   const account = await scan(page.getByAltText('The QR code for your authenticator app'));
   assert.equal(await page.locator('code.secret').innerText(), account.secret);
   assert.match(account.label, /alice/);
@@ -106,6 +112,28 @@ browserTest('the app is turned off with its own code, and other pages show it at
   await elsewhere.getByRole('button', { name: 'Set up an authenticator app' }).waitFor();
 });
 
+browserTest('a set-up that was cancelled forgets the password', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openAs(visit, server, 'alice', 'correct horse', '/account/two-factor');
+  for (let round = 0; round < 2; round++) {
+    await press(page, 'Set up an authenticator app');
+    await answer(page, 'correct horse');
+    await page.getByAltText('The QR code for your authenticator app').waitFor();
+    await press(page, 'Cancel');
+  }
+});
+
+browserTest('a user with a factor is asked for it to change the password', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openAsBob(visit, server, '/account');
+  await page.getByLabel('Current password').fill('battery staple');
+  await page.getByLabel('New password').fill('a better staple');
+  await press(page, 'Change the password');
+  await question(page).getByText('Enter the code from your authenticator app, or a backup code, to change your password.').waitFor();
+  await answer(page, await nextCode(server, BOB));
+  await hears(page, 'Your password was changed. All other clients were signed out.');
+});
+
 browserTest('setting up an app signs out all other clients', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/two-factor');
@@ -119,6 +147,8 @@ browserTest('codes by e-mail need a verified address, and a code to turn them of
   const server = await conformanceServer(visit, { flags: ['--smtp', mails.url] });
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/two-factor');
   await press(page, 'Turn on codes by e-mail');
+  await question(page).getByText('Enter your password to turn on codes by e-mail.').waitFor();
+  await answer(page, 'correct horse');
   await hears(page, 'Codes by e-mail are on. All other clients were signed out.');
   await press(page, 'Turn off codes by e-mail');
   await question(page).getByText('alice@example.com').waitFor();
@@ -130,6 +160,9 @@ browserTest('the keyboard alone is enough to set up an app', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openAs(visit, server, 'alice', 'correct horse', '/account/two-factor');
   await page.getByRole('button', { name: 'Set up an authenticator app' }).focus();
+  await page.keyboard.press('Enter');
+  await question(page).waitFor();
+  await page.keyboard.type('correct horse');
   await page.keyboard.press('Enter');
   const account = await scan(page.getByAltText('The QR code for your authenticator app'));
   await page.keyboard.type(await codeAt(await server.passTime(30), account)); // the field has the focus

@@ -57,8 +57,28 @@ browserTest('several changes are saved with one prompt, and can be reset to defa
   await hears(page, '2 settings saved.');
   await press(page, 'Reset to default: Accounts_TwoFactorAuthentication_RememberFor');
   assert.equal(await page.getByLabel(REMEMBER).inputValue(), '300');
-  await press(page, 'Save'); // the answer before is remembered
+  await press(page, 'Save'); // a setting of the second factor asks each time
+  await answer(page, 'admin password');
   await hears(page, '1 setting saved.');
+});
+
+browserTest('a trusted client is not asked again for a while', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openSettings(visit, server);
+  const signUp = page.getByRole('switch', { name: SIGN_UP });
+  const guest = await visit.open(server.url);
+  const link = guest.getByRole('link', { name: 'Create an account' });
+  await signUp.uncheck();
+  await press(page, 'Save');
+  await answer(page, 'admin password');
+  await link.waitFor({ state: 'hidden' });
+  await signUp.check();
+  await press(page, 'Save');
+  await link.waitFor();
+  await server.passTime(301);
+  await signUp.uncheck();
+  await press(page, 'Save');
+  await question(page).waitFor();
 });
 
 browserTest('an invalid value is not sent', async (visit) => {

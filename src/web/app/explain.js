@@ -4,6 +4,7 @@ const SENTENCES = {
   'connection-lost': 'The connection was lost before the server answered. Check whether your change was made, and try again if it was not.',
   'totp-max-attempts': 'Too many wrong codes. Wait a while before you try again.',
   'totp-required': 'This needs a second factor.',
+  'error-recent-login-required': 'Sign out and sign in again first: you have no password and no second factor that could be asked for.',
   'error-not-allowed': 'An admin has turned off this feature.',
   'error-action-not-allowed': 'Only admins can do this.',
   'not-authorized': 'You do not have permission to do this.',

@@ -9,6 +9,10 @@ const PURPOSES = {
   login: 'to sign in',
   saveSettings: 'to change settings',
   saveUserProfile: 'to change your account',
+  changePassword: 'to change your password',
+  generate2faActivationQrCode: 'to set up an authenticator app',
+  '2fa:validateTempToken': 'to turn on the app',
+  '2fa:enable-email': 'to turn on codes by e-mail',
   '2fa:disable-email': 'to turn off codes by e-mail',
   'personalAccessTokens:generateToken': 'to create a token',
   'personalAccessTokens:regenerateToken': 'to regenerate the token',
@@ -22,8 +26,37 @@ const PURPOSES = {
   'admin:discardMail': 'to discard a mail',
 };
 
+/** How long the password that began to set up an app is kept. The server keeps the app as long. */
+const SET_UP_MS = 600_000;
+
+/** The password that began to set up an app. Confirming the app asks for it as well, and nobody should type it twice. */
+let setUp = null;
+
 /** Resolves to the code that the user enters, or null if the user cancels. */
-export async function askForCode({ method, details, error, call }) {
+export async function askForCode({ method, details, error, call, attempt }) {
+  if (call.method === '2fa:validateTempToken' && method === 'password' && attempt === 1) {
+    const typed = takeSetUp();
+    if (typed !== null) return typed;
+  }
+  const code = await prompt({ method, details, error, call });
+  if (call.method === 'generate2faActivationQrCode' && method === 'password') keepSetUp(code);
+  return code;
+}
+
+/** Returns the password with which this user began to set up an app, or null, and forgets it. */
+export function takeSetUp() {
+  const password = setUp?.user === client.userId ? setUp.password : null;
+  clearTimeout(setUp?.timer);
+  setUp = null;
+  return password;
+}
+
+function keepSetUp(password) {
+  takeSetUp();
+  if (password !== null) setUp = { user: client.userId, password, timer: setTimeout(takeSetUp, SET_UP_MS) };
+}
+
+async function prompt({ method, details, error, call }) {
   const wrong = error.error === 'totp-invalid' ? 'That is wrong. Try again.' : '';
   const input = inputFor(method);
   const answer = await showDialog(

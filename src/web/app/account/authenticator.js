@@ -6,6 +6,7 @@ import { element } from '../element.js';
 import { action, field, form } from '../form.js';
 import { publicSetting, watch } from '../live.js';
 import { say } from '../messages.js';
+import { takeSetUp } from '../prompt.js';
 import { copyButton, secretText } from '../secret.js';
 import { badge, section } from '../section.js';
 import { backupCodesLeft, newBackupCodes } from './backup-codes.js';
@@ -77,6 +78,7 @@ class AuthenticatorPanel {
   }
 
   #cancel() {
+    takeSetUp();
     this.#enrolment = null;
     this.update();
   }
