@@ -95,7 +95,7 @@ pub(crate) use second_factor::{BegunChallenge, SecondFactor};
 pub(crate) use secrets::{LONGEST_SECRET, backup_code_hash, backup_code_hashes, totp_owner};
 pub(crate) use tokens::{LoginResult, Tokens, own_token};
 pub(crate) use turns::{Waiting, waiting_as};
-pub(crate) use users::{Users, admin_required, emails, factors};
+pub(crate) use users::{Users, emails, factors};
 
 use hooks::Hooks;
 use login::OwnHandler;

@@ -9,13 +9,12 @@ use serde_json::json;
 use super::lists;
 use super::publications::AuditQuery;
 use super::settings::not_allowed;
-use crate::accounts::permissions::ADMIN;
 use crate::accounts::{AccountsCore, protected};
 use crate::call::{MethodError, MethodResult, MethodSummary, Parameters, SignedIn, TwoFactor};
 use crate::mail::MailId;
 use crate::registry::Registry;
 use crate::settings::MANDATORY_ROLES;
-use crate::store::{AuditEvent, RoleLoss, User};
+use crate::store::{AuditEvent, User};
 use crate::two_factor::TwoFactorCore;
 use crate::user::UserId;
 

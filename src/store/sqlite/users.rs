@@ -319,7 +319,7 @@ impl Users for SqliteStore {
                     put_first(connection, &owner, get::<Option<i64>>(&first, "place")?.unwrap_or(0), &to).await?;
                     if let Some(from) = from.filter(|from| *from != fold(&to.address)) {
                         let old = sqlx::query("DELETE FROM emails WHERE user_id = $1 AND folded = $2");
-                        old.bind(owner.as_str()).bind(from).execute(connection).await.map_err(failed)?;
+                        old.bind(owner.as_str()).bind(from).execute(&mut *connection).await.map_err(failed)?;
                     }
                     remove_pending_totp(connection, &owner).await?;
                     Ok(true)
