@@ -13,6 +13,7 @@ use super::counters::{CounterKey, Counters, counted_address};
 use super::locks::KeyLock;
 use super::turns::{Busy, Waiting, waiting_as};
 use crate::call::Connection;
+use crate::peer::Network;
 use crate::settings::{self, Setting, Settings};
 use crate::store::{FailureRule, StoreError, User};
 use crate::user::UserId;
@@ -30,6 +31,7 @@ pub(super) struct LoginOrigin {
     pub(super) name: Option<String>,
     pub(super) user: Option<UserId>,
     address: Option<String>,
+    /// `None` if the client's address is unknown.
     network: Waiting,
 }
 
@@ -158,8 +160,7 @@ impl Blocks {
 
     fn counts_addresses(&self, origin: &LoginOrigin) -> bool {
         let spared = self.settings.get(&settings::ADDRESSES_NEVER_BLOCKED);
-        let is_spared =
-            origin.address.as_deref().is_some_and(|own| spared.split(',').any(|spared| spared.trim() == own));
+        let is_spared = origin.network.is_some_and(|own| networks(&spared).any(|spared| spared == own));
         self.settings.get(&settings::BLOCK_FAILED_LOGINS)
             && self.settings.get(&settings::BLOCK_BY_ADDRESS)
             && !is_spared
@@ -173,5 +174,22 @@ impl Blocks {
             longest_block: block,
             forgotten_after: Duration::from_hours(24),
         }
+    }
+}
+
+/// Returns the networks of the addresses in a list, in any of their spellings. What is not an address is passed over.
+fn networks(list: &str) -> impl Iterator<Item = Network> {
+    list.split(',').filter_map(|address| address.trim().parse().ok()).map(Network::of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_spared_in_any_spelling() {
+        let listed: Vec<_> = networks("192.0.2.7, ::ffff:198.51.100.1 ,2001:DB8::1,nonsense,").collect();
+        let expected = ["::ffff:192.0.2.7", "198.51.100.1", "2001:db8::1"];
+        assert_eq!(listed, expected.map(|address| Network::of(address.parse().unwrap())));
     }
 }

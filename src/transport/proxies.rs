@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::str::FromStr;
 
 use http::HeaderMap;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::error::BuildError;
 
@@ -54,9 +54,10 @@ impl Proxies {
         }
     }
 
-    /// Returns the client's address, or `None` if the number of addresses does not match the number of proxies.
+    /// Returns the client's address, or `None` if the number of addresses does not match the number of proxies. An IPv4
+    /// address that is mapped to IPv6 (`::ffff:192.0.2.7`, on a socket for both) is the IPv4 address.
     pub(crate) fn client_address(&self, socket: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
-        let socket = socket.map(|socket| socket.ip());
+        let socket = socket.map(|socket| socket.ip().to_canonical());
         match self {
             Self::None => socket,
             Self::Counted(count) => counted(headers, count.get()),
@@ -73,7 +74,7 @@ fn counted(headers: &HeaderMap, count: usize) -> Option<IpAddr> {
 /// Returns the first address from the right that is not trusted, or the last one before a malformed address.
 fn followed(networks: &[TrustedProxy], socket: IpAddr, headers: &HeaderMap) -> IpAddr {
     let is_trusted = |address: IpAddr| networks.iter().any(|network| network.contains(address));
-    let mut nearest = socket.to_canonical();
+    let mut nearest = socket;
     if !is_trusted(nearest) {
         return nearest;
     }
@@ -112,10 +113,18 @@ impl FromStr for TrustedProxy {
 
     fn from_str(text: &str) -> Result<Self, InvalidProxy> {
         let text = text.trim();
-        let network = text.parse::<IpNet>().ok();
+        let network = text.parse::<IpNet>().ok().map(canonical);
         let network = network.or_else(|| text.parse::<IpAddr>().ok().map(|address| address.to_canonical().into()));
         network.map(Self).ok_or_else(|| InvalidProxy(text.to_owned()))
     }
+}
+
+/// Returns the IPv4 network of a network of IPv4 addresses that are mapped to IPv6.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = network else { return network };
+    let unmapped = mapped.addr().to_ipv4_mapped().zip(mapped.prefix_len().checked_sub(96));
+    let unmapped = unmapped.and_then(|(address, length)| Ipv4Net::new(address, length).ok());
+    unmapped.map_or(network, IpNet::V4)
 }
 
 impl fmt::Display for TrustedProxy {
@@ -152,6 +161,18 @@ mod tests {
     #[test]
     fn without_proxies_the_header_is_not_trusted() {
         assert_eq!(found(&count(0), "127.0.0.1", &[b"6.6.6.6"]).as_deref(), Some("127.0.0.1"));
+    }
+
+    #[test]
+    fn a_mapped_ipv4_address_is_the_ipv4_address_everywhere() {
+        assert_eq!(found(&count(0), "::ffff:192.0.2.7", &[]).as_deref(), Some("192.0.2.7"));
+        assert_eq!(found(&count(1), "127.0.0.1", &[b"::ffff:192.0.2.7"]).as_deref(), Some("192.0.2.7"));
+        for trusted in ["::ffff:10.0.0.0/104", "10.0.0.0/8", "::ffff:10.0.0.1"] {
+            let inside = trust(&[trusted]);
+            assert_eq!(found(&inside, "::ffff:10.0.0.1", &[b"1.1.1.1"]).as_deref(), Some("1.1.1.1"), "{trusted}");
+            assert_eq!(found(&inside, "10.0.0.1", &[b"[::ffff:1.1.1.1]:80"]).as_deref(), Some("1.1.1.1"), "{trusted}");
+        }
+        assert_eq!(trust(&["::/0"]), Proxies::Trusted(vec!["::/0".parse().unwrap()]));
     }
 
     #[test]
