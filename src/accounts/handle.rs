@@ -150,8 +150,8 @@ impl AccountsHandle {
         self.0.links.make(&user, LinkPurpose::EnrollAccount, None).await
     }
 
-    /// Seals the secrets of authenticator apps with the current key if they are sealed with an older one. Returns how
-    /// many were sealed again.
+    /// Seals the secrets of authenticator apps and the mails that wait with the current key if they are sealed with an
+    /// older one. Returns how many were sealed again.
     ///
     /// # Errors
     /// If a secret can be opened with none of the keys, or the store fails.
@@ -168,6 +168,7 @@ impl AccountsHandle {
             let resealed = core.keys.seal(secret.expose(), &owner, &*core.chance);
             count += u64::from(core.store.reseal_totp(&user, &sealed, resealed).await?);
         }
+        count += core.mails.queue.reseal().await?;
         core.audit.record(AuditEvent::KeysRotated, None, None, json!({ "secrets": count })).await;
         Ok(count)
     }

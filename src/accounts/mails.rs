@@ -7,8 +7,10 @@ use tokio::runtime::Handle as Runtime;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::counters::{CounterKey, Counters};
+use crate::chance::Chance;
 use crate::clock::{Clock, Timestamp};
-use crate::mail::{MailContent, MailQueue, Mailer, Site, Templates};
+use crate::keys::KeyRing;
+use crate::mail::{MailContent, MailQueue, MailSeal, Mailer, Site, Templates};
 use crate::store::{FailureRule, Store, StoreError};
 use crate::user::UserId;
 
@@ -49,15 +51,17 @@ impl Mails {
     pub(super) fn new(
         (templates, mailer, site): (Templates, Arc<dyn Mailer>, Site),
         store: &Arc<dyn Store>,
+        (keys, chance): (&Arc<KeyRing>, &Arc<dyn Chance>),
         counters: &Arc<Counters>,
         clock: &Arc<dyn Clock>,
     ) -> Self {
         let outgoing: Arc<dyn Store> = Arc::clone(store);
+        let seal = MailSeal::new(Arc::clone(keys), Arc::clone(chance));
         Self {
             templates: templates.for_site(site.clone()),
             mailer,
             site,
-            queue: MailQueue::new(outgoing, Arc::clone(clock)),
+            queue: MailQueue::new(outgoing, seal, Arc::clone(clock)),
             counters: Arc::clone(counters),
             clock: Arc::clone(clock),
             sending: OnceLock::new(),

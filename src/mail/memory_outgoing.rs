@@ -6,10 +6,10 @@ use std::sync::Arc;
 use futures::future::{FutureExt as _, ready};
 use parking_lot::Mutex;
 
-use super::{Mail, MailId, MailState, NextAttempt, Outgoing, OutgoingMail, QueuedMail};
+use super::{MailId, MailState, NextAttempt, Outgoing, OutgoingMail, QueuedMail, SealedMail};
 use crate::clock::Timestamp;
-use crate::store::StoreFuture;
 use crate::store::private::Private;
+use crate::store::{Sealed, StoreFuture};
 
 /// Keeps waiting mails in memory. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +25,7 @@ struct Mails {
 
 #[derive(Debug)]
 struct Entry {
-    mail: Mail,
+    mail: SealedMail,
     added_at: Timestamp,
     failures: u32,
     last_error: Option<String>,
@@ -35,7 +35,7 @@ struct Entry {
 impl Private for MemoryOutgoing {}
 
 impl Outgoing for MemoryOutgoing {
-    fn add<'store>(&'store self, mail: &'store Mail, now: Timestamp) -> StoreFuture<'store, MailId> {
+    fn add<'store>(&'store self, mail: &'store SealedMail, now: Timestamp) -> StoreFuture<'store, MailId> {
         answer(self.mails.lock().add(mail.clone(), now))
     }
 
@@ -86,10 +86,20 @@ impl Outgoing for MemoryOutgoing {
         let forgotten = self.mails.lock().entries.extract_if(.., |_, entry| entry.was_given_up_before(time)).count();
         answer(forgotten.try_into().unwrap_or(u64::MAX))
     }
+
+    fn sealed_mails(&self) -> StoreFuture<'_, Vec<QueuedMail>> {
+        answer(self.mails.lock().entries.iter().map(|(id, entry)| entry.queued(*id)).collect())
+    }
+
+    fn reseal_mail(&self, id: MailId, body: Sealed) -> StoreFuture<'_, bool> {
+        let mut mails = self.mails.lock();
+        let entry = mails.entries.get_mut(&id);
+        answer(entry.map(|entry| entry.mail.body = body).is_some())
+    }
 }
 
 impl Mails {
-    fn add(&mut self, mail: Mail, now: Timestamp) -> MailId {
+    fn add(&mut self, mail: SealedMail, now: Timestamp) -> MailId {
         self.last += 1;
         let id = MailId::from_number(self.last);
         let state = MailState::Waiting(now);
@@ -123,6 +133,10 @@ impl Entry {
 
     fn claim(&mut self, id: MailId, until: Timestamp) -> QueuedMail {
         self.state = MailState::Waiting(until);
+        self.queued(id)
+    }
+
+    fn queued(&self, id: MailId) -> QueuedMail {
         QueuedMail { id, mail: self.mail.clone(), failures: self.failures, added_at: self.added_at }
     }
 

@@ -4,7 +4,7 @@
 //! background. Failed deliveries are retried for about a day.
 //!
 //! - [`Templates`] renders a [`Mail`] from its [`MailContent`];
-//! - [`MailQueue`] stores it in [`Outgoing`] and sends the mails that are due;
+//! - [`MailQueue`] seals it ([`MailSeal`]), stores it in [`Outgoing`] and sends the mails that are due;
 //! - a [`Mailer`] delivers it: [`SmtpMailer`], or for development [`FileMailer`], [`LogMailer`] and [`MemoryMailer`].
 
 mod compose;
@@ -16,6 +16,7 @@ mod memory;
 mod memory_outgoing;
 mod queue;
 mod retry;
+mod seal;
 mod sender;
 mod smtp;
 mod smtp_url;
@@ -23,7 +24,7 @@ mod strangers;
 mod templates;
 mod worker;
 
-pub use crate::store::mail::{Mail, MailKind, UnknownMailKind};
+pub use crate::store::mail::{Mail, MailKind, SealedMail, UnknownMailKind};
 pub use crate::store::outgoing::{MailId, MailState, NextAttempt, Outgoing, OutgoingMail, QueuedMail};
 pub use content::MailContent;
 pub use file::FileMailer;
@@ -32,6 +33,7 @@ pub use mailer::{Delivery, MailError, Mailer};
 pub use memory::MemoryMailer;
 pub use memory_outgoing::MemoryOutgoing;
 pub use queue::{EnqueueError, MailQueue};
+pub use seal::MailSeal;
 pub use sender::{Sender, SenderError};
 pub use smtp::SmtpMailer;
 pub use smtp_url::SmtpUrlError;

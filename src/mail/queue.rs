@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::worker::Worker;
-use super::{Mail, MailId, Mailer, Outgoing, OutgoingMail};
+use super::{Mail, MailId, MailSeal, Mailer, Outgoing, OutgoingMail};
 use crate::clock::Clock;
 use crate::store::{StoreError, StoreFuture};
 
@@ -21,6 +21,7 @@ const POLL: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct MailQueue {
     outgoing: Arc<dyn Outgoing>,
+    seal: MailSeal,
     clock: Arc<dyn Clock>,
     woken: Arc<Notify>,
     capacity: u64,
@@ -40,9 +41,9 @@ pub enum EnqueueError {
 }
 
 impl MailQueue {
-    /// Returns a queue of the mails in `outgoing`, including those that were stored before a restart.
-    pub fn new(outgoing: Arc<dyn Outgoing>, clock: Arc<dyn Clock>) -> Self {
-        Self { outgoing, clock, woken: Arc::default(), capacity: CAPACITY, poll: POLL }
+    /// Returns a queue of the mails in `outgoing`, including those that were stored before a restart with the same keys.
+    pub fn new(outgoing: Arc<dyn Outgoing>, seal: MailSeal, clock: Arc<dyn Clock>) -> Self {
+        Self { outgoing, seal, clock, woken: Arc::default(), capacity: CAPACITY, poll: POLL }
     }
 
     /// Sets the maximum number of waiting mails. Default: 10 000.
@@ -57,7 +58,7 @@ impl MailQueue {
         Self { poll, ..self }
     }
 
-    /// Stores a mail, which the worker sends in the background. Each recipient gets a mail of their own with its own id, so
+    /// Seals and stores a mail, which the worker sends in the background. Each recipient gets a mail of their own with its own id, so
     /// that a rejected address does not affect the others.
     ///
     /// # Errors
@@ -69,7 +70,7 @@ impl MailQueue {
         let mut ids = Vec::with_capacity(mail.to.len());
         for address in &mail.to {
             let mail = Mail { to: vec![address.clone()], ..mail.clone() };
-            ids.push(self.outgoing.add(&mail, self.clock.now()).await?);
+            ids.push(self.outgoing.add(&self.seal.seal(&mail), self.clock.now()).await?);
         }
         self.woken.notify_one();
         Ok(ids)
@@ -99,11 +100,31 @@ impl MailQueue {
         self.outgoing.discard(id).await
     }
 
+    /// Seals the mails that wait with the current key if they are sealed with an older one, and returns how many were
+    /// sealed again. Mails that cannot be opened with any key stay as they are.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    pub async fn reseal(&self) -> Result<u64, StoreError> {
+        let mut count = 0;
+        for queued in self.outgoing.sealed_mails().await? {
+            if self.seal.is_current(&queued.mail) {
+                continue;
+            }
+            let Some(mail) = self.seal.open(&queued.mail) else {
+                tracing::warn!(mail = %queued.id, "a mail that waits cannot be opened with any key");
+                continue;
+            };
+            count += u64::from(self.outgoing.reseal_mail(queued.id, self.seal.seal(&mail).body).await?);
+        }
+        Ok(count)
+    }
+
     /// Sends the mails that are due until `stopped` completes, then finishes the deliveries in progress.
     ///
     /// Run it on one task. Several nodes with the same store can each run it: every mail is sent by one of them.
     pub async fn work(&self, mailer: Arc<dyn Mailer>, stopped: impl Future<Output = ()> + Send) {
-        let worker = Worker { outgoing: &*self.outgoing, clock: &*self.clock, mailer: &*mailer };
+        let worker = Worker { outgoing: &*self.outgoing, seal: &self.seal, clock: &*self.clock, mailer: &*mailer };
         worker.run(&self.woken, self.poll, stopped).await;
     }
 }

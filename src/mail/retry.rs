@@ -38,16 +38,16 @@ mod tests {
 
     use super::after_failure;
     use crate::clock::Timestamp;
-    use crate::mail::{Mail, MailError, MailId, MailKind, NextAttempt, QueuedMail};
+    use crate::mail::{MailError, MailId, MailKind, NextAttempt, QueuedMail, SealedMail};
+    use crate::store::Sealed;
 
     const ADDED: Timestamp = Timestamp::from_milliseconds(1_000_000);
 
     fn queued(failures: u32, expires_at: Option<Timestamp>) -> QueuedMail {
-        let mail = Mail {
+        let mail = SealedMail {
             to: vec!["alice@example.com".into()],
             subject: String::new(),
-            text: String::new(),
-            html: None,
+            body: Sealed::new([]),
             kind: MailKind::Test,
             expires_at,
         };

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::{interval, sleep, timeout};
 
 use super::retry::after_failure;
-use super::{MailError, Mailer, NextAttempt, Outgoing, QueuedMail};
+use super::{MailError, MailSeal, Mailer, NextAttempt, Outgoing, QueuedMail};
 use crate::clock::{Clock, Timestamp};
 use crate::store::StoreError;
 
@@ -32,6 +32,7 @@ const TIDYING: Duration = Duration::from_hours(1);
 
 pub(super) struct Worker<'queue> {
     pub(super) outgoing: &'queue dyn Outgoing,
+    pub(super) seal: &'queue MailSeal,
     pub(super) clock: &'queue dyn Clock,
     pub(super) mailer: &'queue dyn Mailer,
 }
@@ -91,8 +92,14 @@ impl Worker<'_> {
         if queued.mail.expires_at.is_some_and(|expiry| expiry <= self.clock.now()) {
             return Err(MailError::Permanent("it had expired before it could be sent".to_owned()));
         }
+        let Some(mail) = self.seal.open(&queued.mail) else {
+            return Err(MailError::Permanent(
+                "it cannot be opened with any key; add the key that it was sealed with to the key file or BOLIDE_KEYS"
+                    .to_owned(),
+            ));
+        };
         // A mailer of the application may panic, which must not affect the other mails.
-        let delivery = AssertUnwindSafe(async { self.mailer.deliver(&queued.mail).await }).catch_unwind();
+        let delivery = AssertUnwindSafe(async { self.mailer.deliver(&mail).await }).catch_unwind();
         match timeout(DELIVERY, delivery).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_panic)) => Err(MailError::Temporary("the mailer panicked".to_owned())),

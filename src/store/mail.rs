@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::user::Sealed;
 use crate::clock::Timestamp;
 
 /// A mail. Its text contains secret codes and links, so `Debug` does not show it.
@@ -20,6 +21,22 @@ pub struct Mail {
     /// What the mail is for.
     pub kind: MailKind,
     /// When the mail becomes useless, for example because its code expires. It is not sent after that.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A mail whose text is sealed with a key that is not in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SealedMail {
+    /// The addresses of the recipients.
+    pub to: Vec<String>,
+    /// The subject, which contains no secrets.
+    pub subject: String,
+    /// The sealed text and HTML.
+    pub body: Sealed,
+    /// What the mail is for.
+    pub kind: MailKind,
+    /// When the mail becomes useless.
     pub expires_at: Option<Timestamp>,
 }
 

@@ -3,17 +3,18 @@
 use std::fmt;
 
 use super::StoreFuture;
-use super::mail::{Mail, MailKind};
+use super::mail::{MailKind, SealedMail};
 use super::private::Private;
+use super::user::Sealed;
 use crate::clock::Timestamp;
 
 /// Mails that wait to be sent, and mails that were given up. A mail that was sent is deleted.
 ///
-/// A mail is due at the time of its next attempt, and [`claim`](Self::claim) hands it to one worker. Only the worker sees
-/// its text, which contains codes and links.
+/// A mail is due at the time of its next attempt, and [`claim`](Self::claim) hands it to one worker. Its text contains
+/// codes and links, so it is stored sealed.
 pub trait Outgoing: Private + Send + Sync {
     /// Stores a mail whose first attempt is due at `now`.
-    fn add<'store>(&'store self, mail: &'store Mail, now: Timestamp) -> StoreFuture<'store, MailId>;
+    fn add<'store>(&'store self, mail: &'store SealedMail, now: Timestamp) -> StoreFuture<'store, MailId>;
 
     /// Returns the number of mails that wait.
     fn count_waiting(&self) -> StoreFuture<'_, u64>;
@@ -45,6 +46,13 @@ pub trait Outgoing: Private + Send + Sync {
 
     /// Deletes the mails that were given up before `time`, and returns their number.
     fn forget_given_up(&self, time: Timestamp) -> StoreFuture<'_, u64>;
+
+    /// Returns all mails that wait or were given up, as [`claim`](Self::claim) does but without claiming them, for a
+    /// rotation of keys.
+    fn sealed_mails(&self) -> StoreFuture<'_, Vec<QueuedMail>>;
+
+    /// Replaces a sealed text by the same text under another key. Returns `false` if there is no such mail.
+    fn reseal_mail(&self, id: MailId, body: Sealed) -> StoreFuture<'_, bool>;
 }
 
 /// The id of a mail in [`Outgoing`].
@@ -58,7 +66,7 @@ pub struct QueuedMail {
     /// The id of the mail.
     pub id: MailId,
     /// The mail.
-    pub mail: Mail,
+    pub mail: SealedMail,
     /// The number of failed attempts.
     pub failures: u32,
     /// When it was stored.

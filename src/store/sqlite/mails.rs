@@ -5,25 +5,24 @@ use sqlx::sqlite::SqliteRow;
 use super::row::{failed, get, optional_time, time, unreadable};
 use super::{SqliteStore, Touches};
 use crate::clock::Timestamp;
-use crate::store::mail::{Mail, MailKind};
+use crate::store::mail::{MailKind, SealedMail};
 use crate::store::outgoing::{MailId, MailState, NextAttempt, Outgoing, OutgoingMail, QueuedMail};
-use crate::store::{StoreError, StoreFuture, Topic};
+use crate::store::{Sealed, StoreError, StoreFuture, Topic};
 
 const MAILS: Touches<'static> = Touches::Topic(Topic::Mails);
 
 impl Outgoing for SqliteStore {
-    fn add<'store>(&'store self, mail: &'store Mail, now: Timestamp) -> StoreFuture<'store, MailId> {
+    fn add<'store>(&'store self, mail: &'store SealedMail, now: Timestamp) -> StoreFuture<'store, MailId> {
         Box::pin(async move {
             let to = serde_json::Value::from(mail.to.clone()).to_string();
             let added = sqlx::query(
-                "INSERT INTO mails (kind, recipients, subject, text, html, created_at, expires_at, next_attempt_at, \
-                 failures) VALUES ($1, $2, $3, $4, $5, $6, $7, $6, 0)",
+                "INSERT INTO mails (kind, recipients, subject, body, created_at, expires_at, next_attempt_at, failures) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $5, 0)",
             )
             .bind(mail.kind.as_str())
             .bind(to)
             .bind(&mail.subject)
-            .bind(&mail.text)
-            .bind(&mail.html)
+            .bind(mail.body.as_bytes())
             .bind(now.milliseconds())
             .bind(mail.expires_at.map(Timestamp::milliseconds))
             .execute(&self.writer)
@@ -101,14 +100,25 @@ impl Outgoing for SqliteStore {
             Ok(old.execute(&self.writer).await.map_err(failed)?.rows_affected())
         })
     }
+
+    fn sealed_mails(&self) -> StoreFuture<'_, Vec<QueuedMail>> {
+        Box::pin(async move {
+            let rows = sqlx::query("SELECT * FROM mails ORDER BY id").fetch_all(&self.reader).await;
+            rows.map_err(failed)?.iter().map(read_queued).collect()
+        })
+    }
+
+    fn reseal_mail(&self, id: MailId, body: Sealed) -> StoreFuture<'_, bool> {
+        let resealed = sqlx::query("UPDATE mails SET body = $2 WHERE id = $1");
+        self.change(resealed.bind(id.number()).bind(body.as_bytes().to_vec()))
+    }
 }
 
 fn read_queued(row: &SqliteRow) -> Result<QueuedMail, StoreError> {
-    let mail = Mail {
+    let mail = SealedMail {
         to: recipients(row)?,
         subject: get(row, "subject")?,
-        text: get(row, "text")?,
-        html: get(row, "html")?,
+        body: Sealed::new(get::<Vec<u8>>(row, "body")?),
         kind: kind(row)?,
         expires_at: optional_time(row, "expires_at")?,
     };

@@ -11,6 +11,8 @@ mod mails;
 mod row;
 mod settings;
 mod tokens;
+#[cfg(test)]
+mod upgrade_tests;
 mod users;
 mod write;
 
@@ -29,8 +31,13 @@ use write::{Caches, Touches};
 
 /// The statements that bring the schema from each version to the next, starting with an empty database. They are never
 /// changed, only added.
-const MIGRATIONS: [&str; 4] =
-    [include_str!("migration_1.sql"), include_str!("migration_2.sql"), include_str!("migration_3.sql"), WITH_SKELETONS];
+const MIGRATIONS: [&str; 5] = [
+    include_str!("migration_1.sql"),
+    include_str!("migration_2.sql"),
+    include_str!("migration_3.sql"),
+    WITH_SKELETONS,
+    include_str!("migration_5.sql"),
+];
 
 /// The migration after which usernames have skeletons, which SQL cannot compute.
 const WITH_SKELETONS: &str = include_str!("migration_4.sql");
@@ -142,7 +149,9 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10))
-            .foreign_keys(true);
+            .foreign_keys(true)
+            // Deleted data is overwritten, so that it does not stay in freed pages.
+            .pragma("secure_delete", "ON");
         let damaged = |reason| OpenError::damaged(path, reason);
         let writer = pool(1).connect_with(options.clone()).await.map_err(damaged)?;
         let reader = pool(READERS).connect_lazy_with(options);
@@ -175,6 +184,13 @@ impl SqliteStore {
             let done = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {version}"));
             sqlx::raw_sql(done).execute(&mut *whole).await.map_err(damaged)?;
             whole.commit().await.map_err(damaged)?;
+        }
+        if found > 0 && !missing.is_empty() {
+            // Older versions did not overwrite what they deleted.
+            sqlx::raw_sql("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")
+                .execute(&mut *connection)
+                .await
+                .map_err(damaged)?;
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ mod protected;
 mod replays;
 mod rest;
 mod revocation;
+mod sealed_mails;
 mod wrong_types;
 
 use std::sync::Arc;

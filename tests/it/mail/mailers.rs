@@ -10,7 +10,7 @@ use bolide::mail::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::code_for;
+use super::{code_for, seal};
 use crate::log::Log;
 use crate::waiting::until;
 
@@ -123,7 +123,7 @@ impl Mailer for Closed {
 async fn a_mail_that_cannot_be_sent_is_logged_without_its_text() {
     let log = Log::default();
     let _guard = log.keep("info");
-    let queue = MailQueue::new(Arc::new(MemoryOutgoing::default()), Arc::new(MovableClock::default()));
+    let queue = MailQueue::new(Arc::new(MemoryOutgoing::default()), seal(), Arc::new(MovableClock::default()));
     queue.enqueue(&code_for("alice@example.com")).await.expect("it is stored");
 
     let stop = CancellationToken::new();

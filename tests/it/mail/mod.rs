@@ -4,7 +4,11 @@ mod mailers;
 mod queue;
 mod smtp;
 
-use bolide::mail::{Mail, MailKind};
+use std::sync::Arc;
+
+use bolide::chance::SystemChance;
+use bolide::keys::KeyRing;
+use bolide::mail::{Mail, MailKind, MailSeal};
 
 /// Returns a mail that contains a secret.
 fn code_for(address: &str) -> Mail {
@@ -12,4 +16,10 @@ fn code_for(address: &str) -> Mail {
     let mut mail = Mail::new(vec![address.into()], kind, "Authentication code", "Your code is 123-456");
     mail.html = Some("<p>Your code is <b>123-456</b></p>".into());
     mail
+}
+
+/// Returns a seal that always has the same key, as after a restart or on another node.
+fn seal() -> MailSeal {
+    let keys = KeyRing::parse("1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key");
+    MailSeal::new(Arc::new(keys), Arc::new(SystemChance))
 }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bolide::chance::SystemChance;
 use bolide::clock::{Clock as _, MovableClock};
+use bolide::keys::KeyRing;
 use bolide::mail::{
-    Delivery, EnqueueError, Mail, MailKind, MailQueue, MailState, Mailer, MemoryMailer, MemoryOutgoing, OutgoingMail,
-    SmtpMailer,
+    Delivery, EnqueueError, Mail, MailKind, MailQueue, MailSeal, MailState, Mailer, MemoryMailer, MemoryOutgoing,
+    OutgoingMail, SmtpMailer,
 };
 use bolide::store::SqliteStore;
 use bolide::testing::{SinkBehaviour, SmtpSink};
@@ -14,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::code_for;
+use super::{code_for, seal};
 use crate::waiting::soon;
 
 /// A queue with a worker and a mail server, and a clock that can be moved.
@@ -43,7 +45,7 @@ impl Post {
 }
 
 fn queue(outgoing: &MemoryOutgoing, clock: &MovableClock) -> MailQueue {
-    MailQueue::new(Arc::new(outgoing.clone()), Arc::new(clock.clone())).polling_every(Duration::from_millis(5))
+    MailQueue::new(Arc::new(outgoing.clone()), seal(), Arc::new(clock.clone())).polling_every(Duration::from_millis(5))
 }
 
 /// A worker that stops when it is dropped.
@@ -261,7 +263,8 @@ async fn the_number_of_waiting_mails_is_limited() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_does_not_deadlock_with_a_store_of_one_connection() {
     let store = Arc::new(SqliteStore::open("sqlite::memory:").await.expect("a store"));
-    let queue = MailQueue::new(store, Arc::new(MovableClock::default())).polling_every(Duration::from_millis(1));
+    let queue =
+        MailQueue::new(store, seal(), Arc::new(MovableClock::default())).polling_every(Duration::from_millis(1));
     let mailer = MemoryMailer::default();
     let working = Working::start(&queue, Arc::new(mailer.clone()));
 
@@ -322,4 +325,41 @@ async fn a_mailer_that_panics_or_hangs_does_not_delay_other_mails() {
     assert_eq!(delivered.sent().len(), 1);
     assert_eq!(list[1].last_error.as_deref(), Some("the mailer panicked"));
     worker.task.abort();
+}
+
+#[tokio::test]
+async fn mails_that_wait_are_sealed_again_after_a_rotation_and_sent() {
+    let (outgoing, clock, mailer) = (MemoryOutgoing::default(), MovableClock::default(), MemoryMailer::default());
+    let with = |keys: &KeyRing| {
+        let seal = MailSeal::new(Arc::new(keys.clone()), Arc::new(SystemChance));
+        MailQueue::new(Arc::new(outgoing.clone()), seal, Arc::new(clock.clone()))
+    };
+    let old = KeyRing::generate(&SystemChance);
+    with(&old).enqueue(&code_for("alice@example.com")).await.expect("it is stored");
+    let rotated = old.rotate(&SystemChance);
+    assert_eq!(with(&rotated).reseal().await.expect("they are sealed"), 1);
+    assert_eq!(with(&rotated).reseal().await.expect("they are sealed"), 0);
+    let text = rotated.to_text();
+    let only_new = KeyRing::parse(text.expose().lines().next().expect("a key")).expect("a ring");
+
+    let working = Working::start(&with(&only_new), Arc::new(mailer.clone()));
+
+    until_empty(&with(&only_new)).await;
+    assert_eq!(mailer.sent()[0].text, "Your code is 123-456");
+    working.end().await;
+}
+
+#[tokio::test]
+async fn a_mail_that_none_of_the_keys_opens_is_given_up_with_the_reason() {
+    let (outgoing, clock) = (MemoryOutgoing::default(), MovableClock::default());
+    queue(&outgoing, &clock).enqueue(&code_for("alice@example.com")).await.expect("it is stored");
+    let seal = MailSeal::new(Arc::new(KeyRing::generate(&SystemChance)), Arc::new(SystemChance));
+    let other = MailQueue::new(Arc::new(outgoing), seal, Arc::new(clock));
+    let working = Working::start(&other, Arc::new(MemoryMailer::default()));
+
+    let list = until_listed(&other, |list| list.iter().all(is_given_up)).await;
+
+    let reason = list[0].last_error.as_deref().expect("a reason");
+    assert!(reason.contains("BOLIDE_KEYS"), "{reason}");
+    working.end().await;
 }

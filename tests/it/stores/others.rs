@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bolide::mail::{Mail, MailKind, MailState, NextAttempt};
+use bolide::chance::SystemChance;
+use bolide::keys::KeyRing;
+use bolide::mail::{Mail, MailKind, MailSeal, MailState, NextAttempt};
 use bolide::store::{AuditEntry, AuditFilter, FailureRule, OpenError, SqliteStore, Store};
 use futures::future::join_all;
 
@@ -107,6 +109,8 @@ async fn a_mail_is_leased_to_one_worker_and_to_another_if_that_one_dies(store: A
     let mut mail = Mail::new(vec!["ada@example.com".into()], MailKind::Test, "Hello", "Text");
     mail.html = Some("<p>Text</p>".into());
     mail.expires_at = Some(at(1000));
+    let seal = MailSeal::new(Arc::new(KeyRing::generate(&SystemChance)), Arc::new(SystemChance));
+    let mail = seal.seal(&mail);
     let id = store.add(&mail, at(1)).await.unwrap();
     let claims = (0..20).map(|_| {
         let store = Arc::clone(&store);
