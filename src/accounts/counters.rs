@@ -67,8 +67,8 @@ impl CounterKey {
         Self(format!("mail:user:{user}"))
     }
 
-    /// Mails to a user that any client has requested.
-    pub(super) fn mails_by_anyone(user: &UserId) -> Self {
+    /// Codes to a user that any client has requested.
+    pub(super) fn codes_by_anyone(user: &UserId) -> Self {
         Self(format!("mail:anybody:{user}"))
     }
 
@@ -80,6 +80,11 @@ impl CounterKey {
     /// Mails that tell a user of logins.
     pub(super) fn mails_about_logins(user: &UserId) -> Self {
         Self(format!("mail:logins:{user}"))
+    }
+
+    /// Links to a user that any client has requested.
+    pub(super) fn links_by_anyone(user: &UserId) -> Self {
+        Self(format!("mail:link:{user}"))
     }
 
     /// Returns a key for a lock that only a part of what this counter counts takes.

@@ -22,13 +22,16 @@ const RULE: FailureRule = FailureRule {
     forgotten_after: Duration::from_hours(1),
 };
 
-/// From which budget a mail to a user is taken. They are apart, so that strangers cannot use up the user's own.
+/// From which budget a mail to a user is taken. They are apart, so that strangers cannot use up the user's own, and the codes
+/// that they request do not use up the links to reset a password.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MailBudget {
     /// The user has requested the mail, and has proven at least a password.
     User,
-    /// Any client may request the mail that knows the user's name.
-    Anyone,
+    /// A code that any client may request that knows the user's name.
+    CodeForAnyone,
+    /// A link to reset the password, which any client may request that knows the user's address.
+    LinkForAnyone,
     /// The mail tells of a change that the user has proven a factor for.
     Changes,
     /// The mail tells of a login. Apart from changes, so that many logins cannot hide one.
@@ -103,7 +106,8 @@ impl Mails {
     pub(crate) async fn take_from_budget(&self, user: &UserId, budget: MailBudget) -> Result<bool, StoreError> {
         let key = match budget {
             MailBudget::User => CounterKey::mails_by_user(user),
-            MailBudget::Anyone => CounterKey::mails_by_anyone(user),
+            MailBudget::CodeForAnyone => CounterKey::codes_by_anyone(user),
+            MailBudget::LinkForAnyone => CounterKey::links_by_anyone(user),
             MailBudget::Changes => CounterKey::mails_about_changes(user),
             MailBudget::Logins => CounterKey::mails_about_logins(user),
         };

@@ -15,7 +15,7 @@ use super::sign_up::new_password;
 use super::tokens::{LoginResult, own_token};
 use crate::call::{Connection, Context, Identity, MethodError, MethodResult, Parameters, SignedIn};
 use crate::registry::Registry;
-use crate::store::{AuditEvent, LinkPurpose, StoreError, User, fold};
+use crate::store::{AuditEvent, LinkPurpose, StoreError, fold};
 use crate::user::UserId;
 
 pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
@@ -80,35 +80,31 @@ async fn change_password(core: &AccountsCore, context: Context, parameters: Para
     Ok(json!({ "passwordChanged": true }))
 }
 
-/// Answers the same whether there is such a user or not.
+/// Answers the same whether there is such a user or not, and after the same time: the user is looked up in the background.
 async fn forgot_password(core: &Arc<AccountsCore>, context: Context, parameters: Parameters) -> MethodResult<()> {
     let options: Ejson = parameters.get(0)?;
     let options = options.as_object().filter(|options| options.len() == 1).ok_or_else(DdpError::match_failed)?;
     let address = options.get("email").and_then(Ejson::as_str).filter(|text| text.len() <= 1000);
     let address = address.ok_or_else(DdpError::match_failed)?;
-    let Some(user) = core.store.user_by_address(address).await? else { return Ok(()) };
-    let own = user.emails.iter().find(|email| fold(&email.address) == fold(address));
-    let Some(own) = own.map(|email| email.address.clone()) else { return Ok(()) };
-    let (sender, connection) = (Arc::clone(core), context.connection().cloned());
-    // In the background, or the time to the answer would reveal that there is such a user.
-    core.node.in_background(async move {
-        if let Err(error) = send_reset_link(&sender, &user, &own, connection.as_ref()).await {
+    let (sender, address, connection) = (Arc::clone(core), address.to_owned(), context.connection().cloned());
+    let sending = async move {
+        if let Err(error) = send_reset_link(&sender, &address, connection.as_ref()).await {
             tracing::error!(%error, "a link to reset a password cannot be sent");
         }
-    });
+    };
+    core.node.in_background_for_a_client(sending).await;
     Ok(())
 }
 
-async fn send_reset_link(
-    core: &AccountsCore,
-    user: &User,
-    address: &str,
-    connection: Option<&Connection>,
-) -> MethodResult<()> {
-    if !core.mails.take_from_budget(&user.id, MailBudget::Anyone).await? {
+/// Sends a link to the user who has this address, in the user's own spelling of it.
+async fn send_reset_link(core: &AccountsCore, address: &str, connection: Option<&Connection>) -> MethodResult<()> {
+    let Some(user) = core.store.user_by_address(address).await? else { return Ok(()) };
+    let own = user.emails.iter().find(|email| fold(&email.address) == fold(address));
+    let Some(own) = own.map(|email| email.address.as_str()) else { return Ok(()) };
+    if !core.mails.take_from_budget(&user.id, MailBudget::LinkForAnyone).await? {
         return Ok(());
     }
-    core.links.send(user, LinkPurpose::ResetPassword, address).await?;
+    core.links.send(&user, LinkPurpose::ResetPassword, own).await?;
     core.audit.record(AuditEvent::PasswordResetRequested, Some(&user.id), connection, json!({})).await;
     Ok(())
 }

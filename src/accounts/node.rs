@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, OnceLock, Weak};
 
 use tokio::runtime::Handle as Runtime;
+use tokio::sync::Semaphore;
 
 use crate::bus::{BusEvent, BusMember};
 use crate::call::{AppCore, Connection, ConnectionPort as _};
@@ -11,13 +12,21 @@ use crate::session::{Goodbye, Host, Request, Session};
 use crate::store::HashedToken;
 use crate::user::UserId;
 
+/// The maximum number of pieces of work that clients have requested and that run in the background.
+const REQUESTED_AT_ONCE: usize = 32;
+
 /// What accounts reach of the running app. Empty until the app is built.
 #[derive(Default)]
 pub(crate) struct Node {
     app: OnceLock<Weak<AppCore>>,
     bus: OnceLock<BusMember>,
     runtime: OnceLock<Runtime>,
+    /// Bounds what clients that are not signed in have running in the background.
+    requested: Requested,
 }
+
+/// A permit for each piece of background work that a client has requested.
+struct Requested(Arc<Semaphore>);
 
 impl Node {
     /// Connects the accounts with their app. Returns whether they had none.
@@ -89,6 +98,16 @@ impl Node {
         }
     }
 
+    /// Runs work that a client has requested without a login, and whose duration must not show in the answer. Waits first
+    /// until few enough of them run: for all clients alike, whatever they have requested.
+    pub(crate) async fn in_background_for_a_client(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let Ok(permit) = Arc::clone(&self.requested.0).acquire_owned().await else { return };
+        self.in_background(async move {
+            work.await;
+            drop(permit);
+        });
+    }
+
     /// Runs work that no call waits for. The shutdown of the app waits for it.
     pub(crate) fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
         if let (Some(host), Some(runtime)) = (self.host(), self.runtime.get()) {
@@ -96,5 +115,11 @@ impl Node {
         } else {
             tracing::error!("an app that was built outside of a tokio runtime cannot run background work");
         }
+    }
+}
+
+impl Default for Requested {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(REQUESTED_AT_ONCE)))
     }
 }

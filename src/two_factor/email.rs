@@ -168,7 +168,7 @@ impl EmailCodes {
     /// The same for a client that is not signed in and names the user. Has no effect if there is no such user.
     pub(super) async fn send_new_to(&self, name: &str, connection: Option<&Connection>) -> MethodResult<()> {
         match self.users.find(&selector_of(name)).await? {
-            Some(user) => self.send_new(&user, MailBudget::Anyone, connection).await,
+            Some(user) => self.send_new(&user, MailBudget::CodeForAnyone, connection).await,
             None => Ok(()),
         }
     }

@@ -122,11 +122,12 @@ async fn send_email_code(services: &Services, context: Context, parameters: Para
         return Ok(());
     }
     let (email, connection) = (Arc::clone(email), context.connection().cloned());
-    services.accounts.node.in_background(async move {
+    let sending = async move {
         if let Err(error) = email.send_new_to(&name, connection.as_ref()).await {
             tracing::error!(%error, "a code that was asked for cannot be sent");
         }
-    });
+    };
+    services.accounts.node.in_background_for_a_client(sending).await;
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod cached_reads;
 mod dropped;
 mod enrolment;
 mod factors;
+mod forgotten_passwords;
 pub(crate) mod import;
 mod input;
 mod keys;
