@@ -154,6 +154,18 @@ impl Blocks {
         Ok(())
     }
 
+    /// Forgets the failures of a user: passwords, under the username, the addresses and the id, and codes. Those of
+    /// addresses stay.
+    pub(super) async fn lift(&self, user: &User) -> Result<(), StoreError> {
+        let addresses = user.emails.iter().map(|email| email.address.as_str());
+        let names = addresses.chain(user.username.as_deref()).chain([user.id.as_str()]);
+        let keys = names.map(CounterKey::login_name);
+        for key in keys.chain([CounterKey::login_user(&user.id), CounterKey::factor_user(&user.id)]) {
+            self.counters.forget(&key).await?;
+        }
+        Ok(())
+    }
+
     fn counts_users(&self) -> bool {
         self.settings.get(&settings::BLOCK_FAILED_LOGINS) && self.settings.get(&settings::BLOCK_BY_USER)
     }

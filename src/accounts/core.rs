@@ -104,7 +104,7 @@ impl Foundation {
         let users = Arc::new(Users::new(&store, &rules, &node, &tokens, accounts.published_fields));
         let hasher = PasswordHasher::new(Arc::clone(chance)).with_cost(cost).with_bounds(line);
         Self {
-            passwords: Arc::new(Passwords::new(&store, hasher, &tokens, &users, &audit)),
+            passwords: Arc::new(Passwords::new(&store, hasher, &node, &tokens, &users, &audit)),
             usernames: Arc::new(Usernames::new(settings.clone())),
             bounds: ProfileBounds::new(limits),
             failure_counters: limits.failure_counters,

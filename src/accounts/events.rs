@@ -14,7 +14,7 @@ pub(crate) fn hear(core: &AccountsCore, event: &BusEvent) {
             core.node.end_sessions_with(hashed, None);
             core.store.changes().tell(Topic::Tokens);
         }
-        BusEvent::UserSignedOut { user } => core.node.end_sessions_of(user),
+        BusEvent::UserSignedOut { user } => core.node.end_sessions_of(user, None),
         BusEvent::UserChanged { user } => {
             core.store.changes().tell(Topic::Users);
             let (users, user) = (Arc::clone(&core.users), user.clone());

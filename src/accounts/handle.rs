@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use super::AccountsCore;
 use super::methods::selector_of;
-use super::password::Password;
+use super::password::NewPassword;
 use super::protected::{Ground, Proof};
 use super::secrets::totp_owner;
 use crate::call::{MethodError, MethodResult};
 use crate::settings::Settings;
-use crate::store::{AuditEvent, LinkPurpose, Store, User};
+use crate::store::{AuditEvent, Kept, LinkPurpose, PasswordProof, Store, User};
 use crate::user::UserId;
 
 /// The accounts of a running app, from [`App::accounts`](crate::App::accounts). Cheap to clone.
@@ -80,8 +80,8 @@ impl AccountsHandle {
         self.0.sign_up.add(username, &owned(addresses), &owned(roles), password).await
     }
 
-    /// Activates or deactivates a user. A user who is deactivated cannot log in, and all its tokens are removed, those of
-    /// integrations too.
+    /// Activates or deactivates a user. A user who is deactivated cannot log in, and all access ends: tokens, those of
+    /// integrations too, links and challenges.
     ///
     /// # Errors
     /// `error-invalid-user` if there is no such user; `error-admin-required` if it is the last active admin.
@@ -110,14 +110,40 @@ impl AccountsHandle {
         self.0.users.changed(user).await;
     }
 
-    /// Sets the password of a user, and ends its logins.
+    /// Sets the password of a user, ends all access, that of integrations too, and lifts blocks.
     ///
     /// # Errors
     /// `error-invalid-user` if there is no such user.
     pub async fn set_password(&self, name: &str, plain: &str) -> MethodResult<()> {
         let user = self.find(name).await?;
-        let password = Password::from_plain(plain);
-        self.0.passwords.set(&user.id, &password, None, None, &Proof::by(Ground::Operator)).await
+        let hash = self.0.passwords.hash(&NewPassword::from_plain(plain)?, None).await?;
+        let proof = Proof::by(Ground::Operator);
+        self.0.passwords.renew(&user.id, (PasswordProof::Granted, hash), Kept::Nothing, None, &proof).await?;
+        self.0.login.lift_blocks(&user).await
+    }
+
+    /// Ends all access of a user: tokens, those of integrations too, links, challenges and an authenticator app that was
+    /// not confirmed. Returns the number of tokens. The user can log in again.
+    ///
+    /// # Errors
+    /// `error-invalid-user` if there is no such user.
+    pub async fn log_out(&self, name: &str) -> MethodResult<usize> {
+        let (core, user) = (&self.0, self.find(name).await?);
+        let count = core.tokens.end_all(&user.id).await?;
+        let details = json!({ "by": "operator", "count": count });
+        core.audit.record(AuditEvent::SessionsRevoked, Some(&user.id), None, details).await;
+        Ok(count)
+    }
+
+    /// Lifts the blocks of a user after wrong passwords and wrong codes.
+    ///
+    /// # Errors
+    /// `error-invalid-user` if there is no such user.
+    pub async fn unblock(&self, name: &str) -> MethodResult<()> {
+        let (core, user) = (&self.0, self.find(name).await?);
+        core.login.lift_blocks(&user).await?;
+        core.audit.record(AuditEvent::BlocksLifted, Some(&user.id), None, by_operator()).await;
+        Ok(())
     }
 
     /// Removes all second factors of a user who has lost them. All its logins end, those of integrations too.

@@ -8,7 +8,7 @@ use bolide_protocol::random;
 
 use super::mails::Mails;
 use super::secrets::LONGEST_SECRET;
-use crate::call::{MethodError, MethodResult};
+use crate::call::MethodResult;
 use crate::chance::{Chance, Generator};
 use crate::clock::Clock;
 use crate::keys::KeyRing;
@@ -17,7 +17,7 @@ use crate::store::{Link, LinkPurpose, Store, User};
 
 const PURPOSE: &str = "link";
 
-/// Makes links, sends them and takes them back.
+/// Makes links, sends them and finds them again.
 pub(super) struct Links {
     store: Arc<dyn Store>,
     keys: Arc<KeyRing>,
@@ -83,14 +83,6 @@ impl Links {
         }
         let found = self.store.link(&self.keys.hashes(PURPOSE, "", token)).await?;
         Ok(found.filter(|link| purposes.contains(&link.purpose) && self.clock.now() < link.expires_at))
-    }
-
-    /// Uses a link up.
-    ///
-    /// # Errors
-    /// 403 with the reason `expired` if it was used before.
-    pub(super) async fn take(&self, link: &Link, expired: &'static str) -> MethodResult<()> {
-        if self.store.take_link(&link.hash).await? { Ok(()) } else { Err(MethodError::new(403, expired)) }
     }
 }
 

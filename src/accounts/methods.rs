@@ -9,13 +9,12 @@ use serde_json::{Value, json};
 use super::AccountsCore;
 use super::login::{Selector, wrong_credentials};
 use super::mails::MailBudget;
-use super::password::Password;
+use super::password::{NewPassword, Password};
 use super::protected::{self, Ground, Proof};
-use super::sign_up::new_password;
 use super::tokens::{LoginResult, own_token};
 use crate::call::{Connection, Context, Identity, MethodError, MethodResult, Parameters, SignedIn};
 use crate::registry::Registry;
-use crate::store::{AuditEvent, LinkPurpose, StoreError, fold};
+use crate::store::{AuditEvent, HashedToken, Kept, LinkPurpose, PasswordProof, StoreError, Verification, fold};
 use crate::user::UserId;
 
 pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
@@ -61,10 +60,12 @@ async fn create_user(core: &AccountsCore, context: Context, parameters: Paramete
     core.login.log_in_after(&context, user, "createUser").await
 }
 
+/// Ends the other logins and, unless they are to be kept, the personal access tokens.
 async fn change_password(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<Value> {
     let id = context.user_id().ok_or_else(|| MethodError::new(401, "Must be logged in"))?;
     let old = Password::from_ejson(&parameters.get(0)?)?;
-    let new = new_password(&parameters.get(1)?)?;
+    let new = NewPassword::from_ejson(&parameters.get(1)?)?;
+    let keeps_personal = keeps_personal_tokens(&parameters.get(2)?)?;
     let user = core.store.user(&id).await?.ok_or_else(wrong_credentials)?;
     let proven = core.login.prove_password(&user, &old, context.connection()).await?;
     let proof = match SignedIn::new(context.clone()) {
@@ -74,10 +75,25 @@ async fn change_password(core: &AccountsCore, context: Context, parameters: Para
     let hash = core.passwords.hash(&new, context.connection()).await?;
     let own = own_token(&context);
     // A password that was reset meanwhile is newer than the one that was proven.
-    if !core.passwords.exchange(&id, (&proven, hash), own.as_ref(), context.connection(), &proof).await? {
+    let kept = kept(own.as_ref(), keeps_personal);
+    let new = (PasswordProof::Present(&proven), hash);
+    if !core.passwords.renew(&id, new, kept, context.connection(), &proof).await? {
         return Err(wrong_credentials().into());
     }
     Ok(json!({ "passwordChanged": true }))
+}
+
+/// Reads the third parameter of `changePassword`, `{keepPersonalTokens}`. Clients may append `""` or a second factor.
+fn keeps_personal_tokens(parameter: &Ejson) -> Result<bool, DdpError> {
+    match parameter {
+        Ejson::Null => Ok(false),
+        Ejson::String(text) if text.is_empty() => Ok(false),
+        Ejson::Object(options) => match options.get("keepPersonalTokens") {
+            None | Some(Ejson::Null) => Ok(false),
+            Some(keep) => keep.as_bool().ok_or_else(DdpError::match_failed),
+        },
+        _ => Err(DdpError::match_failed()),
+    }
 }
 
 /// Answers the same whether there is such a user or not, and after the same time: the user is looked up in the background.
@@ -109,9 +125,10 @@ async fn send_reset_link(core: &AccountsCore, address: &str, connection: Option<
     Ok(())
 }
 
+/// Sets a password by a link, and ends all access to the account, which may have been that of a thief.
 async fn reset_password(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<LoginResult> {
     let token: String = parameters.get(0)?;
-    let password = new_password(&parameters.get(1)?)?;
+    let password = NewPassword::from_ejson(&parameters.get(1)?)?;
     let purposes = [LinkPurpose::ResetPassword, LinkPurpose::EnrollAccount];
     let expired = || MethodError::new(403, "Token expired");
     let link = core.links.find(&token, &purposes).await?.ok_or_else(expired)?;
@@ -122,24 +139,28 @@ async fn reset_password(core: &AccountsCore, context: Context, parameters: Param
     }
     // The link is used up only when nothing can go wrong any more.
     let hash = core.passwords.hash(&password, context.connection()).await?;
-    core.links.take(&link, "Token expired").await?;
-    core.passwords.store(&user.id, hash, None, context.connection(), &Proof::by(Ground::Link)).await?;
-    if let Some(address) = &link.address {
-        core.store.verify_email(&user.id, address).await?;
-        core.users.changed(&user.id).await;
+    let (new, proof) = ((PasswordProof::Link(&link.hash), hash), Proof::by(Ground::Link));
+    if !core.passwords.renew(&user.id, new, Kept::Nothing, context.connection(), &proof).await? {
+        return Err(expired());
     }
+    core.login.lift_blocks(&user).await?;
     log_in_by_link(core, &context, &user.id, "resetPassword", "The password was changed").await
 }
 
+/// Verifies an address. What was made before the first verification may not be of the owner of the address, so it ends;
+/// logins stay, or the owner would be logged out by confirming the address.
 async fn verify_email(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<LoginResult> {
     let token: String = parameters.get(0)?;
     let expired = || MethodError::new(403, "Verify email link expired");
     let link = core.links.find(&token, &[LinkPurpose::VerifyEmail]).await?.ok_or_else(expired)?;
     let user = core.store.user(&link.user).await?.ok_or_else(expired)?;
-    core.links.take(&link, "Verify email link expired").await?;
-    let address = link.address.unwrap_or_default();
-    if !core.store.verify_email(&user.id, &address).await? {
-        return Err(MethodError::new(403, "Verify email link is for unknown address"));
+    match core.store.verify_by_link(&link).await? {
+        Verification::LinkUsed => return Err(expired()),
+        Verification::UnknownAddress => {
+            return Err(MethodError::new(403, "Verify email link is for unknown address"));
+        }
+        Verification::Again => {}
+        Verification::First(ended) => core.node.end_connections(&ended, None),
     }
     core.users.changed(&user.id).await;
     core.audit.record(AuditEvent::EmailVerified, Some(&user.id), context.connection(), json!({})).await;
@@ -193,6 +214,11 @@ async fn set_username(core: &AccountsCore, me: SignedIn, parameters: Parameters)
     })?;
     core.users.changed(me.user()).await;
     Ok(name)
+}
+
+/// Returns what a user keeps who changes the password.
+pub(super) const fn kept(own: Option<&HashedToken>, keep_personal_tokens: bool) -> Kept<'_> {
+    if keep_personal_tokens { Kept::OwnAndPersonal(own) } else { Kept::Own(own) }
 }
 
 /// Returns the selector for what a person has typed to name a user.

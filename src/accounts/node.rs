@@ -70,9 +70,9 @@ impl Node {
         self.tell_others(&BusEvent::TokensEnded { hashed });
     }
 
-    /// Ends all connections of a user, on every node, including those without a token.
-    pub(crate) fn end_connections_of(&self, user: &UserId) {
-        self.end_sessions_of(user);
+    /// Ends all connections of a user, on every node, including those without a token, except for `spared`.
+    pub(crate) fn end_connections_of(&self, user: &UserId, spared: Option<&Connection>) {
+        self.end_sessions_of(user, spared);
         self.tell_others(&BusEvent::UserSignedOut { user: user.clone() });
     }
 
@@ -87,9 +87,10 @@ impl Node {
         });
     }
 
-    /// Ends the sessions of a user on this node.
-    pub(super) fn end_sessions_of(&self, user: &UserId) {
-        self.end_sessions(|session| session.user().as_ref() == Some(user));
+    /// Ends the sessions of a user on this node, except for `spared`.
+    pub(super) fn end_sessions_of(&self, user: &UserId, spared: Option<&Connection>) {
+        let spared = spared.map(Connection::id);
+        self.end_sessions(|session| session.user().as_ref() == Some(user) && Some(session.id()) != spared);
     }
 
     fn end_sessions(&self, is_meant: impl Fn(&Session) -> bool) {

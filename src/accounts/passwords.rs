@@ -5,19 +5,23 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::audit::Audit;
-use super::password::{HashingError, HashingLine, HashingPlace, Password, PasswordHash, PasswordHasher, Verification};
+use super::node::Node;
+use super::password::{
+    HashingError, HashingLine, HashingPlace, NewPassword, Password, PasswordHash, PasswordHasher, Verification,
+};
 use super::protected::Proof;
 use super::tokens::Tokens;
 use super::turns::{Waiting, waiting_as};
 use super::users::Users;
 use crate::call::{Connection, MethodResult};
-use crate::store::{AuditEvent, HashedToken, LinkPurpose, Store, StoredHash, User};
+use crate::store::{AuditEvent, Kept, PasswordProof, Store, StoredHash, User};
 use crate::user::UserId;
 
 /// The passwords of all users.
 pub(crate) struct Passwords {
     store: Arc<dyn Store>,
     hasher: PasswordHasher,
+    node: Arc<Node>,
     tokens: Arc<Tokens>,
     users: Arc<Users>,
     audit: Arc<Audit>,
@@ -27,6 +31,7 @@ impl Passwords {
     pub(super) fn new(
         store: &Arc<dyn Store>,
         hasher: PasswordHasher,
+        node: &Arc<Node>,
         tokens: &Arc<Tokens>,
         users: &Arc<Users>,
         audit: &Arc<Audit>,
@@ -34,18 +39,22 @@ impl Passwords {
         Self {
             store: Arc::clone(store),
             hasher,
+            node: Arc::clone(node),
             tokens: Arc::clone(tokens),
             users: Arc::clone(users),
             audit: Arc::clone(audit),
         }
     }
 
-    /// Hashes a new password.
+    /// Hashes a new password, for every door that sets one.
     ///
     /// # Errors
     /// `too-many-requests` if too many passwords wait to be hashed.
-    pub(super) async fn hash(&self, password: &Password, connection: Option<&Connection>) -> MethodResult<StoredHash> {
-        let place = HashingLine::NewPassword.of(waiting_as(connection));
+    pub(super) async fn hash(&self, new: &NewPassword, connection: Option<&Connection>) -> MethodResult<StoredHash> {
+        self.hash_unchecked(HashingLine::NewPassword.of(waiting_as(connection)), new.password()).await
+    }
+
+    async fn hash_unchecked(&self, place: HashingPlace, password: &Password) -> MethodResult<StoredHash> {
         Ok(StoredHash::new(self.hasher.hash_in(place, password).await.map_err(HashingError::for_call)?.as_str()))
     }
 
@@ -94,7 +103,7 @@ impl Passwords {
         password: &Password,
         old: &StoredHash,
     ) -> MethodResult<Option<StoredHash>> {
-        let new = StoredHash::new(self.hasher.hash_in(place, password).await.map_err(HashingError::for_call)?.as_str());
+        let new = self.hash_unchecked(place, password).await?;
         if self.store.replace_password(&user.id, old, new.clone()).await? {
             return Ok(Some(new));
         }
@@ -105,61 +114,25 @@ impl Passwords {
         Ok(now.filter(|_| is_right))
     }
 
-    /// Sets a new password, and ends what rests on the old one; see [`store`](Self::store).
-    pub(super) async fn set(
+    /// Stores the hash of a new password if the proof is still valid, and returns whether it was. The access to the account
+    /// ends in the same write, except for what is kept.
+    pub(super) async fn renew(
         &self,
         user: &UserId,
-        password: &Password,
-        kept: Option<&HashedToken>,
-        connection: Option<&Connection>,
-        proof: &Proof,
-    ) -> MethodResult<()> {
-        let hash = self.hash(password, connection).await?;
-        self.store(user, hash, kept, connection, proof).await
-    }
-
-    /// Stores the hash of a new password. The logins other than `kept` end, trusted clients are not trusted any more, and
-    /// links that reset the password are removed.
-    pub(super) async fn store(
-        &self,
-        user: &UserId,
-        hash: StoredHash,
-        kept: Option<&HashedToken>,
-        connection: Option<&Connection>,
-        _: &Proof,
-    ) -> MethodResult<()> {
-        self.store.set_password(user, hash).await?;
-        self.end_what_rests_on_it(user, kept, connection).await
-    }
-
-    /// The same, if the stored hash is still `proven`. Returns whether it was.
-    pub(super) async fn exchange(
-        &self,
-        user: &UserId,
-        (proven, new): (&StoredHash, StoredHash),
-        kept: Option<&HashedToken>,
+        (proof, new): (PasswordProof<'_>, StoredHash),
+        kept: Kept<'_>,
         connection: Option<&Connection>,
         _: &Proof,
     ) -> MethodResult<bool> {
-        if !self.store.exchange_password(user, proven, new).await? {
-            return Ok(false);
+        let Some(ended) = self.store.renew_password(user, proof, new, kept).await? else { return Ok(false) };
+        match kept {
+            Kept::Nothing => self.tokens.end_connections(user, &ended, connection),
+            Kept::Own(_) | Kept::OwnAndPersonal(_) => self.node.end_connections(&ended, connection),
         }
-        self.end_what_rests_on_it(user, kept, connection).await?;
-        Ok(true)
-    }
-
-    async fn end_what_rests_on_it(
-        &self,
-        user: &UserId,
-        kept: Option<&HashedToken>,
-        connection: Option<&Connection>,
-    ) -> MethodResult<()> {
-        self.store.delete_links(user, LinkPurpose::ResetPassword).await?;
-        self.store.delete_links(user, LinkPurpose::EnrollAccount).await?;
-        self.tokens.end_other_logins(user, kept, connection).await?;
         self.users.changed(user).await;
-        self.audit.record(AuditEvent::PasswordChanged, Some(user), connection, json!({})).await;
-        Ok(())
+        let details = json!({ "personalTokens": if kept.keeps_personal() { "kept" } else { "ended" } });
+        self.audit.record(AuditEvent::PasswordChanged, Some(user), connection, details).await;
+        Ok(true)
     }
 }
 

@@ -10,17 +10,19 @@ use super::AccountsCore;
 use super::audit::Audit;
 use super::factor_rules::FactorRules;
 use super::links::Links;
+use super::login::wrong_credentials;
 use super::mails::{MailBudget, Mails};
+use super::methods::kept;
 use super::names::{self, Usernames};
 use super::notices::Notices;
-use super::password::Password;
+use super::password::NewPassword;
 use super::passwords::Passwords;
 use super::protected::{self, Proof};
 use super::tokens::own_token;
 use super::users::Users;
 use crate::call::{MethodError, MethodResult, Parameters, SignedIn, TwoFactorCode};
 use crate::registry::Registry;
-use crate::store::{AuditEvent, EmailAddress, LinkPurpose, Store, StoreError, User, fold};
+use crate::store::{AuditEvent, EmailAddress, LinkPurpose, PasswordProof, Store, StoreError, User, fold};
 
 /// Changes the profiles of users.
 pub(crate) struct Profiles {
@@ -40,7 +42,9 @@ pub(crate) struct ProfileChange {
     username: Option<String>,
     name: Option<String>,
     address: Option<String>,
-    password: Option<Password>,
+    password: Option<NewPassword>,
+    /// Whether personal access tokens outlive the change of the password.
+    keep_personal_tokens: bool,
     /// The present password, which stands in for a second factor if the user has none.
     shown: Option<TwoFactorCode>,
 }
@@ -79,7 +83,8 @@ impl ProfileChange {
             username: text(given, "username")?,
             name: text(given, name)?.map(|text| names::shown_name(&text)).transpose()?,
             address: text(given, "email")?.map(|text| names::address(&text)).transpose()?,
-            password: password.map(|value| Password::from_ejson(&value)).transpose()?,
+            password: password.map(|value| NewPassword::from_ejson(&value)).transpose()?,
+            keep_personal_tokens: flag(given, "keepPersonalTokens")?,
             shown: None,
         })
     }
@@ -114,6 +119,10 @@ impl Profiles {
             None
         };
         self.refuse_what_is_taken(&user, &change).await?;
+        let hash = match &change.password {
+            Some(password) => Some(self.passwords.hash(password, me.context().connection()).await?),
+            None => None,
+        };
         if let Some(username) = &change.username {
             self.store.set_username(&user.id, username).await.map_err(|error| taken(error, username))?;
         }
@@ -123,9 +132,14 @@ impl Profiles {
         if let (Some(address), Some(proof)) = (&change.address, &proof) {
             self.change_address(me, &user, address, proof).await?;
         }
-        if let (Some(password), Some(proof)) = (&change.password, &proof) {
+        if let (Some(hash), Some(proof)) = (hash, &proof) {
             let own = own_token(me.context());
-            self.passwords.set(&user.id, password, own.as_ref(), me.context().connection(), proof).await?;
+            let kept = kept(own.as_ref(), change.keep_personal_tokens);
+            // A password that was reset meanwhile is newer than what was proven.
+            let present = user.password.as_ref().map_or(PasswordProof::Granted, PasswordProof::Present);
+            if !self.passwords.renew(&user.id, (present, hash), kept, me.context().connection(), proof).await? {
+                return Err(wrong_credentials().into());
+            }
         }
         self.users.changed(&user.id).await;
         Ok(())
@@ -175,6 +189,14 @@ fn text(given: &Value, name: &str) -> Result<Option<String>, DdpError> {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
         Some(_) => Err(DdpError::match_failed()),
+    }
+}
+
+/// Returns a member that is a boolean; `false` if it is missing.
+fn flag(given: &Value, name: &str) -> Result<bool, DdpError> {
+    match given.get(name) {
+        None | Some(Value::Null) => Ok(false),
+        Some(value) => value.as_bool().ok_or_else(DdpError::match_failed),
     }
 }
 

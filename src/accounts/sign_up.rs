@@ -10,7 +10,7 @@ use super::audit::Audit;
 use super::hooks::Hooks;
 use super::login::wrong_credentials;
 use super::names::{self, Usernames};
-use super::password::Password;
+use super::password::NewPassword;
 use super::passwords::Passwords;
 use super::permissions::USER;
 use super::profile_bounds::ProfileBounds;
@@ -87,7 +87,7 @@ impl SignUp {
     ) -> MethodResult<User> {
         let verified = |address: &String| Ok(EmailAddress { address: names::address(address)?, is_verified: true });
         let password = match password {
-            Some(plain) => Some(self.passwords.hash(&Password::from_plain(plain), None).await?),
+            Some(plain) => Some(self.passwords.hash(&NewPassword::from_plain(plain)?, None).await?),
             None => None,
         };
         let user = User {
@@ -139,7 +139,7 @@ impl SignUp {
         let password = match options.get("password") {
             None | Some(Ejson::Null) => None,
             Some(password) if password.as_str() == Some("") => None,
-            Some(password) => Some(self.passwords.hash(&new_password(password)?, connection).await?),
+            Some(password) => Some(self.passwords.hash(&NewPassword::from_ejson(password)?, connection).await?),
         };
         let opts_in = [&TWO_FACTOR_ENABLED, &EMAIL_CODES_ENABLED, &EMAIL_CODES_AUTO_OPT_IN];
         Ok(User {
@@ -152,9 +152,4 @@ impl SignUp {
             ..self.blank()
         })
     }
-}
-
-/// Reads a password to be set. An empty one is rejected, since it could not be used to log in.
-pub(super) fn new_password(value: &Ejson) -> Result<Password, DdpError> {
-    Password::from_ejson(value).and_then(|new| if new.is_empty() { Err(DdpError::match_failed()) } else { Ok(new) })
 }

@@ -49,6 +49,7 @@ pub(super) fn register(accounts: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore
     method!("admin:setRoles", set_roles);
     method!("admin:setActive", set_active);
     method!("admin:logOut", gated, log_out);
+    method!("admin:unblock", gated, unblock);
     method!("admin:resetSecondFactors", reset_second_factors);
     method!("admin:setRole", set_role);
     method!("admin:retryMail", gated, retry_mail);
@@ -83,7 +84,7 @@ async fn set_roles(services: &Services, me: SignedIn, parameters: Parameters) ->
     Ok(true)
 }
 
-/// Activates or deactivates a user. Deactivation removes all tokens of the user, those of integrations too.
+/// Activates or deactivates a user. Deactivation ends all access, that of integrations too.
 async fn set_active(services: &Services, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
     let (accounts, user) = (&services.accounts, services.named_user(&parameters).await?);
     let is_active: bool = parameters.get(1)?;
@@ -93,11 +94,19 @@ async fn set_active(services: &Services, me: SignedIn, parameters: Parameters) -
     Ok(true)
 }
 
-/// Ends the logins of a user. Those of integrations stay.
+/// Ends all access of a user: tokens, those of integrations too, links, challenges and pending secrets.
 async fn log_out(services: &Services, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
     let (accounts, user) = (&services.accounts, services.named_user(&parameters).await?);
-    let details = json!({ "count": accounts.tokens.end_logins(&user.id).await? });
+    let details = json!({ "count": accounts.tokens.end_all(&user.id).await? });
     accounts.audit.record(AuditEvent::SessionsRevoked, Some(&user.id), me.context().connection(), details).await;
+    Ok(true)
+}
+
+/// Lifts the blocks of a user after wrong passwords and codes.
+async fn unblock(services: &Services, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
+    let (accounts, user) = (&services.accounts, services.named_user(&parameters).await?);
+    accounts.login.lift_blocks(&user).await?;
+    accounts.audit.record(AuditEvent::BlocksLifted, Some(&user.id), me.context().connection(), json!({})).await;
     Ok(true)
 }
 

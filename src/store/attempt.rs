@@ -24,7 +24,8 @@ pub struct FailureRule {
     pub limit: u32,
     /// The duration of the first block.
     pub first_block: Duration,
-    /// The maximum duration of a block. Each block lasts twice as long as the one before, up to this.
+    /// The maximum duration of a block. Each block lasts twice as long as the one before, up to this. If it equals
+    /// `first_block`, blocks do not grow, and the counter starts again at zero after each.
     pub longest_block: Duration,
     /// The time without a failure after which the counter starts again at zero.
     pub forgotten_after: Duration,
@@ -61,6 +62,11 @@ impl Attempts {
 }
 
 impl FailureRule {
+    /// Returns whether the counter starts again after a block.
+    pub(crate) fn starts_again(&self) -> bool {
+        self.longest_block == self.first_block
+    }
+
     /// Returns the duration of the block that starts with failure number `failures`, or `None` below the limit.
     #[must_use]
     pub fn block(&self, failures: u32) -> Option<Duration> {

@@ -41,6 +41,8 @@ audit_events! {
     LoginFailed = "login.failed",
     /// A login was rejected because too many before it had failed.
     LoginBlocked = "login.blocked",
+    /// An admin or operator has lifted the blocks of a user.
+    BlocksLifted = "login.unblocked",
     /// A login with the right credentials was rejected by a hook of the application.
     LoginRefused = "login.refused",
     /// A login has shown its first factor and was asked for the second.

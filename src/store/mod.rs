@@ -3,6 +3,7 @@
 //! - [`user`]: users, their addresses and their factors;
 //! - [`token`]: login tokens, which a client sends instead of a password;
 //! - [`code`]: codes, links and challenges, which can be used once;
+//! - [`access`]: how access to an account ends as a whole;
 //! - [`attempt`]: counters of failures;
 //! - [`setting`], [`audit`]: the values of settings, and the audit log;
 //! - [`Outgoing`](crate::mail::Outgoing): mails that wait to be sent.
@@ -10,6 +11,7 @@
 //! Whatever may be used only once (a code, a time step, a link) is consumed by one conditional write: of two tasks that
 //! consume the same one, exactly one gets `true`.
 
+pub mod access;
 pub mod attempt;
 pub mod audit;
 mod changes;
@@ -24,6 +26,7 @@ pub mod user;
 
 use std::pin::Pin;
 
+pub use access::{Kept, PasswordProof, Verification};
 pub use attempt::{Attempts, FailureRule};
 pub use audit::{AuditEntry, AuditEvent, AuditFilter};
 pub(crate) use changes::{Changes, Topic};
@@ -47,6 +50,7 @@ pub trait Store:
     user::Users
     + token::Tokens
     + code::Codes
+    + access::Access
     + attempt::FailureCounters
     + setting::StoredSettings
     + audit::Audit

@@ -118,9 +118,6 @@ pub trait Tokens: Private {
         except: Option<&'store HashedToken>,
     ) -> StoreFuture<'store, Vec<HashedToken>>;
 
-    /// Deletes all tokens of a user, and returns the deleted ones.
-    fn delete_all_tokens<'store>(&'store self, user: &'store UserId) -> StoreFuture<'store, Vec<HashedToken>>;
-
     /// Deletes the personal access token with this name and returns it, or `None` if there is no such token.
     fn delete_personal_token<'store>(
         &'store self,

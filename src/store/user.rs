@@ -212,20 +212,12 @@ pub trait Users: Private {
         role: &'store str,
     ) -> StoreFuture<'store, bool>;
 
-    /// Sets whether the user may log in.
+    /// Sets whether the user may log in. Tokens stay; see [`deactivate`](super::access::Access::deactivate).
     fn set_active<'store>(&'store self, id: &'store UserId, is_active: bool) -> StoreFuture<'store, bool>;
 
-    /// Replaces the password, which does not have to be changed then.
+    /// Replaces the password, which does not have to be changed then. Tokens stay; see
+    /// [`renew_password`](super::access::Access::renew_password).
     fn set_password<'store>(&'store self, id: &'store UserId, hash: StoredHash) -> StoreFuture<'store, bool>;
-
-    /// Replaces the password whose hash is `from`; the new one does not have to be changed. Returns `false` if the
-    /// password has changed in the meantime.
-    fn exchange_password<'store>(
-        &'store self,
-        id: &'store UserId,
-        from: &'store StoredHash,
-        to: StoredHash,
-    ) -> StoreFuture<'store, bool>;
 
     /// Replaces the hash `from` by another hash of the same password. Returns `false` if the password has changed in the
     /// meantime.

@@ -76,6 +76,15 @@ browserTest('an admin can sign a user out everywhere', async (visit) => {
   await sees(user, 'Sign in');
 });
 
+browserTest('an admin can lift the blocks of a user', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openPanel(visit, server, '/admin/users');
+  const dialog = await manage(page, 'alice');
+  await dialog.getByRole('button', { name: 'Lift blocks' }).click();
+  await answer(page, 'admin password');
+  await hears(page, 'alice is not blocked any more for wrong passwords and codes.');
+});
+
 browserTest('open dialogs close when the page is left', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openPanel(visit, server, '/admin/users');

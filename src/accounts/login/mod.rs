@@ -238,6 +238,11 @@ impl Login {
         }
     }
 
+    /// Lifts the blocks of a user and forgets the failures before: the user has logged in by a link, or an operator vouches.
+    pub(crate) async fn lift_blocks(&self, user: &User) -> MethodResult<()> {
+        Ok(self.blocks.lift(user).await?)
+    }
+
     /// Counts a login that failed, and returns what the client is told.
     async fn refuse(&self, attempt: Attempt<'_>, user: Option<User>, told: DdpError) -> MethodResult<MethodError> {
         self.blocks.count_failure(&attempt.origin).await?;

@@ -6,11 +6,13 @@
 //! - [`Password`]: what a client sends;
 //! - [`PasswordHash`]: what is stored;
 //! - [`PasswordHasher`]: makes the one from the other and compares them, on threads of its own;
-//! - [`HashingCost`]: how much work a hash takes.
+//! - [`HashingCost`]: how much work a hash takes;
+//! - `new`: a password that is to be set.
 
 mod cost;
 mod hash;
 mod hasher;
+mod new;
 mod permits;
 mod sent;
 
@@ -19,3 +21,5 @@ pub use hash::{PasswordHash, PasswordHashError, Scheme};
 pub use hasher::{HashingError, PasswordHasher, Verification};
 pub(super) use permits::{HashingLine, HashingPlace};
 pub use sent::Password;
+
+pub(crate) use new::NewPassword;

@@ -59,7 +59,7 @@ impl Password {
     }
 
     /// Returns whether it is the empty text, or its digest.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         *self.0 == *Self::from_plain("").0
     }
 

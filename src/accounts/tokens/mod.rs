@@ -28,7 +28,7 @@ use crate::call::{Connection, Context, Credential, Identity, MethodResult};
 use crate::chance::Chance;
 use crate::clock::{Clock, Timestamp};
 use crate::settings::{LOGIN_EXPIRATION, Settings};
-use crate::store::{AuditEvent, HashedToken, LoginToken, Store, TokenKind, Totp, User};
+use crate::store::{AuditEvent, HashedToken, Kept, LoginToken, Store, TokenKind, Totp, User};
 use crate::user::UserId;
 use uses::TokenUses;
 
@@ -224,19 +224,23 @@ impl Tokens {
         Ok(())
     }
 
-    /// Ends the logins of a user, and returns how many there were. Personal access tokens stay.
-    pub(crate) async fn end_logins(&self, user: &UserId) -> MethodResult<usize> {
-        let ended = self.store.delete_session_tokens(user, None).await?;
-        self.node.end_connections(&ended, None);
+    /// Ends all access of a user: tokens of every kind, connections, links, challenges, codes and pending secrets.
+    /// Returns how many tokens there were.
+    pub(crate) async fn end_all(&self, user: &UserId) -> MethodResult<usize> {
+        let ended = self.store.end_access(user, Kept::Nothing).await?;
+        self.end_connections(user, &ended, None);
         Ok(ended.len())
     }
 
-    /// Removes every token of a user, personal access tokens too, and ends all connections of the user.
-    pub(crate) async fn end_all(&self, user: &UserId) -> MethodResult<()> {
-        let ended = self.store.delete_all_tokens(user).await?;
-        self.node.end_connections(&ended, None);
-        self.node.end_connections_of(user);
-        Ok(())
+    /// Ends the connections of a user whose access has ended in the store, except for `spared`.
+    pub(in crate::accounts) fn end_connections(
+        &self,
+        user: &UserId,
+        ended: &[HashedToken],
+        spared: Option<&Connection>,
+    ) {
+        self.node.end_connections(ended, spared);
+        self.node.end_connections_of(user, spared);
     }
 
     /// Removes the tokens that have expired, and ends their connections.

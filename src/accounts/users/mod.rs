@@ -117,7 +117,7 @@ impl Users {
         document::own_fields(user, &self.published_fields, self.rules.must_enrol(user))
     }
 
-    /// Activates or deactivates a user. Deactivation removes all tokens of the user, those of integrations too.
+    /// Activates or deactivates a user. Deactivation ends all access, that of integrations too.
     ///
     /// # Errors
     /// `error-admin-required` if the user is the last active admin.
@@ -126,7 +126,8 @@ impl Users {
             self.store.set_active(id, true).await?;
         } else {
             self.change_unless_last_admin(id, RoleLoss::Deactivation).await?;
-            self.tokens.end_all(id).await?;
+            let ended = self.store.deactivate(id).await?;
+            self.tokens.end_connections(id, &ended, None);
         }
         self.changed(id).await;
         Ok(())
@@ -202,7 +203,7 @@ impl Users {
         let users: HashSet<UserId> = host.sessions.all().iter().filter_map(|session| session.user()).collect();
         for id in users.iter().filter(|id| only.is_none_or(|only| only == *id)) {
             if self.store.user(id).await?.is_some_and(|user| self.rules.must_enrol(&user)) {
-                self.node.end_sessions_of(id);
+                self.node.end_sessions_of(id, None);
             }
         }
         Ok(())

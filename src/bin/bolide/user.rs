@@ -32,7 +32,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         data: DataArguments,
     },
-    /// Sets the password of a user, which is prompted for or read from standard input, and signs the user out everywhere.
+    /// Sets the password of a user, which is prompted for or read from standard input, deletes the login tokens and
+    /// personal tokens, and lifts blocks.
     SetPassword {
         /// Username or email address
         name: String,
@@ -48,6 +49,20 @@ pub(crate) enum Command {
         /// Only reports what would be imported, and stores nothing
         #[arg(long)]
         check: bool,
+        #[command(flatten)]
+        data: DataArguments,
+    },
+    /// Signs a user out everywhere: deletes login tokens, personal tokens, links that set a password, and challenges.
+    LogOut {
+        /// Username or email address
+        name: String,
+        #[command(flatten)]
+        data: DataArguments,
+    },
+    /// Lifts the blocks of a user after too many wrong passwords or codes.
+    Unblock {
+        /// Username or email address
+        name: String,
         #[command(flatten)]
         data: DataArguments,
     },
@@ -80,6 +95,15 @@ pub(crate) async fn run(command: Command) -> Outcome {
             let (_app, accounts) = data.operate_or_create().await?;
             let mode = if check { Mode::Check } else { Mode::Store };
             super::import::run(&file, &accounts, mode).await?;
+        }
+        Command::LogOut { name, data } => {
+            let (_app, accounts) = data.operate().await?;
+            let count = accounts.log_out(&name).await.map_err(|error| error.to_string())?;
+            writeln!(std::io::stdout(), "removed {count} tokens")?;
+        }
+        Command::Unblock { name, data } => {
+            let (_app, accounts) = data.operate().await?;
+            accounts.unblock(&name).await.map_err(|error| error.to_string())?;
         }
         Command::ResetTwoFactor { name, data } => {
             let (_app, accounts) = data.operate().await?;

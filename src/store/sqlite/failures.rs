@@ -33,7 +33,8 @@ impl FailureCounters for SqliteStore {
                     if let Some(row) = &row {
                         let is_fresh = now < time(row, "last_at")?.plus(rule.forgotten_after);
                         let blocked_until = optional_time(row, "blocked_until")?;
-                        let failures = if is_fresh { get(row, "failures")? } else { 0 };
+                        let is_over = rule.starts_again() && blocked_until.is_some_and(|until| until <= now);
+                        let failures = if is_fresh && !is_over { get(row, "failures")? } else { 0 };
                         counted = Attempts { failures, blocked_until };
                     }
                     if counted.is_blocked(now) {

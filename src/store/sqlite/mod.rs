@@ -3,6 +3,7 @@
 //! One connection writes, several read. A write that has returned is on the disk (WAL, `synchronous = FULL`). A lock file
 //! beside the database keeps a second process from opening it.
 
+mod access;
 mod audit;
 mod cache;
 mod codes;

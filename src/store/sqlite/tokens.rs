@@ -91,10 +91,6 @@ impl Tokens for SqliteStore {
         )
     }
 
-    fn delete_all_tokens<'store>(&'store self, user: &'store UserId) -> StoreFuture<'store, Vec<HashedToken>> {
-        self.remove_tokens(sqlx::query("DELETE FROM tokens WHERE user_id = $1 RETURNING hashed").bind(user.as_str()))
-    }
-
     fn delete_personal_token<'store>(
         &'store self,
         user: &'store UserId,

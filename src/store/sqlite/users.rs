@@ -232,24 +232,6 @@ impl Users for SqliteStore {
         )
     }
 
-    fn exchange_password<'store>(
-        &'store self,
-        id: &'store UserId,
-        from: &'store StoredHash,
-        to: StoredHash,
-    ) -> StoreFuture<'store, bool> {
-        self.change_of(
-            Touches::User(id),
-            sqlx::query(
-                "UPDATE users SET password = $3, must_change_password = 0, totp_pending = NULL \
-                 WHERE id = $1 AND password = $2",
-            )
-            .bind(id.as_str())
-            .bind(from.as_str())
-            .bind(to.as_str().to_owned()),
-        )
-    }
-
     fn replace_password<'store>(
         &'store self,
         id: &'store UserId,

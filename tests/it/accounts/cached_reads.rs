@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bolide::clock::Timestamp;
+use bolide::store::access::Access as _;
 use bolide::store::token::Tokens as _;
 use bolide::store::user::Users as _;
-use bolide::store::{HashedToken, LoginToken, NewUser, SqliteStore, StoredHash, TokenKind, User};
+use bolide::store::{HashedToken, Kept, LoginToken, NewUser, PasswordProof, SqliteStore, StoredHash, TokenKind, User};
 
 const NOW: Timestamp = Timestamp::from_milliseconds(1_000);
 
@@ -66,7 +67,8 @@ async fn a_changed_password_is_read_at_once() {
     let id = "a".into();
     store.set_password(&id, StoredHash::new("old")).await.unwrap();
     let old = store.user(&id).await.unwrap().unwrap().password.unwrap();
-    assert!(store.exchange_password(&id, &old, StoredHash::new("new")).await.unwrap());
+    let proof = PasswordProof::Present(&old);
+    assert!(store.renew_password(&id, proof, StoredHash::new("new"), Kept::Nothing).await.unwrap().is_some());
     let read = store.user(&id).await.unwrap().unwrap().password.unwrap();
     assert_eq!(read.as_str(), "new");
 }
@@ -82,7 +84,7 @@ async fn a_deleted_token_is_gone_even_if_it_was_cached() {
         let deleted = match round % 4 {
             0 => store.delete_token(&hashed).await.unwrap(),
             1 => !store.delete_session_tokens(&"a".into(), None).await.unwrap().is_empty(),
-            2 => !store.delete_all_tokens(&"a".into()).await.unwrap().is_empty(),
+            2 => !store.end_access(&"a".into(), Kept::Nothing).await.unwrap().is_empty(),
             _ => !store.delete_expired_tokens(Timestamp::from_milliseconds(2_000_000)).await.unwrap().is_empty(),
         };
         assert!(deleted && store.token(&hashed).await.unwrap().is_none(), "round {round}");

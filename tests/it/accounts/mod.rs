@@ -24,6 +24,7 @@ mod permissions;
 mod pipeline;
 mod policies;
 mod protected;
+mod recovery;
 mod replays;
 mod rest;
 mod revocation;

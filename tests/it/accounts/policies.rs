@@ -36,6 +36,7 @@ const GATED: &[(&str, &str)] = &[
     ("method admin:setActive", "second factor, excuses nobody, asks every time"),
     ("method admin:setRole", "second factor, excuses nobody, asks every time"),
     ("method admin:setRoles", "second factor, excuses nobody, asks every time"),
+    ("method admin:unblock", "second factor"),
     ("method disableUser2fa", "second factor, excuses nobody, asks every time"),
     ("method personalAccessTokens:generateToken", "second factor, excuses nobody, asks every time"),
     ("method personalAccessTokens:regenerateToken", "second factor, excuses nobody, asks every time"),

@@ -1,6 +1,7 @@
 //! What ends a login and what does not, and races between links and passwords.
 
 use bolide::prelude::*;
+use bolide::store::{Kept, PasswordProof};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
@@ -113,8 +114,13 @@ async fn the_old_password_is_invalid_once_another_is_set() {
     let accounts = bank.app.accounts().unwrap();
     let now = accounts.find("alice").await.unwrap().password.unwrap();
     let stale = bolide::store::StoredHash::new("$argon2id$stale");
-    assert!(!accounts.store().exchange_password(&"user-alice".into(), &stale, now.clone()).await.unwrap());
-    assert!(accounts.store().exchange_password(&"user-alice".into(), &now, now.clone()).await.unwrap());
+    let alice = "user-alice".into();
+    let renewed = async |proof| {
+        let renewed = accounts.store().renew_password(&alice, proof, now.clone(), Kept::Nothing);
+        renewed.await.unwrap().is_some()
+    };
+    assert!(!renewed(PasswordProof::Present(&stale)).await);
+    assert!(renewed(PasswordProof::Present(&now)).await);
 }
 
 #[tokio::test]

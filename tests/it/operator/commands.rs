@@ -50,6 +50,11 @@ async fn users_can_be_added_listed_and_given_passwords_and_tokens() {
     assert!(!nobody.status.success() && complaint(&nobody).contains("Invalid user"), "{}", complaint(&nobody));
     let empty = data.run(&["user", "set-password", "ada"], "\n");
     assert!(!empty.status.success() && complaint(&empty).contains("standard input"), "{}", complaint(&empty));
+    data.succeed(&["user", "unblock", "ada"], "");
+    assert_eq!(data.succeed(&["user", "log-out", "bob"], ""), "removed 0 tokens\n");
+    let token = data.succeed(&["token", "issue", "bob"], "");
+    assert_eq!(data.succeed(&["user", "log-out", "bob"], ""), "removed 1 tokens\n");
+    let ended = token;
     let token = data.succeed(&["token", "issue", "bob"], "");
     let server = data.serve();
     let mut client = Client::connect(server.address).await;
@@ -57,6 +62,8 @@ async fn users_can_be_added_listed_and_given_passwords_and_tokens() {
     assert!(client.ask("login", login("ada", "second password")).await.get("error").is_none());
     let resumed = client.ask("login", json!([{ "resume": token.trim() }])).await;
     assert_eq!(resumed["result"]["type"], "resume");
+    let ended = client.ask("login", json!([{ "resume": ended.trim() }])).await;
+    assert_eq!(ended["error"]["error"], 403);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bolide::store::{Challenge, CodePurpose, KeyedHash, Link, LinkPurpose, Store};
-use bolide::store::{FailureRule, StoredHash};
+use bolide::store::{FailureRule, Kept, PasswordProof, StoredHash};
 use futures::future::join_all;
 
 use super::{ada, at, every_store};
@@ -53,7 +53,8 @@ async fn of_twenty_parallel_uses_exactly_one_succeeds(store: Arc<dyn Store>) {
     assert_eq!(winners(&store, challenge).await, 1);
     let password = async |store: Arc<dyn Store>| {
         let (old, new) = (StoredHash::new("a hash"), StoredHash::new("another"));
-        store.exchange_password(&"a".into(), &old, new).await.unwrap()
+        let proof = PasswordProof::Present(&old);
+        store.renew_password(&"a".into(), proof, new, Kept::Own(None)).await.unwrap().is_some()
     };
     assert_eq!(winners(&store, password).await, 1);
 }

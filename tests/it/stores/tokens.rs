@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use bolide::store::{ClientSighting, Fingerprint, HashedToken, KeyedHash, Store, StoreError, TokenKind, Trust, Unique};
+use bolide::store::{
+    ClientSighting, Fingerprint, HashedToken, Kept, KeyedHash, Store, StoreError, TokenKind, Trust, Unique,
+};
 
 use super::{ada, at, every_store, personal, plain, session};
 
@@ -83,7 +85,7 @@ async fn logins_are_removed_except_one_and_those_of_integrations(store: Arc<dyn 
     removed.sort_by(|a, b| a.as_str().cmp(b.as_str()));
     assert_eq!(removed, [hashed("four"), hashed("one")]);
     assert_eq!(store.delete_session_tokens(id, None).await.unwrap(), [hashed("three")]);
-    assert_eq!(store.delete_all_tokens(id).await.unwrap(), [hashed("two")]);
+    assert_eq!(store.end_access(id, Kept::Nothing).await.unwrap(), [hashed("two")]);
     assert!(store.token(&hashed("five")).await.unwrap().is_some());
 }
 

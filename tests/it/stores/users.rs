@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bolide::store::{
-    BackupCodes, CodePurpose, EmailAddress, HashedToken, KeyedHash, PendingTotp, Sealed, Store, StoreError, StoredHash,
-    Totp, Unique, UserFilter,
+    BackupCodes, CodePurpose, EmailAddress, HashedToken, Kept, KeyedHash, PasswordProof, PendingTotp, Sealed, Store,
+    StoreError, StoredHash, Totp, Unique, UserFilter,
 };
 
 use super::{ada, at, every_store, plain, session};
@@ -99,8 +99,12 @@ async fn a_hash_is_replaced_only_if_it_is_the_one_that_was_compared(store: Arc<d
     assert!(!store.replace_password(id, old, StoredHash::new("late")).await.unwrap());
     let user = store.user(id).await.unwrap().unwrap();
     assert_eq!((user.password, user.must_change_password), (Some(new.clone()), true));
-    assert!(!store.exchange_password(id, old, StoredHash::new("late")).await.unwrap());
-    assert!(store.exchange_password(id, &new, StoredHash::new("another password")).await.unwrap());
+    let renew = async |proof: &StoredHash, new: &str| {
+        let proof = PasswordProof::Present(proof);
+        store.renew_password(id, proof, StoredHash::new(new), Kept::Nothing).await.unwrap().is_some()
+    };
+    assert!(!renew(old, "late").await);
+    assert!(renew(&new, "another password").await);
     let user = store.user(id).await.unwrap().unwrap();
     assert_eq!((user.password, user.must_change_password), (Some(StoredHash::new("another password")), false));
 }

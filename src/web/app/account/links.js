@@ -8,7 +8,7 @@ import { say } from '../messages.js';
 import { forgetAddress, go } from '../address.js';
 
 export function resetPasswordPage({ argument }) {
-  return choosePassword(argument, '/reset-password', 'Choose a new password. You will be signed out everywhere else.');
+  return choosePassword(argument, '/reset-password', 'Choose a new password. You will be signed out everywhere else, and your tokens for programs are removed.');
 }
 
 export function enrollPage({ argument }) {

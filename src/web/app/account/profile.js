@@ -3,7 +3,7 @@
 import { passwordDigest } from '../../bolide.js';
 import { client, currentUser } from '../client.js';
 import { element } from '../element.js';
-import { field, form } from '../form.js';
+import { checkbox, field, form } from '../form.js';
 import { watch } from '../live.js';
 import { say } from '../messages.js';
 import { row } from '../row.js';
@@ -69,8 +69,8 @@ function addressRow({ address, verified }) {
 }
 
 function passwordSection() {
-  const submit = async ({ old, password }, made) => {
-    await client.call('changePassword', await passwordDigest(old), await passwordDigest(password));
+  const submit = async ({ old, password, endTokens }, made) => {
+    await client.call('changePassword', await passwordDigest(old), await passwordDigest(password), { keepPersonalTokens: !endTokens });
     made.reset();
     say('Your password was changed. All other clients were signed out.');
   };
@@ -81,6 +81,12 @@ function passwordSection() {
       element('input', { autocomplete: 'username', value: currentUser().username ?? '', hidden: true }), // for password managers
       field({ label: 'Current password', name: 'old', type: 'password', autocomplete: 'current-password', required: true }),
       field({ label: 'New password', name: 'password', type: 'password', autocomplete: 'new-password', required: true }),
+      checkbox({
+        label: 'Remove my tokens for programs too',
+        name: 'endTokens',
+        checked: true,
+        hint: 'Keep this on if somebody else may have known your password: they may have made a token.',
+      }),
     ),
   );
 }

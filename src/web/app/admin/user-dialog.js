@@ -57,6 +57,7 @@ function measures(user) {
     'div',
     { class: 'buttons divided' },
     action('Sign out everywhere', () => logOut(user._id, name)),
+    action('Lift blocks', () => unblock(user._id, name)),
     hasFactor && action('Reset second factors', () => resetFactors(user._id, name), { class: 'danger-quiet' }),
     isActive ? action('Deactivate', () => deactivate(user._id, name), { class: 'danger-quiet' }) : action('Activate', () => activate(user._id, name)),
   );
@@ -65,6 +66,11 @@ function measures(user) {
 async function logOut(id, name) {
   await client.call('admin:logOut', id);
   say(`${name} was signed out everywhere.`);
+}
+
+async function unblock(id, name) {
+  await client.call('admin:unblock', id);
+  say(`${name} is not blocked any more for wrong passwords and codes.`);
 }
 
 async function resetFactors(id, name) {
@@ -81,7 +87,7 @@ async function resetFactors(id, name) {
 async function deactivate(id, name) {
   const isSure = await confirm({
     title: `Deactivate ${name}?`,
-    text: 'The user is signed out and can no longer sign in. No data is deleted.',
+    text: 'The user is signed out, the tokens of its programs are removed, and it can no longer sign in. No other data is deleted.',
     button: 'Deactivate',
   });
   if (!isSure) return;
