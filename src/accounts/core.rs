@@ -15,6 +15,7 @@ use super::names::Usernames;
 use super::node::Node;
 use super::notices::Notices;
 use super::password::PasswordHasher;
+use super::password_policy::PasswordPolicy;
 use super::passwords::Passwords;
 use super::permissions::Permissions;
 use super::profile::Profiles;
@@ -104,7 +105,14 @@ impl Foundation {
         let users = Arc::new(Users::new(&store, &rules, &node, &tokens, accounts.published_fields));
         let hasher = PasswordHasher::new(Arc::clone(chance)).with_cost(cost).with_bounds(line);
         Self {
-            passwords: Arc::new(Passwords::new(&store, hasher, &node, &tokens, &users, &audit)),
+            passwords: Arc::new(Passwords::new(
+                &store,
+                (hasher, PasswordPolicy::new(&settings)),
+                &node,
+                &tokens,
+                &users,
+                &audit,
+            )),
             usernames: Arc::new(Usernames::new(settings.clone())),
             bounds: ProfileBounds::new(limits),
             failure_counters: limits.failure_counters,

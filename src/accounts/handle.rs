@@ -113,7 +113,8 @@ impl AccountsHandle {
     /// Sets the password of a user, ends all access, that of integrations too, and lifts blocks.
     ///
     /// # Errors
-    /// `error-invalid-user` if there is no such user.
+    /// `error-invalid-user` if there is no such user, `error-password-policy-not-met` if the policy does not allow the
+    /// password.
     pub async fn set_password(&self, name: &str, plain: &str) -> MethodResult<()> {
         let user = self.find(name).await?;
         let hash = self.0.passwords.hash(&NewPassword::from_plain(plain)?, None).await?;

@@ -7,7 +7,8 @@
 //! - `tokens`: login tokens and personal access tokens;
 //! - `users`: looks users up and shows them their own document; `sign_up` and `profile` make and change them;
 //! - `names`: which names and addresses are possible; `profile_bounds`: how large a profile may be;
-//! - `passwords`: checks and sets passwords; `password`: hashes; `links`: links in mails;
+//! - `passwords`: checks and sets passwords; `password`: hashes; `password_policy`: what new ones must be like;
+//! - `links`: links in mails;
 //! - `factor_rules`: which second factors count; `second_factor`: the port through which a login asks for one;
 //! - `protected`: the doors through which the protection of accounts changes, and the proof that they ask for;
 //! - `counters`: the limiter; `turns`: bounded lines, fair by network; `blocks`: what many failed logins lead to; `mails`:
@@ -39,6 +40,7 @@ mod names;
 mod node;
 mod notices;
 pub mod password;
+mod password_policy;
 mod passwords;
 pub(crate) mod permissions;
 mod profile;

@@ -9,6 +9,7 @@ use super::node::Node;
 use super::password::{
     HashingError, HashingLine, HashingPlace, NewPassword, Password, PasswordHash, PasswordHasher, Verification,
 };
+use super::password_policy::PasswordPolicy;
 use super::protected::Proof;
 use super::tokens::Tokens;
 use super::turns::{Waiting, waiting_as};
@@ -21,6 +22,7 @@ use crate::user::UserId;
 pub(crate) struct Passwords {
     store: Arc<dyn Store>,
     hasher: PasswordHasher,
+    policy: PasswordPolicy,
     node: Arc<Node>,
     tokens: Arc<Tokens>,
     users: Arc<Users>,
@@ -30,7 +32,7 @@ pub(crate) struct Passwords {
 impl Passwords {
     pub(super) fn new(
         store: &Arc<dyn Store>,
-        hasher: PasswordHasher,
+        (hasher, policy): (PasswordHasher, PasswordPolicy),
         node: &Arc<Node>,
         tokens: &Arc<Tokens>,
         users: &Arc<Users>,
@@ -39,6 +41,7 @@ impl Passwords {
         Self {
             store: Arc::clone(store),
             hasher,
+            policy,
             node: Arc::clone(node),
             tokens: Arc::clone(tokens),
             users: Arc::clone(users),
@@ -49,8 +52,10 @@ impl Passwords {
     /// Hashes a new password, for every door that sets one.
     ///
     /// # Errors
-    /// `too-many-requests` if too many passwords wait to be hashed.
+    /// `error-password-policy-not-met` if the policy does not allow it, and `too-many-requests` if too many passwords wait to
+    /// be hashed.
     pub(super) async fn hash(&self, new: &NewPassword, connection: Option<&Connection>) -> MethodResult<StoredHash> {
+        self.policy.check(new)?;
         self.hash_unchecked(HashingLine::NewPassword.of(waiting_as(connection)), new.password()).await
     }
 

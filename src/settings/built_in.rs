@@ -5,6 +5,7 @@ use super::{Range, Setting, SettingDefinition};
 const ACCOUNTS: &str = "Accounts";
 const TWO_FACTOR: &str = "Accounts: two-factor authentication";
 const FAILED_LOGINS: &str = "Accounts: failed logins";
+const PASSWORDS: &str = "Accounts: passwords";
 const REST: &str = "REST";
 const WEB: &str = "Web pages";
 
@@ -201,6 +202,93 @@ pub const ADDRESSES_NEVER_BLOCKED: Setting<String> = Setting::text(
 )
 .protecting();
 
+/// Whether new passwords must meet a policy.
+pub const PASSWORD_POLICY: Setting<bool> = Setting::boolean(
+    "Accounts_Password_Policy_Enabled",
+    PASSWORDS,
+    "Require new passwords to meet the policy below. Clients that send only a digest of the password can be checked for \
+     common passwords alone.",
+    true,
+)
+.public();
+
+/// The minimum length of a new password.
+pub const PASSWORD_MIN: Setting<i64> = Setting::integer(
+    "Accounts_Password_Policy_MinLength",
+    PASSWORDS,
+    "The minimum length of a new password, in characters. -1 allows any.",
+    8,
+    Range { from: -1, to: 256 },
+)
+.public();
+
+/// The maximum length of a new password.
+pub const PASSWORD_MAX: Setting<i64> = Setting::integer(
+    "Accounts_Password_Policy_MaxLength",
+    PASSWORDS,
+    "The maximum length of a new password, in characters. -1 allows up to 256.",
+    -1,
+    Range { from: -1, to: 256 },
+)
+.public();
+
+/// Whether new passwords must not repeat characters.
+pub const FORBID_REPEATING_CHARACTERS: Setting<bool> = Setting::boolean(
+    "Accounts_Password_Policy_ForbidRepeatingCharacters",
+    PASSWORDS,
+    "Reject new passwords that repeat a character too often in a row.",
+    false,
+);
+
+/// How often a character may stand in a row.
+pub const REPEATING_CHARACTERS: Setting<i64> = Setting::integer(
+    "Accounts_Password_Policy_ForbidRepeatingCharactersCount",
+    PASSWORDS,
+    "The maximum number of times that the same character may stand in a row.",
+    3,
+    from_one_to(256),
+);
+
+/// Whether new passwords must contain a lower-case letter.
+pub const PASSWORD_LOWERCASE: Setting<bool> = Setting::boolean(
+    "Accounts_Password_Policy_AtLeastOneLowercase",
+    PASSWORDS,
+    "Require a lower-case letter in new passwords.",
+    false,
+);
+
+/// Whether new passwords must contain an upper-case letter.
+pub const PASSWORD_UPPERCASE: Setting<bool> = Setting::boolean(
+    "Accounts_Password_Policy_AtLeastOneUppercase",
+    PASSWORDS,
+    "Require an upper-case letter in new passwords.",
+    false,
+);
+
+/// Whether new passwords must contain a digit.
+pub const PASSWORD_NUMBER: Setting<bool> = Setting::boolean(
+    "Accounts_Password_Policy_AtLeastOneNumber",
+    PASSWORDS,
+    "Require a digit in new passwords.",
+    false,
+);
+
+/// Whether new passwords must contain a special character.
+pub const PASSWORD_SPECIAL: Setting<bool> = Setting::boolean(
+    "Accounts_Password_Policy_AtLeastOneSpecialCharacter",
+    PASSWORDS,
+    "Require a character other than letters, digits and spaces in new passwords.",
+    false,
+);
+
+/// Whether common passwords are rejected.
+pub const FORBID_COMMON_PASSWORDS: Setting<bool> = Setting::boolean(
+    "Accounts_Password_Policy_ForbidCommonPasswords",
+    PASSWORDS,
+    "Reject new passwords that are common or easily guessed.",
+    true,
+);
+
 /// Whether anyone may create an account.
 pub const SIGN_UP: Setting<bool> = Setting::boolean(
     "Accounts_Registration_Enabled",
@@ -350,6 +438,13 @@ pub(crate) fn all() -> Vec<SettingDefinition> {
         BLOCK_BY_ADDRESS,
         SIGN_UP,
         SECURITY_NOTICES,
+        PASSWORD_POLICY,
+        FORBID_REPEATING_CHARACTERS,
+        PASSWORD_LOWERCASE,
+        PASSWORD_UPPERCASE,
+        PASSWORD_NUMBER,
+        PASSWORD_SPECIAL,
+        FORBID_COMMON_PASSWORDS,
         METHOD_CALL_ERRORS_WITH_200,
         METHOD_CALL_PATH_MUST_MATCH,
         REST_RATE_LIMIT,
@@ -368,6 +463,9 @@ pub(crate) fn all() -> Vec<SettingDefinition> {
         LOGIN_EXPIRATION,
         AUDIT_DAYS,
         AUDIT_ENTRIES,
+        PASSWORD_MIN,
+        PASSWORD_MAX,
+        REPEATING_CHARACTERS,
         REST_RATE_LIMIT_CALLS,
         REST_RATE_LIMIT_WINDOW,
         REST_RATE_LIMIT_USER_CALLS,

@@ -16,6 +16,10 @@ browserTest('the first admin sets a password, protects the account, and changes 
   const page = await visit.open(links[0]);
   await sees(page, 'Welcome');
   assert.equal(page.url(), `${url}/#/enroll-account`);
+  await page.getByLabel('New password').fill('letmein');
+  await press(page, 'Set the password');
+  const refusal = page.getByRole('alert').getByText('The password does not meet the minimum length password policy. The password is common');
+  await refusal.waitFor();
   await page.getByLabel('New password').fill('a long way down');
   await press(page, 'Set the password');
 

@@ -41,6 +41,7 @@ pub(crate) async fn application_with_users_at(clock: MovableClock, smtp_url: &st
     let app = app.build().expect("the application fits together");
     accounts::limit_requests(&app, false).await.expect("a setting");
     accounts::send_no_notices(&app).await.expect("a setting");
+    accounts::allow_short_passwords(&app).await.expect("a setting");
     app
 }
 

@@ -79,8 +79,17 @@ pub(crate) async fn limit_requests(app: &App, are_limited: bool) -> anyhow::Resu
 
 /// Tells users nothing by mail of their logins and changes: tests wait for the mails that they have asked for.
 pub(crate) async fn send_no_notices(app: &App) -> anyhow::Result<()> {
+    set(app, "Accounts_Security_Notices").await
+}
+
+/// Turns the policy for new passwords off: the conformance cases set short ones.
+pub(crate) async fn allow_short_passwords(app: &App) -> anyhow::Result<()> {
+    set(app, "Accounts_Password_Policy_Enabled").await
+}
+
+async fn set(app: &App, setting: &str) -> anyhow::Result<()> {
     let Some(accounts) = app.accounts() else { return Ok(()) };
-    let set = accounts.set("Accounts_Security_Notices", false.into()).await;
+    let set = accounts.set(setting, false.into()).await;
     set.map_err(|error| anyhow::anyhow!("{error}"))
 }
 

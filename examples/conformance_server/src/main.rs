@@ -45,6 +45,7 @@ async fn main() -> anyhow::Result<()> {
     let app = accounts::register(publications::register(methods::register(app, clock))).build()?;
     accounts::limit_requests(&app, arguments.rate_limits).await?;
     accounts::send_no_notices(&app).await?;
+    accounts::allow_short_passwords(&app).await?;
     let listener = TcpListener::bind(&arguments.listen).await?;
     // Installed before the announcement, because its reader may stop this program at once.
     let ended = ended()?;

@@ -7,8 +7,9 @@
 //! - [`PasswordHash`]: what is stored;
 //! - [`PasswordHasher`]: makes the one from the other and compares them, on threads of its own;
 //! - [`HashingCost`]: how much work a hash takes;
-//! - `new`: a password that is to be set.
+//! - `new`: a password that is to be set, and `common`: whether it is easily guessed.
 
+mod common;
 mod cost;
 mod hash;
 mod hasher;
@@ -22,4 +23,5 @@ pub use hasher::{HashingError, PasswordHasher, Verification};
 pub(super) use permits::{HashingLine, HashingPlace};
 pub use sent::Password;
 
+pub(crate) use common::is_common;
 pub(crate) use new::NewPassword;

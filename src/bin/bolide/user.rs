@@ -2,6 +2,8 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
+use bolide::MethodError;
+use bolide::settings::ENVIRONMENT_PREFIX;
 use bolide::store::{Totp, UserFilter};
 
 use super::data::DataArguments;
@@ -81,15 +83,12 @@ pub(crate) async fn run(command: Command) -> Outcome {
         Command::Add { name, email, role, data } => {
             let (_app, accounts) = data.operate_or_create().await?;
             let password = read_password().await?;
-            accounts
-                .add_user(&name, &borrowed(&email), &borrowed(&role), Some(&password))
-                .await
-                .map_err(|error| error.to_string())?;
+            accounts.add_user(&name, &borrowed(&email), &borrowed(&role), Some(&password)).await.map_err(explained)?;
         }
         Command::List { search, data } => list(search, &data).await?,
         Command::SetPassword { name, data } => {
             let (_app, accounts) = data.operate().await?;
-            accounts.set_password(&name, &read_password().await?).await.map_err(|error| error.to_string())?;
+            accounts.set_password(&name, &read_password().await?).await.map_err(explained)?;
         }
         Command::Import { file, check, data } => {
             let (_app, accounts) = data.operate_or_create().await?;
@@ -140,6 +139,25 @@ async fn list(search: Option<String>, data: &DataArguments) -> Outcome {
 
 fn borrowed(texts: &[String]) -> Vec<&str> {
     texts.iter().map(String::as_str).collect()
+}
+
+/// Returns the error as a sentence; for a password that the policy does not allow, with what is wrong with it.
+#[expect(clippy::needless_pass_by_value, reason = "it maps an error")]
+fn explained(error: MethodError) -> String {
+    let details = error.for_client().filter(|error| error.error == "error-password-policy-not-met".into());
+    let details = details.and_then(|error| serde_json::from_str::<Vec<Reason>>(error.details.as_ref()?.get()).ok());
+    let Some(reasons) = details else { return error.to_string() };
+    let reasons: Vec<String> = reasons.into_iter().map(|reason| reason.message).collect();
+    format!(
+        "{} The environment variable {ENVIRONMENT_PREFIX}Accounts_Password_Policy_Enabled=false turns the policy off.",
+        reasons.join(" ")
+    )
+}
+
+/// What is wrong with a password.
+#[derive(serde::Deserialize)]
+struct Reason {
+    message: String,
 }
 
 /// Prompts for the password on a terminal; otherwise reads the first line of standard input.

@@ -14,10 +14,13 @@ const SENTENCES = {
   500: 'Something went wrong on the server. Its log has the details.',
 };
 
+const POLICY = 'error-password-policy-not-met';
+
 /** Returns a sentence for the error. Texts that the server wrote for people are shown unchanged. */
 export function explain(error) {
   if (error.error === undefined) console.error(error); // a bug in the pages
   if (error.error === 400 && error.reason !== 'Match failed') return sentence(error.reason);
+  if (error.error === POLICY && Array.isArray(error.details)) return error.details.map(({ message }) => sentence(message)).join(' ');
   return SENTENCES[error.error] ?? sentence(error.reason ?? error.message);
 }
 

@@ -20,6 +20,7 @@ mod nodes;
 mod notices;
 mod other_dialects;
 mod own_document;
+mod password_policy;
 mod permissions;
 mod pipeline;
 mod policies;
@@ -124,6 +125,8 @@ impl Bank {
         app.accounts().unwrap().set("API_Enable_Rate_Limiter", false.into()).await.unwrap();
         // Tests that read mails count them.
         app.accounts().unwrap().set("Accounts_Security_Notices", false.into()).await.unwrap();
+        // Most tests set passwords that are easy to read.
+        app.accounts().unwrap().set("Accounts_Password_Policy_Enabled", false.into()).await.unwrap();
         let server = Server::start(app.clone()).await;
         Self { server, app, clock, mailer }
     }

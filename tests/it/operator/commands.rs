@@ -35,21 +35,25 @@ async fn the_first_start_creates_an_admin_and_prints_a_link_once() {
 #[tokio::test]
 async fn users_can_be_added_listed_and_given_passwords_and_tokens() {
     let data = Data::new("users");
-    data.succeed(&["user", "add", "ada", "--email", "ada@example.com", "--role", "cashier"], "first password\n");
-    data.succeed(&["user", "add", "bob"], "bob's password\n");
+    data.succeed(&["user", "add", "ada", "--email", "ada@example.com", "--role", "cashier"], "ada has a first one\n");
+    data.succeed(&["user", "add", "bob"], "bob has his own\n");
     let listed = data.succeed(&["user", "list"], "");
     let users: Vec<Vec<_>> = listed.lines().map(|line| line.split('\t').collect()).collect();
     assert_eq!(users[0][..4], ["ada", "ada@example.com", "cashier", ""]);
     assert_eq!(users[1][..4], ["bob", "", "", ""]);
     assert_eq!(users[0][4].len(), 17, "the id of the user");
     assert_eq!(data.succeed(&["user", "list", "EXAMPLE"], "").lines().count(), 1);
-    let again = data.run(&["user", "add", "ADA"], "x\n");
+    let again = data.run(&["user", "add", "ADA"], "kV9#tq-2Lw\n");
     assert!(!again.status.success() && complaint(&again).contains("is taken"), "{}", complaint(&again));
-    data.succeed(&["user", "set-password", "ada@example.com"], "second password\n");
-    let nobody = data.run(&["user", "set-password", "nobody"], "x\n");
+    data.succeed(&["user", "set-password", "ada@example.com"], "ada has a second one\n");
+    let nobody = data.run(&["user", "set-password", "nobody"], "kV9#tq-2Lw\n");
     assert!(!nobody.status.success() && complaint(&nobody).contains("Invalid user"), "{}", complaint(&nobody));
     let empty = data.run(&["user", "set-password", "ada"], "\n");
     assert!(!empty.status.success() && complaint(&empty).contains("standard input"), "{}", complaint(&empty));
+    let short = data.run(&["user", "set-password", "ada"], "letmein\n");
+    let (said, is_refused) = (complaint(&short), !short.status.success());
+    assert!(is_refused && said.contains("minimum length") && said.contains("common or easily guessed"), "{said}");
+    assert!(said.contains("BOLIDE_SETTING_Accounts_Password_Policy_Enabled"), "{said}");
     data.succeed(&["user", "unblock", "ada"], "");
     assert_eq!(data.succeed(&["user", "log-out", "bob"], ""), "removed 0 tokens\n");
     let token = data.succeed(&["token", "issue", "bob"], "");
@@ -58,8 +62,8 @@ async fn users_can_be_added_listed_and_given_passwords_and_tokens() {
     let token = data.succeed(&["token", "issue", "bob"], "");
     let server = data.serve();
     let mut client = Client::connect(server.address).await;
-    assert_eq!(client.ask("login", login("ada", "first password")).await["error"]["error"], 403);
-    assert!(client.ask("login", login("ada", "second password")).await.get("error").is_none());
+    assert_eq!(client.ask("login", login("ada", "ada has a first one")).await["error"]["error"], 403);
+    assert!(client.ask("login", login("ada", "ada has a second one")).await.get("error").is_none());
     let resumed = client.ask("login", json!([{ "resume": token.trim() }])).await;
     assert_eq!(resumed["result"]["type"], "resume");
     let ended = client.ask("login", json!([{ "resume": ended.trim() }])).await;

@@ -69,7 +69,7 @@ async fn expect_all(data: &Data, tokens: &[String]) {
 #[tokio::test]
 async fn acknowledged_writes_survive_twenty_kills_during_writes() {
     let data = Data::new("kills");
-    data.succeed(&["user", "add", "ada"], "a password\n");
+    data.succeed(&["user", "add", "ada"], "kV9#tq-2Lw\n");
     let first = data.succeed(&["token", "issue", "ada"], "");
     let acknowledged = Arc::new(Mutex::new(vec![first.trim().to_owned()]));
     for round in 0..ROUNDS {
@@ -102,7 +102,7 @@ async fn acknowledged_writes_survive_twenty_kills_during_writes() {
 #[tokio::test]
 async fn on_a_full_disk_writes_fail_and_everything_else_works() {
     let data = Data::new("full");
-    data.succeed(&["user", "add", "ada"], "a password\n");
+    data.succeed(&["user", "add", "ada"], "kV9#tq-2Lw\n");
     let token = data.succeed(&["token", "issue", "ada"], "").trim().to_owned();
     // Files cannot grow beyond this limit; a write over it fails.
     let mut limited = Command::new("sh");

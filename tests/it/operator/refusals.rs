@@ -54,7 +54,7 @@ fn a_file_that_is_not_a_database_is_not_changed() {
 #[tokio::test]
 async fn a_damaged_database_is_rejected() {
     let data = Data::new("damaged");
-    data.succeed(&["user", "add", "ada"], "x\n");
+    data.succeed(&["user", "add", "ada"], "kV9#tq-2Lw\n");
     // The last connection that closes moves the log into the file.
     drop(SqliteStore::open(&format!("sqlite:{}", data.database().display())).await.unwrap());
     until(|| !data.directory.join("bolide.db-wal").exists()).await;
@@ -106,7 +106,7 @@ fn only_serve_creates_a_missing_data_directory() {
 fn a_key_file_that_others_can_read_is_rejected() {
     use std::os::unix::fs::PermissionsExt as _;
     let data = Data::new("exposed");
-    data.succeed(&["user", "add", "ada"], "x\n");
+    data.succeed(&["user", "add", "ada"], "kV9#tq-2Lw\n");
     let key = data.directory.join("bolide.key");
     assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();

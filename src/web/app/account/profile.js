@@ -70,7 +70,8 @@ function addressRow({ address, verified }) {
 
 function passwordSection() {
   const submit = async ({ old, password, endTokens }, made) => {
-    await client.call('changePassword', await passwordDigest(old), await passwordDigest(password), { keepPersonalTokens: !endTokens });
+    // The new one as text, so that the server can check it.
+    await client.call('changePassword', await passwordDigest(old), password, { keepPersonalTokens: !endTokens });
     made.reset();
     say('Your password was changed. All other clients were signed out.');
   };
