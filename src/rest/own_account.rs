@@ -52,7 +52,8 @@ pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
     let update = Route::new("users.updateOwnBasicInfo")
         .summary("Changes one's own profile; another address or password needs a second factor")
         .takes([
-            Field::object("data").about("name, username, email, newPassword, and currentPassword as SHA-256 in hex"),
+            Field::object("data")
+                .about("name, username, email, newPassword, keepPersonalTokens, and currentPassword as SHA-256 in hex"),
             Field::object("customFields").optional(),
         ])
         .gives([Field::object("user")]);
