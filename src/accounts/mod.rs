@@ -437,7 +437,7 @@ impl Accounts {
         self.store.insert_user(user).await
     }
 
-    /// Hashes a password, for [`add_user`](Self::add_user).
+    /// Hashes a password, for [`add_user`](Self::add_user). The password policy does not apply.
     ///
     /// # Errors
     /// If there is not enough memory.
