@@ -143,6 +143,10 @@ async fn reset_password(core: &AccountsCore, context: Context, parameters: Param
     if !core.passwords.renew(&user.id, new, Kept::Nothing, context.connection(), &proof).await? {
         return Err(expired());
     }
+    if context.user_id().as_ref() == Some(&user.id) {
+        // This connection was spared for the answer; its token has ended.
+        context.sign_in(Identity::default()).await?;
+    }
     core.login.lift_blocks(&user).await?;
     log_in_by_link(core, &context, &user.id, "resetPassword", "The password was changed").await
 }

@@ -112,6 +112,20 @@ async fn a_reset_by_link_over_method_call_ends_everything() {
 }
 
 #[tokio::test]
+async fn a_reset_by_link_signs_the_connection_out_that_makes_it() {
+    let bank = Bank::open().await;
+    let mut bob = bank.log_in("bob").await;
+    let link = bank.app.accounts().unwrap().password_link("bob").await.unwrap();
+    let reset = bob.ask("resetPassword", json!([link.rsplit('/').next().unwrap(), "bob's new password"])).await;
+    assert_eq!(error(&reset), "2fa-enabled");
+    assert_eq!(error(&bob.ask("whoami", json!([])).await), "error-invalid-user");
+    let mut alice = bank.log_in("alice").await;
+    let link = bank.app.accounts().unwrap().password_link("alice").await.unwrap();
+    result(&alice.ask("resetPassword", json!([link.rsplit('/').next().unwrap(), "alice's new password"])).await);
+    assert_eq!(result(&alice.ask("whoami", json!([])).await), "user-alice", "by the new login");
+}
+
+#[tokio::test]
 async fn a_deactivation_ends_everything_also_after_a_reactivation() {
     let bank = Bank::open().await;
     let thief = bank.break_in().await;
