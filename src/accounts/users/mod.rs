@@ -153,7 +153,7 @@ impl Users {
     /// `error-admin-required` if the user is the last active admin.
     pub(super) async fn remove(&self, id: &UserId) -> MethodResult<()> {
         self.change_unless_last_admin(id, RoleLoss::Deletion).await?;
-        self.node.end_connections_of(id);
+        self.node.end_connections_of(id, None);
         self.changed(id).await;
         Ok(())
     }
