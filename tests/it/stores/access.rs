@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bolide::store::{
-    Challenge, CodePurpose, HashedToken, Kept, KeyedHash, Link, LinkPurpose, PasswordProof, Sealed, Store, StoredHash,
+    Challenge, CodePurpose, HashedToken, Kept, KeyedHash, Link, LinkPurpose, PasswordProof, PendingTotp, Sealed, Store, StoredHash,
     Totp, Verification,
 };
 
@@ -29,7 +29,7 @@ async fn store_ada(store: &Arc<dyn Store>) {
     store.insert_user(plain("b", "bob")).await.unwrap();
     store.insert_token(session("of bob", "b", at(100))).await.unwrap();
     let id = &ID.into();
-    assert!(store.begin_totp(id, Sealed::new(*b"pending")).await.unwrap());
+    assert!(store.begin_totp(id, PendingTotp::new(Sealed::new(*b"pending"), None, at(2))).await.unwrap());
     store.put_link(link("reset", LinkPurpose::ResetPassword)).await.unwrap();
     store.put_link(link("verify", LinkPurpose::VerifyEmail)).await.unwrap();
     store.put_challenge(Challenge::new(hash("challenge"), ID.into(), "totp".into(), at(1), at(9))).await.unwrap();

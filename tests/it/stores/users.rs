@@ -176,8 +176,9 @@ async fn a_pending_app_ends_when_the_password_an_address_or_a_factor_changes(sto
     begin().await;
     assert!(store.set_password(id, hash()).await.unwrap());
     has_ended("set_password").await;
-    assert!(store.exchange_password(id, &hash(), StoredHash::new("newer")).await.unwrap());
-    has_ended("exchange_password").await;
+    let renewed = store.renew_password(id, PasswordProof::Granted, StoredHash::new("newer"), Kept::Own(None)).await;
+    assert!(renewed.unwrap().is_some());
+    has_ended("renew_password").await;
     assert!(store.add_email(id, EmailAddress::unverified("third@example.com")).await.unwrap());
     has_ended("add_email").await;
     assert!(store.verify_email(id, "third@example.com").await.unwrap());
