@@ -99,7 +99,7 @@ impl Context {
     }
 
     /// Signs a user in on this connection, or out with `None`. All subscriptions of the connection run again for the new
-    /// user, and the client is sent the difference.
+    /// user, and the client is sent the difference. Nothing runs again if this user is signed in already.
     ///
     /// # Errors
     /// Returns an internal error after [`unblock`](Self::unblock), and in a call that does not come from a session.

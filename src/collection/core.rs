@@ -10,9 +10,10 @@ use parking_lot::Mutex;
 
 use super::document::{Document, Documents};
 use super::error::CollectionError;
-use super::live::LiveResult;
+use super::live::{LiveResult, SentSome};
 use super::plan::Plan;
 use super::update::Update;
+use crate::outbox::effort;
 use crate::publication::SubscriptionCore;
 
 pub(crate) struct CollectionCore {
@@ -122,18 +123,24 @@ impl CollectionCore {
         plan.select(&state.documents).into_iter().map(|(_, document)| document.object.clone()).collect()
     }
 
-    /// Starts to send changes to a subscription. The current documents must be [sent](Self::send_some) first.
-    pub(super) fn watch(&self, plan: &Arc<Plan>, subscription: &SubscriptionCore) {
+    /// Starts to send changes to a subscription. The current documents must be [sent](Self::send_some) first. Returns the
+    /// steps of [`effort`] that this took.
+    pub(super) fn watch(&self, plan: &Arc<Plan>, subscription: &SubscriptionCore) -> usize {
         let State { documents, live, .. } = &mut *self.state.lock();
-        let new = || LiveResult::new(&self.name, plan, documents);
-        live.entry(Arc::clone(plan)).or_insert_with(new).watch(subscription);
+        let mut steps = 0;
+        let new = || {
+            steps = documents.len() / effort::DOCUMENTS_CHECKED_A_STEP;
+            LiveResult::new(&self.name, plan, documents)
+        };
+        let listed = live.entry(Arc::clone(plan)).or_insert_with(new).watch(subscription);
+        steps + listed / effort::DOCUMENTS_LISTED_A_STEP
     }
 
-    /// Sends some of the initial documents to a subscription. Returns whether all have been sent.
-    pub(super) fn send_some(&self, plan: &Plan, subscription: &SubscriptionCore) -> bool {
+    /// Sends some of the initial documents to a subscription.
+    pub(super) fn send_some(&self, plan: &Plan, subscription: &SubscriptionCore) -> SentSome {
         let mut state = self.state.lock();
         let result = state.live.get_mut(plan);
-        result.is_none_or(|result| result.send_some(subscription))
+        result.map_or(SentSome::NOTHING_LEFT, |result| result.send_some(subscription))
     }
 
     /// Stops to send changes to a subscription, and drops the result of the query after its last subscription.

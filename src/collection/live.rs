@@ -7,6 +7,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::document::{Document, Documents, Shown};
 use super::plan::Plan;
+use crate::outbox;
 use crate::publication::{Handle, Handles, Hasher, SharedChange, SubscriptionCore};
 
 /// The maximum number of initial documents that are sent in one step.
@@ -36,6 +37,17 @@ struct Starting {
     missing: IndexSet<Arc<str>, Hasher>,
 }
 
+/// What one step has sent of the initial documents.
+pub(super) struct SentSome {
+    pub(super) documents: usize,
+    /// Whether no more are missing.
+    pub(super) is_all: bool,
+}
+
+impl SentSome {
+    pub(super) const NOTHING_LEFT: Self = Self { documents: 0, is_all: true };
+}
+
 impl LiveResult {
     pub(super) fn new(collection: &Arc<str>, plan: &Arc<Plan>, documents: &Documents) -> Self {
         let selected = plan.select(documents).into_iter();
@@ -43,12 +55,14 @@ impl LiveResult {
         Self { plan: Arc::clone(plan), collection: Arc::clone(collection), shown, watchers: IndexMap::new() }
     }
 
-    pub(super) fn watch(&mut self, subscription: &SubscriptionCore) {
+    /// Adds a subscription. Returns the number of documents that it has to be sent.
+    pub(super) fn watch(&mut self, subscription: &SubscriptionCore) -> usize {
         let new = || Watcher { first: subscription.clone(), handles: Handles::new(), starting: Vec::new() };
         let watcher = self.watchers.entry(key(subscription)).or_insert_with(new);
         let handle = subscription.handle();
         watcher.handles.push(handle);
         watcher.starting.push(Starting { handle, missing: self.shown.keys().rev().cloned().collect() });
+        self.shown.len()
     }
 
     /// Removes a subscription. Returns whether it was the last one.
@@ -64,12 +78,13 @@ impl LiveResult {
         self.watchers.is_empty()
     }
 
-    /// Sends some of the missing initial documents to a subscription. Returns whether all have been sent.
-    pub(super) fn send_some(&mut self, subscription: &SubscriptionCore) -> bool {
-        let Some(watcher) = self.watchers.get_mut(&key(subscription)) else { return true };
+    /// Sends some of the missing initial documents to a subscription.
+    pub(super) fn send_some(&mut self, subscription: &SubscriptionCore) -> SentSome {
+        let Some(watcher) = self.watchers.get_mut(&key(subscription)) else { return SentSome::NOTHING_LEFT };
         let of_this = |starting: &Starting| starting.handle == subscription.handle();
-        let Some(place) = watcher.starting.iter().position(of_this) else { return true };
+        let Some(place) = watcher.starting.iter().position(of_this) else { return SentSome::NOTHING_LEFT };
         let missing = &mut watcher.starting[place].missing;
+        let before = missing.len();
         subscription.with_target(&self.collection, |views, target| {
             for id in std::iter::from_fn(|| missing.pop()).take(DOCUMENTS_AT_ONCE) {
                 if let Some(shown) = self.shown.get(&id) {
@@ -80,11 +95,11 @@ impl LiveResult {
                 }
             }
         });
-        let is_done = missing.is_empty();
-        if is_done {
+        let sent = SentSome { documents: before - missing.len(), is_all: missing.is_empty() };
+        if sent.is_all {
             watcher.starting.swap_remove(place);
         }
-        is_done
+        sent
     }
 
     /// Updates the result after a document was added or changed.
@@ -145,33 +160,39 @@ impl LiveResult {
     }
 
     fn tell_added(&self, id: &Arc<str>, new: &Shown) {
-        for watcher in self.watchers.values() {
-            watcher.first.with_target(&self.collection, |views, target| {
-                for handle in &watcher.handles {
-                    views.added(target, *handle, id, &new.fields, Some(&new.frame));
-                }
+        for (place, watcher) in self.watchers.values().enumerate() {
+            outbox::in_turn(place, || {
+                watcher.first.with_target(&self.collection, |views, target| {
+                    for handle in &watcher.handles {
+                        views.added(target, *handle, id, &new.fields, Some(&new.frame));
+                    }
+                });
             });
         }
     }
 
     fn tell_changed(&self, id: &str, change: &SharedChange) {
-        for watcher in self.watchers.values() {
+        for (place, watcher) in self.watchers.values().enumerate() {
             let told = watcher.who_has(id);
-            watcher.first.with_target(&self.collection, |views, target| {
-                // A publication may have taken the document back by hand.
-                let _not_held = views.changed(target, &told, id, change);
+            outbox::in_turn(place, || {
+                watcher.first.with_target(&self.collection, |views, target| {
+                    // A publication may have taken the document back by hand.
+                    let _not_held = views.changed(target, &told, id, change);
+                });
             });
         }
     }
 
     fn tell_removed(&mut self, id: &str) {
-        for watcher in self.watchers.values_mut() {
+        for (place, watcher) in self.watchers.values_mut().enumerate() {
             let told = watcher.who_has(id);
-            watcher.first.with_target(&self.collection, |views, target| {
-                for handle in told.iter() {
-                    // A publication may have taken the document back by hand.
-                    let _not_held = views.removed(target, *handle, id);
-                }
+            outbox::in_turn(place, || {
+                watcher.first.with_target(&self.collection, |views, target| {
+                    for handle in told.iter() {
+                        // A publication may have taken the document back by hand.
+                        let _not_held = views.removed(target, *handle, id);
+                    }
+                });
             });
             for starting in &mut watcher.starting {
                 starting.missing.shift_remove(id);

@@ -6,6 +6,7 @@ use super::core::CollectionCore;
 use super::plan::Plan;
 use super::query::Query;
 use crate::call::{MethodError, MethodResult};
+use crate::outbox::effort;
 use crate::publication::{Publishable, Subscription, SubscriptionCore};
 
 impl<T> Publishable for Query<T> {
@@ -24,13 +25,13 @@ async fn attach(core: &Arc<CollectionCore>, plan: &Arc<Plan>, subscription: &Sub
             core.name()
         )));
     }
-    core.watch(plan, subscription);
+    effort::spend(core.watch(plan, subscription));
     let (core_at_end, plan_at_end, watcher) = (Arc::clone(core), Arc::clone(plan), subscription.clone());
     subscription.on_stop(Box::new(move || core_at_end.unwatch(&plan_at_end, &watcher)));
     loop {
-        let is_done = core.send_some(plan, subscription);
-        subscription.recipient().outbox().room().await;
-        if is_done {
+        let sent = core.send_some(plan, subscription);
+        subscription.wait_for_room(sent.documents).await;
+        if sent.is_all {
             return Ok(());
         }
     }

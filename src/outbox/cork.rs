@@ -6,14 +6,19 @@
 //! message has already arrived, because it may send them more. Otherwise they are written immediately, which is cheaper
 //! than returning to each of them. Outside a driver's poll, every message is written immediately.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::task::Poll;
 
 use super::{Item, Outbox};
 
+/// The number of sessions to which one broadcast is written immediately.
+const WRITTEN_AT_ONCE: usize = 1_000;
+
 thread_local! {
     static CORK: RefCell<Option<Cork>> = const { RefCell::new(None) };
+    /// Whether messages are left to the drivers of their sessions.
+    static LEFT_TO_DRIVERS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The current poll of a driver.
@@ -42,6 +47,25 @@ pub(crate) fn expect_more(more_to_come: bool) {
     });
 }
 
+/// Sends a broadcast to the session at a place among its receivers. It is written immediately to the first ones. The others
+/// are written by their drivers, so that a broadcast to very many does not keep other tasks waiting.
+pub(crate) fn in_turn<Output>(place: usize, send: impl FnOnce() -> Output) -> Output {
+    if place < WRITTEN_AT_ONCE {
+        return send();
+    }
+    let _back = Back(LEFT_TO_DRIVERS.replace(true));
+    send()
+}
+
+/// Restores the flag, also when sending panics.
+struct Back(bool);
+
+impl Drop for Back {
+    fn drop(&mut self) {
+        LEFT_TO_DRIVERS.set(self.0);
+    }
+}
+
 struct Uncork {
     /// The cork of an outer poll, if polls are nested.
     outer: Option<Cork>,
@@ -65,6 +89,32 @@ pub(super) fn send(outbox: &Arc<Outbox>, item: Item) {
                 cork.corked.push(Arc::clone(outbox));
             }
         }
+        _ if LEFT_TO_DRIVERS.get() => outbox.push_for_driver(item),
         _ => outbox.push(item),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::limits::Limits;
+    use crate::outbox::Link;
+
+    #[tokio::test]
+    async fn a_broadcast_to_very_many_is_written_at_once_only_to_the_first() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, _) = listener.accept().await.unwrap();
+        socket.writable().await.unwrap();
+        let (_reading, writing) = socket.into_split();
+        let outbox = Arc::new(Outbox::new(Link::Direct(writing), &Limits::default()));
+        in_turn(WRITTEN_AT_ONCE - 1, || outbox.send("{}".into()));
+        assert!(outbox.is_empty());
+        in_turn(WRITTEN_AT_ONCE, || outbox.send("{}".into()));
+        assert!(!outbox.is_empty(), "the driver writes it");
+        outbox.send("{}".into());
+        assert!(outbox.is_empty(), "the order is kept");
+    }
 }

@@ -4,6 +4,7 @@
 //! accept wait here, up to a limit, and the driver continues when the socket is writable.
 
 mod cork;
+pub(crate) mod effort;
 mod framing;
 mod queue;
 
@@ -21,7 +22,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use crate::limits::Limits;
 use queue::Queue;
 
-pub(crate) use cork::{expect_more, poll};
+pub(crate) use cork::{expect_more, in_turn, poll};
 pub(crate) use queue::Item;
 
 /// The number of bytes after which no further message is added to a write.
@@ -111,6 +112,15 @@ impl Outbox {
         self.flush(&mut state);
     }
 
+    /// Adds a message that the driver writes.
+    fn push_for_driver(&self, item: Item) {
+        let mut state = self.state.lock();
+        state.put(item);
+        self.check_limits(&mut state);
+        drop(state);
+        self.driver.wake();
+    }
+
     /// Adds a message that is written when the poll ends. Returns whether it is the first one of the poll.
     fn push_corked(&self, item: Item) -> bool {
         let mut state = self.state.lock();
@@ -159,9 +169,14 @@ impl Outbox {
         self.is_high(&self.state.lock())
     }
 
-    /// Waits until a handler may send more. Returns immediately if the session has ended.
+    /// Waits until a handler may send more: while the client is slow, and if the task has worked long. Does not wait for the
+    /// client of a session that has ended.
     pub(crate) fn room(&self) -> impl Future<Output = ()> + Send + '_ {
         std::future::poll_fn(|context| {
+            if effort::is_spent() {
+                effort::give_way(context);
+                return Poll::Pending;
+            }
             let mut state = self.state.lock();
             if state.condition != Condition::Good || !self.is_high(&state) {
                 return Poll::Ready(());
@@ -331,6 +346,11 @@ impl Outbox {
             Link::Driver if !state.waiting.is_empty() => self.driver.wake(),
             Link::Driver | Link::Detached => {}
         }
+        self.check_limits(state);
+        self.wake_if_there_is_room(state);
+    }
+
+    fn check_limits(&self, state: &mut State) {
         let max_messages = match state.link {
             Link::Detached => self.max_detached_messages,
             Link::Direct(_) | Link::Driver => self.max_messages,
@@ -338,7 +358,6 @@ impl Outbox {
         if state.condition == Condition::Good && state.is_over(max_messages, self.max_bytes) {
             state.condition = Condition::Overflowed;
         }
-        self.wake_if_there_is_room(state);
     }
 
     /// Returns whether senders that can wait should wait.

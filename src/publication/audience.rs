@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::fields::{Fields, SharedChange};
 use super::{Handle, Subscription, SubscriptionCore};
 use crate::call::MethodResult;
+use crate::outbox;
 
 /// A set of subscriptions of this process that show the same documents. A change is encoded once for all of them, and
 /// each session receives what is new to its client. Clones share the subscriptions.
@@ -71,9 +72,10 @@ impl Audience {
         let change = SharedChange::new(set, unset.iter().map(|name| Box::from(*name)));
         let id = id.into().to_wire().into_owned();
         let members = self.members.lock();
-        for core in members.values() {
-            let told =
-                core.with_target(collection, |views, target| views.changed(target, &[core.handle()], &id, &change));
+        for (place, core) in members.values().enumerate() {
+            let told = outbox::in_turn(place, || {
+                core.with_target(collection, |views, target| views.changed(target, &[core.handle()], &id, &change))
+            });
             if told.is_err() {
                 tracing::debug!(collection, id, "a member of an audience has not sent the document");
             }

@@ -16,6 +16,7 @@ use super::fields::{Difference, Fields};
 use super::frames::{added_frame, changed_frame};
 use super::{Handles, Recipient, Subscription};
 use crate::call::{MethodError, MethodResult, Parameters};
+use crate::outbox;
 use crate::user::UserId;
 
 /// Decides whether a user, or an anonymous client, may listen to an event.
@@ -201,14 +202,16 @@ impl StreamCore {
         let listeners = self.listeners.lock();
         let Some(sessions) = listeners.get(event) else { return };
         let frame = self.frame(event, args);
-        for listener in sessions.values() {
+        for (place, listener) in sessions.values().enumerate() {
             // Under this lock, no event is sent between messages that belong together.
             let _views = listener.recipient.views();
-            if self.is_volatile {
-                listener.recipient.outbox().send_volatile(&self.collection, event, frame.clone());
-            } else {
-                listener.recipient.outbox().send(frame.clone());
-            }
+            outbox::in_turn(place, || {
+                if self.is_volatile {
+                    listener.recipient.outbox().send_volatile(&self.collection, event, frame.clone());
+                } else {
+                    listener.recipient.outbox().send(frame.clone());
+                }
+            });
         }
     }
 

@@ -19,6 +19,7 @@ use super::{Handle, Publication, Publishable, Recipient};
 use crate::call::{
     AccessRequest, App, AppCore, Connection, EndCallback, MethodError, MethodResult, Parameters, sanitize, state,
 };
+use crate::outbox::effort;
 use crate::user::UserId;
 
 /// One subscription of one client.
@@ -111,7 +112,7 @@ impl Subscription {
         self.core.with_target(collection, |views, target| {
             views.added(target, self.core.handle, &id, &Arc::new(fields), Some(&frame));
         });
-        self.core.recipient().outbox().room().await;
+        self.core.wait_for_room(1).await;
         Ok(())
     }
 
@@ -134,7 +135,7 @@ impl Subscription {
         let told =
             self.core.with_target(collection, |views, target| views.changed(target, &[self.core.handle], &id, &change));
         note_unless_held(told, collection, &id);
-        self.core.recipient().outbox().room().await;
+        self.core.wait_for_room(1).await;
         Ok(())
     }
 
@@ -147,7 +148,7 @@ impl Subscription {
         let id = id.into().to_wire().into_owned();
         let told = self.core.with_target(collection, |views, target| views.removed(target, self.core.handle, &id));
         note_unless_held(told, collection, &id);
-        self.core.recipient().outbox().room().await;
+        self.core.wait_for_room(1).await;
         Ok(())
     }
 
@@ -297,6 +298,12 @@ impl SubscriptionCore {
         }
     }
 
+    /// Waits after documents were sent: while the client is slow, and for others that want to run.
+    pub(crate) async fn wait_for_room(&self, documents: usize) {
+        effort::spend(documents.saturating_mul(effort::DOCUMENT));
+        self.recipient().outbox().room().await;
+    }
+
     /// Ends the subscription and sends `nosub`.
     pub(crate) fn end(&self, error: Option<DdpError>) {
         end(self.recipient(), self.handle, error);
@@ -363,7 +370,7 @@ fn end(recipient: &Recipient, handle: Handle, error: Option<DdpError>) {
 }
 
 /// Runs callbacks of the application. A panic of one does not affect the others.
-pub(crate) fn run_all(callbacks: Vec<EndCallback>) {
+pub(crate) fn run_all(callbacks: impl IntoIterator<Item = EndCallback>) {
     for callback in callbacks {
         if let Err(panic) = crate::call::guarded(callback) {
             tracing::error!(%panic, "an on_stop callback panicked");

@@ -47,7 +47,7 @@ mod sockets;
 mod sockjs;
 mod stores;
 mod streams;
-
+mod turns;
 mod user_changes;
 mod waiting;
 mod web_pages;

@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bolide::prelude::*;
@@ -89,21 +89,29 @@ async fn a_running_method_is_answered_while_subscriptions_run_again() {
 }
 
 #[tokio::test]
-async fn the_same_user_again_repeats_ready_and_nothing_else() {
+async fn the_same_user_again_runs_no_publication() {
     let items: Collection = Collection::new("items");
     let document = [("a".to_owned(), Ejson::from(1))].into_iter().collect();
     items.insert("1", &document).expect("a new document");
     let published = items.clone();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
     let app = app().publish("own", own).publish("items", async move |subscription: Subscription| {
+        counted.fetch_add(1, Ordering::Relaxed);
         subscription.publish(published.find(Filter::everything())).await
     });
     let mut subscriber = subscriber(app).await;
     subscriber.subscribe_by_name("own", json!([])).await;
     subscriber.subscribe_by_name("items", json!([])).await;
+    for (user, expected) in [(Value::Null, 1), (json!("alice"), 2), (json!("alice"), 2), (Value::Null, 3)] {
+        subscriber.call::<()>("become", &json!([user])).await.expect("a user");
+        assert_eq!(runs.load(Ordering::Relaxed), expected, "{user}");
+    }
     start_to_become(&subscriber, Value::Null).await;
-    assert_eq!(subscriber.next().await, json!({"msg": "ready", "subs": ["own", "items"]}));
-    assert_eq!(subscriber.next().await, json!({"msg": "updated", "methods": ["1"]}));
+    assert_eq!(subscriber.next_of(&["updated", "ready"]).await, json!({"msg": "updated", "methods": ["1"]}));
     assert_eq!(items.live_query_count(), 1);
+    items.insert("2", &document).expect("a new document");
+    assert_eq!(subscriber.next_of(&["added"]).await["id"], "2", "the subscriptions continue");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use futures::stream::{FuturesUnordered, Stream as _};
 
 use super::{Driver, Phase, Queued};
 use crate::call::{Counted, CountedKind, Invocation, MethodOutcome, MethodResult, Parameters, RunningMethod, guarded};
+use crate::outbox::effort;
 use crate::publication::{Origin, PublishFuture, Started, SubscriptionCore, size_of_subscription};
 
 /// The running methods and publications.
@@ -131,6 +132,9 @@ impl Driver {
                 Some(Queued::Malformed(malformed, quote)) => self.send_error(malformed.to_string(), quote),
                 None => return,
             }
+            if effort::is_spent() {
+                return effort::give_way(context);
+            }
         }
     }
 
@@ -163,6 +167,7 @@ impl Driver {
         }
         let origin = Origin::named(subscribe);
         let started = SubscriptionCore::start(&self.subscriber, publication, origin);
+        effort::spend(effort::SUBSCRIPTION);
         self.calls.current = Some(Running::publication(started));
         self.poll_current(context);
     }
@@ -191,7 +196,10 @@ impl Driver {
         let name = id.as_ref().and_then(|id| serde_json::from_str::<String>(id.get()).ok());
         let handle = name.and_then(|name| self.session.recipient().views().handle_of(&name));
         match handle {
-            Some(handle) => SubscriptionCore::unsubscribe(self.session.recipient(), handle),
+            Some(handle) => {
+                SubscriptionCore::unsubscribe(self.session.recipient(), handle);
+                effort::spend(effort::SUBSCRIPTION);
+            }
             None => self.send(&ServerMessage::Nosub { id, error: None }),
         }
     }

@@ -4,10 +4,12 @@
 //! - this file: receives frames, and opens and closes connections;
 //! - [`calls`]: runs methods and publications, one at a time or unblocked;
 //! - [`user_change`]: runs subscriptions again for another user;
+//! - [`stops`]: the callbacks of subscriptions that end together;
 //! - [`resumption`]: resumes a session on another connection.
 
 mod calls;
 mod resumption;
+mod stops;
 mod user_change;
 
 use std::sync::Arc;
@@ -22,11 +24,12 @@ use super::inbox::{Full, Inbox, Queued};
 use super::timer::{Expired, Timer};
 use super::{Gone, Goodbye, Host, Received, Request, Session, Transport};
 use crate::call::{AppCore, ConnectionPort as _};
-use crate::outbox::{self, Condition};
+use crate::outbox::{self, Condition, effort};
 use crate::publication::Subscriber;
 
 use calls::Calls;
 use resumption::{Resent, Resuming};
+use stops::Stops;
 use user_change::UserChanges;
 
 /// The maximum number of messages that one poll handles.
@@ -56,6 +59,7 @@ struct Driver {
     inbox: Inbox,
     calls: Calls,
     user_changes: UserChanges,
+    stops: Stops,
     resent: Resent,
     /// Whether messages wait until the client has received more.
     held_back: bool,
@@ -83,6 +87,7 @@ enum Phase {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.end();
+        self.finish_stops();
     }
 }
 
@@ -106,6 +111,7 @@ impl Driver {
             inbox,
             calls: Calls::default(),
             user_changes: UserChanges::default(),
+            stops: Stops::default(),
             resent: Resent::default(),
             held_back: false,
             shutting_down,
@@ -126,8 +132,8 @@ impl Driver {
             self.poll_user_change(context);
             self.start_queued(context);
             self.finish_shutdown();
-            if messages >= MESSAGES_A_POLL {
-                context.waker().wake_by_ref();
+            if messages >= MESSAGES_A_POLL || effort::is_spent() {
+                effort::give_way(context);
                 break;
             }
             if self.poll_receive(context).is_pending() {
@@ -140,7 +146,9 @@ impl Driver {
             self.poll_timer(context);
         }
         self.go_on_if_there_is_room(context);
-        if matches!(self.phase, Phase::Ended) && !self.calls.is_running() { Poll::Ready(()) } else { Poll::Pending }
+        self.poll_stops(context);
+        let is_over = matches!(self.phase, Phase::Ended) && !self.calls.is_running() && self.stops.is_empty();
+        if is_over { Poll::Ready(()) } else { Poll::Pending }
     }
 
     // The client's messages.
@@ -382,13 +390,16 @@ impl Driver {
         self.finish_session();
     }
 
-    /// Ends the subscriptions and runs the `on_close` callbacks. Calling it twice is harmless.
+    /// Ends the subscriptions. Their callbacks and the `on_close` callbacks run afterwards. Calling it twice is harmless.
     fn finish_session(&mut self) {
         self.user_changes.clear();
         self.end_subscriptions();
         self.calls.drop_publications();
         self.session.recipient().views().clear();
-        self.session.run_close_callbacks();
+    }
+
+    fn is_finished(&self) -> bool {
+        matches!(self.phase, Phase::Closing | Phase::Ended)
     }
 
     // Answers.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bolide::store::{
-    Challenge, CodePurpose, HashedToken, Kept, KeyedHash, Link, LinkPurpose, PasswordProof, PendingTotp, Sealed, Store, StoredHash,
-    Totp, Verification,
+    Challenge, CodePurpose, HashedToken, Kept, KeyedHash, Link, LinkPurpose, PasswordProof, PendingTotp, Sealed, Store,
+    StoredHash, Totp, Verification,
 };
 
 use super::{at, every_store, personal, plain, session};
