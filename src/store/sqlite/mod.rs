@@ -129,8 +129,7 @@ impl SqliteStore {
         let damaged = |reason| OpenError::damaged(&path, reason);
         let options = SqliteConnectOptions::from_str("sqlite::memory:").map_err(damaged)?.foreign_keys(true);
         // The database exists as long as its one connection.
-        let forever = pool(1).idle_timeout(None).max_lifetime(None);
-        let pool = forever.connect_with(options).await.map_err(damaged)?;
+        let pool = pool(1).connect_with(options).await.map_err(damaged)?;
         let store = Self {
             writer: pool.clone(),
             reader: pool,
@@ -155,7 +154,7 @@ impl SqliteStore {
             .pragma("secure_delete", "ON");
         let damaged = |reason| OpenError::damaged(path, reason);
         let writer = pool(1).connect_with(options.clone()).await.map_err(damaged)?;
-        let reader = pool(READERS).connect_lazy_with(options);
+        let reader = pool(READERS).connect_with(options).await.map_err(damaged)?;
         let store = Self { writer, reader, caches: Arc::default(), changes: Changes::default(), _lock: Some(lock) };
         store.migrate(path).await?;
         Ok(store)
@@ -197,8 +196,15 @@ impl SqliteStore {
     }
 }
 
+/// Returns a pool that opens all connections at its start and keeps them, so that clients which take all file descriptors
+/// do not take those of the store.
 fn pool(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new().max_connections(connections).test_before_acquire(false)
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .min_connections(connections)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
 }
 
 fn lock(path: &Path) -> Result<File, OpenError> {
