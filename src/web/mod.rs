@@ -13,7 +13,7 @@ use axum::routing::get;
 use data_encoding::HEXLOWER;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, LOCATION, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use rust_embed::{Embed, EmbeddedFile};
@@ -25,7 +25,7 @@ const INDEX: &str = "index.html";
 
 /// The headers of every answer. Scripts and styles are loaded only from this server, and text never becomes markup:
 /// `trusted-types` disables the APIs that could do so. `'self'` includes the WebSocket to the same host.
-const HEADERS: [(HeaderName, &str); 4] = [
+const HEADERS: [(HeaderName, &str); 5] = [
     (
         CONTENT_SECURITY_POLICY,
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
@@ -34,9 +34,14 @@ const HEADERS: [(HeaderName, &str); 4] = [
     ),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (REFERRER_POLICY, "no-referrer"),
+    // Pages of other origins that open these, or are opened by them, get no handle of the window.
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     // Cached, but revalidated each time, so that a new version takes effect at once.
     (CACHE_CONTROL, "no-cache"),
 ];
+
+/// Has browsers use only HTTPS for a year. Sent if the public URL of the server begins with `https`.
+const HTTPS_ONLY: &str = "max-age=31536000";
 
 /// Kept in a slot of an app that serves the pages.
 pub(crate) struct WebPages;
@@ -69,7 +74,11 @@ fn page(accounts: &Arc<AccountsCore>, path: String) -> axum::routing::MethodRout
     get(move |request: Request| {
         let is_served = is_client(&path) || accounts.settings.get(&WEB_PAGES);
         let file = Files::get(&path).filter(|_| is_served);
-        std::future::ready(file.map_or_else(not_found, |file| answer(&path, file, request.headers())))
+        let mut response = file.map_or_else(not_found, |file| answer(&path, file, request.headers()));
+        if accounts.mails.site().root_url.starts_with("https://") {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ONLY));
+        }
+        std::future::ready(response)
     })
 }
 

@@ -12,9 +12,13 @@ use crate::http::{Answer, request};
 use crate::server::Server;
 
 async fn with_accounts() -> AppBuilder {
+    with_accounts_at("http://localhost:3000").await
+}
+
+async fn with_accounts_at(root_url: &str) -> AppBuilder {
     let store = SqliteStore::open("sqlite::memory:").await.expect("a database in memory");
     let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.expect("accounts");
-    App::builder().accounts(accounts)
+    App::builder().accounts(accounts.site("Test", root_url))
 }
 
 async fn server() -> Server {
@@ -43,12 +47,23 @@ async fn every_answer_has_a_content_type_a_tag_and_the_strict_policy() {
         assert_eq!(answer.header("cache-control"), Some("no-cache"), "{path}");
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
         assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{path}");
+        assert_eq!(answer.header("cross-origin-opener-policy"), Some("same-origin"), "{path}");
+        assert_eq!(answer.header("strict-transport-security"), None, "{path}");
         assert!(answer.header("etag").is_some_and(|tag| tag.len() == 66), "{path}");
         let policy = answer.header("content-security-policy").unwrap();
         for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"] {
             assert!(policy.split("; ").any(|own| own == part), "{path}: {part}");
         }
         assert!(!policy.contains("unsafe"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn behind_tls_browsers_are_told_to_use_only_https() {
+    let app = with_accounts_at("https://chat.example.com").await.web_pages().build().expect("an app");
+    let server = Server::start(app).await;
+    for path in ["/", "/bolide.js"] {
+        assert_eq!(get(&server, path).await.header("strict-transport-security"), Some("max-age=31536000"), "{path}");
     }
 }
 
