@@ -70,6 +70,8 @@ pub mod rest;
 mod session;
 #[cfg(feature = "accounts")]
 pub mod settings;
+#[cfg(feature = "server")]
+mod shares;
 #[cfg(feature = "accounts")]
 pub mod store;
 #[cfg(feature = "server")]
@@ -100,6 +102,8 @@ pub use limits::{Heartbeat, Limits};
 pub use publication::{Audience, Strategy, Stream, Subscription};
 #[cfg(feature = "server")]
 pub use transport::memory::{FromServer, MemoryConnection};
+#[cfg(feature = "server")]
+pub use transport::origins::{AllowedOrigin, InvalidOrigin};
 #[cfg(feature = "server")]
 pub use transport::proxies::{InvalidProxy, TrustedProxy};
 pub use user::UserId;

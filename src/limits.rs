@@ -36,8 +36,14 @@ pub struct Limits {
     /// The number of waiting bytes above which the server stops reading from the client and publications wait. Half of
     /// `outbox_messages` has the same effect. Default: 256 KiB.
     pub outbox_high_water: usize,
-    /// The timeout for a new socket to start a session, and for the body of a request. Default: 45 s.
+    /// The timeout for a client to send `connect` after it has opened a connection. Default: 10 s.
     pub connect_timeout: Duration,
+    /// The timeout for a request: for its head, which includes the time since the previous request on the same
+    /// connection, and for its body. Default: 30 s.
+    pub request_timeout: Duration,
+    /// The time for which a client may accept no bytes of an answer that waits for it. Then its connection is closed.
+    /// Default: 30 s.
+    pub write_timeout: Duration,
     /// The timeout of the closing handshake. Default: 5 s.
     pub close_timeout: Duration,
     /// The timeout for running methods when the server shuts down. Default: 10 s.
@@ -56,8 +62,20 @@ pub struct Limits {
     pub resume_grace: Duration,
     /// The maximum number of messages that wait for a disconnected client. One more ends the session. Default: 100.
     pub resume_messages: usize,
-    /// The maximum number of open connections. A further one is answered with 503. Default: 100 000.
+    /// The maximum number of open connections, counted from the moment that they are accepted. Sessions have the same
+    /// maximum, because a session over HTTP requests, or one that waits to be resumed, has no connection of its own. A
+    /// further one is answered with 503. Default: 100 000.
     pub connections: usize,
+    /// The maximum number of open connections of one network, and of its sessions: of one IPv4 address, or of one /64 of
+    /// IPv6. Behind trusted proxies, the client's network counts. Clients whose address is unknown count as one network.
+    /// A further one is answered with 503. Default: 20 000.
+    pub connections_per_network: usize,
+    /// The maximum number of sessions whose client has not sent `connect`. A further one is answered with 503.
+    /// Default: 20 000.
+    pub unopened_sessions: usize,
+    /// The maximum number of sessions of one network whose client has not sent `connect`. A further one is answered with
+    /// 503. Default: 2 000.
+    pub unopened_sessions_per_network: usize,
     /// The maximum number of counters of each rate limit. When there are more networks, connections or users, the counter
     /// whose window began first makes room. Default: 50 000.
     pub rate_counters: usize,
@@ -91,7 +109,9 @@ impl Default for Limits {
             outbox_messages: 20_000,
             outbox_bytes: 8 << 20,
             outbox_high_water: 256 << 10,
-            connect_timeout: Duration::from_secs(45),
+            connect_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
             shutdown_timeout: Duration::from_secs(10),
             subscriptions: 2_000,
@@ -100,6 +120,9 @@ impl Default for Limits {
             resume_grace: Duration::from_secs(15),
             resume_messages: 100,
             connections: 100_000,
+            connections_per_network: 20_000,
+            unopened_sessions: 20_000,
+            unopened_sessions_per_network: 2_000,
             rate_counters: 50_000,
             failure_counters: 1_000_000,
             waiting_passwords: 4_096,

@@ -23,8 +23,9 @@ use crate::registry::Registry;
 #[cfg(feature = "accounts")]
 use crate::rest::{Endpoints, Route, Verb};
 use crate::session::{ConnectionHook, Host};
+use crate::transport::origins::{AllowedOrigin, Origins};
 use crate::transport::proxies::{Proxies, TrustedProxy};
-use crate::transport::server::Http;
+use crate::transport::server::{Http, socket_shares};
 use crate::transport::sockjs::XhrSessions;
 #[cfg(feature = "accounts")]
 use crate::two_factor::TwoFactorCore;
@@ -73,6 +74,7 @@ pub struct AppBuilder {
     sockjs: bool,
     forwarded_count: usize,
     trusted_proxies: Vec<TrustedProxy>,
+    allowed_origins: Vec<AllowedOrigin>,
 }
 
 impl AppBuilder {
@@ -103,6 +105,7 @@ impl AppBuilder {
             sockjs: true,
             forwarded_count: 0,
             trusted_proxies: Vec::new(),
+            allowed_origins: Vec::new(),
         }
     }
 
@@ -361,6 +364,21 @@ impl AppBuilder {
         self
     }
 
+    /// Allows pages of this origin to open sessions in a browser, over WebSocket and SockJS; pages of other origins are
+    /// answered with 403. Call it for each origin, and for that of the server's own pages. Programs that send no origin are
+    /// not affected. Default: all origins, as in Meteor, whose sessions do not depend on cookies.
+    ///
+    /// ```
+    /// use bolide::App;
+    ///
+    /// let app = App::builder().allowed_origin("https://chat.example.com".parse()?).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn allowed_origin(mut self, origin: AllowedOrigin) -> Self {
+        self.allowed_origins.push(origin);
+        self
+    }
+
     /// Sets the clock. Default: the system's clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -395,9 +413,22 @@ impl AppBuilder {
         };
         let member = bus::join(&*self.bus, members);
         let mut slots = self.slots;
-        slots.insert(Arc::new(Host::new(publications, self.strategies, self.heartbeat, self.connection_hooks)));
-        let sockjs = self.sockjs.then(XhrSessions::default);
-        slots.insert(Arc::new(Http { path_prefix: self.path_prefix, sockjs, proxies }));
+        slots.insert(Arc::new(Host::new(
+            publications,
+            self.strategies,
+            self.heartbeat,
+            self.connection_hooks,
+            &self.limits,
+        )));
+        let sockjs = self.sockjs.then(|| XhrSessions::new(self.limits.message_bytes));
+        slots.insert(Arc::new(Http {
+            path_prefix: self.path_prefix,
+            sockjs,
+            proxies,
+            origins: Origins::new(self.allowed_origins),
+            sockets: socket_shares(&self.limits),
+            requests: socket_shares(&self.limits),
+        }));
         #[cfg(feature = "accounts")]
         if let Some(accounts) = &accounts {
             slots.insert(Arc::clone(accounts));

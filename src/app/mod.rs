@@ -17,7 +17,7 @@ use crate::outbox::Link;
 use crate::peer::Peer;
 #[cfg(feature = "accounts")]
 use crate::rest::Endpoints;
-use crate::session::Host;
+use crate::session::{Host, Places};
 use crate::transport::memory::{self, MemoryConnection};
 use crate::transport::server::Server;
 use crate::transport::{http, listener};
@@ -83,7 +83,7 @@ impl App {
         let (connection, transport) = memory::pair(core.limits.message_bytes);
         if let Some(host) = self.host() {
             let session = host.new_session(core, Peer::default(), Link::Driver);
-            host.spawn(core, session, Box::new(transport));
+            host.spawn(core, session, Places::default(), Box::new(transport));
         }
         connection
     }

@@ -57,6 +57,8 @@ struct State {
     bursts: usize,
     /// The rest of the last write, which the socket did not accept.
     unsent: Vec<u8>,
+    /// The bytes that a transport has taken and the client has not received.
+    on_the_way: usize,
     /// The number of sent messages, without heartbeats.
     sent_count: u64,
     /// Whether bytes have been sent since the last call of `has_moved`.
@@ -87,6 +89,7 @@ impl Outbox {
                 waiting: Queue::default(),
                 bursts: 0,
                 unsent: Vec::new(),
+                on_the_way: 0,
                 sent_count: 0,
                 has_moved: false,
                 corked: false,
@@ -194,6 +197,7 @@ impl Outbox {
         let mut state = self.state.lock();
         state.link = Link::Detached;
         state.unsent = Vec::new();
+        state.on_the_way = 0;
         if state.condition == Condition::Broken {
             state.condition = Condition::Good;
         }
@@ -270,6 +274,7 @@ impl Outbox {
         state.condition = Condition::Ended;
         state.waiting = Queue::default();
         state.unsent = Vec::new();
+        state.on_the_way = 0;
         state.link = Link::Detached;
         state.waiting_for_room.drain(..).for_each(Waker::wake);
     }
@@ -329,6 +334,13 @@ impl Outbox {
         Some(item)
     }
 
+    /// Notes how many bytes a transport has taken that its client has not received. They count like those that wait.
+    pub(crate) fn note_on_the_way(&self, bytes: usize) {
+        let mut state = self.state.lock();
+        state.on_the_way = bytes;
+        self.wake_if_there_is_room(&mut state);
+    }
+
     /// Passes on what the link accepts, and wakes the driver for the rest.
     fn flush(&self, state: &mut State) {
         self.hand_over(state);
@@ -362,11 +374,11 @@ impl Outbox {
 
     /// Returns whether senders that can wait should wait.
     fn is_high(&self, state: &State) -> bool {
-        state.pending_bytes() > self.high_water || state.waiting.len() > self.max_messages / 2
+        state.held_bytes() > self.high_water || state.waiting.len() > self.max_messages / 2
     }
 
     fn wake_if_there_is_room(&self, state: &mut State) {
-        let is_low = state.pending_bytes() <= self.high_water / 2 && state.waiting.len() <= self.max_messages / 4;
+        let is_low = state.held_bytes() <= self.high_water / 2 && state.waiting.len() <= self.max_messages / 4;
         if is_low || state.condition != Condition::Good {
             state.waiting_for_room.drain(..).for_each(Waker::wake);
         }
@@ -402,9 +414,15 @@ impl State {
         self.waiting.bytes() + self.unsent.len()
     }
 
+    /// Returns the bytes that the client has not received, as far as the server keeps them.
+    fn held_bytes(&self) -> usize {
+        self.pending_bytes() + self.on_the_way
+    }
+
     fn is_over(&self, max_messages: usize, max_bytes: usize) -> bool {
         let (messages, bytes) = self.waiting.counted();
-        self.bursts == 0 && (messages > max_messages || bytes + self.unsent.len() > max_bytes)
+        let bytes = bytes + self.unsent.len() + self.on_the_way;
+        self.bursts == 0 && (messages > max_messages || bytes > max_bytes)
     }
 
     /// Writes to the socket until it does not accept more or no bytes are left.

@@ -139,7 +139,7 @@ impl Api {
         Caller { peer, identity }: Caller,
     ) -> Result<Incoming, Box<Answer>> {
         let limits = self.server.limits();
-        let body = body::read(body, limits.request_bytes, limits.connect_timeout).await?;
+        let body = body::read(body, limits.request_bytes, limits.request_timeout).await?;
         let path = if endpoint.has_path_values() { path_values(&mut head).await? } else { Vec::new() };
         Ok(Incoming {
             server: self.server.clone(),

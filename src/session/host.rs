@@ -7,13 +7,15 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::places::SessionShares;
 use super::registry::Sessions;
-use super::{Goodbye, Request, Session, Transport, drive};
+use super::{Goodbye, Places, Request, Session, Transport, drive};
 use crate::call::{AppCore, Connection};
 use crate::limits::{Heartbeat, Limits};
 use crate::outbox::{Link, Outbox};
 use crate::peer::Peer;
 use crate::publication::{PublicationRegistry, Recipient, Strategies};
+use crate::shares::Source;
 
 /// A callback for every session that opens.
 pub(crate) type ConnectionHook = Box<dyn Fn(Connection) + Send + Sync>;
@@ -25,6 +27,7 @@ pub(crate) struct Host {
     pub(super) heartbeat: Heartbeat,
     pub(super) connection_hooks: Vec<ConnectionHook>,
     pub(crate) sessions: Sessions,
+    shares: SessionShares,
     /// Cancelled when the app shuts down.
     pub(crate) stopping: CancellationToken,
     /// The tasks for which a shutdown waits.
@@ -37,6 +40,7 @@ impl Host {
         strategies: Strategies,
         heartbeat: Heartbeat,
         connection_hooks: Vec<ConnectionHook>,
+        limits: &Limits,
     ) -> Self {
         Self {
             publications,
@@ -44,9 +48,18 @@ impl Host {
             heartbeat,
             connection_hooks,
             sessions: Sessions::default(),
+            shares: SessionShares::new(limits),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }
+    }
+
+    /// Takes the places of a client's session. Returns `None` if the server is full for this client or shuts down.
+    pub(crate) fn admit(&self, core: &AppCore, peer: &Peer) -> Option<Places> {
+        if self.is_shutting_down() {
+            return None;
+        }
+        self.shares.take(Source::of(peer), core.clock.now())
     }
 
     /// Creates a session for a new connection. It opens with the client's `connect`.
@@ -57,8 +70,14 @@ impl Host {
     }
 
     /// Spawns the driver of a session.
-    pub(crate) fn spawn(self: &Arc<Self>, core: &Arc<AppCore>, session: Arc<Session>, transport: Box<dyn Transport>) {
-        self.tasks.spawn(drive(Arc::clone(core), Arc::clone(self), session, transport));
+    pub(crate) fn spawn(
+        self: &Arc<Self>,
+        core: &Arc<AppCore>,
+        session: Arc<Session>,
+        places: Places,
+        transport: Box<dyn Transport>,
+    ) {
+        self.tasks.spawn(drive(Arc::clone(core), Arc::clone(self), session, places, transport));
     }
 
     pub(crate) fn is_shutting_down(&self) -> bool {

@@ -3,11 +3,13 @@
 //! - [`Session`] is held by handlers, publications and the registry;
 //! - [`port`] contains the trait that transports implement;
 //! - the [`driver`] is the task that reads the client's messages and runs its methods;
+//! - [`Places`] are what a session counts for;
 //! - [`Host`] contains the state that all sessions of an app share.
 
 mod driver;
 mod host;
 mod inbox;
+mod places;
 mod port;
 mod registry;
 mod timer;
@@ -27,6 +29,7 @@ use crate::user::UserId;
 
 pub(crate) use driver::drive;
 pub(crate) use host::{ConnectionHook, Host};
+pub(crate) use places::Places;
 pub(crate) use port::{Gone, Goodbye, Received, Transport};
 
 /// The part of a session that handlers and publications hold.

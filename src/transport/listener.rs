@@ -1,9 +1,8 @@
 //! The listener: accepts sockets, serves HTTP on them, and shuts down gracefully.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
@@ -14,13 +13,19 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tower_service::Service as _;
 
+use super::outage::Outage;
+use super::peer;
 use super::server::Server;
+use super::socket::Socket;
+use super::upgrade::no_more_connections;
+use crate::shares::{Share, Source};
 
 /// The size of hyper's read buffer; the minimum that it accepts.
 const HTTP_BUFFER: usize = 8 << 10;
 
-/// The delay after the system has no more file descriptors.
-const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
+/// The answer to a connection for which there is no place. Its request is not read.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n\
+    content-length: 37\r\nconnection: close\r\n\r\nThis server takes no more connections";
 
 /// Serves `router` until `shutdown` is ready, and then ends all sessions gracefully.
 pub(crate) async fn serve(server: Server, router: Router, listener: TcpListener, shutdown: impl Future<Output = ()>) {
@@ -33,30 +38,54 @@ pub(crate) async fn serve(server: Server, router: Router, listener: TcpListener,
 }
 
 async fn accept_all(server: &Server, router: &Router, listener: &TcpListener) {
+    let mut outage = Outage::default();
     loop {
         match listener.accept().await {
             Ok((socket, address)) => {
-                // Small packets are better than messages that wait for an acknowledgement.
-                let _as_it_is = socket.set_nodelay(true);
-                server.host.tasks.spawn(serve_http(server.clone(), router.clone(), socket, address));
+                outage.end();
+                admit(server, router, socket, address);
             }
             Err(error) if is_of_one_connection(&error) => {}
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept; is the limit of open files (ulimit -n) too low?");
-                sleep(ACCEPT_BACK_OFF).await;
-            }
+            Err(error) => sleep(outage.note(&error)).await,
         }
     }
 }
 
-async fn serve_http(server: Server, router: Router, socket: TcpStream, address: SocketAddr) {
+/// Serves a connection if there is a place for it.
+fn admit(server: &Server, router: &Router, socket: TcpStream, address: SocketAddr) {
+    let source = server.http.proxies.source_of_socket(address.ip());
+    let Some(share) = server.http.sockets.take(source, server.core.clock.now()) else { return refuse(socket) };
+    // Small packets are better than messages that wait for an acknowledgement.
+    let _as_it_is = socket.set_nodelay(true);
+    let socket = Socket::new(socket, share, server.limits().write_timeout);
+    server.host.tasks.spawn(serve_http(server.clone(), router.clone(), socket, address, source));
+}
+
+/// Answers a connection without reading from it, and closes it.
+fn refuse(socket: TcpStream) {
+    if let Ok(mut socket) = socket.into_std() {
+        let _gone = socket.write(FULL);
+    }
+}
+
+async fn serve_http(server: Server, router: Router, socket: Socket, address: SocketAddr, source: Source) {
+    let own = server.clone();
     let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(address));
-        router.clone().call(request.map(axum::body::Body::new))
+        let place = RequestPlace::take(&own, source, address, request.headers());
+        let mut router = router.clone();
+        async move {
+            if matches!(place, RequestPlace::None) {
+                return Ok(no_more_connections());
+            }
+            let answer = router.call(request.map(axum::body::Body::new)).await;
+            drop(place);
+            answer
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(server.limits().connect_timeout)
+        .header_read_timeout(server.limits().request_timeout)
         .max_buf_size(HTTP_BUFFER)
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
@@ -69,6 +98,29 @@ async fn serve_http(server: Server, router: Router, socket: TcpStream, address: 
     // Requests that wait for SockJS frames receive a closing frame.
     connection.as_mut().graceful_shutdown();
     let _late = timeout(server.limits().shutdown_timeout, connection).await;
+}
+
+/// What a request counts for while it is answered.
+enum RequestPlace {
+    /// Its connection has been counted.
+    OfConnection,
+    /// The client of a proxy.
+    OfClient { _share: Share },
+    /// There is no place for it.
+    None,
+}
+
+impl RequestPlace {
+    fn take(server: &Server, source: Source, address: SocketAddr, headers: &http::HeaderMap) -> Self {
+        if source != Source::Proxy {
+            return Self::OfConnection;
+        }
+        let client = peer::source(Some(address), headers, &server.http.proxies);
+        match server.http.requests.take(client, server.core.clock.now()) {
+            Some(share) => Self::OfClient { _share: share },
+            None => Self::None,
+        }
+    }
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {

@@ -1,7 +1,9 @@
 //! Transports: receive frames from clients and send frames to them. They do not depend on methods.
 //!
 //! - [`server`] is the app as transports use it;
-//! - [`listener`] accepts sockets and closes them gracefully;
+//! - [`listener`] accepts sockets and closes them gracefully; [`socket`] is an accepted one, and [`outage`] a time in which
+//!   none can be accepted;
+//! - [`proxies`] finds the client's address, and [`origins`] are the pages that may open sessions;
 //! - [`http`] routes HTTP requests, and [`upgrade`] upgrades those to WebSockets;
 //! - [`websocket`] is the raw WebSocket, for DDP clients outside browsers;
 //! - [`sockjs`] is the transport of Meteor's client in browsers;
@@ -10,9 +12,12 @@
 pub(crate) mod http;
 pub(crate) mod listener;
 pub(crate) mod memory;
+pub(crate) mod origins;
+mod outage;
 pub(crate) mod peer;
 pub(crate) mod proxies;
 pub(crate) mod server;
+mod socket;
 pub(crate) mod sockjs;
 pub(crate) mod upgrade;
 pub(crate) mod websocket;

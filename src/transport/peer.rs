@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use http::HeaderMap;
 
 use super::proxies::Proxies;
-use crate::peer::{HeaderCode, Peer};
+use crate::peer::{HeaderCode, Network, Peer};
+use crate::shares::Source;
 
 /// The headers that Meteor shows to methods. They do not include `cookie`, `origin` and `authorization`.
 const SHOWN_HEADERS: [&str; 14] = [
@@ -35,6 +36,12 @@ pub(crate) fn describe(socket: Option<SocketAddr>, headers: &HeaderMap, proxies:
         headers: shown(headers),
         header_code: header_code(headers),
     }
+}
+
+/// Returns what a request counts for.
+pub(super) fn source(socket: Option<SocketAddr>, headers: &HeaderMap, proxies: &Proxies) -> Source {
+    let address = proxies.client_address(socket, headers);
+    address.map_or(Source::Unknown, |address| Source::Network(Network::of(address)))
 }
 
 /// Returns the two-factor code in the headers, or `None` if it is missing or empty.

@@ -9,6 +9,8 @@ use http::HeaderMap;
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::error::BuildError;
+use crate::peer::Network;
+use crate::shares::Source;
 
 /// The address of a trusted proxy, or of a network of them. Its `x-forwarded-for` header is trusted.
 ///
@@ -54,6 +56,16 @@ impl Proxies {
         }
     }
 
+    /// Returns what an accepted connection counts for. The clients of a proxy are counted by their requests.
+    pub(super) fn source_of_socket(&self, socket: IpAddr) -> Source {
+        let is_proxy = match self {
+            Self::None => false,
+            Self::Counted(_) => true,
+            Self::Trusted(networks) => is_trusted(networks, socket.to_canonical()),
+        };
+        if is_proxy { Source::Proxy } else { Source::Network(Network::of(socket)) }
+    }
+
     /// Returns the client's address, or `None` if the number of addresses does not match the number of proxies. An IPv4
     /// address that is mapped to IPv6 (`::ffff:192.0.2.7`, on a socket for both) is the IPv4 address.
     pub(crate) fn client_address(&self, socket: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
@@ -73,20 +85,23 @@ fn counted(headers: &HeaderMap, count: usize) -> Option<IpAddr> {
 
 /// Returns the first address from the right that is not trusted, or the last one before a malformed address.
 fn followed(networks: &[TrustedProxy], socket: IpAddr, headers: &HeaderMap) -> IpAddr {
-    let is_trusted = |address: IpAddr| networks.iter().any(|network| network.contains(address));
     let mut nearest = socket;
-    if !is_trusted(nearest) {
+    if !is_trusted(networks, nearest) {
         return nearest;
     }
     let hops: Vec<&str> = hops(headers).collect();
     for hop in hops.into_iter().rev() {
         let Some(address) = address(hop) else { break };
         nearest = address;
-        if !is_trusted(nearest) {
+        if !is_trusted(networks, nearest) {
             break;
         }
     }
     nearest
+}
+
+fn is_trusted(networks: &[TrustedProxy], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(address))
 }
 
 /// Returns the addresses in the order in which they were added. A non-text header stands for a malformed address.

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use super::origins::Origins;
 use super::proxies::Proxies;
 use super::sockjs::registry::XhrSessions;
 use crate::call::AppCore;
 use crate::limits::Limits;
 use crate::outbox::Link;
 use crate::peer::Peer;
-use crate::session::{Host, Session, Transport};
+use crate::session::{Host, Places, Session, Transport};
+use crate::shares::{Maximum, Shares};
 
 /// The HTTP settings of an app, stored in one of its slots.
 pub(crate) struct Http {
@@ -17,6 +19,19 @@ pub(crate) struct Http {
     /// The SockJS sessions over HTTP requests, or `None` if SockJS is disabled.
     pub(crate) sockjs: Option<XhrSessions>,
     pub(crate) proxies: Proxies,
+    pub(crate) origins: Origins,
+    /// The connections that the listener has accepted.
+    pub(crate) sockets: Arc<Shares>,
+    /// The requests of the clients of proxies that are being answered.
+    pub(crate) requests: Arc<Shares>,
+}
+
+/// Returns the counts of accepted connections.
+pub(crate) fn socket_shares(limits: &Limits) -> Arc<Shares> {
+    Shares::new(
+        Maximum { name: "connections", count: limits.connections },
+        Maximum { name: "connections_per_network", count: limits.connections_per_network },
+    )
 }
 
 /// The parts of an app that transports use. Cheap to clone.
@@ -43,12 +58,12 @@ impl Server {
     }
 
     /// Spawns the driver of a session.
-    pub(super) fn spawn(&self, session: Arc<Session>, transport: Box<dyn Transport>) {
-        self.host.spawn(&self.core, session, transport);
+    pub(super) fn spawn(&self, session: Arc<Session>, places: Places, transport: Box<dyn Transport>) {
+        self.host.spawn(&self.core, session, places, transport);
     }
 
-    /// Returns whether new clients are rejected.
-    pub(super) fn is_full(&self) -> bool {
-        self.host.is_shutting_down() || self.host.sessions.len() >= self.core.limits.connections
+    /// Takes the places of a client's session. Returns `None` if the server is full for this client.
+    pub(super) fn admit(&self, peer: &Peer) -> Option<Places> {
+        self.host.admit(&self.core, peer)
     }
 }

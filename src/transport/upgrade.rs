@@ -16,12 +16,14 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::peer;
 use super::server::Server;
+use super::socket::Socket;
 use super::sockjs::pace::Pace;
 use super::sockjs::websocket::SockJsWebSocket;
 use super::websocket::{DirectWebSocket, QueuedWebSocket};
 use crate::outbox::Link;
 use crate::peer::Peer;
-use crate::session::{Session, Transport, drive};
+use crate::session::{Places, Session, Transport, drive};
+use crate::shares::Share;
 
 /// The content of the messages of a WebSocket.
 #[derive(Clone, Copy)]
@@ -34,6 +36,9 @@ pub(super) enum Framing {
 
 pub(super) fn websocket(server: &Server, mut request: Request, framing: Framing) -> Response<Body> {
     let headers = request.headers();
+    if !server.http.origins.allow(headers) {
+        return wrong_origin();
+    }
     if !has_token(headers, UPGRADE.as_str(), "websocket") || !has_token(headers, CONNECTION.as_str(), "upgrade") {
         return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
     }
@@ -44,40 +49,42 @@ pub(super) fn websocket(server: &Server, mut request: Request, framing: Framing)
     let Some(key) = headers.get(SEC_WEBSOCKET_KEY) else {
         return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
     };
-    if server.is_full() {
-        return no_more_connections();
-    }
     let accept = derive_accept_key(key.as_bytes());
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
     };
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
     let peer = peer::describe(address, request.headers(), &server.http.proxies);
-    server.host.tasks.spawn(serve(server.clone(), upgrade, peer, framing));
+    let Some(places) = server.admit(&peer) else { return no_more_connections() };
+    server.host.tasks.spawn(serve(server.clone(), upgrade, peer, places, framing));
     switching_protocols(&accept)
+}
+
+pub(super) fn wrong_origin() -> Response<Body> {
+    plain(StatusCode::FORBIDDEN, "Pages of this origin may not open sessions here")
 }
 
 pub(super) fn no_more_connections() -> Response<Body> {
     plain(StatusCode::SERVICE_UNAVAILABLE, "This server takes no more connections")
 }
 
-async fn serve(server: Server, upgrade: OnUpgrade, peer: Peer, framing: Framing) {
+async fn serve(server: Server, upgrade: OnUpgrade, peer: Peer, places: Places, framing: Framing) {
     let Ok(upgraded) = upgrade.await else { return };
     let (session, transport) = match framing {
         Framing::Raw => Box::pin(open(&server, upgraded, peer)).await,
         Framing::SockJs => Box::pin(open_sockjs(&server, upgraded, peer)).await,
     };
-    drive(server.core, server.host, session, transport).await;
+    drive(server.core, server.host, session, places, transport).await;
 }
 
 /// Takes the socket from hyper and creates a session on it.
 async fn open(server: &Server, upgraded: Upgraded, peer: Peer) -> (Arc<Session>, Box<dyn Transport>) {
     let limit = server.limits().message_bytes;
     match into_socket(upgraded) {
-        Ok((socket, read)) => {
+        Ok(Taken { socket, share, read }) => {
             let (reading, writing) = socket.into_split();
             let session = server.new_session(peer, Link::Direct(writing));
-            let transport = DirectWebSocket::new(reading, Arc::clone(session.outbox()), read, limit).await;
+            let transport = DirectWebSocket::new(reading, share, Arc::clone(session.outbox()), read, limit).await;
             (session, Box::new(transport))
         }
         Err(upgraded) => {
@@ -91,23 +98,46 @@ async fn open(server: &Server, upgraded: Upgraded, peer: Peer) -> (Arc<Session>,
 async fn open_sockjs(server: &Server, upgraded: Upgraded, peer: Peer) -> (Arc<Session>, Box<dyn Transport>) {
     let limit = server.limits().message_bytes;
     let session = server.new_session(peer, Link::Driver);
-    match into_socket(upgraded) {
-        Ok((socket, read)) => (session, Box::new(SockJsWebSocket::new(socket, read, limit, Pace::METEOR).await)),
-        Err(upgraded) => {
-            let io = TokioIo::new(upgraded);
-            (session, Box::new(SockJsWebSocket::new(io, Bytes::new(), limit, Pace::METEOR).await))
+    match upgraded.downcast::<TokioIo<Socket>>() {
+        // Not taken apart, so that the timeout for writes stays.
+        Ok(parts) => {
+            let socket = parts.io.into_inner();
+            (session, Box::new(SockJsWebSocket::new(socket, parts.read_buf, limit, Pace::METEOR).await))
         }
+        Err(upgraded) => match into_socket(upgraded) {
+            Ok(Taken { socket, read, .. }) => {
+                (session, Box::new(SockJsWebSocket::new(socket, read, limit, Pace::METEOR).await))
+            }
+            Err(upgraded) => {
+                let io = TokioIo::new(upgraded);
+                (session, Box::new(SockJsWebSocket::new(io, Bytes::new(), limit, Pace::METEOR).await))
+            }
+        },
     }
 }
 
-/// Returns the TCP socket, if HTTP runs directly on it, with the bytes that were already read from it.
-fn into_socket(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
-    match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
-        Ok(parts) => Ok((parts.io.into_inner(), parts.read_buf)),
-        Err(upgraded) => {
-            let parts = upgraded.downcast::<TokioIo<TcpStream>>()?;
-            Ok((parts.io.into_inner(), parts.read_buf))
+/// A TCP socket on which HTTP ran directly.
+struct Taken {
+    socket: TcpStream,
+    /// `None` if another server has accepted it.
+    share: Option<Share>,
+    /// The bytes that were already read from it.
+    read: Bytes,
+}
+
+/// Returns the TCP socket, if HTTP runs directly on it.
+fn into_socket(upgraded: Upgraded) -> Result<Taken, Upgraded> {
+    let upgraded = match upgraded.downcast::<TokioIo<Socket>>() {
+        Ok(parts) => {
+            let (socket, share) = parts.io.into_inner().into_parts();
+            return Ok(Taken { socket, share: Some(share), read: parts.read_buf });
         }
+        Err(upgraded) => upgraded,
+    };
+    let taken = |socket: TokioIo<TcpStream>, read| Taken { socket: socket.into_inner(), share: None, read };
+    match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) => Ok(taken(parts.io, parts.read_buf)),
+        Err(upgraded) => upgraded.downcast::<TokioIo<TcpStream>>().map(|parts| taken(parts.io, parts.read_buf)),
     }
 }
 

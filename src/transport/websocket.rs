@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::outbox::{Item, Outbox};
 use crate::session::{Goodbye, Received, Transport};
+use crate::shares::Share;
 
 /// The size of tungstenite's buffers of each connection, also of idle ones. Its default is 128 KiB.
 const READ_BUFFER: usize = 1 << 10;
@@ -32,6 +33,8 @@ const READ_AT_ONCE: usize = 16 << 10;
 /// A WebSocket on a TCP socket whose write half belongs to the session's outbox.
 pub(crate) struct DirectWebSocket {
     reader: Reader<ReadingHalf>,
+    /// What the connection counts for. `None` if another server has accepted it.
+    _share: Option<Share>,
 }
 
 /// A WebSocket over any stream.
@@ -55,9 +58,15 @@ pub(crate) struct ReadingHalf {
 }
 
 impl DirectWebSocket {
-    pub(crate) async fn new(socket: OwnedReadHalf, outbox: Arc<Outbox>, read: Bytes, limit: usize) -> Self {
+    pub(crate) async fn new(
+        socket: OwnedReadHalf,
+        share: Option<Share>,
+        outbox: Arc<Outbox>,
+        read: Bytes,
+        limit: usize,
+    ) -> Self {
         let half = ReadingHalf { socket, outbox, ahead: Bytes::new() };
-        Self { reader: accept(half, read, limit).await }
+        Self { reader: accept(half, read, limit).await, _share: share }
     }
 }
 

@@ -46,6 +46,7 @@ mod slow_clients;
 mod sockets;
 mod sockjs;
 mod stores;
+mod strangers;
 mod streams;
 mod turns;
 mod user_changes;

@@ -127,7 +127,7 @@ async fn a_session_is_not_closed_by_the_time_limit_for_connecting() {
 
 #[tokio::test]
 async fn a_socket_that_sends_no_request_in_time_is_closed() {
-    let server = server_with(short_connect_timeout()).await;
+    let server = server_with(short_request_timeout()).await;
     for beginning in ["", "GET /websocket HTTP/1.1\r\nhost: x\r\nupgra", "\r\n"] {
         let mut raw = Raw::open(server.address).await;
         raw.send(beginning.as_bytes()).await;
@@ -137,7 +137,7 @@ async fn a_socket_that_sends_no_request_in_time_is_closed() {
 
 #[tokio::test]
 async fn a_socket_that_sends_no_second_request_in_time_is_closed() {
-    let server = server_with(short_connect_timeout()).await;
+    let server = server_with(short_request_timeout()).await;
     let mut raw = Raw::open(server.address).await;
     raw.send(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     assert!(raw.read_to_end().await.ends_with("ok"));
@@ -175,6 +175,10 @@ async fn a_socket_dropped_during_the_upgrade_leaks_nothing() {
 
 fn short_connect_timeout() -> Limits {
     Limits { connect_timeout: Duration::from_millis(200), ..Limits::default() }
+}
+
+fn short_request_timeout() -> Limits {
+    Limits { request_timeout: Duration::from_millis(200), ..Limits::default() }
 }
 
 async fn server_with(limits: Limits) -> Server {

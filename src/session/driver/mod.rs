@@ -22,7 +22,7 @@ use bytestring::ByteString;
 
 use super::inbox::{Full, Inbox, Queued};
 use super::timer::{Expired, Timer};
-use super::{Gone, Goodbye, Host, Received, Request, Session, Transport};
+use super::{Gone, Goodbye, Host, Places, Received, Request, Session, Transport};
 use crate::call::{AppCore, ConnectionPort as _};
 use crate::outbox::{self, Condition, effort};
 use crate::publication::Subscriber;
@@ -39,9 +39,15 @@ const MESSAGES_A_POLL: usize = 128;
 const QUOTED_BYTES: usize = 16 << 10;
 
 /// Runs a session until it has ended and its last method has returned.
-pub(crate) async fn drive(core: Arc<AppCore>, host: Arc<Host>, session: Arc<Session>, transport: Box<dyn Transport>) {
+pub(crate) async fn drive(
+    core: Arc<AppCore>,
+    host: Arc<Host>,
+    session: Arc<Session>,
+    places: Places,
+    transport: Box<dyn Transport>,
+) {
     let outbox = Arc::clone(session.outbox());
-    let mut driver = Driver::new(core, host, session, transport);
+    let mut driver = Driver::new(core, host, session, places, transport);
     std::future::poll_fn(|context| outbox::poll(&outbox, || driver.poll(context))).await;
 }
 
@@ -49,6 +55,7 @@ struct Driver {
     core: Arc<AppCore>,
     host: Arc<Host>,
     session: Arc<Session>,
+    places: Places,
     /// The client with its current user.
     subscriber: Arc<Subscriber>,
     transport: Box<dyn Transport>,
@@ -92,7 +99,13 @@ impl Drop for Driver {
 }
 
 impl Driver {
-    fn new(core: Arc<AppCore>, host: Arc<Host>, session: Arc<Session>, transport: Box<dyn Transport>) -> Self {
+    fn new(
+        core: Arc<AppCore>,
+        host: Arc<Host>,
+        session: Arc<Session>,
+        places: Places,
+        transport: Box<dyn Transport>,
+    ) -> Self {
         let timer = Timer::connect(core.limits.connect_timeout);
         let inbox = Inbox::new(&core.limits);
         host.sessions.add(&session);
@@ -103,6 +116,7 @@ impl Driver {
             core,
             host,
             session,
+            places,
             subscriber,
             transport,
             next: None,
@@ -275,6 +289,7 @@ impl Driver {
 
     fn open(&mut self, version: Version) {
         self.phase = Phase::Open(version);
+        self.places.open();
         self.session.outbox().begin_count();
         self.send(&ServerMessage::Connected { session: self.session.id().to_owned() });
         self.timer.start_heartbeat(version.has_heartbeats().then_some(self.host.heartbeat));
@@ -386,6 +401,7 @@ impl Driver {
         self.transport = Box::new(Gone);
         self.next = None;
         self.host.sessions.remove(&self.session);
+        self.places.leave();
         self.session.refuse_requests();
         self.finish_session();
     }

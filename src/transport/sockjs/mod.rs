@@ -32,7 +32,7 @@ use axum::routing::any;
 use http::{Method, Response};
 
 use super::server::Server;
-use super::upgrade::{Framing, websocket};
+use super::upgrade::{Framing, websocket, wrong_origin};
 use poll_request::Kind;
 use route::{Endpoint, Route};
 
@@ -53,6 +53,9 @@ pub(super) fn router(server: &Server, sessions: &XhrSessions) -> Router {
 }
 
 async fn answer(server: &Server, sessions: &XhrSessions, prefix: &str, request: Request) -> Response<Body> {
+    if !server.http.origins.allow(request.headers()) {
+        return wrong_origin();
+    }
     let path = request.uri().path();
     let Some(Route { endpoint, session }) = Route::find(path.strip_prefix(prefix).unwrap_or(path)) else {
         return plain::not_found();

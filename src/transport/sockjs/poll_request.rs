@@ -22,7 +22,7 @@ pub(super) enum Kind {
 pub(super) struct PollRequest {
     pub(super) writer: ResponseWriter,
     /// The remaining bytes of the response. It ends with the frame that uses them up.
-    pub(super) room: usize,
+    room: usize,
 }
 
 impl PollRequest {
@@ -43,14 +43,27 @@ impl PollRequest {
         self.write_last(sockjs::close(2010, "Another connection still open"));
     }
 
+    /// Returns whether a frame can be written now: the previous one has been sent, and the response has not ended.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.is_ended() && self.writer.is_ready()
+    }
+
+    /// Returns whether the response ends with what was written.
+    pub(super) fn is_ended(&self) -> bool {
+        self.room == 0
+    }
+
     pub(super) fn write(&mut self, mut frame: String) {
         frame.push('\n');
         self.writer.write(&frame);
         self.room = self.room.saturating_sub(frame.len());
+        if self.is_ended() {
+            self.writer.end();
+        }
     }
 
     pub(super) fn write_last(&mut self, frame: String) {
-        self.write(frame);
         self.room = 0;
+        self.write(frame);
     }
 }

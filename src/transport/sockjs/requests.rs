@@ -1,6 +1,7 @@
 //! The requests of a session: `xhr` and `xhr_streaming` receive frames, `xhr_send` sends messages.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
@@ -13,7 +14,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::timeout;
 
 use super::poll_request::{Kind, PollRequest};
-use super::registry::{NewSession, XhrSession, XhrSessions};
+use super::registry::{Ended, XhrSession, XhrSessions};
 use super::response::response;
 use super::xhr::XhrTransport;
 use super::{headers, plain};
@@ -27,18 +28,17 @@ use crate::transport::upgrade::no_more_connections;
 const ESCAPED: usize = 2;
 
 /// The number of messages of maximum length that fit in one body.
-const MESSAGES_A_BODY: usize = 8;
+const MESSAGES_A_BODY: usize = 2;
 
 /// The content types that `sockjs-node` accepts. An HTML form can send only `text/plain` of them.
 const CONTENT_TYPES: [&str; 6] = ["text/plain", "T", "application/json", "application/xml", "text/xml", ""];
 
 /// Answers a request for frames. The first one creates the session.
 pub(super) fn poll(server: &Server, sessions: &XhrSessions, id: &str, kind: Kind, request: &Request) -> Response<Body> {
-    if sessions.find(id).is_none() && server.is_full() {
+    let (writer, body) = response();
+    if let Err(Full) = attach(server, sessions, id, PollRequest::new(writer, kind), request) {
         return no_more_connections();
     }
-    let (writer, body) = response();
-    attach(server, sessions, id, PollRequest::new(writer, kind), request);
     let mut response = Response::new(Body::from_stream(body));
     let answer = response.headers_mut();
     decorate(answer, request.headers());
@@ -46,27 +46,45 @@ pub(super) fn poll(server: &Server, sessions: &XhrSessions, id: &str, kind: Kind
     response
 }
 
+/// The error for a client for whose session there is no place.
+struct Full;
+
 /// Passes a poll to its session. If the session has just ended, the second attempt creates a new one.
-fn attach(server: &Server, sessions: &XhrSessions, id: &str, mut poll: PollRequest, request: &Request) {
+fn attach(
+    server: &Server,
+    sessions: &XhrSessions,
+    id: &str,
+    mut poll: PollRequest,
+    request: &Request,
+) -> Result<(), Full> {
     for _ in 0..2 {
-        let (session, new) = sessions.find_or_add(id);
-        if let Some(new) = new {
-            start(server, new, request);
-        }
+        let session = match sessions.find(id) {
+            Some(session) => session,
+            None => start(server, sessions, id, request)?,
+        };
         match session.polls.try_send(poll) {
-            Ok(()) => return,
-            Err(TrySendError::Full(poll)) => return poll.refuse(),
+            Ok(()) => break,
+            Err(TrySendError::Full(poll)) => {
+                poll.refuse();
+                break;
+            }
             Err(TrySendError::Closed(unanswered)) => poll = unanswered,
         }
     }
+    Ok(())
 }
 
-fn start(server: &Server, new: NewSession, request: &Request) {
+/// Creates a session, unless another request has just done so.
+fn start(server: &Server, sessions: &XhrSessions, id: &str, request: &Request) -> Result<Arc<XhrSession>, Full> {
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let address = address.map(|ConnectInfo(address)| *address);
     let peer = peer::describe(address, request.headers(), &server.http.proxies);
-    let session = server.new_session(peer, Link::Driver);
-    server.spawn(session, Box::new(XhrTransport::new(new)));
+    let places = server.admit(&peer).ok_or(Full)?;
+    let (session, new) = sessions.find_or_add(id);
+    if let Some(new) = new {
+        server.spawn(server.new_session(peer, Link::Driver), places, Box::new(XhrTransport::new(new)));
+    }
+    Ok(session)
 }
 
 /// Receives messages, in the order of the requests.
@@ -129,7 +147,7 @@ async fn take_messages(
     if matches!(outcome, Err(Refusal::TooLong)) {
         // As over a WebSocket.
         let refused = Received::Refused(Goodbye::new(1009, "The message is too long"));
-        let _ended = session.messages.send(refused).await;
+        let _ended = session.post(refused).await;
     }
     outcome
 }
@@ -153,7 +171,7 @@ fn is_taken(headers: &HeaderMap) -> bool {
 /// Reads a body. A client collects the messages for it during its previous request.
 async fn read_body(server: &Server, body: Body) -> Result<Vec<u8>, Refusal> {
     let read = read_chunks(body, MESSAGES_A_BODY * server.limits().message_bytes.saturating_mul(ESCAPED));
-    timeout(server.limits().connect_timeout, read).await.map_err(|_| Refusal::TooSlow)?
+    timeout(server.limits().request_timeout, read).await.map_err(|_| Refusal::TooSlow)?
 }
 
 async fn read_chunks(body: Body, limit: usize) -> Result<Vec<u8>, Refusal> {
@@ -177,7 +195,7 @@ async fn hand_over(session: &XhrSession, payload: Payload, limit: usize) -> Resu
             Sent::Text(text) => Received::Frame(text),
             Sent::NoText => Received::Garbage,
         };
-        session.messages.send(received).await.map_err(|_| Refusal::NoSession)?;
+        session.post(received).await.map_err(|Ended| Refusal::NoSession)?;
     }
     Ok(())
 }

@@ -10,11 +10,20 @@ use futures::Stream;
 use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 
-/// The transport's end of a response. The response ends when it is dropped.
+/// The transport's end of a response. The response ends when it is dropped, or by [`end`](Self::end).
 pub(super) struct ResponseWriter(Arc<Shared>);
 
-/// The body of a response. It is dropped when the client has received everything or has closed the connection.
+/// The body of a response. hyper drops it when it has sent everything or the client has closed the connection.
 pub(super) struct ResponseBody(Arc<Shared>);
+
+/// How a response ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// hyper has sent nearly everything: it asks for more only when little waits for the client.
+    Complete,
+    /// The client has closed the connection.
+    Early,
+}
 
 #[derive(Default)]
 struct Shared {
@@ -27,8 +36,10 @@ struct Shared {
 struct State {
     /// The bytes that hyper has not read yet.
     unsent: Vec<u8>,
+    /// Whether hyper may still have most of what it has read.
+    on_the_way: bool,
     ended: bool,
-    gone: bool,
+    left: Option<Left>,
 }
 
 pub(super) fn response() -> (ResponseWriter, ResponseBody) {
@@ -37,15 +48,22 @@ pub(super) fn response() -> (ResponseWriter, ResponseBody) {
 }
 
 impl ResponseWriter {
-    /// Returns whether hyper has read everything.
+    /// Returns whether hyper has sent nearly everything.
     pub(super) fn is_ready(&self) -> bool {
-        self.0.state.lock().unsent.is_empty()
+        let state = self.0.state.lock();
+        state.unsent.is_empty() && !state.on_the_way
     }
 
-    /// Ready when the client has closed the connection. Also wakes the task when hyper has read everything.
-    pub(super) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
+    /// Ready when the response has ended. Also wakes the task when hyper has sent nearly everything.
+    pub(super) fn poll_left(&self, context: &Context<'_>) -> Poll<Left> {
         self.0.writer.register(context.waker());
-        if self.0.state.lock().gone { Poll::Ready(()) } else { Poll::Pending }
+        self.0.state.lock().left.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Ends the response after what was written.
+    pub(super) fn end(&self) {
+        self.0.state.lock().ended = true;
+        self.0.reader.wake();
     }
 
     pub(super) fn write(&self, text: &str) {
@@ -56,8 +74,7 @@ impl ResponseWriter {
 
 impl Drop for ResponseWriter {
     fn drop(&mut self) {
-        self.0.state.lock().ended = true;
-        self.0.reader.wake();
+        self.end();
     }
 }
 
@@ -69,8 +86,14 @@ impl Stream for ResponseBody {
         let mut state = self.0.state.lock();
         if !state.unsent.is_empty() {
             let unsent = std::mem::take(&mut state.unsent);
-            self.0.writer.wake();
+            state.on_the_way = true;
             return Poll::Ready(Some(Ok(unsent.into())));
+        }
+        if state.ended {
+            state.left = Some(Left::Complete);
+        }
+        if std::mem::take(&mut state.on_the_way) || state.ended {
+            self.0.writer.wake();
         }
         if state.ended { Poll::Ready(None) } else { Poll::Pending }
     }
@@ -78,7 +101,7 @@ impl Stream for ResponseBody {
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        self.0.state.lock().gone = true;
+        self.0.state.lock().left.get_or_insert(Left::Early);
         self.0.writer.wake();
     }
 }
@@ -104,6 +127,8 @@ mod tests {
         writer.write("b");
         assert!(!writer.is_ready());
         assert_eq!(next(&mut body), Poll::Ready(Some("ab".into())));
+        assert!(!writer.is_ready(), "hyper may still have it");
+        assert_eq!(next(&mut body), Poll::Pending);
         assert!(writer.is_ready());
         writer.write("c");
         drop(writer);
@@ -112,11 +137,17 @@ mod tests {
     }
 
     #[test]
-    fn the_writer_learns_that_the_reader_is_gone() {
-        let (writer, body) = response();
+    fn the_writer_learns_how_the_reader_has_left() {
         let context = Context::from_waker(Waker::noop());
-        assert!(writer.poll_gone(&context).is_pending());
-        drop(body);
-        assert!(writer.poll_gone(&context).is_ready());
+        for (ended, left) in [(true, Left::Complete), (false, Left::Early)] {
+            let (writer, mut body) = response();
+            if ended {
+                writer.end();
+            }
+            assert!(writer.poll_left(&context).is_pending());
+            let _end = next(&mut body);
+            drop(body);
+            assert_eq!(writer.poll_left(&context), Poll::Ready(left));
+        }
     }
 }

@@ -20,7 +20,7 @@ use super::response::{ResponseBody, response};
 use super::websocket::SockJsWebSocket;
 use super::xhr::XhrTransport;
 use crate::limits::Limits;
-use crate::outbox::{Link, Outbox};
+use crate::outbox::{Condition, Link, Outbox};
 use crate::session::{Goodbye, Received, Transport};
 
 const SOON: Duration = Duration::from_millis(20);
@@ -58,7 +58,7 @@ struct Xhr {
 
 impl Xhr {
     fn new(pace: Pace) -> Self {
-        let sessions = XhrSessions::new(pace);
+        let sessions = XhrSessions::with_pace(pace, Limits::default().message_bytes);
         let (client, new) = sessions.find_or_add("a");
         Self { sessions, client, transport: XhrTransport::new(new.unwrap()), outbox: outbox() }
     }
@@ -173,12 +173,60 @@ async fn a_second_poll_is_rejected_and_the_first_continues() {
 }
 
 #[tokio::test]
+async fn a_poll_whose_answer_is_not_received_keeps_further_messages_in_the_outbox() {
+    let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
+    xhr.outbox.send("a".into());
+    let mut first = xhr.poll(Kind::Polling);
+    // hyper takes the frame, and does not get rid of it.
+    let driving = drive(&mut xhr.transport, &xhr.outbox);
+    let taken = tokio::select! {
+        _ = driving => panic!("the session has ended"),
+        taken = first.next() => taken.unwrap().unwrap(),
+    };
+    assert_eq!(taken, "a[\"a\"]\n");
+    xhr.outbox.send("b".into());
+    for _ in 0..3 {
+        let mut another = xhr.poll(Kind::Polling);
+        let refusal = xhr.read(&mut another).await;
+        assert_eq!(refusal.as_deref(), Some("c[2010,\"Another connection still open\"]\n"));
+    }
+    assert!(!xhr.outbox.is_empty());
+    assert_eq!(xhr.read(&mut first).await, None);
+    let mut next = xhr.poll(Kind::Polling);
+    assert_eq!(xhr.read(&mut next).await.as_deref(), Some("a[\"b\"]\n"));
+}
+
+#[tokio::test]
+async fn what_is_on_the_way_to_a_client_counts_towards_the_limits_of_the_outbox() {
+    let limits = Limits { outbox_bytes: 2_000, ..Limits::default() };
+    let outbox = Arc::new(Outbox::new(Link::Driver, &limits));
+    outbox.note_on_the_way(1_500);
+    outbox.send("x".repeat(400).into());
+    assert_eq!(outbox.condition(), Condition::Good);
+    outbox.send("x".repeat(400).into());
+    assert_eq!(outbox.condition(), Condition::Overflowed);
+}
+
+#[tokio::test]
+async fn few_bytes_are_on_the_way_to_a_session_that_does_not_take_them() {
+    let xhr = Xhr::new(pace(NEVER, NEVER, NEVER));
+    let half = "x".repeat(Limits::default().message_bytes / 2);
+    for _ in 0..2 {
+        assert!(xhr.client.post(Received::Frame(half.clone().into())).now_or_never().is_some());
+    }
+    assert!(xhr.client.post(Received::Garbage).now_or_never().is_none());
+    drop(xhr.transport);
+    assert!(matches!(xhr.client.post(Received::Garbage).now_or_never(), Some(Err(_))), "it waits for no ended session");
+}
+
+#[tokio::test]
 async fn a_closed_session_answers_every_poll_with_a_close() {
     let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
     xhr.outbox.send("last".into());
     xhr.transport.close(&xhr.outbox, Goodbye::new(3000, "Go away!"));
     let mut body = xhr.poll(Kind::Polling);
     assert_eq!(xhr.read(&mut body).await.as_deref(), Some("a[\"last\"]\n"));
+    assert_eq!(xhr.read(&mut body).await, None);
     for kind in [Kind::Polling, Kind::Polling] {
         let mut body = xhr.poll(kind);
         assert_eq!(xhr.read(&mut body).await.as_deref(), Some("c[3000,\"Go away!\"]\n"));
@@ -191,6 +239,8 @@ async fn a_server_that_shuts_down_sends_a_close_and_ends_the_session() {
     let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
     let mut body = xhr.poll(Kind::Streaming);
     xhr.read(&mut body).await.unwrap();
+    // hyper asks for more when the client has received this.
+    assert!(body.next().now_or_never().is_none());
     xhr.transport.close(&xhr.outbox, Goodbye::new(1001, "The server is shutting down"));
     assert!(xhr.is_broken_off().await);
     let farewell = body.next().await.unwrap().unwrap();
@@ -201,7 +251,7 @@ async fn a_server_that_shuts_down_sends_a_close_and_ends_the_session() {
 async fn messages_arrive_in_order() {
     let mut xhr = Xhr::greeted(pace(NEVER, NEVER, NEVER)).await;
     for message in ["a", "b"] {
-        xhr.client.messages.send(Received::Frame(message.into())).await.unwrap();
+        assert!(xhr.client.post(Received::Frame(message.into())).await.is_ok());
     }
     for message in ["a", "b"] {
         let received = drive(&mut xhr.transport, &xhr.outbox).await;

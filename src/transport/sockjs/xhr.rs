@@ -13,7 +13,8 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::messages;
 use super::pace::Pace;
 use super::poll_request::{PollRequest, RESPONSE_BYTES};
-use super::registry::{NewSession, Place};
+use super::registry::{NewSession, Place, Posted};
+use super::response::Left;
 use crate::outbox::Outbox;
 use crate::session::{Goodbye, Received, Transport};
 
@@ -24,9 +25,10 @@ const GOING_AWAY: u16 = 1001;
 pub(crate) struct XhrTransport {
     /// Dropped first: when the queues below are closed, the entry in the registry has been removed.
     _registered: Place,
-    messages: mpsc::Receiver<Received>,
+    messages: mpsc::Receiver<Posted>,
     polls: mpsc::Receiver<PollRequest>,
-    /// The open request, which receives frames.
+    /// The open request, which receives frames. It stays open until the client has received what was written, so at most
+    /// one frame is on the way to a client that does not read.
     open: Option<PollRequest>,
     greeted: bool,
     heartbeat_due: bool,
@@ -61,13 +63,14 @@ impl Transport for XhrTransport {
         if self.is_over {
             return Poll::Ready(Received::Closed);
         }
-        self.messages.poll_recv(context).map(|received| received.unwrap_or(Received::Closed))
+        self.messages.poll_recv(context).map(|posted| posted.map_or(Received::Closed, Posted::take))
     }
 
     fn poll_send(&mut self, outbox: &Arc<Outbox>, context: &mut Context<'_>) {
+        let is_gone = self.poll_open(outbox, context).is_ready();
         self.poll_requests(context);
-        let is_gone = self.poll_gone(context).is_ready();
         self.write_frames(outbox);
+        self.watch_open(outbox, context);
         let is_absent = self.poll_timer(outbox, context).is_ready();
         if !self.is_over && (is_gone || is_absent || self.has_left()) {
             self.is_over = true;
@@ -96,15 +99,36 @@ impl XhrTransport {
     }
 
     /// Ready when the client has closed the connection during a response, which means that it will not return.
-    fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
+    fn poll_open(&mut self, outbox: &Outbox, context: &Context<'_>) -> Poll<()> {
         let Some(open) = &self.open else { return Poll::Pending };
-        open.writer.poll_gone(context)
+        let left = open.writer.poll_left(context);
+        if left.is_ready() || open.writer.is_ready() {
+            outbox.note_on_the_way(0);
+        }
+        match left {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Left::Early) => return Poll::Ready(()),
+            Poll::Ready(Left::Complete) => {}
+        }
+        self.open = None;
+        self.set_timer(self.pace.absence);
+        Poll::Pending
     }
 
-    /// Ready when the client has not had an open request for too long.
+    /// Has the task woken when the open request can receive more, or has ended.
+    fn watch_open(&self, outbox: &Outbox, context: &Context<'_>) {
+        let Some(open) = &self.open else { return };
+        let has_left = open.writer.poll_left(context).is_ready();
+        // What happened before the task was registered does not wake it.
+        if has_left || (open.is_ready() && !outbox.is_empty()) {
+            context.waker().wake_by_ref();
+        }
+    }
+
+    /// Ready when the client has not had an open request for too long, or does not receive the end of one.
     fn poll_timer(&mut self, outbox: &Outbox, context: &mut Context<'_>) -> Poll<()> {
         while self.timer.as_mut().poll(context).is_ready() {
-            if self.open.is_none() {
+            if self.open.as_ref().is_none_or(PollRequest::is_ended) {
                 return Poll::Ready(());
             }
             self.heartbeat_due = true;
@@ -122,7 +146,7 @@ impl XhrTransport {
     /// that shuts down does not wait for them.
     fn has_left(&self) -> bool {
         let goes_away = self.goodbye.is_some_and(|goodbye| goodbye.code == GOING_AWAY);
-        goes_away && self.open.is_none()
+        goes_away && self.open.as_ref().is_none_or(PollRequest::is_ended)
     }
 
     fn write_frames(&mut self, outbox: &Outbox) {
@@ -131,13 +155,14 @@ impl XhrTransport {
 
     /// Writes a frame, if one is waiting and a request is open. Returns whether it did.
     fn write_frame(&mut self, outbox: &Outbox) -> bool {
-        let Some(open) = self.open.as_mut().filter(|open| open.writer.is_ready()) else {
+        let Some(open) = self.open.as_mut().filter(|open| open.is_ready()) else {
             return false;
         };
         if !self.greeted {
             self.greeted = true;
             open.write(sockjs::OPEN.to_owned());
         } else if let Some(frame) = messages::take_frame(outbox, RESPONSE_BYTES) {
+            outbox.note_on_the_way(frame.len());
             open.write(frame);
         } else if let Some(goodbye) = self.goodbye {
             open.write_last(sockjs::close(goodbye.code, goodbye.reason));
@@ -147,8 +172,7 @@ impl XhrTransport {
             return false;
         }
         self.heartbeat_due = false;
-        if open.room == 0 {
-            self.open = None;
+        if open.is_ended() {
             self.set_timer(self.pace.absence);
         }
         true

@@ -58,6 +58,33 @@ async fn cors_allows_other_origins_and_preflights() {
 }
 
 #[tokio::test]
+async fn pages_of_other_origins_are_refused_if_origins_are_listed() {
+    let app = register(App::builder()).allowed_origin("https://chat.example.com".parse().expect("an origin"));
+    let server = Server::start(app.build().expect("the app fits together")).await;
+    let ours = ["origin: https://chat.example.com"];
+    let others = ["origin: https://chat.example.com.evil.example"];
+    let upgrade = ["upgrade: websocket", "connection: upgrade", "sec-websocket-version: 13", "sec-websocket-key: a"];
+    for (method, path) in [
+        ("GET", "/websocket"),
+        ("GET", "/sockjs/websocket"),
+        ("GET", "/sockjs/0/a/websocket"),
+        ("GET", "/sockjs/info"),
+        ("OPTIONS", "/sockjs/0/a/xhr"),
+        ("POST", "/sockjs/0/a/xhr"),
+        ("POST", "/sockjs/0/a/xhr_streaming"),
+        ("POST", "/sockjs/0/a/xhr_send"),
+    ] {
+        let status = async |origin: &[&str]| {
+            let headers = if path.ends_with("websocket") { [&upgrade, origin].concat() } else { origin.to_vec() };
+            request(server.address, method, path, &headers, "").await.status()
+        };
+        assert_eq!(status(&others).await, 403, "{method} {path}");
+        assert_ne!(status(&ours).await, 403, "{method} {path}");
+        assert_ne!(status(&[]).await, 403, "{method} {path}");
+    }
+}
+
+#[tokio::test]
 async fn the_root_greets_and_other_paths_are_not_found() {
     let server = Server::start(application()).await;
     for path in ["/sockjs", "/sockjs/"] {
