@@ -5,10 +5,12 @@ mod bench;
 mod call;
 mod conformance;
 mod data;
+mod descriptors;
 mod environment;
 mod export;
 mod import;
 mod key;
+mod limits;
 mod login;
 mod methods;
 mod output;
@@ -37,7 +39,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serves accounts, settings and REST on an embedded database.
-    Serve(serve::Arguments),
+    Serve(Box<serve::Arguments>),
     /// Lists and changes users, while the server is stopped.
     #[command(subcommand)]
     User(user::Command),
@@ -66,7 +68,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Serve(arguments) => serve::report(checked(serve::run(arguments)).await),
+        Command::Serve(arguments) => serve::report(checked(serve::run(*arguments)).await),
         Command::User(command) => serve::report(checked(user::run(command)).await),
         Command::Token(command) => serve::report(checked(token::run(command)).await),
         Command::Key(command) => serve::report(checked(key::run(command)).await),

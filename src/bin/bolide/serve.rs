@@ -9,12 +9,13 @@ use bolide::accounts::{Accounts, AccountsHandle};
 use bolide::clock::SystemClock;
 use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
 use bolide::store::{User, UserFilter};
-use bolide::{App, AppBuilder, Limits, TrustedProxy, shutdown_signal};
+use bolide::{AllowedOrigin, App, AppBuilder, InvalidOrigin, TrustedProxy, shutdown_signal};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
-use super::account_limits::AccountLimitArguments;
 use super::data::DataArguments;
+use super::descriptors;
+use super::limits::LimitArguments;
 
 /// The outcome of a command; an error is printed as a sentence.
 pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -57,8 +58,13 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "CIDR", env = "BOLIDE_TRUSTED_PROXIES", value_delimiter = ',')]
     trusted_proxy: Vec<TrustedProxy>,
 
+    /// Origin of pages that may open sessions, such as `https://chat.example.com`, in addition to that of the root URL;
+    /// repeat it or separate several by commas; default: all origins
+    #[arg(long, value_name = "ORIGIN", env = "BOLIDE_ALLOWED_ORIGINS", value_delimiter = ',')]
+    allowed_origins: Vec<AllowedOrigin>,
+
     #[command(flatten)]
-    account_limits: AccountLimitArguments,
+    limits: LimitArguments,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
@@ -67,16 +73,20 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")))
         .init();
+    let limits = descriptors::fit(arguments.limits.limits(), descriptors::raise());
     let listener = arguments.listen().await?;
     let root_url = arguments.root_url.clone().unwrap_or(root_url(listener.local_addr()?));
     arguments.data.create_directory()?;
     let accounts = arguments.data.open().await?.site(&arguments.site_name, &root_url);
     let accounts = arguments.with_mailer(accounts)?;
-    let app = App::builder().accounts(accounts).web_pages().forwarded_count(arguments.forwarded_count);
-    let mut limits = Limits::default();
-    arguments.account_limits.apply(&mut limits);
-    let app = app.limits(limits);
-    let app = arguments.trusted_proxy.iter().copied().fold(app, AppBuilder::trusted_proxy).build()?;
+    let app = App::builder()
+        .accounts(accounts)
+        .web_pages()
+        .forwarded_count(arguments.forwarded_count)
+        .limits(limits)
+        .heartbeat(arguments.limits.heartbeat());
+    let app = arguments.trusted_proxy.iter().copied().fold(app, AppBuilder::trusted_proxy);
+    let app = arguments.origins(&root_url)?.into_iter().fold(app, AppBuilder::allowed_origin).build()?;
     if let Some(accounts) = app.accounts() {
         welcome_first_admin(&accounts).await?;
     }
@@ -107,6 +117,15 @@ impl Arguments {
         })
     }
 
+    /// Returns the origins that may open sessions, with that of the server's own pages. An empty list allows all.
+    fn origins(&self, root_url: &str) -> Result<Vec<AllowedOrigin>, InvalidOrigin> {
+        let mut origins = self.allowed_origins.clone();
+        if !origins.is_empty() {
+            origins.push(origin_of(root_url).parse()?);
+        }
+        Ok(origins)
+    }
+
     fn with_mailer(&self, accounts: Accounts) -> Result<Accounts, Box<dyn std::error::Error>> {
         let sender: Sender = self.mail_from.parse()?;
         Ok(match (&self.mail_url, &self.mail_dir) {
@@ -129,6 +148,12 @@ fn root_url(address: SocketAddr) -> String {
     } else {
         format!("http://{address}")
     }
+}
+
+/// Returns the beginning of a URL up to its path.
+fn origin_of(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |scheme| scheme + 3);
+    url[host..].find('/').map_or(url, |path| &url[..host + path])
 }
 
 /// Creates an admin if there are no users, and prints a link with which its password is chosen, once. Until then each
@@ -158,6 +183,12 @@ async fn welcome_first_admin(accounts: &AccountsHandle) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_origin_of_a_url_is_what_precedes_its_path() {
+        assert_eq!(origin_of("https://a.example/chat/"), "https://a.example");
+        assert_eq!(origin_of("http://localhost:3000"), "http://localhost:3000");
+    }
 
     #[test]
     fn the_root_url_is_the_address_that_the_server_listens_on() {

@@ -120,9 +120,36 @@ fn an_array_is_imported_from_standard_input() {
     assert!(complaint(&nowhere).contains("the file no such file cannot be read"), "{}", complaint(&nowhere));
 }
 
+/// Returns the flag and the default of each field of `Limits`, as its `Debug` lists them.
+fn flags_of_limits() -> Vec<(String, String)> {
+    let fields = format!("{:#?}", bolide::Limits::default());
+    let fields = fields.lines().filter_map(|line| line.trim().trim_end_matches(',').split_once(": "));
+    let flags: Vec<_> = fields
+        .map(|(name, value)| {
+            let name = name.replace('_', "-");
+            match value.strip_suffix('s') {
+                Some(seconds) => (name, seconds.to_owned()),
+                None => (format!("max-{name}"), value.to_owned()),
+            }
+        })
+        .collect();
+    assert!(flags.len() > 15 && flags.contains(&("max-connections".to_owned(), "100000".to_owned())), "{flags:?}");
+    flags
+}
+
 #[test]
 fn help_names_every_flag_its_variable_and_its_default() {
     let help = String::from_utf8(run(bolide(&["serve", "--help"]), "").stdout).unwrap();
+    for (flag, default) in flags_of_limits() {
+        let described = format!("--{flag} <");
+        let entry = help.split("\n\n").find(|entry| entry.contains(&described));
+        let entry = entry.unwrap_or_else(|| panic!("no --{flag} in: {help}"));
+        let variable = format!("BOLIDE_{}=", flag.replace('-', "_").to_uppercase());
+        assert!(entry.contains(&variable) && entry.contains(&format!("[default: {default}]")), "{entry}");
+    }
+    for heading in ["Limits of connections:", "Limits of sessions:", "Limits of messages:", "Timeouts:"] {
+        assert!(help.contains(heading), "{heading}: {help}");
+    }
     for expected in [
         "--listen",
         "BOLIDE_LISTEN",

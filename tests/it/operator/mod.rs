@@ -4,6 +4,7 @@
 
 mod commands;
 mod crashes;
+mod open_files;
 mod refusals;
 
 use std::io::{BufRead as _, BufReader, Write as _};
