@@ -76,6 +76,12 @@ pub struct Limits {
     /// The maximum number of sessions of one network whose client has not sent `connect`. A further one is answered with
     /// 503. Default: 2 000.
     pub unopened_sessions_per_network: usize,
+    /// The maximum number of bytes that the server holds for all clients: messages that wait for a session or for its
+    /// client, parts of messages, and bodies of requests. The first 32 KiB of each do not count. A session that needs more
+    /// is closed with 1013, and a request is answered with 503. Default: 1 GiB.
+    pub held_bytes: usize,
+    /// The maximum number of these bytes for the clients of one network. Default: 128 MiB.
+    pub held_bytes_per_network: usize,
     /// The maximum number of counters of each rate limit. When there are more networks, connections or users, the counter
     /// whose window began first makes room. Default: 50 000.
     pub rate_counters: usize,
@@ -123,6 +129,8 @@ impl Default for Limits {
             connections_per_network: 20_000,
             unopened_sessions: 20_000,
             unopened_sessions_per_network: 2_000,
+            held_bytes: 1 << 30,
+            held_bytes_per_network: 128 << 20,
             rate_counters: 50_000,
             failure_counters: 1_000_000,
             waiting_passwords: 4_096,

@@ -52,10 +52,11 @@ struct Refusals {
     logged_at: Option<Timestamp>,
 }
 
-/// One thing that a client holds. It is given back when this is dropped.
+/// What a client holds. It is given back when this is dropped.
 pub(crate) struct Share {
     shares: Arc<Shares>,
     source: Source,
+    count: usize,
 }
 
 impl Source {
@@ -70,29 +71,37 @@ impl Shares {
         Arc::new(Self { in_total, per_network, state: Mutex::default() })
     }
 
-    /// Takes a share. Returns `None` if a maximum is reached, and logs its name at most once per minute.
+    /// Takes one. Returns `None` if a maximum is reached, and logs its name at most once per minute.
     pub(crate) fn take(self: &Arc<Self>, source: Source, now: Timestamp) -> Option<Share> {
-        let mut state = self.state.lock();
-        let held = state.by_source.get(&source).copied().unwrap_or_default();
-        if source != Source::Proxy && held >= self.per_network.count {
-            state.refused_to_network.note(self.per_network, source, now);
-            return None;
-        }
-        if state.in_total >= self.in_total.count {
-            state.refused_in_total.note(self.in_total, source, now);
-            return None;
-        }
-        state.in_total += 1;
-        state.by_source.insert(source, held + 1);
-        drop(state);
-        Some(Share { shares: Arc::clone(self), source })
+        self.take_many(source, 1, now)
     }
 
-    fn give_back(&self, source: Source) {
+    /// Takes this many, or none.
+    pub(crate) fn take_many(self: &Arc<Self>, source: Source, count: usize, now: Timestamp) -> Option<Share> {
+        self.count(source, count, now).then(|| Share { shares: Arc::clone(self), source, count })
+    }
+
+    fn count(&self, source: Source, count: usize, now: Timestamp) -> bool {
         let mut state = self.state.lock();
-        state.in_total = state.in_total.saturating_sub(1);
+        let held = state.by_source.get(&source).copied().unwrap_or_default();
+        if source != Source::Proxy && held.saturating_add(count) > self.per_network.count {
+            state.refused_to_network.note(self.per_network, source, now);
+            return false;
+        }
+        if state.in_total.saturating_add(count) > self.in_total.count {
+            state.refused_in_total.note(self.in_total, source, now);
+            return false;
+        }
+        state.in_total += count;
+        state.by_source.insert(source, held + count);
+        true
+    }
+
+    fn give_back(&self, source: Source, count: usize) {
+        let mut state = self.state.lock();
+        state.in_total = state.in_total.saturating_sub(count);
         if let Some(held) = state.by_source.get_mut(&source) {
-            *held -= 1;
+            *held = held.saturating_sub(count);
             if *held == 0 {
                 state.by_source.remove(&source);
             }
@@ -100,9 +109,24 @@ impl Shares {
     }
 }
 
+impl Share {
+    pub(crate) const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Takes this many more, or none. Returns whether it has.
+    pub(crate) fn extend(&mut self, more: usize, now: Timestamp) -> bool {
+        let is_taken = self.shares.count(self.source, more, now);
+        if is_taken {
+            self.count += more;
+        }
+        is_taken
+    }
+}
+
 impl Drop for Share {
     fn drop(&mut self) {
-        self.shares.give_back(self.source);
+        self.shares.give_back(self.source, self.count);
     }
 }
 
@@ -165,6 +189,19 @@ mod tests {
         let held: Vec<_> = (0..3).map(|_| take(&shares, Source::Proxy).unwrap()).collect();
         assert!(take(&shares, Source::Proxy).is_none() && take(&shares, Source::Unknown).is_none());
         drop(held);
+        let state = shares.state.lock();
+        assert!(state.by_source.is_empty() && state.in_total == 0);
+    }
+
+    #[test]
+    fn many_are_taken_together_or_not_at_all() {
+        let shares = shares(10, 6);
+        let now = Timestamp::from_milliseconds(0);
+        let mut first = shares.take_many(network("192.0.2.1"), 4, now).unwrap();
+        assert!(!first.extend(3, now) && first.extend(2, now));
+        assert!(shares.take_many(network("192.0.2.2"), 5, now).is_none());
+        assert!(shares.take_many(network("192.0.2.2"), 4, now).is_some());
+        drop(first);
         let state = shares.state.lock();
         assert!(state.by_source.is_empty() && state.in_total == 0);
     }

@@ -210,6 +210,12 @@ impl Payload {
         frame.finish()
     }
 
+    /// Returns the number of bytes that have not been read yet.
+    #[must_use]
+    pub fn remaining_bytes(&self) -> usize {
+        self.rest.len()
+    }
+
     /// Returns whether the payload is an array. The body of an `xhr_send` must be one.
     #[must_use]
     pub const fn is_list(&self) -> bool {

@@ -81,6 +81,14 @@ pub(crate) enum Condition {
     Ended,
 }
 
+/// How much waits for the client.
+#[derive(Clone, Copy)]
+pub(crate) struct Pressure {
+    pub(crate) bytes: usize,
+    /// Whether it is too much to read more messages from the client.
+    pub(crate) is_high: bool,
+}
+
 impl Outbox {
     pub(crate) fn new(link: Link, limits: &Limits) -> Self {
         Self {
@@ -169,7 +177,13 @@ impl Outbox {
 
     /// Returns whether too much waits to read more messages from the client.
     pub(crate) fn is_congested(&self) -> bool {
-        self.is_high(&self.state.lock())
+        self.pressure().is_high
+    }
+
+    /// Returns how much waits for the client.
+    pub(crate) fn pressure(&self) -> Pressure {
+        let state = self.state.lock();
+        Pressure { bytes: state.held_bytes(), is_high: self.is_high(&state) }
     }
 
     /// Waits until a handler may send more: while the client is slow, and if the task has worked long. Does not wait for the

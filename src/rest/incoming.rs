@@ -10,10 +10,10 @@ use axum::extract::{ConnectInfo, FromRequestParts as _, RawPathParams, Request};
 use bolide_protocol::DdpError;
 use http::header::ORIGIN;
 use http::request::Parts;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, StatusCode, Uri};
 use serde_json::{Map, Value};
 
-use super::answer::{Answer, failure, forbidden, invalid, success, unauthorized};
+use super::answer::{Answer, failure, forbidden, invalid, refusal, success, unauthorized};
 use super::limits::{Counted, RequestLimits};
 use super::route::{Endpoint, Mistake, Target};
 use super::{body, cors, identity, login, method_call};
@@ -22,7 +22,9 @@ use crate::call::{
     Connection, Identity, Invocation, Method, MethodError, MethodResult, Parameters, WindowRule, sanitize,
 };
 use crate::peer::Peer;
+use crate::session::NoShare;
 use crate::settings;
+use crate::shares::{Share, Source};
 use crate::transport::peer;
 use crate::transport::server::Server;
 use crate::user::UserId;
@@ -50,6 +52,8 @@ pub(super) struct Incoming {
     pub(super) connection: Connection,
     pub(super) identity: Identity,
     pub(super) body: Bytes,
+    /// What the body counts for.
+    _share: Option<Share>,
     /// The values of the parts of the path in braces.
     path: Vec<(String, String)>,
 }
@@ -139,6 +143,8 @@ impl Api {
         Caller { peer, identity }: Caller,
     ) -> Result<Incoming, Box<Answer>> {
         let limits = self.server.limits();
+        let share = self.server.hold_body(Source::of(&peer), &body, limits.request_bytes);
+        let share = share.map_err(|NoShare| Box::new(busy()))?;
         let body = body::read(body, limits.request_bytes, limits.request_timeout).await?;
         let path = if endpoint.has_path_values() { path_values(&mut head).await? } else { Vec::new() };
         Ok(Incoming {
@@ -149,6 +155,7 @@ impl Api {
             connection: request_connection(peer, identity.clone()),
             identity,
             body,
+            _share: share,
             path,
         })
     }
@@ -217,6 +224,11 @@ impl Incoming {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         peer::single(&self.headers, name).filter(|value| !value.is_empty())
     }
+}
+
+fn busy() -> Answer {
+    let sentence = "The server holds too much for clients of this network [error-too-busy]";
+    refusal(StatusCode::SERVICE_UNAVAILABLE, sentence, "error-too-busy")
 }
 
 fn mistaken(mistake: &Mistake) -> Answer {

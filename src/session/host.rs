@@ -9,13 +9,13 @@ use tokio_util::task::TaskTracker;
 
 use super::places::SessionShares;
 use super::registry::Sessions;
-use super::{Goodbye, Places, Request, Session, Transport, drive};
+use super::{Goodbye, NoShare, Places, Request, Session, Transport, drive};
 use crate::call::{AppCore, Connection};
 use crate::limits::{Heartbeat, Limits};
 use crate::outbox::{Link, Outbox};
 use crate::peer::Peer;
 use crate::publication::{PublicationRegistry, Recipient, Strategies};
-use crate::shares::Source;
+use crate::shares::{Share, Source};
 
 /// A callback for every session that opens.
 pub(crate) type ConnectionHook = Box<dyn Fn(Connection) + Send + Sync>;
@@ -60,6 +60,11 @@ impl Host {
             return None;
         }
         self.shares.take(Source::of(peer), core.clock.now())
+    }
+
+    /// Takes the bytes of a request's body for as long as the server keeps it.
+    pub(crate) fn hold_body(&self, core: &AppCore, source: Source, bytes: usize) -> Result<Option<Share>, NoShare> {
+        self.shares.take_body(source, bytes, core.clock.now())
     }
 
     /// Creates a session for a new connection. It opens with the client's `connect`.

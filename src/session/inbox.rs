@@ -56,6 +56,11 @@ impl Inbox {
         Some(message)
     }
 
+    /// Returns the total length of the waiting messages.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Queued> {
         self.waiting.iter().map(|(message, _)| message)
     }

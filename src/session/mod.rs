@@ -29,7 +29,7 @@ use crate::user::UserId;
 
 pub(crate) use driver::drive;
 pub(crate) use host::{ConnectionHook, Host};
-pub(crate) use places::Places;
+pub(crate) use places::{NoShare, Places};
 pub(crate) use port::{Gone, Goodbye, Received, Transport};
 
 /// The part of a session that handlers and publications hold.

@@ -17,6 +17,11 @@ pub(crate) trait Transport: Send {
     /// Sends waiting messages of the outbox, as far as the client accepts them. Wakes the task when it accepts more.
     fn poll_send(&mut self, outbox: &Arc<Outbox>, context: &mut Context<'_>);
 
+    /// Returns the number of bytes from the client that the session has not received, such as a part of a message.
+    fn buffered_bytes(&self) -> usize {
+        0
+    }
+
     /// Switches to the outbox of another session, which the client resumes.
     fn adopt(&mut self, _outbox: &Arc<Outbox>) {}
 
@@ -37,6 +42,14 @@ pub(crate) enum Received {
 }
 
 impl Received {
+    /// Returns the number of bytes of the frame.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Frame(frame) => frame.len(),
+            Self::Garbage | Self::Refused(_) | Self::Closed => 0,
+        }
+    }
+
     pub(crate) fn from_bytes(bytes: Bytes) -> Self {
         ByteString::try_from(bytes).map_or(Self::Garbage, Self::Frame)
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::body::{Body, HttpBody as _};
+
 use super::origins::Origins;
 use super::proxies::Proxies;
 use super::sockjs::registry::XhrSessions;
@@ -9,8 +11,8 @@ use crate::call::AppCore;
 use crate::limits::Limits;
 use crate::outbox::Link;
 use crate::peer::Peer;
-use crate::session::{Host, Places, Session, Transport};
-use crate::shares::{Maximum, Shares};
+use crate::session::{Host, NoShare, Places, Session, Transport};
+use crate::shares::{Maximum, Share, Shares, Source};
 
 /// The HTTP settings of an app, stored in one of its slots.
 pub(crate) struct Http {
@@ -60,6 +62,13 @@ impl Server {
     /// Spawns the driver of a session.
     pub(super) fn spawn(&self, session: Arc<Session>, places: Places, transport: Box<dyn Transport>) {
         self.host.spawn(&self.core, session, places, transport);
+    }
+
+    /// Takes the bytes of a request's body for as long as the server keeps it. A body of unknown length counts as one of
+    /// maximum length.
+    pub(crate) fn hold_body(&self, source: Source, body: &Body, maximum: usize) -> Result<Option<Share>, NoShare> {
+        let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+        self.host.hold_body(&self.core, source, length.unwrap_or(maximum).min(maximum))
     }
 
     /// Takes the places of a client's session. Returns `None` if the server is full for this client.

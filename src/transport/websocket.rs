@@ -44,9 +44,18 @@ pub(crate) struct QueuedWebSocket<Io> {
 
 /// Reads frames. After a protocol error it discards all further input, so that the client can read the closing frame.
 pub(super) struct Reader<Io> {
-    pub(super) stream: WebSocketStream<Io>,
+    pub(super) stream: WebSocketStream<Counting<Io>>,
+    /// The maximum length of a message.
+    limit: usize,
     lingering: bool,
     heard_pong: bool,
+}
+
+/// A stream that counts what is read from it.
+pub(super) struct Counting<Io> {
+    io: Io,
+    /// The bytes that were read since the last message.
+    read: usize,
 }
 
 /// Reads from the socket. The frames that tungstenite writes (pong, close) go through the outbox.
@@ -83,8 +92,9 @@ pub(super) async fn accept<Io: AsyncRead + AsyncWrite + Unpin>(io: Io, read: Byt
         .max_message_size(Some(limit))
         .max_frame_size(Some(limit));
     // Copied, because hyper's bytes would keep its whole buffer alive.
+    let io = Counting { io, read: 0 };
     let stream = WebSocketStream::from_partially_read(io, read.to_vec(), Role::Server, Some(config)).await;
-    Reader { stream, lingering: false, heard_pong: false }
+    Reader { stream, limit, lingering: false, heard_pong: false }
 }
 
 impl Transport for DirectWebSocket {
@@ -98,7 +108,11 @@ impl Transport for DirectWebSocket {
     }
 
     fn adopt(&mut self, outbox: &Arc<Outbox>) {
-        self.reader.stream.get_mut().outbox = Arc::clone(outbox);
+        self.reader.stream.get_mut().io.outbox = Arc::clone(outbox);
+    }
+
+    fn buffered_bytes(&self) -> usize {
+        self.reader.buffered_bytes()
     }
 
     fn close(&mut self, _: &Arc<Outbox>, goodbye: Goodbye) {
@@ -131,6 +145,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Transport for QueuedWebSocket<Io
         }
     }
 
+    fn buffered_bytes(&self) -> usize {
+        self.reader.buffered_bytes()
+    }
+
     fn close(&mut self, outbox: &Arc<Outbox>, goodbye: Goodbye) {
         while let Some(message) = outbox.take().and_then(to_message) {
             if Pin::new(&mut self.reader.stream).start_send(message).is_err() {
@@ -160,8 +178,14 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Reader<Io> {
                 None => Received::Closed,
             };
             self.lingering = matches!(received, Received::Refused(_));
+            self.stream.get_mut().read = 0;
             return Poll::Ready(received);
         }
+    }
+
+    /// Returns the number of bytes of an incomplete message. Control frames that arrived after the last message count, too.
+    pub(super) fn buffered_bytes(&self) -> usize {
+        self.stream.get_ref().read.min(self.limit)
     }
 
     /// Returns whether a pong has arrived since the last call.
@@ -207,6 +231,33 @@ pub(super) fn close_frame(goodbye: Goodbye) -> CloseFrame {
 thread_local! {
     /// The shared read buffer, so that idle connections do not each need a large one.
     static SPACE: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_AT_ONCE]);
+}
+
+impl<Io: AsyncRead + Unpin> AsyncRead for Counting<Io> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.io).poll_read(context, buffer);
+        self.read = self.read.saturating_add(buffer.filled().len() - before);
+        outcome
+    }
+}
+
+impl<Io: AsyncWrite + Unpin> AsyncWrite for Counting<Io> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
 }
 
 impl AsyncRead for ReadingHalf {

@@ -4,7 +4,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bolide::{App, Limits};
+use bolide::Limits;
+use bolide::accounts::Accounts;
+use bolide::chance::SystemChance;
+use bolide::keys::KeyRing;
+use bolide::prelude::*;
+use bolide::store::SqliteStore;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -20,7 +25,10 @@ use crate::waiting::{A_MOMENT, until};
 /// A server whose clients come from the network that `x-forwarded-for` names, as behind a trusted proxy.
 async fn behind_proxy(limits: Limits) -> Server {
     let proxy = "127.0.0.1".parse().expect("an address");
-    let app = register(App::builder()).trusted_proxy(proxy).limits(limits);
+    let app = register(App::builder())
+        .method("long", TwoFactor::none(), async |_: Context| Ok("x".repeat(200_000)))
+        .trusted_proxy(proxy)
+        .limits(limits);
     Server::start(app.build().expect("the app fits together")).await
 }
 
@@ -246,4 +254,102 @@ async fn a_sockjs_client_that_does_not_read_has_few_bytes_taken() {
         message = call("1", "echo", json!(["x".repeat(250_000)]));
     }
     assert!(taken < 4 << 20, "{taken} bytes were taken");
+}
+
+/// A server that holds little for each network.
+async fn frugal_server() -> Server {
+    behind_proxy(Limits { held_bytes_per_network: 300 << 10, ..Limits::default() }).await
+}
+
+/// Sends the first half of a message that is 400 kB long.
+async fn send_half_a_message(raw: &mut Raw) {
+    let length = 400_000_u64.to_be_bytes();
+    raw.send(&[&[crate::raw::TEXT, 0xFF], length.as_slice(), &[0; 4], &vec![b'x'; 200_000]].concat()).await;
+}
+
+#[tokio::test]
+async fn parts_of_messages_of_one_network_leave_room_for_those_of_others() {
+    let server = frugal_server().await;
+    let (mut first, _) = upgrade_from(&server, "192.0.2.1").await;
+    let (mut second, _) = upgrade_from(&server, "192.0.2.1").await;
+    let (mut other, _) = upgrade_from(&server, "192.0.2.2").await;
+    for raw in [&mut first, &mut second, &mut other] {
+        send_half_a_message(raw).await;
+    }
+    let closed = async {
+        tokio::select! {
+            code = first.read_close_code() => code,
+            code = second.read_close_code() => code,
+        }
+    };
+    assert_eq!(closed.await, 1013);
+    other.send(&vec![b'x'; 200_000]).await;
+    assert_eq!(other.read_text().await, r#"{"msg":"error","reason":"Bad request"}"#);
+}
+
+#[tokio::test]
+async fn messages_that_wait_for_clients_of_one_network_leave_room_for_those_of_others() {
+    let server = frugal_server().await;
+    let mut answers = Vec::new();
+    for (id, network) in [("a", "192.0.2.1"), ("b", "192.0.2.1"), ("c", "192.0.2.2")] {
+        let from = format!("x-forwarded-for: {network}");
+        let path = format!("/sockjs/000/{id}");
+        let send = async |kind: &str, body: &str| {
+            request(server.address, "POST", &format!("{path}/{kind}"), &[&from], body).await
+        };
+        assert_eq!(send("xhr", "").await.body().await, "o\n");
+        let messages = [connect(), call("1", "long", json!([]))].map(|message| message.to_string());
+        assert_eq!(send("xhr_send", &json!(messages).to_string()).await.status(), 204);
+        // The answer waits before that of the next session.
+        tokio::time::sleep(A_MOMENT).await;
+        answers.push((path, from));
+    }
+    let mut told = Vec::new();
+    for (path, from) in answers {
+        told.push(request(server.address, "POST", &format!("{path}/xhr"), &[&from], "").await.body().await);
+    }
+    let closed = "c[1013,\"Too much waits for the clients of this network\"]\n";
+    assert_eq!(told[..2].iter().filter(|told| *told == closed).count(), 1);
+    assert!(told.iter().filter(|told| told.len() > 200_000).count() == 2 && told[2] != closed);
+}
+
+#[tokio::test]
+async fn bodies_of_one_network_leave_room_for_those_of_others() {
+    let store = SqliteStore::open("sqlite::memory:").await.expect("a database in memory");
+    let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.expect("accounts");
+    let app = App::builder().accounts(accounts).trusted_proxy("127.0.0.1".parse().expect("an address"));
+    let limits = Limits { held_bytes_per_network: 300 << 10, ..Limits::default() };
+    let server = Server::start(app.limits(limits).build().expect("the app fits together")).await;
+    for network in ["192.0.2.1", "192.0.2.2"] {
+        for session in ["a", "b"] {
+            let path = format!("/sockjs/000/{network}-{session}/xhr").replace('.', "-");
+            let from = format!("x-forwarded-for: {network}");
+            assert_eq!(request(server.address, "POST", &path, &[&from], "").await.body().await, "o\n");
+        }
+    }
+    let begin = async |path: &str, network: &str| {
+        let mut raw = Raw::open(server.address).await;
+        let path = path.replace("NETWORK", &network.replace('.', "-"));
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nx-forwarded-for: {network}\r\ncontent-length: 200000\r\n\r\n"
+        );
+        raw.send(head.as_bytes()).await;
+        raw
+    };
+    for (path, another) in
+        [("/api/v1/login", "/api/v1/login"), ("/sockjs/000/NETWORK-a/xhr_send", "/sockjs/000/NETWORK-b/xhr_send")]
+    {
+        let _first = begin(path, "192.0.2.1").await;
+        let mut other = begin(path, "192.0.2.2").await;
+        let refused = async {
+            loop {
+                let mut second = begin(another, "192.0.2.1").await;
+                if let Ok(head) = tokio::time::timeout(A_MOMENT, second.read_head()).await {
+                    break head;
+                }
+            }
+        };
+        assert!(crate::waiting::soon(refused).await.starts_with("HTTP/1.1 503 "), "{path}");
+        assert!(tokio::time::timeout(A_MOMENT, other.read_head()).await.is_err(), "{path}");
+    }
 }

@@ -49,6 +49,24 @@ pub(crate) struct LimitArguments {
     )]
     max_unopened_sessions_per_network: usize,
 
+    /// Maximum number of bytes that the server holds for all clients: waiting messages, parts of messages, bodies
+    #[arg(
+        long,
+        env = "BOLIDE_MAX_HELD_BYTES",
+        value_name = "BYTES",
+        default_value_t = Limits::default().held_bytes
+    )]
+    max_held_bytes: usize,
+
+    /// Maximum number of these bytes for the clients of one network
+    #[arg(
+        long,
+        env = "BOLIDE_MAX_HELD_BYTES_PER_NETWORK",
+        value_name = "BYTES",
+        default_value_t = Limits::default().held_bytes_per_network
+    )]
+    max_held_bytes_per_network: usize,
+
     /// Maximum number of subscriptions of a session
     #[arg(
         long,
@@ -268,6 +286,8 @@ impl LimitArguments {
             connections_per_network: self.max_connections_per_network,
             unopened_sessions: self.max_unopened_sessions,
             unopened_sessions_per_network: self.max_unopened_sessions_per_network,
+            held_bytes: self.max_held_bytes,
+            held_bytes_per_network: self.max_held_bytes_per_network,
             rate_counters: self.accounts.max_rate_counters,
             subscription_bytes: self.accounts.max_subscription_bytes,
             failure_counters: self.accounts.max_failure_counters,

@@ -22,9 +22,9 @@ use bytestring::ByteString;
 
 use super::inbox::{Full, Inbox, Queued};
 use super::timer::{Expired, Timer};
-use super::{Gone, Goodbye, Host, Places, Received, Request, Session, Transport};
+use super::{Gone, Goodbye, Host, NoShare, Places, Received, Request, Session, Transport};
 use crate::call::{AppCore, ConnectionPort as _};
-use crate::outbox::{self, Condition, effort};
+use crate::outbox::{self, Condition, Pressure, effort};
 use crate::publication::Subscriber;
 
 use calls::Calls;
@@ -70,6 +70,8 @@ struct Driver {
     resent: Resent,
     /// Whether messages wait until the client has received more.
     held_back: bool,
+    /// The bytes that waited for the client when this was looked up last.
+    waiting_bytes: usize,
     shutting_down: bool,
     /// Whether the client has announced that it will not resume the session.
     is_leaving: bool,
@@ -128,6 +130,7 @@ impl Driver {
             stops: Stops::default(),
             resent: Resent::default(),
             held_back: false,
+            waiting_bytes: 0,
             shutting_down,
             is_leaving: false,
         }
@@ -160,6 +163,7 @@ impl Driver {
             self.poll_timer(context);
         }
         self.go_on_if_there_is_room(context);
+        self.count_held_bytes(context);
         self.poll_stops(context);
         let is_over = matches!(self.phase, Phase::Ended) && !self.calls.is_running() && self.stops.is_empty();
         if is_over { Poll::Ready(()) } else { Poll::Pending }
@@ -168,7 +172,7 @@ impl Driver {
     // The client's messages.
 
     fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if !self.is_listening() || self.is_held_back() {
+        if self.is_held_back() || !self.is_listening() {
             return Poll::Pending;
         }
         let received = match self.next.take() {
@@ -197,8 +201,30 @@ impl Driver {
 
     /// Returns whether too much waits for the client to read or start its messages.
     fn is_held_back(&mut self) -> bool {
-        self.held_back = self.session.outbox().is_congested();
-        self.held_back
+        let Pressure { bytes, is_high } = self.session.outbox().pressure();
+        self.waiting_bytes = bytes;
+        self.held_back = is_high;
+        is_high
+    }
+
+    /// Counts the bytes that the session holds, and closes it if no share is left for them.
+    fn count_held_bytes(&mut self, context: &Context<'_>) {
+        if !self.places.counts(self.held_bytes()) || self.is_finished() {
+            return;
+        }
+        // Some may have been sent meanwhile.
+        self.waiting_bytes = self.session.outbox().pressure().bytes;
+        if let Err(NoShare) = self.places.hold(self.held_bytes(), &*self.core.clock) {
+            self.session.outbox().drop_waiting();
+            self.close(Goodbye::new(1013, "Too much waits for the clients of this network"));
+            // The closing frame has to be sent.
+            context.waker().wake_by_ref();
+        }
+    }
+
+    fn held_bytes(&self) -> usize {
+        let next = self.next.as_ref().map_or(0, Received::len);
+        self.waiting_bytes + self.inbox.bytes() + next + self.transport.buffered_bytes()
     }
 
     /// Keeps a client alive that receives waiting messages, although its own messages are not read meanwhile.

@@ -125,6 +125,13 @@ impl Posted {
     }
 }
 
+impl Place {
+    /// Returns the number of bytes between the requests and the session.
+    pub(super) fn posted_bytes(&self) -> usize {
+        self.sessions.posted_bytes.saturating_sub(self.room.available_permits())
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.room.close();

@@ -19,7 +19,8 @@ use super::response::response;
 use super::xhr::XhrTransport;
 use super::{headers, plain};
 use crate::outbox::Link;
-use crate::session::{Goodbye, Received};
+use crate::session::{Goodbye, NoShare, Received};
+use crate::shares::Source;
 use crate::transport::peer;
 use crate::transport::server::Server;
 use crate::transport::upgrade::no_more_connections;
@@ -90,7 +91,9 @@ fn start(server: &Server, sessions: &XhrSessions, id: &str, request: &Request) -
 /// Receives messages, in the order of the requests.
 pub(super) async fn send(server: &Server, sessions: &XhrSessions, id: &str, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let mut response = match take_messages(server, sessions, id, &parts.headers, body).await {
+    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
+    let source = peer::source(address, &parts.headers, &server.http.proxies);
+    let mut response = match take_messages(server, sessions, id, source, &parts.headers, body).await {
         Ok(()) => accepted(),
         Err(refusal) => refusal.answer(),
     };
@@ -105,6 +108,8 @@ enum Refusal {
     BrokenJson,
     TooLong,
     TooSlow,
+    /// The server holds too much for the client's network.
+    NoShare,
     /// The client has closed the connection.
     Gone,
 }
@@ -113,6 +118,7 @@ impl Refusal {
     fn answer(self) -> Response<Body> {
         let (status, text) = match self {
             Self::NoSession => return plain::not_found(),
+            Self::NoShare => return no_more_connections(),
             Self::NoPayload => (StatusCode::INTERNAL_SERVER_ERROR, "Payload expected."),
             Self::BrokenJson => (StatusCode::INTERNAL_SERVER_ERROR, "Broken JSON encoding."),
             Self::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "The message is too long"),
@@ -135,11 +141,13 @@ async fn take_messages(
     server: &Server,
     sessions: &XhrSessions,
     id: &str,
+    source: Source,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(), Refusal> {
     let session = sessions.find(id).ok_or(Refusal::NoSession)?;
     let _turn = session.turn.lock().await;
+    let _held = server.hold_body(source, &body, body_limit(server)).map_err(|NoShare| Refusal::NoShare)?;
     let outcome = match read_payload(server, headers, body).await {
         Ok(payload) => hand_over(&session, payload, server.limits().message_bytes).await,
         Err(refusal) => Err(refusal),
@@ -168,9 +176,13 @@ fn is_taken(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| CONTENT_TYPES.contains(&kind))
 }
 
+fn body_limit(server: &Server) -> usize {
+    server.limits().message_bytes.saturating_mul(MESSAGES_A_BODY * ESCAPED)
+}
+
 /// Reads a body. A client collects the messages for it during its previous request.
 async fn read_body(server: &Server, body: Body) -> Result<Vec<u8>, Refusal> {
-    let read = read_chunks(body, MESSAGES_A_BODY * server.limits().message_bytes.saturating_mul(ESCAPED));
+    let read = read_chunks(body, body_limit(server));
     timeout(server.limits().request_timeout, read).await.map_err(|_| Refusal::TooSlow)?
 }
 

@@ -82,6 +82,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Transport for SockJsWebSocket<Io
         let _until_writable = Pin::new(&mut self.reader.stream).poll_flush(context);
     }
 
+    fn buffered_bytes(&self) -> usize {
+        self.reader.buffered_bytes() + self.received.as_ref().map_or(0, Payload::remaining_bytes)
+    }
+
     fn close(&mut self, outbox: &Arc<Outbox>, goodbye: Goodbye) {
         self.heartbeat = None;
         while let Some(message) = self.next_message(outbox) {

@@ -24,7 +24,7 @@ const GOING_AWAY: u16 = 1001;
 /// The session's end of a connection over requests.
 pub(crate) struct XhrTransport {
     /// Dropped first: when the queues below are closed, the entry in the registry has been removed.
-    _registered: Place,
+    registered: Place,
     messages: mpsc::Receiver<Posted>,
     polls: mpsc::Receiver<PollRequest>,
     /// The open request, which receives frames. It stays open until the client has received what was written, so at most
@@ -44,7 +44,7 @@ impl XhrTransport {
     pub(super) fn new(session: NewSession) -> Self {
         let NewSession { place, messages, polls, pace } = session;
         Self {
-            _registered: place,
+            registered: place,
             messages,
             polls,
             open: None,
@@ -78,6 +78,10 @@ impl Transport for XhrTransport {
             outbox.break_off();
             context.waker().wake_by_ref();
         }
+    }
+
+    fn buffered_bytes(&self) -> usize {
+        self.registered.posted_bytes()
     }
 
     fn close(&mut self, outbox: &Arc<Outbox>, goodbye: Goodbye) {
