@@ -20,10 +20,10 @@ use futures::future::try_join_all;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
-#[path = "load/session.rs"]
+#[path = "common/session.rs"]
 #[expect(dead_code, reason = "the load generator needs more of it")]
 mod session;
-#[path = "load/websocket.rs"]
+#[path = "common/websocket.rs"]
 mod websocket;
 
 use session::{Message, Session};

@@ -21,6 +21,7 @@
 )]
 
 mod arguments;
+#[path = "../common/child.rs"]
 mod child;
 mod comparison;
 mod floor;
@@ -29,8 +30,10 @@ mod http;
 mod http_floor;
 mod measurement;
 mod scenario;
+#[path = "../common/session.rs"]
 mod session;
 mod table;
+#[path = "../common/websocket.rs"]
 mod websocket;
 
 use std::error::Error;
