@@ -1,6 +1,6 @@
 //! A DDP session on the client's side: opened without waiting, then polled for messages.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -30,7 +30,10 @@ pub(crate) struct Session {
 impl Session {
     /// Begins to open a session; polling it does the rest.
     pub(crate) fn start(address: SocketAddr) -> Result<Self, Failure> {
-        Ok(Self { socket: WebSocket::start(address)?, stage: Stage::Upgrading })
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        Ok(Self { socket: WebSocket::start(stream, address)?, stage: Stage::Upgrading })
     }
 
     /// Opens one session and waits for it.

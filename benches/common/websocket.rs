@@ -1,5 +1,5 @@
-//! A WebSocket client that never sleeps: a non-blocking socket that the caller polls as fast as it
-//! can.
+//! A WebSocket client that the caller polls: as fast as it can on a non-blocking socket, or waiting on one with a read
+//! timeout.
 //!
 //! It speaks just what a load generator needs: the upgrade, masked text frames out, whole text
 //! frames in, pings answered, and the closing handshake. Reading goes through one [`ReadBuffer`]
@@ -49,11 +49,8 @@ pub(crate) struct WebSocket {
 }
 
 impl WebSocket {
-    /// Connects and asks for the upgrade. The answer is found by polling.
-    pub(crate) fn start(address: SocketAddr) -> Result<Self, Failure> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
+    /// Asks for the upgrade of a connection. The answer is found by polling.
+    pub(crate) fn start(stream: TcpStream, address: SocketAddr) -> Result<Self, Failure> {
         let mut socket = Self { stream, incomplete: vec![], unsent: vec![], upgraded: false, closed: false };
         write!(
             socket.unsent,
@@ -112,7 +109,7 @@ impl WebSocket {
         Ok(())
     }
 
-    /// Reads once, without waiting, and hands over every whole message. Gives the number of bytes
+    /// Reads once, waiting as long as the socket does, and hands over every whole message. Gives the number of bytes
     /// read.
     pub(crate) fn poll(
         &mut self,

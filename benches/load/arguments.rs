@@ -5,11 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::Failure;
-use crate::child::{Process, RunningServer, Server};
+use crate::child::RunningServer;
 use crate::comparison::Comparison;
 use crate::floor::Variant;
 use crate::generator::Plan;
+use crate::process::Process;
 use crate::scenario::{self, SCENARIOS, Scenario, Target};
+use crate::server::Server;
+use crate::words::Words;
 
 pub(crate) const USAGE: &str = "\
 Measures Bolide's conformance server beside a bare tokio-tungstenite server.
@@ -60,8 +63,6 @@ impl Arguments {
         }
     }
 }
-
-struct Words(std::vec::IntoIter<String>);
 
 impl Words {
     fn compare(mut self) -> Result<Arguments, Failure> {
@@ -115,19 +116,6 @@ impl Words {
             targets.push(Target { address, server, scale });
         }
         Ok(Arguments::Generate(Plan { scenario, targets, duration }))
-    }
-
-    fn value(&mut self, option: &str) -> Result<String, Failure> {
-        self.0.next().ok_or_else(|| format!("`{option}` lacks a value").into())
-    }
-
-    fn number<T: std::str::FromStr>(&mut self, option: &str) -> Result<T, Failure> {
-        let value = self.value(option)?;
-        value.parse().map_err(|_| format!("`{option}` does not take `{value}`").into())
-    }
-
-    fn duration(&mut self, option: &str) -> Result<Duration, Failure> {
-        Ok(Duration::try_from_secs_f64(self.number(option)?)?)
     }
 }
 

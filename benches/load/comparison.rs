@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use crate::Failure;
 use crate::arguments::generator_arguments;
-use crate::child::{Placement, RunningServer, Server, build_conformance_server, run_generator};
+use crate::child::Placement;
 use crate::floor::Variant;
 use crate::measurement::{Measurement, Quantiles, Report, Slice};
 use crate::scenario::{Budget, Method, Scenario};
+use crate::server::{Server, build_conformance_server, run_generator};
 use crate::table;
 
 pub(crate) struct Comparison {
@@ -82,7 +83,7 @@ impl Comparison {
 
     /// One round: servers that were just started, all of them under the same load by turns.
     fn measure(&self, scenario: &Scenario, rows: &[Row], placement: Placement) -> Result<Report, Failure> {
-        let start = |row: &Row| RunningServer::start(&row.server, placement);
+        let start = |row: &Row| row.server.start(placement);
         let servers = rows.iter().map(start).collect::<Result<Vec<_>, _>>()?;
         let words = generator_arguments(scenario, self.duration, self.scale, &servers);
         Ok(serde_json::from_str(&run_generator(placement, &words)?)?)

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use crate::Failure;
-use crate::measurement::{CounterCheck, Latencies, Measurement, Report, Slice, Stopwatch, Work};
+use crate::latencies::Latencies;
+use crate::measurement::{CounterCheck, Measurement, Report, Slice, Stopwatch, Work};
 use crate::scenario::{Load, Method, NoSuchPublication, Scenario, Target};
 
 const SLICE: Duration = Duration::from_millis(500);

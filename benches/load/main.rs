@@ -9,8 +9,8 @@
 //! it checks every answer. The floor is a bare tokio-tungstenite server, and for REST a bare axum handler.
 //!
 //! In reading order: [`arguments`], [`comparison`], [`table`]; then [`generator`] and [`scenario`]
-//! with its modules, on [`session`], [`websocket`], [`http`], [`measurement`] and [`child`]; and [`floor`] with
-//! [`http_floor`].
+//! with its modules, on [`session`], [`websocket`], [`http`], [`measurement`], [`server`] and [`child`]; and [`floor`]
+//! with [`http_floor`]. What other benchmarks need as well is in `../common`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command-line program")]
 #![expect(
@@ -28,13 +28,22 @@ mod floor;
 mod generator;
 mod http;
 mod http_floor;
+#[path = "../common/latencies.rs"]
+mod latencies;
 mod measurement;
+#[path = "../common/process.rs"]
+mod process;
+#[path = "../common/release.rs"]
+mod release;
 mod scenario;
+mod server;
 #[path = "../common/session.rs"]
 mod session;
 mod table;
 #[path = "../common/websocket.rs"]
 mod websocket;
+#[path = "../common/words.rs"]
+mod words;
 
 use std::error::Error;
 use std::process::ExitCode;

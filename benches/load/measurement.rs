@@ -1,15 +1,32 @@
 //! What a load generator measures and reports: work done, how long each piece took, and what it
 //! cost the server.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
-use crate::child::{CpuTime, Process};
+use crate::latencies::Latencies;
+use crate::process::{Process, number};
 
 /// More than this share of a core in other programs' hands makes figures doubtful.
 const TOLERABLE_DISTURBANCE: f64 = 0.05;
+
+/// What a process has had of the processor.
+#[derive(Clone, Copy, Default)]
+struct CpuTime {
+    /// User and system time.
+    used: Duration,
+    /// Time in which it could have run, but something else did.
+    waited: Duration,
+}
+
+impl CpuTime {
+    fn since(self, before: Self) -> Self {
+        Self { used: self.used.saturating_sub(before.used), waited: self.waited.saturating_sub(before.waited) }
+    }
+}
 
 /// What a load generator has to say, as one line of JSON.
 #[derive(Serialize, Deserialize)]
@@ -72,15 +89,7 @@ pub(crate) struct Work {
     pub(crate) first_bytes: Latencies,
 }
 
-/// How long each piece of work took.
-#[derive(Default)]
-pub(crate) struct Latencies(Vec<Duration>);
-
 impl Latencies {
-    pub(crate) fn record(&mut self, latency: Duration) {
-        self.0.push(latency);
-    }
-
     pub(crate) fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
@@ -91,9 +100,7 @@ impl Latencies {
 
     /// Nothing, if nothing was recorded.
     pub(crate) fn quantiles(mut self) -> Option<Quantiles> {
-        let last = self.0.len().checked_sub(1)?;
-        let mut at = |share: f64| *self.0.select_nth_unstable((last as f64 * share) as usize).1;
-        Some(Quantiles { p50: at(0.50), p99: at(0.99) })
+        Some(Quantiles { p50: self.quantile(0.50)?, p99: self.quantile(0.99)? })
     }
 }
 
@@ -153,5 +160,27 @@ impl CounterCheck {
         let in_ticks = self.server.cpu_time_in_ticks()?.saturating_sub(self.in_ticks);
         let tolerable = Duration::from_millis(40) + exact / 50;
         Ok((exact.abs_diff(in_ticks) > tolerable).then_some((exact, in_ticks)))
+    }
+}
+
+impl Process {
+    fn this() -> Self {
+        Self(std::process::id())
+    }
+
+    /// What all threads have used, exact but for the time slice that is running. Threads that
+    /// have ended are not in it.
+    fn cpu_time(self) -> Result<CpuTime, Failure> {
+        let mut sum = CpuTime::default();
+        for task in fs::read_dir(format!("/proc/{}/task", self.0))? {
+            // A thread may end between the listing and the reading.
+            let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else {
+                continue;
+            };
+            let mut fields = text.split(' ');
+            sum.used += Duration::from_nanos(number(fields.next())?);
+            sum.waited += Duration::from_nanos(number(fields.next())?);
+        }
+        Ok(sum)
     }
 }

@@ -14,9 +14,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::Failure;
-use crate::child::Process;
 use crate::floor::Variant;
 use crate::measurement::{Measurement, Work};
+use crate::process::Process;
 
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,

@@ -12,7 +12,8 @@ use serde_json::json;
 
 use super::{Load, NoSuchPublication, Target};
 use crate::Failure;
-use crate::measurement::{Latencies, Work};
+use crate::latencies::Latencies;
+use crate::measurement::Work;
 use crate::session::{Message, Session, Silence, open_many, unexpected};
 use crate::websocket::ReadBuffer;
 

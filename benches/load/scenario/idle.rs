@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::Target;
 use crate::Failure;
-use crate::measurement::{Latencies, Measurement, Stopwatch};
+use crate::latencies::Latencies;
+use crate::measurement::{Measurement, Stopwatch};
 use crate::session::{Message, Session, Silence, open_many, unexpected};
 use crate::websocket::ReadBuffer;
 

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::{Load, Target};
 use crate::Failure;
-use crate::measurement::{Latencies, Work};
+use crate::latencies::Latencies;
+use crate::measurement::Work;
 use crate::session::{Session, Silence, unexpected};
 use crate::websocket::ReadBuffer;
 

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::{Load, Target};
 use crate::Failure;
 use crate::http::HttpConnection;
-use crate::measurement::{Latencies, Work};
+use crate::latencies::Latencies;
+use crate::measurement::Work;
 use crate::session::Silence;
 
 const CONNECTIONS: usize = 32;

@@ -12,7 +12,8 @@ use serde_json::json;
 
 use super::{NoSuchPublication, Target};
 use crate::Failure;
-use crate::measurement::{Latencies, Measurement, Stopwatch};
+use crate::latencies::Latencies;
+use crate::measurement::{Measurement, Stopwatch};
 use crate::session::{Message, Session, Silence, open_many, unexpected};
 use crate::websocket::ReadBuffer;
 
