@@ -187,7 +187,7 @@ mod tests {
         let rogue = async |me: SignedIn| me.prove(None).await.map(|_| true);
         let app = App::builder().accounts(accounts).method("rogue", TwoFactor::fresh_proof().on_demand(), rogue);
         let app = app.build().unwrap();
-        let user = app.accounts().unwrap().add_user("ada", &[], &[], Some("a password")).await.unwrap();
+        let user = app.accounts().unwrap().add_user("ada", &[], &[], Some("correct horse staple")).await.unwrap();
         let refused = app.call::<bool>(&Caller::user(user.id), "rogue", &()).await.unwrap_err();
         assert_eq!(refused.error, 500.into());
     }

@@ -272,6 +272,7 @@ impl Users for SqliteStore {
                     if written.rows_affected() == 0 {
                         return Err(StoreError::Taken(Unique::Address));
                     }
+                    remove_pending_totp(connection, &owner).await?;
                     Ok(true)
                 })
             })

@@ -210,7 +210,7 @@ async fn a_line_that_is_full_is_answered_with_too_many_requests() {
     let limits = bolide::Limits { waiting_passwords: 0, ..bolide::Limits::default() };
     let app = App::builder().accounts(accounts).without_default_rate_limits().limits(limits).build().unwrap();
     let create = async |number: usize| {
-        let params = json!([{ "username": format!("user{number}"), "password": "secret" }]);
+        let params = json!([{ "username": format!("user{number}"), "password": "a sentence of its own" }]);
         app.call::<Ejson>(&Caller::anonymous(), "createUser", &params).await.err().map(|error| error.error)
     };
     // As many are hashed at once as there are cores, or one fewer; the others find the line full.

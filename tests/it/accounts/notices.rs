@@ -100,9 +100,17 @@ async fn a_login_by_a_new_client_is_told_once() {
     assert_eq!(mail.subject, "Bolide: A client that was not seen before has logged in");
     log_in_by_password(&bank, "alice").await;
     let login = json!({ "user": "alice", "password": "alice's password" });
-    bank.post("login").header("user-agent", "curl/9").json(&login).send().await;
-    assert!(notice(&bank, 2).await.text.contains("curl/9"));
-    bank.post("login").header("user-agent", "curl/9").json(&login).send().await;
+    bank.post("login")
+        .header("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+        .json(&login)
+        .send()
+        .await;
+    assert!(notice(&bank, 2).await.text.contains("Firefox on Linux"));
+    bank.post("login")
+        .header("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+        .json(&login)
+        .send()
+        .await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(bank.mails(2).await.len(), 2);
 }

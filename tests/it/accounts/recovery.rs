@@ -34,7 +34,10 @@ impl Bank {
     /// that was not confirmed.
     async fn break_in(&self) -> Thief {
         let (mut client, session, personal) = self.alice_with_a_token().await;
-        assert!(result(&client.ask("2fa:enable", json!([])).await)["secret"].is_string());
+        assert!(
+            result(&client.ask("2fa:enable", with_code(&sha256("alice's password"), "password")).await)["secret"]
+                .is_string()
+        );
         let accounts = self.app.accounts().unwrap();
         let link = accounts.password_link("alice").await.unwrap().rsplit('/').next().unwrap().to_owned();
         accounts.store().set_email_codes(&"user-alice".into(), true).await.unwrap();
@@ -198,7 +201,7 @@ async fn the_first_verification_ends_tokens_and_pending_secrets_but_no_login() {
     let new = json!([{ "username": "carol", "email": "carol@example.com", "password": "carol's password" }]);
     result(&client.ask("createUser", new).await);
     let personal = personal_token(&mut client, "door", "carol's password").await;
-    result(&client.ask("2fa:enable", json!([])).await);
+    result(&client.ask("2fa:enable", with_code(&sha256("alice's password"), "password")).await);
     let verify = async |client: &mut Client, mails: usize| {
         client.ask("sendVerificationEmail", json!(["carol@example.com"])).await;
         let mails = bank.mails(mails).await;

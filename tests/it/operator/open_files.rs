@@ -51,7 +51,7 @@ fn the_connections_to_the_database_are_opened_at_the_start() {
 #[tokio::test]
 async fn a_network_that_takes_its_connections_leaves_open_files_for_others() {
     let data = Data::new("few-files");
-    data.succeed(&["user", "add", "ada"], "a password\n");
+    data.succeed(&["user", "add", "ada"], "a sentence of ada\n");
     // Of these, 128 are kept for the server itself, and a network may have half of the others.
     let server = serve_after("ulimit -n 160", &data);
     let mut silent = Vec::new();
@@ -65,6 +65,6 @@ async fn a_network_that_takes_its_connections_leaves_open_files_for_others() {
     silent.truncate(8);
     until_served(server.address).await;
     let mut client = Client::connect(server.address).await;
-    let answer = client.ask("login", json!([{ "user": { "username": "ada" }, "password": "a password" }])).await;
+    let answer = client.ask("login", json!([{ "user": { "username": "ada" }, "password": "a sentence of ada" }])).await;
     assert!(answer.get("error").is_none(), "{answer}");
 }
