@@ -135,7 +135,7 @@ async fn a_deactivation_ends_everything_also_after_a_reactivation() {
     let mut admin = bank.log_in("admin").await;
     let code = with_code(&sha256("admin's password"), "password")[0].clone();
     result(&admin.ask("admin:setActive", json!(["user-alice", false, code])).await);
-    result(&admin.ask("admin:setActive", json!(["user-alice", true])).await);
+    result(&admin.ask("admin:setActive", json!(["user-alice", true, code])).await);
     bank.assert_is_out(thief, "admin").await;
     let thief = bank.break_in().await;
     bank.app.accounts().unwrap().set_active("alice", false).await.unwrap();

@@ -89,7 +89,8 @@ struct Serving {
 
 impl Serving {
     fn start(mut command: Command) -> Self {
-        let mut process = command.stdout(Stdio::piped()).spawn().expect("the program");
+        // What it complains about is shown with a test that fails.
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("the program");
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let (mut greeting, mut address) = (String::new(), None);
         for line in lines.map_while(Result::ok) {
