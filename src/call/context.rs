@@ -1,7 +1,6 @@
 //! The first parameter of a handler: [`Context`] for any caller, [`SignedIn`] for a user who is signed in.
 
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 
 use bolide_protocol::two_factor::TwoFactorCode;
@@ -21,8 +20,7 @@ pub struct Context {
     argument_count: usize,
 }
 
-/// The circumstances of a call by a user who is signed in. It dereferences to its [`Context`], so `state`, `app`,
-/// `connection` and the other functions of a context are called on it directly.
+/// The circumstances of a call by a user who is signed in: a [`Context`] and the user.
 ///
 /// ```
 /// use bolide::prelude::*;
@@ -214,6 +212,14 @@ impl SignedIn {
         &self.context
     }
 
+    /// Returns what [`AppBuilder::state`](crate::AppBuilder::state) keeps of this type, as [`Context::state`] does.
+    ///
+    /// # Errors
+    /// Returns an internal error if the app was built without state of the type `T`.
+    pub fn state<T: Send + Sync + 'static>(&self) -> MethodResult<&T> {
+        self.context.state()
+    }
+
     /// Asks the gate now, in a method whose policy is [`on_demand`](crate::call::Requirement::on_demand). The code is
     /// `found`, or else the one that came with the call. A caller who was admitted is not asked again in the same call.
     ///
@@ -249,14 +255,6 @@ impl SignedIn {
         found: Option<TwoFactorCode>,
     ) -> MethodResult<Admitted> {
         self.context.invocation.demand_more(requirement, found).await
-    }
-}
-
-impl Deref for SignedIn {
-    type Target = Context;
-
-    fn deref(&self) -> &Context {
-        &self.context
     }
 }
 

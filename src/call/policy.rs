@@ -125,9 +125,9 @@ impl fmt::Display for TwoFactor {
         let Some(requirement) = self.requirement() else { return formatter.write_str("open") };
         formatter.write_str(if self.is_on_demand() { "second factor for some calls" } else { "second factor" })?;
         let options = [
-            (requirement.second_factor_required, ", excuses nobody"),
-            (requirement.remember_me_disabled, ", asks every time"),
-            (requirement.password_fallback_disabled, ", no password instead"),
+            (requirement.second_factor_required, ", no exemptions"),
+            (requirement.remember_me_disabled, ", no remember-me"),
+            (requirement.password_fallback_disabled, ", no password fallback"),
         ];
         for (_, words) in options.into_iter().filter(|(is_set, _)| *is_set) {
             formatter.write_str(words)?;

@@ -103,7 +103,7 @@ fn methods_and_endpoints_are_listed_with_their_policies() {
     let all = listed(&["methods"]);
     assert!(
         all.contains("method\tlogin\topen\n")
-            && all.contains("POST\tusers.2fa.disableEmail\tsecond factor, excuses nobody, asks every time\n")
+            && all.contains("POST\tusers.2fa.disableEmail\tsecond factor, no exemptions, no remember-me\n")
     );
     let gated = listed(&["methods", "--gated"]);
     assert!(gated.contains("personalAccessTokens:generateToken") && !gated.contains("\topen\n"));
