@@ -19,6 +19,7 @@ mod command_line_accounts;
 mod conformance;
 mod conformance_runner;
 mod dispatch;
+mod documents;
 mod gates;
 mod handlers;
 mod http;
