@@ -89,13 +89,18 @@ impl DocumentReader<'_> {
     /// Reads Rocket.Chat's authenticator app, or that of Meteor's accounts-2fa. One that is being set up there is begun
     /// again here: only the login that began it may confirm it.
     fn read_totp(&self, services: &Object, id: &UserId) -> Result<Totp, ImportError> {
-        if let Some(totp) = required_object(services, "totp", "services.totp")? {
-            if required_boolean(totp, "enabled", "services.totp.enabled")? == Some(true) {
-                const FIELD: &str = "services.totp.secret";
-                let secret = required_text(totp, "secret", FIELD)?.unwrap_or_default();
-                return Ok(Totp::On(self.seal_base32(secret, id).ok_or_else(|| wrong(FIELD, BASE32))?));
-            }
+        const SECRET: &str = "services.totp.secret";
+        let Some(totp) = required_object(services, "totp", "services.totp")? else {
+            return self.read_meteors_factor(services, id);
+        };
+        if required_boolean(totp, "enabled", "services.totp.enabled")? != Some(true) {
+            return self.read_meteors_factor(services, id);
         }
+        let secret = required_text(totp, "secret", SECRET)?.unwrap_or_default();
+        Ok(Totp::On(self.seal_base32(secret, id).ok_or_else(|| wrong(SECRET, BASE32))?))
+    }
+
+    fn read_meteors_factor(&self, services: &Object, id: &UserId) -> Result<Totp, ImportError> {
         const FACTOR: &str = "services.twoFactorAuthentication";
         const SECRET: &str = "services.twoFactorAuthentication.secret";
         let Some(factor) = required_object(services, "twoFactorAuthentication", FACTOR)? else { return Ok(Totp::Off) };
@@ -242,7 +247,9 @@ impl DocumentReader<'_> {
             None => vec![],
         };
         let mut roles: Vec<String> = Vec::new();
-        for value in groups.into_iter().flat_map(|group| group.as_array().unwrap_or(std::slice::from_ref(group))) {
+        for value in
+            groups.into_iter().flat_map(|group| group.as_array().unwrap_or_else(|| std::slice::from_ref(group)))
+        {
             let name = value.as_str().or_else(|| value.get("_id").and_then(Ejson::as_str));
             match name {
                 Some(name) if roles.iter().any(|role| role == name) => {}

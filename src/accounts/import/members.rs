@@ -83,7 +83,10 @@ pub(super) fn boolean_of(value: &Ejson) -> Option<bool> {
     if let Some(boolean) = value.as_bool() {
         return Some(boolean);
     }
-    match (value.as_str().map(str::to_ascii_lowercase).as_deref(), value.as_number().map(|number| number.as_f64())) {
+    match (
+        value.as_str().map(str::to_ascii_lowercase).as_deref(),
+        value.as_number().map(bolide_protocol::ejson::Number::as_f64),
+    ) {
         (Some("true" | "1" | "yes"), _) => Some(true),
         (Some("false" | "0" | "no" | ""), _) => Some(false),
         (_, Some(number)) if !number.is_nan() => Some(number != 0.0),

@@ -54,9 +54,7 @@ pub(crate) struct Tokens {
 pub(crate) struct LoginResult {
     pub(crate) id: UserId,
     pub(crate) token: String,
-    /// `None` for a token that never expires.
-    #[serde(serialize_with = "serialize_expiry")]
-    pub(crate) token_expires: Option<Date>,
+    pub(crate) token_expires: Expiry,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub(crate) kind: Option<Cow<'static, str>>,
 }
@@ -256,22 +254,26 @@ impl LoginResult {
         Self {
             id: token.user.clone(),
             token: secret.expose().to_owned(),
-            token_expires: token.expires_at().map(Timestamp::to_date),
+            token_expires: Expiry(token.expires_at()),
             kind,
         }
     }
 
     /// Returns when the login ends. `None` if it does not end.
     pub(super) fn expires_at(&self) -> Option<Timestamp> {
-        self.token_expires.and_then(Date::milliseconds).map(Timestamp::from_milliseconds)
+        self.token_expires.0
     }
 }
 
-/// Sends a date in the year 9999 for a token that never expires: clients read `tokenExpires.$date`, and compare it with the
-/// present time.
-fn serialize_expiry<S: Serializer>(expires: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
-    const END_OF_9999: Date = Date::from_milliseconds(253_402_300_799_999);
-    expires.unwrap_or(END_OF_9999).serialize(serializer)
+/// When a token expires; `None` if it never does. It is sent as a date in the year 9999 then, because clients read
+/// `tokenExpires.$date` and compare it with the present time.
+pub(crate) struct Expiry(Option<Timestamp>);
+
+impl Serialize for Expiry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const END_OF_9999: Date = Date::from_milliseconds(253_402_300_799_999);
+        self.0.map_or(END_OF_9999, Timestamp::to_date).serialize(serializer)
+    }
 }
 
 /// Returns the token with which the connection of a call is signed in.
