@@ -28,6 +28,10 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+/// A server allocates and frees many small objects, and hashes passwords in large blocks, which the system's allocator keeps.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A Meteor-compatible DDP server in which every method carries a two-factor policy.
 #[derive(Debug, Parser)]
 #[command(name = "bolide", version)]
