@@ -35,8 +35,7 @@ impl FactorRules {
     pub(crate) fn has_email_codes(&self, user: &User) -> bool {
         let is_foreign = user.password.is_none() && user.fields.contains_key("services");
         self.settings.get(&EMAIL_CODES_ENABLED)
-            && user.has_email_codes
-            && user.verified_addresses().next().is_some()
+            && user.can_receive_codes()
             && (!is_foreign || self.settings.get(&EMAIL_CODES_FOR_OAUTH_USERS))
     }
 

@@ -211,7 +211,7 @@ async fn remove_other_tokens(core: &AccountsCore, context: Context, _: Parameter
 }
 
 async fn set_username(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<String> {
-    let name = core.usernames.check(&parameters.get::<String>(0)?)?;
+    let name = core.usernames.choose(&parameters.get::<String>(0)?)?;
     core.store.set_username(me.user(), &name).await.map_err(|error| match error {
         StoreError::Taken(_) => MethodError::new("error-field-unavailable", format!("{name} is already in use")),
         other => other.into(),

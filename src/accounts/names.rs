@@ -7,7 +7,8 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_security::general_security_profile::IdentifierType;
 use unicode_security::{GeneralSecurityProfile, RestrictionLevel, RestrictionLevelDetection as _};
 
-use crate::settings::{Settings, USERNAME_PATTERN, compile};
+use crate::settings::{RESERVED_USERNAMES, Settings, USERNAME_PATTERN, compile};
+use crate::store::fold;
 
 /// The maximum length of a username, in characters.
 const LONGEST_NAME: usize = 100;
@@ -31,6 +32,21 @@ pub(crate) struct Usernames {
 impl Usernames {
     pub(super) const fn new(settings: Settings) -> Self {
         Self { settings, compiled: Mutex::new(None) }
+    }
+
+    /// Returns a username that a user chooses, as [`check`](Self::check) does, unless it is reserved by the setting
+    /// `Accounts_SystemBlockedUsernameList`.
+    ///
+    /// # Errors
+    /// 400.
+    pub(crate) fn choose(&self, text: &str) -> Result<String, DdpError> {
+        let name = self.check(text)?;
+        let folded = fold(&name);
+        let reserved = self.settings.get(&RESERVED_USERNAMES);
+        if reserved.split(',').any(|reserved| fold(reserved.trim()) == folded) {
+            return Err(DdpError::new(400, "The username provided is not valid"));
+        }
+        Ok(name)
     }
 
     /// Returns a username as it is stored: trimmed and composed. It must match the setting `UTF8_User_Names_Validation`. If
@@ -103,9 +119,16 @@ pub(crate) fn address(text: &str) -> Result<String, DdpError> {
 }
 
 /// Returns the name that is shown to others. It need not be unique.
+///
+/// # Errors
+/// 400 for a name of spaces only, for a long one, and for one with markup.
 pub(crate) fn shown_name(text: &str) -> Result<String, DdpError> {
     let name = text.trim();
-    let is_possible = name.len() <= LONGEST_SHOWN_NAME * CHARACTER
+    if name.contains(['<', '>']) {
+        return Err(DdpError::new(400, "Name contains invalid characters"));
+    }
+    let is_possible = !name.is_empty()
+        && name.len() <= LONGEST_SHOWN_NAME * CHARACTER
         && name.chars().count() <= LONGEST_SHOWN_NAME
         && name.chars().all(is_visible);
     if is_possible { Ok(name.to_owned()) } else { Err(DdpError::match_failed()) }

@@ -109,7 +109,7 @@ impl Profiles {
     /// has the name or address.
     pub(crate) async fn change(&self, me: &SignedIn, change: ProfileChange) -> MethodResult<()> {
         let user = self.users.existing(me.user()).await?;
-        let username = change.username.as_deref().map(|name| self.usernames.check(name)).transpose()?;
+        let username = change.username.as_deref().map(|name| self.usernames.choose(name)).transpose()?;
         let mut change = ProfileChange { username, ..change }.against(&user);
         let proof = if change.needs_two_factor() {
             // A password is not a code of an app or a mail, so it does not count as a wrong one.

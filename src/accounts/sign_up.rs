@@ -123,7 +123,7 @@ impl SignUp {
                 Ok::<_, DdpError>(Some(text).filter(|text| !text.is_empty()))
             }
         };
-        let username = text("username")?.map(|name| self.usernames.check(name)).transpose()?;
+        let username = text("username")?.map(|name| self.usernames.choose(name)).transpose()?;
         let address = text("email")?.map(names::address).transpose()?;
         if username.is_none() && address.is_none() {
             return Err(MethodError::new(400, "Need to set a username or email"));

@@ -183,7 +183,7 @@ fn services(user: &User) -> Value {
     json!({
         "password": { "exists": user.password.is_some() },
         "totp": { "enabled": matches!(user.totp, Totp::On(_)) },
-        "email2fa": { "enabled": user.has_email_codes },
+        "email2fa": { "enabled": user.can_receive_codes() },
     })
 }
 

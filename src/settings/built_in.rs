@@ -308,6 +308,14 @@ pub const USERNAME_PATTERN: Setting<String> = Setting::pattern(
 )
 .public();
 
+/// The usernames that users cannot choose.
+pub const RESERVED_USERNAMES: Setting<String> = Setting::text(
+    "Accounts_SystemBlockedUsernameList",
+    ACCOUNTS,
+    "Usernames that users cannot choose, separated by commas. Operators can give them to users.",
+    "admin,administrator,system,user,all,here",
+);
+
 /// How long a login is valid, in days.
 pub const LOGIN_EXPIRATION: Setting<i64> = Setting::integer(
     "Accounts_LoginExpiration",
@@ -470,7 +478,7 @@ pub(crate) fn all() -> Vec<SettingDefinition> {
         REST_RATE_LIMIT_WINDOW,
         REST_RATE_LIMIT_USER_CALLS,
     ];
-    let texts = [MANDATORY_ROLES, ADDRESSES_NEVER_BLOCKED, CORS_ORIGINS, USERNAME_PATTERN];
+    let texts = [MANDATORY_ROLES, ADDRESSES_NEVER_BLOCKED, CORS_ORIGINS, USERNAME_PATTERN, RESERVED_USERNAMES];
     let booleans = booleans.iter().map(Setting::definition);
     let integers = integers.iter().map(Setting::definition);
     let texts = texts.iter().map(Setting::definition);

@@ -327,6 +327,12 @@ impl User {
         self.emails.iter().filter(|email| email.is_verified).map(|email| email.address.as_str())
     }
 
+    /// Returns whether the user has codes by mail and an address to which they can be sent.
+    #[must_use]
+    pub fn can_receive_codes(&self) -> bool {
+        self.has_email_codes && self.verified_addresses().next().is_some()
+    }
+
     /// Returns whether the user has this role.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {

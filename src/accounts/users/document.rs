@@ -18,7 +18,10 @@ pub(super) fn own_fields(user: &User, published: &[String], must_enrol: bool) ->
     if let Some(username) = &user.username {
         fields.insert("username".into(), username.clone().into());
     }
-    fields.insert("emails".into(), emails(user));
+    // Clients read the address of `user.emails[0]`, so there is no empty list.
+    if !user.emails.is_empty() {
+        fields.insert("emails".into(), emails(user));
+    }
     if let Some(profile) = &user.profile {
         fields.insert("profile".into(), Ejson::Object(profile.clone()));
     }
@@ -48,6 +51,6 @@ pub(crate) fn emails(user: &User) -> Ejson {
 pub(crate) fn factors(user: &User) -> Object {
     Object::from_iter([
         ("totp".to_owned(), Ejson::Bool(matches!(user.totp, Totp::On(_)))),
-        ("email".to_owned(), Ejson::Bool(user.has_email_codes)),
+        ("email".to_owned(), Ejson::Bool(user.can_receive_codes())),
     ])
 }

@@ -36,7 +36,7 @@ enum UserData<'user> {
 }
 
 /// The fields that a user may not have.
-const OPTIONAL: [&str; 4] = ["username", "profile", "name", "requirePasswordChange"];
+const OPTIONAL: [&str; 5] = ["username", "emails", "profile", "name", "requirePasswordChange"];
 
 /// Registers the stream, or takes the one of this name that the application has registered itself.
 pub(super) fn register(users: &Arc<Users>, registry: &mut Registry) {
@@ -77,7 +77,7 @@ impl Users {
         let mut diff = self.own_fields(user);
         // Where Rocket.Chat's clients look for them.
         diff.insert("services.totp.enabled".into(), Ejson::Bool(matches!(user.totp, Totp::On(_))));
-        diff.insert("services.email2fa.enabled".into(), Ejson::Bool(user.has_email_codes));
+        diff.insert("services.email2fa.enabled".into(), Ejson::Bool(user.can_receive_codes()));
         let gone = OPTIONAL.into_iter().filter(|name| !diff.contains_key(*name));
         let unset = gone.map(|name| (name.to_owned(), Ejson::from(1))).collect();
         UserData::Updated { diff, unset }

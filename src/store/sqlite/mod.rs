@@ -157,6 +157,8 @@ impl SqliteStore {
         let reader = pool(READERS).connect_with(options).await.map_err(damaged)?;
         let store = Self { writer, reader, caches: Arc::default(), changes: Changes::default(), _lock: Some(lock) };
         store.migrate(path).await?;
+        // Connections that close at the same time may all leave the log, with what was deleted since, to the others.
+        sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&store.writer).await.map_err(damaged)?;
         Ok(store)
     }
 

@@ -250,3 +250,29 @@ async fn the_last_admin_can_be_neither_deactivated_nor_removed_nor_demoted() {
     accounts.remove_user("admin").await.unwrap();
     assert!(is_refused(accounts.set_active("second", false).await));
 }
+
+#[tokio::test]
+async fn reserved_names_are_given_by_operators_only() {
+    let bank = Bank::open().await;
+    let mut alice = bank.log_in("alice").await;
+    for name in ["system", "ALL", "here", "administrator"] {
+        let sign_up = json!([{ "username": name, "password": "a sentence of its own" }]);
+        assert_eq!(error(&bank.connect().await.ask("createUser", sign_up).await), 400, "{name}");
+        assert_eq!(error(&alice.ask("setUsername", json!([name])).await), 400, "{name}");
+        assert_eq!(error(&alice.ask("saveUserProfile", json!([{ "username": name }, {}])).await), 400, "{name}");
+    }
+    bank.app.accounts().unwrap().add_user("system", &[], &[], None).await.unwrap();
+    bank.set("Accounts_SystemBlockedUsernameList", "").await;
+    result(&alice.ask("setUsername", json!(["here"])).await);
+}
+
+#[tokio::test]
+async fn a_shown_name_is_neither_empty_nor_markup() {
+    let bank = Bank::open().await;
+    let token = bank.token("alice").await;
+    for name in ["   ", "<b>Alice</b>"] {
+        let data = json!({ "data": { "name": name } });
+        let answer = bank.post("users.updateOwnBasicInfo").by("alice", &token).json(&data).send().await;
+        assert_eq!(answer.status, 400, "{name}");
+    }
+}
