@@ -155,6 +155,7 @@ impl AccountsCore {
             second_factor: Arc::clone(&second_factor),
         };
         let profiles = Profiles {
+            settings: settings.clone(),
             store: Arc::clone(&store),
             rules: Arc::clone(&rules),
             users: Arc::clone(&users),

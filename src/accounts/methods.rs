@@ -10,10 +10,12 @@ use super::AccountsCore;
 use super::login::{Selector, wrong_credentials};
 use super::mails::MailBudget;
 use super::password::{NewPassword, Password};
+use super::profile::not_allowed;
 use super::protected::{self, Ground, Proof};
 use super::tokens::{LoginResult, own_token};
 use crate::call::{Connection, Context, Identity, MethodError, MethodResult, Parameters, SignedIn};
 use crate::registry::Registry;
+use crate::settings::{PASSWORD_CHANGE, PASSWORD_RESET, USERNAME_CHANGE};
 use crate::store::{AuditEvent, HashedToken, Kept, LinkPurpose, PasswordProof, StoreError, Verification, fold};
 use crate::user::UserId;
 
@@ -63,6 +65,9 @@ async fn create_user(core: &AccountsCore, context: Context, parameters: Paramete
 /// Ends the other logins and, unless they are to be kept, the personal access tokens.
 async fn change_password(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<Value> {
     let id = context.user_id().ok_or_else(|| MethodError::new(401, "Must be logged in"))?;
+    if !core.settings.get(&PASSWORD_CHANGE) {
+        return Err(not_allowed("changePassword").into());
+    }
     let old = Password::from_ejson(&parameters.get(0)?)?;
     let new = NewPassword::from_ejson(&parameters.get(1)?)?;
     let keeps_personal = keeps_personal_tokens(&parameters.get(2)?)?;
@@ -98,6 +103,9 @@ fn keeps_personal_tokens(parameter: &Ejson) -> Result<bool, DdpError> {
 
 /// Answers the same whether there is such a user or not, and after the same time: the user is looked up in the background.
 async fn forgot_password(core: &Arc<AccountsCore>, context: Context, parameters: Parameters) -> MethodResult<()> {
+    if !core.settings.get(&PASSWORD_RESET) {
+        return Err(not_allowed("forgotPassword").into());
+    }
     let options: Ejson = parameters.get(0)?;
     let options = options.as_object().filter(|options| options.len() == 1).ok_or_else(DdpError::match_failed)?;
     let address = options.get("email").and_then(Ejson::as_str).filter(|text| text.len() <= 1000);
@@ -211,6 +219,10 @@ async fn remove_other_tokens(core: &AccountsCore, context: Context, _: Parameter
 }
 
 async fn set_username(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<String> {
+    let has_name = core.users.existing(me.user()).await?.username.is_some();
+    if has_name && !core.settings.get(&USERNAME_CHANGE) {
+        return Err(not_allowed("setUsername").into());
+    }
     let name = core.usernames.choose(&parameters.get::<String>(0)?)?;
     core.store.set_username(me.user(), &name).await.map_err(|error| match error {
         StoreError::Taken(_) => MethodError::new("error-field-unavailable", format!("{name} is already in use")),

@@ -22,10 +22,12 @@ use super::tokens::own_token;
 use super::users::Users;
 use crate::call::{MethodError, MethodResult, Parameters, SignedIn, TwoFactorCode};
 use crate::registry::Registry;
+use crate::settings::{EMAIL_CHANGE, NAME_CHANGE, PASSWORD_CHANGE, Settings, USERNAME_CHANGE};
 use crate::store::{AuditEvent, EmailAddress, LinkPurpose, PasswordProof, Store, StoreError, User, fold};
 
 /// Changes the profiles of users.
 pub(crate) struct Profiles {
+    pub(super) settings: Settings,
     pub(super) store: Arc<dyn Store>,
     pub(super) rules: Arc<FactorRules>,
     pub(super) users: Arc<Users>,
@@ -96,6 +98,15 @@ impl ProfileChange {
         self
     }
 
+    /// Rejects the change as a whole if the settings forbid a part of it.
+    fn refuse_forbidden(&self, user: &User, settings: &Settings, method: &str) -> Result<(), DdpError> {
+        let is_forbidden = (self.name.is_some() && !settings.get(&NAME_CHANGE))
+            || (self.username.is_some() && user.username.is_some() && !settings.get(&USERNAME_CHANGE))
+            || (self.address.is_some() && !settings.get(&EMAIL_CHANGE))
+            || (self.password.is_some() && !settings.get(&PASSWORD_CHANGE));
+        if is_forbidden { Err(not_allowed(method)) } else { Ok(()) }
+    }
+
     const fn needs_two_factor(&self) -> bool {
         self.address.is_some() || self.password.is_some()
     }
@@ -111,6 +122,7 @@ impl Profiles {
         let user = self.users.existing(me.user()).await?;
         let username = change.username.as_deref().map(|name| self.usernames.choose(name)).transpose()?;
         let mut change = ProfileChange { username, ..change }.against(&user);
+        change.refuse_forbidden(&user, &self.settings, me.context().method_name())?;
         let proof = if change.needs_two_factor() {
             // A password is not a code of an app or a mail, so it does not count as a wrong one.
             let shown = change.shown.take().filter(|_| !self.rules.has_factor(&user));
@@ -181,6 +193,11 @@ impl Profiles {
         }
         Ok(())
     }
+}
+
+/// Returns Rocket.Chat's error for a change that the settings forbid.
+pub(super) fn not_allowed(method: &str) -> DdpError {
+    DdpError::new("error-not-allowed", "Not allowed").with_details(json!({ "method": method }))
 }
 
 /// Returns a member that is a text and not empty.

@@ -298,6 +298,37 @@ pub const SIGN_UP: Setting<bool> = Setting::boolean(
 )
 .public();
 
+/// Whether users may change the name that is shown to others.
+pub const NAME_CHANGE: Setting<bool> = Setting::boolean(
+    "Accounts_AllowRealNameChange",
+    ACCOUNTS,
+    "Let users change the name that is shown to others.",
+    true,
+)
+.public();
+
+/// Whether users may change their username.
+pub const USERNAME_CHANGE: Setting<bool> = Setting::boolean(
+    "Accounts_AllowUsernameChange",
+    ACCOUNTS,
+    "Let users change their username. A user without one can always choose one.",
+    true,
+)
+.public();
+
+/// Whether users may change their address.
+pub const EMAIL_CHANGE: Setting<bool> =
+    Setting::boolean("Accounts_AllowEmailChange", ACCOUNTS, "Let users change their e-mail address.", true).public();
+
+/// Whether users may change their password.
+pub const PASSWORD_CHANGE: Setting<bool> =
+    Setting::boolean("Accounts_AllowPasswordChange", ACCOUNTS, "Let users change their password.", true).public();
+
+/// Whether users may request a link to reset their password.
+pub const PASSWORD_RESET: Setting<bool> =
+    Setting::boolean("Accounts_PasswordReset", ACCOUNTS, "Let users request a link to reset their password.", true)
+        .public();
+
 /// The regular expression that new usernames must match.
 pub const USERNAME_PATTERN: Setting<String> = Setting::pattern(
     "UTF8_User_Names_Validation",
@@ -445,6 +476,11 @@ pub(crate) fn all() -> Vec<SettingDefinition> {
         BLOCK_BY_USER,
         BLOCK_BY_ADDRESS,
         SIGN_UP,
+        NAME_CHANGE,
+        USERNAME_CHANGE,
+        EMAIL_CHANGE,
+        PASSWORD_CHANGE,
+        PASSWORD_RESET,
         SECURITY_NOTICES,
         PASSWORD_POLICY,
         FORBID_REPEATING_CHARACTERS,

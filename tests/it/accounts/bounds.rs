@@ -276,3 +276,29 @@ async fn a_shown_name_is_neither_empty_nor_markup() {
         assert_eq!(answer.status, 400, "{name}");
     }
 }
+
+#[tokio::test]
+async fn settings_forbid_changes_over_every_door() {
+    let bank = Bank::open().await;
+    let (mut alice, token) = (bank.log_in("alice").await, bank.token("alice").await);
+    let proof = json!({ "twoFactorCode": super::sha256("alice's password"), "twoFactorMethod": "password" });
+    for (setting, member, value) in [
+        ("Accounts_AllowRealNameChange", "name", "Alice the First"),
+        ("Accounts_AllowUsernameChange", "username", "alice2"),
+        ("Accounts_AllowEmailChange", "email", "alice2@example.com"),
+        ("Accounts_AllowPasswordChange", "newPassword", "a sentence of its own"),
+    ] {
+        bank.set(setting, false).await;
+        let data = json!({ "data": { member: value, "currentPassword": super::sha256("alice's password") } });
+        let answer = bank.post("users.updateOwnBasicInfo").by("alice", &token).json(&data).send().await;
+        assert_eq!((answer.status, &answer.body["errorType"]), (400, &json!("error-not-allowed")), "{setting}");
+        let member = if member == "name" { "realname" } else { member };
+        let change = alice.ask("saveUserProfile", json!([{ member: value }, {}, proof])).await;
+        assert_eq!(error(&change), "error-not-allowed", "{setting}");
+    }
+    assert_eq!(error(&alice.ask("setUsername", json!(["alice2"])).await), "error-not-allowed");
+    assert_eq!(error(&alice.ask("changePassword", json!(["alice's password", "another"])).await), "error-not-allowed");
+    bank.set("Accounts_PasswordReset", false).await;
+    let forgot = json!([{ "email": "alice@example.com" }]);
+    assert_eq!(error(&alice.ask("forgotPassword", forgot).await), "error-not-allowed");
+}
