@@ -101,6 +101,8 @@ pub use limits::{Heartbeat, Limits};
 #[cfg(feature = "server")]
 pub use publication::{Audience, Strategy, Stream, Subscription};
 #[cfg(feature = "server")]
+pub use transport::listener::bind;
+#[cfg(feature = "server")]
 pub use transport::memory::{FromServer, MemoryConnection};
 #[cfg(feature = "server")]
 pub use transport::origins::{AllowedOrigin, InvalidOrigin};

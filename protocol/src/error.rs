@@ -93,16 +93,16 @@ impl DdpError {
         })
     }
 
-    /// Returns the error `404`, `Method 'name' not found`.
+    /// Returns the error `404`, `Method 'name' not found`. Of a longer name, it holds the first 1 000 characters.
     #[must_use]
     pub fn method_not_found(name: &str) -> Self {
-        Self::new(404, format!("Method '{name}' not found"))
+        Self::new(404, format!("Method '{}' not found", shortened(name)))
     }
 
-    /// Returns the error `404`, `Subscription 'name' not found`.
+    /// Returns the error `404`, `Subscription 'name' not found`. Of a longer name, it holds the first 1 000 characters.
     #[must_use]
     pub fn subscription_not_found(name: &str) -> Self {
-        Self::new(404, format!("Subscription '{name}' not found"))
+        Self::new(404, format!("Subscription '{}' not found", shortened(name)))
     }
 
     /// Returns the error `400`, `Match failed`, for a parameter of the wrong type.
@@ -186,4 +186,9 @@ impl Serialize for DdpError {
         map.serialize_entry("errorType", "Meteor.Error")?;
         map.end()
     }
+}
+
+/// Returns a name from a client as an error quotes it: a long one would be sent back twice.
+fn shortened(name: &str) -> &str {
+    name.char_indices().nth(1_000).map_or(name, |(end, _)| &name[..end])
 }

@@ -3,6 +3,9 @@
 
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+
 use super::locks::{KeyLock, KeyedLocks};
 use super::turns::{Busy, LineBounds, Waiting};
 use crate::call::Connection;
@@ -25,11 +28,11 @@ pub(crate) struct Counters {
 }
 
 impl CounterKey {
-    /// Failed logins under a name or address, as the client typed it.
+    /// Failed logins under a name or address, as the client typed it. It is hashed, because users type their password there.
     pub(super) fn login_name(name: &str) -> Self {
         let start: String = name.chars().take(LONGEST_NAME).collect();
         let folded: String = fold(&start).chars().take(LONGEST_NAME).collect();
-        Self(format!("login:name:{folded}"))
+        Self(format!("login:name:{}", HEXLOWER.encode(&Sha256::digest(folded))))
     }
 
     /// Failed logins of a user, under all names.

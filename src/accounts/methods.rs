@@ -122,7 +122,8 @@ async fn forgot_password(core: &Arc<AccountsCore>, context: Context, parameters:
 
 /// Sends a link to the user who has this address, in the user's own spelling of it.
 async fn send_reset_link(core: &AccountsCore, address: &str, connection: Option<&Connection>) -> MethodResult<()> {
-    let Some(user) = core.store.user_by_address(address).await? else { return Ok(()) };
+    let user = core.store.user_by_address(address).await?.filter(|user| user.is_active);
+    let Some(user) = user else { return Ok(()) };
     let own = user.emails.iter().find(|email| fold(&email.address) == fold(address));
     let Some(own) = own.map(|email| email.address.as_str()) else { return Ok(()) };
     if !core.mails.take_from_budget(&user.id, MailBudget::LinkForAnyone).await? {
@@ -140,7 +141,7 @@ async fn reset_password(core: &AccountsCore, context: Context, parameters: Param
     let purposes = [LinkPurpose::ResetPassword, LinkPurpose::EnrollAccount];
     let expired = || MethodError::new(403, "Token expired");
     let link = core.links.find(&token, &purposes).await?.ok_or_else(expired)?;
-    let user = core.store.user(&link.user).await?.ok_or_else(expired)?;
+    let user = core.store.user(&link.user).await?.filter(|user| user.is_active).ok_or_else(expired)?;
     let has_address = |address: &String| user.emails.iter().any(|email| email.address == *address);
     if link.address.as_ref().is_some_and(|address| !has_address(address)) {
         return Err(MethodError::new(403, "Token has invalid email address"));
@@ -219,8 +220,8 @@ async fn remove_other_tokens(core: &AccountsCore, context: Context, _: Parameter
 }
 
 async fn set_username(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<String> {
-    let has_name = core.users.existing(me.user()).await?.username.is_some();
-    if has_name && !core.settings.get(&USERNAME_CHANGE) {
+    let before = core.users.existing(me.user()).await?.username;
+    if before.is_some() && !core.settings.get(&USERNAME_CHANGE) {
         return Err(not_allowed("setUsername").into());
     }
     let name = core.usernames.choose(&parameters.get::<String>(0)?)?;
@@ -228,6 +229,8 @@ async fn set_username(core: &AccountsCore, me: SignedIn, parameters: Parameters)
         StoreError::Taken(_) => MethodError::new("error-field-unavailable", format!("{name} is already in use")),
         other => other.into(),
     })?;
+    let details = json!({ "from": before, "to": name });
+    core.audit.record(AuditEvent::UsernameChanged, Some(me.user()), me.context().connection(), details).await;
     core.users.changed(me.user()).await;
     Ok(name)
 }

@@ -7,6 +7,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_security::general_security_profile::IdentifierType;
 use unicode_security::{GeneralSecurityProfile, RestrictionLevel, RestrictionLevelDetection as _};
 
+use crate::mail::is_deliverable;
 use crate::settings::{RESERVED_USERNAMES, Settings, USERNAME_PATTERN, compile};
 use crate::store::fold;
 
@@ -115,7 +116,7 @@ pub(crate) fn address(text: &str) -> Result<String, DdpError> {
     let is_possible = address.len() <= LONGEST_ADDRESS
         && parts.is_some_and(|(local, host)| !local.is_empty() && !host.is_empty() && !host.contains(['"', '<', '>']))
         && address.chars().all(|character| is_visible(character) && !character.is_whitespace());
-    if is_possible { Ok(address) } else { Err(DdpError::match_failed()) }
+    if is_possible && is_deliverable(&address) { Ok(address) } else { Err(DdpError::match_failed()) }
 }
 
 /// Returns the name that is shown to others. It need not be unique.

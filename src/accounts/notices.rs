@@ -138,6 +138,7 @@ fn sentence(event: AuditEvent, details: &Value) -> Option<String> {
         AuditEvent::TotpCodesRegenerated => "The backup codes were replaced".to_owned(),
         AuditEvent::EmailCodesEnabled => "Codes by e-mail were turned on".to_owned(),
         AuditEvent::EmailCodesDisabled => "Codes by e-mail were turned off".to_owned(),
+        AuditEvent::UsernameChanged => "The username was changed".to_owned(),
         AuditEvent::PasswordChanged => "The password was changed".to_owned(),
         AuditEvent::TokenCreated => format!("The access token “{}” was created", token()),
         AuditEvent::TokenRegenerated => format!("The access token “{}” was replaced", token()),

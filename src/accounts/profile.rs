@@ -137,6 +137,8 @@ impl Profiles {
         };
         if let Some(username) = &change.username {
             self.store.set_username(&user.id, username).await.map_err(|error| taken(error, username))?;
+            let details = json!({ "from": user.username, "to": username });
+            self.audit.record(AuditEvent::UsernameChanged, Some(&user.id), me.context().connection(), details).await;
         }
         if let Some(name) = change.name {
             self.store.set_field(&user.id, "name", Some(name.into())).await?;

@@ -130,7 +130,7 @@ impl App {
 
 async fn listen(address: &str) -> Result<TcpListener, Error> {
     let failed = |reason| Error::Listen { address: address.to_owned(), reason };
-    TcpListener::bind(address).await.map_err(failed)
+    listener::bind(address).await.map_err(failed)
 }
 
 /// Completes when the process is asked to end, by SIGINT or SIGTERM: for [`App::serve_on`].

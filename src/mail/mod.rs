@@ -7,6 +7,7 @@
 //! - [`MailQueue`] seals it ([`MailSeal`]), stores it in [`Outgoing`] and sends the mails that are due;
 //! - a [`Mailer`] delivers it: [`SmtpMailer`], or for development [`FileMailer`], [`LogMailer`] and [`MemoryMailer`].
 
+mod address;
 mod compose;
 mod content;
 mod file;
@@ -26,6 +27,7 @@ mod worker;
 
 pub use crate::store::mail::{Mail, MailKind, SealedMail, UnknownMailKind};
 pub use crate::store::outgoing::{MailId, MailState, NextAttempt, Outgoing, OutgoingMail, QueuedMail};
+pub(crate) use address::is_deliverable;
 pub use content::MailContent;
 pub use file::FileMailer;
 pub use log::{LogMailer, LoggedText};

@@ -60,7 +60,8 @@ pub(super) async fn call(incoming: Incoming) -> Answer {
     let settings = &incoming.accounts.settings;
     let path = incoming.uri.path();
     if !names(path, &call.method) {
-        tracing::warn!(path, method = call.method, "the path of a method.call names another method");
+        let (path, method) = (shortened(path), shortened(&call.method));
+        tracing::debug!(path, method, "the path of a method.call names another method");
         if settings.get(&METHOD_CALL_PATH_MUST_MATCH) {
             return invalid("The path names another method than the message");
         }
@@ -112,6 +113,11 @@ fn decoded(label: &str) -> String {
         rest = if byte.is_some() { &tail[2..] } else { tail };
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Returns the beginning of a client's text, for the log.
+fn shortened(text: &str) -> String {
+    text.chars().take(100).collect()
 }
 
 #[cfg(test)]

@@ -210,7 +210,8 @@ pub const PASSWORD_POLICY: Setting<bool> = Setting::boolean(
      common passwords alone.",
     true,
 )
-.public();
+.public()
+.protecting();
 
 /// The minimum length of a new password.
 pub const PASSWORD_MIN: Setting<i64> = Setting::integer(
@@ -220,7 +221,8 @@ pub const PASSWORD_MIN: Setting<i64> = Setting::integer(
     8,
     Range { from: -1, to: 256 },
 )
-.public();
+.public()
+.protecting();
 
 /// The maximum length of a new password.
 pub const PASSWORD_MAX: Setting<i64> = Setting::integer(
@@ -230,7 +232,8 @@ pub const PASSWORD_MAX: Setting<i64> = Setting::integer(
     -1,
     Range { from: -1, to: 256 },
 )
-.public();
+.public()
+.protecting();
 
 /// Whether new passwords must not repeat characters.
 pub const FORBID_REPEATING_CHARACTERS: Setting<bool> = Setting::boolean(
@@ -238,7 +241,8 @@ pub const FORBID_REPEATING_CHARACTERS: Setting<bool> = Setting::boolean(
     PASSWORDS,
     "Reject new passwords that repeat a character too often in a row.",
     false,
-);
+)
+.protecting();
 
 /// How often a character may stand in a row.
 pub const REPEATING_CHARACTERS: Setting<i64> = Setting::integer(
@@ -247,7 +251,8 @@ pub const REPEATING_CHARACTERS: Setting<i64> = Setting::integer(
     "The maximum number of times that the same character may stand in a row.",
     3,
     from_one_to(256),
-);
+)
+.protecting();
 
 /// Whether new passwords must contain a lower-case letter.
 pub const PASSWORD_LOWERCASE: Setting<bool> = Setting::boolean(
@@ -255,7 +260,8 @@ pub const PASSWORD_LOWERCASE: Setting<bool> = Setting::boolean(
     PASSWORDS,
     "Require a lower-case letter in new passwords.",
     false,
-);
+)
+.protecting();
 
 /// Whether new passwords must contain an upper-case letter.
 pub const PASSWORD_UPPERCASE: Setting<bool> = Setting::boolean(
@@ -263,7 +269,8 @@ pub const PASSWORD_UPPERCASE: Setting<bool> = Setting::boolean(
     PASSWORDS,
     "Require an upper-case letter in new passwords.",
     false,
-);
+)
+.protecting();
 
 /// Whether new passwords must contain a digit.
 pub const PASSWORD_NUMBER: Setting<bool> = Setting::boolean(
@@ -271,7 +278,8 @@ pub const PASSWORD_NUMBER: Setting<bool> = Setting::boolean(
     PASSWORDS,
     "Require a digit in new passwords.",
     false,
-);
+)
+.protecting();
 
 /// Whether new passwords must contain a special character.
 pub const PASSWORD_SPECIAL: Setting<bool> = Setting::boolean(
@@ -279,7 +287,8 @@ pub const PASSWORD_SPECIAL: Setting<bool> = Setting::boolean(
     PASSWORDS,
     "Require a character other than letters, digits and spaces in new passwords.",
     false,
-);
+)
+.protecting();
 
 /// Whether common passwords are rejected.
 pub const FORBID_COMMON_PASSWORDS: Setting<bool> = Setting::boolean(
@@ -287,7 +296,8 @@ pub const FORBID_COMMON_PASSWORDS: Setting<bool> = Setting::boolean(
     PASSWORDS,
     "Reject new passwords that are common or easily guessed.",
     true,
-);
+)
+.protecting();
 
 /// Whether anyone may create an account.
 pub const SIGN_UP: Setting<bool> = Setting::boolean(
@@ -368,7 +378,8 @@ pub const SECURITY_NOTICES: Setting<bool> = Setting::boolean(
 
 /// How long the audit log is kept, in days.
 pub const AUDIT_DAYS: Setting<i64> =
-    Setting::integer("Audit_Log_Days", ACCOUNTS, "How long the audit log is kept, in days.", 365, from_one_to(36_500));
+    Setting::integer("Audit_Log_Days", ACCOUNTS, "How long the audit log is kept, in days.", 365, from_one_to(36_500))
+        .protecting();
 
 /// The maximum number of entries of the audit log.
 pub const AUDIT_ENTRIES: Setting<i64> = Setting::integer(
@@ -377,7 +388,8 @@ pub const AUDIT_ENTRIES: Setting<i64> = Setting::integer(
     "The maximum number of entries of the audit log. When there are more, the oldest are deleted.",
     1_000_000,
     Range { from: 100, to: 1_000_000_000 },
-);
+)
+.protecting();
 
 /// Roles whose users must have a second factor.
 pub const MANDATORY_ROLES: Setting<String> = Setting::text(
@@ -528,6 +540,17 @@ mod tests {
     #[test]
     fn every_setting_about_second_factors_and_failed_logins_is_protecting() {
         let is_about = |definition: &&SettingDefinition| [TWO_FACTOR, FAILED_LOGINS].contains(&definition.group());
+        for definition in all().iter().filter(is_about) {
+            assert!(definition.is_protecting(), "{}", definition.id());
+        }
+    }
+
+    #[test]
+    fn the_password_policy_and_the_bounds_of_the_audit_log_are_protecting() {
+        let is_about = |definition: &&SettingDefinition| {
+            ["Accounts_Password_Policy_", "Audit_Log_"].iter().any(|prefix| definition.id().starts_with(prefix))
+        };
+        assert_eq!(all().iter().filter(is_about).count(), 12);
         for definition in all().iter().filter(is_about) {
             assert!(definition.is_protecting(), "{}", definition.id());
         }

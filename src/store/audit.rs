@@ -91,6 +91,8 @@ audit_events! {
     UserRemoved = "user.removed",
     /// The e-mail address of a user was changed.
     EmailChanged = "email.changed",
+    /// The username was changed.
+    UsernameChanged = "username.changed",
     /// A user has verified an e-mail address.
     EmailVerified = "email.verified",
     /// The password of a user was changed.

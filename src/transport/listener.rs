@@ -9,7 +9,7 @@ use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
 use tokio::time::{sleep, timeout};
 use tower_service::Service as _;
 
@@ -26,6 +26,35 @@ const HTTP_BUFFER: usize = 8 << 10;
 /// The answer to a connection for which there is no place. Its request is not read.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n\
     content-length: 37\r\nconnection: close\r\n\r\nThis server takes no more connections";
+
+/// The maximum number of connections that wait to be accepted. The default of 128 is exceeded by a burst, and a client
+/// whose packet is dropped tries again after a second. The system may allow fewer.
+const BACKLOG: u32 = 4_096;
+
+/// Listens on an address, such as `127.0.0.1:3000`, with room for bursts of new connections: for
+/// [`App::serve_on`](crate::App::serve_on).
+///
+/// # Errors
+/// Returns the error of the system for the last address that the text stands for.
+pub async fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
+    let mut outcome = Err(io::Error::new(io::ErrorKind::InvalidInput, "the name stands for no address"));
+    for address in lookup_host(address).await? {
+        outcome = bind_one(address);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // As tokio's listener does: an address can be used again right after a restart.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves `router` until `shutdown` is ready, and then ends all sessions gracefully.
 pub(crate) async fn serve(server: Server, router: Router, listener: TcpListener, shutdown: impl Future<Output = ()>) {

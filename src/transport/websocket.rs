@@ -27,6 +27,9 @@ use crate::shares::Share;
 /// The size of tungstenite's buffers of each connection, also of idle ones. Its default is 128 KiB.
 const READ_BUFFER: usize = 1 << 10;
 
+/// The maximum number of bytes that are discarded before a client that goes on sending loses its connection.
+const LONGEST_LINGERING: usize = 64 << 20;
+
 /// The maximum number of bytes of one read. All connections of a thread share this buffer.
 const READ_AT_ONCE: usize = 16 << 10;
 
@@ -48,6 +51,8 @@ pub(super) struct Reader<Io> {
     /// The maximum length of a message.
     limit: usize,
     lingering: bool,
+    /// The bytes that were discarded.
+    discarded: usize,
     heard_pong: bool,
 }
 
@@ -94,7 +99,7 @@ pub(super) async fn accept<Io: AsyncRead + AsyncWrite + Unpin>(io: Io, read: Byt
     // Copied, because hyper's bytes would keep its whole buffer alive.
     let io = Counting { io, read: 0 };
     let stream = WebSocketStream::from_partially_read(io, read.to_vec(), Role::Server, Some(config)).await;
-    Reader { stream, limit, lingering: false, heard_pong: false }
+    Reader { stream, limit, lingering: false, discarded: 0, heard_pong: false }
 }
 
 impl Transport for DirectWebSocket {
@@ -203,7 +208,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Reader<Io> {
         loop {
             let mut buffer = ReadBuf::uninit(&mut space);
             let read = std::task::ready!(Pin::new(self.stream.get_mut()).poll_read(context, &mut buffer));
-            if read.is_err() || buffer.filled().is_empty() {
+            self.discarded = self.discarded.saturating_add(buffer.filled().len());
+            if read.is_err() || buffer.filled().is_empty() || self.discarded > LONGEST_LINGERING {
                 return Poll::Ready(Received::Closed);
             }
         }

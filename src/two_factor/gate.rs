@@ -102,7 +102,11 @@ impl FactorGate {
     async fn check_call(&self, call: GatedCall<'_>) -> MethodResult<Admission> {
         let user = self.store.user(call.user).await?;
         let user = user.ok_or_else(|| DdpError::new("totp-user-not-found", "TOTP User not found"))?;
-        let from_header = call.connection.and_then(|connection| header_code(connection, call.code.is_none()));
+        // The headers of a session are those of its handshake, perhaps of hours ago. They are not a fresh proof.
+        let is_fresh =
+            |connection: &&Connection| !connection.is_session() || !call.requirement.is_recent_login_accepted();
+        let connection = call.connection.filter(is_fresh);
+        let from_header = connection.and_then(|connection| header_code(connection, call.code.is_none()));
         let (code, method) = match (call.code, &from_header) {
             (Some(code), _) => (Some(code.code()), Some(code.method())),
             (None, Some((code, method))) => (code.as_deref(), method.as_deref()),

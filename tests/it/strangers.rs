@@ -258,7 +258,12 @@ async fn a_sockjs_client_that_does_not_read_has_few_bytes_taken() {
 
 /// A server that holds little for each network.
 async fn frugal_server() -> Server {
-    behind_proxy(Limits { held_bytes_per_network: 300 << 10, ..Limits::default() }).await
+    behind_proxy(Limits {
+        held_bytes_per_network: 300 << 10,
+        close_timeout: Duration::from_hours(1),
+        ..Limits::default()
+    })
+    .await
 }
 
 /// Sends the first half of a message that is 400 kB long.
@@ -276,13 +281,14 @@ async fn parts_of_messages_of_one_network_leave_room_for_those_of_others() {
     for raw in [&mut first, &mut second, &mut other] {
         send_half_a_message(raw).await;
     }
-    let closed = async {
-        tokio::select! {
-            code = first.read_close_code() => code,
-            code = second.read_close_code() => code,
-        }
+    let (code, is_first) = tokio::select! {
+        code = first.read_close_code() => (code, true),
+        code = second.read_close_code() => (code, false),
     };
-    assert_eq!(closed.await, 1013);
+    let mut refused = if is_first { first } else { second };
+    assert_eq!(code, 1013);
+    // What was read of the message is dropped with the connection, without waiting for the client's closing frame.
+    assert_eq!(refused.read_to_end().await, "");
     other.send(&vec![b'x'; 200_000]).await;
     assert_eq!(other.read_text().await, r#"{"msg":"error","reason":"Bad request"}"#);
 }

@@ -110,7 +110,7 @@ pub(crate) fn report(outcome: Outcome) -> ExitCode {
 impl Arguments {
     async fn listen(&self) -> Result<TcpListener, String> {
         let address = &self.listen;
-        TcpListener::bind(address).await.map_err(|reason| {
+        bolide::bind(address).await.map_err(|reason| {
             format!(
                 "cannot listen on {address}: {reason}; choose another address with --listen, such as 127.0.0.1:3001"
             )

@@ -51,6 +51,9 @@ pub(crate) async fn drive(
     std::future::poll_fn(|context| outbox::poll(&outbox, || driver.poll(context))).await;
 }
 
+/// The maximum number of bytes of an incomplete message that a session keeps while it waits for the client's closing frame.
+const CLOSING_BYTES: usize = 16 << 10;
+
 struct Driver {
     core: Arc<AppCore>,
     host: Arc<Host>,
@@ -208,7 +211,13 @@ impl Driver {
     }
 
     /// Counts the bytes that the session holds, and closes it if no share is left for them.
-    fn count_held_bytes(&mut self, context: &Context<'_>) {
+    fn count_held_bytes(&mut self, context: &mut Context<'_>) {
+        if matches!(self.phase, Phase::Closing) && self.transport.buffered_bytes() > CLOSING_BYTES {
+            // The client's closing frame is not awaited: what was read of a message would stay until then, uncounted.
+            self.poll_send(context);
+            self.end();
+            context.waker().wake_by_ref();
+        }
         if !self.places.counts(self.held_bytes()) || self.is_finished() {
             return;
         }

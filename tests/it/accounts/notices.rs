@@ -162,3 +162,13 @@ async fn a_setting_turns_notices_off_and_is_protected_itself() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(bank.mails(0).await.is_empty());
 }
+
+#[tokio::test]
+async fn a_new_username_is_told() {
+    let bank = open().await;
+    log_in_by_password(&bank, "alice").await;
+    notice(&bank, 1).await;
+    let mut alice = bank.log_in("alice").await;
+    result(&alice.ask("setUsername", json!(["alice2"])).await);
+    assert_eq!(notice(&bank, 2).await.subject, "Bolide: The username was changed");
+}

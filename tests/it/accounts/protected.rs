@@ -311,10 +311,10 @@ async fn settings_that_protect_nothing_are_changed_by_a_trusted_admin() {
     let bank = Bank::open().await;
     let mut admin = bank.log_in("admin").await;
     result(&admin.ask("gated", by_password("admin", json!([]))).await);
-    assert_eq!(result(&admin.ask("saveSetting", json!(["Audit_Log_Days", 30])).await), true);
-    let both = json!([[{ "_id": "Audit_Log_Days", "value": 31 }, { "_id": SETTING, "value": false }]]);
+    assert_eq!(result(&admin.ask("saveSetting", json!(["Accounts_LoginExpiration", 30])).await), true);
+    let both = json!([[{ "_id": "Accounts_LoginExpiration", "value": 31 }, { "_id": SETTING, "value": false }]]);
     assert_eq!(error(&admin.ask("saveSettings", both.clone()).await), "totp-required");
-    assert_eq!(bank.app.accounts().unwrap().settings().value("Audit_Log_Days"), Some(json!(30)));
+    assert_eq!(bank.app.accounts().unwrap().settings().value("Accounts_LoginExpiration"), Some(json!(30)));
     assert_eq!(result(&admin.ask("saveSettings", by_password("admin", both)).await), true);
 }
 

@@ -340,3 +340,17 @@ async fn an_admin_or_an_operator_lifts_blocks() {
     assert_eq!(error(&refused), "error-action-not-allowed");
     assert!(bank.app.accounts().unwrap().unblock("nobody").await.is_err());
 }
+
+#[tokio::test]
+async fn a_link_does_not_change_the_password_of_a_deactivated_user() {
+    let bank = Bank::open().await;
+    let accounts = bank.app.accounts().unwrap();
+    let link = accounts.password_link("alice").await.unwrap();
+    let link = link.rsplit('/').next().unwrap();
+    // As a deactivation by an application that writes to the store itself, which leaves links.
+    accounts.store().set_active(&"user-alice".into(), false).await.unwrap();
+    let reset = bank.connect().await.ask("resetPassword", json!([link, "alice's new password"])).await;
+    assert_eq!(error(&reset), 403);
+    accounts.store().set_active(&"user-alice".into(), true).await.unwrap();
+    result(&bank.connect().await.ask("login", password_login("alice", "alice's password")).await);
+}

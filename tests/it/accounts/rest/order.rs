@@ -9,7 +9,7 @@ use crate::accounts::{Bank, sha256};
 async fn each_check_comes_before_the_next() {
     let bank = Bank::open().await;
     let (alice, admin) = (bank.token("alice").await, bank.token("admin").await);
-    let change = || bank.post("settings/Audit_Log_Days");
+    let change = || bank.post("settings/Accounts_LoginExpiration");
     assert_eq!(change().text("no JSON").send().await.status, 401);
     let reply = change().by("alice", &alice).text("no JSON").send().await;
     assert_eq!((reply.status, reply.error()), (403, &json!("error-unauthorized")));
@@ -32,7 +32,7 @@ async fn the_rate_limit_is_checked_after_the_permission_and_before_the_body() {
     let (alice, admin) = (bank.token("alice").await, bank.token("admin").await);
     bank.set("API_Enable_Rate_Limiter", true).await;
     bank.set("API_Enable_Rate_Limiter_Limit_Calls_Default", 1).await;
-    let change = || bank.post("settings/Audit_Log_Days");
+    let change = || bank.post("settings/Accounts_LoginExpiration");
     assert_eq!(change().by("admin", &admin).text("no JSON").send().await.status, 400);
     assert_eq!(change().by("admin", &admin).text("no JSON").send().await.status, 429);
     assert_eq!(change().by("alice", &alice).text("no JSON").send().await.status, 403);
