@@ -80,7 +80,7 @@ pub struct Limits {
     /// client, parts of messages, and bodies of requests. The first 32 KiB of each do not count. A session that needs more
     /// is closed with 1013, and a request is answered with 503. Default: 1 GiB.
     pub held_bytes: usize,
-    /// The maximum number of these bytes for the clients of one network. Default: 128 MiB.
+    /// The maximum number of these bytes for the clients of one network. Default: 64 MiB.
     pub held_bytes_per_network: usize,
     /// The maximum number of counters of each rate limit. When there are more networks, connections or users, the counter
     /// whose window began first makes room. Default: 50 000.
@@ -130,7 +130,7 @@ impl Default for Limits {
             unopened_sessions: 20_000,
             unopened_sessions_per_network: 2_000,
             held_bytes: 1 << 30,
-            held_bytes_per_network: 128 << 20,
+            held_bytes_per_network: 64 << 20,
             rate_counters: 50_000,
             failure_counters: 1_000_000,
             waiting_passwords: 4_096,
