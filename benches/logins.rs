@@ -36,7 +36,7 @@ const PHASE: Duration = Duration::from_secs(3);
 /// How often `echo` is called: a client that is not in a hurry, so that the queue it measures is the server's.
 const PACE: Duration = Duration::from_millis(2);
 
-/// With fifty logins under way, `echo` may take so many times as long at the 99th percentile.
+/// With fifty logins under way, the maximum factor by which `echo` may take longer at the 99th percentile.
 const BUDGET: f64 = 2.0;
 
 #[tokio::main]

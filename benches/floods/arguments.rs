@@ -66,7 +66,7 @@ fn compare(mut words: Words) -> Result<Arguments, Failure> {
     let mut comparison = Comparison { floods: vec![], server: None, before: None, times: Times::FULL };
     while let Some(word) = words.0.next() {
         match word.as_str() {
-            // Cargo says so, to whoever it may concern.
+            // Cargo passes this to every benchmark.
             "--bench" => {}
             "--help" | "-h" => return Ok(Arguments::Explain),
             "--quick" => comparison.times = Times::QUICK,

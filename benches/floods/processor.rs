@@ -1,4 +1,4 @@
-//! How busy a core is, whoever uses it.
+//! How busy a core is, with all programs that use it.
 
 use std::fs;
 use std::time::Duration;

@@ -84,7 +84,7 @@ impl AccountsHandle {
     /// integrations too, links and challenges.
     ///
     /// # Errors
-    /// `error-invalid-user` if there is no such user; `error-admin-required` if it is the last active admin.
+    /// `error-invalid-user` if the user does not exist; `error-admin-required` if it is the last active admin.
     pub async fn set_active(&self, name: &str, is_active: bool) -> MethodResult<()> {
         let (core, user) = (&self.0, self.find(name).await?);
         core.users.set_active(&user.id, is_active, &Proof::by(Ground::Operator)).await?;
@@ -96,7 +96,7 @@ impl AccountsHandle {
     /// Removes a user and all that belongs to it, and ends its connections.
     ///
     /// # Errors
-    /// `error-invalid-user` if there is no such user; `error-admin-required` if it is the last active admin.
+    /// `error-invalid-user` if the user does not exist; `error-admin-required` if it is the last active admin.
     pub async fn remove_user(&self, name: &str) -> MethodResult<()> {
         let (core, user) = (&self.0, self.find(name).await?);
         core.users.remove(&user.id).await?;

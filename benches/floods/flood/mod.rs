@@ -101,5 +101,5 @@ pub(crate) const FLOODS: &[Flood] = &[
 
 pub(crate) fn named(name: &str) -> Result<&'static Flood, Failure> {
     let found = FLOODS.iter().find(|flood| flood.name == name);
-    found.ok_or_else(|| format!("there is no flood `{name}`; see --help").into())
+    found.ok_or_else(|| format!("the flood `{name}` is unknown; see --help").into())
 }
