@@ -5,11 +5,12 @@
 //!   none can be accepted;
 //! - [`proxies`] finds the client's address, and [`origins`] are the pages that may open sessions;
 //! - [`http`] routes HTTP requests, and [`upgrade`] upgrades those to WebSockets;
-//! - [`websocket`] is the raw WebSocket, for DDP clients outside browsers;
+//! - [`websocket`] is the raw WebSocket, for DDP clients outside browsers, and [`lingering`] its end after a protocol error;
 //! - [`sockjs`] is the transport of Meteor's client in browsers;
 //! - [`memory`] is a pair of queues, for tests and clients in the same process.
 
 pub(crate) mod http;
+mod lingering;
 pub(crate) mod listener;
 pub(crate) mod memory;
 pub(crate) mod origins;

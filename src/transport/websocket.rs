@@ -20,15 +20,13 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
+use super::lingering::Lingering;
 use crate::outbox::{Item, Outbox};
 use crate::session::{Goodbye, Received, Transport};
 use crate::shares::Share;
 
 /// The size of tungstenite's buffers of each connection, also of idle ones. Its default is 128 KiB.
 const READ_BUFFER: usize = 1 << 10;
-
-/// The maximum number of bytes that are discarded before a client that goes on sending loses its connection.
-const LONGEST_LINGERING: usize = 64 << 20;
 
 /// The maximum number of bytes of one read. All connections of a thread share this buffer.
 const READ_AT_ONCE: usize = 16 << 10;
@@ -45,14 +43,14 @@ pub(crate) struct QueuedWebSocket<Io> {
     reader: Reader<Io>,
 }
 
-/// Reads frames. After a protocol error it discards all further input, so that the client can read the closing frame.
+/// Reads frames. After a protocol error it discards all further input until the client's closing frame, so that the client
+/// can read the server's.
 pub(super) struct Reader<Io> {
     pub(super) stream: WebSocketStream<Counting<Io>>,
     /// The maximum length of a message.
     limit: usize,
-    lingering: bool,
-    /// The bytes that were discarded.
-    discarded: usize,
+    /// `None` unless a protocol error has ended the frames.
+    lingering: Option<Lingering>,
     heard_pong: bool,
 }
 
@@ -99,7 +97,7 @@ pub(super) async fn accept<Io: AsyncRead + AsyncWrite + Unpin>(io: Io, read: Byt
     // Copied, because hyper's bytes would keep its whole buffer alive.
     let io = Counting { io, read: 0 };
     let stream = WebSocketStream::from_partially_read(io, read.to_vec(), Role::Server, Some(config)).await;
-    Reader { stream, limit, lingering: false, discarded: 0, heard_pong: false }
+    Reader { stream, limit, lingering: None, heard_pong: false }
 }
 
 impl Transport for DirectWebSocket {
@@ -166,7 +164,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Transport for QueuedWebSocket<Io
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> Reader<Io> {
     pub(super) fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Received> {
-        if self.lingering {
+        if self.lingering.is_some() {
             return self.poll_linger(context);
         }
         loop {
@@ -182,7 +180,9 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Reader<Io> {
                 Some(Err(error)) => failure(&error),
                 None => Received::Closed,
             };
-            self.lingering = matches!(received, Received::Refused(_));
+            if let Received::Refused(goodbye) = received {
+                self.lingering = Some(Lingering::until_answer_to(goodbye, self.buffered_bytes()));
+            }
             self.stream.get_mut().read = 0;
             return Poll::Ready(received);
         }
@@ -190,7 +190,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Reader<Io> {
 
     /// Returns the number of bytes of an incomplete message. Control frames that arrived after the last message count, too.
     pub(super) fn buffered_bytes(&self) -> usize {
-        self.stream.get_ref().read.min(self.limit)
+        match &self.lingering {
+            Some(lingering) => lingering.held(),
+            None => self.stream.get_ref().read.min(self.limit),
+        }
     }
 
     /// Returns whether a pong has arrived since the last call.
@@ -199,17 +202,19 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Reader<Io> {
     }
 
     /// Discards all further input.
-    pub(super) fn linger(&mut self) {
-        self.lingering = true;
-    }
-
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<Received> {
+        let Some(lingering) = &mut self.lingering else { return Poll::Ready(Received::Closed) };
         let mut space = [MaybeUninit::uninit(); READ_BUFFER];
         loop {
             let mut buffer = ReadBuf::uninit(&mut space);
-            let read = std::task::ready!(Pin::new(self.stream.get_mut()).poll_read(context, &mut buffer));
-            self.discarded = self.discarded.saturating_add(buffer.filled().len());
-            if read.is_err() || buffer.filled().is_empty() || self.discarded > LONGEST_LINGERING {
+            let read = Pin::new(self.stream.get_mut()).poll_read(context, &mut buffer);
+            let is_over = match read {
+                Poll::Ready(Ok(())) => buffer.filled().is_empty() || !lingering.discard(buffer.filled()),
+                Poll::Ready(Err(_)) => true,
+                Poll::Pending if lingering.is_answered() => true,
+                Poll::Pending => return Poll::Pending,
+            };
+            if is_over {
                 return Poll::Ready(Received::Closed);
             }
         }

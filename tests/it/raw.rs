@@ -1,9 +1,12 @@
 //! Raw bytes on a socket, for frames that client libraries cannot send.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::waiting::soon;
 
@@ -38,8 +41,13 @@ impl Raw {
 
     /// Opens a WebSocket without sending messages.
     pub(crate) async fn upgraded(address: SocketAddr) -> Self {
+        Self::upgraded_at(address, "/websocket").await
+    }
+
+    /// Opens a WebSocket at a path, such as one of SockJS.
+    pub(crate) async fn upgraded_at(address: SocketAddr, path: &str) -> Self {
         let mut raw = Self::open(address).await;
-        raw.send(upgrade_request("/websocket", "").as_bytes()).await;
+        raw.send(upgrade_request(path, "").as_bytes()).await;
         let head = raw.read_head().await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         raw
@@ -95,6 +103,19 @@ impl Raw {
         let (first, payload) = self.read_frame().await;
         assert_eq!(first, TEXT, "{payload:?}");
         String::from_utf8(payload).expect("text")
+    }
+
+    /// Answers a close with its code, and expects the end of the socket.
+    pub(crate) async fn answers_and_ends(&mut self, code: u16) {
+        self.send(&frame(CLOSE, &code.to_be_bytes())).await;
+        self.ends().await;
+    }
+
+    /// Expects the end of the socket long before the server's timeout of 5 s.
+    pub(crate) async fn ends(&mut self) {
+        let end =
+            timeout(Duration::from_secs(2), self.socket.read_u8()).await.expect("the server ends the socket at once");
+        assert_eq!(end.expect_err("no further bytes").kind(), ErrorKind::UnexpectedEof);
     }
 
     /// Reads the next frame, which must be a close, and returns its code.

@@ -105,6 +105,50 @@ async fn messages_after_a_protocol_violation_are_ignored() {
 }
 
 #[tokio::test]
+async fn a_socket_ends_when_the_client_has_answered_the_close_for_a_protocol_violation() {
+    let server = server_for_short_messages().await;
+    let too_long = (4_u16 << 10) + 1;
+    let announced = [&[TEXT, 0xFE], too_long.to_be_bytes().as_slice(), &[0; 4], &vec![b'x'; too_long.into()]].concat();
+    let violations: [(u16, &[u8]); 4] = [
+        (1002, &frame(0xC1, ADD)),
+        (1002, b"GET / HTTP/1.1\r\n\r\n"),
+        (1007, &frame(TEXT, b"\xFF")),
+        (1009, &announced),
+    ];
+    for (code, bytes) in violations {
+        let mut raw = Raw::upgraded(server.address).await;
+        raw.send(bytes).await;
+        assert_eq!(raw.read_close_code().await, code);
+        raw.answers_and_ends(code).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_sends_a_message_far_over_the_limit_to_its_end_can_read_the_close() {
+    let server = server_for_short_messages().await;
+    let mut raw = Raw::upgraded(server.address).await;
+    let length: u64 = 1 << 20;
+    raw.send(&[&[TEXT, 0xFF], length.to_be_bytes().as_slice(), &[0; 4]].concat()).await;
+    for _ in 0..length >> 10 {
+        raw.send(&[b'x'; 1 << 10]).await;
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(raw.read_close_code().await, 1009);
+    raw.answers_and_ends(1009).await;
+}
+
+#[tokio::test]
+async fn what_was_read_of_a_message_is_not_kept_until_the_client_answers_the_close() {
+    let server = Server::start(application()).await;
+    let mut raw = Raw::upgraded(server.address).await;
+    let length: u64 = 100_000;
+    let header = [&[FIRST_TEXT, 0xFF], length.to_be_bytes().as_slice(), &[0; 4]].concat();
+    raw.send(&[header, vec![b'x'; 100_000], frame(0xC1, ADD)].concat()).await;
+    assert_eq!(raw.read_close_code().await, 1002);
+    raw.ends().await;
+}
+
+#[tokio::test]
 async fn json_of_200_levels_is_rejected_and_the_connection_stays_open() {
     let server = Server::start(application()).await;
     let mut client = Client::connect(server.address).await;

@@ -159,9 +159,9 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> SockJsWebSocket<Io> {
         self.refuse(Goodbye::new(3000, "Broken framing."))
     }
 
-    /// Discards all further input of the client.
+    /// Discards the rest of the frame. Further frames are read: the WebSocket is intact, and the client's closing frame
+    /// follows.
     fn refuse(&mut self, goodbye: Goodbye) -> Received {
-        self.reader.linger();
         self.received = None;
         Received::Refused(goodbye)
     }

@@ -15,6 +15,7 @@ use super::{forgetful_server, in_frame, results, server_with};
 use crate::application::application;
 use crate::client::{call, connect};
 use crate::limits::assert_is_idle;
+use crate::raw::{Raw, TEXT, frame};
 use crate::server::{Server, ServerThread};
 use crate::waiting::{A_MOMENT, soon, until};
 
@@ -102,6 +103,38 @@ async fn broken_framing_closes_with_3000() {
         send(&mut socket, broken).await;
         expect_close(&mut socket, 3000, "Broken framing.").await;
     }
+    until(|| server.app.connection_count() == 0).await;
+}
+
+#[tokio::test]
+async fn a_socket_ends_when_the_client_has_answered_the_close_for_an_error() {
+    let server = server_with(Limits { message_bytes: 50, ..Limits::default() }).await;
+    let too_long = Payload::write(["x".repeat(51).as_str()]);
+    // The second is a violation below SockJS.
+    for (code, bytes) in
+        [(3000, frame(TEXT, b"[\"a")), (1002, frame(0xC1, b"[]")), (1009, frame(TEXT, too_long.as_bytes()))]
+    {
+        let mut raw = Raw::upgraded_at(server.address, "/sockjs/000/abcdefgh/websocket").await;
+        assert_eq!(raw.read_text().await, "o");
+        raw.send(&bytes).await;
+        if code != 3000 {
+            assert!(raw.read_text().await.starts_with("c["));
+        }
+        assert_eq!(raw.read_close_code().await, code);
+        raw.answers_and_ends(code).await;
+    }
+}
+
+#[tokio::test]
+async fn frames_after_broken_framing_are_ignored() {
+    let server = forgetful_server().await;
+    let mut raw = Raw::upgraded_at(server.address, "/sockjs/000/abcdefgh/websocket").await;
+    assert_eq!(raw.read_text().await, "o");
+    for text in ["[\"a", "[\"b", &Payload::write([connect().to_string().as_str()])] {
+        raw.send(&frame(TEXT, text.as_bytes())).await;
+    }
+    assert_eq!(raw.read_close_code().await, 3000);
+    raw.answers_and_ends(3000).await;
     until(|| server.app.connection_count() == 0).await;
 }
 
