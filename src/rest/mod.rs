@@ -5,6 +5,7 @@
 //! - here: the routes of an app;
 //! - `incoming`: the checks before an endpoint runs, with `identity`, `limits` and `body`;
 //! - `method_call`: any method, as a DDP message in a body;
+//! - `info`: the version of the server;
 //! - `login`, `own_account`, `users`, `settings`, `challenges`: the endpoints that every app with accounts has;
 //! - `answer` and `cors`: the answers;
 //! - `openapi`: the description of all endpoints for programs.
@@ -16,6 +17,7 @@ mod cors;
 mod endpoints;
 mod identity;
 mod incoming;
+mod info;
 mod limits;
 mod login;
 mod method_call;
@@ -32,12 +34,11 @@ use axum::extract::Request;
 use axum::routing::{MethodFilter, MethodRouter, any, get};
 use http::{HeaderMap, StatusCode};
 use indexmap::IndexMap;
-use serde_json::json;
 
 use crate::accounts::AccountsCore;
 use crate::transport::server::Server;
 use crate::two_factor::TwoFactorCore;
-use answer::{Answer, answer, refusal, written};
+use answer::{Answer, refusal, written};
 use incoming::Api;
 use limits::RequestLimits;
 use route::Endpoint;
@@ -91,10 +92,11 @@ pub(crate) fn router(server: &Server, accounts: &Arc<AccountsCore>, endpoints: &
         let route = by_path.entry(&endpoint.route.path).or_insert_with(|| around(accounts));
         *route = std::mem::take(route).on(filter, serve);
     }
-    let version = || answer(StatusCode::OK, &json!({ "version": env!("CARGO_PKG_VERSION"), "success": true }));
+    let shared = Arc::clone(&api);
+    let version = async move |request: Request| info::info(&shared, request).await;
     let mut router = Router::new()
-        .route(&format!("{root}/info"), around(accounts).get(async move || version()))
-        .route(&format!("{root}/v1/{INFO}"), around(accounts).get(async move || version()))
+        .route(&format!("{root}/info"), around(accounts).get(version.clone()))
+        .route(&format!("{root}/v1/{INFO}"), around(accounts).get(version))
         .route(&format!("{root}/docs.json"), get(async move || written(StatusCode::OK, description)))
         .route(&format!("{root}/v1/{UNKNOWN}"), any(async || unknown()));
     for (path, route) in by_path {

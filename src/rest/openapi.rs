@@ -54,7 +54,11 @@ pub(super) fn describe(root: &str, endpoints: &[Arc<Endpoint>]) -> String {
 }
 
 fn info() -> PathItem {
-    let version = object(&[Field::text("version")]).property("success", kind(FieldKind::Boolean));
+    let members = [
+        Field::text("version").about("The first two numbers of the version; all of it for signed-in users"),
+        Field::object("info").optional().about("The whole version, for signed-in users"),
+    ];
+    let version = object(&members).property("success", kind(FieldKind::Boolean));
     let operation = OperationBuilder::new()
         .operation_id(Some("info"))
         .summary(Some("The version of the server"))
