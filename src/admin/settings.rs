@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Weak};
 
-use bolide_protocol::DdpError;
+use bolide_protocol::ejson::{self, CustomTypes};
+use bolide_protocol::{DdpError, Ejson};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -30,20 +31,23 @@ pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
         })
         .method_unless_there("saveSetting", gated, async move |me: SignedIn, parameters: Parameters| {
             require(&me, EDIT_PRIVILEGED_SETTING).await?;
-            let (id, value) = (parameters.get::<String>(0)?, parameters.get(1)?);
+            let id = parameters.get::<String>(0)?;
+            let value = plain(&parameters.get(1)?, me.context())?;
             let proof = one.setting_changes.prove(&me, std::iter::once(&*id)).await?;
             one.setting_changes.change(&id, value, proof.as_ref(), me.context().connection()).await?;
             Ok(true)
         })
         .method_unless_there("saveSettings", gated, async move |me: SignedIn, changes: Vec<Change>| {
             require(&me, EDIT_PRIVILEGED_SETTING).await?;
-            for change in &changes {
-                many.settings.check(&change.id, change.value.clone()).map_err(DdpError::from)?;
+            let mut values = Vec::with_capacity(changes.len());
+            for Change { id, value } in changes {
+                let value = plain(&value, me.context())?;
+                many.settings.check(&id, value.clone()).map_err(DdpError::from)?;
+                values.push((id, value));
             }
-            let proof = many.setting_changes.prove(&me, changes.iter().map(|change| &*change.id)).await?;
-            for change in changes {
-                let connection = me.context().connection();
-                many.setting_changes.change(&change.id, change.value, proof.as_ref(), connection).await?;
+            let proof = many.setting_changes.prove(&me, values.iter().map(|(id, _)| &**id)).await?;
+            for (id, value) in values {
+                many.setting_changes.change(&id, value, proof.as_ref(), me.context().connection()).await?;
             }
             Ok(true)
         });
@@ -68,7 +72,21 @@ struct PublicSetting {
 struct Change {
     #[serde(rename = "_id")]
     id: String,
-    value: Value,
+    value: Ejson,
+}
+
+/// Returns a new value of a setting as JSON, which has no `NaN` and no infinities.
+fn plain(value: &Ejson, context: &Context) -> Result<Value, DdpError> {
+    if let Ejson::Number(number) = value
+        && !number.as_f64().is_finite()
+    {
+        let refusal = DdpError::new("error-invalid-setting-value", format!("Invalid setting value {number}"));
+        return Err(refusal.with_details(json!({ "method": context.method_name() })));
+    }
+    ejson::to_raw(value)
+        .ok()
+        .and_then(|raw| ejson::from_raw(&raw, &CustomTypes::default()).ok())
+        .ok_or_else(DdpError::match_failed)
 }
 
 /// Returns the settings that a filter selects, as Rocket.Chat's clients expect them.
