@@ -133,7 +133,7 @@ pub(super) fn methods(core: &AccountsCore) -> MethodResult<Vec<Document>> {
         let id = format!("{} {}", verb.unwrap_or("method"), summary.name);
         Ok(Document::new("methods", id, &shown_method(summary))?)
     };
-    core.node.app().iter().flat_map(|app| app.methods.summaries()).map(|summary| shown(&summary)).collect()
+    core.node.app().iter().flat_map(|app| app.methods.read().summaries()).map(|summary| shown(&summary)).collect()
 }
 
 pub(super) fn shown_method(summary: &MethodSummary) -> ShownMethod {

@@ -63,7 +63,7 @@ async fn audit_page(services: &Services, _: SignedIn, given: Parameters) -> Meth
 
 async fn list_methods(services: &Services, _: SignedIn, _: Parameters) -> MethodResult<Vec<lists::ShownMethod>> {
     let app = services.accounts.node.app();
-    let summaries: Vec<MethodSummary> = app.iter().flat_map(|app| app.methods.summaries()).collect();
+    let summaries: Vec<MethodSummary> = app.iter().flat_map(|app| app.methods.read().summaries()).collect();
     Ok(summaries.iter().map(lists::shown_method).collect())
 }
 

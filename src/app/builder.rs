@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use crate::accounts::{Accounts, AccountsCore, Foundation};
 use crate::bus::{Bus, LocalBus};
 use crate::call::{
-    App, AppCore, ClosedGate, Connection, Gate, MethodHandler, Policy, RateLimitRule, RateLimiter, Slots, State,
+    App, AppCore, ClosedGate, Connection, Current, Gate, MethodHandler, Policy, RateLimitRule, RateLimiter, Slots,
+    State,
 };
 use crate::chance::{Chance, SystemChance};
 use crate::clock::{Clock, SystemClock};
@@ -439,7 +440,7 @@ impl AppBuilder {
             slots.insert(Arc::new(WebPages));
         }
         let core = Arc::new(AppCore {
-            methods,
+            methods: Current::new(methods),
             gate: self.gate.unwrap_or_else(|| Box::new(ClosedGate)),
             rate_limiter: RateLimiter::new(self.rate_limits, self.limits.rate_counters),
             limits: self.limits,

@@ -3,6 +3,7 @@
 
 mod builder;
 mod bus;
+mod changes;
 
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::slots::Slots;
-use super::{Caller, Gate, Invocation, MethodRegistry, MethodSummary, Parameters, RateLimiter};
+use super::{Caller, Current, Gate, Invocation, Method, MethodRegistry, MethodSummary, Parameters, RateLimiter};
 use crate::chance::{Chance, Generator};
 use crate::clock::Clock;
 use crate::limits::Limits;
@@ -23,7 +23,7 @@ pub struct App {
 
 /// What all calls of an app share. What only one room knows is kept in a slot.
 pub(crate) struct AppCore {
-    pub(crate) methods: MethodRegistry,
+    pub(crate) methods: Current<MethodRegistry>,
     pub(crate) gate: Box<dyn Gate>,
     pub(crate) rate_limiter: RateLimiter,
     pub(crate) limits: Limits,
@@ -74,14 +74,14 @@ impl App {
         method: &str,
         parameters: Parameters,
     ) -> Result<Option<RawJson>, DdpError> {
-        let found = self.core.methods.find(method).ok_or_else(|| DdpError::method_not_found(method))?;
+        let found = self.core.method(method)?;
         Invocation::internal(&self.core, found, caller.clone()).finish(parameters).await
     }
 
     /// Returns the methods and the REST endpoints, each with its policy, ordered by kind and name.
     #[must_use]
     pub fn methods(&self) -> Vec<MethodSummary> {
-        self.core.methods.summaries()
+        self.core.methods.read().summaries()
     }
 
     /// Returns the time that the app's clock shows.
@@ -100,6 +100,14 @@ impl App {
 }
 
 impl AppCore {
+    /// Returns the method of this name.
+    ///
+    /// # Errors
+    /// Returns 404 if there is no such method.
+    pub(crate) fn method(&self, name: &str) -> Result<Arc<Method>, DdpError> {
+        self.methods.read().find(name).cloned().ok_or_else(|| DdpError::method_not_found(name))
+    }
+
     pub(crate) fn random_id(&self) -> String {
         random::id(&mut Generator(&*self.chance))
     }

@@ -177,8 +177,8 @@ impl Context {
         Invocation::nested_for_client(&self.invocation, self.find(method)?).run(parameters).await
     }
 
-    fn find(&self, method: &str) -> Result<&Arc<Method>, DdpError> {
-        self.invocation.core.methods.find(method).ok_or_else(|| DdpError::method_not_found(method))
+    fn find(&self, method: &str) -> Result<Arc<Method>, DdpError> {
+        self.invocation.core.method(method)
     }
 
     /// Returns the next id of the call's random stream `stream`. A client that runs the method's stub draws the same ids.

@@ -57,7 +57,7 @@ impl Invocation {
     /// Creates a call that a client makes over its connection. `seed` is what the client's stub draws its ids from.
     pub(crate) fn of_client(
         core: &Arc<AppCore>,
-        method: &Arc<Method>,
+        method: Arc<Method>,
         connection: Connection,
         user: Option<UserId>,
         seed: Option<String>,
@@ -66,13 +66,13 @@ impl Invocation {
     }
 
     /// Creates a call that the application makes itself.
-    pub(crate) fn internal(core: &Arc<AppCore>, method: &Arc<Method>, caller: Caller) -> Arc<Self> {
+    pub(crate) fn internal(core: &Arc<AppCore>, method: Arc<Method>, caller: Caller) -> Arc<Self> {
         Self::new(core, method, None, Origin::Application(Root::new(caller.into_user())), None, Met::Nothing)
     }
 
     /// A call that another call makes, for the same user on the same connection. What that one was admitted for, this one
     /// is as well.
-    pub(super) fn nested(parent: &Arc<Self>, method: &Arc<Method>) -> Arc<Self> {
+    pub(super) fn nested(parent: &Arc<Self>, method: Arc<Method>) -> Arc<Self> {
         let met = *parent.met.lock();
         Self::within(parent, method, false, met)
     }
@@ -80,11 +80,11 @@ impl Invocation {
     /// Creates a call that another call makes because the client named the method: limits and the gate apply as if the client had
     /// called it.
     #[cfg(feature = "accounts")]
-    pub(super) fn nested_for_client(parent: &Arc<Self>, method: &Arc<Method>) -> Arc<Self> {
+    pub(super) fn nested_for_client(parent: &Arc<Self>, method: Arc<Method>) -> Arc<Self> {
         Self::within(parent, method, true, Met::Nothing)
     }
 
-    fn within(parent: &Arc<Self>, method: &Arc<Method>, by_client: bool, met: Met) -> Arc<Self> {
+    fn within(parent: &Arc<Self>, method: Arc<Method>, by_client: bool, met: Met) -> Arc<Self> {
         let seed = parent.with_random(|random| random.rpc_seed(&method.name));
         let origin = Origin::Nested { parent: Arc::clone(parent), by_client };
         Self::new(&parent.core, method, parent.connection.clone(), origin, Some(seed), met)
@@ -92,7 +92,7 @@ impl Invocation {
 
     fn new(
         core: &Arc<AppCore>,
-        method: &Arc<Method>,
+        method: Arc<Method>,
         connection: Option<Connection>,
         origin: Origin,
         seed: Option<String>,
@@ -100,7 +100,7 @@ impl Invocation {
     ) -> Arc<Self> {
         Arc::new(Self {
             core: Arc::clone(core),
-            method: Arc::clone(method),
+            method,
             connection,
             origin,
             random: Mutex::new(CallRandom::new(seed)),

@@ -1,14 +1,11 @@
-//! [`RateLimitRule`]: the maximum number of calls in a time, counted as Meteor's `ddp-rate-limiter` does.
-//!
-//! A rule counts in [fixed windows](Windows), which begin for each counter with its first call. Refused calls count as well.
+//! [`RateLimitRule`]: the maximum number of calls in a time, as in Meteor's `ddp-rate-limiter`. The limiter counts by it.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bolide_protocol::DdpError;
-
-use super::Connection;
-use super::windows::{WindowRule, Windows};
-use crate::clock::Timestamp;
+use super::windows::WindowRule;
+use super::{Connection, guarded};
 use crate::peer::Network;
 use crate::user::UserId;
 
@@ -30,6 +27,27 @@ pub struct RateLimitRule {
     kind: Option<CountedKind>,
     names: Option<Vec<String>>,
     per: Vec<Dimension>,
+    on_refusal: Option<OnRefusal>,
+}
+
+/// The function of the application that hears of refusals.
+#[derive(Clone)]
+struct OnRefusal(Arc<dyn Fn(&RateLimitRefusal<'_>) + Send + Sync>);
+
+/// A call or subscription that a rate limit has refused; see [`RateLimitRule::on_refusal`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RateLimitRefusal<'call> {
+    /// Whether it is a call or a subscription.
+    pub kind: CountedKind,
+    /// The name of the method or publication.
+    pub name: &'call str,
+    /// The user. `None` if the client is not signed in.
+    pub user: Option<&'call UserId>,
+    /// The connection.
+    pub connection: &'call Connection,
+    /// The time until the rule allows calls again.
+    pub wait: Duration,
 }
 
 /// What has its own counter.
@@ -41,10 +59,13 @@ enum Dimension {
     Address,
 }
 
-/// The kind of what is counted.
+/// The kind of what a rate limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CountedKind {
+#[non_exhaustive]
+pub enum CountedKind {
+    /// A call of a method.
     Method,
+    /// A subscription to a publication.
     Subscription,
 }
 
@@ -61,7 +82,7 @@ impl RateLimitRule {
     /// [`per_connection`](Self::per_connection) separates them.
     #[must_use]
     pub const fn new(limit: u32, interval: Duration) -> Self {
-        Self { limit, interval, kind: None, names: None, per: Vec::new() }
+        Self { limit, interval, kind: None, names: None, per: Vec::new(), on_refusal: None }
     }
 
     /// Returns Meteor's limit for account methods: five calls of each in ten seconds on a connection.
@@ -128,15 +149,44 @@ impl RateLimitRule {
         self
     }
 
+    /// Calls `callback` for each call or subscription that this rule refuses, before the client is told: to log them, or to
+    /// [close](Connection::close) the connection. It must return quickly, since the client's other messages wait for it, and
+    /// a client chooses how often it is called.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bolide::call::RateLimitRule;
+    ///
+    /// let rule = RateLimitRule::new(5, Duration::from_secs(10)).methods(["search"]).per_connection().on_refusal(|refused| {
+    ///     eprintln!("{:?} has to wait {:?} for {}", refused.user, refused.wait, refused.name);
+    /// });
+    /// ```
+    #[must_use]
+    pub fn on_refusal(mut self, callback: impl Fn(&RateLimitRefusal<'_>) + Send + Sync + 'static) -> Self {
+        self.on_refusal = Some(OnRefusal(Arc::new(callback)));
+        self
+    }
+
+    /// Tells the application of a refusal. A panic of its callback does not concern the client.
+    pub(super) fn tell(&self, call: &Counted<'_>, wait: Duration) {
+        let Some(OnRefusal(callback)) = &self.on_refusal else { return };
+        let Counted { kind, name, user, connection } = *call;
+        let refusal = RateLimitRefusal { kind, name, user, connection, wait };
+        if let Err(panic) = guarded(|| callback(&refusal)) {
+            tracing::error!(%panic, "an on_refusal callback panicked");
+        }
+    }
+
     fn is_per(&self, dimension: Dimension) -> bool {
         self.per.contains(&dimension)
     }
 
-    const fn window(&self) -> WindowRule {
+    pub(super) const fn window(&self) -> WindowRule {
         WindowRule { calls: self.limit, window: self.interval }
     }
 
-    fn key(&self, call: &Counted<'_>) -> Option<Key> {
+    /// Returns the counter of a call. `None` if the rule does not concern it.
+    pub(super) fn key(&self, call: &Counted<'_>) -> Option<Key> {
         if self.kind.is_some_and(|kind| kind != call.kind) {
             return None;
         }
@@ -155,45 +205,17 @@ impl RateLimitRule {
     }
 }
 
+/// What a counter counts.
 #[derive(PartialEq, Eq, Hash)]
-struct Key {
+pub(super) struct Key {
     name: Option<(bool, String)>,
     user: Option<UserId>,
     connection: Option<String>,
     network: Option<Network>,
 }
 
-/// All rules of an app, with their counters.
-pub(crate) struct RateLimiter {
-    rules: Vec<(RateLimitRule, Windows<Key>)>,
-}
-
-impl RateLimiter {
-    /// Returns a limiter with these rules and at most `counters` counters for each of them.
-    pub(crate) fn new(rules: Vec<RateLimitRule>, counters: usize) -> Self {
-        Self { rules: rules.into_iter().map(|rule| (rule, Windows::new(counters))).collect() }
+impl fmt::Debug for OnRefusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("OnRefusal")
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rules.is_empty()
-    }
-
-    /// Counts a call. Returns `too-many-requests` with the longest time to wait if any rule is exceeded.
-    pub(crate) fn count(&self, call: &Counted<'_>, now: Timestamp) -> Result<(), DdpError> {
-        let waits = self.rules.iter().filter_map(|(rule, windows)| {
-            // Most rules do not concern the call, and then take no lock.
-            let counted = windows.count(rule.key(call)?, rule.window(), now);
-            counted.is_too_many().then(|| counted.milliseconds_left())
-        });
-        waits.max().map_or(Ok(()), |wait| Err(too_many_requests(wait)))
-    }
-}
-
-fn too_many_requests(wait: i64) -> DdpError {
-    let seconds = wait.unsigned_abs().div_ceil(1000);
-    DdpError::new(
-        "too-many-requests",
-        format!("Error, too many requests. Please slow down. You must wait {seconds} seconds before trying again."),
-    )
-    .with_details(serde_json::json!({ "timeToReset": wait }))
 }

@@ -1,5 +1,5 @@
-//! [`MethodRegistry`]: the methods of an app by name, each with its policy. Filled while the app is built, and immutable
-//! afterwards.
+//! [`MethodRegistry`]: the methods of an app by name, each with its policy. Filled while the app is built; a change while
+//! it runs replaces the registry by a changed copy.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::error::BuildError;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct MethodRegistry {
     methods: HashMap<Box<str>, Arc<Method>>,
     /// Methods behind REST endpoints, which have no name to be called by.
@@ -43,6 +43,11 @@ impl MethodRegistry {
         }
         self.methods.insert(name.into(), Arc::new(Method::new(name, MethodKind::Method, policy, handler)?));
         Ok(())
+    }
+
+    /// Removes a method. Returns `false` if there is no such method.
+    pub(crate) fn remove(&mut self, name: &str) -> bool {
+        self.methods.remove(name).is_some()
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Arc<Method>> {

@@ -44,6 +44,7 @@ pub(crate) use views::{Origin, Strategies};
 pub use audience::Audience;
 pub use handler::{AnyPublishParameters, PublicationHandler, PublishFuture};
 pub use publishable::Publishable;
+pub use registry::UniversalId;
 pub use strategy::Strategy;
 pub use stream::{Stream, StreamRule};
 pub use subscription::Subscription;

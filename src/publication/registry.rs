@@ -1,4 +1,5 @@
-//! [`PublicationRegistry`]: the named and the universal publications of an app.
+//! [`PublicationRegistry`]: the named and the universal publications of an app. Filled while the app is built; a change
+//! while it runs replaces the registry by a changed copy.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,11 +8,17 @@ use super::{PublicationHandler, PublishFuture, Subscription};
 use crate::call::Parameters;
 use crate::error::BuildError;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct PublicationRegistry {
     named: HashMap<Box<str>, Arc<Publication>>,
-    universal: Vec<Arc<Publication>>,
+    /// In the order of their ids.
+    universal: Vec<(UniversalId, Arc<Publication>)>,
+    last_universal: UniversalId,
 }
+
+/// The id of a universal publication. A later one has a larger id, and no id is used again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UniversalId(u64);
 
 /// A registered publication.
 pub(crate) struct Publication {
@@ -42,16 +49,36 @@ impl PublicationRegistry {
         }
     }
 
-    pub(crate) fn add_universal<Signature>(&mut self, handler: impl PublicationHandler<Signature>) {
-        self.universal.push(Arc::new(Publication::new(handler)));
+    /// Removes a named publication. Returns `false` if there is no such publication.
+    pub(crate) fn remove(&mut self, name: &str) -> bool {
+        self.named.remove(name).is_some()
+    }
+
+    pub(crate) fn add_universal<Signature>(&mut self, handler: impl PublicationHandler<Signature>) -> UniversalId {
+        let id = UniversalId(self.last_universal.0 + 1);
+        self.last_universal = id;
+        self.universal.push((id, Arc::new(Publication::new(handler))));
+        id
+    }
+
+    /// Removes a universal publication. Returns `false` if it is not there.
+    pub(crate) fn remove_universal(&mut self, id: UniversalId) -> bool {
+        let before = self.universal.len();
+        self.universal.retain(|(own, _)| *own != id);
+        self.universal.len() < before
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Arc<Publication>> {
         self.named.get(name)
     }
 
-    pub(crate) fn universal(&self) -> &[Arc<Publication>] {
-        &self.universal
+    pub(crate) fn find_universal(&self, id: UniversalId) -> Option<&Arc<Publication>> {
+        self.universal.iter().find(|(own, _)| *own == id).map(|(_, publication)| publication)
+    }
+
+    /// Returns the universal publications that were added after the one with this id.
+    pub(crate) fn universal_after(&self, id: UniversalId) -> impl Iterator<Item = UniversalId> {
+        self.universal.iter().map(|(own, _)| *own).filter(move |own| *own > id)
     }
 }
 

@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 use super::fields::{Fields, Hasher, SharedChange};
 use super::handle::{Handle, Handles};
 use super::merge_box::NotHeld;
+use super::registry::UniversalId;
 use super::strategy::Strategy;
 use super::view::{Target, View};
 use crate::call::EndCallback;
@@ -62,7 +63,7 @@ enum HandleState {
 #[derive(Clone)]
 pub(crate) enum Origin {
     Named(Arc<Subscribe>),
-    Universal(usize),
+    Universal(UniversalId),
 }
 
 /// The answer to a client after a handler has returned or a handle was dropped.

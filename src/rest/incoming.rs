@@ -189,7 +189,8 @@ impl Incoming {
         let Ok(parameters) = Parameters::from_values(&[Value::Object(fields)]) else {
             return failure(&DdpError::match_failed());
         };
-        let call = Invocation::of_client(&self.server.core, method, self.connection, self.identity.user, None);
+        let call =
+            Invocation::of_client(&self.server.core, Arc::clone(method), self.connection, self.identity.user, None);
         match call.finish(parameters).await {
             Ok(result) => success(result.as_ref()),
             Err(error) => failure(&error),

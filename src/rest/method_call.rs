@@ -66,14 +66,14 @@ pub(super) async fn call(incoming: Incoming) -> Answer {
             return invalid("The path names another method than the message");
         }
     }
-    let outcome = match incoming.server.core.methods.find(&call.method) {
-        Some(method) => {
+    let outcome = match incoming.server.core.method(&call.method) {
+        Ok(method) => {
             let (connection, user) = (incoming.connection, incoming.identity.user);
             let call_of_client =
                 Invocation::of_client(&incoming.server.core, method, connection, user, call.random_seed);
             call_of_client.finish(Parameters::from_message(call.params.as_ref())).await
         }
-        None => Err(bolide_protocol::DdpError::method_not_found(&call.method)),
+        Err(unknown) => Err(unknown),
     };
     let success = outcome.is_ok() || settings.get(&METHOD_CALL_ERRORS_WITH_200);
     let frame = ServerMessage::Result { id: call.id, outcome }.to_frame();

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::places::SessionShares;
 use super::registry::Sessions;
 use super::{Goodbye, NoShare, Places, Request, Session, Transport, drive};
-use crate::call::{AppCore, Connection};
+use crate::call::{AppCore, Connection, Current};
 use crate::limits::{Heartbeat, Limits};
 use crate::outbox::{Link, Outbox};
 use crate::peer::Peer;
@@ -22,7 +22,7 @@ pub(crate) type ConnectionHook = Box<dyn Fn(Connection) + Send + Sync>;
 
 /// The state that all sessions of an app share.
 pub(crate) struct Host {
-    pub(crate) publications: PublicationRegistry,
+    pub(crate) publications: Current<PublicationRegistry>,
     pub(super) strategies: Arc<Strategies>,
     pub(super) heartbeat: Heartbeat,
     pub(super) connection_hooks: Vec<ConnectionHook>,
@@ -43,7 +43,7 @@ impl Host {
         limits: &Limits,
     ) -> Self {
         Self {
-            publications,
+            publications: Current::new(publications),
             strategies: Arc::new(strategies),
             heartbeat,
             connection_hooks,

@@ -48,6 +48,8 @@ pub(crate) struct Session {
 pub(crate) enum Request {
     /// Signs a user in or out, and reports the end.
     ChangeUser(Identity, oneshot::Sender<()>),
+    /// Starts the universal publications that were added since the session has started them.
+    StartUniversal,
     /// Closes the connection. The session cannot be resumed.
     Close(Goodbye),
     /// Starts no further messages, and closes when the running methods have ended.

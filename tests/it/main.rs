@@ -1,6 +1,7 @@
 //! The integration tests, over real sockets and in the process.
 
 mod accounts;
+mod app_changes;
 mod application;
 mod architecture;
 mod attack;

@@ -12,7 +12,7 @@ use futures::stream::{FuturesUnordered, Stream as _};
 use super::{Driver, Phase, Queued};
 use crate::call::{Counted, CountedKind, Invocation, MethodOutcome, MethodResult, Parameters, RunningMethod, guarded};
 use crate::outbox::effort;
-use crate::publication::{Origin, PublishFuture, Started, SubscriptionCore, size_of_subscription};
+use crate::publication::{Origin, PublishFuture, Started, SubscriptionCore, UniversalId, size_of_subscription};
 
 /// The running methods and publications.
 #[derive(Default)]
@@ -139,11 +139,13 @@ impl Driver {
     }
 
     pub(super) fn start_method(&mut self, call: MethodCall, context: &mut Context<'_>) {
-        let Some(method) = self.core.methods.find(&call.method) else {
-            let error = DdpError::method_not_found(&call.method);
-            self.send(&ServerMessage::Result { id: call.id.clone(), outcome: Err(error) });
-            self.send(&ServerMessage::Updated { methods: vec![call.id] });
-            return;
+        let method = match self.core.method(&call.method) {
+            Ok(method) => method,
+            Err(unknown) => {
+                self.send(&ServerMessage::Result { id: call.id.clone(), outcome: Err(unknown) });
+                self.send(&ServerMessage::Updated { methods: vec![call.id] });
+                return;
+            }
         };
         let (connection, user) = (self.session.connection(), self.session.user());
         let invocation = Invocation::of_client(&self.core, method, connection, user, call.random_seed);
@@ -155,7 +157,7 @@ impl Driver {
 
     /// Starts a subscription. As in Meteor, checks first that the publication exists, then duplicates, then limits.
     fn start_subscription(&mut self, subscribe: Subscribe, context: &mut Context<'_>) {
-        let Some(publication) = self.host.publications.find(&subscribe.name) else {
+        let Some(publication) = self.host.publications.read().find(&subscribe.name).cloned() else {
             let error = DdpError::subscription_not_found(&subscribe.name);
             return self.send(&ServerMessage::nosub(&subscribe.id, Some(error)));
         };
@@ -166,7 +168,7 @@ impl Driver {
             return self.send(&ServerMessage::nosub(&subscribe.id, Some(refusal)));
         }
         let origin = Origin::named(subscribe);
-        let started = SubscriptionCore::start(&self.subscriber, publication, origin);
+        let started = SubscriptionCore::start(&self.subscriber, &publication, origin);
         effort::spend(effort::SUBSCRIPTION);
         self.calls.current = Some(Running::publication(started));
         self.poll_current(context);
@@ -204,14 +206,29 @@ impl Driver {
         }
     }
 
-    /// Starts the universal publications, which do not block the client's messages.
+    /// Starts the universal publications that have not been started, which do not block the client's messages. A running
+    /// user change starts them for the new user.
     pub(super) fn start_universal(&mut self) {
-        for index in 0..self.host.publications.universal().len() {
-            let publication = Arc::clone(&self.host.publications.universal()[index]);
-            let origin = Origin::Universal(index);
-            let started = SubscriptionCore::start(&self.subscriber, &publication, origin);
-            self.calls.unblock(Running::publication(started));
+        for origin in self.take_new_universal() {
+            if !self.user_changes.start_as_well(&origin)
+                && let Some(running) = self.start_again(origin)
+            {
+                self.calls.unblock(running);
+            }
         }
+    }
+
+    /// Returns the universal publications that were added since the last call.
+    fn take_new_universal(&mut self) -> Vec<Origin> {
+        let new: Vec<_> = self.host.publications.read().universal_after(self.last_universal).collect();
+        self.last_universal = new.last().copied().unwrap_or(self.last_universal);
+        new.into_iter().map(Origin::Universal).collect()
+    }
+
+    /// Returns all universal publications.
+    pub(super) fn take_all_universal(&mut self) -> Vec<Origin> {
+        self.last_universal = UniversalId::default();
+        self.take_new_universal()
     }
 
     pub(super) fn poll_calls(&mut self, context: &mut Context<'_>) {

@@ -25,7 +25,7 @@ use super::timer::{Expired, Timer};
 use super::{Gone, Goodbye, Host, NoShare, Places, Received, Request, Session, Transport};
 use crate::call::{AppCore, ConnectionPort as _};
 use crate::outbox::{self, Condition, Pressure, effort};
-use crate::publication::Subscriber;
+use crate::publication::{Subscriber, UniversalId};
 
 use calls::Calls;
 use resumption::{Resent, Resuming};
@@ -69,6 +69,8 @@ struct Driver {
     inbox: Inbox,
     calls: Calls,
     user_changes: UserChanges,
+    /// The last universal publication that has been started.
+    last_universal: UniversalId,
     stops: Stops,
     resent: Resent,
     /// Whether messages wait until the client has received more.
@@ -130,6 +132,7 @@ impl Driver {
             inbox,
             calls: Calls::default(),
             user_changes: UserChanges::default(),
+            last_universal: UniversalId::default(),
             stops: Stops::default(),
             resent: Resent::default(),
             held_back: false,
@@ -343,6 +346,11 @@ impl Driver {
         for request in self.session.take_requests() {
             match request {
                 Request::ChangeUser(identity, done) => self.user_changes.push(identity, done),
+                // A session that opens later starts them all.
+                Request::StartUniversal if matches!(self.phase, Phase::Open(_) | Phase::Away(_)) => {
+                    self.start_universal();
+                }
+                Request::StartUniversal => {}
                 Request::Close(goodbye) => self.close(goodbye),
                 Request::ShutDown => self.shutting_down = true,
                 Request::Resume(resumption) => self.resume(resumption, context),

@@ -3,10 +3,9 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bolide_protocol::ServerMessage;
+use bolide_protocol::{DdpError, ServerMessage};
 use futures::channel::oneshot;
 use futures::stream::{FuturesUnordered, Stream as _};
 use tokio::time::{Sleep, sleep};
@@ -54,6 +53,13 @@ impl UserChanges {
     /// Returns whether a user change is running. No message is started meanwhile.
     pub(super) fn is_under_way(&self) -> bool {
         self.under_way.is_some()
+    }
+
+    /// Has the running user change start another publication. Returns `false` if no user change is running.
+    pub(super) fn start_as_well(&mut self, origin: &Origin) -> bool {
+        let Some(change) = &mut self.under_way else { return false };
+        change.origins.push_back(origin.clone());
+        true
     }
 
     pub(super) fn clear(&mut self) {
@@ -104,7 +110,7 @@ impl Driver {
         self.calls.drop_publications();
         self.session.recipient().views().suspend();
         let named = origins.into_iter().filter(|origin| matches!(origin, Origin::Named(_)));
-        let universal = (0..self.host.publications.universal().len()).map(Origin::Universal);
+        let universal = self.take_all_universal();
         self.user_changes.under_way = Some(Box::new(UserChange {
             identity: Some(identity),
             origins: named.chain(universal).collect(),
@@ -178,13 +184,26 @@ impl Driver {
         context.waker().wake_by_ref();
     }
 
-    fn start_again(&self, origin: Origin) -> Option<Running> {
-        let publication = match &origin {
-            Origin::Named(subscribe) => self.host.publications.find(&subscribe.name)?,
-            Origin::Universal(index) => self.host.publications.universal().get(*index)?,
+    /// Starts a subscription for the current user. Returns `None` if its publication was removed: the client is told.
+    pub(super) fn start_again(&self, origin: Origin) -> Option<Running> {
+        let publication = {
+            let publications = self.host.publications.read();
+            match &origin {
+                Origin::Named(subscribe) => publications.find(&subscribe.name).cloned(),
+                Origin::Universal(id) => publications.find_universal(*id).cloned(),
+            }
         };
-        let publication = Arc::clone(publication);
-        Some(Running::publication(SubscriptionCore::start(&self.subscriber, &publication, origin)))
+        match (publication, origin) {
+            (Some(publication), origin) => {
+                Some(Running::publication(SubscriptionCore::start(&self.subscriber, &publication, origin)))
+            }
+            (None, Origin::Named(subscribe)) => {
+                let error = DdpError::subscription_not_found(&subscribe.name);
+                self.send(&ServerMessage::nosub(&subscribe.id, Some(error)));
+                None
+            }
+            (None, Origin::Universal(_)) => None,
+        }
     }
 
     fn end_user_change(&mut self, context: &mut Context<'_>) {
