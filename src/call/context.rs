@@ -100,10 +100,13 @@ impl Context {
     /// user, and the client is sent the difference. Nothing runs again if this user is signed in already.
     ///
     /// # Errors
-    /// Returns an internal error after [`unblock`](Self::unblock), and in a call that does not come from a session.
+    /// Returns an internal error after [`unblock`](Self::unblock), in a call that a publication makes, and in one that does
+    /// not come from a session.
     pub async fn set_user_id(&self, user: Option<UserId>) -> MethodResult<()> {
         if self.invocation.is_unblocked() {
-            return Err(MethodError::internal("Can't call setUserId in a method after calling unblock"));
+            return Err(MethodError::internal(
+                "Can't call setUserId in a method after calling unblock, or that a publication calls",
+            ));
         }
         let changing = self.connection().and_then(|on| on.change_identity(Identity::without_login(user.clone())));
         let Some(changing) = changing else {
@@ -120,7 +123,9 @@ impl Context {
     pub(crate) async fn sign_in(&self, identity: Identity) -> MethodResult<()> {
         if let Some(changing) = self.connection().and_then(|connection| connection.change_identity(identity.clone())) {
             if self.invocation.is_unblocked() {
-                return Err(MethodError::internal("a login must come before unblock"));
+                return Err(MethodError::internal(
+                    "a login must come before unblock, and not in a call that a publication makes",
+                ));
             }
             changing.await;
         }

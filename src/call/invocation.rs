@@ -40,7 +40,7 @@ enum Met {
 pub(super) enum Origin {
     /// A client's message or request, with the state that nested calls share.
     Client(Root),
-    /// The application.
+    /// The application: itself, or as the client of a subscription.
     Application(Root),
     /// Another call. `by_client` if the client named the method: then rate limits and restrictions of its user count.
     Nested { parent: Arc<Invocation>, by_client: bool },
@@ -68,6 +68,18 @@ impl Invocation {
     /// Creates a call that the application makes itself.
     pub(crate) fn internal(core: &Arc<AppCore>, method: Arc<Method>, caller: Caller) -> Arc<Self> {
         Self::new(core, method, None, Origin::Application(Root::new(caller.into_user())), None, Met::Nothing)
+    }
+
+    /// Creates a call that a publication makes, as the user and on the connection of its subscription. It has been admitted
+    /// for nothing, and cannot change the user: the change would wait for the publication, which waits for the call.
+    pub(crate) fn of_subscription(
+        core: &Arc<AppCore>,
+        method: Arc<Method>,
+        connection: Connection,
+        user: Option<UserId>,
+    ) -> Arc<Self> {
+        let root = Root { user: Mutex::new(user), unblocked: AtomicBool::new(true) };
+        Self::new(core, method, Some(connection), Origin::Application(root), None, Met::Nothing)
     }
 
     /// A call that another call makes, for the same user on the same connection. What that one was admitted for, this one

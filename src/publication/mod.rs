@@ -7,6 +7,7 @@
 
 mod audience;
 mod built_in;
+mod calls;
 mod fields;
 #[cfg(feature = "accounts")]
 mod follow;

@@ -192,6 +192,10 @@ impl Subscription {
     pub(crate) fn core(&self) -> &SubscriptionCore {
         &self.core
     }
+
+    pub(super) fn subscriber(&self) -> &Subscriber {
+        &self.core.subscriber
+    }
 }
 
 impl Drop for Subscription {

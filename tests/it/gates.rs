@@ -218,6 +218,32 @@ async fn a_gated_call_within_an_open_one_is_challenged() {
 }
 
 #[tokio::test]
+async fn a_gated_call_of_a_subscription_is_challenged_as_its_user_and_connection() {
+    let porter = Porter::default();
+    let app = register(App::builder())
+        .publish("gated", async |subscription: Subscription, code: Option<Value>| {
+            let parameters: Vec<Value> = code.into_iter().collect();
+            let text: String = subscription.call("gated", &parameters).await?;
+            subscription.added("texts", "1", &json!({ "text": text })).await
+        })
+        .gate(porter.clone())
+        .build()
+        .expect("the app fits together");
+    let server = Server::start(app).await;
+    let mut client = Client::connect(server.address).await;
+    client.ask("logIn", json!(["alice"])).await;
+    client.send(json!({"msg": "sub", "id": "1", "name": "gated"})).await;
+    let nosub = client.next().await;
+    assert_eq!((&nosub["msg"], &nosub["error"]["error"]), (&json!("nosub"), &json!("totp-required")));
+    client.send(json!({"msg": "sub", "id": "2", "name": "gated", "params": [code(CODE)]})).await;
+    assert_eq!(client.next().await["fields"], json!({"text": "ok"}));
+    let [first, second] = &*porter.seen() else { panic!("{:?}", porter.seen()) };
+    assert_eq!((&*first.method, &*first.user, &first.code), ("gated", "alice", &None));
+    assert!(first.connection.is_some());
+    assert_eq!((&second.connection, &second.code), (&first.connection, &Some((CODE.to_owned(), "totp".to_owned()))));
+}
+
+#[tokio::test]
 async fn a_user_logged_in_by_a_gated_method_has_not_passed_the_gate() {
     let porter = Porter::default();
     let server = Server::start(app_with(&porter)).await;

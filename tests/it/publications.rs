@@ -3,7 +3,9 @@
 
 use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bolide::call::RateLimitRule;
 use bolide::prelude::*;
 use bolide::testing::TestClient;
 use bolide::{AppBuilder, DdpError, Limits};
@@ -387,4 +389,83 @@ async fn a_client_can_subscribe_ten_thousand_times() {
     }
     assert_eq!((app.subscription_count(), items.live_query_count()), (0, 0));
     assert_eq!(subscriber.document_ids("items").len(), 0);
+}
+
+/// Sends the result of the method `method` as a document.
+async fn of_method(subscription: Subscription, method: String) -> MethodResult<()> {
+    let result: Value = subscription.call(&method, &()).await?;
+    subscription.added("results", "1", &json!({ "result": result })).await
+}
+
+fn calling() -> AppBuilder {
+    App::builder()
+        .publish("ofMethod", of_method)
+        .method("whoami", TwoFactor::none(), async |context: Context| {
+            Ok((context.user_id(), context.connection().map(|connection| connection.id().to_owned())))
+        })
+        .method("become", TwoFactor::none(), async |context: Context, user: UserId| {
+            context.set_user_id(Some(user)).await
+        })
+        .method("mine", TwoFactor::none(), async |_: SignedIn| Ok("mine"))
+        .method("fail", TwoFactor::none(), async |_: Context| Err::<(), _>(MethodError::new("own", "No")))
+        .method("panic", TwoFactor::none(), async |_: Context| -> MethodResult<()> { panic!("on purpose") })
+}
+
+#[tokio::test]
+async fn a_subscription_calls_a_method_as_its_user_and_on_its_connection() {
+    let app = calling().build().expect("the app fits together");
+    let mut subscriber = TestClient::connect(&app).await;
+    subscriber.subscribe_by_name("ofMethod", json!(["whoami"])).await;
+    let result = |subscriber: &TestClient| subscriber.documents::<Value>("results")["1"]["result"].clone();
+    assert_eq!(result(&subscriber), json!([null, subscriber.session()]));
+    subscriber.call::<()>("become", &("ada",)).await.expect("a login");
+    assert_eq!(result(&subscriber), json!(["ada", subscriber.session()]));
+}
+
+#[tokio::test]
+async fn a_subscription_passes_on_the_error_of_a_method() {
+    let app = calling().build().expect("the app fits together");
+    let mut subscriber = TestClient::connect(&app).await;
+    for (method, code) in
+        [("fail", json!("own")), ("mine", json!("error-invalid-user")), ("missing", json!(404)), ("panic", json!(500))]
+    {
+        subscriber.ask(method, "ofMethod", json!([method])).await;
+        assert_eq!(subscriber.nosub(method).await["error"], code, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_that_has_ended_calls_no_method() {
+    let pocket = Pocket::default();
+    let kept = pocket.clone();
+    let app = calling().publish("p", async move |subscription: Subscription| {
+        kept.put(subscription);
+        Ok(())
+    });
+    let mut subscriber = subscriber(app).await;
+    assert_eq!(subscriber.heard().await, [] as [Value; 0]);
+    let subscription = pocket.take();
+    assert!(subscription.call::<Value>("whoami", &()).await.is_ok());
+    subscriber.call::<()>("become", &("ada",)).await.expect("a login");
+    assert!(subscription.call::<Value>("whoami", &()).await.is_err());
+}
+
+#[tokio::test]
+async fn calls_of_a_subscription_do_not_count_for_rate_limits() {
+    let rule = RateLimitRule::new(0, Duration::from_mins(1)).methods(["whoami"]);
+    let app = calling().rate_limit(rule).build().expect("the app fits together");
+    let mut subscriber = TestClient::connect(&app).await;
+    subscriber.subscribe_by_name("ofMethod", json!(["whoami"])).await;
+    assert!(subscriber.call::<Value>("whoami", &()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_subscription_cannot_change_the_user_by_a_method() {
+    let app = calling()
+        .publish("signsIn", async |subscription: Subscription| subscription.call::<()>("become", &("ada",)).await);
+    let app = app.build().expect("the app fits together");
+    let mut subscriber = TestClient::connect(&app).await;
+    subscriber.ask("s", "signsIn", json!([])).await;
+    assert_eq!(subscriber.nosub("s").await, internal_error());
+    assert_eq!(subscriber.call::<Value>("whoami", &()).await.expect("an answer")[0], Value::Null);
 }
