@@ -42,6 +42,7 @@ pub const CASES: &[File] = files!["conformance":
     "merge-box.json",
     "strategies.json",
     "user-change.json",
+    "run-time.json",
     "collections.json",
     "document-ids.json",
     "streams.json",

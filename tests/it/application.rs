@@ -11,6 +11,8 @@ use bolide::{App, AppBuilder};
 
 #[path = "../../examples/conformance_server/src/accounts.rs"]
 mod accounts;
+#[path = "../../examples/conformance_server/src/changes.rs"]
+mod changes;
 #[path = "../../examples/conformance_server/src/methods.rs"]
 mod methods;
 #[path = "../../examples/conformance_server/src/publications.rs"]
@@ -51,5 +53,5 @@ pub(crate) fn register(app: AppBuilder) -> AppBuilder {
 }
 
 fn register_at(app: AppBuilder, clock: MovableClock) -> AppBuilder {
-    publications::register(methods::register(app.clock(clock.clone()), clock))
+    changes::register(publications::register(methods::register(app.clock(clock.clone()), clock)))
 }

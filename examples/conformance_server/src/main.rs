@@ -4,6 +4,7 @@
 mod accounts;
 mod arguments;
 mod backing;
+mod changes;
 mod methods;
 mod publications;
 mod script;
@@ -42,7 +43,7 @@ async fn main() -> anyhow::Result<()> {
     for rule in arguments.rate_limit_rules() {
         app = app.rate_limit(rule);
     }
-    let app = accounts::register(publications::register(methods::register(app, clock))).build()?;
+    let app = accounts::register(changes::register(publications::register(methods::register(app, clock)))).build()?;
     accounts::limit_requests(&app, arguments.rate_limits).await?;
     accounts::send_no_notices(&app).await?;
     accounts::allow_short_passwords(&app).await?;
