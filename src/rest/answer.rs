@@ -32,14 +32,15 @@ pub(super) fn written(status: StatusCode, json: String) -> Answer {
     answer
 }
 
-/// Returns an answer with the members of a result and `success: true`.
-pub(super) fn success(result: Option<&RawJson>) -> Answer {
+/// Returns an answer with the members of a result, `success: true`, and the client's own token if it is to be repeated.
+pub(super) fn success(result: Option<&RawJson>, own_token: Option<String>) -> Answer {
     let value = result.and_then(|raw| serde_json::from_str(raw.get()).ok());
     let mut body = match value {
         Some(Value::Object(object)) => object,
         None | Some(Value::Null) => Map::new(),
         Some(other) => Map::from_iter([("result".to_owned(), other)]),
     };
+    body.extend(own_token.map(|token| ("token".to_owned(), token.into())));
     body.insert("success".into(), true.into());
     answer(StatusCode::OK, &Value::Object(body))
 }

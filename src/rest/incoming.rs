@@ -189,10 +189,12 @@ impl Incoming {
         let Ok(parameters) = Parameters::from_values(&[Value::Object(fields)]) else {
             return failure(&DdpError::match_failed());
         };
+        let own_token = if endpoint.route.returns_own_token { self.header("x-auth-token") } else { None };
+        let own_token = own_token.map(str::to_owned);
         let call =
             Invocation::of_client(&self.server.core, Arc::clone(method), self.connection, self.identity.user, None);
         match call.finish(parameters).await {
-            Ok(result) => success(result.as_ref()),
+            Ok(result) => success(result.as_ref(), own_token),
             Err(error) => failure(&error),
         }
     }

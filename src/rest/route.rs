@@ -38,6 +38,7 @@ pub struct Route {
     pub(super) takes: Vec<Field>,
     pub(super) gives: Vec<Field>,
     pub(super) open_to_enrolment: bool,
+    pub(super) returns_own_token: bool,
 }
 
 /// A member of an endpoint's parameter or result.
@@ -120,6 +121,7 @@ impl Route {
             takes: Vec::new(),
             gives: Vec::new(),
             open_to_enrolment: false,
+            returns_own_token: false,
         }
     }
 
@@ -163,6 +165,12 @@ impl Route {
     /// Opens the endpoint to users who must set up a second factor first.
     pub(super) const fn open_to_enrolment(mut self) -> Self {
         self.open_to_enrolment = true;
+        self
+    }
+
+    /// Adds the login token of the request to the answer, as `token`. Handlers do not see it.
+    pub(super) const fn returns_own_token(mut self) -> Self {
+        self.returns_own_token = true;
         self
     }
 

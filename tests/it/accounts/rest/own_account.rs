@@ -89,6 +89,7 @@ async fn other_logins_end_and_the_current_one_stays() {
         let (own, other) = (bank.token("alice").await, bank.token("alice").await);
         let reply = bank.post(path).by("alice", &own).send().await;
         assert_eq!((reply.status, &reply.body["success"]), (200, &json!(true)));
+        assert_eq!(reply.body["token"].as_str(), (path == "users.logoutOtherClients").then_some(own.as_str()));
         assert_eq!(bank.get("me").by("alice", &other).send().await.status, 401);
         assert_eq!(bank.get("me").by("alice", &own).send().await.status, 200);
     }
