@@ -13,7 +13,7 @@
 //! - `protected`: the doors through which the protection of accounts changes, and the proof that they ask for;
 //! - `counters`: the limiter; `turns`: bounded lines, fair by network; `blocks`: what many failed logins lead to; `mails`:
 //!   mails and their budget; `notices`: what users are told of their accounts;
-//! - `methods`: the account methods of Meteor;
+//! - `methods`: the account methods of Meteor; `client_updates`: what clients may write to their own user;
 //! - `permissions`: what the roles of a user allow; `setting_changes`: changes of settings; `audit`: the audit log;
 //! - `node` and `events`: what sessions and other nodes are told; `sweep`: what has ended is removed;
 //! - `import`: users of a Meteor or Rocket.Chat server.
@@ -24,6 +24,7 @@ mod audit;
 mod blocks;
 mod client_info;
 mod core;
+mod client_updates;
 mod counters;
 mod events;
 mod external;
@@ -110,6 +111,7 @@ pub(crate) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     profile::register(core, registry);
     tokens::register_list(&core.tokens, registry);
     tokens::register_personal(&core.personal_tokens, registry);
+    client_updates::register(core, registry);
     users::register(&core.users, registry);
 }
 

@@ -33,6 +33,14 @@ impl ProfileBounds {
         if self.fits(profile) { Ok(()) } else { Err(self.refusal()) }
     }
 
+    /// Checks a path below the profile that a client sets.
+    ///
+    /// # Errors
+    /// 400 if the profile may not be that deep.
+    pub(super) fn check_path(&self, path: &[&str]) -> Result<(), DdpError> {
+        if path.len() <= self.depth { Ok(()) } else { Err(self.refusal()) }
+    }
+
     /// Checks a new user: the profile, and the size of the further fields.
     ///
     /// # Errors

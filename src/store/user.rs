@@ -189,6 +189,14 @@ pub trait Users: Private {
     /// Replaces the profile.
     fn set_profile<'store>(&'store self, id: &'store UserId, profile: Option<Object>) -> StoreFuture<'store, bool>;
 
+    /// Replaces the profile, if it is still `from`. Returns `false` if it has changed in the meantime.
+    fn replace_profile<'store>(
+        &'store self,
+        id: &'store UserId,
+        from: Option<&'store Object>,
+        to: &'store Object,
+    ) -> StoreFuture<'store, bool>;
+
     /// Replaces the further fields.
     fn set_fields<'store>(&'store self, id: &'store UserId, fields: Object) -> StoreFuture<'store, bool>;
 

@@ -133,6 +133,20 @@ impl Users for SqliteStore {
         })
     }
 
+    fn replace_profile<'store>(
+        &'store self,
+        id: &'store UserId,
+        from: Option<&'store Object>,
+        to: &'store Object,
+    ) -> StoreFuture<'store, bool> {
+        let texts = from.map(object_text).transpose().and_then(|from| Ok((from, object_text(to)?)));
+        Box::pin(async move {
+            let (from, to) = texts?;
+            let replaced = sqlx::query("UPDATE users SET profile = $3 WHERE id = $1 AND profile IS $2");
+            self.change_of(Touches::User(id), replaced.bind(id.as_str()).bind(from).bind(to)).await
+        })
+    }
+
     fn set_fields<'store>(&'store self, id: &'store UserId, fields: Object) -> StoreFuture<'store, bool> {
         let text = object_text(&fields);
         Box::pin(async move {

@@ -65,6 +65,8 @@ const OPEN: &[&str] = &[
     "POST users.regenerateTotpCodes",
     "POST users.register",
     "POST users.removeOtherTokens",
+    "method /users/update",
+    "method /users/updateAsync",
     "method 2fa:checkCodesRemaining",
     "method 2fa:disable",
     "method 2fa:regenerateCodes",

@@ -71,6 +71,10 @@ async fn each_change_applies_only_to_its_field_and_reports_a_missing_user(store:
     expected.username = Some("Grace".into());
     assert!(store.set_profile(id, None).await.unwrap());
     expected.profile = None;
+    assert!(store.replace_profile(id, None, &other).await.unwrap());
+    assert!(!store.replace_profile(id, None, &other).await.unwrap(), "it is not empty any more");
+    assert!(store.replace_profile(id, Some(&other), &ada().user.fields).await.unwrap());
+    expected.profile = Some(ada().user.fields);
     assert!(store.set_fields(id, other.clone()).await.unwrap());
     expected.fields = other.clone();
     assert!(store.set_roles(id, vec!["admin".into()]).await.unwrap());
@@ -85,6 +89,7 @@ async fn each_change_applies_only_to_its_field_and_reports_a_missing_user(store:
     assert_eq!(store.user(id).await.unwrap(), Some(expected));
     assert!(!store.set_username(nobody, "x").await.unwrap());
     assert!(!store.set_profile(nobody, None).await.unwrap());
+    assert!(!store.replace_profile(nobody, None, &other).await.unwrap());
     assert!(!store.set_fields(nobody, other).await.unwrap());
     assert!(!store.set_roles(nobody, vec![]).await.unwrap());
     assert!(!store.set_active(nobody, true).await.unwrap());
