@@ -100,9 +100,7 @@ fn put(target: &mut Ejson, path: &[&str], value: &Ejson) -> Result<(), DdpError>
         return Ok(());
     };
     let inner = match target {
-        Ejson::Object(object) => {
-            object.entry((*first).to_owned()).or_insert_with(|| Ejson::Object(Object::default()))
-        }
+        Ejson::Object(object) => object.entry((*first).to_owned()).or_insert_with(|| Ejson::Object(Object::default())),
         Ejson::Array(list) => {
             let place: usize = first.parse().map_err(|_| no_such_place(first))?;
             if place == list.len() {
@@ -127,7 +125,6 @@ fn no_such_place(name: &str) -> DdpError {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-
 
     use super::*;
     use crate::limits::Limits;

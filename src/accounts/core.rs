@@ -59,7 +59,7 @@ pub(crate) struct Foundation {
     failure_counters: u32,
     permissions: Permissions,
     handlers: Vec<OwnHandler>,
-    hooks: Hooks,
+    pub(crate) hooks: Arc<Hooks>,
 }
 
 /// The accounts of a running app.
@@ -101,7 +101,9 @@ impl Foundation {
         let notices = Arc::new(Notices::new(&store, &keys, &settings, clock, &mails));
         let audit = Arc::new(Audit::new(&store, clock, &settings, &notices));
         let rules = Arc::new(FactorRules::new(settings.clone()));
-        let tokens = Arc::new(Tokens::new(&store, &settings, (clock, chance), &node, (&audit, &notices)));
+        let hooks = Arc::new(accounts.hooks);
+        let tokens = Tokens::new(&store, &settings, (clock, chance), &node, (&audit, &notices, &hooks));
+        let tokens = Arc::new(tokens);
         let users = Arc::new(Users::new(&store, &rules, &node, &tokens, accounts.published_fields));
         let hasher = PasswordHasher::new(Arc::clone(chance)).with_cost(cost).with_bounds(line);
         Self {
@@ -118,7 +120,7 @@ impl Foundation {
             failure_counters: limits.failure_counters,
             permissions: accounts.permissions,
             handlers: accounts.handlers,
-            hooks: accounts.hooks,
+            hooks,
             clock: Arc::clone(clock),
             chance: Arc::clone(chance),
             keys,
@@ -141,7 +143,7 @@ impl AccountsCore {
         let Foundation { store, keys, settings, clock, chance, node, audit, usernames, bounds, .. } = foundation;
         let Foundation { counters, mails, notices, rules, users, tokens, passwords, .. } = foundation;
         let Foundation { permissions, handlers, hooks, failure_counters, .. } = foundation;
-        let (source, hooks) = ((&clock, &chance), Arc::new(hooks));
+        let source = (&clock, &chance);
         let links = Arc::new(Links::new(&store, &keys, source, &mails));
         let login = Login {
             blocks: Blocks::new(&counters, &settings),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::AccountsCore;
+use super::login_attempt::LoginAttempt;
 use super::methods::selector_of;
 use super::password::NewPassword;
 use super::protected::{Ground, Proof};
@@ -165,7 +166,7 @@ impl AccountsHandle {
         if !user.is_active {
             return Err(MethodError::new("error-user-is-not-activated", "User is not activated"));
         }
-        Ok(self.0.tokens.issue(&user, "resume".into(), None).await?.token)
+        Ok(self.0.tokens.issue(&user, &LoginAttempt::of_user("resume", &user, None)).await?.token)
     }
 
     /// Makes a link with which a user chooses a password, once.

@@ -1,106 +1,79 @@
-//! Hooks: an application's own checks of logins, and its own part in making new users.
+//! [`Hooks`]: an application's own checks of logins, its own part in making new users, and what it is told of logins and
+//! logouts.
 
-use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use bolide_protocol::DdpError;
 use bolide_protocol::ejson::Object;
 use futures::future::BoxFuture;
 
+use super::login_attempt::{LoginAttempt, Logout, without_secrets};
 use crate::call::{Connection, MethodError, MethodResult};
 use crate::store::User;
 
-/// A login, as hooks receive it. It contains no password, token or code.
-#[derive(Clone, Debug)]
-pub struct LoginAttempt {
-    kind: Cow<'static, str>,
-    method: &'static str,
-    user: Option<User>,
-    error: Option<DdpError>,
-    connection: Option<Connection>,
-}
-
 /// The hooks of an application, in the order in which they were added.
 #[derive(Default)]
-pub(super) struct Hooks {
-    login: Vec<LoginHook>,
-    new_user: Vec<NewUserHook>,
+pub(crate) struct Hooks {
+    validate_login: Vec<Hook<LoginAttempt, MethodResult<bool>>>,
+    login: Vec<Hook<LoginAttempt, ()>>,
+    login_failure: Vec<Hook<LoginAttempt, ()>>,
+    logout: Vec<Hook<Logout, ()>>,
+    lifetime: Vec<LifetimeHook>,
+    new_user: Vec<Hook<User, MethodResult<bool>>>,
     create_user: Vec<CreateUserHook>,
 }
 
-type LoginHook = Box<dyn Fn(LoginAttempt) -> BoxFuture<'static, MethodResult<bool>> + Send + Sync>;
-type NewUserHook = Box<dyn Fn(User) -> BoxFuture<'static, MethodResult<bool>> + Send + Sync>;
+type Hook<Input, Output> = Box<dyn Fn(Input) -> BoxFuture<'static, Output> + Send + Sync>;
+type LifetimeHook = Box<dyn Fn(&LoginAttempt) -> Option<Duration> + Send + Sync>;
 type CreateUserHook = Box<dyn Fn(Object, User) -> BoxFuture<'static, MethodResult<User>> + Send + Sync>;
 
-impl LoginAttempt {
-    pub(super) fn allowed(
-        kind: Cow<'static, str>,
-        method: &'static str,
-        user: User,
-        connection: Option<&Connection>,
-    ) -> Self {
-        Self { kind, method, user: Some(user), error: None, connection: connection.cloned() }
-    }
-
-    pub(super) fn failed(
-        kind: Cow<'static, str>,
-        user: Option<User>,
-        error: DdpError,
-        connection: Option<&Connection>,
-    ) -> Self {
-        Self { kind, method: "login", user, error: Some(error), connection: connection.cloned() }
-    }
-
-    /// Returns the kind of login: `password`, `resume`, or the name of an own handler.
-    #[must_use]
-    pub fn kind(&self) -> &str {
-        &self.kind
-    }
-
-    /// Returns the method that logs in: `login`, `createUser`, `resetPassword` or `verifyEmail`.
-    #[must_use]
-    pub const fn method(&self) -> &str {
-        self.method
-    }
-
-    /// Returns the user, as far as it is known.
-    #[must_use]
-    pub const fn user(&self) -> Option<&User> {
-        self.user.as_ref()
-    }
-
-    /// Returns the error if the login fails already. A hook may replace it, and cannot let the login succeed.
-    #[must_use]
-    pub const fn error(&self) -> Option<&DdpError> {
-        self.error.as_ref()
-    }
-
-    /// Returns whether the login succeeds so far.
-    #[must_use]
-    pub const fn is_allowed(&self) -> bool {
-        self.error.is_none()
-    }
-
-    /// Returns the connection. `None` for a login that the application makes itself.
-    #[must_use]
-    pub const fn connection(&self) -> Option<&Connection> {
-        self.connection.as_ref()
-    }
+/// Returns a hook as it is kept.
+fn kept<Input, Running>(hook: impl Fn(Input) -> Running + Send + Sync + 'static) -> Hook<Input, Running::Output>
+where
+    Running: Future + Send + 'static,
+{
+    Box::new(move |input| Box::pin(hook(input)))
 }
 
 impl Hooks {
-    pub(super) fn add_login<Running>(&mut self, hook: impl Fn(LoginAttempt) -> Running + Send + Sync + 'static)
+    pub(super) fn add_validate_login<Running>(&mut self, hook: impl Fn(LoginAttempt) -> Running + Send + Sync + 'static)
     where
         Running: Future<Output = MethodResult<bool>> + Send + 'static,
     {
-        self.login.push(Box::new(move |attempt| Box::pin(hook(attempt))));
+        self.validate_login.push(kept(hook));
+    }
+
+    pub(super) fn add_login<Running>(&mut self, hook: impl Fn(LoginAttempt) -> Running + Send + Sync + 'static)
+    where
+        Running: Future<Output = ()> + Send + 'static,
+    {
+        self.login.push(kept(hook));
+    }
+
+    pub(super) fn add_login_failure<Running>(&mut self, hook: impl Fn(LoginAttempt) -> Running + Send + Sync + 'static)
+    where
+        Running: Future<Output = ()> + Send + 'static,
+    {
+        self.login_failure.push(kept(hook));
+    }
+
+    pub(super) fn add_logout<Running>(&mut self, hook: impl Fn(Logout) -> Running + Send + Sync + 'static)
+    where
+        Running: Future<Output = ()> + Send + 'static,
+    {
+        self.logout.push(kept(hook));
+    }
+
+    pub(super) fn add_lifetime(&mut self, hook: impl Fn(&LoginAttempt) -> Option<Duration> + Send + Sync + 'static) {
+        self.lifetime.push(Box::new(hook));
     }
 
     pub(super) fn add_new_user<Running>(&mut self, hook: impl Fn(User) -> Running + Send + Sync + 'static)
     where
         Running: Future<Output = MethodResult<bool>> + Send + 'static,
     {
-        self.new_user.push(Box::new(move |user| Box::pin(hook(user))));
+        self.new_user.push(kept(hook));
     }
 
     pub(super) fn add_create_user<Running>(&mut self, hook: impl Fn(Object, User) -> Running + Send + Sync + 'static)
@@ -110,23 +83,38 @@ impl Hooks {
         self.create_user.push(Box::new(move |options, user| Box::pin(hook(options, user))));
     }
 
+    /// Begins an attempt to log in with these options, which hooks see without their secrets.
+    pub(super) fn begin(
+        &self,
+        method: &'static str,
+        options: Option<&Object>,
+        connection: Option<&Connection>,
+    ) -> LoginAttempt {
+        let are_seen = !(self.validate_login.is_empty()
+            && self.login.is_empty()
+            && self.login_failure.is_empty()
+            && self.lifetime.is_empty());
+        let arguments = options.filter(|_| are_seen).map(without_secrets);
+        LoginAttempt::begun(method, arguments.into_iter().collect(), connection)
+    }
+
     /// Checks a login with all hooks. All of them run, even after one has rejected it.
-    pub(super) async fn validate_login(&self, attempt: LoginAttempt) -> MethodResult<()> {
-        match self.ask(attempt).await {
+    pub(super) async fn validate_login(&self, attempt: &LoginAttempt) -> MethodResult<()> {
+        match self.ask(attempt.clone()).await {
             Some(refusal) => Err(refusal),
             None => Ok(()),
         }
     }
 
-    /// Returns what the client is told of a login that fails.
-    pub(super) async fn explain_failure(&self, attempt: LoginAttempt) -> MethodError {
-        let error = attempt.error.clone().unwrap_or_else(login_forbidden);
-        self.ask(attempt).await.unwrap_or_else(|| error.into())
+    /// Returns what the client is told of a login that fails with this error.
+    pub(super) async fn explain_failure(&self, attempt: &LoginAttempt, error: DdpError) -> MethodError {
+        let failed = attempt.clone().failed(error.clone());
+        self.ask(failed).await.unwrap_or_else(|| error.into())
     }
 
     async fn ask(&self, mut attempt: LoginAttempt) -> Option<MethodError> {
         let mut internal = None;
-        for hook in &self.login {
+        for hook in &self.validate_login {
             match hook(attempt.clone()).await {
                 Ok(true) => {}
                 Ok(false) => drop(attempt.error.get_or_insert_with(login_forbidden)),
@@ -137,6 +125,35 @@ impl Hooks {
             }
         }
         internal.or_else(|| attempt.error.map(MethodError::from))
+    }
+
+    /// Returns how long a login lasts if a hook says so.
+    pub(super) fn lifetime(&self, attempt: &LoginAttempt) -> Option<Duration> {
+        self.lifetime.iter().find_map(|hook| hook(attempt))
+    }
+
+    /// Tells the application of a login.
+    pub(super) async fn tell_login(&self, attempt: &LoginAttempt) {
+        for hook in &self.login {
+            hook(attempt.clone()).await;
+        }
+    }
+
+    /// Tells the application if a login has failed, and returns the outcome.
+    pub(crate) async fn tell_failure<T>(&self, attempt: LoginAttempt, outcome: MethodResult<T>) -> MethodResult<T> {
+        let Err(error) = &outcome else { return outcome };
+        let failed = attempt.failed(error.for_client().cloned().unwrap_or_else(DdpError::internal));
+        for hook in &self.login_failure {
+            hook(failed.clone()).await;
+        }
+        outcome
+    }
+
+    /// Tells the application of a logout.
+    pub(super) async fn tell_logout(&self, logout: Logout) {
+        for hook in &self.logout {
+            hook(logout.clone()).await;
+        }
     }
 
     /// Completes and checks a new user with these options.
@@ -159,6 +176,6 @@ fn login_forbidden() -> DdpError {
 
 impl fmt::Debug for Hooks {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Hooks").field("login", &self.login.len()).finish_non_exhaustive()
+        formatter.debug_struct("Hooks").field("validate_login", &self.validate_login.len()).finish_non_exhaustive()
     }
 }

@@ -51,7 +51,7 @@ async fn login(core: &AccountsCore, context: Context, parameters: Parameters) ->
 async fn logout(core: &AccountsCore, context: Context, _: Parameters) -> MethodResult<()> {
     let credential = context.connection().and_then(|connection| connection.identity().credential);
     let identity = Identity { user: context.user_id(), credential };
-    core.tokens.log_out(&identity, context.connection()).await?;
+    core.login.log_out(&identity, context.connection()).await?;
     context.sign_in(Identity::default()).await
 }
 
@@ -59,7 +59,7 @@ async fn create_user(core: &AccountsCore, context: Context, parameters: Paramete
     let options: Ejson = parameters.get(0)?;
     let options = options.as_object().ok_or_else(DdpError::match_failed)?;
     let user = core.sign_up.sign_up(options, context.connection()).await?;
-    core.login.log_in_after(&context, user, "createUser").await
+    core.login.log_in_after(&context, user, "createUser", Some(options)).await
 }
 
 /// Ends the other logins and, unless they are to be kept, the personal access tokens.
@@ -193,7 +193,7 @@ async fn log_in_by_link(
         let reason = format!("{done}, but user not logged in because 2FA is enabled");
         return Err(MethodError::new("2fa-enabled", reason));
     }
-    core.login.log_in_after(context, user, method).await
+    core.login.log_in_after(context, user, method, None).await
 }
 
 async fn send_verification_email(core: &AccountsCore, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {

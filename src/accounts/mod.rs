@@ -2,7 +2,8 @@
 //!
 //! - [`Accounts`]: what an app is built with; [`AccountsHandle`]: the same while the app runs;
 //! - `core`: puts the services together;
-//! - `login`: the pipeline, from what the client sends to its token; `hooks`: where the application takes part;
+//! - `login`: the pipeline, from what the client sends to its token; `hooks`: where the application takes part, with
+//!   `login_attempt`: what it sees;
 //!   `external`: logins by other services;
 //! - `tokens`: login tokens and personal access tokens;
 //! - `users`: looks users up and shows them their own document; `sign_up` and `profile` make and change them;
@@ -23,8 +24,8 @@
 mod audit;
 mod blocks;
 mod client_info;
-mod core;
 mod client_updates;
+mod core;
 mod counters;
 mod events;
 mod external;
@@ -35,6 +36,7 @@ mod import;
 mod links;
 mod locks;
 mod login;
+mod login_attempt;
 mod mails;
 mod methods;
 mod names;
@@ -73,9 +75,9 @@ use crate::user::UserId;
 
 pub use external::{ExternalLogin, LoginChallenge, LoginGrant, Visitor};
 pub use handle::AccountsHandle;
-pub use hooks::LoginAttempt;
 pub use import::{Import, ImportError, ImportWarning, Imported};
 pub use login::LoginRequest;
+pub use login_attempt::{LoginAttempt, Logout};
 pub use tokens::LoginSecret;
 
 pub(crate) use self::core::{AccountsCore, Foundation};
@@ -84,6 +86,7 @@ pub(crate) use client_info::ClientInfo;
 pub(crate) use counters::{CounterKey, Counters, counted_address};
 pub(crate) use events::hear;
 pub(crate) use factor_rules::FactorRules;
+pub(crate) use hooks::Hooks;
 pub(crate) use locks::KeyLock;
 pub(crate) use login::{Dialect, LoginCode, Selector};
 pub(crate) use mails::{MailBudget, Mails};
@@ -100,7 +103,6 @@ pub(crate) use tokens::{LoginResult, Tokens, own_token};
 pub(crate) use turns::{Waiting, waiting_as};
 pub(crate) use users::{Users, emails, factors};
 
-use hooks::Hooks;
 use login::OwnHandler;
 use password::{HashingCost, PasswordHasher};
 use permissions::Permissions;
@@ -109,9 +111,9 @@ use permissions::Permissions;
 pub(crate) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     methods::register(core, registry);
     profile::register(core, registry);
+    client_updates::register(core, registry);
     tokens::register_list(&core.tokens, registry);
     tokens::register_personal(&core.personal_tokens, registry);
-    client_updates::register(core, registry);
     users::register(&core.users, registry);
 }
 
@@ -352,7 +354,71 @@ impl Accounts {
     where
         Running: Future<Output = MethodResult<bool>> + Send + 'static,
     {
+        self.hooks.add_validate_login(hook);
+        self
+    }
+
+    /// Adds a hook that is told of every login, as Meteor's `onLogin`: over every door, also when a token is resumed. It
+    /// runs before the client is answered, so a slow one delays the login.
+    ///
+    /// ```
+    /// use bolide::accounts::{Accounts, LoginAttempt};
+    ///
+    /// fn with_log(accounts: Accounts) -> Accounts {
+    ///     accounts.on_login(async |attempt: LoginAttempt| {
+    ///         let name = attempt.user().and_then(|user| user.username.as_deref()).unwrap_or("somebody");
+    ///         println!("{name} logged in with {} by {}", attempt.kind(), attempt.method());
+    ///     })
+    /// }
+    /// ```
+    pub fn on_login<Running>(mut self, hook: impl Fn(LoginAttempt) -> Running + Send + Sync + 'static) -> Self
+    where
+        Running: Future<Output = ()> + Send + 'static,
+    {
         self.hooks.add_login(hook);
+        self
+    }
+
+    /// Adds a hook that is told of every login that fails, as Meteor's `onLoginFailure`, with the error that the client
+    /// receives. A login that is asked for a second factor fails as well, with `totp-required`. Any client can send any
+    /// number of wrong logins, so the hook should do little.
+    pub fn on_login_failure<Running>(mut self, hook: impl Fn(LoginAttempt) -> Running + Send + Sync + 'static) -> Self
+    where
+        Running: Future<Output = ()> + Send + 'static,
+    {
+        self.hooks.add_login_failure(hook);
+        self
+    }
+
+    /// Adds a hook that is told of every logout by the method `logout` or the endpoint of REST, as Meteor's `onLogout`. A
+    /// login that ends in another way, for example because it expires or is revoked, is not a logout.
+    pub fn on_logout<Running>(mut self, hook: impl Fn(Logout) -> Running + Send + Sync + 'static) -> Self
+    where
+        Running: Future<Output = ()> + Send + 'static,
+    {
+        self.hooks.add_logout(hook);
+        self
+    }
+
+    /// Sets how long logins last, by their user, their kind or their [arguments](LoginAttempt::arguments). For `None`, the
+    /// next hook is asked, and in the end the settings: `Accounts_LoginExpiration`, and for some roles
+    /// `Accounts_LoginExpiration_Short`. `tokenExpires` and the end of the login follow; a login that exists keeps its end.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bolide::accounts::{Accounts, LoginAttempt};
+    ///
+    /// fn short_for_badges(accounts: Accounts) -> Accounts {
+    ///     accounts.login_lifetime(|attempt: &LoginAttempt| {
+    ///         (attempt.kind() == "badge").then_some(Duration::from_hours(8))
+    ///     })
+    /// }
+    /// ```
+    pub fn login_lifetime(
+        mut self,
+        hook: impl Fn(&LoginAttempt) -> Option<std::time::Duration> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.add_lifetime(hook);
         self
     }
 

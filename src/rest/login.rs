@@ -50,7 +50,7 @@ pub(super) async fn logout(incoming: Incoming) -> Answer {
     if incoming.identity.credential.is_none() {
         return unauthorized();
     }
-    let outcome = incoming.accounts.tokens.log_out(&incoming.identity, Some(&incoming.connection)).await;
+    let outcome = incoming.accounts.login.log_out(&incoming.identity, Some(&incoming.connection)).await;
     if let Err(error) = outcome {
         return failure(&sanitize(error, "request", "logout", &incoming.server.core.random_id()));
     }

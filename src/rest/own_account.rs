@@ -63,10 +63,11 @@ pub(super) fn register(core: &Arc<AccountsCore>, endpoints: &mut Endpoints) {
     endpoint!(core, endpoints, Post forgot, open, Context, forgot_password);
     endpoint!(core, endpoints, Post update, policy("POST users.updateOwnBasicInfo"), SignedIn, update_own);
     endpoint!(core, endpoints, Post other_tokens(), open, SignedIn, remove_other_tokens);
-    let clients = Route::new("users.logoutOtherClients").summary("Ends one's other logins").returns_own_token().gives([
-        Field::text("token").about("One's own login token, which stays"),
-        Field::text("tokenExpires").about("When one's own login ends; empty for a personal access token"),
-    ]);
+    let clients =
+        Route::new("users.logoutOtherClients").summary("Ends one's other logins").returns_own_token().gives([
+            Field::text("token").about("One's own login token, which stays"),
+            Field::text("tokenExpires").about("When one's own login ends; empty for a personal access token"),
+        ]);
     endpoint!(core, endpoints, Post clients, open, SignedIn, log_out_other_clients);
     register_factors(endpoints);
     register_personal_tokens(core, endpoints);

@@ -367,6 +367,23 @@ pub const LOGIN_EXPIRATION: Setting<i64> = Setting::integer(
 )
 .public();
 
+/// The roles whose logins are shorter.
+pub const SHORT_LOGIN_ROLES: Setting<String> = Setting::text(
+    "Accounts_LoginExpiration_Short_Roles",
+    ACCOUNTS,
+    "The roles whose logins are valid for a shorter time, separated by commas. A login that exists keeps its end.",
+    "",
+);
+
+/// How long a login of a user with one of these roles is valid, in hours.
+pub const SHORT_LOGIN_EXPIRATION: Setting<i64> = Setting::integer(
+    "Accounts_LoginExpiration_Short",
+    ACCOUNTS,
+    "How long a login of a user with one of these roles is valid, in hours.",
+    12,
+    from_one_to(876_000),
+);
+
 /// Whether users are told by e-mail of changes of what protects their accounts.
 pub const SECURITY_NOTICES: Setting<bool> = Setting::boolean(
     "Accounts_Security_Notices",
@@ -517,6 +534,7 @@ pub(crate) fn all() -> Vec<SettingDefinition> {
         ATTEMPTS_UNTIL_BLOCK_BY_ADDRESS,
         MINUTES_TO_UNBLOCK_ADDRESS,
         LOGIN_EXPIRATION,
+        SHORT_LOGIN_EXPIRATION,
         AUDIT_DAYS,
         AUDIT_ENTRIES,
         PASSWORD_MIN,
@@ -526,7 +544,14 @@ pub(crate) fn all() -> Vec<SettingDefinition> {
         REST_RATE_LIMIT_WINDOW,
         REST_RATE_LIMIT_USER_CALLS,
     ];
-    let texts = [MANDATORY_ROLES, ADDRESSES_NEVER_BLOCKED, CORS_ORIGINS, USERNAME_PATTERN, RESERVED_USERNAMES];
+    let texts = [
+        MANDATORY_ROLES,
+        ADDRESSES_NEVER_BLOCKED,
+        CORS_ORIGINS,
+        USERNAME_PATTERN,
+        RESERVED_USERNAMES,
+        SHORT_LOGIN_ROLES,
+    ];
     let booleans = booleans.iter().map(Setting::definition);
     let integers = integers.iter().map(Setting::definition);
     let texts = texts.iter().map(Setting::definition);

@@ -12,8 +12,8 @@ use super::codes::Codes;
 use super::email::EmailCodes;
 use super::trust::TrustedClients;
 use crate::accounts::{
-    Audit, BegunChallenge, CounterKey, Counters, FactorRules, Foundation, LONGEST_SECRET, LoginResult, LoginSecret,
-    MailBudget, Tokens, Users,
+    Audit, BegunChallenge, CounterKey, Counters, FactorRules, Foundation, Hooks, LONGEST_SECRET, LoginAttempt,
+    LoginResult, LoginSecret, MailBudget, Tokens, Users,
 };
 use crate::call::{Connection, MethodError, MethodResult};
 use crate::chance::{Chance, Generator};
@@ -23,6 +23,10 @@ use crate::settings::{Settings, TWO_FACTOR_ENABLED};
 use crate::store::{AuditEvent, Challenge, CodePurpose, FailureRule, Store, User};
 
 const PURPOSE: &str = "challenge";
+
+/// The kind of the logins.
+const KIND: &str = "challenge";
+
 const LIFETIME: Duration = Duration::from_mins(5);
 
 /// Wrong codes at one challenge. They count for the user as well.
@@ -44,6 +48,7 @@ pub(crate) struct Challenges {
     email: Arc<EmailCodes>,
     trusted: Arc<TrustedClients>,
     audit: Arc<Audit>,
+    hooks: Arc<Hooks>,
 }
 
 impl Challenges {
@@ -67,6 +72,7 @@ impl Challenges {
             email: Arc::clone(email),
             trusted: Arc::clone(trusted),
             audit: Arc::clone(&accounts.audit),
+            hooks: Arc::clone(&accounts.hooks),
         }
     }
 
@@ -122,24 +128,35 @@ impl Challenges {
     ) -> MethodResult<LoginResult> {
         let challenge = self.live(id).await?;
         let user = self.user_of(&challenge).await?;
+        let outcome = self.check_answer(&challenge, &user, code, connection).await;
+        self.hooks.tell_failure(LoginAttempt::of_user(KIND, &user, connection), outcome).await
+    }
+
+    async fn check_answer(
+        &self,
+        challenge: &Challenge,
+        user: &User,
+        code: &str,
+        connection: Option<&Connection>,
+    ) -> MethodResult<LoginResult> {
         let budget = self.codes.lock(&user.id, connection).await?;
         let method = TwoFactorMethod::parse(&challenge.method).unwrap_or(TwoFactorMethod::Totp);
         let factor = (method, CodePurpose::Login);
         if self.codes.is_used_up(&budget).await? {
             self.store.take_challenge(&challenge.hash).await?;
-            self.record(AuditEvent::TwoFactorBlocked, &user, method, connection).await;
+            self.record(AuditEvent::TwoFactorBlocked, user, method, connection).await;
             return Err(too_many());
         }
-        if !self.codes.check(&budget, &user, factor, code).await? {
-            self.record(AuditEvent::TwoFactorFailed, &user, method, connection).await;
+        if !self.codes.check(&budget, user, factor, code).await? {
+            self.record(AuditEvent::TwoFactorFailed, user, method, connection).await;
             let is_last = self.codes.count_wrong(&budget, &user.id, factor).await?;
-            return Err(self.refuse(&challenge, is_last).await?);
+            return Err(self.refuse(challenge, is_last).await?);
         }
         if !self.store.take_challenge(&challenge.hash).await? {
             return Err(not_found());
         }
-        self.record(AuditEvent::TwoFactorPassed, &user, method, connection).await;
-        let login = self.tokens.issue(&user, "challenge".into(), connection).await?;
+        self.record(AuditEvent::TwoFactorPassed, user, method, connection).await;
+        let login = self.tokens.issue(user, &LoginAttempt::of_user(KIND, user, connection)).await?;
         let token = self.store.token(&LoginSecret::from(login.token.clone()).hashed()).await?;
         if let (Some(token), Some(connection)) = (token, connection) {
             self.trusted.trust(&token, connection).await?;

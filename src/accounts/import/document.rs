@@ -45,8 +45,8 @@ pub(super) struct DocumentReader<'import> {
     pub(super) keys: &'import KeyRing,
     pub(super) chance: &'import dyn Chance,
     pub(super) now: Timestamp,
-    /// The lifetime of a login.
-    pub(super) login_lifetime: Duration,
+    /// Returns the lifetime of a login of a user with these roles.
+    pub(super) login_lifetime: &'import (dyn Fn(&[String]) -> Duration + Sync),
     pub(super) warnings: Vec<ImportWarning>,
 }
 
@@ -75,7 +75,7 @@ impl DocumentReader<'_> {
         };
         let backup_codes =
             if matches!(user.totp, Totp::On(_)) { self.read_backup_codes(services, &id) } else { vec![] };
-        let tokens = self.read_tokens(services, &id);
+        let tokens = self.read_tokens(services, &user);
         let can_log_in = user.username.is_some()
             || !user.emails.is_empty()
             || !tokens.is_empty()
@@ -134,7 +134,7 @@ impl DocumentReader<'_> {
         codes
     }
 
-    fn read_tokens(&mut self, services: &Object, id: &UserId) -> Vec<LoginToken> {
+    fn read_tokens(&mut self, services: &Object, owner: &User) -> Vec<LoginToken> {
         const FIELD: &str = "services.resume.loginTokens";
         let Some(resume) = self.warnings.object(services, "resume", "services.resume") else { return Vec::new() };
         let (mut tokens, mut known, mut names) = (Vec::new(), HashSet::new(), HashSet::new());
@@ -143,7 +143,7 @@ impl DocumentReader<'_> {
                 self.warnings.warn(FIELD, "has an entry that is not an object; it was dropped");
                 continue;
             };
-            let Some(token) = self.read_token(entry, id) else { continue };
+            let Some(token) = self.read_token(entry, owner) else { continue };
             let is_new_name = match &token.kind {
                 TokenKind::Personal { name, .. } => names.insert(name.clone()),
                 TokenKind::Session { .. } => true,
@@ -156,15 +156,15 @@ impl DocumentReader<'_> {
     }
 
     /// Reads a token that has not expired. The client is no longer trusted: it is asked for a second factor again.
-    fn read_token(&mut self, entry: &Object, id: &UserId) -> Option<LoginToken> {
+    fn read_token(&mut self, entry: &Object, owner: &User) -> Option<LoginToken> {
         let hashed = self.read_token_hash(entry)?;
         let is_personal = entry.get("type").and_then(Ejson::as_str) == Some("personalAccessToken");
         let when = if is_personal { "createdAt" } else { "when" };
         let created_at = self.warnings.date(entry, when, "services.resume.loginTokens.when").unwrap_or(self.now);
-        let kind = if is_personal { self.read_personal(entry)? } else { self.session_since(created_at) };
+        let kind = if is_personal { self.read_personal(entry)? } else { self.session_since(created_at, owner) };
         let token = LoginToken {
             hashed,
-            user: id.clone(),
+            user: owner.id.clone(),
             kind,
             created_at,
             trust: None,
@@ -201,8 +201,8 @@ impl DocumentReader<'_> {
         })
     }
 
-    fn session_since(&self, created_at: Timestamp) -> TokenKind {
-        TokenKind::Session { expires_at: created_at.plus(self.login_lifetime) }
+    fn session_since(&self, created_at: Timestamp, owner: &User) -> TokenKind {
+        TokenKind::Session { expires_at: created_at.plus((self.login_lifetime)(&owner.roles)) }
     }
 
     /// Returns a name. Names that break the rules of this server are imported too, since their users must be able to log

@@ -143,7 +143,7 @@ impl AccountsHandle {
             keys: &core.keys,
             chance: &*core.chance,
             now: core.clock.now(),
-            login_lifetime: core.tokens.lifetime(),
+            login_lifetime: &|roles| core.tokens.usual_lifetime(roles),
             warnings: Vec::new(),
         };
         let (new, mut warnings) = reader.read(&extended_json::decode(parsed))?;

@@ -10,7 +10,6 @@
 mod options;
 mod own;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bolide_protocol::ejson::Object;
@@ -19,14 +18,15 @@ use serde_json::json;
 
 use super::audit::Audit;
 use super::blocks::{BLOCKED_USER, Block, Blocks, LoginOrigin};
-use super::hooks::{Hooks, LoginAttempt};
+use super::hooks::Hooks;
+use super::login_attempt::{LoginAttempt, Logout};
 use super::node::Node;
 use super::password::Password;
 use super::passwords::Passwords;
 use super::second_factor::{BegunChallenge, SecondFactor};
 use super::tokens::{LoginResult, LoginSecret, Tokens};
 use super::users::Users;
-use crate::call::{Connection, Context, MethodError, MethodResult};
+use crate::call::{Connection, Context, Identity, MethodError, MethodResult};
 use crate::store::{AuditEvent, StoredHash, User};
 use crate::user::UserId;
 
@@ -73,7 +73,8 @@ pub(super) enum ExternalOutcome {
 
 /// A login on its way through the pipeline.
 struct Attempt<'call> {
-    kind: Cow<'static, str>,
+    /// What the hooks are shown of it.
+    shown: &'call mut LoginAttempt,
     connection: Option<&'call Connection>,
     code: Option<LoginCode>,
     origin: LoginOrigin,
@@ -94,37 +95,65 @@ impl Login {
         connection: Option<&Connection>,
         code: Option<LoginCode>,
     ) -> MethodResult<LoginResult> {
-        if let Some(wrapped) = options.get("totp").filter(|totp| is_truthy(totp)) {
-            let (inner, code) = unwrap_totp(wrapped)?;
-            return Box::pin(self.authenticate(inner, connection, code)).await;
-        }
-        if let Some(token) = options.get("resume").filter(|token| is_truthy(token)) {
-            let token = token.as_str().ok_or_else(DdpError::match_failed)?;
-            return self.resume(LoginSecret::from(token.to_owned()), connection).await;
-        }
-        if options.get("password").is_some_and(is_truthy) {
-            return self.log_in_by_password(options, connection, code).await;
-        }
-        self.log_in_by_own_handlers(options, connection, code).await
+        let mut shown = self.hooks.begin("login", Some(options), connection);
+        let outcome = self.try_options(&mut shown, options, connection, code).await;
+        self.hooks.tell_failure(shown, outcome).await
     }
 
-    async fn resume(&self, secret: LoginSecret, connection: Option<&Connection>) -> MethodResult<LoginResult> {
-        match self.tokens.resume(&secret).await? {
-            Ok((user, token)) => {
-                let attempt = LoginAttempt::allowed("resume".into(), "login", user, connection);
-                self.hooks.validate_login(attempt).await?;
-                self.tokens.note_use(&token, connection).await;
-                Ok(LoginResult::new(&secret, &token, Some("resume".into())))
-            }
-            Err(refusal) => {
-                let attempt = LoginAttempt::failed("resume".into(), None, refusal, connection);
-                Err(self.hooks.explain_failure(attempt).await)
-            }
+    /// Logs a client out, over DDP and REST.
+    pub(crate) async fn log_out(&self, identity: &Identity, connection: Option<&Connection>) -> MethodResult<()> {
+        self.tokens.log_out(identity, connection).await?;
+        if let Some(user) = &identity.user {
+            self.hooks.tell_logout(Logout::new(user.clone(), connection)).await;
         }
+        Ok(())
+    }
+
+    async fn try_options(
+        &self,
+        shown: &mut LoginAttempt,
+        options: &Object,
+        connection: Option<&Connection>,
+        code: Option<LoginCode>,
+    ) -> MethodResult<LoginResult> {
+        if let Some(wrapped) = options.get("totp").filter(|totp| is_truthy(totp)) {
+            let (inner, code) = unwrap_totp(wrapped)?;
+            return Box::pin(self.try_options(shown, inner, connection, code)).await;
+        }
+        if let Some(token) = options.get("resume").filter(|token| is_truthy(token)) {
+            shown.kind = "resume".into();
+            let token = token.as_str().ok_or_else(DdpError::match_failed)?;
+            return self.resume(shown, &LoginSecret::from(token.to_owned()), connection).await;
+        }
+        if options.get("password").is_some_and(is_truthy) {
+            shown.kind = "password".into();
+            return self.log_in_by_password(shown, options, connection, code).await;
+        }
+        self.log_in_by_own_handlers(shown, options, connection, code).await
+    }
+
+    async fn resume(
+        &self,
+        shown: &mut LoginAttempt,
+        secret: &LoginSecret,
+        connection: Option<&Connection>,
+    ) -> MethodResult<LoginResult> {
+        let token = match self.tokens.resume(secret).await? {
+            Ok((user, token)) => {
+                shown.user = Some(user);
+                token
+            }
+            Err(refusal) => return Err(self.hooks.explain_failure(shown, refusal).await),
+        };
+        self.hooks.validate_login(shown).await?;
+        self.tokens.note_use(&token, connection).await;
+        self.hooks.tell_login(shown).await;
+        Ok(LoginResult::new(secret, &token, Some("resume".into())))
     }
 
     async fn log_in_by_password(
         &self,
+        shown: &mut LoginAttempt,
         options: &Object,
         connection: Option<&Connection>,
         code: Option<LoginCode>,
@@ -135,7 +164,7 @@ impl Login {
         let origin = LoginOrigin::new(Some(selector.text()), found.as_ref(), connection);
         let _few_at_once = self.blocks.lock_address(&origin).await?;
         let _one_at_a_time = self.blocks.lock(&origin).await?;
-        let attempt = Attempt { kind: "password".into(), connection, code, origin };
+        let attempt = Attempt { shown, connection, code, origin };
         let block = self.blocks.find(&attempt.origin).await?;
         if let Some(Block::Open(refusal)) = block {
             return Err(self.refuse_blocked(&attempt, refusal).await);
@@ -153,11 +182,11 @@ impl Login {
 
     /// Runs the second half of the pipeline, for a user who was recognized.
     async fn admit(&self, attempt: Attempt<'_>, user: User) -> MethodResult<LoginResult> {
-        let Attempt { kind, connection, code, origin } = attempt;
-        let asked = LoginAttempt::allowed(kind.clone(), "login", user.clone(), connection);
-        if let Err(refusal) = self.hooks.validate_login(asked).await {
+        let Attempt { shown, connection, code, origin } = attempt;
+        shown.user = Some(user.clone());
+        let details = json!({ "type": shown.kind() });
+        if let Err(refusal) = self.hooks.validate_login(shown).await {
             self.blocks.count_failure(&origin).await?;
-            let details = json!({ "type": kind });
             self.audit.record(AuditEvent::LoginRefused, Some(&user.id), connection, details).await;
             return Err(refusal);
         }
@@ -168,23 +197,33 @@ impl Login {
             return Err(refusal);
         }
         self.blocks.forget(&origin).await?;
-        let details = json!({ "type": kind });
         self.audit.record(AuditEvent::LoginSucceeded, Some(&user.id), connection, details).await;
-        self.tokens.issue(&user, kind, connection).await
+        self.tokens.issue(&user, shown).await
     }
 
-    /// Logs in a user whom a method other than `login` has recognized: by signing up, or by a link.
+    /// Logs in a user whom a method other than `login` has recognized: by signing up with options, or by a link.
     pub(super) async fn log_in_after(
         &self,
         context: &Context,
         user: User,
         method: &'static str,
+        options: Option<&Object>,
     ) -> MethodResult<LoginResult> {
-        let connection = context.connection();
-        let attempt = LoginAttempt::allowed("password".into(), method, user.clone(), connection);
-        self.hooks.validate_login(attempt).await?;
-        self.ask_for_factor(&user, None, connection).await?;
-        let login = self.tokens.issue(&user, "password".into(), connection).await?;
+        let mut shown = self.hooks.begin(method, options, context.connection());
+        (shown.kind, shown.user) = ("password".into(), Some(user.clone()));
+        let outcome = self.log_in_recognized(context, &user, &shown).await;
+        self.hooks.tell_failure(shown, outcome).await
+    }
+
+    async fn log_in_recognized(
+        &self,
+        context: &Context,
+        user: &User,
+        shown: &LoginAttempt,
+    ) -> MethodResult<LoginResult> {
+        self.hooks.validate_login(shown).await?;
+        self.ask_for_factor(user, None, context.connection()).await?;
+        let login = self.tokens.issue(user, shown).await?;
         self.tokens.sign_in(context, &login).await?;
         Ok(login)
     }
@@ -202,16 +241,16 @@ impl Login {
         let no_such_user = || MethodError::new("error-user-not-found", "User not found");
         let user = self.users.active(id).await?.ok_or_else(no_such_user)?;
         let details = || json!({ "type": KIND });
-        let attempt = LoginAttempt::allowed(KIND.into(), "login", user.clone(), connection);
-        if let Err(refusal) = self.hooks.validate_login(attempt).await {
+        let shown = LoginAttempt::of_user(KIND, &user, connection);
+        if let Err(refusal) = self.hooks.validate_login(&shown).await {
             self.audit.record(AuditEvent::LoginRefused, Some(&user.id), connection, details()).await;
-            return Err(refusal);
+            return self.hooks.tell_failure(shown, Err(refusal)).await;
         }
         if let Some(challenge) = self.second_factor.begin_challenge(&user, connection).await? {
             return Ok(ExternalOutcome::Challenged(challenge));
         }
         self.audit.record(AuditEvent::LoginSucceeded, Some(&user.id), connection, details()).await;
-        Ok(ExternalOutcome::LoggedIn(self.tokens.issue(&user, KIND.into(), connection).await?))
+        Ok(ExternalOutcome::LoggedIn(self.tokens.issue(&user, &shown).await?))
     }
 
     /// Compares a password with the user's, and returns the stored hash. A wrong one counts as a failed login.
@@ -247,18 +286,17 @@ impl Login {
     async fn refuse(&self, attempt: Attempt<'_>, user: Option<User>, told: DdpError) -> MethodResult<MethodError> {
         self.blocks.count_failure(&attempt.origin).await?;
         let id = user.as_ref().map(|user| &user.id);
-        let details = json!({ "type": attempt.kind });
+        let details = json!({ "type": attempt.shown.kind() });
         self.audit.record(AuditEvent::LoginFailed, id, attempt.connection, details).await;
-        let attempt = LoginAttempt::failed(attempt.kind, user, told, attempt.connection);
-        Ok(self.hooks.explain_failure(attempt).await)
+        attempt.shown.user = user;
+        Ok(self.hooks.explain_failure(attempt.shown, told).await)
     }
 
     async fn refuse_blocked(&self, attempt: &Attempt<'_>, told: DdpError) -> MethodError {
         // A blocked address may name any number of users.
         let user = attempt.origin.user.as_ref().filter(|_| told.error == BLOCKED_USER.into());
         self.audit.record(AuditEvent::LoginBlocked, user, attempt.connection, json!({})).await;
-        let attempt = LoginAttempt::failed(attempt.kind.clone(), None, told, attempt.connection);
-        self.hooks.explain_failure(attempt).await
+        self.hooks.explain_failure(attempt.shown, told).await
     }
 
     async fn ask_for_factor(

@@ -1,6 +1,5 @@
 //! An application's own login handlers, for options other than a resume token or a password.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use futures::future::BoxFuture;
 
 use super::{Attempt, Login, LoginCode, LoginResult, Selector, text_of, wrong_credentials};
 use crate::accounts::blocks::{Block, LoginOrigin};
+use crate::accounts::login_attempt::LoginAttempt;
 use crate::accounts::{AccountsCore, AccountsHandle};
 use crate::call::{Connection, MethodError, MethodResult};
 use crate::user::UserId;
@@ -61,6 +61,7 @@ impl LoginRequest {
 impl Login {
     pub(super) async fn log_in_by_own_handlers(
         &self,
+        shown: &mut LoginAttempt,
         options: &Object,
         connection: Option<&Connection>,
         code: Option<LoginCode>,
@@ -68,7 +69,7 @@ impl Login {
         let unrecognized = || MethodError::new(400, "Unrecognized options for login request");
         let app = self.node.app().filter(|_| !self.handlers.is_empty());
         let accounts = app.and_then(|app| AccountsCore::handle_of(&app)).ok_or_else(unrecognized)?;
-        let mut attempt = Attempt { kind: "own".into(), connection, code, origin: origin(options, connection) };
+        let attempt = Attempt { shown, connection, code, origin: origin(options, connection) };
         // Logins without a name do not wait for each other: a handler may ask a slow server, and many clients share an
         // address.
         let _one_at_a_time =
@@ -80,7 +81,7 @@ impl Login {
             let request =
                 LoginRequest { options: options.clone(), connection: connection.cloned(), accounts: accounts.clone() };
             let outcome = (handler.run)(request).await;
-            attempt.kind = Cow::Owned(handler.kind.to_string());
+            attempt.shown.kind = handler.kind.to_string().into();
             match outcome {
                 Ok(None) => {}
                 Ok(Some(user)) => return self.admit_named(attempt, &user).await,
@@ -90,6 +91,7 @@ impl Login {
                 }
             }
         }
+        attempt.shown.kind = "".into();
         Err(unrecognized())
     }
 

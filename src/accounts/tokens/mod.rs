@@ -21,13 +21,15 @@ use serde_json::json;
 
 use super::audit::Audit;
 use super::client_info::ClientInfo;
+use super::hooks::Hooks;
 use super::login::wrong_credentials;
+use super::login_attempt::LoginAttempt;
 use super::node::Node;
 use super::notices::Notices;
 use crate::call::{Connection, Context, Credential, Identity, MethodResult};
 use crate::chance::Chance;
 use crate::clock::{Clock, Timestamp};
-use crate::settings::{LOGIN_EXPIRATION, Settings};
+use crate::settings::{LOGIN_EXPIRATION, SHORT_LOGIN_EXPIRATION, SHORT_LOGIN_ROLES, Settings};
 use crate::store::{AuditEvent, HashedToken, Kept, LoginToken, Store, TokenKind, Totp, User};
 use crate::user::UserId;
 use uses::TokenUses;
@@ -45,6 +47,7 @@ pub(crate) struct Tokens {
     node: Arc<Node>,
     audit: Arc<Audit>,
     notices: Arc<Notices>,
+    hooks: Arc<Hooks>,
     uses: TokenUses,
 }
 
@@ -65,7 +68,7 @@ impl Tokens {
         settings: &Settings,
         (clock, chance): (&Arc<dyn Clock>, &Arc<dyn Chance>),
         node: &Arc<Node>,
-        (audit, notices): (&Arc<Audit>, &Arc<Notices>),
+        (audit, notices, hooks): (&Arc<Audit>, &Arc<Notices>, &Arc<Hooks>),
     ) -> Self {
         Self {
             store: Arc::clone(store),
@@ -75,27 +78,25 @@ impl Tokens {
             node: Arc::clone(node),
             audit: Arc::clone(audit),
             notices: Arc::clone(notices),
+            hooks: Arc::clone(hooks),
             uses: TokenUses::default(),
         }
     }
 
     /// Issues a token to a user whose credentials were checked. `user` is the user as it was then. The user is told by mail
-    /// if the client was not seen before.
+    /// if the client was not seen before, and the application by its hooks.
     ///
     /// # Errors
     /// 403 if the user has changed since.
-    pub(crate) async fn issue(
-        &self,
-        user: &User,
-        kind: Cow<'static, str>,
-        connection: Option<&Connection>,
-    ) -> MethodResult<LoginResult> {
-        let secret = LoginSecret::generate(&*self.chance);
-        let token = self.new_session(&user.id, &secret, connection);
+    pub(crate) async fn issue(&self, user: &User, attempt: &LoginAttempt) -> MethodResult<LoginResult> {
+        let (secret, connection) = (LoginSecret::generate(&*self.chance), attempt.connection());
+        let expires_at = self.clock.now().plus(self.lifetime_of(user, attempt));
+        let token = self.new_session(&user.id, &secret, expires_at, connection);
         self.store.insert_token(token.clone()).await?;
         self.confirm(user, &token).await?;
         self.notices.note_login(user, connection).await;
-        Ok(LoginResult::new(&secret, &token, Some(kind)))
+        self.hooks.tell_login(attempt).await;
+        Ok(LoginResult::new(&secret, &token, Some(attempt.kind.clone())))
     }
 
     /// Takes a token back if the user has changed since the credentials were checked: a new password, a new factor or a
@@ -108,13 +109,19 @@ impl Tokens {
         Err(wrong_credentials().into())
     }
 
-    fn new_session(&self, user: &UserId, secret: &LoginSecret, connection: Option<&Connection>) -> LoginToken {
+    fn new_session(
+        &self,
+        user: &UserId,
+        secret: &LoginSecret,
+        expires_at: Timestamp,
+        connection: Option<&Connection>,
+    ) -> LoginToken {
         let ClientInfo { address, user_agent } = ClientInfo::of_connection(connection);
         let now = self.clock.now();
         LoginToken {
             hashed: secret.hashed(),
             user: user.clone(),
-            kind: TokenKind::Session { expires_at: now.plus(self.lifetime()) },
+            kind: TokenKind::Session { expires_at },
             created_at: now,
             trust: None,
             last_used_at: Some(now),
@@ -123,8 +130,24 @@ impl Tokens {
         }
     }
 
-    /// Returns how long a login lasts.
-    pub(super) fn lifetime(&self) -> Duration {
+    /// Returns how long a login of this user lasts: what a hook of the application says, or else the settings.
+    fn lifetime_of(&self, user: &User, attempt: &LoginAttempt) -> Duration {
+        self.hooks.lifetime(attempt).unwrap_or_else(|| self.usual_lifetime(&user.roles))
+    }
+
+    /// Returns how long a login of a user with these roles lasts, by the settings.
+    pub(super) fn usual_lifetime(&self, roles: &[String]) -> Duration {
+        let short = self.settings.get(&SHORT_LOGIN_ROLES);
+        let is_short = short.split(',').map(str::trim).any(|name| roles.iter().any(|role| role == name));
+        if !is_short {
+            return self.lifetime();
+        }
+        let hours = u64::try_from(self.settings.get(&SHORT_LOGIN_EXPIRATION)).unwrap_or(1);
+        Duration::from_secs(hours.saturating_mul(3600)).min(self.lifetime())
+    }
+
+    /// Returns how long a login lasts if nothing makes it shorter.
+    fn lifetime(&self) -> Duration {
         let days = u64::try_from(self.settings.get(&LOGIN_EXPIRATION)).unwrap_or(90);
         Duration::from_secs(days.saturating_mul(86_400))
     }
@@ -164,8 +187,7 @@ impl Tokens {
             return Err(DdpError::bare("Invalid login token").into());
         };
         let secret = LoginSecret::generate(&*self.chance);
-        let mut token = self.new_session(&user, &secret, context.connection());
-        token.kind = TokenKind::Session { expires_at };
+        let mut token = self.new_session(&user, &secret, expires_at, context.connection());
         token.created_at = current.created_at;
         let login = LoginResult::new(&secret, &token, None);
         if !self.store.insert_token_beside(&current.hashed, token).await? {

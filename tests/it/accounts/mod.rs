@@ -10,6 +10,7 @@ mod dropped;
 mod enrolment;
 mod factors;
 mod forgotten_passwords;
+mod hooks;
 pub(crate) mod import;
 mod input;
 mod keys;
