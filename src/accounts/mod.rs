@@ -67,7 +67,7 @@ use bolide_protocol::ejson::Object;
 use crate::call::MethodResult;
 use crate::chance::{Chance, SystemChance};
 use crate::keys::{KeyError, KeyRing};
-use crate::mail::{LogMailer, LoggedText, MailKind, Mailer, Site, TemplateError, Templates};
+use crate::mail::{LogMailer, LoggedText, MailHeader, MailKind, Mailer, Sender, Site, TemplateError, Templates};
 use crate::registry::Registry;
 use crate::settings::{SettingDefinition, SettingError, Settings};
 use crate::store::{NewUser, OpenError, SqliteStore, Store, StoreError, User};
@@ -288,6 +288,29 @@ impl Accounts {
     }
 
     /// Adds a way to log in: `handler` receives options of `login` without a resume token or a password. It returns
+    /// Sets the sender of one kind of mail, in place of the sender of the mailer.
+    ///
+    /// ```
+    /// use bolide::accounts::Accounts;
+    /// use bolide::mail::{MailHeader, MailHeaderError, MailKind};
+    ///
+    /// fn from_support(accounts: Accounts) -> Result<Accounts, Box<dyn std::error::Error>> {
+    ///     let kind = MailKind::EnrollAccount;
+    ///     let accounts = accounts.mail_sender(kind, "Support <support@example.com>".parse()?);
+    ///     Ok(accounts.mail_header(kind, MailHeader::new("X-Priority", "1")?))
+    /// }
+    /// ```
+    pub fn mail_sender(mut self, kind: MailKind, sender: Sender) -> Self {
+        self.templates.set_sender(kind, sender);
+        self
+    }
+
+    /// Adds a header to one kind of mail, in place of an earlier one of the same name; see [`mail_sender`](Self::mail_sender).
+    pub fn mail_header(mut self, kind: MailKind, header: MailHeader) -> Self {
+        self.templates.set_header(kind, header);
+        self
+    }
+
     /// `None` for options of other handlers, the id of the user that it recognizes, or an error that fails the login.
     /// Handlers are called in the order in which they were added.
     ///

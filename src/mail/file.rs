@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::task;
 
-use super::compose::compose;
+use super::compose::{Reader, compose};
 use super::{Delivery, Mail, MailError, Mailer, Sender};
 use crate::clock::Clock;
 
-/// Writes each mail to its own file, which appears only when it is complete. The file names sort by time, for example
+/// Writes each mail to its own file, which appears only when it is complete. Texts are written as they are (`8bit`), so that
+/// a link can be copied from the file. The file names sort by time, for example
 /// `2026-11-24T20-55-12.123Z-0001-reset-password-alice@example.com.eml`.
 pub struct FileMailer {
     directory: PathBuf,
@@ -29,7 +30,7 @@ impl FileMailer {
     }
 
     async fn write(&self, mail: &Mail) -> Result<(), MailError> {
-        let content = compose(mail, &self.sender)?.formatted();
+        let content = compose(mail, &self.sender, Reader::Person)?.formatted();
         let (directory, name) = (self.directory.clone(), self.name(mail));
         let written = task::spawn_blocking(move || write_whole(&directory, &name, &content)).await;
         let written = written.unwrap_or_else(|stopped| Err(io::Error::other(stopped)));

@@ -11,6 +11,7 @@ mod address;
 mod compose;
 mod content;
 mod file;
+mod header;
 mod log;
 mod mailer;
 mod memory;
@@ -30,6 +31,7 @@ pub use crate::store::outgoing::{MailId, MailState, NextAttempt, Outgoing, Outgo
 pub(crate) use address::is_deliverable;
 pub use content::MailContent;
 pub use file::FileMailer;
+pub use header::{MailHeader, MailHeaderError};
 pub use log::{LogMailer, LoggedText};
 pub use mailer::{Delivery, MailError, Mailer};
 pub use memory::MemoryMailer;

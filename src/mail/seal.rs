@@ -22,6 +22,11 @@ pub struct MailSeal {
 struct Body {
     text: String,
     html: Option<String>,
+    // Mails that older versions have sealed do not have the rest.
+    #[serde(default)]
+    from: Option<String>,
+    #[serde(default)]
+    headers: Vec<(String, String)>,
 }
 
 impl MailSeal {
@@ -34,7 +39,8 @@ impl MailSeal {
     /// Seals the text of a mail. It can be opened only with the same recipients.
     #[must_use]
     pub fn seal(&self, mail: &Mail) -> SealedMail {
-        let body = Body { text: mail.text.clone(), html: mail.html.clone() };
+        let (text, html) = (mail.text.clone(), mail.html.clone());
+        let body = Body { text, html, from: mail.from.clone(), headers: mail.headers.clone() };
         let plain = Zeroizing::new(serde_json::to_vec(&body).unwrap_or_default());
         SealedMail {
             to: mail.to.clone(),
@@ -49,9 +55,9 @@ impl MailSeal {
     #[must_use]
     pub fn open(&self, sealed: &SealedMail) -> Option<Mail> {
         let plain = self.keys.open(&sealed.body, &owner(&sealed.to))?;
-        let Body { text, html } = serde_json::from_slice(plain.expose()).ok()?;
+        let Body { text, html, from, headers } = serde_json::from_slice(plain.expose()).ok()?;
         let (to, subject) = (sealed.to.clone(), sealed.subject.clone());
-        Some(Mail { to, subject, text, html, kind: sealed.kind, expires_at: sealed.expires_at })
+        Some(Mail { to, from, headers, subject, text, html, kind: sealed.kind, expires_at: sealed.expires_at })
     }
 
     /// Returns whether a mail is sealed with the current key.
@@ -82,9 +88,20 @@ mod tests {
         let seal = MailSeal::new(Arc::new(KeyRing::generate(&SystemChance)), Arc::new(SystemChance));
         let mut mail = Mail::new(vec!["ada@example.com".into()], MailKind::Test, "Hello", "123-456");
         mail.html = Some("<b>123-456</b>".into());
+        mail.from = Some("Bolide <no-reply@example.com>".into());
+        mail.headers = vec![("X-Campaign".into(), "7".into())];
         let mut sealed = seal.seal(&mail);
         assert_eq!(seal.open(&sealed), Some(mail));
         sealed.to = vec!["eve@example.com".into()];
         assert_eq!(seal.open(&sealed), None);
+    }
+
+    #[test]
+    fn a_mail_that_an_older_version_has_sealed_is_opened() {
+        let (keys, chance) = (Arc::new(KeyRing::generate(&SystemChance)), Arc::new(SystemChance));
+        let seal = MailSeal::new(Arc::clone(&keys), chance);
+        let mail = Mail::new(vec!["ada@example.com".into()], MailKind::Test, "Hello", "123-456");
+        let body = keys.seal(br#"{"text":"123-456","html":null}"#, &owner(&mail.to), &SystemChance);
+        assert_eq!(seal.open(&SealedMail { body, ..seal.seal(&mail) }), Some(mail));
     }
 }

@@ -1,5 +1,6 @@
 //! [`Sender`]: the sender of mails.
 
+use std::fmt;
 use std::str::FromStr;
 
 use lettre::message::Mailbox;
@@ -24,6 +25,12 @@ pub struct SenderError(String);
 impl Sender {
     pub(super) fn mailbox(&self) -> Mailbox {
         self.0.clone()
+    }
+}
+
+impl fmt::Display for Sender {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
     }
 }
 

@@ -11,7 +11,7 @@ use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-use super::compose::compose;
+use super::compose::{Reader, compose};
 use super::smtp_url::{SmtpUrl, SmtpUrlError};
 use super::{Delivery, Mail, MailError, Mailer, Sender};
 
@@ -78,7 +78,7 @@ impl SmtpMailer {
 impl Mailer for SmtpMailer {
     fn deliver<'mail>(&'mail self, mail: &'mail Mail) -> Delivery<'mail> {
         async {
-            let message = compose(mail, &self.server.sender)?;
+            let message = compose(mail, &self.server.sender, Reader::MailServer)?;
             let server = Arc::clone(&self.server);
             // On a task of its own, so that a dialogue is completed also if the caller is dropped.
             let delivery = tokio::spawn(async move { server.deliver(message).await });

@@ -1,10 +1,11 @@
 //! [`Templates`]: the texts of every kind of mail.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use minijinja::{Environment, UndefinedBehavior, context};
 
-use super::{Mail, MailContent, MailKind};
+use super::{Mail, MailContent, MailHeader, MailKind, Sender};
 use crate::clock::Timestamp;
 
 /// The texts of every kind of mail, in English unless an application replaces them.
@@ -27,6 +28,8 @@ use crate::clock::Timestamp;
 pub struct Templates {
     environment: Environment<'static>,
     site: Site,
+    senders: HashMap<MailKind, Sender>,
+    headers: HashMap<MailKind, Vec<MailHeader>>,
 }
 
 /// The site that sends the mails.
@@ -71,7 +74,7 @@ impl Templates {
         let mut environment = Environment::new();
         // An unknown variable is an error, not an empty text.
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        let mut templates = Self { environment, site };
+        let mut templates = Self::new_empty(environment, site);
         for kind in MailKind::ALL {
             let built_in = BuiltIn::of(kind);
             let added = templates.replace(kind, built_in.subject, built_in.text, Some(built_in.html));
@@ -97,17 +100,32 @@ impl Templates {
         text: &str,
         html: Option<&str>,
     ) -> Result<(), TemplateError> {
-        let mut tried = self.environment.clone();
-        set(&mut tried, kind, Part::Subject, subject)?;
-        set(&mut tried, kind, Part::Text, text)?;
+        let mut tried = Self::new_empty(self.environment.clone(), self.site.clone());
+        set(&mut tried.environment, kind, Part::Subject, subject)?;
+        set(&mut tried.environment, kind, Part::Text, text)?;
         match html {
-            Some(html) => set(&mut tried, kind, Part::Html, html)?,
-            None => tried.remove_template(&Part::Html.template(kind)),
+            Some(html) => set(&mut tried.environment, kind, Part::Html, html)?,
+            None => tried.environment.remove_template(&Part::Html.template(kind)),
         }
-        let tried = Self { environment: tried, site: self.site.clone() };
         tried.render(&MailContent::sample(kind), Vec::new(), None)?;
         self.environment = tried.environment;
         Ok(())
+    }
+
+    /// Sets the sender of one kind of mail, in place of the sender of the mailer.
+    pub fn set_sender(&mut self, kind: MailKind, sender: Sender) {
+        self.senders.insert(kind, sender);
+    }
+
+    /// Adds a header to one kind of mail, in place of an earlier one of the same name.
+    pub fn set_header(&mut self, kind: MailKind, header: MailHeader) {
+        let headers = self.headers.entry(kind).or_default();
+        headers.retain(|other| !other.has_name_of(&header));
+        headers.push(header);
+    }
+
+    fn new_empty(environment: Environment<'static>, site: Site) -> Self {
+        Self { environment, site, senders: HashMap::new(), headers: HashMap::new() }
     }
 
     /// Renders a mail with this content to these addresses. It is not sent after `expires_at`.
@@ -122,8 +140,11 @@ impl Templates {
     ) -> Result<Mail, TemplateError> {
         let kind = content.kind();
         let has_html = self.environment.get_template(&Part::Html.template(kind)).is_ok();
+        let headers = self.headers.get(&kind).into_iter().flatten().cloned();
         Ok(Mail {
             to,
+            from: self.senders.get(&kind).map(ToString::to_string),
+            headers: headers.map(MailHeader::into_parts).collect(),
             subject: in_one_line(&self.render_part(content, Part::Subject)?),
             text: self.render_part(content, Part::Text)?,
             html: has_html.then(|| self.render_part(content, Part::Html)).transpose()?,

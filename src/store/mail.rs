@@ -12,6 +12,10 @@ use crate::clock::Timestamp;
 pub struct Mail {
     /// The addresses of the recipients, such as `alice@example.com`.
     pub to: Vec<String>,
+    /// The sender, such as `Example <no-reply@example.com>`. `None` for the sender of the mailer.
+    pub from: Option<String>,
+    /// Headers in addition to those that the mailer writes: names and values.
+    pub headers: Vec<(String, String)>,
     /// The subject. It must not contain secrets.
     pub subject: String,
     /// The plain text.
@@ -69,7 +73,8 @@ impl Mail {
     /// Returns a mail of plain text, which does not expire; the rest is set through its fields.
     #[must_use]
     pub fn new(to: Vec<String>, kind: MailKind, subject: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { to, subject: subject.into(), text: text.into(), html: None, kind, expires_at: None }
+        let (subject, text) = (subject.into(), text.into());
+        Self { to, from: None, headers: Vec::new(), subject, text, html: None, kind, expires_at: None }
     }
 }
 
@@ -136,14 +141,8 @@ mod tests {
 
     #[test]
     fn debug_does_not_show_the_text() {
-        let mail = Mail {
-            to: vec!["alice@example.com".into()],
-            subject: "Authentication code".into(),
-            text: "123-456".into(),
-            html: Some("<b>123-456</b>".into()),
-            kind: MailKind::TwoFactorCode,
-            expires_at: None,
-        };
+        let mut mail = Mail::new(vec!["alice@example.com".into()], MailKind::TwoFactorCode, "A code", "123-456");
+        mail.html = Some("<b>123-456</b>".into());
 
         assert!(!format!("{mail:?}").contains("123"));
     }

@@ -105,14 +105,8 @@ async fn a_code_is_computed_from_remembered_values() {
 async fn a_mail_is_waited_for_and_read_once() {
     let mailbox = Mailbox::open(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let mailer = SmtpMailer::new(&mailbox.url(), "a@example.com".parse().unwrap()).unwrap();
-    let mail = Mail {
-        to: vec!["b@example.com".into()],
-        subject: "Code".into(),
-        text: "It is 123-456.\n\n123-456".into(),
-        html: None,
-        kind: MailKind::Test,
-        expires_at: None,
-    };
+    let text = "It is 123-456.\n\n123-456";
+    let mail = Mail::new(vec!["b@example.com".into()], MailKind::Test, "Code", text);
     let options = || Options::new("test").mailbox(mailbox.clone());
     let steps = |subject: &str| {
         json!([

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bolide::mail::{MailKind, SmtpMailer};
+use bolide::mail::{MailHeader, MailKind, SmtpMailer};
 use bolide::testing::{SinkBehaviour, SmtpSink};
 use serde_json::json;
 
@@ -67,12 +67,16 @@ async fn a_code_that_could_not_be_sent_is_sent_later_and_is_valid() {
 }
 
 #[tokio::test]
-async fn an_application_can_replace_the_texts_of_mails() {
+async fn an_application_can_replace_the_texts_the_sender_and_headers_of_mails() {
     let sink = SmtpSink::start().await.unwrap();
     let mailer = SmtpMailer::new(&sink.url(), "no-reply@example.com".parse().unwrap()).unwrap();
     let bank = Bank::open_with(|accounts| {
         let accounts = accounts.mailer(mailer).site("Rathaus", "https://rathaus.example");
         let text = "Hallo {{ name }}, hier entlang: {{ link }}";
+        let accounts = accounts.mail_sender(MailKind::ResetPassword, "Amt <amt@rathaus.example>".parse().unwrap());
+        let tag = |value| MailHeader::new("X-Tag", value).unwrap();
+        let accounts = accounts.mail_header(MailKind::ResetPassword, tag("old"));
+        let accounts = accounts.mail_header(MailKind::ResetPassword, tag("new"));
         accounts.mail_template(MailKind::ResetPassword, "Neues Passwort für {{ site }}", text, None).unwrap()
     })
     .await;
@@ -80,6 +84,7 @@ async fn an_application_can_replace_the_texts_of_mails() {
     result(&client.ask("forgotPassword", json!([{ "email": "alice@example.com" }])).await);
     let mail = sink.wait_for("alice@example.com").await;
     assert_eq!(mail.subject, "Neues Passwort für Rathaus");
+    assert_eq!((mail.from.as_str(), mail.header("X-Tag").as_deref()), ("amt@rathaus.example", Some("new")));
     assert!(
         mail.text.starts_with("Hallo alice, hier entlang: https://rathaus.example/#/reset-password/"),
         "{}",

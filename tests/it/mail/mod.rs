@@ -1,5 +1,6 @@
 //! Mail: delivery to a mail server, and the queue while the server is unavailable.
 
+mod links;
 mod mailers;
 mod queue;
 mod smtp;

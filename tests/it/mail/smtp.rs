@@ -47,6 +47,42 @@ async fn a_mail_arrives_as_it_was_written() {
 }
 
 #[tokio::test]
+async fn a_mail_can_have_its_own_sender_and_headers() {
+    let (sink, mailer) = sink_and_mailer().await;
+    let mut mail = code_for("alice@example.com");
+    mail.from = Some("Sécurité <security@example.com>".into());
+    mail.headers =
+        vec![("Reply-To".into(), "Hilfe für alle <help@example.com>".into()), ("X-Kind".into(), "code".into())];
+    mailer.deliver(&mail).await.expect("it is taken");
+    let received = sink.wait_for("alice@example.com").await;
+    assert_eq!(received.from, "security@example.com", "replies about the delivery go there too");
+    assert_eq!(received.header("From").as_deref(), Some("Sécurité <security@example.com>"));
+    assert_eq!(received.header("Reply-To").as_deref(), Some("Hilfe für alle <help@example.com>"));
+    assert_eq!(received.header("X-Kind").as_deref(), Some("code"));
+    assert!(received.source.is_ascii(), "{}", received.source);
+}
+
+#[tokio::test]
+async fn a_sender_or_header_that_would_add_headers_is_rejected() {
+    let (_sink, mailer) = sink_and_mailer().await;
+    let with = |from: Option<&str>, name: &str, value: &str| {
+        let mut mail = code_for("alice@example.com");
+        mail.from = from.map(str::to_owned);
+        mail.headers = vec![(name.into(), value.into())];
+        mail
+    };
+    for mail in [
+        with(Some("a@example.com\r\nBcc: eve@example.com"), "X-Kind", "code"),
+        with(None, "X-Kind", "code\r\nBcc: eve@example.com"),
+        with(None, "X-Kind\r\nBcc", "eve@example.com"),
+        with(None, "Bcc", "eve@example.com"),
+    ] {
+        let outcome = mailer.deliver(&mail).await;
+        assert!(matches!(outcome, Err(MailError::Permanent(_))), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_mail_without_html_is_text_only() {
     let (sink, mailer) = sink_and_mailer().await;
 
