@@ -170,7 +170,15 @@ impl AccountsCore {
         };
         Arc::new(Self {
             personal_tokens: Arc::new(PersonalTokens::new(&store, &settings, source, &node, &audit)),
-            sign_up: SignUp::new(&store, &settings, source, &hooks, &passwords, &audit, (&usernames, bounds)),
+            sign_up: SignUp::new(
+                &store,
+                &settings,
+                source,
+                (&hooks, &audit),
+                &passwords,
+                (&links, &mails),
+                (&usernames, bounds),
+            ),
             setting_changes: Arc::new(SettingChanges::new(&settings, (&store, &clock), &node, &users, &audit)),
             login,
             profiles,

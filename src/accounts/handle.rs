@@ -12,7 +12,7 @@ use super::protected::{Ground, Proof};
 use super::secrets::totp_owner;
 use crate::call::{MethodError, MethodResult};
 use crate::settings::Settings;
-use crate::store::{AuditEvent, Kept, LinkPurpose, PasswordProof, Store, User};
+use crate::store::{AuditEvent, EmailAddress, Kept, LinkPurpose, PasswordProof, Store, User};
 use crate::user::UserId;
 
 /// The accounts of a running app, from [`App::accounts`](crate::App::accounts). Cheap to clone.
@@ -77,8 +77,9 @@ impl AccountsHandle {
         roles: &[&str],
         password: Option<&str>,
     ) -> MethodResult<User> {
-        let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
-        self.0.sign_up.add(username, &owned(addresses), &owned(roles), password).await
+        let emails: Vec<EmailAddress> = addresses.iter().map(|address| EmailAddress::verified(*address)).collect();
+        let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
+        self.0.sign_up.add(username, &emails, &roles, password).await
     }
 
     /// Activates or deactivates a user. A user who is deactivated cannot log in, and all access ends: tokens, those of
@@ -103,6 +104,23 @@ impl AccountsHandle {
         core.users.remove(&user.id).await?;
         core.audit.record(AuditEvent::UserRemoved, Some(&user.id), None, by_operator()).await;
         Ok(())
+    }
+
+    /// Takes the username away from a user, so that another user can have it. The user is then known by its addresses and
+    /// its id alone, and may choose another name, even if the settings do not allow users to change their names. Returns
+    /// `false` if the user had no name.
+    ///
+    /// # Errors
+    /// `error-invalid-user` if the user does not exist.
+    pub async fn remove_username(&self, name: &str) -> MethodResult<bool> {
+        let (core, user) = (&self.0, self.find(name).await?);
+        if !core.store.remove_username(&user.id).await? {
+            return Ok(false);
+        }
+        let details = json!({ "by": "operator", "from": user.username, "to": null });
+        core.audit.record(AuditEvent::UsernameChanged, Some(&user.id), None, details).await;
+        core.users.changed(&user.id).await;
+        Ok(true)
     }
 
     /// Tells the user's clients, on every node, that the user has changed: for an application that has written to the

@@ -94,7 +94,8 @@ const fn lifetime(purpose: LinkPurpose) -> Duration {
     Duration::from_hours(24 * days)
 }
 
-const fn path(purpose: LinkPurpose) -> &'static str {
+/// Returns the path below which a link of this purpose leads, which also names the purpose.
+pub(super) const fn path(purpose: LinkPurpose) -> &'static str {
     match purpose {
         LinkPurpose::ResetPassword => "reset-password",
         LinkPurpose::EnrollAccount => "enroll-account",

@@ -9,7 +9,7 @@
 //! - `users`: looks users up and shows them their own document; `sign_up` and `profile` make and change them;
 //! - `names`: which names and addresses are possible; `profile_bounds`: how large a profile may be;
 //! - `passwords`: checks and sets passwords; `password`: hashes; `password_policy`: what new ones must be like;
-//! - `links`: links in mails;
+//! - `links`: links in mails; `invitations`: those that the application sends;
 //! - `factor_rules`: which second factors count; `second_factor`: the port through which a login asks for one;
 //! - `protected`: the doors through which the protection of accounts changes, and the proof that they ask for;
 //! - `counters`: the limiter; `turns`: bounded lines, fair by network; `blocks`: what many failed logins lead to; `mails`:
@@ -33,6 +33,7 @@ mod factor_rules;
 mod handle;
 mod hooks;
 mod import;
+mod invitations;
 mod links;
 mod locks;
 mod login;
@@ -287,7 +288,6 @@ impl Accounts {
         Ok(self)
     }
 
-    /// Adds a way to log in: `handler` receives options of `login` without a resume token or a password. It returns
     /// Sets the sender of one kind of mail, in place of the sender of the mailer.
     ///
     /// ```
@@ -311,6 +311,7 @@ impl Accounts {
         self
     }
 
+    /// Adds a way to log in: `handler` receives options of `login` without a resume token or a password. It returns
     /// `None` for options of other handlers, the id of the user that it recognizes, or an error that fails the login.
     /// Handlers are called in the order in which they were added.
     ///

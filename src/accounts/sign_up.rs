@@ -8,7 +8,9 @@ use serde_json::json;
 
 use super::audit::Audit;
 use super::hooks::Hooks;
+use super::links::Links;
 use super::login::wrong_credentials;
+use super::mails::{MailBudget, Mails};
 use super::names::{self, Usernames};
 use super::password::NewPassword;
 use super::passwords::Passwords;
@@ -17,8 +19,10 @@ use super::profile_bounds::ProfileBounds;
 use crate::call::{Connection, MethodError, MethodResult};
 use crate::chance::{Chance, Generator};
 use crate::clock::Clock;
-use crate::settings::{EMAIL_CODES_AUTO_OPT_IN, EMAIL_CODES_ENABLED, SIGN_UP, Settings, TWO_FACTOR_ENABLED};
-use crate::store::{AuditEvent, EmailAddress, Lookalikes, NewUser, Store, StoreError, Unique, User};
+use crate::settings::{
+    EMAIL_CODES_AUTO_OPT_IN, EMAIL_CODES_ENABLED, SIGN_UP, Settings, TWO_FACTOR_ENABLED, VERIFICATION_MAIL,
+};
+use crate::store::{AuditEvent, EmailAddress, LinkPurpose, Lookalikes, NewUser, Store, StoreError, Unique, User};
 use crate::user::UserId;
 
 /// Makes new users.
@@ -29,6 +33,8 @@ pub(crate) struct SignUp {
     chance: Arc<dyn Chance>,
     hooks: Arc<Hooks>,
     passwords: Arc<Passwords>,
+    links: Arc<Links>,
+    mails: Arc<Mails>,
     audit: Arc<Audit>,
     usernames: Arc<Usernames>,
     bounds: ProfileBounds,
@@ -39,9 +45,9 @@ impl SignUp {
         store: &Arc<dyn Store>,
         settings: &Settings,
         (clock, chance): (&Arc<dyn Clock>, &Arc<dyn Chance>),
-        hooks: &Arc<Hooks>,
+        (hooks, audit): (&Arc<Hooks>, &Arc<Audit>),
         passwords: &Arc<Passwords>,
-        audit: &Arc<Audit>,
+        (links, mails): (&Arc<Links>, &Arc<Mails>),
         (usernames, bounds): (&Arc<Usernames>, ProfileBounds),
     ) -> Self {
         Self {
@@ -51,6 +57,8 @@ impl SignUp {
             chance: Arc::clone(chance),
             hooks: Arc::clone(hooks),
             passwords: Arc::clone(passwords),
+            links: Arc::clone(links),
+            mails: Arc::clone(mails),
             audit: Arc::clone(audit),
             usernames: Arc::clone(usernames),
             bounds,
@@ -74,25 +82,38 @@ impl SignUp {
             other => MethodError::from(other),
         })?;
         self.audit.record(AuditEvent::UserCreated, Some(&user.id), connection, json!({})).await;
+        self.ask_to_verify(&user).await?;
         Ok(user)
     }
 
-    /// Makes a user for an operator, with verified addresses, and stores it.
+    /// Sends a new user a link that verifies the address, if the settings say so.
+    async fn ask_to_verify(&self, user: &User) -> MethodResult<()> {
+        let Some(email) = user.emails.iter().find(|email| !email.is_verified) else { return Ok(()) };
+        // The mail counts for the user, who can request more.
+        if self.settings.get(&VERIFICATION_MAIL) && self.mails.take_from_budget(&user.id, MailBudget::User).await? {
+            self.links.send(user, LinkPurpose::VerifyEmail, &email.address).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes a user for an operator, and stores it.
     pub(super) async fn add(
         &self,
         username: &str,
-        addresses: &[String],
+        emails: &[EmailAddress],
         roles: &[String],
         password: Option<&str>,
     ) -> MethodResult<User> {
-        let verified = |address: &String| Ok(EmailAddress { address: names::address(address)?, is_verified: true });
+        let checked = |email: &EmailAddress| {
+            Ok(EmailAddress { address: names::address(&email.address)?, is_verified: email.is_verified })
+        };
         let password = match password {
             Some(plain) => Some(self.passwords.hash(&NewPassword::from_plain(plain)?, None).await?),
             None => None,
         };
         let user = User {
             username: Some(self.usernames.check(username)?),
-            emails: addresses.iter().map(verified).collect::<Result<_, DdpError>>()?,
+            emails: emails.iter().map(checked).collect::<Result<_, DdpError>>()?,
             roles: roles.to_vec(),
             password,
             ..self.blank()

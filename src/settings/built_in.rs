@@ -367,6 +367,15 @@ pub const LOGIN_EXPIRATION: Setting<i64> = Setting::integer(
 )
 .public();
 
+/// Whether new users are sent a link that verifies their address.
+pub const VERIFICATION_MAIL: Setting<bool> = Setting::boolean(
+    "Accounts_SendVerificationEmail",
+    ACCOUNTS,
+    "Send users who sign up with an address a link that verifies it.",
+    false,
+)
+.public();
+
 /// The roles whose logins are shorter.
 pub const SHORT_LOGIN_ROLES: Setting<String> = Setting::text(
     "Accounts_LoginExpiration_Short_Roles",
@@ -505,6 +514,7 @@ pub(crate) fn all() -> Vec<SettingDefinition> {
         BLOCK_BY_USER,
         BLOCK_BY_ADDRESS,
         SIGN_UP,
+        VERIFICATION_MAIL,
         NAME_CHANGE,
         USERNAME_CHANGE,
         EMAIL_CHANGE,

@@ -99,6 +99,8 @@ audit_events! {
     PasswordChanged = "password.changed",
     /// A link to reset the password of a user was requested.
     PasswordResetRequested = "password.reset-requested",
+    /// The application or an operator has sent a user a link, to choose a password or to verify an address.
+    LinkSent = "link.sent",
 
     /// A personal access token was created.
     TokenCreated = "token.created",

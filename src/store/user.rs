@@ -186,6 +186,9 @@ pub trait Users: Private {
     /// Returns [`Taken`](super::StoreError::Taken) if another user has it, or one that [looks alike](Lookalikes).
     fn set_username<'store>(&'store self, id: &'store UserId, username: &'store str) -> StoreFuture<'store, bool>;
 
+    /// Removes the username. Returns `false` if the user has none.
+    fn remove_username<'store>(&'store self, id: &'store UserId) -> StoreFuture<'store, bool>;
+
     /// Replaces the profile.
     fn set_profile<'store>(&'store self, id: &'store UserId, profile: Option<Object>) -> StoreFuture<'store, bool>;
 

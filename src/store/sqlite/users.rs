@@ -122,6 +122,14 @@ impl Users for SqliteStore {
         })
     }
 
+    fn remove_username<'store>(&'store self, id: &'store UserId) -> StoreFuture<'store, bool> {
+        let removed = sqlx::query(
+            "UPDATE users SET username = NULL, username_folded = NULL, username_skeleton = NULL \
+             WHERE id = $1 AND username IS NOT NULL",
+        );
+        self.change_of(Touches::User(id), removed.bind(id.as_str()))
+    }
+
     fn set_profile<'store>(&'store self, id: &'store UserId, profile: Option<Object>) -> StoreFuture<'store, bool> {
         let text = profile.as_ref().map(object_text).transpose();
         Box::pin(async move {

@@ -13,6 +13,7 @@ mod forgotten_passwords;
 mod hooks;
 pub(crate) mod import;
 mod input;
+mod invitations;
 mod keys;
 mod leaked_secrets;
 mod login;

@@ -87,7 +87,12 @@ async fn each_change_applies_only_to_its_field_and_reports_a_missing_user(store:
     assert!(!store.set_email_codes(id, false).await.unwrap(), "they were off already");
     expected.has_email_codes = false;
     assert_eq!(store.user(id).await.unwrap(), Some(expected));
+    assert!(store.remove_username(id).await.unwrap());
+    assert!(!store.remove_username(id).await.unwrap(), "it is gone already");
+    assert_eq!(store.user_by_username("grace").await.unwrap(), None);
+    store.insert_user(plain("g", "grace")).await.unwrap();
     assert!(!store.set_username(nobody, "x").await.unwrap());
+    assert!(!store.remove_username(nobody).await.unwrap());
     assert!(!store.set_profile(nobody, None).await.unwrap());
     assert!(!store.replace_profile(nobody, None, &other).await.unwrap());
     assert!(!store.set_fields(nobody, other).await.unwrap());
