@@ -124,6 +124,7 @@ async fn forgot_password(core: &Arc<AccountsCore>, context: Context, parameters:
 async fn send_reset_link(core: &AccountsCore, address: &str, connection: Option<&Connection>) -> MethodResult<()> {
     let user = core.store.user_by_address(address).await?.filter(|user| user.is_active);
     let Some(user) = user else { return Ok(()) };
+    // A user has no two addresses that differ in case only.
     let own = user.emails.iter().find(|email| fold(&email.address) == fold(address));
     let Some(own) = own.map(|email| email.address.as_str()) else { return Ok(()) };
     if !core.mails.take_from_budget(&user.id, MailBudget::LinkForAnyone).await? {

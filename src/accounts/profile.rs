@@ -184,12 +184,12 @@ impl Profiles {
     /// Rejects the change as a whole if another user has the name or the address.
     async fn refuse_what_is_taken(&self, user: &User, change: &ProfileChange) -> MethodResult<()> {
         if let Some(name) = &change.username
-            && self.store.user_by_username(name).await?.is_some_and(|owner| owner.id != user.id)
+            && self.store.is_username_taken(name, &user.id).await?
         {
             return Err(unavailable(name));
         }
         if let Some(address) = &change.address
-            && self.store.user_by_address(address).await?.is_some_and(|owner| owner.id != user.id)
+            && self.store.is_address_taken(address, &user.id).await?
         {
             return Err(unavailable(address));
         }

@@ -11,7 +11,7 @@ use super::route::{Field, Route, Verb};
 use crate::accounts::{AccountsCore, Selector, protected};
 use crate::call::{MethodError, MethodResult, SignedIn, TwoFactor};
 use crate::settings::TWO_FACTOR_ENABLED;
-use crate::store::{User, UserFilter, fold};
+use crate::store::{User, UserFilter};
 use crate::two_factor::TwoFactorCore;
 
 const VIEW_USERS: &str = "view-full-other-user-info";
@@ -68,26 +68,14 @@ async fn user_info(core: &Arc<AccountsCore>, caller: SignedIn, fields: Value) ->
         let reason = "The required \"userId\" or \"username\" param was not provided";
         MethodError::new("error-user-param-not-provided", reason)
     })?;
-    let own = core.users.existing(caller.user()).await?;
-    if is_meant(&own, &wanted) {
-        return Ok(json!({ "user": described(&own) }));
-    }
-    // Checked first, so that only callers with the permission learn whether there is such a user.
-    if !caller.has_permission(VIEW_USERS).await? {
+    let found = core.users.find(&wanted).await?;
+    let is_own = found.as_ref().is_some_and(|user| user.id == *caller.user());
+    // Only callers with the permission learn whether there is another user of this name.
+    if !is_own && !caller.has_permission(VIEW_USERS).await? {
         return Err(MethodError::new("error-unauthorized", MISSING_PERMISSION));
     }
-    let found = core.users.find(&wanted).await?;
     let user = found.ok_or_else(|| MethodError::new("error-invalid-user", "User not found."))?;
     Ok(json!({ "user": described(&user) }))
-}
-
-/// Returns whether this user is meant.
-fn is_meant(user: &User, wanted: &Selector) -> bool {
-    match wanted {
-        Selector::Id(id) => *id == user.id,
-        Selector::Username(name) => user.username.as_deref().is_some_and(|own| fold(own) == fold(name)),
-        Selector::Address(_) => false,
-    }
 }
 
 async fn reset_totp(

@@ -35,8 +35,8 @@ pub use fold::{fold, skeleton};
 pub use sqlite::{OpenError, SqliteStore};
 pub use token::{ClientSighting, Fingerprint, HashedToken, LoginToken, TokenKind, Trust};
 pub use user::{
-    BackupCodes, EmailAddress, Lookalikes, NewUser, PendingTotp, RoleLoss, Sealed, StoredHash, Totp, User, UserFilter,
-    UserPage,
+    BackupCodes, EmailAddress, Lookalikes, Namesakes, NewUser, PendingTotp, RoleLoss, Sealed, StoredHash, Totp, User,
+    UserFilter, UserPage,
 };
 
 /// The future of an operation on the store.
@@ -100,9 +100,9 @@ pub enum StoreError {
 pub enum Unique {
     /// A user's id.
     UserId,
-    /// A username. Case is ignored.
+    /// A username.
     Username,
-    /// An e-mail address. Case is ignored.
+    /// An e-mail address.
     Address,
     /// A login token, or the name of a personal access token among those of its user.
     Token,

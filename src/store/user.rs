@@ -16,9 +16,10 @@ use crate::user::UserId;
 pub struct User {
     /// The `_id`.
     pub id: UserId,
-    /// The username as the user has written it. It is unique; case is ignored.
+    /// The username as the user has written it. It is unique, and so it is without regard to case, except for
+    /// [`Namesakes`].
     pub username: Option<String>,
-    /// The e-mail addresses, in the order in which they were added. Each is unique; case is ignored.
+    /// The e-mail addresses, in the order in which they were added. Each is unique as the username is.
     pub emails: Vec<EmailAddress>,
     /// Meteor's `profile`, which clients can see.
     pub profile: Option<Object>,
@@ -87,6 +88,8 @@ pub struct NewUser {
     pub tokens: Vec<LoginToken>,
     /// Whether the username may look like another one.
     pub lookalikes: Lookalikes,
+    /// Whether the name and the addresses may differ from those of others in case only.
+    pub namesakes: Namesakes,
 }
 
 /// Whether a username may look like that of another user. Two names look alike if they have the same
@@ -98,6 +101,17 @@ pub enum Lookalikes {
     Allowed,
     /// It may not.
     Refused,
+}
+
+/// Whether a new user may have a name or an address that differs from another user's only in what
+/// [`fold`](super::fold) ignores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Namesakes {
+    /// It may not.
+    #[default]
+    Refused,
+    /// It may: a user of another server, where both exist. Each logs in by the exact name.
+    Allowed,
 }
 
 /// A change after which a role may have no active user.
@@ -153,7 +167,8 @@ pub struct StoredHash(String);
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed(Vec<u8>);
 
-/// The users of a store. Names and addresses are compared in the form that [`fold`](super::fold) returns.
+/// The users of a store. Names and addresses are compared in the form that [`fold`](super::fold) returns, except for
+/// [`Namesakes`].
 ///
 /// Methods that change a user return `false` if there is no such user, unless they say otherwise. A new password or
 /// address, and codes by e-mail that are turned on or off, remove the pending secret of an authenticator app.
@@ -162,17 +177,26 @@ pub trait Users: Private {
     ///
     /// # Errors
     /// Returns [`Taken`](super::StoreError::Taken) if the id, the username, an address or a token is in use, or if the
-    /// username looks like another one and may not.
+    /// username looks like another one and may not. An id, name, address or token that is equal is always in use; one that
+    /// differs in case only is, unless [`Namesakes`] are allowed.
     fn insert_user(&self, user: NewUser) -> StoreFuture<'_, ()>;
 
     /// Returns the user with this id, or `None` if there is no such user.
     fn user<'store>(&'store self, id: &'store UserId) -> StoreFuture<'store, Option<User>>;
 
-    /// Returns the user with this username, or `None` if there is no such user. Case is ignored.
+    /// Returns the user with exactly this username, or else the one whose name differs in case only. `None` if there is no
+    /// such user, or if there are several.
     fn user_by_username<'store>(&'store self, username: &'store str) -> StoreFuture<'store, Option<User>>;
 
-    /// Returns the user with this address, or `None` if there is no such user. Case is ignored.
+    /// Returns the user with exactly this address, or else the one whose address differs in case only. `None` if there is
+    /// no such user, or if there are several.
     fn user_by_address<'store>(&'store self, address: &'store str) -> StoreFuture<'store, Option<User>>;
+
+    /// Returns whether a user other than `id` has this username. Case is ignored.
+    fn is_username_taken<'store>(&'store self, username: &'store str, id: &'store UserId) -> StoreFuture<'store, bool>;
+
+    /// Returns whether a user other than `id` has this address. Case is ignored.
+    fn is_address_taken<'store>(&'store self, address: &'store str, id: &'store UserId) -> StoreFuture<'store, bool>;
 
     /// Returns a page of users, ordered by username.
     fn users(&self, filter: UserFilter) -> StoreFuture<'_, UserPage>;
@@ -376,7 +400,13 @@ impl PendingTotp {
 impl From<User> for NewUser {
     /// Returns a new user without backup codes and login tokens.
     fn from(user: User) -> Self {
-        Self { user, backup_codes: Vec::new(), tokens: Vec::new(), lookalikes: Lookalikes::Allowed }
+        Self {
+            user,
+            backup_codes: Vec::new(),
+            tokens: Vec::new(),
+            lookalikes: Lookalikes::Allowed,
+            namesakes: Namesakes::Refused,
+        }
     }
 }
 

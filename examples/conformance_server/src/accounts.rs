@@ -7,7 +7,7 @@ use bolide::accounts::Accounts;
 use bolide::chance::SystemChance;
 use bolide::clock::Timestamp;
 use bolide::prelude::*;
-use bolide::store::{EmailAddress, StoreError, Totp, User};
+use bolide::store::{EmailAddress, Namesakes, NewUser, StoreError, Totp, User};
 use serde_json::Value;
 
 /// A user that the conformance cases expect.
@@ -27,7 +27,7 @@ const CREATED_AT: Timestamp = Timestamp::from_milliseconds(1_500_000_000_000);
 const BOBS_SECRET: &[u8] = b"Hello!\xde\xad\xbe\xef";
 const ZOES_SECRET: &[u8] = b"TestSecret";
 
-const USERS: [Fixture; 6] = [
+const USERS: [Fixture; 8] = [
     Fixture::plain("alice", Some("correct horse"), &["alice@example.com"]),
     Fixture { totp: Some(BOBS_SECRET), ..Fixture::plain("bob", Some("battery staple"), &["bob@example.com"]) },
     Fixture {
@@ -39,6 +39,8 @@ const USERS: [Fixture; 6] = [
         has_email_codes: true,
         ..Fixture::plain("zoe", Some("belt and braces"), &["zoe@example.com"])
     },
+    Fixture::plain("Nina", Some("capital letter"), &["Nina@example.com"]),
+    Fixture::plain("nina", Some("small letter"), &["nina@example.com"]),
     Fixture::plain("olga", None, &["olga@example.com"]),
     Fixture { roles: &["admin"], ..Fixture::plain("admin", Some("admin password"), &["admin@example.com"]) },
 ];
@@ -115,7 +117,9 @@ async fn add(accounts: &Accounts, fixture: &Fixture) -> anyhow::Result<()> {
     user.password = password;
     user.totp = totp;
     user.has_email_codes = fixture.has_email_codes;
-    match accounts.add_user(user.into()).await {
+    let mut user = NewUser::from(user);
+    user.namesakes = Namesakes::Allowed;
+    match accounts.add_user(user).await {
         Ok(()) | Err(StoreError::Taken(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }

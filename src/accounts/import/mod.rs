@@ -12,7 +12,7 @@ mod members;
 use serde_json::json;
 
 use super::AccountsHandle;
-use crate::store::{AuditEvent, NewUser, StoreError, Unique, User};
+use crate::store::{AuditEvent, Namesakes, NewUser, StoreError, Unique, User};
 use document::DocumentReader;
 
 /// What became of one document, and what of it was changed or dropped.
@@ -79,6 +79,9 @@ pub enum ImportError {
 const TOO_LARGE: &str =
     "is larger than that of a new user may be; it is imported, and clients receive it with each login";
 
+/// What is unusual about a name or an address that another user has in another case.
+const NAMESAKE: &str = "differs from another user's in case only; both log in by exactly what they have";
+
 impl AccountsHandle {
     /// Imports one document of the collection `users` of a Meteor or Rocket.Chat server, as `mongoexport` writes it
     /// (extended JSON): names, addresses, roles and other fields; the bcrypt or argon2id hash of the password; login
@@ -114,6 +117,7 @@ impl AccountsHandle {
             return Ok(import);
         }
         let core = self.core();
+        let new = NewUser { namesakes: Namesakes::Allowed, ..new };
         core.store.insert_user(new).await.map_err(|error| match error {
             StoreError::Taken(what) => ImportError::Taken(what),
             other => ImportError::Store(other),
@@ -149,21 +153,41 @@ impl AccountsHandle {
         let (new, mut warnings) = reader.read(&extended_json::decode(parsed))?;
         let too_large = core.profile_bounds.too_large_of(&new.user);
         warnings.extend(too_large.map(|field| ImportWarning { field, problem: TOO_LARGE }));
+        warnings.extend(self.namesakes(&new.user).await?);
         let existing = core.store.user(&new.user.id).await.map_err(ImportError::Store)?;
         let outcome = if existing.is_some() { Imported::AlreadyThere } else { Imported::Added };
         let import = Import { outcome, user: new.user.clone(), tokens: new.tokens.len(), warnings };
         Ok((new, import))
     }
 
-    async fn check_free(&self, user: &User) -> Result<(), ImportError> {
+    /// Returns warnings about a name and addresses that differ from another user's in case only.
+    async fn namesakes(&self, user: &User) -> Result<Vec<ImportWarning>, ImportError> {
         let store = &self.core().store;
+        let mut warnings = Vec::new();
         if let Some(name) = &user.username
-            && store.user_by_username(name).await.map_err(ImportError::Store)?.is_some()
+            && store.is_username_taken(name, &user.id).await.map_err(ImportError::Store)?
         {
-            return Err(ImportError::Taken(Unique::Username));
+            warnings.push(ImportWarning { field: "username", problem: NAMESAKE });
         }
         for email in &user.emails {
-            if store.user_by_address(&email.address).await.map_err(ImportError::Store)?.is_some() {
+            if store.is_address_taken(&email.address, &user.id).await.map_err(ImportError::Store)? {
+                warnings.push(ImportWarning { field: "emails", problem: NAMESAKE });
+            }
+        }
+        Ok(warnings)
+    }
+
+    async fn check_free(&self, user: &User) -> Result<(), ImportError> {
+        let store = &self.core().store;
+        if let Some(name) = &user.username {
+            let found = store.user_by_username(name).await.map_err(ImportError::Store)?;
+            if found.is_some_and(|other| other.username.as_ref() == Some(name)) {
+                return Err(ImportError::Taken(Unique::Username));
+            }
+        }
+        for email in &user.emails {
+            let found = store.user_by_address(&email.address).await.map_err(ImportError::Store)?;
+            if found.is_some_and(|other| other.emails.iter().any(|own| own.address == email.address)) {
                 return Err(ImportError::Taken(Unique::Address));
             }
         }

@@ -32,12 +32,13 @@ use write::{Caches, Touches};
 
 /// The statements that bring the schema from each version to the next, starting with an empty database. They are never
 /// changed, only added.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migration_1.sql"),
     include_str!("migration_2.sql"),
     include_str!("migration_3.sql"),
     WITH_SKELETONS,
     include_str!("migration_5.sql"),
+    include_str!("migration_6.sql"),
 ];
 
 /// The migration after which usernames have skeletons, which SQL cannot compute.
@@ -130,15 +131,14 @@ impl SqliteStore {
         let options = SqliteConnectOptions::from_str("sqlite::memory:").map_err(damaged)?.foreign_keys(true);
         // The database exists as long as its one connection.
         let pool = pool(1).connect_with(options).await.map_err(damaged)?;
-        let store = Self {
+        migrate(&pool, &path).await?;
+        Ok(Self {
             writer: pool.clone(),
             reader: pool,
             caches: Arc::default(),
             changes: Changes::default(),
             _lock: None,
-        };
-        store.migrate(&path).await?;
-        Ok(store)
+        })
     }
 
     async fn open_file(path: &Path) -> Result<Self, OpenError> {
@@ -154,48 +154,44 @@ impl SqliteStore {
             .pragma("secure_delete", "ON");
         let damaged = |reason| OpenError::damaged(path, reason);
         let writer = pool(1).connect_with(options.clone()).await.map_err(damaged)?;
+        migrate(&writer, path).await?;
+        // Opened last: a connection that has read an older schema prepares its first statements for that one.
         let reader = pool(READERS).connect_with(options).await.map_err(damaged)?;
-        let store = Self { writer, reader, caches: Arc::default(), changes: Changes::default(), _lock: Some(lock) };
-        store.migrate(path).await?;
         // Connections that close at the same time may all leave the log, with what was deleted since, to the others.
-        sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&store.writer).await.map_err(damaged)?;
-        Ok(store)
+        sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&writer).await.map_err(damaged)?;
+        Ok(Self { writer, reader, caches: Arc::default(), changes: Changes::default(), _lock: Some(lock) })
     }
+}
 
-    /// Brings the schema up to date. Fails if the database was written by a newer version.
-    async fn migrate(&self, path: &Path) -> Result<(), OpenError> {
-        let damaged = |reason| OpenError::damaged(path, reason);
-        let mut connection = self.writer.acquire().await.map_err(damaged)?;
-        let check: String =
-            sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await.map_err(damaged)?;
-        if check != "ok" {
-            return Err(OpenError::Damaged { path: path.to_owned(), reason: check.into() });
-        }
-        let found: i64 =
-            sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(damaged)?;
-        let found = usize::try_from(found).unwrap_or(usize::MAX);
-        let Some(missing) = MIGRATIONS.get(found..) else {
-            return Err(OpenError::Newer { path: path.to_owned(), found });
-        };
-        for (version, migration) in (found + 1..).zip(missing) {
-            let mut whole = connection.begin_with("BEGIN IMMEDIATE").await.map_err(damaged)?;
-            sqlx::raw_sql(*migration).execute(&mut *whole).await.map_err(damaged)?;
-            if *migration == WITH_SKELETONS {
-                users::fill_in_skeletons(&mut whole).await.map_err(damaged)?;
-            }
-            let done = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {version}"));
-            sqlx::raw_sql(done).execute(&mut *whole).await.map_err(damaged)?;
-            whole.commit().await.map_err(damaged)?;
-        }
-        if found > 0 && !missing.is_empty() {
-            // Older versions did not overwrite what they deleted.
-            sqlx::raw_sql("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")
-                .execute(&mut *connection)
-                .await
-                .map_err(damaged)?;
-        }
-        Ok(())
+/// Brings the schema up to date. Fails if the database was written by a newer version.
+async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), OpenError> {
+    let damaged = |reason| OpenError::damaged(path, reason);
+    let mut connection = writer.acquire().await.map_err(damaged)?;
+    let check: String =
+        sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await.map_err(damaged)?;
+    if check != "ok" {
+        return Err(OpenError::Damaged { path: path.to_owned(), reason: check.into() });
     }
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(damaged)?;
+    let found = usize::try_from(found).unwrap_or(usize::MAX);
+    let Some(missing) = MIGRATIONS.get(found..) else {
+        return Err(OpenError::Newer { path: path.to_owned(), found });
+    };
+    for (version, migration) in (found + 1..).zip(missing) {
+        let mut whole = connection.begin_with("BEGIN IMMEDIATE").await.map_err(damaged)?;
+        sqlx::raw_sql(*migration).execute(&mut *whole).await.map_err(damaged)?;
+        if *migration == WITH_SKELETONS {
+            users::fill_in_skeletons(&mut whole).await.map_err(damaged)?;
+        }
+        let done = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {version}"));
+        sqlx::raw_sql(done).execute(&mut *whole).await.map_err(damaged)?;
+        whole.commit().await.map_err(damaged)?;
+    }
+    if found > 0 && !missing.is_empty() {
+        // Older versions did not overwrite what they deleted.
+        sqlx::raw_sql("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *connection).await.map_err(damaged)?;
+    }
+    Ok(())
 }
 
 /// Returns a pool that opens all connections at its start and keeps them, so that clients which take all file descriptors

@@ -5,6 +5,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use super::{MIGRATIONS, SqliteStore};
 use crate::store::outgoing::Outgoing as _;
+use crate::store::user::Users as _;
+use crate::store::{Namesakes, NewUser, StoreError, User};
 
 #[tokio::test]
 async fn an_upgrade_leaves_no_text_of_a_mail_in_the_file() {
@@ -33,6 +35,46 @@ async fn an_upgrade_leaves_no_text_of_a_mail_in_the_file() {
 
     assert!(!holds_secret());
     assert_eq!(store.count_waiting().await.unwrap(), 0);
+    drop(store);
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[tokio::test]
+async fn an_upgrade_keeps_users_with_all_that_is_theirs_and_admits_namesakes() {
+    let directory = std::env::temp_dir().join(format!("bolide-upgrade-users-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let file = directory.join("a.db");
+    let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true).foreign_keys(true);
+    let mut old = SqliteConnection::connect_with(&options).await.unwrap();
+    for migration in &MIGRATIONS[..5] {
+        sqlx::raw_sql(*migration).execute(&mut old).await.unwrap();
+    }
+    let rows = "PRAGMA user_version = 5; \
+         INSERT INTO users (id, username, username_folded, roles, fields, created_at, is_active, must_change_password, \
+         has_email_codes) VALUES ('a', 'Ada', 'ada', '[\"admin\"]', '{}', 1, 1, 0, 0), ('b', NULL, NULL, '[]', '{}', 1, 1, 0, 0); \
+         INSERT INTO emails (folded, user_id, address, is_verified, place) VALUES \
+         ('ada@example.com', 'a', 'Ada@example.com', 1, 1), ('first@example.com', 'a', 'first@example.com', 0, 0); \
+         INSERT INTO backup_codes (user_id, hash) VALUES ('a', 'x'); \
+         INSERT INTO tokens (hashed, user_id, created_at, expires_at, bypasses) VALUES ('t', 'a', 1, 2, 0)";
+    sqlx::raw_sql(rows).execute(&mut old).await.unwrap();
+    old.close().await.unwrap();
+
+    let store = SqliteStore::open(&format!("sqlite:{}", file.display())).await.unwrap();
+
+    let ada = store.user_by_username("aDA").await.unwrap().unwrap();
+    assert_eq!((ada.username.as_deref(), ada.roles.as_slice()), (Some("Ada"), ["admin".to_owned()].as_slice()));
+    let addresses: Vec<_> = ada.emails.iter().map(|email| (email.address.as_str(), email.is_verified)).collect();
+    assert_eq!(addresses, [("first@example.com", false), ("Ada@example.com", true)]);
+    assert_eq!(store.user_by_address("ada@EXAMPLE.com").await.unwrap().as_ref(), Some(&ada));
+    assert_eq!(store.backup_codes_left(&ada.id).await.unwrap(), 1);
+    assert_eq!(crate::store::token::Tokens::tokens_of(&store, &ada.id).await.unwrap().len(), 1);
+    let mut new = NewUser::from(User { username: Some("ada".into()), ..User::new("c".into(), ada.created_at) });
+    assert!(matches!(store.insert_user(new.clone()).await, Err(StoreError::Taken(_))));
+    new.namesakes = Namesakes::Allowed;
+    store.insert_user(new).await.unwrap();
+    assert_eq!(store.user_by_username("ADA").await.unwrap(), None);
+    assert!(store.delete_user(&ada.id).await.unwrap());
+    assert_eq!(store.user_by_address("Ada@example.com").await.unwrap(), None, "the addresses go with the user");
     drop(store);
     std::fs::remove_dir_all(directory).unwrap();
 }

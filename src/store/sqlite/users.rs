@@ -5,15 +5,15 @@ use std::sync::Arc;
 use bolide_protocol::Ejson;
 use bolide_protocol::ejson::{self, CustomTypes, Object};
 use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::{SqliteConnection, SqliteExecutor, SqliteRow};
 
 use super::row::{failed, get, optional_time, time, unreadable};
 use super::{SqliteStore, Touches, tokens};
 use crate::clock::Timestamp;
 use crate::store::user::Users;
 use crate::store::{
-    BackupCodes, EmailAddress, HashedToken, KeyedHash, Lookalikes, NewUser, PendingTotp, RoleLoss, Sealed, StoreError,
-    StoreFuture, StoredHash, Totp, Unique, User, UserFilter, UserPage, fold, skeleton,
+    BackupCodes, EmailAddress, HashedToken, KeyedHash, Lookalikes, Namesakes, NewUser, PendingTotp, RoleLoss, Sealed,
+    StoreError, StoreFuture, StoredHash, Totp, Unique, User, UserFilter, UserPage, fold, skeleton,
 };
 use crate::user::UserId;
 
@@ -24,6 +24,9 @@ impl Users for SqliteStore {
                 Box::pin(async move {
                     if let (Some(name), Lookalikes::Refused) = (&new.user.username, new.lookalikes) {
                         refuse_lookalike(connection, &new.user.id, name).await?;
+                    }
+                    if new.namesakes == Namesakes::Refused {
+                        refuse_namesakes(connection, &new.user).await?;
                     }
                     insert(connection, &new.user).await?;
                     insert_backup_codes(connection, &new.user.id, &new.backup_codes).await?;
@@ -55,16 +58,31 @@ impl Users for SqliteStore {
 
     fn user_by_username<'store>(&'store self, username: &'store str) -> StoreFuture<'store, Option<User>> {
         Box::pin(async move {
-            let row = sqlx::query("SELECT * FROM users WHERE username_folded = $1").bind(fold(username));
-            self.read_user(row.fetch_optional(&self.reader).await.map_err(failed)?).await
+            let found = sqlx::query(
+                "SELECT *, username AS matched FROM users WHERE username_folded = $1 ORDER BY username = $2 DESC LIMIT 2",
+            );
+            let found = found.bind(fold(username)).bind(username).fetch_all(&self.reader).await.map_err(failed)?;
+            self.read_user(exact_or_only(found, username)?).await
         })
     }
 
     fn user_by_address<'store>(&'store self, address: &'store str) -> StoreFuture<'store, Option<User>> {
         Box::pin(async move {
-            let row = sqlx::query("SELECT * FROM users WHERE id = (SELECT user_id FROM emails WHERE folded = $1)");
-            self.read_user(row.bind(fold(address)).fetch_optional(&self.reader).await.map_err(failed)?).await
+            let found = sqlx::query(
+                "SELECT users.*, emails.address AS matched FROM emails JOIN users ON users.id = emails.user_id \
+                 WHERE emails.folded = $1 ORDER BY emails.address = $2 DESC LIMIT 2",
+            );
+            let found = found.bind(fold(address)).bind(address).fetch_all(&self.reader).await.map_err(failed)?;
+            self.read_user(exact_or_only(found, address)?).await
         })
+    }
+
+    fn is_username_taken<'store>(&'store self, username: &'store str, id: &'store UserId) -> StoreFuture<'store, bool> {
+        Box::pin(async move { is_taken(&self.reader, OTHER_WITH_USERNAME, username, id).await })
+    }
+
+    fn is_address_taken<'store>(&'store self, address: &'store str, id: &'store UserId) -> StoreFuture<'store, bool> {
+        Box::pin(async move { is_taken(&self.reader, OTHER_WITH_ADDRESS, address, id).await })
     }
 
     fn users(&self, filter: UserFilter) -> StoreFuture<'_, UserPage> {
@@ -108,6 +126,7 @@ impl Users for SqliteStore {
             self.transaction(Touches::User(id), |connection| {
                 Box::pin(async move {
                     refuse_lookalike(connection, &owner, &name).await?;
+                    refuse_taken_username(connection, &owner, &name).await?;
                     let changed = sqlx::query(
                         "UPDATE users SET username = $2, username_folded = $3, username_skeleton = $4 WHERE id = $1",
                     )
@@ -278,22 +297,18 @@ impl Users for SqliteStore {
                     if known.fetch_optional(&mut *connection).await.map_err(failed)?.is_none() {
                         return Ok(false);
                     }
+                    refuse_taken_address(connection, &owner, &email.address).await?;
                     let written = sqlx::query(
                         "INSERT INTO emails (folded, user_id, address, is_verified, place) \
                          VALUES ($1, $2, $3, $4, (SELECT coalesce(max(place), -1) + 1 FROM emails WHERE user_id = $2)) \
-                         ON CONFLICT (folded) DO UPDATE SET address = excluded.address, \
-                         is_verified = max(is_verified, excluded.is_verified) WHERE user_id = excluded.user_id",
+                         ON CONFLICT (user_id, folded) DO UPDATE SET address = excluded.address, \
+                         is_verified = max(is_verified, excluded.is_verified)",
                     )
                     .bind(fold(&email.address))
                     .bind(owner.as_str())
                     .bind(&email.address)
-                    .bind(email.is_verified)
-                    .execute(&mut *connection)
-                    .await
-                    .map_err(failed)?;
-                    if written.rows_affected() == 0 {
-                        return Err(StoreError::Taken(Unique::Address));
-                    }
+                    .bind(email.is_verified);
+                    written.execute(&mut *connection).await.map_err(failed)?;
                     remove_pending_totp(connection, &owner).await?;
                     Ok(true)
                 })
@@ -577,20 +592,90 @@ async fn put_first(
     place: i64,
     email: &EmailAddress,
 ) -> Result<(), StoreError> {
+    refuse_taken_address(connection, id, &email.address).await?;
     let written = sqlx::query(
         "INSERT INTO emails (folded, user_id, address, is_verified, place) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT (folded) DO UPDATE SET address = excluded.address, place = excluded.place, \
-         is_verified = max(is_verified, excluded.is_verified) WHERE user_id = excluded.user_id",
+         ON CONFLICT (user_id, folded) DO UPDATE SET address = excluded.address, place = excluded.place, \
+         is_verified = max(is_verified, excluded.is_verified)",
     )
     .bind(fold(&email.address))
     .bind(id.as_str())
     .bind(&email.address)
     .bind(email.is_verified)
     .bind(place);
-    if written.execute(connection).await.map_err(failed)?.rows_affected() == 0 {
+    written.execute(connection).await.map_err(failed)?;
+    Ok(())
+}
+
+/// Finds a user other than $2 who has the folded name $1.
+const OTHER_WITH_USERNAME: &str = "SELECT 1 FROM users WHERE username_folded = $1 AND id <> $2 LIMIT 1";
+
+/// Finds a user other than $2 who has the folded address $1.
+const OTHER_WITH_ADDRESS: &str = "SELECT 1 FROM emails WHERE folded = $1 AND user_id <> $2 LIMIT 1";
+
+async fn is_taken<'connection>(
+    on: impl SqliteExecutor<'connection>,
+    other: &'static str,
+    text: &str,
+    id: &UserId,
+) -> Result<bool, StoreError> {
+    let other = sqlx::query(other).bind(fold(text)).bind(id.as_str());
+    Ok(other.fetch_optional(on).await.map_err(failed)?.is_some())
+}
+
+/// Returns the row that matches exactly, which is the first one if there is one, or else the only row.
+fn exact_or_only(rows: Vec<SqliteRow>, text: &str) -> Result<Option<SqliteRow>, StoreError> {
+    let are_several = rows.len() > 1;
+    let Some(first) = rows.into_iter().next() else { return Ok(None) };
+    let is_exact = get::<Option<String>>(&first, "matched")?.as_deref() == Some(text);
+    Ok(Some(first).filter(|_| is_exact || !are_several))
+}
+
+/// Refuses a new user whose name or an address differs from another user's in case only.
+async fn refuse_namesakes(connection: &mut SqliteConnection, user: &User) -> Result<(), StoreError> {
+    // An id that is taken is reported as such.
+    let no_one = UserId::from("");
+    if let Some(name) = &user.username
+        && is_taken(&mut *connection, OTHER_WITH_USERNAME, name, &no_one).await?
+    {
+        return Err(StoreError::Taken(Unique::Username));
+    }
+    for email in &user.emails {
+        if is_taken(&mut *connection, OTHER_WITH_ADDRESS, &email.address, &no_one).await? {
+            return Err(StoreError::Taken(Unique::Address));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a username that another user has, in any case. The name that the user has already may stay.
+async fn refuse_taken_username(connection: &mut SqliteConnection, id: &UserId, name: &str) -> Result<(), StoreError> {
+    const OWN: &str = "SELECT 1 FROM users WHERE id = $1 AND username = $2";
+    if is_taken(&mut *connection, OTHER_WITH_USERNAME, name, id).await? && !is_own(connection, OWN, id, name).await? {
+        return Err(StoreError::Taken(Unique::Username));
+    }
+    Ok(())
+}
+
+/// Refuses an address that another user has, in any case. The address that the user has already may stay.
+async fn refuse_taken_address(connection: &mut SqliteConnection, id: &UserId, address: &str) -> Result<(), StoreError> {
+    const OWN: &str = "SELECT 1 FROM emails WHERE user_id = $1 AND address = $2";
+    if is_taken(&mut *connection, OTHER_WITH_ADDRESS, address, id).await?
+        && !is_own(connection, OWN, id, address).await?
+    {
         return Err(StoreError::Taken(Unique::Address));
     }
     Ok(())
+}
+
+async fn is_own(
+    connection: &mut SqliteConnection,
+    own: &'static str,
+    id: &UserId,
+    text: &str,
+) -> Result<bool, StoreError> {
+    let own = sqlx::query(own).bind(id.as_str()).bind(text);
+    Ok(own.fetch_optional(connection).await.map_err(failed)?.is_some())
 }
 
 /// Refuses a username that looks like that of another user, if one of the two has characters other than ASCII.

@@ -18,6 +18,7 @@ mod keys;
 mod leaked_secrets;
 mod login;
 mod mail;
+mod namesakes;
 mod nodes;
 mod notices;
 mod other_dialects;

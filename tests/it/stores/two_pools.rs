@@ -86,3 +86,36 @@ async fn of_two_changes_of_an_address_or_of_roles_exactly_one_succeeds_and_field
     assert!(user.emails[0].address.starts_with("new"), "it takes the place of the first");
     assert_eq!(user.fields.len(), 12);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_who_take_a_name_or_an_address_in_different_cases_exactly_one_succeeds() {
+    let file = File::new("namesakes");
+    let stores = [file.open().await, file.open_again().await];
+    stores[0].insert_user(plain("x", "x")).await.unwrap();
+    stores[0].insert_user(plain("y", "y")).await.unwrap();
+    for round in 0..10 {
+        let store = |number: usize| Arc::clone(&stores[number]);
+        let signs_up = |number: usize, name: String, address: Option<String>| {
+            let mut new = plain(&format!("{round}-{number}"), &name);
+            new.user.emails = address.into_iter().map(EmailAddress::unverified).collect();
+            let store = store(number);
+            tokio::spawn(async move { store.insert_user(new).await.is_ok() })
+        };
+        let by_name = [signs_up(0, format!("Zed{round}"), None), signs_up(1, format!("zeD{round}"), None)];
+        assert_eq!(won(by_name).await, 1, "by name");
+        let [one, other] = [format!("A{round}@example.com"), format!("a{round}@example.com")];
+        let by_address =
+            [signs_up(0, format!("one{round}"), Some(one)), signs_up(1, format!("other{round}"), Some(other))];
+        assert_eq!(won(by_address).await, 1, "by address");
+        let changes = |number: usize, id: &'static str, name: String| {
+            let store = store(number);
+            tokio::spawn(async move { store.set_username(&id.into(), &name).await.is_ok() })
+        };
+        let by_change = [changes(0, "x", format!("Name{round}")), changes(1, "y", format!("nAME{round}"))];
+        assert_eq!(won(by_change).await, 1, "by a change");
+    }
+}
+
+async fn won(tasks: [tokio::task::JoinHandle<bool>; 2]) -> usize {
+    join_all(tasks).await.into_iter().filter(|won| *won.as_ref().unwrap()).count()
+}

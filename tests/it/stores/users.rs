@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bolide::store::{
-    BackupCodes, CodePurpose, EmailAddress, HashedToken, Kept, KeyedHash, PasswordProof, PendingTotp, Sealed, Store,
-    StoreError, StoredHash, Totp, Unique, UserFilter,
+    BackupCodes, CodePurpose, EmailAddress, HashedToken, Kept, KeyedHash, Namesakes, NewUser, PasswordProof,
+    PendingTotp, Sealed, Store, StoreError, StoredHash, Totp, Unique, User, UserFilter,
 };
 
 use super::{ada, at, every_store, plain, session};
@@ -12,6 +12,7 @@ use super::{ada, at, every_store, plain, session};
 every_store!(
     a_user_is_returned_with_all_fields,
     names_addresses_and_ids_are_unique_and_a_rejected_user_leaves_no_rows,
+    names_and_addresses_that_differ_in_case_only_come_in_and_are_found_exactly,
     each_change_applies_only_to_its_field_and_reports_a_missing_user,
     a_hash_is_replaced_only_if_it_is_the_one_that_was_compared,
     addresses_keep_their_order_and_belong_to_one_user,
@@ -60,6 +61,62 @@ async fn names_addresses_and_ids_are_unique_and_a_rejected_user_leaves_no_rows(s
     store.insert_user(plain("b", "bob")).await.unwrap();
     assert!(matches!(store.set_username(&"b".into(), "ada").await, Err(StoreError::Taken(Unique::Username))));
     assert!(store.set_username(&"a".into(), "ADA").await.unwrap(), "one's own name in another case is free");
+}
+
+/// Returns ada's namesake in lower case, who comes from another server.
+fn namesake() -> NewUser {
+    let mut namesake = plain("n", "ada");
+    namesake.user.emails = vec![EmailAddress::unverified("ada@example.com")];
+    namesake.namesakes = Namesakes::Allowed;
+    namesake
+}
+
+async fn names_and_addresses_that_differ_in_case_only_come_in_and_are_found_exactly(store: Arc<dyn Store>) {
+    let taken = |outcome: Result<_, StoreError>| match outcome {
+        Err(StoreError::Taken(what)) => what,
+        other => panic!("{other:?}"),
+    };
+    store.insert_user(ada()).await.unwrap();
+    let mut refused = namesake();
+    refused.namesakes = Namesakes::Refused;
+    assert_eq!(taken(store.insert_user(refused).await.map(|()| true)), Unique::Username);
+    store.insert_user(namesake()).await.unwrap();
+    let mut equal = namesake();
+    equal.user.id = "equal".into();
+    assert_eq!(taken(store.insert_user(equal.clone()).await.map(|()| true)), Unique::Username);
+    equal.user.username = None;
+    assert_eq!(taken(store.insert_user(equal).await.map(|()| true)), Unique::Address);
+
+    let id = |user: Option<User>| user.map(|user| user.id.as_str().to_owned());
+    for (name, expected) in [("Ada", Some("a")), ("ada", Some("n")), ("ADA", None), ("aDa", None)] {
+        assert_eq!(id(store.user_by_username(name).await.unwrap()).as_deref(), expected, "{name}");
+        let address = format!("{name}@example.com");
+        assert_eq!(id(store.user_by_address(&address).await.unwrap()).as_deref(), expected, "{address}");
+    }
+    let (a, n) = ("a".into(), "n".into());
+    assert_eq!(taken(store.set_username(&n, "ADA").await), Unique::Username);
+    assert!(store.set_username(&n, "ada").await.unwrap(), "one's own name may stay");
+    let variant = || EmailAddress::unverified("ADA@example.com");
+    assert_eq!(taken(store.add_email(&n, variant()).await), Unique::Address);
+    assert_eq!(taken(store.replace_email(&n, Some("ada@example.com"), variant()).await), Unique::Address);
+    assert!(store.add_email(&n, EmailAddress::verified("ada@example.com")).await.unwrap(), "it is verified now");
+    store.insert_user(plain("b", "bob")).await.unwrap();
+    assert_eq!(taken(store.set_username(&"b".into(), "aDA").await), Unique::Username);
+    assert_eq!(taken(store.add_email(&"b".into(), variant()).await), Unique::Address);
+    assert!(
+        store.is_username_taken("ADA", &a).await.unwrap()
+            && store.is_address_taken("ADA@example.com", &a).await.unwrap()
+    );
+
+    assert!(store.delete_user(&a).await.unwrap());
+    assert_eq!(id(store.user_by_username("ADA").await.unwrap()).as_deref(), Some("n"), "there is only one now");
+    assert_eq!(id(store.user_by_address("Ada@Example.com").await.unwrap()).as_deref(), Some("n"));
+    assert!(
+        !store.is_username_taken("ADA", &n).await.unwrap()
+            && !store.is_address_taken("ADA@example.com", &n).await.unwrap()
+    );
+    assert_eq!(taken(store.insert_user(plain("c", "ADA")).await.map(|()| true)), Unique::Username);
+    assert!(store.set_username(&n, "ADA").await.unwrap() && store.add_email(&n, variant()).await.unwrap());
 }
 
 async fn each_change_applies_only_to_its_field_and_reports_a_missing_user(store: Arc<dyn Store>) {
