@@ -41,7 +41,8 @@ pub(crate) enum MailBudget {
 /// Writes mails and queues them.
 pub(crate) struct Mails {
     templates: Templates,
-    mailer: Arc<dyn Mailer>,
+    /// `None` if another app sends the mails.
+    mailer: Option<Arc<dyn Mailer>>,
     site: Site,
     pub(crate) queue: MailQueue,
     counters: Arc<Counters>,
@@ -52,7 +53,7 @@ pub(crate) struct Mails {
 
 impl Mails {
     pub(super) fn new(
-        (templates, mailer, site): (Templates, Arc<dyn Mailer>, Site),
+        (templates, mailer, site): (Templates, Option<Arc<dyn Mailer>>, Site),
         store: &Arc<dyn Store>,
         (keys, chance): (&Arc<KeyRing>, &Arc<dyn Chance>),
         counters: &Arc<Counters>,
@@ -123,11 +124,12 @@ impl Mails {
     /// Starts the task that sends mails, until the app stops or the accounts are dropped. The task holds the queue and
     /// not the accounts.
     pub(super) fn start(&self, runtime: &Runtime, stopping: &CancellationToken) {
+        let Some(mailer) = self.mailer.clone() else { return };
         let stopped = stopping.child_token();
         if self.sending.set(stopped.clone().drop_guard()).is_err() {
             return;
         }
-        let (queue, mailer) = (self.queue.clone(), Arc::clone(&self.mailer));
+        let queue = self.queue.clone();
         runtime.spawn(async move { queue.work(mailer, stopped.cancelled_owned()).await });
     }
 }

@@ -141,7 +141,8 @@ pub struct Accounts {
     keys: KeyRing,
     settings: Settings,
     site: Site,
-    mailer: Arc<dyn Mailer>,
+    /// `None` if another app sends the mails.
+    mailer: Option<Arc<dyn Mailer>>,
     templates: Templates,
     cost: HashingCost,
     permissions: Permissions,
@@ -241,7 +242,7 @@ impl Accounts {
             settings,
             templates: Templates::new(site.clone()),
             site,
-            mailer: Arc::new(LogMailer::new(LoggedText::Withheld)),
+            mailer: Some(Arc::new(LogMailer::new(LoggedText::Withheld))),
             cost: HashingCost::default(),
             permissions: Permissions::default(),
             handlers: Vec::new(),
@@ -258,7 +259,14 @@ impl Accounts {
 
     /// Sets how mail is sent. Default: mails are named in the log and not sent.
     pub fn mailer(mut self, mailer: impl Mailer + 'static) -> Self {
-        self.mailer = Arc::new(mailer);
+        self.mailer = Some(Arc::new(mailer));
+        self
+    }
+
+    /// Leaves mails in the store until another app that has it sends them: for a program beside the server, such as
+    /// `bolide user`.
+    pub fn without_mail_delivery(mut self) -> Self {
+        self.mailer = None;
         self
     }
 
@@ -425,8 +433,9 @@ impl Accounts {
     }
 
     /// Sets how long logins last, by their user, their kind or their [arguments](LoginAttempt::arguments). For `None`, the
-    /// next hook is asked, and in the end the settings: `Accounts_LoginExpiration`, and for some roles
-    /// `Accounts_LoginExpiration_Short`. `tokenExpires` and the end of the login follow; a login that exists keeps its end.
+    /// next hook is asked, and in the end the settings decide: `Accounts_LoginExpiration`, and for some roles
+    /// `Accounts_LoginExpiration_Short`. `tokenExpires` and the end of the login follow; a login that exists keeps its end. The
+    /// maximum is 36 500 days.
     ///
     /// ```
     /// use std::time::Duration;

@@ -38,6 +38,9 @@ pub(super) use list::register as register_list;
 pub(super) use personal::{PersonalTokens, register as register_personal};
 pub use secret::LoginSecret;
 
+/// The maximum lifetime of a login, as of the setting: a later date is none in some clients.
+const LONGEST_LIFETIME: Duration = Duration::from_hours(24 * 36_500);
+
 /// The login tokens of all users, and the connections that were signed in with them.
 pub(crate) struct Tokens {
     store: Arc<dyn Store>,
@@ -132,7 +135,8 @@ impl Tokens {
 
     /// Returns how long a login of this user lasts: what a hook of the application says, or else the settings.
     fn lifetime_of(&self, user: &User, attempt: &LoginAttempt) -> Duration {
-        self.hooks.lifetime(attempt).unwrap_or_else(|| self.usual_lifetime(&user.roles))
+        let own = self.hooks.lifetime(attempt).map(|own| own.min(LONGEST_LIFETIME));
+        own.unwrap_or_else(|| self.usual_lifetime(&user.roles))
     }
 
     /// Returns how long a login of a user with these roles lasts, by the settings.

@@ -8,6 +8,8 @@ use bolide::chance::SystemChance;
 use bolide::keys::{KeyError, KeyRing};
 use bolide::store::{OpenError, SqliteStore};
 
+use super::site::SiteArguments;
+
 /// Where a server stores its data.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DataArguments {
@@ -70,7 +72,21 @@ impl DataArguments {
 
     /// Does the same, and creates the database if it does not exist: for commands that add users.
     pub(crate) async fn operate_or_create(&self) -> Result<(App, AccountsHandle), Box<dyn std::error::Error>> {
-        let app = App::builder().accounts(self.open().await?).build()?;
+        Self::operate_with(self.open().await?)
+    }
+
+    /// Does the same for a command that sends mails with links to this server.
+    pub(crate) async fn operate_for(
+        &self,
+        site: &SiteArguments,
+    ) -> Result<(App, AccountsHandle), Box<dyn std::error::Error>> {
+        let root_url = site.root_url.as_deref().ok_or("links need the public URL of the server; use --root-url")?;
+        Self::operate_with(self.open().await?.site(&site.site_name, root_url))
+    }
+
+    fn operate_with(accounts: Accounts) -> Result<(App, AccountsHandle), Box<dyn std::error::Error>> {
+        // Mails wait until the server runs again and sends them.
+        let app = App::builder().accounts(accounts.without_mail_delivery()).build()?;
         let accounts = app.accounts().ok_or("the app has no accounts")?;
         Ok((app, accounts))
     }

@@ -18,6 +18,7 @@ mod progress;
 mod prompt;
 mod serve;
 mod server_arguments;
+mod site;
 mod subscribe;
 mod terminal;
 mod token;

@@ -16,6 +16,7 @@ use tracing_subscriber::EnvFilter;
 use super::data::DataArguments;
 use super::descriptors;
 use super::limits::LimitArguments;
+use super::site::SiteArguments;
 
 /// The outcome of a command; an error is printed as a sentence.
 pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -29,13 +30,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     data: DataArguments,
 
-    /// Public URL of this server, with which links in mails begin; default: the address that it listens on
-    #[arg(long, env = "BOLIDE_ROOT_URL")]
-    root_url: Option<String>,
-
-    /// Name of the site in mails and in authenticator apps
-    #[arg(long, env = "BOLIDE_SITE_NAME", default_value = "Bolide")]
-    site_name: String,
+    #[command(flatten)]
+    site: SiteArguments,
 
     /// URL of the mail server: smtp://[USER:PASSWORD@]HOST[:PORT]
     #[arg(long, env = "MAIL_URL", hide_env_values = true)]
@@ -75,9 +71,9 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         .init();
     let limits = descriptors::fit(arguments.limits.limits(), descriptors::raise());
     let listener = arguments.listen().await?;
-    let root_url = arguments.root_url.clone().unwrap_or(root_url(listener.local_addr()?));
+    let root_url = arguments.site.root_url.clone().unwrap_or(root_url(listener.local_addr()?));
     arguments.data.create_directory()?;
-    let accounts = arguments.data.open().await?.site(&arguments.site_name, &root_url);
+    let accounts = arguments.data.open().await?.site(&arguments.site.site_name, &root_url);
     let accounts = arguments.with_mailer(accounts)?;
     let app = App::builder()
         .accounts(accounts)

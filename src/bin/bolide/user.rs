@@ -9,6 +9,7 @@ use bolide::store::{Totp, UserFilter};
 use super::data::DataArguments;
 use super::import::Mode;
 use super::serve::Outcome;
+use super::site::SiteArguments;
 use crate::terminal::{Typing, ask};
 
 /// The commands lock the database.
@@ -24,6 +25,22 @@ pub(crate) enum Command {
         /// Role, such as `admin`; may be repeated
         #[arg(long)]
         role: Vec<String>,
+        #[command(flatten)]
+        data: DataArguments,
+    },
+    /// Adds a user who chooses the password by a link, which also verifies the email address. The mail with the link is
+    /// sent when `bolide serve` runs next.
+    Invite {
+        /// Username
+        name: String,
+        /// Email address
+        #[arg(long)]
+        email: String,
+        /// Role, such as `admin`; may be repeated
+        #[arg(long)]
+        role: Vec<String>,
+        #[command(flatten)]
+        site: SiteArguments,
         #[command(flatten)]
         data: DataArguments,
     },
@@ -84,6 +101,10 @@ pub(crate) async fn run(command: Command) -> Outcome {
             let (_app, accounts) = data.operate_or_create().await?;
             let password = read_password().await?;
             accounts.add_user(&name, &borrowed(&email), &borrowed(&role), Some(&password)).await.map_err(explained)?;
+        }
+        Command::Invite { name, email, role, site, data } => {
+            let (_app, accounts) = data.operate_for(&site).await?;
+            accounts.invite_user(&name, &email, &borrowed(&role)).await.map_err(|error| error.to_string())?;
         }
         Command::List { search, data } => list(search, &data).await?,
         Command::SetPassword { name, data } => {

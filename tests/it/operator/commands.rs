@@ -1,12 +1,15 @@
 //! The effects of the commands.
 
+use std::path::Path;
+
 use bolide::clock::{Clock as _, SystemClock};
 use bolide::protocol::ejson::Date;
 use serde_json::{Value, json};
 
-use super::{Data, bolide, complaint, run};
+use super::{Data, Serving, bolide, complaint, run};
 use crate::accounts::import::users;
 use crate::client::Client;
+use crate::waiting::until;
 
 fn login(name: &str, password: &str) -> Value {
     json!([{ "user": { "username": name }, "password": password }])
@@ -68,6 +71,35 @@ async fn users_can_be_added_listed_and_given_passwords_and_tokens() {
     assert_eq!(resumed["result"]["type"], "resume");
     let ended = client.ask("login", json!([{ "resume": ended.trim() }])).await;
     assert_eq!(ended["error"]["error"], 403);
+}
+
+/// Returns a line of a mail in this directory that begins like this.
+fn line_in_mails(directory: &Path, begins: &str) -> Option<String> {
+    let mails = std::fs::read_dir(directory).ok()?.map(|entry| entry.unwrap().path());
+    let mut written = mails.filter(|file| file.extension().is_some_and(|extension| extension == "eml"));
+    let line = |text: String| text.lines().find(|line| line.starts_with(begins)).map(str::to_owned);
+    written.find_map(|file| line(std::fs::read_to_string(file).unwrap()))
+}
+
+#[tokio::test]
+async fn an_invited_user_is_sent_a_link_when_the_server_runs_next() {
+    let data = Data::new("invitation");
+    let invite = ["user", "invite", "ada", "--email", "ada@example.com", "--role", "cashier"];
+    let nowhere = data.run(&invite, "");
+    assert!(!nowhere.status.success() && complaint(&nowhere).contains("--root-url"), "{}", complaint(&nowhere));
+    data.succeed(&[&invite[..], &["--root-url", "https://chat.example.com/"]].concat(), "");
+    assert!(data.succeed(&["user", "list"], "").starts_with("ada\tada@example.com\tcashier\t"), "the mail still waits");
+    let mails = data.directory.join("mails");
+    let mut command = data.bolide(&["serve", "--listen", "127.0.0.1:0"]);
+    command.arg("--mail-dir").arg(&mails);
+    let server = Serving::start(command);
+    let begins = "https://chat.example.com/#/enroll-account/";
+    until(|| line_in_mails(&mails, begins).is_some()).await;
+    let link = line_in_mails(&mails, begins).unwrap();
+    let mut client = Client::connect(server.address).await;
+    let reset = client.ask("resetPassword", json!([link.rsplit('/').next().unwrap(), "long and secret"])).await;
+    assert!(reset.get("error").is_none(), "{reset}");
+    assert!(client.ask("login", login("ada", "long and secret")).await.get("error").is_none());
 }
 
 #[tokio::test]
