@@ -41,7 +41,8 @@ impl AccountsHandle {
         &self.0.store
     }
 
-    /// Returns the user with this username or address.
+    /// Returns the user with exactly this username or address, or else the only one whose name or address differs in case
+    /// alone.
     ///
     /// # Errors
     /// `error-invalid-user` if there is no such user.
@@ -175,7 +176,7 @@ impl AccountsHandle {
         self.0.second_factor.reset(&user, None, by_operator(), &Proof::by(Ground::Operator)).await
     }
 
-    /// Issues a login token to a user, without a login.
+    /// Issues a login token to a user, without a login: hooks are not told, except for those that set how long it lasts.
     ///
     /// # Errors
     /// `error-invalid-user` if there is no such user, `error-user-is-not-activated` if it may not log in.

@@ -132,19 +132,18 @@ impl Hooks {
         self.lifetime.iter().find_map(|hook| hook(attempt))
     }
 
-    /// Tells the application of a login.
-    pub(super) async fn tell_login(&self, attempt: &LoginAttempt) {
-        for hook in &self.login {
-            hook(attempt.clone()).await;
-        }
-    }
-
-    /// Tells the application if a login has failed, and returns the outcome.
-    pub(crate) async fn tell_failure<T>(&self, attempt: LoginAttempt, outcome: MethodResult<T>) -> MethodResult<T> {
-        let Err(error) = &outcome else { return outcome };
-        let failed = attempt.failed(error.for_client().cloned().unwrap_or_else(DdpError::internal));
-        for hook in &self.login_failure {
-            hook(failed.clone()).await;
+    /// Tells the application how an attempt has ended, and returns the outcome. To be called without locks: a hook may
+    /// change the user.
+    pub(crate) async fn tell<T>(&self, attempt: LoginAttempt, outcome: MethodResult<T>) -> MethodResult<T> {
+        let (hooks, ended) = match &outcome {
+            Ok(_) => (&self.login, attempt),
+            Err(error) => {
+                let error = error.for_client().cloned().unwrap_or_else(DdpError::internal);
+                (&self.login_failure, attempt.failed(error))
+            }
+        };
+        for hook in hooks {
+            hook(ended.clone()).await;
         }
         outcome
     }

@@ -129,7 +129,7 @@ impl Challenges {
         let challenge = self.live(id).await?;
         let user = self.user_of(&challenge).await?;
         let outcome = self.check_answer(&challenge, &user, code, connection).await;
-        self.hooks.tell_failure(LoginAttempt::of_user(KIND, &user, connection), outcome).await
+        self.hooks.tell(LoginAttempt::of_user(KIND, &user, connection), outcome).await
     }
 
     async fn check_answer(

@@ -97,7 +97,7 @@ impl Login {
     ) -> MethodResult<LoginResult> {
         let mut shown = self.hooks.begin("login", Some(options), connection);
         let outcome = self.try_options(&mut shown, options, connection, code).await;
-        self.hooks.tell_failure(shown, outcome).await
+        self.hooks.tell(shown, outcome).await
     }
 
     /// Logs a client out, over DDP and REST.
@@ -147,7 +147,6 @@ impl Login {
         };
         self.hooks.validate_login(shown).await?;
         self.tokens.note_use(&token, connection).await;
-        self.hooks.tell_login(shown).await;
         Ok(LoginResult::new(secret, &token, Some("resume".into())))
     }
 
@@ -212,7 +211,7 @@ impl Login {
         let mut shown = self.hooks.begin(method, options, context.connection());
         (shown.kind, shown.user) = ("password".into(), Some(user.clone()));
         let outcome = self.log_in_recognized(context, &user, &shown).await;
-        self.hooks.tell_failure(shown, outcome).await
+        self.hooks.tell(shown, outcome).await
     }
 
     async fn log_in_recognized(
@@ -244,13 +243,14 @@ impl Login {
         let shown = LoginAttempt::of_user(KIND, &user, connection);
         if let Err(refusal) = self.hooks.validate_login(&shown).await {
             self.audit.record(AuditEvent::LoginRefused, Some(&user.id), connection, details()).await;
-            return self.hooks.tell_failure(shown, Err(refusal)).await;
+            return self.hooks.tell(shown, Err(refusal)).await;
         }
         if let Some(challenge) = self.second_factor.begin_challenge(&user, connection).await? {
             return Ok(ExternalOutcome::Challenged(challenge));
         }
         self.audit.record(AuditEvent::LoginSucceeded, Some(&user.id), connection, details()).await;
-        Ok(ExternalOutcome::LoggedIn(self.tokens.issue(&user, &shown).await?))
+        let login = self.tokens.issue(&user, &shown).await;
+        Ok(ExternalOutcome::LoggedIn(self.hooks.tell(shown, login).await?))
     }
 
     /// Compares a password with the user's, and returns the stored hash. A wrong one counts as a failed login.

@@ -87,7 +87,7 @@ impl Tokens {
     }
 
     /// Issues a token to a user whose credentials were checked. `user` is the user as it was then. The user is told by mail
-    /// if the client was not seen before, and the application by its hooks.
+    /// if the client was not seen before.
     ///
     /// # Errors
     /// 403 if the user has changed since.
@@ -98,7 +98,6 @@ impl Tokens {
         self.store.insert_token(token.clone()).await?;
         self.confirm(user, &token).await?;
         self.notices.note_login(user, connection).await;
-        self.hooks.tell_login(attempt).await;
         Ok(LoginResult::new(&secret, &token, Some(attempt.kind.clone())))
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bolide::accounts::{Accounts, ExternalLogin, LoginAttempt, LoginRequest, Logout};
+use bolide::accounts::{Accounts, AccountsHandle, ExternalLogin, LoginAttempt, LoginRequest, Logout};
 use bolide::prelude::*;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -58,6 +58,7 @@ async fn the_application_is_told_of_logins_failures_and_logouts_over_every_door(
     let reply = bank.post("login").json(&login).send().await;
     let token = reply.body["data"]["authToken"].as_str().unwrap();
     assert_eq!(bank.post("logout").by("alice", token).send().await.status, 200);
+    bank.app.accounts().unwrap().issue_token("alice").await.unwrap();
     let expected = [
         "in login password alice",
         "in login resume alice",
@@ -188,4 +189,23 @@ async fn the_application_sets_how_long_a_login_lasts_by_its_arguments() {
         let login = client.ask("login", json!([{ "badge": "user-alice", "stay": stay }])).await;
         assert_eq!(hours(&bank, result(&login)), expected);
     }
+}
+
+#[tokio::test]
+async fn a_hook_for_logins_and_failures_may_change_the_user() {
+    let handle: Arc<Mutex<Option<AccountsHandle>>> = Arc::default();
+    let (logins, failures) = (Arc::clone(&handle), Arc::clone(&handle));
+    let unblock = async |accounts: Option<AccountsHandle>| accounts.unwrap().unblock("alice").await.unwrap();
+    let bank = Bank::open_with(|accounts| {
+        accounts
+            .on_login(move |_: LoginAttempt| unblock(logins.lock().clone()))
+            .on_login_failure(move |_: LoginAttempt| unblock(failures.lock().clone()))
+    })
+    .await;
+    *handle.lock() = bank.app.accounts();
+    let mut client = bank.connect().await;
+    for _ in 0..12 {
+        assert_eq!(error(&client.ask("login", password_login("alice", "wrong")).await), 403);
+    }
+    result(&client.ask("login", password_login("alice", "alice's password")).await);
 }
