@@ -9,7 +9,7 @@ use bolide_protocol::ejson::CustomTypes;
 #[cfg(feature = "accounts")]
 use crate::accounts::AccountsCore;
 use crate::bus::{Bus, BusEvent, BusMember};
-use crate::collection::{Change, CollectionCore};
+use crate::collection::{CollectionCore, RelayedChange};
 use crate::publication::StreamCore;
 
 /// The parts of an app that other nodes are told of.
@@ -69,8 +69,8 @@ fn relay_changes(core: &CollectionCore, bus: BusMember) {
     core.attach(Box::new(move |change| {
         let collection = collection.clone();
         bus.publish(&match change {
-            Change::Stored { id, fields } => BusEvent::DocumentStored { collection, id, fields },
-            Change::Removed { id } => BusEvent::DocumentRemoved { collection, id },
+            RelayedChange::Stored { id, fields } => BusEvent::DocumentStored { collection, id, fields },
+            RelayedChange::Removed { id } => BusEvent::DocumentRemoved { collection, id },
         });
     }));
 }

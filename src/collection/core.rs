@@ -1,203 +1,453 @@
-//! [`CollectionCore`]: the documents of a collection and the live queries over them, behind one lock, so that a change
-//! and its messages to subscribers are one step.
+//! [`CollectionCore`]: the documents of a collection, in memory or in a store, and the live queries over them.
+//!
+//! The locks, in the order in which they are taken: a live query, the collection, the queue of a live query. Nothing is
+//! sent under the lock of a collection, and sockets are written after both were released.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
-use bolide_protocol::ejson::{CustomTypes, Object};
+use bolide_protocol::ejson::CustomTypes;
 use bolide_protocol::{DocumentId, Ejson, RawJson};
 use parking_lot::Mutex;
 
-use super::document::{Document, Documents};
+use super::access::{Access, Source};
+use super::document::Document;
+use super::edit::{After, Outcome, Step};
 use super::error::CollectionError;
-use super::live::{LiveResult, SentSome};
+use super::execution::{Execution, Placed};
+use super::index::Index;
+use super::live::{Change, LiveQuery, Phase, Routes};
+use super::memory::Memory;
 use super::plan::Plan;
-use super::update::Update;
-use crate::outbox::effort;
+use super::relay::{Relay, RelayedChange};
+use super::scans::Scans;
+use super::stored::Stored;
+use crate::outbox::{self, Held, effort};
 use crate::publication::SubscriptionCore;
+
+/// The default of the maximum size of a document, in bytes of its fields as EJSON text.
+pub(super) const DOCUMENT_BYTES: usize = 1 << 20;
 
 pub(crate) struct CollectionCore {
     name: Arc<str>,
+    /// The indexes that the application has declared.
+    indexes: Mutex<Vec<Arc<Index>>>,
+    max_document_bytes: OnceLock<usize>,
     state: Mutex<State>,
-    relay: OnceLock<Relay>,
-    /// Held while changes are sent to other nodes, to keep their order.
-    telling: Mutex<()>,
+    /// The part of a stored collection.
+    stored: Option<Stored>,
+    pub(super) relay: Relay,
+    pub(super) scans: Scans,
 }
 
 #[derive(Default)]
-struct State {
-    documents: Documents,
-    live: HashMap<Arc<Plan>, LiveResult>,
-    /// The changes to send to other nodes. They are sent outside the lock: nodes in the same process have such a lock
-    /// too, and send changes to this node.
-    untold: VecDeque<Change>,
+pub(super) struct State {
+    /// The documents; empty if they are stored.
+    memory: Memory,
+    pub(super) routes: Routes,
 }
 
-/// A change of a document, for other nodes.
-pub(crate) enum Change {
-    Stored { id: String, fields: RawJson },
-    Removed { id: String },
+/// The live queries that changes concern. Those are notified when it is delivered, or dropped.
+#[must_use = "the changes are sent when it is delivered"]
+pub(super) struct Delivery {
+    pub(super) queries: Vec<(Arc<CollectionCore>, Arc<LiveQuery>)>,
 }
-
-/// Sends a change to other nodes.
-pub(crate) type Relay = Box<dyn Fn(Change) + Send + Sync>;
 
 impl CollectionCore {
-    pub(super) fn new(name: &str) -> Self {
-        Self { name: name.into(), state: Mutex::default(), relay: OnceLock::new(), telling: Mutex::new(()) }
+    pub(super) fn in_memory(name: &str) -> Arc<Self> {
+        Self::new(name, None)
+    }
+
+    pub(super) fn stored(name: &str) -> Arc<Self> {
+        Self::new(name, Some(Stored::default()))
+    }
+
+    fn new(name: &str, stored: Option<Stored>) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.into(),
+            indexes: Mutex::default(),
+            max_document_bytes: OnceLock::new(),
+            state: Mutex::default(),
+            stored,
+            relay: Relay::default(),
+            scans: Scans::default(),
+        })
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Sets the function that sends changes to other nodes.
-    pub(crate) fn attach(&self, relay: Relay) {
-        // A collection belongs to the first app that it is registered with.
-        let _other = self.relay.set(relay);
+    /// Returns the part of a stored collection, or `None` for one in memory.
+    pub(super) const fn store(&self) -> Option<&Stored> {
+        self.stored.as_ref()
     }
 
-    pub(super) fn insert(&self, id: &DocumentId, object: Object) -> Result<(), CollectionError> {
-        let id: Arc<str> = id.to_wire().into();
-        {
-            let mut state = self.state.lock();
-            if state.documents.contains_key(&id) {
-                return Err(CollectionError::Duplicate { collection: self.name.to_string(), id: id.to_string() });
-            }
-            self.store(&mut state, &id, Document::new(&self.name, &id, object));
+    pub(super) fn add_index(&self, index: Index) -> Result<(), CollectionError> {
+        let index = Arc::new(index);
+        let mut indexes = self.indexes.lock();
+        if indexes.contains(&index) {
+            return Ok(());
         }
-        self.tell();
+        if self.stored.is_none() {
+            self.state.lock().memory.add_index(&self.name, Arc::clone(&index))?;
+        }
+        indexes.push(index);
         Ok(())
     }
 
-    pub(super) fn update(&self, id: &DocumentId, update: Update) -> bool {
-        let id = id.to_wire();
-        {
-            let mut state = self.state.lock();
-            let Some((id, old)) = state.documents.get_key_value(&*id) else { return false };
-            let (id, document) = (Arc::clone(id), old.updated(&self.name, id, update));
-            self.store(&mut state, &id, document);
-        }
-        self.tell();
-        true
+    pub(super) fn indexes(&self) -> Vec<Arc<Index>> {
+        self.indexes.lock().clone()
     }
 
-    pub(super) fn remove(&self, id: &DocumentId) -> bool {
-        let id = id.to_wire();
-        {
-            let mut state = self.state.lock();
-            if !state.remove(&id) {
-                return false;
-            }
-            self.note(&mut state, || Change::Removed { id: id.into_owned() });
+    pub(super) fn set_max_document_bytes(&self, bytes: usize) {
+        // The first limit is kept.
+        let _other = self.max_document_bytes.set(bytes);
+    }
+
+    pub(super) fn check_size(&self, document: &Document) -> Result<(), CollectionError> {
+        let maximum = self.max_document_bytes.get().copied().unwrap_or(DOCUMENT_BYTES);
+        if document.shown(&self.name).fields.raw().get().len() <= maximum {
+            return Ok(());
         }
-        self.tell();
-        true
+        let (collection, id) = (self.name.to_string(), document.id.to_string());
+        Err(CollectionError::TooLarge { collection, id, limit: "max_document_bytes", maximum })
+    }
+
+    pub(super) fn state(&self) -> parking_lot::MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    pub(super) fn live_query_count(&self) -> usize {
+        self.state.lock().routes.len()
+    }
+
+    /// Returns the live queries of now.
+    pub(super) fn live_queries(&self) -> Vec<Arc<LiveQuery>> {
+        self.state.lock().routes.queries().cloned().collect()
+    }
+}
+
+/// Documents in memory.
+impl CollectionCore {
+    pub(super) fn len_in_memory(&self) -> usize {
+        self.state.lock().memory.len()
+    }
+
+    pub(super) fn get_in_memory(&self, id: &str) -> Option<Arc<Document>> {
+        self.state.lock().memory.get(id).cloned()
+    }
+
+    /// Runs a query. Returns its documents in order, and the number of those that were read.
+    pub(super) fn find_in_memory(&self, plan: &Plan) -> (Vec<Placed>, usize) {
+        let state = self.state.lock();
+        let mut execution = Execution::new(plan, self.access(plan, &state), plan.needed());
+        state.run(&mut execution);
+        let read = execution.read_count();
+        (execution.finish().0, read)
+    }
+
+    pub(super) fn access_in_memory(&self, plan: &Plan) -> Access {
+        self.access(plan, &self.state.lock())
+    }
+
+    /// Makes the steps of several collections in memory as one write: all, or none after an error.
+    pub(super) fn write_in_memory(steps: &[(Arc<Self>, Step)]) -> Result<Vec<Outcome>, CollectionError> {
+        let mut writing = MemoryWrite::begin(steps);
+        let mut outcomes = Vec::with_capacity(steps.len());
+        for (core, step) in steps {
+            match writing.make(core, step) {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(error) => {
+                    writing.undo();
+                    return Err(error);
+                }
+            }
+        }
+        let delivery = writing.finish();
+        delivery.deliver();
+        steps.iter().for_each(|(core, _)| core.relay.send());
+        Ok(outcomes)
     }
 
     /// Stores a document that another node has stored.
-    pub(crate) fn stored_elsewhere(&self, id: &str, fields: &RawJson, types: &CustomTypes) {
+    pub(crate) fn stored_elsewhere(self: &Arc<Self>, id: &str, fields: &RawJson, types: &CustomTypes) {
         let Ok(Ejson::Object(object)) = Ejson::parse(fields.get(), types) else {
             tracing::error!(collection = &*self.name, id, "another node sent a malformed document");
             return;
         };
-        let id: Arc<str> = id.into();
-        self.state.lock().store(&id, Document::new(&self.name, &id, object));
+        let delivery = {
+            let mut state = self.state.lock();
+            let version = state.memory.next_version();
+            let document = Arc::new(Document::new(id.into(), object, version));
+            match state.memory.put(&self.name, &document) {
+                Ok(old) => {
+                    let change = Change { id: Arc::clone(&document.id), old, new: Some(document), version };
+                    Delivery::of(self, &state, change)
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a document of another node is refused here");
+                    return;
+                }
+            }
+        };
+        delivery.deliver();
     }
 
     /// Removes a document that another node has removed.
-    pub(crate) fn removed_elsewhere(&self, id: &str) {
-        self.state.lock().remove(id);
-    }
-
-    pub(super) fn object(&self, id: &DocumentId) -> Option<Object> {
-        Some(self.state.lock().documents.get(&*id.to_wire())?.object.clone())
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.state.lock().documents.len()
-    }
-
-    pub(super) fn fetch(&self, plan: &Plan) -> Vec<Object> {
-        let state = self.state.lock();
-        plan.select(&state.documents).into_iter().map(|(_, document)| document.object.clone()).collect()
-    }
-
-    /// Starts to send changes to a subscription. The current documents must be [sent](Self::send_some) first. Returns the
-    /// steps of [`effort`] that this took.
-    pub(super) fn watch(&self, plan: &Arc<Plan>, subscription: &SubscriptionCore) -> usize {
-        let State { documents, live, .. } = &mut *self.state.lock();
-        let mut steps = 0;
-        let new = || {
-            steps = documents.len() / effort::DOCUMENTS_CHECKED_A_STEP;
-            LiveResult::new(&self.name, plan, documents)
+    pub(crate) fn removed_elsewhere(self: &Arc<Self>, id: &str) {
+        let delivery = {
+            let mut state = self.state.lock();
+            let Some(old) = state.memory.take(id) else { return };
+            let version = state.memory.next_version();
+            Delivery::of(self, &state, Change { id: id.into(), old: Some(old), new: None, version })
         };
-        let listed = live.entry(Arc::clone(plan)).or_insert_with(new).watch(subscription);
-        steps + listed / effort::DOCUMENTS_LISTED_A_STEP
+        delivery.deliver();
     }
 
-    /// Sends some of the initial documents to a subscription.
-    pub(super) fn send_some(&self, plan: &Plan, subscription: &SubscriptionCore) -> SentSome {
-        let mut state = self.state.lock();
-        let result = state.live.get_mut(plan);
-        result.map_or(SentSome::NOTHING_LEFT, |result| result.send_some(subscription))
+    fn access(&self, plan: &Plan, state: &State) -> Access {
+        Access::plan(plan, state.memory.indexes())
+    }
+
+    fn load_from_memory(&self, query: &LiveQuery, result: &mut super::live::LiveResult) -> usize {
+        let plan = &query.plan;
+        let state = self.state.lock();
+        // What is queued is contained in what is read.
+        let version = state.memory.version();
+        drop(query.take_until(version));
+        let mut execution = Execution::new(plan, self.access(plan, &state), LiveQuery::wanted(plan));
+        state.run(&mut execution);
+        drop(state);
+        let read = execution.read_count();
+        let (documents, is_complete) = execution.finish();
+        result.note_loaded_at(version);
+        result.load(documents, is_complete);
+        result.enter(Phase::Ready);
+        read
+    }
+
+    fn refill_from_memory(&self, query: &LiveQuery, result: &mut super::live::LiveResult) {
+        while let Some((horizon, room)) = result.missing_part() {
+            let plan = &query.plan;
+            let state = self.state.lock();
+            let pending = query.take_until(u64::MAX);
+            let access = self.access(plan, &state);
+            let index = match access.source {
+                Source::Index { index, .. } => state.memory.index(index).map(Arc::clone),
+                _ => None,
+            };
+            let mut execution = Execution::new(plan, access, room);
+            if let Some(horizon) = horizon {
+                execution = execution.after(&horizon, index.as_deref());
+            }
+            state.run(&mut execution);
+            drop(state);
+            pending.iter().for_each(|change| result.apply(change));
+            let (documents, is_complete) = execution.finish();
+            result.load(documents, is_complete);
+        }
+    }
+}
+
+/// Live queries.
+impl CollectionCore {
+    /// Starts to send changes to a subscription. The current documents must be [sent](Self::send_some) first. Returns the
+    /// query, and the steps of [`effort`] that this took.
+    pub(super) fn watch(
+        self: &Arc<Self>,
+        plan: &Arc<Plan>,
+        subscription: &SubscriptionCore,
+    ) -> (Arc<LiveQuery>, usize) {
+        loop {
+            let query = self.state.lock().routes.get_or_add(&self.name, plan);
+            let mut result = query.lock();
+            if matches!(result.phase(), Phase::Closed | Phase::Failed(_)) {
+                // It is being removed, or could not be read.
+                drop(result);
+                self.state.lock().routes.remove(&query);
+                continue;
+            }
+            let mut read = 0;
+            if *result.phase() == Phase::New {
+                match &self.stored {
+                    None => read = self.load_from_memory(&query, &mut result),
+                    Some(stored) => {
+                        result.enter(Phase::Loading);
+                        stored.load(self, &query);
+                    }
+                }
+            }
+            let listed = result.watch(subscription);
+            drop(result);
+            let steps = read / effort::DOCUMENTS_CHECKED_A_STEP + listed / effort::DOCUMENTS_LISTED_A_STEP;
+            return (query, steps);
+        }
     }
 
     /// Stops to send changes to a subscription, and drops the result of the query after its last subscription.
-    pub(super) fn unwatch(&self, plan: &Plan, subscription: &SubscriptionCore) {
-        let mut state = self.state.lock();
-        if let Some(result) = state.live.get_mut(plan)
-            && result.unwatch(subscription)
-        {
-            state.live.remove(plan);
+    pub(super) fn unwatch(&self, query: &Arc<LiveQuery>, subscription: &SubscriptionCore) {
+        let mut result = query.lock();
+        if result.unwatch(subscription) {
+            result.enter(Phase::Closed);
+            self.state.lock().routes.remove(query);
         }
     }
 
-    pub(super) fn live_query_count(&self) -> usize {
-        self.state.lock().live.len()
+    /// Brings a live query up to date with its queue, unless it waits for the store.
+    pub(super) fn update(self: &Arc<Self>, query: &Arc<LiveQuery>) -> Held {
+        let ((), held) = outbox::hold(|| {
+            let mut result = query.lock();
+            while !result.holds_changes()
+                && let Some(change) = query.take()
+            {
+                result.apply(&change);
+                if result.missing_part().is_none() {
+                    continue;
+                }
+                match &self.stored {
+                    None => self.refill_from_memory(query, &mut result),
+                    Some(stored) => {
+                        result.enter(Phase::Refilling);
+                        stored.refill(self, query);
+                    }
+                }
+            }
+        });
+        held
+    }
+}
+
+impl Delivery {
+    pub(super) const fn none() -> Self {
+        Self { queries: Vec::new() }
     }
 
-    fn store(&self, state: &mut State, id: &Arc<str>, document: Document) {
-        let fields = document.shown.fields.raw().clone();
-        state.store(id, document);
-        self.note(state, || Change::Stored { id: id.to_string(), fields });
+    /// Queues a change for the queries that it can concern. Called under the lock of the collection.
+    pub(super) fn of(core: &Arc<CollectionCore>, state: &State, change: Change) -> Self {
+        let mut delivery = Self::none();
+        delivery.add(core, state, change);
+        delivery
     }
 
-    /// Queues a change for other nodes, if the app has a bus.
-    fn note(&self, state: &mut State, change: impl FnOnce() -> Change) {
-        if self.relay.get().is_some() {
-            state.untold.push_back(change());
+    pub(super) fn add(&mut self, core: &Arc<CollectionCore>, state: &State, change: Change) {
+        for query in state.routes.concerned(&change) {
+            query.push(change.clone());
+            if !self.queries.iter().any(|(_, known)| Arc::ptr_eq(known, &query)) {
+                self.queries.push((Arc::clone(core), query));
+            }
         }
     }
 
-    /// Sends the queued changes to other nodes.
-    fn tell(&self) {
-        let Some(relay) = self.relay.get() else { return };
-        let _one_at_a_time = self.telling.lock();
-        while let Some(change) = self.next_untold() {
-            relay(change);
+    /// Sends the changes to the sessions. They are written together, after all locks were released.
+    pub(super) fn deliver(mut self) {
+        self.send();
+    }
+
+    /// Sends the changes like [`deliver`](Self::deliver), and waits for the queries that need documents of the store.
+    pub(super) async fn deliver_and_wait(mut self) {
+        let queries = self.send();
+        for (_, query) in queries {
+            // A query that fails tells its own subscriptions.
+            let _failed = query.wait_until(|result| !result.holds_changes()).await;
         }
     }
 
-    fn next_untold(&self) -> Option<Change> {
-        self.state.lock().untold.pop_front()
+    fn send(&mut self) -> Vec<(Arc<CollectionCore>, Arc<LiveQuery>)> {
+        let queries = std::mem::take(&mut self.queries);
+        let mut all: Option<Held> = None;
+        for (core, query) in &queries {
+            let held = core.update(query);
+            match &mut all {
+                None => all = Some(held),
+                Some(all) => all.join(held),
+            }
+        }
+        queries
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if !self.queries.is_empty() {
+            self.send();
+        }
     }
 }
 
 impl State {
-    fn store(&mut self, id: &Arc<str>, document: Document) {
-        let new = Arc::new(document);
-        let old = self.documents.insert(Arc::clone(id), Arc::clone(&new));
-        for result in self.live.values_mut() {
-            result.stored(id, old.as_deref(), &new, &self.documents);
+    fn run(&self, execution: &mut Execution<'_>) {
+        while let Some(reading) = execution.next() {
+            execution.feed(self.memory.read(&reading));
+        }
+    }
+}
+
+/// A write to collections in memory, which holds their locks.
+struct MemoryWrite<'cores> {
+    /// The collections and their states, each once, in the order of the locks.
+    states: Vec<(&'cores Arc<CollectionCore>, parking_lot::MutexGuard<'cores, State>)>,
+    made: Vec<(usize, Change)>,
+}
+
+impl<'cores> MemoryWrite<'cores> {
+    fn begin(steps: &'cores [(Arc<CollectionCore>, Step)]) -> Self {
+        let mut cores: Vec<&Arc<CollectionCore>> = steps.iter().map(|(core, _)| core).collect();
+        cores.sort_unstable_by_key(|core| Arc::as_ptr(core).addr());
+        cores.dedup_by(|one, other| Arc::ptr_eq(one, other));
+        Self { states: cores.into_iter().map(|core| (core, core.state.lock())).collect(), made: Vec::new() }
+    }
+
+    fn make(&mut self, core: &Arc<CollectionCore>, step: &Step) -> Result<Outcome, CollectionError> {
+        let place = self.states.iter().position(|(other, _)| Arc::ptr_eq(other, core)).unwrap_or_default();
+        let state = &mut self.states[place].1;
+        let old = state.memory.get(&step.id).cloned();
+        let after = step.apply(&core.name, old.as_deref())?;
+        let outcome = after.outcome(old.as_deref());
+        let new = match after {
+            After::Unmatched | After::Same => return Ok(outcome),
+            After::Removed => None,
+            After::Stored(object) => {
+                let id = old.as_ref().map_or_else(|| step.id.as_str().into(), |old| Arc::clone(&old.id));
+                let document = Arc::new(Document::new(id, object, state.memory.next_version()));
+                core.check_size(&document)?;
+                Some(document)
+            }
+        };
+        match &new {
+            Some(document) => drop(state.memory.put(&core.name, document)?),
+            None => drop(state.memory.take(&step.id)),
+        }
+        let version = new.as_ref().map_or_else(|| state.memory.next_version(), |new| new.version);
+        self.made.push((place, Change { id: step.id.as_str().into(), old, new, version }));
+        Ok(outcome)
+    }
+
+    /// Takes back what was made.
+    fn undo(mut self) {
+        for (place, Change { id, old, .. }) in self.made.drain(..).rev() {
+            let (core, state) = &mut self.states[place];
+            let undone = match old {
+                Some(old) => state.memory.put(&core.name, &old).map(drop),
+                None => Ok(drop(state.memory.take(&id))),
+            };
+            if let Err(error) = undone {
+                // It was there before, and what replaced it is gone.
+                tracing::error!(%error, "a write cannot be taken back");
+            }
         }
     }
 
-    fn remove(&mut self, id: &str) -> bool {
-        let Some(old) = self.documents.shift_remove(id) else { return false };
-        for result in self.live.values_mut() {
-            result.removed(id, &old, &self.documents);
+    fn finish(self) -> Delivery {
+        let mut delivery = Delivery::none();
+        for (place, change) in self.made {
+            let (core, state) = &self.states[place];
+            core.relay.note(|| RelayedChange::of(&core.name, &change));
+            delivery.add(core, state, change);
         }
-        true
+        delivery
     }
+}
+
+/// Returns an id as it is on the wire.
+pub(super) fn wire(id: &DocumentId) -> String {
+    id.to_wire().into_owned()
 }

@@ -1,22 +1,26 @@
 //! [`Document`]: one document of a collection, with its encoded form.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bolide_protocol::ejson::{self, Object};
+use bolide_protocol::{DocumentId, Ejson, RawJson};
 use bytestring::ByteString;
-use indexmap::IndexMap;
 
-use super::update::Update;
+use super::filter::ID;
 use crate::publication::{FieldMap, Fields, added_frame};
-
-/// All documents of a collection by id, in the order in which they were added.
-pub(super) type Documents = IndexMap<Arc<str>, Arc<Document>>;
 
 /// An immutable document. A change creates a new one.
 #[derive(Debug)]
-pub(super) struct Document {
-    pub(super) object: Object,
-    pub(super) shown: Shown,
+pub(crate) struct Document {
+    /// The id, as on the wire.
+    pub(crate) id: Arc<str>,
+    /// The fields, without `_id`.
+    pub(crate) object: Object,
+    /// The number of the change that made this version, in the order of the collection.
+    pub(crate) version: u64,
+    /// The fields as text, if they were read as such.
+    raw: Option<RawJson>,
+    shown: OnceLock<Shown>,
 }
 
 /// The fields of a document that a query shows, shared by all its subscribers.
@@ -28,18 +32,52 @@ pub(super) struct Shown {
 }
 
 impl Document {
-    pub(super) fn new(collection: &str, id: &str, object: Object) -> Self {
-        let shown = Shown::of(collection, id, object.iter());
-        Self { object, shown }
+    pub(crate) fn new(id: Arc<str>, object: Object, version: u64) -> Self {
+        Self { id, object, version, raw: None, shown: OnceLock::new() }
     }
 
-    pub(super) fn updated(&self, collection: &str, id: &str, update: Update) -> Self {
-        let mut object = self.object.clone();
-        for field in &update.unset {
-            object.shift_remove(field);
-        }
-        object.extend(update.set.into_iter().filter(|(field, _)| field != "_id"));
-        Self::new(collection, id, object)
+    /// Creates a document from its fields as EJSON text, without `_id`.
+    ///
+    /// # Errors
+    /// Returns why the text cannot be read.
+    pub(crate) fn of_text(id: Arc<str>, fields: &str, version: u64) -> Result<Self, String> {
+        // Read field by field, so that a field's name is not taken as an EJSON type.
+        let object: Object = serde_json::from_str(fields).map_err(|error| error.to_string())?;
+        let raw = RawJson::parse(fields).map_err(|error| error.to_string())?;
+        Ok(Self { id, object, version, raw: Some(raw), shown: OnceLock::new() })
+    }
+
+    /// Returns all fields, encoded once.
+    pub(super) fn shown(&self, collection: &str) -> &Shown {
+        self.shown.get_or_init(|| match self.raw.clone().map(Fields::from_raw) {
+            Some(Ok(fields)) => Shown::new(collection, &self.id, fields),
+            _ => Shown::of(collection, &self.id, self.object.iter()),
+        })
+    }
+
+    /// Returns the fields as EJSON text, without `_id`.
+    pub(super) fn raw(&self, collection: &str) -> RawJson {
+        self.raw.clone().unwrap_or_else(|| self.shown(collection).fields.raw().clone())
+    }
+
+    /// Returns the fields with the id as the member `_id`.
+    pub(super) fn with_id(&self) -> Object {
+        let mut object = Object::with_capacity(self.object.len() + 1);
+        object.insert(ID.to_owned(), id_value(&self.id));
+        object.extend(self.object.iter().map(|(name, value)| (name.clone(), value.clone())));
+        object
+    }
+}
+
+/// Returns an id as a value.
+fn id_value(id: &str) -> Ejson {
+    match DocumentId::from_wire(id) {
+        Ok(DocumentId::String(text)) => Ejson::String(text),
+        Ok(DocumentId::ObjectId(id)) => Ejson::ObjectId(id),
+        Ok(DocumentId::Number(number)) => Ejson::Number(number),
+        Ok(DocumentId::Bool(value)) => Ejson::Bool(value),
+        Ok(DocumentId::Null | DocumentId::Undefined) => Ejson::Null,
+        Err(_) => Ejson::String(id.to_owned()),
     }
 }
 
@@ -47,11 +85,14 @@ impl Shown {
     pub(super) fn of<'document>(
         collection: &str,
         id: &str,
-        fields: impl Iterator<Item = (&'document String, &'document bolide_protocol::Ejson)>,
+        fields: impl Iterator<Item = (&'document String, &'document Ejson)>,
     ) -> Self {
         let fields: FieldMap =
             fields.filter_map(|(name, value)| Some((name.as_str().into(), ejson::to_raw(value).ok()?))).collect();
-        let fields = Fields::from_map(fields);
+        Self::new(collection, id, Fields::from_map(fields))
+    }
+
+    fn new(collection: &str, id: &str, fields: Fields) -> Self {
         let frame = added_frame(collection, id, &fields);
         Self { fields: Arc::new(fields), frame }
     }

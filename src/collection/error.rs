@@ -1,6 +1,6 @@
-//! [`CollectionError`]: why a write to a collection failed.
+//! [`CollectionError`]: why a read or a write of a collection failed.
 
-/// The error of a write to a collection.
+/// The error of a read or a write of a collection. A failed write has changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CollectionError {
@@ -12,12 +12,75 @@ pub enum CollectionError {
         /// The id.
         id: String,
     },
+    /// Another document has the same values in a unique index.
+    #[error("the collection `{collection}` already has a document with the same `{index}`: `{holder}`")]
+    NotUnique {
+        /// The name of the collection.
+        collection: String,
+        /// The name of the index.
+        index: String,
+        /// The id of the other document.
+        holder: String,
+    },
     /// The value is neither a struct nor a map.
     #[error("a document of the collection `{collection}` must be a struct or a map: {reason}")]
     NoDocument {
         /// The name of the collection.
         collection: String,
         /// What the value is instead.
+        reason: String,
+    },
+    /// The collection does not have the document that a step of a batch needs, or it does not match the condition.
+    #[error("the collection `{collection}` does not have the document `{id}` as the write needs it")]
+    Unmatched {
+        /// The name of the collection.
+        collection: String,
+        /// The id.
+        id: String,
+    },
+    /// An update does not fit the document, for example if it increments a string.
+    #[error("the field `{field}` of the document `{id}` of `{collection}` is not {expected}")]
+    Mismatch {
+        /// The name of the collection.
+        collection: String,
+        /// The id.
+        id: String,
+        /// The path of the field.
+        field: String,
+        /// The kind of value that the update needs.
+        expected: &'static str,
+    },
+    /// The document, its id, or what an index keeps of it, is larger than a limit.
+    #[error("the document `{id}` of `{collection}` exceeds the limit `{limit}` of {maximum}")]
+    TooLarge {
+        /// The name of the collection.
+        collection: String,
+        /// The id.
+        id: String,
+        /// The name of the limit.
+        limit: &'static str,
+        /// The maximum.
+        maximum: usize,
+    },
+    /// A stored document cannot be read as the type of the collection.
+    #[error("the document `{id}` of `{collection}` cannot be read: {reason}")]
+    Unreadable {
+        /// The name of the collection.
+        collection: String,
+        /// The id.
+        id: String,
+        /// Why it cannot be read.
+        reason: String,
+    },
+    /// A batch writes to collections that are kept in different places.
+    #[error("one batch cannot write to `{0}` and `{1}`: they are not in the same store")]
+    Apart(String, String),
+    /// The store cannot be reached, read or written, or the collection does not have a store yet.
+    #[error("the collection `{collection}` is not available: {reason}")]
+    Unavailable {
+        /// The name of the collection.
+        collection: String,
+        /// Why it is not available.
         reason: String,
     },
 }

@@ -1,17 +1,23 @@
 //! [`Filter`]: the condition that selects the documents of a query.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::mem;
 
 use bolide_protocol::ejson::Object;
 use bolide_protocol::{DocumentId, Ejson};
 
+use super::paths::{any_element, value_at};
+
 /// The field name that stands for the id of a document.
 pub(super) const ID: &str = "_id";
 
 /// A condition on the fields of a document. A field can be a path, such as `address.city`. `_id` is the id of the
 /// document; it can be compared only for equality.
+///
+/// [`eq`](Self::eq) and [`is_in`](Self::is_in) also match if the field is an array of which an element equals the value.
+/// The other comparisons do not look into arrays.
 ///
 /// ```
 /// use bolide::prelude::*;
@@ -33,10 +39,11 @@ enum Condition {
     Equals(String, Operand),
     In(String, Vec<Operand>),
     Compares(String, Comparison, Operand),
+    Exists(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Comparison {
+pub(super) enum Comparison {
     Below,
     AtMost,
     AtLeast,
@@ -92,6 +99,14 @@ impl Filter {
         Self(Condition::Compares(field.to_owned(), Comparison::Above, Operand(value.into())))
     }
 
+    /// Matches if the document has the field, whatever its value.
+    pub fn exists(field: &str) -> Self {
+        if field == ID {
+            return Self::everything();
+        }
+        Self(Condition::Exists(field.to_owned()))
+    }
+
     /// Matches if all conditions match. Without conditions, matches every document.
     pub fn all(filters: impl IntoIterator<Item = Self>) -> Self {
         Self(Condition::All(filters.into_iter().collect()))
@@ -111,10 +126,63 @@ impl Filter {
 
     /// Returns the ids of all documents that can match, or `None` if the filter does not name them.
     pub(super) fn ids(&self) -> Option<&[String]> {
-        match &self.0 {
-            Condition::Id(ids) => Some(ids),
-            Condition::All(filters) => filters.iter().find_map(Self::ids),
+        self.find_condition(&mut |condition| match condition {
+            Condition::Id(ids) => Some(ids.as_slice()),
             _ => None,
+        })
+    }
+
+    /// Returns the values of which the field must equal one, or `None` if the filter does not compare it for equality.
+    pub(super) fn equality(&self, field: &str) -> Option<Vec<&Ejson>> {
+        self.find_condition(&mut |condition| match condition {
+            Condition::Equals(name, value) if name == field => Some(vec![&value.0]),
+            Condition::In(name, values) if name == field => Some(values.iter().map(|value| &value.0).collect()),
+            _ => None,
+        })
+    }
+
+    /// Returns the fields that every matching document has with one of some values, in the order of their names.
+    pub(super) fn equality_fields(&self) -> BTreeSet<&str> {
+        let mut fields = BTreeSet::new();
+        self.find_condition::<()>(&mut |condition| {
+            if let Condition::Equals(name, _) | Condition::In(name, _) = condition {
+                fields.insert(name.as_str());
+            }
+            None
+        });
+        fields
+    }
+
+    /// Returns the comparisons that every matching document fulfils with a field.
+    pub(super) fn comparisons(&self, field: &str) -> Vec<(Comparison, &Ejson)> {
+        let mut comparisons = Vec::new();
+        self.find_condition::<()>(&mut |condition| {
+            if let Condition::Compares(name, comparison, value) = condition
+                && name == field
+            {
+                comparisons.push((*comparison, &value.0));
+            }
+            None
+        });
+        comparisons
+    }
+
+    /// Returns the first field that is compared for order, or `None`.
+    pub(super) fn compared_field(&self) -> Option<&str> {
+        self.find_condition(&mut |condition| match condition {
+            Condition::Compares(name, ..) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Returns the first result of `find` among the conditions that all must match.
+    fn find_condition<'filter, Found>(
+        &'filter self,
+        find: &mut impl FnMut(&'filter Condition) -> Option<Found>,
+    ) -> Option<Found> {
+        match &self.0 {
+            Condition::All(filters) => filters.iter().find_map(|filter| filter.find_condition(find)),
+            condition => find(condition),
         }
     }
 
@@ -124,11 +192,11 @@ impl Filter {
             Condition::Any(filters) => filters.iter().any(|filter| filter.matches(id, document)),
             Condition::Not(filter) => !filter.matches(id, document),
             Condition::Id(ids) => ids.iter().any(|other| other == id),
-            Condition::Equals(field, value) => equals(value_at(document, field), &value.0),
+            Condition::Equals(field, value) => equals(document, field, &mut |found| *found == value.0),
             Condition::In(field, values) => {
-                let found = value_at(document, field);
-                values.iter().any(|value| equals(found, &value.0))
+                equals(document, field, &mut |found| values.iter().any(|value| *found == value.0))
             }
+            Condition::Exists(field) => value_at(document, field).is_some(),
             Condition::Compares(field, comparison, value) => {
                 let ordering = value_at(document, field).and_then(|found| compare(found, &value.0));
                 ordering.is_some_and(|ordering| comparison.accepts(ordering))
@@ -177,18 +245,6 @@ impl Comparison {
     }
 }
 
-/// Returns the value at a path, or `None` if the document does not have the field.
-pub(super) fn value_at<'document>(document: &'document Object, path: &str) -> Option<&'document Ejson> {
-    if let Some(value) = document.get(path) {
-        return Some(value);
-    }
-    let (first, rest) = path.split_once('.')?;
-    match document.get(first)? {
-        Ejson::Object(inner) => value_at(inner, rest),
-        _ => None,
-    }
-}
-
 /// Compares two values of the same kind. Returns `None` if their kinds differ or have no order.
 pub(super) fn compare(a: &Ejson, b: &Ejson) -> Option<Ordering> {
     match (a, b) {
@@ -200,9 +256,7 @@ pub(super) fn compare(a: &Ejson, b: &Ejson) -> Option<Ordering> {
     }
 }
 
-fn equals(found: Option<&Ejson>, value: &Ejson) -> bool {
-    match found {
-        Some(found) => found == value,
-        None => value.is_null(),
-    }
+/// Returns whether `is_wanted` accepts the value of a field, or an element of it.
+fn equals(document: &Object, field: &str, is_wanted: &mut impl FnMut(&Ejson) -> bool) -> bool {
+    is_wanted(value_at(document, field).unwrap_or(&Ejson::Null)) || any_element(document, field, is_wanted)
 }

@@ -1,15 +1,34 @@
-//! [`Collection`]: a set of documents in memory. Publications publish [live queries](Query) over it. A change is
-//! computed and encoded once for each distinct query.
+//! [`Collection`]: a set of documents, in memory or in the store. Publications publish [live queries](Query) over it.
+//!
+//! - the parts of a query: [`Filter`], [`Query`] and its plan; keys and [indexes](Index); access and execution;
+//! - writes: [`Update`], [`Batch`], and the edits that they are made of;
+//! - the documents: in memory, or stored through the port of a store, with its writer;
+//! - live queries, which are told of changes.
 
+mod access;
+mod batch;
 mod core;
 mod document;
+mod draft;
+mod edit;
 mod error;
+mod execution;
 mod filter;
+mod index;
+mod indexing;
+mod key;
 mod live;
+mod memory;
+mod paths;
 mod plan;
 mod publish;
 mod query;
+mod relay;
+mod scans;
+pub(crate) mod storage;
+mod stored;
 mod update;
+mod writer;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -20,16 +39,24 @@ use bolide_protocol::{DocumentId, Ejson};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) use self::core::{Change, CollectionCore};
+use self::edit::{Condition, Edit, Outcome, Step};
+
+pub(crate) use self::core::CollectionCore;
+pub use batch::Batch;
 pub use error::CollectionError;
 pub use filter::Filter;
-pub use plan::Direction;
-pub use query::Query;
+pub use index::Index;
+pub use key::Direction;
+pub use query::{Explanation, Query};
+pub(crate) use relay::RelayedChange;
+pub(crate) use stored::StoreLink;
 pub use update::Update;
 
-/// A set of documents of the type `T`, kept in memory. Clones share the documents.
+/// A set of documents of the type `T`. Clones share the documents.
 ///
-/// Changes are sent to subscribers before the write returns; inside a method, this is before its `updated` message.
+/// [`new`](Self::new) keeps them in memory on this node, [`stored`](Self::stored) in the store of the app. The methods are
+/// the same for both. Changes are sent to subscribers before the write returns; inside a method, this is before its
+/// `updated` message.
 ///
 /// ```
 /// use bolide::prelude::*;
@@ -38,23 +65,80 @@ pub use update::Update;
 /// #[derive(Serialize, Deserialize)]
 /// struct Item { name: String, price: f64 }
 ///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let items: Collection<Item> = Collection::new("items");
-/// items.insert("a", &Item { name: "ink".into(), price: 2.5 })?;
-/// items.update("a", Update::new().set("price", 3.0))?;
-/// assert_eq!(items.get("a").unwrap().price, 3.0);
-/// assert_eq!(items.find(Filter::above("price", 5)).fetch().len(), 0);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// items.insert("a", &Item { name: "ink".into(), price: 2.5 }).await?;
+/// items.update("a", Update::new().increment("price", 0.5)).await?;
+/// assert_eq!(items.get("a").await?.unwrap().price, 3.0);
+/// assert_eq!(items.find(Filter::above("price", 5)).fetch().await?.len(), 0);
+/// # Ok(())
+/// # }
 /// ```
 pub struct Collection<T = Object> {
     core: Arc<CollectionCore>,
     documents: PhantomData<fn() -> T>,
 }
 
+/// Whether [`Collection::upsert`] has made the document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Upserted {
+    /// The document is new.
+    Inserted,
+    /// The document existed.
+    Updated,
+}
+
+/// The number of documents that are written together by [`Collection::update_many`].
+const TOGETHER: usize = 500;
+
 impl<T: Serialize + DeserializeOwned> Collection<T> {
-    /// Creates an empty collection. `name` is the name of the collection for clients.
+    /// Creates an empty collection in memory. `name` is the name of the collection for clients.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { core: Arc::new(CollectionCore::new(name)), documents: PhantomData }
+        Self { core: CollectionCore::in_memory(name), documents: PhantomData }
+    }
+
+    /// Creates a collection whose documents are kept in the store of the app that it is given to with
+    /// [`AppBuilder::collection`](crate::AppBuilder::collection). They outlast the process, and need not fit into memory.
+    ///
+    /// ```no_run
+    /// use bolide::prelude::*;
+    ///
+    /// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+    /// let messages: Collection = Collection::stored("messages").index(["rid", "ts"]);
+    /// let app = App::builder()
+    ///     .accounts(Accounts::sqlite("bolide.db").await?)
+    ///     .collection(&messages)
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "accounts")]
+    #[must_use]
+    pub fn stored(name: &str) -> Self {
+        Self { core: CollectionCore::stored(name), documents: PhantomData }
+    }
+
+    /// Declares an [`Index`]. Call this before the collection is given to an app.
+    ///
+    /// In a store, a new index is built in the background, and one that is no longer declared is dropped; both are logged.
+    /// Until it is ready, queries do not use it.
+    #[must_use]
+    pub fn index(self, index: impl Into<Index>) -> Self {
+        if let Err(error) = self.core.add_index(index.into()) {
+            tracing::error!(collection = self.name(), %error, "an index does not fit the documents, and is not used");
+        }
+        self
+    }
+
+    /// Sets the maximum size of a document, in bytes of its fields as EJSON text. Larger ones are refused with
+    /// [`CollectionError::TooLarge`]. Default: 1 MiB.
+    #[must_use]
+    pub fn max_document_bytes(self, bytes: usize) -> Self {
+        self.core.set_max_document_bytes(bytes);
+        self
     }
 
     /// Returns the name.
@@ -67,45 +151,107 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     /// [`Context::document_id`](crate::Context::document_id) returns the id that the client's stub generated.
     ///
     /// # Errors
-    /// Returns [`CollectionError::Duplicate`] if the collection already has a document with this id, and
-    /// [`CollectionError::NoDocument`] if the document is neither a struct nor a map.
-    pub fn insert(&self, id: impl Into<DocumentId>, document: &T) -> Result<(), CollectionError> {
+    /// Returns [`CollectionError::Duplicate`] if the collection already has a document with this id,
+    /// [`CollectionError::NotUnique`] if a unique index refuses it, [`CollectionError::NoDocument`] if the document is
+    /// neither a struct nor a map, [`CollectionError::TooLarge`] if it exceeds a limit, and
+    /// [`CollectionError::Unavailable`] if the store fails.
+    pub async fn insert(&self, id: impl Into<DocumentId>, document: &T) -> Result<(), CollectionError> {
         let object = self.to_object(document)?;
-        self.core.insert(&id.into(), object)
+        self.write(Step::new(core::wire(&id.into()), Edit::Insert(object))).await?;
+        Ok(())
     }
 
-    /// Changes fields of a document. Returns `false` if the collection does not have it.
+    /// Changes a document. Returns `false` if the collection does not have it.
     ///
     /// # Errors
-    /// Does not fail at present. Stored collections may fail in the future.
-    pub fn update(&self, id: impl Into<DocumentId>, update: Update) -> Result<bool, CollectionError> {
-        Ok(self.core.update(&id.into(), update))
+    /// Returns [`CollectionError::Mismatch`] if the update does not fit the document, and the errors of
+    /// [`insert`](Self::insert) except for `Duplicate`.
+    pub async fn update(&self, id: impl Into<DocumentId>, update: Update) -> Result<bool, CollectionError> {
+        let outcome = self.write(Step::new(core::wire(&id.into()), Edit::Update(update))).await?;
+        Ok(outcome == Outcome::Updated)
+    }
+
+    /// Changes a document that matches a filter, as one write: nobody can change it between the check and the update.
+    /// Returns `false` if the collection does not have it, or if it does not match.
+    ///
+    /// ```
+    /// # use bolide::prelude::*;
+    /// # async fn book(seats: Collection, guest: &str) -> Result<bool, bolide::collection::CollectionError> {
+    /// let is_free = Filter::eq("guest", Ejson::Null);
+    /// seats.update_if("12B", is_free, Update::new().set("guest", guest)).await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns the errors of [`update`](Self::update).
+    pub async fn update_if(
+        &self,
+        id: impl Into<DocumentId>,
+        filter: Filter,
+        update: Update,
+    ) -> Result<bool, CollectionError> {
+        let step = Step { id: core::wire(&id.into()), edit: Edit::Update(update), condition: Condition::If(filter) };
+        Ok(self.write(step).await? == Outcome::Updated)
+    }
+
+    /// Changes a document, or makes it from the update if the collection does not have it.
+    ///
+    /// # Errors
+    /// Returns the errors of [`update`](Self::update).
+    pub async fn upsert(&self, id: impl Into<DocumentId>, update: Update) -> Result<Upserted, CollectionError> {
+        let outcome = self.write(Step::new(core::wire(&id.into()), Edit::Upsert(update))).await?;
+        Ok(if outcome == Outcome::Inserted { Upserted::Inserted } else { Upserted::Updated })
     }
 
     /// Removes a document. Returns `false` if the collection does not have it.
     ///
     /// # Errors
-    /// Does not fail at present. Stored collections may fail in the future.
-    pub fn remove(&self, id: impl Into<DocumentId>) -> Result<bool, CollectionError> {
-        Ok(self.core.remove(&id.into()))
+    /// Returns [`CollectionError::Unavailable`] if the store fails.
+    pub async fn remove(&self, id: impl Into<DocumentId>) -> Result<bool, CollectionError> {
+        let outcome = self.write(Step::new(core::wire(&id.into()), Edit::Remove)).await?;
+        Ok(outcome == Outcome::Removed)
     }
 
-    /// Returns a document, or `None` if the collection does not have it or it cannot be read as a `T`.
-    #[must_use]
-    pub fn get(&self, id: impl Into<DocumentId>) -> Option<T> {
-        Ejson::Object(self.core.object(&id.into())?).into_typed().ok()
+    /// Changes all documents that match a filter, and returns their number. Each document is changed only if it still
+    /// matches. Documents that are written meanwhile may or may not be changed: the write as a whole is not atomic.
+    ///
+    /// # Errors
+    /// Returns the errors of [`update`](Self::update). Some documents may be changed already.
+    pub async fn update_many(&self, filter: Filter, update: Update) -> Result<usize, CollectionError> {
+        self.write_many(filter, Edit::Update(update)).await
+    }
+
+    /// Removes all documents that match a filter, and returns their number, like [`update_many`](Self::update_many).
+    ///
+    /// # Errors
+    /// Returns [`CollectionError::Unavailable`] if the store fails. Some documents may be removed already.
+    pub async fn remove_many(&self, filter: Filter) -> Result<usize, CollectionError> {
+        self.write_many(filter, Edit::Remove).await
+    }
+
+    /// Returns a document with its id as the member `_id`, or `None` if the collection does not have it.
+    ///
+    /// # Errors
+    /// Returns [`CollectionError::Unreadable`] if it cannot be read as a `T`, and [`CollectionError::Unavailable`] if the
+    /// store fails.
+    pub async fn get(&self, id: impl Into<DocumentId>) -> Result<Option<T>, CollectionError> {
+        let id = core::wire(&id.into());
+        let document = match self.core.store() {
+            None => self.core.get_in_memory(&id),
+            Some(stored) => stored.get(&self.core, &id).await?,
+        };
+        document.map(|document| query::typed(&self.core, &document)).transpose()
     }
 
     /// Returns the number of documents.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.core.len()
-    }
-
-    /// Returns whether the collection is empty.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    ///
+    /// # Errors
+    /// Returns [`CollectionError::Unavailable`] if the store fails.
+    pub async fn count(&self) -> Result<usize, CollectionError> {
+        match self.core.store() {
+            None => Ok(self.core.len_in_memory()),
+            Some(stored) => Ok(usize::try_from(stored.count(&self.core).await?).unwrap_or(usize::MAX)),
+        }
     }
 
     /// Returns a query over the documents that match `filter`. It can be fetched or published.
@@ -119,8 +265,25 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         self.core.live_query_count()
     }
 
-    pub(crate) fn core(&self) -> &Arc<CollectionCore> {
-        &self.core
+    async fn write(&self, step: Step) -> Result<Outcome, CollectionError> {
+        let outcomes = CollectionCore::write(vec![(Arc::clone(&self.core), step)]).await?;
+        Ok(outcomes.first().copied().unwrap_or(Outcome::Nothing))
+    }
+
+    async fn write_many(&self, filter: Filter, edit: Edit) -> Result<usize, CollectionError> {
+        let documents = self.find(filter.clone()).documents().await?;
+        let mut written = 0;
+        for some in documents.chunks(TOGETHER) {
+            let step = |id: &Arc<str>| Step {
+                id: id.to_string(),
+                edit: edit.clone(),
+                condition: Condition::If(filter.clone()),
+            };
+            let steps = some.iter().map(|document| (Arc::clone(&self.core), step(&document.id))).collect();
+            let outcomes = CollectionCore::write(steps).await?;
+            written += outcomes.iter().filter(|outcome| **outcome != Outcome::Nothing).count();
+        }
+        Ok(written)
     }
 
     fn to_object(&self, document: &T) -> Result<Object, CollectionError> {
@@ -133,6 +296,70 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
             Ok(_) => Err(refused("it is neither".into())),
             Err(error) => Err(refused(error.to_string())),
         }
+    }
+}
+
+impl<T> Collection<T> {
+    pub(crate) fn core(&self) -> &Arc<CollectionCore> {
+        &self.core
+    }
+}
+
+impl CollectionCore {
+    /// Makes steps as one write, in memory or in the store.
+    async fn write(steps: Vec<(Arc<Self>, Step)>) -> Result<Vec<Outcome>, CollectionError> {
+        let Some((first, _)) = steps.first() else { return Ok(Vec::new()) };
+        let Some(stored) = first.store() else {
+            apart(&steps, |core| core.store().is_none())?;
+            return Self::write_in_memory(&steps);
+        };
+        let writer = Arc::clone(&stored.link(first)?.writer);
+        apart(&steps, |core| {
+            core.store()
+                .and_then(|stored| stored.link(core).ok())
+                .is_some_and(|link| Arc::ptr_eq(&link.writer, &writer))
+        })?;
+        writer.write(steps).await
+    }
+
+    /// Connects a stored collection with its store, and starts to open it.
+    pub(crate) fn attach_store(self: &Arc<Self>, link: &Arc<StoreLink>) {
+        let Some(stored) = self.store() else { return };
+        stored.attach(link);
+        // Without a runtime, it is opened when it is used.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let core = Arc::clone(self);
+        runtime.spawn(async move {
+            if let Some(stored) = core.store()
+                && let Err(error) = stored.open(&core).await
+            {
+                tracing::error!(%error, "a collection cannot be opened");
+            }
+        });
+    }
+
+    /// Returns whether the documents are kept in a store.
+    pub(crate) const fn is_stored(&self) -> bool {
+        self.store().is_some()
+    }
+
+    /// Sets the function that sends changes to other nodes.
+    pub(crate) fn attach(&self, send: relay::SendChange) {
+        self.relay.attach(send);
+    }
+}
+
+/// Fails unless all collections are in the place of the first one.
+fn apart(
+    steps: &[(Arc<CollectionCore>, Step)],
+    is_there: impl Fn(&CollectionCore) -> bool,
+) -> Result<(), CollectionError> {
+    let other = steps.iter().find(|(core, _)| !is_there(core));
+    match (steps.first(), other) {
+        (Some((first, _)), Some((other, _))) => {
+            Err(CollectionError::Apart(first.name().to_owned(), other.name().to_owned()))
+        }
+        _ => Ok(()),
     }
 }
 

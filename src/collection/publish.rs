@@ -6,12 +6,13 @@ use super::core::CollectionCore;
 use super::plan::Plan;
 use super::query::Query;
 use crate::call::{MethodError, MethodResult};
-use crate::outbox::effort;
+use crate::outbox::{self, effort};
 use crate::publication::{Publishable, Subscription, SubscriptionCore};
 
 impl<T> Publishable for Query<T> {
     /// # Errors
-    /// Returns an internal error if the subscription already publishes a query of the same collection.
+    /// Returns an internal error if the subscription already publishes a query of the same collection, or if the store
+    /// cannot be read.
     async fn publish(self, subscription: &Subscription) -> MethodResult<()> {
         attach(&self.core, &Arc::new(self.plan), subscription.core()).await
     }
@@ -25,14 +26,17 @@ async fn attach(core: &Arc<CollectionCore>, plan: &Arc<Plan>, subscription: &Sub
             core.name()
         )));
     }
-    effort::spend(core.watch(plan, subscription));
-    let (core_at_end, plan_at_end, watcher) = (Arc::clone(core), Arc::clone(plan), subscription.clone());
-    subscription.on_stop(Box::new(move || core_at_end.unwatch(&plan_at_end, &watcher)));
+    let (query, steps) = core.watch(plan, subscription);
+    effort::spend(steps);
+    let (core_at_end, query_at_end, watcher) = (Arc::clone(core), Arc::clone(&query), subscription.clone());
+    subscription.on_stop(Box::new(move || core_at_end.unwatch(&query_at_end, &watcher)));
     loop {
-        let sent = core.send_some(plan, subscription);
+        let (sent, held) = outbox::hold(|| query.lock().send_some(subscription));
+        drop(held);
         subscription.wait_for_room(sent.documents).await;
         if sent.is_all {
             return Ok(());
         }
+        query.wait_until(|result| result.can_continue(subscription)).await?;
     }
 }

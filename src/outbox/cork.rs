@@ -17,6 +17,8 @@ const WRITTEN_AT_ONCE: usize = 1_000;
 
 thread_local! {
     static CORK: RefCell<Option<Cork>> = const { RefCell::new(None) };
+    /// The outboxes with messages that are held until a lock is released.
+    static HELD: RefCell<Option<Vec<Arc<Outbox>>>> = const { RefCell::new(None) };
     /// Whether messages are left to the drivers of their sessions.
     static LEFT_TO_DRIVERS: Cell<bool> = const { Cell::new(false) };
 }
@@ -57,6 +59,50 @@ pub(crate) fn in_turn<Output>(place: usize, send: impl FnOnce() -> Output) -> Ou
     send()
 }
 
+/// Runs `act`, which sends messages under a lock. They are written when the returned [`Held`] is dropped, which the caller
+/// does after it has released the lock, so that nobody waits for the lock while a socket works.
+pub(crate) fn hold<Output>(act: impl FnOnce() -> Output) -> (Output, Held) {
+    let mut collecting = Collecting { outer: Some(HELD.replace(Some(Vec::new()))) };
+    let output = act();
+    (output, collecting.end())
+}
+
+/// The collection of outboxes. It also ends when sending panics.
+struct Collecting {
+    /// The collection that this one interrupts, until it has ended.
+    outer: Option<Option<Vec<Arc<Outbox>>>>,
+}
+
+impl Collecting {
+    fn end(&mut self) -> Held {
+        let outboxes = self.outer.take().and_then(|outer| HELD.replace(outer));
+        Held(outboxes.unwrap_or_default())
+    }
+}
+
+impl Drop for Collecting {
+    fn drop(&mut self) {
+        drop(self.end());
+    }
+}
+
+/// The outboxes with messages that were sent under a lock. They are written when this is dropped.
+#[must_use = "it is dropped after the lock"]
+pub(crate) struct Held(Vec<Arc<Outbox>>);
+
+impl Held {
+    /// Adds the outboxes of another one.
+    pub(crate) fn join(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(|outbox| outbox.uncork());
+    }
+}
+
 /// Restores the flag, also when sending panics.
 struct Back(bool);
 
@@ -90,7 +136,14 @@ pub(super) fn send(outbox: &Arc<Outbox>, item: Item) {
             }
         }
         _ if LEFT_TO_DRIVERS.get() => outbox.push_for_driver(item),
-        _ => outbox.push(item),
+        _ => HELD.with_borrow_mut(|held| match held {
+            None => outbox.push(item),
+            Some(held) => {
+                if outbox.push_held(item) {
+                    held.push(Arc::clone(outbox));
+                }
+            }
+        }),
     });
 }
 

@@ -22,7 +22,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use crate::limits::Limits;
 use queue::Queue;
 
-pub(crate) use cork::{expect_more, in_turn, poll};
+pub(crate) use cork::{Held, expect_more, hold, in_turn, poll};
 pub(crate) use queue::Item;
 
 /// The number of bytes after which no further message is added to a write.
@@ -144,7 +144,14 @@ impl Outbox {
         first
     }
 
-    /// Writes the messages that a poll has sent.
+    /// Adds a message that is written when a lock is released. Returns whether no others wait for that.
+    fn push_held(&self, item: Item) -> bool {
+        let mut state = self.state.lock();
+        state.put(item);
+        !std::mem::replace(&mut state.corked, true)
+    }
+
+    /// Writes the messages that a poll has sent, or that were held.
     fn uncork(&self) {
         let mut state = self.state.lock();
         state.corked = false;

@@ -29,7 +29,7 @@ impl Fields {
     }
 
     /// Creates fields from the text of an object, without `_id`.
-    pub(super) fn from_raw(raw: RawJson) -> Result<Self, EncodeError> {
+    pub(crate) fn from_raw(raw: RawJson) -> Result<Self, EncodeError> {
         if !raw.get().starts_with('{') {
             return Err(serde::ser::Error::custom("the fields of a document must be a struct or a map"));
         }

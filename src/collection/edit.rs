@@ -1,0 +1,134 @@
+//! [`Edit`]: one write of one document, and the document after it. The same code decides in memory and in a store.
+
+use bolide_protocol::ejson::Object;
+
+use super::document::Document;
+use super::error::CollectionError;
+use super::filter::Filter;
+use super::update::{Applied, Mismatch, Update};
+
+/// The maximum length of an id, in bytes.
+const MAX_ID_BYTES: usize = 1 << 10;
+
+/// One write of one document.
+#[derive(Clone, Debug)]
+pub(super) enum Edit {
+    Insert(Object),
+    Update(Update),
+    Upsert(Update),
+    Remove,
+}
+
+/// What a write requires of the document.
+#[derive(Clone, Debug)]
+pub(super) enum Condition {
+    /// Nothing: a missing document is left alone.
+    Any,
+    /// The document must match; another one is left alone.
+    If(Filter),
+    /// The document must exist and match, or the whole batch fails.
+    Must(Filter),
+}
+
+/// One write of one document, with its target and condition.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    /// The id, as on the wire.
+    pub(super) id: String,
+    pub(super) edit: Edit,
+    pub(super) condition: Condition,
+}
+
+/// What a write makes of the document.
+#[derive(Debug)]
+pub(super) enum After {
+    /// It is left as it is, because it is missing or does not match.
+    Unmatched,
+    /// It matches, and the write does not change anything.
+    Same,
+    Stored(Object),
+    Removed,
+}
+
+/// What a write did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Nothing,
+    Inserted,
+    Updated,
+    Removed,
+}
+
+impl Step {
+    pub(super) fn new(id: String, edit: Edit) -> Self {
+        Self { id, edit, condition: Condition::Any }
+    }
+
+    /// Returns the document after the write.
+    pub(super) fn apply(&self, collection: &str, before: Option<&Document>) -> Result<After, CollectionError> {
+        self.check_id(collection)?;
+        let is_met = match &self.condition {
+            Condition::Any => true,
+            Condition::If(filter) | Condition::Must(filter) => {
+                before.is_some_and(|document| filter.matches(&document.id, &document.object))
+            }
+        };
+        if !is_met {
+            return match self.condition {
+                Condition::Must(_) => {
+                    Err(CollectionError::Unmatched { collection: collection.into(), id: self.id.clone() })
+                }
+                _ => Ok(After::Unmatched),
+            };
+        }
+        match (&self.edit, before) {
+            (Edit::Insert(_), Some(_)) => {
+                Err(CollectionError::Duplicate { collection: collection.into(), id: self.id.clone() })
+            }
+            (Edit::Insert(object), None) => Ok(After::Stored(object.clone())),
+            (Edit::Update(_) | Edit::Remove, None) => Ok(After::Unmatched),
+            (Edit::Remove, Some(_)) => Ok(After::Removed),
+            (Edit::Update(update) | Edit::Upsert(update), Some(before)) => {
+                let object = self.updated(collection, update, &before.object, Applied::ToDocument)?;
+                Ok(if object == before.object { After::Same } else { After::Stored(object) })
+            }
+            (Edit::Upsert(update), None) => {
+                Ok(After::Stored(self.updated(collection, update, &Object::new(), Applied::ToNew)?))
+            }
+        }
+    }
+
+    fn updated(
+        &self,
+        collection: &str,
+        update: &Update,
+        before: &Object,
+        applied: Applied,
+    ) -> Result<Object, CollectionError> {
+        update.apply(before, applied).map_err(|Mismatch { field, expected }| CollectionError::Mismatch {
+            collection: collection.into(),
+            id: self.id.clone(),
+            field,
+            expected,
+        })
+    }
+
+    fn check_id(&self, collection: &str) -> Result<(), CollectionError> {
+        if self.id.len() <= MAX_ID_BYTES {
+            return Ok(());
+        }
+        let id = self.id.chars().take(20).chain(['…']).collect();
+        Err(CollectionError::TooLarge { collection: collection.into(), id, limit: "id_bytes", maximum: MAX_ID_BYTES })
+    }
+}
+
+impl After {
+    pub(super) fn outcome(&self, before: Option<&Document>) -> Outcome {
+        match (self, before) {
+            (Self::Unmatched, _) => Outcome::Nothing,
+            (Self::Removed, _) => Outcome::Removed,
+            (Self::Stored(_), None) => Outcome::Inserted,
+            (Self::Same | Self::Stored(_), _) => Outcome::Updated,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! [`Index`]: the fields by which a collection finds its documents, and the entries of a document in it.
+
+use std::collections::BTreeMap;
+
+use bolide_protocol::Ejson;
+use bolide_protocol::ejson::Object;
+
+use super::filter::ID;
+use super::key::{self, Direction};
+use super::paths;
+
+/// The maximum number of entries that one document has in one index: the elements of its arrays.
+pub(super) const MAX_ENTRIES: usize = 1_000;
+
+/// The fields by which a collection finds and orders its documents.
+///
+/// A query uses an index if it compares the first fields for equality; the next field may have a range, or the next
+/// fields the order of the query. Each element of an array is found as well.
+///
+/// ```
+/// use bolide::prelude::*;
+/// use bolide::collection::Index;
+///
+/// let messages: Collection = Collection::new("messages")
+///     .index(["rid", "ts"])
+///     .index(Index::on("client_id").unique())
+///     .index(Index::on("pinned").and_descending("ts"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Index {
+    fields: Vec<(String, Direction)>,
+    is_unique: bool,
+}
+
+/// The entries of a document: their keys, and for each key the fields (as bits, the first one lowest) whose value is an
+/// element of an array. A range or an order uses only entries without the bit of its fields.
+pub(super) type Entries = BTreeMap<Vec<u8>, u32>;
+
+/// The error for a document with more than [`MAX_ENTRIES`].
+#[derive(Debug)]
+pub(super) struct TooManyEntries;
+
+impl Index {
+    /// Creates an index on a field.
+    #[must_use]
+    pub fn on(field: &str) -> Self {
+        Self { fields: vec![(field.to_owned(), Direction::Ascending)], is_unique: false }
+    }
+
+    /// Adds a field, by which documents that are equal so far are ordered.
+    #[must_use]
+    pub fn and(mut self, field: &str) -> Self {
+        self.fields.push((field.to_owned(), Direction::Ascending));
+        self
+    }
+
+    /// Adds a field like [`and`](Self::and), greatest value first. An index can be read in both directions, so this
+    /// matters only if a query orders one field ascending and another one descending.
+    #[must_use]
+    pub fn and_descending(mut self, field: &str) -> Self {
+        self.fields.push((field.to_owned(), Direction::Descending));
+        self
+    }
+
+    /// Refuses a second document with the same values. A document in which all of the fields are missing or `null` is not
+    /// counted.
+    #[must_use]
+    pub fn unique(mut self) -> Self {
+        self.is_unique = true;
+        self
+    }
+
+    pub(super) fn is_unique(&self) -> bool {
+        self.is_unique
+    }
+
+    pub(super) fn fields(&self) -> &[(String, Direction)] {
+        &self.fields
+    }
+
+    /// Returns the name, such as `rid, ts descending`. It identifies the index in the store and in messages.
+    pub(super) fn name(&self) -> String {
+        let name = |(field, direction): &(String, Direction)| match direction {
+            Direction::Ascending => field.clone(),
+            Direction::Descending => format!("{field} descending"),
+        };
+        let fields: Vec<String> = self.fields.iter().map(name).collect();
+        let unique = if self.is_unique { " unique" } else { "" };
+        format!("{}{unique}", fields.join(", "))
+    }
+
+    /// Returns the entries of a document.
+    pub(super) fn entries(&self, id: &str, document: &Object) -> Result<Entries, TooManyEntries> {
+        let mut entries = Entries::from([(Vec::new(), 0)]);
+        for (place, (field, direction)) in self.fields.iter().enumerate() {
+            let values = keys_of(id, document, field, *direction);
+            if values.len().saturating_mul(entries.len()) > MAX_ENTRIES {
+                return Err(TooManyEntries);
+            }
+            entries = combine(&entries, &values, 1 << place.min(31));
+        }
+        Ok(entries)
+    }
+
+    /// Returns the entries that no other document may have.
+    pub(super) fn unique_keys<'entries>(
+        &self,
+        document: &Object,
+        entries: &'entries Entries,
+    ) -> Box<dyn Iterator<Item = &'entries Vec<u8>> + 'entries> {
+        let is_missing = |field: &str| paths::value_at(document, field).is_none_or(Ejson::is_null);
+        let says_something = self.fields.iter().any(|(field, _)| field == ID || !is_missing(field));
+        if self.is_unique && says_something { Box::new(entries.keys()) } else { Box::new(std::iter::empty()) }
+    }
+}
+
+impl From<&str> for Index {
+    fn from(field: &str) -> Self {
+        Self::on(field)
+    }
+}
+
+impl<const COUNT: usize> From<[&str; COUNT]> for Index {
+    fn from(fields: [&str; COUNT]) -> Self {
+        let fields = fields.into_iter().map(|field| (field.to_owned(), Direction::Ascending)).collect();
+        Self { fields, is_unique: false }
+    }
+}
+
+/// Returns the keys of a field's value (`false`) and of the elements of its arrays (`true`).
+fn keys_of(id: &str, document: &Object, field: &str, direction: Direction) -> Vec<(Vec<u8>, bool)> {
+    let mut own = Vec::new();
+    if field == ID {
+        key::append_string(&mut own, id, direction);
+        return vec![(own, false)];
+    }
+    key::append(&mut own, paths::value_at(document, field), direction);
+    let mut keys = vec![(own, false)];
+    paths::any_element(document, field, &mut |element| {
+        let mut key = Vec::new();
+        key::append(&mut key, Some(element), direction);
+        keys.push((key, true));
+        false
+    });
+    keys
+}
+
+fn combine(beginnings: &Entries, values: &[(Vec<u8>, bool)], bit: u32) -> Entries {
+    let mut combined = Entries::new();
+    for (beginning, bits) in beginnings {
+        for (value, is_element) in values {
+            let key = [beginning.as_slice(), value].concat();
+            let bits = if *is_element { bits | bit } else { *bits };
+            // A key that is no element's as well keeps this property.
+            combined.entry(key).and_modify(|known| *known &= bits).or_insert(bits);
+        }
+    }
+    combined
+}

@@ -1,0 +1,93 @@
+//! The indexes of a stored collection: made and dropped in the background when their declaration changes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::core::CollectionCore;
+use super::storage::{DocumentStore, StorageError};
+use super::stored::{OpenIndex, Opened, StoreLink};
+
+/// How many documents are indexed between two messages in the log.
+const LOGGED_EVERY: usize = 100_000;
+
+/// A part of an index to build: the documents after an id.
+pub(super) struct IndexJob {
+    pub(super) core: Arc<CollectionCore>,
+    /// The place of the index among those of the collection.
+    pub(super) index: usize,
+    pub(super) after: Option<String>,
+}
+
+impl IndexJob {
+    /// The number of documents that one job reads. Other writes are made between two jobs.
+    pub(super) const DOCUMENTS: usize = 500;
+}
+
+/// Opens a collection: adds the indexes that are declared and not in the store, and drops those that are no longer
+/// declared.
+pub(super) async fn open(core: &Arc<CollectionCore>, store: &dyn DocumentStore) -> Result<Opened, StorageError> {
+    let stored = store.open(core.name()).await?;
+    let declared = core.indexes();
+    let names: Vec<String> = declared.iter().map(|index| index.name()).collect();
+    for known in stored.indexes.iter().filter(|known| !names.contains(&known.name)) {
+        tracing::info!(collection = core.name(), index = known.name, "an index is dropped, since it is not declared");
+        store.drop_index(known.number).await?;
+    }
+    let mut indexes = Vec::with_capacity(declared.len());
+    for (index, name) in declared.into_iter().zip(&names) {
+        let known = stored.indexes.iter().find(|known| known.name == *name);
+        let (number, is_ready) = match known {
+            Some(known) => (known.number, known.is_ready),
+            None => (store.add_index(stored.number, name).await?, false),
+        };
+        indexes.push(OpenIndex { index, number, is_ready: AtomicBool::new(is_ready) });
+    }
+    Ok(Opened { number: stored.number, indexes })
+}
+
+/// Starts to build the indexes that are not ready.
+pub(super) fn build_missing(core: &Arc<CollectionCore>, link: &Arc<StoreLink>, opened: &Arc<Opened>) {
+    if opened.indexes.iter().all(|index| index.is_ready.load(Ordering::Acquire)) {
+        return;
+    }
+    let (core, link, opened) = (Arc::clone(core), Arc::clone(link), Arc::clone(opened));
+    tokio::spawn(async move {
+        for (place, open) in opened.indexes.iter().enumerate() {
+            if !open.is_ready.load(Ordering::Acquire) {
+                build(&core, &link, place, open).await;
+            }
+        }
+    });
+}
+
+async fn build(core: &Arc<CollectionCore>, link: &StoreLink, place: usize, open: &OpenIndex) {
+    let (collection, index) = (core.name(), open.index.name());
+    let mut after = None;
+    let mut documents = 0;
+    loop {
+        let job = IndexJob { core: Arc::clone(core), index: place, after };
+        after = match link.writer.build(job).await {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::error!(collection, index, %error, "an index cannot be built; queries do not use it");
+                return;
+            }
+        };
+        if after.is_none() {
+            break;
+        }
+        documents += IndexJob::DOCUMENTS;
+        if documents % LOGGED_EVERY == 0 {
+            tracing::info!(collection, index, documents, "an index is being built");
+        }
+    }
+    match link.store.finish_index(open.number).await {
+        Ok(()) => {
+            open.is_ready.store(true, Ordering::Release);
+            if documents > 0 {
+                tracing::info!(collection, index, "an index is ready");
+            }
+        }
+        Err(error) => tracing::error!(collection, index, %error, "an index cannot be marked as ready"),
+    }
+}

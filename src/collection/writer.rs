@@ -1,0 +1,247 @@
+//! [`Writer`]: the queue of writes to a store. Writes that wait together are one transaction, so that many writers share
+//! the time of a disk.
+//!
+//! The transaction locks the heads of the collections, reads the documents, and writes what the steps make of them. So two
+//! writers of one document lose nothing, and the numbers of changes have no gaps.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::core::{CollectionCore, Delivery};
+use super::draft::Draft;
+use super::edit::{Outcome, Step};
+use super::error::CollectionError;
+use super::indexing::IndexJob;
+use super::storage::{DocumentStore, StorageError};
+use super::stored::{Opened, unavailable};
+
+/// The maximum number of jobs in one transaction.
+const JOBS_AT_ONCE: usize = 256;
+
+/// The maximum number of steps in one transaction. A job with more has its own.
+const STEPS_AT_ONCE: usize = 1_024;
+
+pub(super) struct Writer {
+    store: Arc<dyn DocumentStore>,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    is_running: bool,
+}
+
+/// Steps that are made together or not at all.
+struct Job {
+    work: Work,
+    answer: oneshot::Sender<Result<Done, CollectionError>>,
+}
+
+enum Work {
+    Steps(Vec<(Arc<CollectionCore>, Step)>),
+    Index(IndexJob),
+}
+
+/// What a job did.
+pub(super) struct Done {
+    pub(super) outcomes: Vec<Outcome>,
+    pub(super) delivery: Delivery,
+    /// The id after which the next part of an index is built, or `None` at its end.
+    pub(super) next: Option<String>,
+}
+
+impl Writer {
+    pub(super) fn new(store: Arc<dyn DocumentStore>) -> Arc<Self> {
+        Arc::new(Self { store, queue: Mutex::default() })
+    }
+
+    /// Makes steps as one write. Returns when they are stored, and the live queries have been updated.
+    pub(super) async fn write(
+        self: &Arc<Self>,
+        steps: Vec<(Arc<CollectionCore>, Step)>,
+    ) -> Result<Vec<Outcome>, CollectionError> {
+        let Some((first, _)) = steps.first() else { return Ok(Vec::new()) };
+        let first = Arc::clone(first);
+        let done = self.run_job(&first, Work::Steps(steps)).await?;
+        done.delivery.deliver_and_wait().await;
+        Ok(done.outcomes)
+    }
+
+    /// Builds a part of an index. Returns the id after which to continue, or `None` at the end.
+    pub(super) async fn build(self: &Arc<Self>, job: IndexJob) -> Result<Option<String>, CollectionError> {
+        let core = Arc::clone(&job.core);
+        Ok(self.run_job(&core, Work::Index(job)).await?.next)
+    }
+
+    async fn run_job(self: &Arc<Self>, core: &CollectionCore, work: Work) -> Result<Done, CollectionError> {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut queue = self.queue.lock();
+            queue.jobs.push_back(Job { work, answer });
+            if !std::mem::replace(&mut queue.is_running, true) {
+                tokio::spawn(run(Running(Arc::clone(self))));
+            }
+        }
+        let lost =
+            || unavailable(core, &StorageError("the write was interrupted; it may or may not be stored".to_owned()));
+        answered.await.map_err(|_lost| lost())?
+    }
+
+    fn next_jobs(&self) -> Vec<Job> {
+        let mut queue = self.queue.lock();
+        let mut jobs: Vec<Job> = Vec::new();
+        let mut steps = 0;
+        while let Some(job) = queue.jobs.front() {
+            steps += job.work.size();
+            if jobs.len() == JOBS_AT_ONCE || (!jobs.is_empty() && steps > STEPS_AT_ONCE) {
+                break;
+            }
+            jobs.extend(queue.jobs.pop_front());
+        }
+        queue.is_running = !jobs.is_empty();
+        jobs
+    }
+
+    async fn commit(&self, jobs: Vec<Job>) {
+        let (opened, jobs) = open_all(jobs).await;
+        if jobs.is_empty() {
+            return;
+        }
+        match self.try_commit(&opened, &jobs).await {
+            Ok((draft, results)) => {
+                let deliveries = draft.publish(jobs.len());
+                for ((job, result), delivery) in jobs.into_iter().zip(results).zip(deliveries) {
+                    let result = result.map(|Made { outcomes, next }| Done { outcomes, delivery, next });
+                    // A caller that has gone away does not want the answer. The delivery is made when it is dropped.
+                    drop(job.answer.send(result));
+                }
+            }
+            Err(error) => {
+                for job in jobs {
+                    let error = unavailable(job.work.core(), &error);
+                    drop(job.answer.send(Err(error)));
+                }
+            }
+        }
+    }
+
+    async fn try_commit(
+        &self,
+        opened: &[(Arc<CollectionCore>, Arc<Opened>)],
+        jobs: &[Job],
+    ) -> Result<(Draft, Vec<Result<Made, CollectionError>>), StorageError> {
+        let mut numbers: Vec<_> = opened.iter().map(|(_, opened)| opened.number).collect();
+        numbers.sort_unstable();
+        let mut writing = self.store.write(numbers).await?;
+        let mut draft = Draft::begin(opened, &mut *writing).await?;
+        let steps = jobs.iter().flat_map(|job| job.work.steps());
+        draft.read(steps, &mut *writing).await?;
+        let mut results = Vec::with_capacity(jobs.len());
+        for (place, job) in jobs.iter().enumerate() {
+            results.push(match &job.work {
+                Work::Steps(steps) => {
+                    let outcomes = draft.make(place, steps, &mut *writing).await?;
+                    outcomes.map(|outcomes| Made { outcomes, next: None })
+                }
+                Work::Index(index) => {
+                    let next = draft.index(index, &mut *writing).await?;
+                    next.map(|next| Made { outcomes: Vec::new(), next })
+                }
+            });
+        }
+        let batch = draft.batch();
+        writing.put(batch).await?;
+        writing.commit().await?;
+        Ok((draft, results))
+    }
+}
+
+/// What a job has made in the transaction.
+struct Made {
+    outcomes: Vec<Outcome>,
+    next: Option<String>,
+}
+
+/// The task that works through the queue. If it panics, the next write starts another one.
+struct Running(Arc<Writer>);
+
+async fn run(running: Running) {
+    loop {
+        let jobs = running.0.next_jobs();
+        if jobs.is_empty() {
+            return std::mem::forget(running);
+        }
+        running.0.commit(jobs).await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut queue = self.0.queue.lock();
+        queue.is_running = false;
+        // Their callers are told that the writes were interrupted.
+        queue.jobs.clear();
+    }
+}
+
+impl Work {
+    fn steps(&self) -> &[(Arc<CollectionCore>, Step)] {
+        match self {
+            Self::Steps(steps) => steps,
+            Self::Index(_) => &[],
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::Steps(steps) => steps.len(),
+            Self::Index(_) => STEPS_AT_ONCE,
+        }
+    }
+
+    /// Returns the first collection.
+    fn core(&self) -> &CollectionCore {
+        match self {
+            Self::Steps(steps) => &steps[0].0,
+            Self::Index(job) => &job.core,
+        }
+    }
+
+    fn cores(&self) -> Vec<&Arc<CollectionCore>> {
+        match self {
+            Self::Steps(steps) => steps.iter().map(|(core, _)| core).collect(),
+            Self::Index(job) => vec![&job.core],
+        }
+    }
+}
+
+/// Opens the collections of all jobs. Answers those jobs whose collections cannot be opened, and returns the others.
+async fn open_all(jobs: Vec<Job>) -> (Vec<(Arc<CollectionCore>, Arc<Opened>)>, Vec<Job>) {
+    let mut opened: Vec<(Arc<CollectionCore>, Arc<Opened>)> = Vec::new();
+    let mut failed: HashMap<usize, CollectionError> = HashMap::new();
+    let address = |core: &Arc<CollectionCore>| Arc::as_ptr(core).addr();
+    for core in jobs.iter().flat_map(|job| job.work.cores()) {
+        let is_known = failed.contains_key(&address(core)) || opened.iter().any(|(known, _)| Arc::ptr_eq(known, core));
+        let Some(stored) = core.store().filter(|_| !is_known) else { continue };
+        match stored.open(core).await {
+            Ok(of_core) => opened.push((Arc::clone(core), Arc::clone(of_core))),
+            Err(error) => drop(failed.insert(address(core), error)),
+        }
+    }
+    if failed.is_empty() {
+        return (opened, jobs);
+    }
+    let mut others = Vec::new();
+    for job in jobs {
+        let error = job.work.cores().into_iter().find_map(|core| failed.get(&address(core)).cloned());
+        match error {
+            Some(error) => drop(job.answer.send(Err(error))),
+            None => others.push(job),
+        }
+    }
+    (opened, others)
+}
