@@ -25,6 +25,7 @@ mod publish;
 mod query;
 mod relay;
 mod scans;
+mod selector;
 pub(crate) mod storage;
 mod stored;
 mod update;
@@ -50,6 +51,7 @@ pub use key::Direction;
 pub use query::{Explanation, Query};
 pub(crate) use relay::RelayedChange;
 pub(crate) use stored::StoreLink;
+pub use selector::SelectorError;
 pub use update::Update;
 
 /// A set of documents of the type `T`. Clones share the documents.
