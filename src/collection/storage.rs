@@ -3,10 +3,12 @@
 //! A store keeps, for each collection, its documents, the entries of its indexes and its *head*: the number of its last
 //! change. It knows neither filters nor how keys are made.
 
+#![expect(unnameable_types, reason = "the sealed traits of the store return it, and applications use collections")]
+
 use std::pin::Pin;
 
 /// The future of an operation.
-pub type StorageFuture<'storage, T> = Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send + 'storage>>;
+pub(crate) type StorageFuture<'storage, T> = Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send + 'storage>>;
 
 /// Why a store failed. Nothing was written, unless the error is that of a commit.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -64,7 +66,7 @@ pub trait DocumentReader: Send {
     fn page(&mut self, page: Page) -> StorageFuture<'_, Vec<StoredEntry>>;
 
     /// Returns changes after a number, in their order, at most `limit`. Of several changes of one document, only the last
-    /// one is kept.
+    /// one is kept. Fails if old removals after the number are no longer kept.
     fn changes(
         &mut self,
         collection: CollectionNumber,

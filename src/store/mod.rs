@@ -21,6 +21,8 @@ pub(crate) mod mail;
 pub(crate) mod outgoing;
 pub mod setting;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 pub mod token;
 pub mod user;
 
@@ -56,6 +58,7 @@ pub trait Store:
     + audit::Audit
     + outgoing::Outgoing
     + private::Watched
+    + private::StoresDocuments
     + Send
     + Sync
     + 'static
@@ -71,6 +74,12 @@ pub(crate) mod private {
     #[expect(unnameable_types, reason = "applications do not call it")]
     pub trait Watched {
         fn changes(&self) -> &super::Changes;
+    }
+
+    /// Keeps the documents of stored collections.
+    #[expect(unnameable_types, reason = "applications use collections")]
+    pub trait StoresDocuments {
+        fn documents(&self) -> std::sync::Arc<dyn crate::collection::storage::DocumentStore>;
     }
 }
 

@@ -7,6 +7,7 @@ mod access;
 mod audit;
 mod cache;
 mod codes;
+mod documents;
 mod failures;
 mod mails;
 mod row;
@@ -26,19 +27,22 @@ use std::time::Duration;
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
-use super::private::{Private, Watched};
+use super::private::{Private, StoresDocuments, Watched};
 use super::{Changes, Store};
+use crate::collection::storage::DocumentStore;
+use documents::{Place, SqliteDocuments};
 use write::{Caches, Touches};
 
 /// The statements that bring the schema from each version to the next, starting with an empty database. They are never
 /// changed, only added.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migration_1.sql"),
     include_str!("migration_2.sql"),
     include_str!("migration_3.sql"),
     WITH_SKELETONS,
     include_str!("migration_5.sql"),
     include_str!("migration_6.sql"),
+    include_str!("migration_7.sql"),
 ];
 
 /// The migration after which usernames have skeletons, which SQL cannot compute.
@@ -53,8 +57,9 @@ pub struct SqliteStore {
     reader: SqlitePool,
     caches: Arc<Caches>,
     changes: Changes,
-    /// The lock on the file, held until the store is dropped.
-    _lock: Option<File>,
+    documents: Arc<SqliteDocuments>,
+    /// The lock on the file, held until the store and its documents are dropped.
+    _lock: Option<Arc<File>>,
 }
 
 /// Why a database cannot be opened.
@@ -114,6 +119,12 @@ impl Watched for SqliteStore {
     }
 }
 
+impl StoresDocuments for SqliteStore {
+    fn documents(&self) -> Arc<dyn DocumentStore> {
+        Arc::<SqliteDocuments>::clone(&self.documents)
+    }
+}
+
 impl SqliteStore {
     /// Opens the database at `sqlite:PATH`, creates the file if it is missing, and brings its schema up to date.
     /// `sqlite::memory:` opens a new database in memory.
@@ -137,6 +148,7 @@ impl SqliteStore {
             reader: pool,
             caches: Arc::default(),
             changes: Changes::default(),
+            documents: Arc::new(SqliteDocuments::new(Place::Temporary)),
             _lock: None,
         })
     }
@@ -144,22 +156,21 @@ impl SqliteStore {
     async fn open_file(path: &Path) -> Result<Self, OpenError> {
         let lock = lock(path)?;
         make_private(path).map_err(|reason| OpenError::File { path: path.to_owned(), reason })?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(10))
-            .foreign_keys(true)
-            // Deleted data is overwritten, so that it does not stay in freed pages.
-            .pragma("secure_delete", "ON");
+        Self::open_with(path, file_options(path), Some(lock)).await
+    }
+
+    async fn open_with(path: &Path, options: SqliteConnectOptions, lock: Option<File>) -> Result<Self, OpenError> {
         let damaged = |reason| OpenError::damaged(path, reason);
-        let writer = pool(1).connect_with(options.clone()).await.map_err(damaged)?;
+        let writer = file_pool(1).connect_with(options.clone()).await.map_err(damaged)?;
         migrate(&writer, path).await?;
         // Opened last: a connection that has read an older schema prepares its first statements for that one.
-        let reader = pool(READERS).connect_with(options).await.map_err(damaged)?;
+        let reader = file_pool(READERS).connect_with(options.clone()).await.map_err(damaged)?;
+        let lock = lock.map(Arc::new);
+        let place = Place::File { writer: writer.clone(), options: Box::new(options), _lock: lock.clone() };
+        let documents = Arc::new(SqliteDocuments::new(place));
         // Connections that close at the same time may all leave the log, with what was deleted since, to the others.
         sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&writer).await.map_err(damaged)?;
-        Ok(Self { writer, reader, caches: Arc::default(), changes: Changes::default(), _lock: Some(lock) })
+        Ok(Self { writer, reader, caches: Arc::default(), changes: Changes::default(), documents, _lock: lock })
     }
 }
 
@@ -203,6 +214,23 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+}
+
+/// Returns a pool of connections to a file, of which those that are stuck are replaced: after some errors, such as that of
+/// a full disk, SQLite ends the transaction, but the connection does not notice and begins no other one.
+fn file_pool(connections: u32) -> SqlitePoolOptions {
+    pool(connections).before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
+}
+
+fn file_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(10))
+        .foreign_keys(true)
+        // Deleted data is overwritten, so that it does not stay in freed pages.
+        .pragma("secure_delete", "ON")
 }
 
 fn lock(path: &Path) -> Result<File, OpenError> {

@@ -1,0 +1,40 @@
+//! The errors of SQLite in plain words: what to do about them.
+
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use crate::collection::storage::StorageError;
+
+/// Converts an error of the database.
+pub(super) fn failed(error: sqlx::Error) -> StorageError {
+    match advice(&error) {
+        Some(advice) => StorageError(format!("the database failed: {error}; {advice}")),
+        None => StorageError(format!("the database failed: {error}")),
+    }
+}
+
+fn advice(error: &sqlx::Error) -> Option<&'static str> {
+    if matches!(error, sqlx::Error::PoolTimedOut) {
+        return Some("its connections are in use: a transaction or a read takes too long, or the disk is too slow");
+    }
+    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    // The low byte is the kind of the error, and the others say more.
+    match code & 0xff {
+        3 | 14 => Some("check that the user of the process may read and write its file and directory"),
+        8 => Some("it is read-only: check the permissions of its file and directory, and how its disk is mounted"),
+        10 => Some("the disk could not be read or written: check it, and the system's log"),
+        11 | 26 => Some("its file is damaged: stop the server and restore it from a backup"),
+        13 => Some("its disk is full: nothing is written until there is room; documents can still be read"),
+        _ => None,
+    }
+}
+
+/// Reads a column with a number that is never negative.
+pub(super) fn read_number(row: &SqliteRow, column: usize) -> Result<u64, StorageError> {
+    let number: i64 = row.try_get(column).map_err(failed)?;
+    u64::try_from(number).map_err(|_| StorageError(format!("the database holds {number} as a number of documents")))
+}
+
+pub(super) fn write_number(number: u64) -> Result<i64, StorageError> {
+    i64::try_from(number).map_err(|_| StorageError(format!("{number} is too large for the database")))
+}
