@@ -43,6 +43,15 @@ pub enum BuildError {
     /// Two publications have the same name.
     #[error("there are two publications named `{0}`; each name can be registered once")]
     DuplicatePublication(String),
+    /// A collection is stored, and the app does not have a store.
+    #[error(
+        "the collection `{0}` is stored, but the app has no store; give it accounts with `AppBuilder::accounts`, or a store \
+         with `AppBuilder::store`"
+    )]
+    CollectionWithoutStore(String),
+    /// Two stored collections have the same name.
+    #[error("there are two stored collections named `{0}`; create one, and clone it where it is needed")]
+    DuplicateCollection(String),
     /// A gated method does not require its caller to be logged in.
     #[error(
         "the method `{0}` requires a second factor, but its handler takes `Context`, which allows anonymous callers; make \

@@ -16,6 +16,8 @@ use crate::call::{
 };
 use crate::chance::{Chance, SystemChance};
 use crate::clock::{Clock, SystemClock};
+#[cfg(feature = "accounts")]
+use crate::collection::StoreLink;
 use crate::collection::{Collection, CollectionCore};
 use crate::error::{BuildError, Error};
 use crate::limits::{Heartbeat, Limits};
@@ -24,6 +26,8 @@ use crate::registry::Registry;
 #[cfg(feature = "accounts")]
 use crate::rest::{Endpoints, Route, Verb};
 use crate::session::{ConnectionHook, Host};
+#[cfg(feature = "accounts")]
+use crate::store::Store;
 use crate::transport::origins::{AllowedOrigin, Origins};
 use crate::transport::proxies::{Proxies, TrustedProxy};
 use crate::transport::server::{Http, socket_shares};
@@ -59,6 +63,8 @@ pub struct AppBuilder {
     #[cfg(feature = "accounts")]
     accounts: Option<Accounts>,
     #[cfg(feature = "accounts")]
+    store: Option<Arc<dyn Store>>,
+    #[cfg(feature = "accounts")]
     endpoints: Endpoints,
     #[cfg(feature = "accounts")]
     web_pages: bool,
@@ -89,6 +95,8 @@ impl AppBuilder {
             gate: None,
             #[cfg(feature = "accounts")]
             accounts: None,
+            #[cfg(feature = "accounts")]
+            store: None,
             #[cfg(feature = "accounts")]
             endpoints: Endpoints::default(),
             #[cfg(feature = "accounts")]
@@ -161,7 +169,9 @@ impl AppBuilder {
         self
     }
 
-    /// Shares the changes of a collection with other nodes. By default, a collection works on this node alone.
+    /// Gives the app a collection: one in memory shares its changes with other nodes, and a
+    /// [stored](Collection::stored) one is kept in the app's [store](Self::store). Without this, a collection in memory
+    /// works on this node alone, and a stored one does not work.
     pub fn collection<T: Serialize + DeserializeOwned>(mut self, collection: &Collection<T>) -> Self {
         self.collections.push(Arc::clone(collection.core()));
         self
@@ -185,6 +195,29 @@ impl AppBuilder {
     #[cfg(feature = "accounts")]
     pub fn accounts(mut self, accounts: Accounts) -> Self {
         self.accounts = Some(accounts);
+        self
+    }
+
+    /// Sets the store of the app's stored collections. Default: the store of its [accounts](Self::accounts). Build such an
+    /// app inside a tokio runtime.
+    ///
+    /// ```
+    /// use bolide::prelude::*;
+    /// use bolide::store::SqliteStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let notes: Collection = Collection::stored("notes").index("owner");
+    /// let store = SqliteStore::open("sqlite::memory:").await?;
+    /// let app = App::builder().store(store).collection(&notes).build()?;
+    /// notes.upsert("first", Update::new().set("owner", "ada")).await?;
+    /// assert_eq!(notes.find(Filter::eq("owner", "ada")).count().await?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "accounts")]
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Arc::new(store));
         self
     }
 
@@ -405,6 +438,8 @@ impl AppBuilder {
         if let Some(mistake) = mistakes.into_iter().next() {
             return Err(mistake.into());
         }
+        #[cfg(feature = "accounts")]
+        attach_store(&self.collections, self.store.or_else(|| Some(Arc::clone(&accounts.as_ref()?.store))))?;
         let members = Members {
             collections: self.collections,
             streams,
@@ -513,4 +548,20 @@ impl fmt::Debug for AppBuilder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("AppBuilder").finish_non_exhaustive()
     }
+}
+
+/// Connects the stored collections with the store.
+#[cfg(feature = "accounts")]
+fn attach_store(collections: &[Arc<CollectionCore>], store: Option<Arc<dyn Store>>) -> Result<(), BuildError> {
+    let stored: Vec<_> = collections.iter().filter(|core| core.is_stored()).collect();
+    let Some(first) = stored.first() else { return Ok(()) };
+    let store = store.ok_or_else(|| BuildError::CollectionWithoutStore(first.name().to_owned()))?;
+    let link = StoreLink::new(store.documents());
+    for (place, core) in stored.iter().enumerate() {
+        if stored[..place].iter().any(|other| other.name() == core.name() && !Arc::ptr_eq(other, core)) {
+            return Err(BuildError::DuplicateCollection(core.name().to_owned()));
+        }
+        core.attach_store(&link);
+    }
+    Ok(())
 }

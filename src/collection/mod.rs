@@ -50,8 +50,8 @@ pub use index::Index;
 pub use key::Direction;
 pub use query::{Explanation, Query};
 pub(crate) use relay::RelayedChange;
-pub(crate) use stored::StoreLink;
 pub use selector::SelectorError;
+pub(crate) use stored::StoreLink;
 pub use update::Update;
 
 /// A set of documents of the type `T`. Clones share the documents.

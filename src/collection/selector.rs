@@ -113,13 +113,7 @@ impl Reader {
         }
     }
 
-    fn operator(
-        &mut self,
-        field: &str,
-        operator: &str,
-        value: &Ejson,
-        depth: usize,
-    ) -> Result<Filter, SelectorError> {
+    fn operator(&mut self, field: &str, operator: &str, value: &Ejson, depth: usize) -> Result<Filter, SelectorError> {
         self.count(1)?;
         let value = || value.clone();
         Ok(match operator {

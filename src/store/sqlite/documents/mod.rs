@@ -26,7 +26,7 @@ use crate::collection::storage::{
     CollectionNumber, CollectionSummary, DocumentReader, DocumentStore, DocumentWriter, Head, IndexNumber,
     StorageError, StorageFuture, StoredCollection, StoredDocument,
 };
-use failure::{failed, read_number, write_number};
+use failure::{failed, read_number};
 use place::Connections;
 pub(super) use place::Place;
 use purge::Removals;
