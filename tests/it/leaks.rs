@@ -27,7 +27,7 @@ struct Watched {
 }
 
 impl Watched {
-    fn start() -> Self {
+    async fn start() -> Self {
         let items: Collection = Collection::new("items");
         let feed = Audience::default();
         let stream = Stream::new("s").allow_read(|_, _| true);
@@ -50,14 +50,14 @@ impl Watched {
             Ok(())
         });
         let watched = Self { app: app.build().expect("the app fits together"), items, feed, stream, alive };
-        watched.insert_all();
+        watched.insert_all().await;
         watched
     }
 
-    fn insert_all(&self) {
+    async fn insert_all(&self) {
         for number in 0..100 {
             let document = [("price".to_owned(), Ejson::from(number))].into_iter().collect();
-            self.items.insert(number.to_string(), &document).expect("a new document");
+            self.items.insert(number.to_string(), &document).await.expect("a new document");
         }
     }
 
@@ -143,7 +143,7 @@ fn publish_by_hand(app: AppBuilder, feed: &Audience, alive: &Arc<()>) -> AppBuil
 
 #[tokio::test]
 async fn ended_subscriptions_leak_nothing() {
-    let watched = Watched::start();
+    let watched = Watched::start().await;
     let mut subscribers = watched.subscribers().await;
     for subscriber in &mut subscribers {
         for publication in PUBLICATIONS {
@@ -158,7 +158,7 @@ async fn ended_subscriptions_leak_nothing() {
 
 #[tokio::test]
 async fn clients_that_disconnect_leak_nothing() {
-    let watched = Watched::start();
+    let watched = Watched::start().await;
     for subscriber in watched.subscribers().await {
         subscriber.disconnect().await;
     }
@@ -167,14 +167,14 @@ async fn clients_that_disconnect_leak_nothing() {
 
 #[tokio::test]
 async fn clients_that_are_cut_off_leak_nothing() {
-    let watched = Watched::start();
+    let watched = Watched::start().await;
     drop(watched.subscribers().await);
     watched.expect_nobody().await;
 }
 
 #[tokio::test]
 async fn clients_that_resume_and_are_cut_off_again_leak_nothing() {
-    let watched = Watched::start();
+    let watched = Watched::start().await;
     for subscriber in watched.subscribers().await {
         let session = subscriber.session().to_owned();
         let back = subscriber.cut().resume(&watched.app).await;
@@ -185,7 +185,7 @@ async fn clients_that_resume_and_are_cut_off_again_leak_nothing() {
 
 #[tokio::test]
 async fn clients_that_the_server_closes_leak_nothing() {
-    let watched = Watched::start();
+    let watched = Watched::start().await;
     for mut subscriber in watched.subscribers().await {
         subscriber.send_json(json!({"msg": "method", "id": "1", "method": "kick", "params": []})).await;
         assert_eq!(subscriber.close_code().await, 1000);
@@ -195,7 +195,7 @@ async fn clients_that_the_server_closes_leak_nothing() {
 
 #[tokio::test]
 async fn clients_that_read_too_slowly_leak_nothing() {
-    let watched = Watched::start();
+    let watched = Watched::start().await;
     let subscribers = watched.subscribers().await;
     for number in 0..2_000 {
         watched.feed.changed("feed", "x", &json!({"n": number}), &[]).expect("fields");
@@ -206,7 +206,7 @@ async fn clients_that_read_too_slowly_leak_nothing() {
 
 #[tokio::test]
 async fn changes_of_the_user_leak_nothing() {
-    let watched = Watched::start();
+    let watched = Watched::start().await;
     let mut subscribers = watched.subscribers().await;
     for user in ["alice", "bob", "bob"] {
         for subscriber in &mut subscribers {
@@ -225,11 +225,11 @@ async fn changes_of_the_user_leak_nothing() {
 
 #[tokio::test]
 async fn clients_that_come_and_go_while_documents_change_leak_nothing() {
-    let watched = Watched::start();
+    let watched = Watched::start().await;
     for number in 0..100 {
         let subscriber = watched.subscriber().await;
         let update = Update::new().set("price", number);
-        assert_eq!(watched.items.update(number.to_string(), update), Ok(true));
+        assert_eq!(watched.items.update(number.to_string(), update).await, Ok(true));
         if number % 2 == 0 {
             subscriber.disconnect().await;
         }

@@ -45,10 +45,10 @@ fn user(name: &str) -> Object {
 }
 
 /// An app that publishes each user's own document.
-fn app_with_users() -> (App, Collection) {
+async fn app_with_users() -> (App, Collection) {
     let users: Collection = Collection::new("users");
-    users.insert("user-alice", &user("alice")).expect("a new document");
-    users.insert("user-bob", &user("bob")).expect("a new document");
+    users.insert("user-alice", &user("alice")).await.expect("a new document");
+    users.insert("user-bob", &user("bob")).await.expect("a new document");
     let published = users.clone();
     let app = App::builder()
         .publish_universal(async move |subscription: Subscription| match subscription.user_id() {
@@ -66,7 +66,7 @@ fn app_with_users() -> (App, Collection) {
 
 #[tokio::test]
 async fn users_see_their_own_document_and_no_other() {
-    let (app, users) = app_with_users();
+    let (app, users) = app_with_users().await;
     let mut subscriber = TestClient::connect(&app).await;
     assert_eq!(subscriber.heard().await, [] as [Value; 0]);
     subscriber.send_json(json!({"msg": "method", "id": "1", "method": "become", "params": ["user-alice"]})).await;
@@ -74,16 +74,16 @@ async fn users_see_their_own_document_and_no_other() {
     assert_eq!(subscriber.next().await, added);
     assert_eq!(subscriber.next().await, json!({"msg": "updated", "methods": ["1"]}), "no ready comes before");
     subscriber.next_of(&["result"]).await;
-    assert_eq!(users.update("user-alice", Update::new().set("secret", "another")), Ok(true));
-    assert_eq!(users.update("user-bob", Update::new().set("username", "robert")), Ok(true));
+    assert_eq!(users.update("user-alice", Update::new().set("secret", "another")).await, Ok(true));
+    assert_eq!(users.update("user-bob", Update::new().set("username", "robert")).await, Ok(true));
     assert_eq!(subscriber.heard().await, [] as [Value; 0]);
-    assert_eq!(users.update("user-alice", Update::new().set("username", "alicia")), Ok(true));
+    assert_eq!(users.update("user-alice", Update::new().set("username", "alicia")).await, Ok(true));
     assert_eq!(subscriber.next().await["fields"], json!({"username": "alicia"}));
 }
 
 #[tokio::test]
 async fn the_users_document_follows_login_and_logout() {
-    let (app, users) = app_with_users();
+    let (app, users) = app_with_users().await;
     let mut subscriber = TestClient::connect(&app).await;
     subscriber.call::<()>("become", &json!(["user-alice"])).await.expect("a user");
     assert_eq!(subscriber.document_ids("users"), ["user-alice"]);

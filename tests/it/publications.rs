@@ -363,7 +363,7 @@ async fn subscriptions_are_bounded_in_bytes_too_also_after_the_user_has_changed(
 #[tokio::test]
 async fn a_client_can_subscribe_ten_thousand_times() {
     let items: Collection = Collection::new("items");
-    items.insert("1", &[("a".to_owned(), Ejson::from(1))].into_iter().collect()).expect("a new document");
+    items.insert("1", &[("a".to_owned(), Ejson::from(1))].into_iter().collect()).await.expect("a new document");
     let all = items.clone();
     let app = App::builder()
         .publish(
@@ -381,7 +381,7 @@ async fn a_client_can_subscribe_ten_thousand_times() {
         subscriber.ready(&id.to_string()).await;
     }
     assert_eq!(subscriber.document_ids("items").len(), 1);
-    items.update("1", Update::new().set("a", 2)).expect("there is one");
+    assert_eq!(items.update("1", Update::new().set("a", 2)).await, Ok(true));
     assert_eq!(subscriber.heard().await.len(), 1, "one change is one message");
     for id in 0..10_000 {
         subscriber.stop(&id.to_string()).await;

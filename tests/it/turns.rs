@@ -113,7 +113,7 @@ async fn the_initial_documents_of_a_large_query_let_others_run() {
     let items: Collection = Collection::new("items");
     for number in 0..20_000 {
         let document = [("n".to_owned(), Ejson::from(number))].into_iter().collect();
-        items.insert(number.to_string(), &document).expect("a new document");
+        items.insert(number.to_string(), &document).await.expect("a new document");
     }
     let turns = Turns::start();
     let (observed, taken) = (turns.clone(), Arc::new(AtomicUsize::new(0)));
@@ -166,7 +166,7 @@ async fn queries_of_many_documents_let_others_run() {
     let items: Collection = Collection::new("items");
     for number in 0..5_000 {
         let document = [("n".to_owned(), Ejson::from(number))].into_iter().collect();
-        items.insert(number.to_string(), &document).expect("a new document");
+        items.insert(number.to_string(), &document).await.expect("a new document");
     }
     let turns = Turns::start();
     let observed = turns.clone();

@@ -92,7 +92,7 @@ async fn a_running_method_is_answered_while_subscriptions_run_again() {
 async fn the_same_user_again_runs_no_publication() {
     let items: Collection = Collection::new("items");
     let document = [("a".to_owned(), Ejson::from(1))].into_iter().collect();
-    items.insert("1", &document).expect("a new document");
+    items.insert("1", &document).await.expect("a new document");
     let published = items.clone();
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&runs);
@@ -110,7 +110,7 @@ async fn the_same_user_again_runs_no_publication() {
     start_to_become(&subscriber, Value::Null).await;
     assert_eq!(subscriber.next_of(&["updated", "ready"]).await, json!({"msg": "updated", "methods": ["1"]}));
     assert_eq!(items.live_query_count(), 1);
-    items.insert("2", &document).expect("a new document");
+    items.insert("2", &document).await.expect("a new document");
     assert_eq!(subscriber.next_of(&["added"]).await["id"], "2", "the subscriptions continue");
 }
 
@@ -195,12 +195,12 @@ async fn changes_by_others_meanwhile_are_part_of_the_difference() {
         Ok(())
     });
     let mut subscriber = subscriber(app).await;
-    items.insert("old", &[].into_iter().collect()).expect("a new document");
+    items.insert("old", &[].into_iter().collect()).await.expect("a new document");
     subscriber.subscribe_by_name("items", json!([])).await;
     start_to_become(&subscriber, json!("alice")).await;
     assert_eq!(subscriber.heard().await, [] as [Value; 0]);
-    items.insert("new", &[].into_iter().collect()).expect("a new document");
-    assert_eq!(items.remove("old"), Ok(true));
+    items.insert("new", &[].into_iter().collect()).await.expect("a new document");
+    assert_eq!(items.remove("old").await, Ok(true));
     assert_eq!(subscriber.heard().await, [] as [Value; 0]);
     go.notify_one();
     assert_eq!(subscriber.next().await, json!({"msg": "removed", "collection": "items", "id": "old"}));

@@ -83,10 +83,10 @@ async fn follow(windows: &[Window], steps: Vec<Step>) {
             // Some subscribe late.
             subscribers.extend(subscribe(&app, windows).await);
         }
-        step.take(&items);
+        step.take(&items).await;
         for (window, subscriber) in &mut subscribers {
             subscriber.heard().await;
-            assert_eq!(shown(subscriber), window.fetch(&items), "{window:?} after {step:?}");
+            assert_eq!(shown(subscriber), window.fetch(&items).await, "{window:?} after {step:?}");
         }
     }
 }
@@ -132,8 +132,9 @@ impl Window {
     }
 
     /// Returns the result of the query as a client has it. (`fetch` returns complete documents.)
-    fn fetch(&self, items: &Collection) -> BTreeMap<String, Value> {
+    async fn fetch(&self, items: &Collection) -> BTreeMap<String, Value> {
         let show = |mut document: Object| {
+            document.shift_remove("_id");
             if self.hides_rank {
                 document.shift_remove("rank");
             }
@@ -141,28 +142,28 @@ impl Window {
             let fields: Value = serde_json::from_str(text.get()).expect("JSON");
             (fields["id"].as_str().expect("an id").to_owned(), fields)
         };
-        self.query(items).fetch().into_iter().map(show).collect()
+        self.query(items).fetch().await.expect("it is in memory").into_iter().map(show).collect()
     }
 }
 
 impl Step {
-    fn take(&self, items: &Collection) {
+    async fn take(&self, items: &Collection) {
         match self {
             Self::Insert(id, rank, open) => {
                 let document = [("id", Ejson::from(*id)), ("rank", read(rank)), ("open", Ejson::from(*open))];
                 let document: Object = document.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-                let _is_there_already = items.insert(*id, &document);
+                let _is_there_already = items.insert(*id, &document).await;
             }
-            Self::Rank(id, rank) => update(items, id, Update::new().set("rank", read(rank))),
-            Self::Unrank(id) => update(items, id, Update::new().unset("rank")),
-            Self::Open(id, open) => update(items, id, Update::new().set("open", *open)),
-            Self::Remove(id) => drop(items.remove(*id).expect("it is in memory")),
+            Self::Rank(id, rank) => update(items, id, Update::new().set("rank", read(rank))).await,
+            Self::Unrank(id) => update(items, id, Update::new().unset("rank")).await,
+            Self::Open(id, open) => update(items, id, Update::new().set("open", *open)).await,
+            Self::Remove(id) => drop(items.remove(*id).await.expect("it is in memory")),
         }
     }
 }
 
-fn update(items: &Collection, id: &str, update: Update) {
-    let _is_there = items.update(id, update).expect("it is in memory");
+async fn update(items: &Collection, id: &str, update: Update) {
+    let _is_there = items.update(id, update).await.expect("it is in memory");
 }
 
 fn read(value: &str) -> Ejson {

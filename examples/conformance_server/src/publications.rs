@@ -48,16 +48,16 @@ fn register_items(app: AppBuilder, items: &Collection) -> AppBuilder {
         subscription.publish(some.find(Filter::all(conditions))).await
     })
     .method("insertItem", TwoFactor::none(), async move |context: Context, document: Object| {
-        insert_item(&context, &inserted, document)
+        insert_item(&context, &inserted, document).await
     })
     .method("updateItem", TwoFactor::none(), async move |_: Context, id: Ejson, change: ItemChange| {
         let set = change.set.into_iter().fold(Update::new(), |update, (field, value)| update.set(&field, value));
         let update = change.unset.iter().fold(set, |update, field| update.unset(field));
-        updated.update(document_id(id)?, update)?;
+        updated.update(document_id(id)?, update).await?;
         Ok(())
     })
     .method("removeItem", TwoFactor::none(), async move |_: Context, id: Ejson| {
-        removed.remove(document_id(id)?)?;
+        removed.remove(document_id(id)?).await?;
         Ok(())
     })
 }
@@ -96,12 +96,15 @@ struct ItemChange {
     unset: Vec<String>,
 }
 
-fn insert_item(context: &Context, items: &Collection, mut document: Object) -> MethodResult<Ejson> {
+async fn insert_item(context: &Context, items: &Collection, mut document: Object) -> MethodResult<Ejson> {
     let id = match document.shift_remove("_id") {
         Some(id) => id,
         None => Ejson::from(context.document_id("items")),
     };
-    items.insert(document_id(id.clone())?, &document).map_err(|error| MethodError::new(409, error.to_string()))?;
+    items
+        .insert(document_id(id.clone())?, &document)
+        .await
+        .map_err(|error| MethodError::new(409, error.to_string()))?;
     Ok(id)
 }
 
