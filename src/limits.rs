@@ -82,6 +82,12 @@ pub struct Limits {
     pub held_bytes: usize,
     /// The maximum number of these bytes for the clients of one network. Default: 64 MiB.
     pub held_bytes_per_network: usize,
+    /// The maximum number of documents that all sessions hold: what the server remembers of the documents that it has sent,
+    /// some 150 bytes for each document and each subscription that shows it. The first 500 of a session do not count. A
+    /// session that needs more is closed with 1013. Default: 20,000,000.
+    pub held_documents: usize,
+    /// The maximum number of these documents for the sessions of one network. Default: 2,000,000.
+    pub held_documents_per_network: usize,
     /// The maximum number of counters of each rate limit. When there are more networks, connections or users, the counter
     /// whose window began first makes room. Default: 50 000.
     pub rate_counters: usize,
@@ -131,6 +137,8 @@ impl Default for Limits {
             unopened_sessions_per_network: 2_000,
             held_bytes: 1 << 30,
             held_bytes_per_network: 64 << 20,
+            held_documents: 20_000_000,
+            held_documents_per_network: 2_000_000,
             rate_counters: 50_000,
             failure_counters: 1_000_000,
             waiting_passwords: 4_096,

@@ -14,7 +14,8 @@ pub(crate) async fn measure(extent: Extent) {
         "In memory, one subscriber affected by each write",
         &["documents", "live queries", "insert", "update", "remove", "subscribe to 50"],
     );
-    let sizes: &[usize] = if extent == Extent::Quick { &[1_000, 100_000] } else { &[1_000, 10_000, 100_000, 1_000_000] };
+    let sizes: &[usize] =
+        if extent == Extent::Quick { &[1_000, 100_000] } else { &[1_000, 10_000, 100_000, 1_000_000] };
     for documents in sizes {
         equality(*documents, 1).await;
         equality(*documents, (documents / 50).clamp(1, 10_000)).await;

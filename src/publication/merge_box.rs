@@ -19,6 +19,8 @@ use super::layers::Layers;
 pub(crate) struct MergeBox {
     documents: IndexMap<Arc<str>, DocumentView, Hasher>,
     sets: HolderSets,
+    /// The number of documents, each counted once for each of its holders.
+    held: usize,
 }
 
 #[derive(Debug)]
@@ -38,10 +40,16 @@ impl MergeBox {
         self.documents.is_empty()
     }
 
+    /// Returns the number of documents, each counted once for each subscription that holds it.
+    pub(super) const fn held(&self) -> usize {
+        self.held
+    }
+
     /// Adds a document of a subscription. If the subscription already holds it, only missing fields are added.
     pub(crate) fn added(&mut self, by: Handle, id: &Arc<str>, fields: &Arc<Fields>, frames: &mut impl Frames) {
         let place = match self.documents.entry(Arc::clone(id)) {
             Entry::Vacant(place) => {
+                self.held += 1;
                 let holders = self.sets.of(&[by]);
                 place.insert(DocumentView::Uniform { fields: Arc::clone(fields), holders });
                 return frames.added(id, fields);
@@ -50,7 +58,10 @@ impl MergeBox {
         };
         let view = place.into_mut();
         match view.fields_of(by) {
-            None => frames.changed(id, &view.add(by, fields, &mut self.sets)),
+            None => {
+                self.held += 1;
+                frames.changed(id, &view.add(by, fields, &mut self.sets));
+            }
             Some(old) if old.is_same_text(fields) => {}
             Some(old) => {
                 let change = SharedChange::new(missing_in(old, fields), []);
@@ -87,6 +98,7 @@ impl MergeBox {
         if view.fields_of(by).is_none() {
             return Err(NotHeld);
         }
+        self.held -= 1;
         if view.is_held_by_one() {
             self.documents.swap_remove(id);
             frames.removed(id);
@@ -102,6 +114,7 @@ impl MergeBox {
             if view.fields_of(by).is_none() {
                 return true;
             }
+            self.held -= 1;
             if view.is_held_by_one() {
                 frames.removed(id);
                 return false;

@@ -51,6 +51,17 @@ impl View {
         }
     }
 
+    /// Returns the number of documents that are remembered, each counted once for each subscription that holds it.
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Self::Merge(merge_box) => merge_box.held(),
+            // Few documents have several holders.
+            Self::Multi(documents) => documents.len(),
+            Self::Each(documents) => documents.len(),
+            Self::Nothing => 0,
+        }
+    }
+
     pub(super) fn added(
         &mut self,
         target: Target<'_>,

@@ -107,6 +107,12 @@ impl Views {
         self.subscription_bytes
     }
 
+    /// Returns the number of documents that the client has, each counted once for each subscription that holds it.
+    pub(crate) fn held_documents(&self) -> usize {
+        let before = self.before.iter().flat_map(IndexMap::values);
+        self.collections.values().chain(before).map(View::held).sum()
+    }
+
     pub(crate) fn contains_id(&self, id: &str) -> bool {
         self.by_id.contains_key(id)
     }

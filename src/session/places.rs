@@ -9,14 +9,16 @@ use crate::shares::{Maximum, Share, Shares, Source};
 /// The number of bytes that each session, and each body of a request, may hold without counting.
 const FREE_BYTES: usize = 32 << 10;
 
-/// The number of bytes that a session takes at a time.
-const BYTES_AT_ONCE: usize = 64 << 10;
+const BYTES: Step = Step { free: FREE_BYTES, at_once: 64 << 10 };
+
+const DOCUMENTS: Step = Step { free: 500, at_once: 1_000 };
 
 /// The sessions of all clients and what they hold, counted in total and by network.
 pub(crate) struct SessionShares {
     all: Arc<Shares>,
     unopened: Arc<Shares>,
     bytes: Arc<Shares>,
+    documents: Arc<Shares>,
 }
 
 /// What a session counts for. Empty for a client in the same process.
@@ -25,17 +27,28 @@ pub(crate) struct Places {
     _session: Option<Share>,
     /// Until the client has sent `connect`.
     unopened: Option<Share>,
-    held: Option<Held>,
+    bytes: Option<Held>,
+    documents: Option<Held>,
 }
 
-/// The bytes that a session holds.
-struct Held {
+/// How many of something a session holds.
+pub(super) struct Held {
     all: Arc<Shares>,
     source: Source,
     share: Option<Share>,
+    step: Step,
 }
 
-/// The error for bytes that no share is left for.
+/// How something is counted.
+#[derive(Clone, Copy)]
+struct Step {
+    /// What each session may hold without counting.
+    free: usize,
+    /// What a session takes at a time.
+    at_once: usize,
+}
+
+/// The error for something that no share is left for.
 pub(crate) struct NoShare;
 
 impl SessionShares {
@@ -53,6 +66,10 @@ impl SessionShares {
                 Maximum { name: "held_bytes", count: limits.held_bytes },
                 Maximum { name: "held_bytes_per_network", count: limits.held_bytes_per_network },
             ),
+            documents: Shares::new(
+                Maximum { name: "held_documents", count: limits.held_documents },
+                Maximum { name: "held_documents_per_network", count: limits.held_documents_per_network },
+            ),
         }
     }
 
@@ -60,8 +77,9 @@ impl SessionShares {
     pub(super) fn take(&self, source: Source, now: Timestamp) -> Option<Places> {
         let unopened = self.unopened.take(source, now)?;
         let session = self.all.take(source, now)?;
-        let held = Held { all: Arc::clone(&self.bytes), source, share: None };
-        Some(Places { _session: Some(session), unopened: Some(unopened), held: Some(held) })
+        let bytes = Some(Held::new(&self.bytes, source, BYTES));
+        let documents = Some(Held::new(&self.documents, source, DOCUMENTS));
+        Some(Places { _session: Some(session), unopened: Some(unopened), bytes, documents })
     }
 
     /// Takes the bytes of a body. Returns `None` for the share of a short one.
@@ -84,30 +102,45 @@ impl Places {
         *self = Self::default();
     }
 
-    /// Returns whether [`hold`](Self::hold) has to be called when the session holds this many bytes.
-    pub(super) fn counts(&self, bytes: usize) -> bool {
-        self.held.as_ref().is_some_and(|held| bytes > FREE_BYTES || held.share.is_some())
+    /// Returns the bytes that the session holds. `None` for a client in the same process.
+    pub(super) const fn bytes(&mut self) -> Option<&mut Held> {
+        self.bytes.as_mut()
     }
 
-    /// Notes how many bytes the session holds.
-    pub(super) fn hold(&mut self, bytes: usize, clock: &dyn Clock) -> Result<(), NoShare> {
-        let Some(held) = &mut self.held else { return Ok(()) };
-        if bytes <= FREE_BYTES {
-            held.share = None;
+    /// Returns the documents that the session holds. `None` for a client in the same process.
+    pub(super) const fn documents(&mut self) -> Option<&mut Held> {
+        self.documents.as_mut()
+    }
+}
+
+impl Held {
+    fn new(all: &Arc<Shares>, source: Source, step: Step) -> Self {
+        Self { all: Arc::clone(all), source, share: None, step }
+    }
+
+    /// Notes how much the session holds.
+    pub(super) fn hold(&mut self, held: usize, clock: &dyn Clock) -> Result<(), NoShare> {
+        if held <= self.step.free {
+            self.share = None;
             return Ok(());
         }
-        let counted = held.share.as_ref().map_or(0, Share::count);
-        if bytes <= counted {
+        let counted = self.share.as_ref().map_or(0, Share::count);
+        if held <= counted {
             return Ok(());
         }
-        let more = (bytes - counted).next_multiple_of(BYTES_AT_ONCE);
+        let more = (held - counted).next_multiple_of(self.step.at_once);
         let now = clock.now();
-        let is_taken = if let Some(share) = &mut held.share {
+        let is_taken = if let Some(share) = &mut self.share {
             share.extend(more, now)
         } else {
-            held.share = held.all.take_many(held.source, more, now);
-            held.share.is_some()
+            self.share = self.all.take_many(self.source, more, now);
+            self.share.is_some()
         };
         if is_taken { Ok(()) } else { Err(NoShare) }
+    }
+
+    /// Returns whether [`hold`](Self::hold) has to be called when the session holds this much.
+    pub(super) const fn counts(&self, held: usize) -> bool {
+        held > self.step.free || self.share.is_some()
     }
 }

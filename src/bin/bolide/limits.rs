@@ -67,6 +67,24 @@ pub(crate) struct LimitArguments {
     )]
     max_held_bytes_per_network: usize,
 
+    /// Maximum number of documents that all sessions hold, each counted once for each subscription that shows it
+    #[arg(
+        long,
+        env = "BOLIDE_MAX_HELD_DOCUMENTS",
+        value_name = "NUMBER",
+        default_value_t = Limits::default().held_documents
+    )]
+    max_held_documents: usize,
+
+    /// Maximum number of these documents for the sessions of one network
+    #[arg(
+        long,
+        env = "BOLIDE_MAX_HELD_DOCUMENTS_PER_NETWORK",
+        value_name = "NUMBER",
+        default_value_t = Limits::default().held_documents_per_network
+    )]
+    max_held_documents_per_network: usize,
+
     /// Maximum number of subscriptions of a session
     #[arg(
         long,
@@ -288,6 +306,8 @@ impl LimitArguments {
             unopened_sessions_per_network: self.max_unopened_sessions_per_network,
             held_bytes: self.max_held_bytes,
             held_bytes_per_network: self.max_held_bytes_per_network,
+            held_documents: self.max_held_documents,
+            held_documents_per_network: self.max_held_documents_per_network,
             rate_counters: self.accounts.max_rate_counters,
             subscription_bytes: self.accounts.max_subscription_bytes,
             failure_counters: self.accounts.max_failure_counters,

@@ -170,6 +170,7 @@ impl Driver {
         }
         self.go_on_if_there_is_room(context);
         self.count_held_bytes(context);
+        self.count_held_documents(context);
         self.poll_stops(context);
         let is_over = matches!(self.phase, Phase::Ended) && !self.calls.is_running() && self.stops.is_empty();
         if is_over { Poll::Ready(()) } else { Poll::Pending }
@@ -221,17 +222,39 @@ impl Driver {
             self.end();
             context.waker().wake_by_ref();
         }
-        if !self.places.counts(self.held_bytes()) || self.is_finished() {
+        let held = self.held_bytes();
+        if self.is_finished() || !self.places.bytes().is_some_and(|bytes| bytes.counts(held)) {
             return;
         }
         // Some may have been sent meanwhile.
         self.waiting_bytes = self.session.outbox().pressure().bytes;
-        if let Err(NoShare) = self.places.hold(self.held_bytes(), &*self.core.clock) {
-            self.session.outbox().drop_waiting();
-            self.close(Goodbye::new(1013, "Too much waits for the clients of this network"));
-            // The closing frame has to be sent.
-            context.waker().wake_by_ref();
+        let held = self.held_bytes();
+        if let Some(bytes) = self.places.bytes()
+            && let Err(NoShare) = bytes.hold(held, &*self.core.clock)
+        {
+            self.close_without_share("Too much waits for the clients of this network", context);
         }
+    }
+
+    /// Counts the documents that the session holds, and closes it if no share is left for them.
+    fn count_held_documents(&mut self, context: &mut Context<'_>) {
+        if self.is_finished() {
+            return;
+        }
+        let Some(documents) = self.places.documents() else { return };
+        let held = self.session.recipient().views().held_documents();
+        if documents.counts(held)
+            && let Err(NoShare) = documents.hold(held, &*self.core.clock)
+        {
+            self.close_without_share("Too many documents are shown to the clients of this network", context);
+        }
+    }
+
+    fn close_without_share(&mut self, reason: &'static str, context: &Context<'_>) {
+        self.session.outbox().drop_waiting();
+        self.close(Goodbye::new(1013, reason));
+        // The closing frame has to be sent.
+        context.waker().wake_by_ref();
     }
 
     fn held_bytes(&self) -> usize {
