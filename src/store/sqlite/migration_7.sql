@@ -9,14 +9,15 @@ CREATE TABLE heads (
 );
 
 ALTER TABLE documents RENAME TO old_documents;
--- A document without fields was removed. Its row stays for a while, since the table is the log of changes as well.
+-- A document without fields was removed. Its row stays for a while, since the table is the log of changes as well. The
+-- table has row ids: sorted by random ids, each insert would write a page of its own.
 CREATE TABLE documents (
     collection BIGINT NOT NULL,
     id TEXT NOT NULL,
     fields TEXT,
     seq BIGINT NOT NULL,
     PRIMARY KEY (collection, id)
-) WITHOUT ROWID;
+);
 INSERT INTO heads (collection, seq, purged_to, documents, bytes)
     SELECT collection, count(*), 0, count(*), sum(octet_length(fields)) FROM old_documents GROUP BY collection;
 INSERT INTO documents (collection, id, fields, seq)

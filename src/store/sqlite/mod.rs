@@ -51,6 +51,10 @@ const WITH_SKELETONS: &str = include_str!("migration_4.sql");
 /// The number of connections that read a file concurrently.
 const READERS: u32 = 4;
 
+/// The cache of the writing connection: 16 MB, so that the pages of a large batch of documents are written once. Those of
+/// the readers have 2 MB each.
+const WRITER_CACHE: &str = "-16000";
+
 /// A store in an SQLite file, or in memory.
 pub struct SqliteStore {
     writer: SqlitePool,
@@ -161,7 +165,8 @@ impl SqliteStore {
 
     async fn open_with(path: &Path, options: SqliteConnectOptions, lock: Option<File>) -> Result<Self, OpenError> {
         let damaged = |reason| OpenError::damaged(path, reason);
-        let writer = file_pool(1).connect_with(options.clone()).await.map_err(damaged)?;
+        let large_cache = options.clone().pragma("cache_size", WRITER_CACHE);
+        let writer = file_pool(1).connect_with(large_cache).await.map_err(damaged)?;
         migrate(&writer, path).await?;
         // Opened last: a connection that has read an older schema prepares its first statements for that one.
         let reader = file_pool(READERS).connect_with(options.clone()).await.map_err(damaged)?;

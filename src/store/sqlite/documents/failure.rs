@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use crate::collection::storage::StorageError;
 
 /// Converts an error of the database.
+#[expect(clippy::needless_pass_by_value, reason = "it is passed to `map_err`")]
 pub(super) fn failed(error: sqlx::Error) -> StorageError {
     match advice(&error) {
         Some(advice) => StorageError(format!("the database failed: {error}; {advice}")),

@@ -19,8 +19,11 @@ mod rows;
 mod tests;
 mod transaction;
 
+use std::sync::Arc;
+
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use tokio::sync::OnceCell;
 
 use crate::collection::storage::{
     CollectionNumber, CollectionSummary, DocumentReader, DocumentStore, DocumentWriter, Head, IndexNumber,
@@ -30,8 +33,6 @@ use failure::{failed, read_number};
 use place::Connections;
 pub(super) use place::Place;
 use purge::Removals;
-use std::sync::Arc;
-use tokio::sync::OnceCell;
 use transaction::Transaction;
 
 /// The stored collections of a database.
@@ -62,19 +63,10 @@ impl DocumentStore for SqliteDocuments {
     fn open<'storage>(&'storage self, name: &'storage str) -> StorageFuture<'storage, StoredCollection> {
         Box::pin(async move {
             let connections = self.connections().await?;
-            let find = "SELECT number FROM heads WHERE collection = $1";
-            let found: Option<i64> =
-                sqlx::query_scalar(find).bind(name).fetch_optional(&connections.reader).await.map_err(failed)?;
-            let number = match found {
+            let number = match number_of(connections, name).await? {
                 Some(number) => number,
-                None => {
-                    // Another task may have made it since.
-                    let make = "INSERT INTO heads (collection, seq, purged_to, documents, bytes) VALUES ($1, 0, 0, 0, 0) \
-                         ON CONFLICT (collection) DO UPDATE SET collection = excluded.collection RETURNING number";
-                    sqlx::query_scalar(make).bind(name).fetch_one(&connections.writer).await.map_err(failed)?
-                }
+                None => make(connections, name).await?,
             };
-            let number = CollectionNumber(number);
             Ok(StoredCollection { number, indexes: indexes::of_collection(&connections.reader, number).await? })
         })
     }
@@ -130,6 +122,20 @@ impl DocumentStore for SqliteDocuments {
             Ok(Box::new(writing) as Box<dyn DocumentWriter>)
         })
     }
+}
+
+async fn number_of(connections: &Connections, name: &str) -> Result<Option<CollectionNumber>, StorageError> {
+    let find = sqlx::query_scalar("SELECT number FROM heads WHERE collection = $1").bind(name);
+    let number: Option<i64> = find.fetch_optional(&connections.reader).await.map_err(failed)?;
+    Ok(number.map(CollectionNumber))
+}
+
+/// Makes a collection, unless another task has made it since.
+async fn make(connections: &Connections, name: &str) -> Result<CollectionNumber, StorageError> {
+    let make = "INSERT INTO heads (collection, seq, purged_to, documents, bytes) VALUES ($1, 0, 0, 0, 0) \
+         ON CONFLICT (collection) DO UPDATE SET collection = excluded.collection RETURNING number";
+    let number = sqlx::query_scalar(make).bind(name).fetch_one(&connections.writer).await;
+    number.map(CollectionNumber).map_err(failed)
 }
 
 async fn documents_with(

@@ -52,12 +52,11 @@ impl PageStatement {
         statement.add_value(Value::Number(index.0));
         let Page { from, to, after, is_reversed, limit, .. } = page;
         let (after_lower, after_upper) = if is_reversed { (None, after) } else { (after, None) };
-        match after_lower.filter(|(key, _)| *key >= from) {
-            Some(place) => statement.add_place(">", place),
-            None => {
-                statement.add(" AND k.key >= ");
-                statement.add_value(Value::Key(from));
-            }
+        if let Some(place) = after_lower.filter(|(key, _)| *key >= from) {
+            statement.add_place(">", place);
+        } else {
+            statement.add(" AND k.key >= ");
+            statement.add_value(Value::Key(from));
         }
         match after_upper.filter(|(key, _)| to.is_empty() || *key < to) {
             Some(place) => statement.add_place("<", place),
@@ -85,8 +84,8 @@ impl PageStatement {
         };
         statement.add(is_below);
         statement.add_value(Value::Id(lower));
-        let upper = after_upper.filter(|id| to.is_empty() || *id < to).unwrap_or(to);
-        if !upper.is_empty() {
+        let to = Some(to).filter(|to| !to.is_empty());
+        if let Some(upper) = after_upper.filter(|id| to.as_ref().is_none_or(|to| id < to)).or_else(|| to.clone()) {
             statement.add(" AND id < ");
             statement.add_value(Value::Id(upper));
         }

@@ -28,16 +28,16 @@ async fn pages_and_rows_are_found_by_primary_keys() {
             let expected: &[&str] = match index {
                 Some(_) => &[
                     "SEARCH k USING PRIMARY KEY (index_number=? AND ",
-                    "SEARCH d USING PRIMARY KEY (collection=? AND id=?)",
+                    "SEARCH d USING INDEX sqlite_autoindex_documents_1 (collection=? AND id=?)",
                 ],
-                None => &["SEARCH documents USING PRIMARY KEY (collection=? AND id>? AND id<?)"],
+                None => &["SEARCH documents USING INDEX sqlite_autoindex_documents_1 (collection=? AND id>? AND id<?)"],
             };
             assert_eq!(plan.len(), expected.len(), "{plan:?}");
             assert!(plan.iter().zip(expected).all(|(step, start)| step.starts_with(start)), "{plan:?}");
         }
     }
     for (statement, expected) in [
-        (&rows::SELECT_DOCUMENTS, "SEARCH documents USING PRIMARY KEY (collection=? AND id=?)"),
+        (&rows::SELECT_DOCUMENTS, "SEARCH documents USING INDEX sqlite_autoindex_documents_1 (collection=? AND id=?)"),
         (&rows::SELECT_HOLDERS, "SEARCH document_keys USING PRIMARY KEY (index_number=? AND key=?)"),
         (&rows::DELETE_ENTRIES, "SEARCH document_keys USING PRIMARY KEY (index_number=? AND key=? AND id=?)"),
     ] {
@@ -102,7 +102,7 @@ async fn a_file_that_becomes_damaged_is_told() {
     bytes[100_000..].fill(0xa5);
     std::fs::write(&path, bytes).unwrap();
     let ids = (0..2_000).map(|id| id.to_string()).collect();
-    let error = documents.read().await.unwrap().documents(items, ids).await.unwrap_err();
+    let error = documents.documents(items, ids).await.unwrap_err();
     assert!(error.to_string().contains("its file is damaged"), "{error}");
 }
 
@@ -171,10 +171,10 @@ async fn documents_of_an_older_version_are_kept() {
     let file = File::new("older");
     let options = SqliteConnectOptions::new().filename(file.path()).create_if_missing(true);
     let mut old = SqliteConnection::connect_with(&options).await.unwrap();
-    for migration in &MIGRATIONS[..5] {
+    for migration in &MIGRATIONS[..6] {
         sqlx::raw_sql(*migration).execute(&mut old).await.unwrap();
     }
-    let documents = "PRAGMA user_version = 5; INSERT INTO documents (collection, id, fields) VALUES \
+    let documents = "PRAGMA user_version = 6; INSERT INTO documents (collection, id, fields) VALUES \
          ('items', 'b', '{}'), ('items', 'a', '{\"a\":\"é\"}'), ('others', 'a', '{}')";
     sqlx::raw_sql(documents).execute(&mut old).await.unwrap();
     old.close().await.unwrap();

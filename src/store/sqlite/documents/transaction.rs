@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlx::sqlite::SqlitePool;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row as _, Sqlite};
 
 use super::failure::{failed, read_number, write_number};
@@ -113,11 +113,7 @@ impl DocumentReader for Transaction {
             let head = sqlx::query(purged_to).bind(collection.0).fetch_optional(&mut *self.inner).await;
             let purged_to = read_number(&head.map_err(failed)?.ok_or_else(|| missing(collection))?, 0)?;
             if after < purged_to {
-                let reason =
-                    "removals up to {purged_to} are no longer kept, so the changes after {after} are not known";
-                let reason =
-                    reason.replace("{purged_to}", &purged_to.to_string()).replace("{after}", &after.to_string());
-                return Err(StorageError(reason));
+                return Err(no_longer_known(after, purged_to));
             }
             let changes =
                 "SELECT id, fields, seq FROM documents WHERE collection = $1 AND seq > $2 ORDER BY seq LIMIT $3";
@@ -128,11 +124,7 @@ impl DocumentReader for Transaction {
                 .fetch_all(&mut *self.inner)
                 .await
                 .map_err(failed)?;
-            let change = |row| {
-                let id = sqlx::sqlite::SqliteRow::try_get(row, 0).map_err(failed)?;
-                Ok(StoredChange { id, fields: row.try_get(1).map_err(failed)?, version: read_number(row, 2)? })
-            };
-            rows.iter().map(change).collect()
+            rows.iter().map(change_of).collect()
         })
     }
 }
@@ -176,6 +168,19 @@ impl DocumentWriter for Transaction {
     }
 }
 
+/// Reads the columns `id, fields, seq` of a row.
+fn change_of(row: &SqliteRow) -> Result<StoredChange, StorageError> {
+    Ok(StoredChange {
+        id: row.try_get(0).map_err(failed)?,
+        fields: row.try_get(1).map_err(failed)?,
+        version: read_number(row, 2)?,
+    })
+}
+
 fn missing(collection: CollectionNumber) -> StorageError {
     StorageError(format!("the database has no collection with the number {}", collection.0))
+}
+
+fn no_longer_known(after: u64, purged_to: u64) -> StorageError {
+    StorageError(format!("removals up to {purged_to} are no longer kept, so the changes after {after} are not known"))
 }
