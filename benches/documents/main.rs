@@ -1,7 +1,7 @@
 //! Documents: what a write and a subscription cost, and how the cost grows with the number of documents and of queries.
 //!
 //! `cargo bench --bench documents` prints tables for collections in memory and in an SQLite file; `benches/README.md` tells
-//! how to read them. `-- --quick` leaves out the largest rows, `-- --large` adds 10,000,000 stored documents, which take
+//! how to read them. `-- --quick` leaves out the largest rows, `-- --stored` those in memory, and `-- --large` adds 10,000,000 stored documents, which take
 //! some minutes and 5 GB of disk. All of it runs in this process, on one thread; SQLite has threads of its own.
 //!
 //! In reading order: [`memory`] and [`stored`], which measure; [`scene`], the app with its subscribers; [`table`].
@@ -34,7 +34,9 @@ fn main() {
     };
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        memory::measure(extent).await;
+        if !is_given("--stored") {
+            memory::measure(extent).await;
+        }
         stored::measure(extent).await;
     });
 }

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use bolide::prelude::*;
 use bolide::store::SqliteStore;
 use futures::future::join_all;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use super::Extent;
 use super::scene::{Scene, Watched, fill, median, message};
@@ -107,30 +106,29 @@ async fn floor(file: &Path) -> Duration {
     sqlx::raw_sql(
         "CREATE TABLE heads (number INTEGER PRIMARY KEY, seq INTEGER);
          INSERT INTO heads VALUES (1, 0);
-         CREATE TABLE documents (collection INTEGER, id TEXT, fields TEXT, seq INTEGER,
-             PRIMARY KEY (collection, id)) WITHOUT ROWID;
-         CREATE INDEX documents_in_order ON documents (collection, seq);
+         CREATE TABLE documents (collection BIGINT, id TEXT, fields TEXT, seq BIGINT, PRIMARY KEY (collection, id));
+         CREATE INDEX documents_by_change ON documents (collection, seq);
+         CREATE INDEX removed_documents ON documents (collection, seq) WHERE fields IS NULL;
          CREATE TABLE document_keys (number INTEGER, key BLOB, id TEXT, elements INTEGER,
              PRIMARY KEY (number, key, id)) WITHOUT ROWID",
     )
     .execute(&pool)
     .await
     .expect("tables");
-    let mut connection = pool.acquire().await.expect("a connection");
     let mut times = Vec::with_capacity(WRITES);
     for number in 0..WRITES {
         let start = Instant::now();
-        floor_write(&mut connection, number).await.expect("a write");
+        floor_write(&pool, number).await.expect("a write");
         times.push(start.elapsed());
     }
     median(times)
 }
 
-async fn floor_write(connection: &mut SqliteConnection, number: usize) -> Result<(), sqlx::Error> {
+async fn floor_write(pool: &SqlitePool, number: usize) -> Result<(), sqlx::Error> {
     let id = format!("0-{number}");
     let fields = serde_json::to_string(&message(number, number % 20)).expect("JSON");
     let key = format!("room{}{number:020}", number % 20).into_bytes();
-    let mut whole = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut whole = pool.begin_with("BEGIN IMMEDIATE").await?;
     let seq: i64 = sqlx::query_scalar("SELECT seq FROM heads WHERE number = 1").fetch_one(&mut *whole).await?;
     let _found: Option<String> =
         sqlx::query_scalar("SELECT fields FROM documents WHERE collection = 1 AND id = $1 AND fields IS NOT NULL")
