@@ -6,7 +6,7 @@ use std::time::Duration;
 use bolide::conformance::{InProcess, Level, Mailbox, Options, Report, SockJs, Transport, WebSocket, book, run};
 use bolide::{App, Heartbeat};
 
-use crate::application::{application_with_users, register};
+use crate::application::{application_with_stored_items, application_with_users, register};
 use crate::server::Server;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,6 +22,13 @@ async fn the_conversations_hold_over_websocket() {
     let mailbox = mailbox().await;
     let server = Server::start(application_with_users(&mailbox.url()).await).await;
     expect_success(&play(&web_socket(&server), &options("websocket", mailbox)).await, 1050);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_conversations_hold_over_a_stored_collection() {
+    let mailbox = mailbox().await;
+    let server = Server::start(application_with_stored_items(&mailbox.url()).await).await;
+    expect_success(&play(&web_socket(&server), &options("stored", mailbox)).await, 1050);
 }
 
 #[tokio::test(flavor = "multi_thread")]

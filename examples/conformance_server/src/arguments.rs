@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bolide::Collection;
 use bolide::call::RateLimitRule;
 use clap::Parser;
 
@@ -15,6 +16,10 @@ pub(crate) struct Arguments {
     /// The database for users and settings: `sqlite:PATH` or `sqlite::memory:`
     #[arg(long, default_value = "sqlite::memory:")]
     pub(crate) database: String,
+
+    /// Keeps the collection `items` in the database, and not in memory
+    #[arg(long)]
+    pub(crate) stored_items: bool,
 
     /// The mail server, as `smtp://HOST:PORT`
     #[arg(long)]
@@ -42,6 +47,10 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    pub(crate) fn items(&self) -> Collection {
+        if self.stored_items { Collection::stored("items").index("group") } else { Collection::new("items") }
+    }
+
     pub(crate) fn heartbeat_interval(&self) -> Duration {
         Duration::from_millis(self.heartbeat_interval_ms)
     }

@@ -40,10 +40,11 @@ async fn main() -> anyhow::Result<()> {
         .clock(clock.clone())
         .forwarded_count(arguments.forwarded_count)
         .heartbeat(Heartbeat { interval: arguments.heartbeat_interval(), timeout: arguments.heartbeat_timeout() });
+    let items = arguments.items();
     for rule in arguments.rate_limit_rules() {
         app = app.rate_limit(rule);
     }
-    let app = accounts::register(changes::register(publications::register(methods::register(app, clock)))).build()?;
+    let app = accounts::register(changes::register(publications::register(methods::register(app, clock), &items))).build()?;
     accounts::limit_requests(&app, arguments.rate_limits).await?;
     accounts::send_no_notices(&app).await?;
     accounts::allow_short_passwords(&app).await?;

@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 
 use super::script::{Script, Scripts};
 
-pub(crate) fn register(app: AppBuilder) -> AppBuilder {
-    let items: Collection = Collection::new("items");
+/// Registers them. `items` is the collection of that name, in memory or stored.
+pub(crate) fn register(app: AppBuilder, items: &Collection) -> AppBuilder {
     let feed = Audience::default();
     let scripts = Scripts::default();
     let messages = Stream::new("room-messages").allow_read(|_, _| true);
     let app = app
-        .collection(&items)
+        .collection(items)
         .stream(&messages)
         .strategy("noMerge", Strategy::NoMerge)
         .strategy("noMergeMulti", Strategy::NoMergeMulti)
@@ -28,7 +28,7 @@ pub(crate) fn register(app: AppBuilder) -> AppBuilder {
         .publish("needsLogin", needs_login)
         .publish("slow", slow)
         .publish("slowUnblocked", slow_unblocked);
-    let app = register_items(app, &items);
+    let app = register_items(app, items);
     let app = register_feed(app, &feed);
     let app = register_scripts(app, &scripts);
     app.method("sendMessage", TwoFactor::none(), async move |me: SignedIn, message: NewMessage| {
@@ -44,8 +44,8 @@ fn register_items(app: AppBuilder, items: &Collection) -> AppBuilder {
         subscription.publish(all.find(Filter::everything())).await
     })
     .publish("itemsWhere", async move |subscription: Subscription, selector: Object| {
-        let conditions = selector.into_iter().map(|(field, value)| Filter::eq(&field, value));
-        subscription.publish(some.find(Filter::all(conditions))).await
+        let filter = Filter::from_selector(&selector).map_err(|error| MethodError::new(400, error.to_string()))?;
+        subscription.publish(some.find(filter)).await
     })
     .method("insertItem", TwoFactor::none(), async move |context: Context, document: Object| {
         insert_item(&context, &inserted, document).await
