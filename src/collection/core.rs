@@ -236,14 +236,14 @@ impl CollectionCore {
                 _ => None,
             };
             let mut execution = Execution::new(plan, access, room);
-            if let Some(horizon) = horizon {
-                execution = execution.after(&horizon, index.as_deref());
+            if let Some(horizon) = &horizon {
+                execution = execution.after(horizon, index.as_deref());
             }
             state.run(&mut execution);
             drop(state);
             pending.iter().for_each(|change| result.apply(change));
             let (documents, is_complete) = execution.finish();
-            result.load(documents, is_complete);
+            result.refill(horizon.as_ref(), documents, is_complete);
         }
     }
 }

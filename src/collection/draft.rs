@@ -148,7 +148,7 @@ impl Draft {
                 Ok(made) => made,
                 Err(error) => return Ok(Err(error)),
             };
-            for key in open.index.unique_keys(&document.object, &of_index) {
+            for key in open.index.unique_keys(&of_index) {
                 unique.push((IndexKey { index: open.number, key: key.clone() }, document.id.to_string()));
             }
             entries.extend(
@@ -316,7 +316,7 @@ impl DraftOfCollection {
         let mut keys = Vec::new();
         for open in self.opened.indexes.iter().filter(|open| open.index.is_unique()) {
             let entries = entries_of(&self.core, open, document)?;
-            let of_index = open.index.unique_keys(&document.object, &entries);
+            let of_index = open.index.unique_keys(&entries);
             keys.extend(of_index.map(|key| IndexKey { index: open.number, key: key.clone() }));
         }
         Ok(keys)

@@ -8,6 +8,7 @@ use std::mem;
 use bolide_protocol::ejson::Object;
 use bolide_protocol::{DocumentId, Ejson};
 
+use super::key;
 use super::paths::{any_element, value_at};
 
 /// The field name that stands for the id of a document.
@@ -248,7 +249,7 @@ impl Comparison {
 /// Compares two values of the same kind. Returns `None` if their kinds differ or have no order.
 pub(super) fn compare(a: &Ejson, b: &Ejson) -> Option<Ordering> {
     match (a, b) {
-        (Ejson::Number(a), Ejson::Number(b)) => a.as_f64().partial_cmp(&b.as_f64()),
+        (Ejson::Number(a), Ejson::Number(b)) => key::compare_numbers(*a, *b),
         (Ejson::String(a), Ejson::String(b)) => Some(a.cmp(b)),
         (Ejson::Bool(a), Ejson::Bool(b)) => Some(a.cmp(b)),
         (Ejson::Date(a), Ejson::Date(b)) => a.milliseconds().partial_cmp(&b.milliseconds()),

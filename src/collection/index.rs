@@ -62,8 +62,8 @@ impl Index {
         self
     }
 
-    /// Refuses a second document with the same values. A document in which all of the fields are missing or `null` is not
-    /// counted.
+    /// Refuses a second document with the same values. Documents can agree in that all of the fields are missing or `null`.
+    /// Each element of an array counts as a value, so another document can have none of them.
     #[must_use]
     pub fn unique(mut self) -> Self {
         self.is_unique = true;
@@ -102,15 +102,15 @@ impl Index {
         Ok(entries)
     }
 
-    /// Returns the entries that no other document may have.
+    /// Returns the keys that no other document may have: those that are not of `null` in all fields.
     pub(super) fn unique_keys<'entries>(
         &self,
-        document: &Object,
         entries: &'entries Entries,
-    ) -> Box<dyn Iterator<Item = &'entries Vec<u8>> + 'entries> {
-        let is_missing = |field: &str| paths::value_at(document, field).is_none_or(Ejson::is_null);
-        let says_something = self.fields.iter().any(|(field, _)| field == ID || !is_missing(field));
-        if self.is_unique && says_something { Box::new(entries.keys()) } else { Box::new(std::iter::empty()) }
+    ) -> impl Iterator<Item = &'entries Vec<u8>> + use<'entries> {
+        let mut nothing = Vec::new();
+        self.fields.iter().for_each(|(_, direction)| key::append(&mut nothing, None, *direction));
+        let is_unique = self.is_unique;
+        entries.keys().filter(move |key| is_unique && **key != nothing)
     }
 }
 
@@ -131,7 +131,7 @@ impl<const COUNT: usize> From<[&str; COUNT]> for Index {
 fn keys_of(id: &str, document: &Object, field: &str, direction: Direction) -> Vec<(Vec<u8>, bool)> {
     let mut own = Vec::new();
     if field == ID {
-        key::append_string(&mut own, id, direction);
+        key::append_id(&mut own, id, direction);
         return vec![(own, false)];
     }
     key::append(&mut own, paths::value_at(document, field), direction);

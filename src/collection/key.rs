@@ -5,10 +5,13 @@
 //! 1. by kind: `null` and missing values, numbers, strings, objects, arrays, bytes, ids of `MongoDB`, booleans, dates,
 //!    regular expressions, custom types;
 //! 2. numbers by value, `NaN` first; strings and bytes by their bytes; `false` before `true`; dates by time, invalid
-//!    ones first; arrays element by element; objects member by member in the order of the members' names.
+//!    ones first; arrays element by element; objects member by member in the order of the members' names; custom types
+//!    by their name, then by their value.
 //!
 //! Of each value, the first [`PRECISE_BYTES`] of its key decide. Values that agree in them and are longer come in an
 //! order that is fixed and has no meaning; they are still distinct.
+
+use std::cmp::Ordering;
 
 use bolide_protocol::Ejson;
 use bolide_protocol::ejson::{Number, Object};
@@ -72,12 +75,19 @@ pub(super) fn append(key: &mut Vec<u8>, value: Option<&Ejson>, direction: Direct
     append_with(key, direction, |key| append_value(key, value.unwrap_or(&Ejson::Null), 0));
 }
 
-/// Appends the key of a string.
-pub(super) fn append_string(key: &mut Vec<u8>, text: &str, direction: Direction) {
-    append_with(key, direction, |key| {
-        key.push(Kind::String as u8);
-        append_bytes(key, text.as_bytes());
-    });
+/// Appends the key of an id, as on the wire. It is not shortened, since ids are bounded, and its order is exactly that of
+/// the ids.
+pub(super) fn append_id(key: &mut Vec<u8>, id: &str, direction: Direction) {
+    let start = key.len();
+    key.push(Kind::String as u8);
+    append_bytes(key, id.as_bytes());
+    invert_if_descending(&mut key[start..], direction);
+}
+
+/// Compares two numbers in the order of their keys. Returns `None` for `NaN`, which has no order in filters.
+pub(super) fn compare_numbers(one: Number, other: Number) -> Option<Ordering> {
+    let ordering = one.as_f64().partial_cmp(&other.as_f64())?;
+    Some(ordering.then_with(|| beyond_double(one, one.as_f64()).cmp(&beyond_double(other, other.as_f64()))))
 }
 
 /// Returns the first key after all keys that begin with `prefix`, or `None` if no key can follow.
@@ -119,8 +129,12 @@ fn append_with(key: &mut Vec<u8>, direction: Direction, append: impl FnOnce(&mut
     let start = key.len();
     append(key);
     shorten(key, start);
+    invert_if_descending(&mut key[start..], direction);
+}
+
+fn invert_if_descending(key: &mut [u8], direction: Direction) {
     if direction == Direction::Descending {
-        key[start..].iter_mut().for_each(|byte| *byte = !*byte);
+        key.iter_mut().for_each(|byte| *byte = !*byte);
     }
 }
 
@@ -158,7 +172,14 @@ fn append_value(key: &mut Vec<u8>, value: &Ejson, depth: usize) {
                 append_integer(key, time);
             }
         },
-        Ejson::Regexp(_) | Ejson::Custom(_) => append_bytes(key, value.to_raw().get().as_bytes()),
+        Ejson::Regexp(expression) => {
+            append_bytes(key, expression.source().as_bytes());
+            append_bytes(key, expression.flags().as_bytes());
+        }
+        Ejson::Custom(custom) => {
+            append_bytes(key, custom.type_name.as_bytes());
+            append_value(key, &custom.value, depth + 1);
+        }
     }
 }
 
@@ -211,3 +232,6 @@ fn beyond_double(number: Number, double: f64) -> u16 {
 fn append_integer(key: &mut Vec<u8>, integer: i64) {
     key.extend_from_slice(&(integer.cast_unsigned() ^ (1 << 63)).to_be_bytes());
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,7 +128,7 @@ impl MemoryIndex {
     }
 
     fn check_unique(&self, collection: &str, document: &Document, entries: &Entries) -> Result<(), CollectionError> {
-        for key in self.index.unique_keys(&document.object, entries) {
+        for key in self.index.unique_keys(entries) {
             let holders = self.entries.range((key.clone().into_boxed_slice(), Arc::from(""))..);
             let same_key = holders.take_while(|((other, _), _)| **other == **key);
             if let Some(((_, holder), _)) = same_key.into_iter().find(|((_, id), _)| *id != document.id) {

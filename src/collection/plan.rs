@@ -62,7 +62,7 @@ impl Plan {
         for (field, direction) in &self.sort {
             let direction = direction.reversed_if(self.is_reversed());
             match field.as_str() {
-                ID => key::append_string(&mut place, &document.id, direction),
+                ID => key::append_id(&mut place, &document.id, direction),
                 field => key::append(&mut place, value_at(&document.object, field), direction),
             }
         }

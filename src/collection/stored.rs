@@ -220,44 +220,55 @@ async fn load(core: &Arc<CollectionCore>, query: &LiveQuery) -> Result<(), Colle
 }
 
 async fn refill(core: &Arc<CollectionCore>, query: &LiveQuery) -> Result<(), CollectionError> {
-    let Some(stored) = core.store() else { return Ok(()) };
+    while refill_once(core, query).await? {}
+    Ok(())
+}
+
+/// Returns whether documents are still missing, since changes have come meanwhile.
+async fn refill_once(core: &Arc<CollectionCore>, query: &LiveQuery) -> Result<bool, CollectionError> {
+    let Some(stored) = core.store() else { return Ok(false) };
     let opened = Arc::clone(stored.open(core).await?);
     let mut reader = stored.reader(core).await?;
     let head = reader.head(opened.number).await.map_err(|error| unavailable(core, &error))?;
     let missing = query.lock().missing_part();
-    let (documents, is_complete) = match missing {
-        None => (Vec::new(), false),
+    let found = match &missing {
+        None => None,
         Some((horizon, room)) => {
             let access = opened.access(&query.plan);
             let index = match access.source {
                 Source::Index { index, .. } => opened.indexes.get(index).map(|open| Arc::clone(&open.index)),
                 _ => None,
             };
-            let mut execution = Execution::new(&query.plan, access, room);
+            let mut execution = Execution::new(&query.plan, access, *room);
             if let Some(horizon) = horizon {
-                execution = execution.after(&horizon, index.as_deref());
+                execution = execution.after(horizon, index.as_deref());
             }
             while let Some(reading) = execution.next() {
                 let page = read(core, &opened, &mut *reader, reading).await?;
                 execution.feed(page);
             }
-            execution.finish()
+            Some((horizon.as_ref(), execution.finish()))
         }
     };
     drop(reader);
     stored.wait_for(head.version).await;
-    let ((), held) = crate::outbox::hold(|| {
+    let (is_missing, held) = crate::outbox::hold(|| {
         let mut result = query.lock();
         query.take_until(head.version).iter().for_each(|change| result.apply(change));
-        if !documents.is_empty() || is_complete {
-            result.load(documents, is_complete);
+        if let Some((horizon, (documents, is_complete))) = found {
+            result.refill(horizon, documents, is_complete);
         }
-        if *result.phase() == Phase::Refilling {
+        if *result.phase() != Phase::Refilling {
+            return false;
+        }
+        let is_missing = result.missing_part().is_some();
+        if !is_missing {
             result.enter(Phase::Ready);
         }
+        is_missing
     });
     drop(held);
-    Ok(())
+    Ok(is_missing)
 }
 
 async fn read(

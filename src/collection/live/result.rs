@@ -166,17 +166,24 @@ impl LiveResult {
         self.loaded_at = version;
     }
 
-    /// Takes documents that were read, in order. `is_complete` says whether no more follow.
+    /// Takes documents that were read at first, in order. `is_complete` says whether no more follow.
     pub(in super::super) fn load(&mut self, documents: Vec<Placed>, is_complete: bool) {
         match &mut self.contents {
             Contents::Set => documents.into_iter().for_each(|placed| self.load_one(&placed.document)),
             Contents::Window(window) => {
                 let moves = window.extend(&self.plan, documents, is_complete);
-                if self.phase == Phase::Refilling || self.phase == Phase::Ready {
-                    return self.make(moves);
-                }
                 moves.values().flatten().for_each(|document| self.load_one(document));
             }
+        }
+    }
+
+    /// Takes documents of a window that were read after `horizon`, in order. Ignores them if changes have moved the
+    /// horizon since: documents before them would be missing.
+    pub(in super::super) fn refill(&mut self, horizon: Option<&Placed>, documents: Vec<Placed>, is_complete: bool) {
+        let Contents::Window(window) = &mut self.contents else { return };
+        if window.horizon().map(Placed::place) == horizon.map(Placed::place) {
+            let moves = window.extend(&self.plan, documents, is_complete);
+            self.make(moves);
         }
     }
 

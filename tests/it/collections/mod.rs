@@ -1,0 +1,7 @@
+//! Collections, in memory and in a store: the same promises for both.
+
+mod histories;
+mod model;
+mod places;
+mod plans;
+mod races;
