@@ -83,7 +83,7 @@ impl Writer {
             let mut queue = self.queue.lock();
             queue.jobs.push_back(Job { work, answer });
             if !std::mem::replace(&mut queue.is_running, true) {
-                tokio::spawn(run(Running(Arc::clone(self))));
+                tokio::spawn(run(Running { writer: Arc::clone(self), has_ended: false }));
             }
         }
         let lost =
@@ -167,21 +167,29 @@ struct Made {
 }
 
 /// The task that works through the queue. If it panics, the next write starts another one.
-struct Running(Arc<Writer>);
+struct Running {
+    writer: Arc<Writer>,
+    /// Whether the queue was empty at last, so that another task may run by now.
+    has_ended: bool,
+}
 
-async fn run(running: Running) {
+async fn run(mut running: Running) {
     loop {
-        let jobs = running.0.next_jobs();
+        let jobs = running.writer.next_jobs();
         if jobs.is_empty() {
-            return std::mem::forget(running);
+            running.has_ended = true;
+            return;
         }
-        running.0.commit(jobs).await;
+        running.writer.commit(jobs).await;
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let mut queue = self.0.queue.lock();
+        if self.has_ended {
+            return;
+        }
+        let mut queue = self.writer.queue.lock();
         queue.is_running = false;
         // Their callers are told that the writes were interrupted.
         queue.jobs.clear();

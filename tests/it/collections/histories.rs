@@ -64,12 +64,12 @@ struct Indexes(u8);
 
 #[test]
 fn a_collection_in_memory_is_like_the_model() {
-    QuickCheck::new().rng(Gen::new(40)).tests(3000).quickcheck(play_in_memory as fn(Indexes, Vec<Step>));
+    QuickCheck::new().rng(Gen::new(40)).tests(300).quickcheck(play_in_memory as fn(Indexes, Vec<Step>));
 }
 
 #[test]
 fn a_collection_in_sqlite_is_like_the_model() {
-    QuickCheck::new().rng(Gen::new(30)).tests(400).quickcheck(play_in_sqlite as fn(Indexes, Vec<Step>));
+    QuickCheck::new().rng(Gen::new(30)).tests(40).quickcheck(play_in_sqlite as fn(Indexes, Vec<Step>));
 }
 
 fn play_in_memory(indexes: Indexes, steps: Vec<Step>) {

@@ -1,7 +1,9 @@
 //! Collections, in memory and in a store: the same promises for both.
 
 mod histories;
+mod indexes;
 mod model;
 mod places;
 mod plans;
 mod races;
+mod windows;

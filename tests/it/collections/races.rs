@@ -40,7 +40,7 @@ async fn a_subscription_that_begins_during_writes_misses_and_repeats_nothing() {
         }
         let mut subscribers = Vec::new();
         for _ in 0..8 {
-            let mut subscriber = TestClient::connect(&app).await;
+            let subscriber = TestClient::connect(&app).await;
             subscriber.ask("s", "items", json!([])).await;
             subscribers.push(subscriber);
             tokio::task::yield_now().await;
