@@ -224,7 +224,15 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 /// Returns a pool of connections to a file, of which those that are stuck are replaced: after some errors, such as that of
 /// a full disk, SQLite ends the transaction, but the connection does not notice and begins no other one.
 fn file_pool(connections: u32) -> SqlitePoolOptions {
-    pool(connections).before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
+    pool(connections).before_acquire(|connection, _| {
+        Box::pin(async {
+            if connection.is_in_transaction() {
+                // A transaction that was dropped may still wait to be rolled back.
+                connection.ping().await?;
+            }
+            Ok(!connection.is_in_transaction())
+        })
+    })
 }
 
 fn file_options(path: &Path) -> SqliteConnectOptions {

@@ -30,6 +30,17 @@ pub(super) struct Connections {
     pub(super) writer: SqlitePool,
     /// Connections for documents only, so that long reads do not keep sign-ins waiting.
     pub(super) reader: SqlitePool,
+    _directory: Option<TemporaryDirectory>,
+}
+
+/// A directory that is removed when this is dropped. It stays if the process is killed.
+struct TemporaryDirectory(PathBuf);
+
+impl Drop for TemporaryDirectory {
+    fn drop(&mut self) {
+        // Where files in use cannot be deleted, they stay.
+        let _deleted = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 impl Place {
@@ -37,7 +48,7 @@ impl Place {
         match self {
             Self::File { writer, options, .. } => {
                 let reader = file_pool(READERS).connect_with(SqliteConnectOptions::clone(options)).await;
-                Ok(Connections { writer: writer.clone(), reader: reader.map_err(failed)? })
+                Ok(Connections { writer: writer.clone(), reader: reader.map_err(failed)?, _directory: None })
             }
             Self::Temporary => temporary().await,
         }
@@ -46,15 +57,12 @@ impl Place {
 
 /// Opens a database that ends with its connections.
 async fn temporary() -> Result<Connections, StorageError> {
-    let directory = new_directory(&std::env::temp_dir())?;
-    let path = directory.join("documents.db");
+    let directory = TemporaryDirectory(new_directory(&std::env::temp_dir())?);
+    let path = directory.0.join("documents.db");
     let options = file_options(&path).create_if_missing(true).synchronous(SqliteSynchronous::Off);
     let opened = SqliteStore::open_with(&path, options, None).await;
-    // All connections have opened their files by now, and none is opened later. So the files need no names, and nothing
-    // stays if the process is killed. Where files in use cannot be deleted, they stay.
-    let _deleted = std::fs::remove_dir_all(&directory);
     let store = opened.map_err(|error| StorageError(error.to_string()))?;
-    Ok(Connections { writer: store.writer, reader: store.reader })
+    Ok(Connections { writer: store.writer, reader: store.reader, _directory: Some(directory) })
 }
 
 /// Creates a directory that only this user can enter.
