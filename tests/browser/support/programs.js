@@ -1,4 +1,5 @@
-// The programs under test: the conformance server, which has fixed users, and `bolide serve`, which starts without users.
+// The programs under test: the conformance server, which has fixed users, `bolide serve`, which starts without users, and
+// the example `chat`.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,17 +21,36 @@ export async function conformanceServer(visit, { flags = [] } = {}) {
 /** Starts `bolide serve`, by default in an empty directory. `links` are the links that it printed before it was ready. */
 export async function bolideServe(visit, { directory } = {}) {
   directory ??= await emptyDirectory(visit);
-  const server = spawn(program(), ['serve', '--listen', '127.0.0.1:0', '--data-dir', directory], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const path = program('BOLIDE', 'cargo build --bin bolide');
+  return { directory, ...(await start(visit, path, ['serve', '--listen', '127.0.0.1:0', '--data-dir', directory])) };
+}
+
+/** Starts the example `chat` with an empty database. `restart` stops it, and starts it again with the same database. */
+export async function chatServer(visit) {
+  const path = program('BOLIDE_CHAT', 'cargo build --example chat');
+  const database = join(await emptyDirectory(visit), 'chat.db');
+  const startAt = (address) => start(visit, path, ['--listen', address, '--database', database]);
+  const { url, stop } = await startAt('127.0.0.1:0');
+  const restart = async () => {
+    await stop();
+    await startAt(new URL(url).host);
+  };
+  return { url, restart };
+}
+
+/** Starts a program that prints where it listens, and other links before. */
+async function start(visit, path, flags) {
+  const server = spawn(path, flags, { stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, NO_COLOR: '1' } });
   const exit = once(server, 'exit');
   const stop = () => (server.kill('SIGTERM'), exit);
   visit.endWith(stop);
   const links = [];
   for await (const line of createInterface({ input: server.stdout })) {
-    const [, url] = /^listening on (http:\S+)$/.exec(line) ?? [];
-    if (url) return { url, links, directory, stop };
+    const [, url] = /listening on (http:\S+)$/.exec(line) ?? [];
+    if (url) return { url, links, stop };
     links.push(...(line.match(/http\S+/g) ?? []));
   }
-  throw new Error('`bolide serve` ended before it was ready; run it by hand to see why');
+  throw new Error(`${path} ended before it was ready; run it by hand to see why`);
 }
 
 async function emptyDirectory(visit) {
@@ -56,8 +76,8 @@ async function callOverRest(http, method, params) {
   return result;
 }
 
-function program() {
-  const path = process.env.BOLIDE;
-  if (!path || !existsSync(path)) throw new Error('Set BOLIDE to the path of the program `bolide` (build it with `cargo build --bin bolide`).');
+function program(variable, build) {
+  const path = process.env[variable];
+  if (!path || !existsSync(path)) throw new Error(`Set ${variable} to the path of the program; \`${build}\` builds it.`);
   return path;
 }
