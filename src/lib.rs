@@ -110,6 +110,11 @@ pub use transport::origins::{AllowedOrigin, InvalidOrigin};
 pub use transport::proxies::{InvalidProxy, TrustedProxy};
 pub use user::UserId;
 
+/// Compiles the examples in the docs, and runs them.
+#[cfg(all(doctest, feature = "accounts"))]
+#[doc = include_str!("../docs/collections.md")]
+mod pages {}
+
 /// The names that most applications use.
 #[cfg(feature = "server")]
 pub mod prelude {
