@@ -24,6 +24,9 @@ const JOBS_AT_ONCE: usize = 256;
 /// The maximum number of steps in one transaction. A job with more has its own.
 const STEPS_AT_ONCE: usize = 1_024;
 
+/// The maximum number of jobs that wait for the store. Further ones are refused.
+const WAITING_JOBS: usize = 10_000;
+
 pub(super) struct Writer {
     store: Arc<dyn DocumentStore>,
     queue: Mutex<Queue>,
@@ -81,6 +84,10 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         {
             let mut queue = self.queue.lock();
+            if queue.jobs.len() >= WAITING_JOBS {
+                let reason = format!("{WAITING_JOBS} writes wait for the store, which is the maximum");
+                return Err(unavailable(core, &StorageError(reason)));
+            }
             queue.jobs.push_back(Job { work, answer });
             if !std::mem::replace(&mut queue.is_running, true) {
                 tokio::spawn(run(Running { writer: Arc::clone(self), has_ended: false }));
