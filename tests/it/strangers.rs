@@ -320,6 +320,31 @@ async fn messages_that_wait_for_clients_of_one_network_leave_room_for_those_of_o
 }
 
 #[tokio::test]
+async fn documents_that_clients_of_one_network_hold_leave_room_for_those_of_others() {
+    let server = behind_proxy(Limits { held_documents_per_network: 1_500, ..Limits::default() }).await;
+    let mut told = Vec::new();
+    for (id, network) in [("a", "192.0.2.1"), ("b", "192.0.2.1"), ("c", "192.0.2.2")] {
+        let from = format!("x-forwarded-for: {network}");
+        let path = format!("/sockjs/000/{id}");
+        let send = async |kind: &str, body: &str| {
+            request(server.address, "POST", &format!("{path}/{kind}"), &[&from], body).await
+        };
+        assert_eq!(send("xhr", "").await.body().await, "o\n");
+        let subscribe = json!({ "msg": "sub", "id": "s", "name": "tick", "params": [900] });
+        let messages = [connect(), subscribe].map(|message| message.to_string());
+        assert_eq!(send("xhr_send", &json!(messages).to_string()).await.status(), 204);
+        told.push(loop {
+            let body = send("xhr", "").await.body().await;
+            if body.contains("ready") || body.starts_with('c') {
+                break body;
+            }
+        });
+    }
+    assert!(told[0].contains("ready") && told[2].contains("ready"));
+    assert_eq!(told[1], "c[1013,\"Too many documents are shown to the clients of this network\"]\n");
+}
+
+#[tokio::test]
 async fn bodies_of_one_network_leave_room_for_those_of_others() {
     let store = SqliteStore::open("sqlite::memory:").await.expect("a database in memory");
     let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.expect("accounts");
