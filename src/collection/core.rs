@@ -83,6 +83,9 @@ impl CollectionCore {
     }
 
     pub(super) fn add_index(&self, index: Index) -> Result<(), CollectionError> {
+        if Index::parse(&index.name()).as_ref() != Some(&index) {
+            return Err(CollectionError::IndexField { collection: self.name.to_string(), index: index.name() });
+        }
         let index = Arc::new(index);
         let mut indexes = self.indexes.lock();
         if indexes.contains(&index) {

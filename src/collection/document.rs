@@ -70,7 +70,7 @@ impl Document {
 }
 
 /// Returns an id as a value.
-fn id_value(id: &str) -> Ejson {
+pub(super) fn id_value(id: &str) -> Ejson {
     match DocumentId::from_wire(id) {
         Ok(DocumentId::String(text)) => Ejson::String(text),
         Ok(DocumentId::ObjectId(id)) => Ejson::ObjectId(id),

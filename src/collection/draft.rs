@@ -73,7 +73,7 @@ impl Draft {
             let place = place_of(&self.collections, core);
             let collection = &mut self.collections[place];
             collection.documents.insert(step.id.clone(), None);
-            if let Edit::Insert(object) = &step.edit {
+            if let Edit::Insert(object) | Edit::Put { object, .. } = &step.edit {
                 let document = Document::new(step.id.as_str().into(), object.clone(), 0);
                 // A document with too many entries is refused later.
                 keys.extend(collection.unique_keys(&document).unwrap_or_default());

@@ -17,6 +17,20 @@ pub(super) enum Edit {
     Update(Update),
     Upsert(Update),
     Remove,
+    /// Puts a whole document where none is.
+    Put {
+        object: Object,
+        existing: Existing,
+    },
+}
+
+/// What becomes of a document that exists with other contents than the one to put there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It is left as it is.
+    Keep,
+    /// It is replaced.
+    Replace,
 }
 
 /// What a write requires of the document.
@@ -56,6 +70,8 @@ pub(super) enum Outcome {
     Nothing,
     Inserted,
     Updated,
+    /// The document was there, and is as it was.
+    Unchanged,
     Removed,
 }
 
@@ -86,6 +102,10 @@ impl Step {
                 Err(CollectionError::Duplicate { collection: collection.into(), id: self.id.clone() })
             }
             (Edit::Insert(object), None) => Ok(After::Stored(object.clone())),
+            (Edit::Put { object, .. }, None) => Ok(After::Stored(object.clone())),
+            (Edit::Put { object, .. }, Some(before)) if *object == before.object => Ok(After::Same),
+            (Edit::Put { existing: Existing::Keep, .. }, Some(_)) => Ok(After::Unmatched),
+            (Edit::Put { object, existing: Existing::Replace }, Some(_)) => Ok(After::Stored(object.clone())),
             (Edit::Update(_) | Edit::Remove, None) => Ok(After::Unmatched),
             (Edit::Remove, Some(_)) => Ok(After::Removed),
             (Edit::Update(update) | Edit::Upsert(update), Some(before)) => {
@@ -122,13 +142,21 @@ impl Step {
     }
 }
 
+impl Outcome {
+    /// Returns whether an update has found its document.
+    pub(super) const fn has_found(self) -> bool {
+        matches!(self, Self::Updated | Self::Unchanged)
+    }
+}
+
 impl After {
     pub(super) fn outcome(&self, before: Option<&Document>) -> Outcome {
         match (self, before) {
             (Self::Unmatched, _) => Outcome::Nothing,
             (Self::Removed, _) => Outcome::Removed,
             (Self::Stored(_), None) => Outcome::Inserted,
-            (Self::Same | Self::Stored(_), _) => Outcome::Updated,
+            (Self::Stored(_), Some(_)) => Outcome::Updated,
+            (Self::Same, _) => Outcome::Unchanged,
         }
     }
 }

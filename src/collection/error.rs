@@ -72,6 +72,17 @@ pub enum CollectionError {
         /// Why it cannot be read.
         reason: String,
     },
+    /// An index has a field whose name the name of an index cannot have.
+    #[error(
+        "an index of `{collection}` cannot be on `{index}`: no field of an index may contain a comma with a space, or end \
+         with ` descending` or ` unique`; rename the field"
+    )]
+    IndexField {
+        /// The name of the collection.
+        collection: String,
+        /// The fields of the index.
+        index: String,
+    },
     /// A batch writes to collections that are kept in different places.
     #[error("one batch cannot write to `{0}` and `{1}`: they are not in the same store")]
     Apart(String, String),

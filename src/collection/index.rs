@@ -12,6 +12,11 @@ use super::paths;
 /// The maximum number of entries that one document has in one index: the elements of its arrays.
 pub(super) const MAX_ENTRIES: usize = 1_000;
 
+/// The parts of the name of an index.
+const BETWEEN: &str = ", ";
+const DESCENDING: &str = " descending";
+const UNIQUE: &str = " unique";
+
 /// The fields by which a collection finds and orders its documents.
 ///
 /// A query uses an index if it compares the first fields for equality; the next field may have a range, or the next
@@ -82,11 +87,25 @@ impl Index {
     pub(super) fn name(&self) -> String {
         let name = |(field, direction): &(String, Direction)| match direction {
             Direction::Ascending => field.clone(),
-            Direction::Descending => format!("{field} descending"),
+            Direction::Descending => format!("{field}{DESCENDING}"),
         };
         let fields: Vec<String> = self.fields.iter().map(name).collect();
-        let unique = if self.is_unique { " unique" } else { "" };
-        format!("{}{unique}", fields.join(", "))
+        let unique = if self.is_unique { UNIQUE } else { "" };
+        format!("{}{unique}", fields.join(BETWEEN))
+    }
+
+    /// Reads an index from its [name](Self::name). Returns `None` for a name that no index can have.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        let (fields, is_unique) = match name.strip_suffix(UNIQUE) {
+            Some(fields) => (fields, true),
+            None => (name, false),
+        };
+        let field = |text: &str| match text.strip_suffix(DESCENDING) {
+            Some(field) => (field.to_owned(), Direction::Descending),
+            None => (text.to_owned(), Direction::Ascending),
+        };
+        let index = Self { fields: fields.split(BETWEEN).map(field).collect(), is_unique };
+        (index.name() == name).then_some(index)
     }
 
     /// Returns the entries of a document.
@@ -156,4 +175,29 @@ fn combine(beginnings: &Entries, values: &[(Vec<u8>, bool)], bit: u32) -> Entrie
         }
     }
     combined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_an_index_tells_its_definition() {
+        for index in [
+            Index::on("rid"),
+            Index::from(["rid", "user.name"]),
+            Index::on("rid").and_descending("ts").and("a,b").unique(),
+            Index::on("unique").and("descending"),
+        ] {
+            assert_eq!(Index::parse(&index.name()), Some(index));
+        }
+        assert_eq!(Index::on("rid").and_descending("ts").unique().name(), "rid, ts descending unique");
+    }
+
+    #[test]
+    fn a_field_that_would_change_the_meaning_of_the_name_is_noticed() {
+        for index in [Index::on("a, b"), Index::on("a descending"), Index::on("a unique")] {
+            assert_ne!(Index::parse(&index.name()), Some(index));
+        }
+    }
 }

@@ -3,10 +3,13 @@
 //! - the parts of a query: [`Filter`], [`Query`] and its plan; keys and [indexes](Index); access and execution;
 //! - writes: [`Update`], [`Batch`], and the edits that they are made of;
 //! - the documents: in memory, or stored through the port of a store, with its writer;
-//! - live queries, which are told of changes.
+//! - live queries, which are told of changes;
+//! - bulk: what tools import and export.
 
 mod access;
 mod batch;
+#[cfg(feature = "accounts")]
+pub mod bulk;
 mod core;
 mod document;
 mod draft;
@@ -130,7 +133,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     #[must_use]
     pub fn index(self, index: impl Into<Index>) -> Self {
         if let Err(error) = self.core.add_index(index.into()) {
-            tracing::error!(collection = self.name(), %error, "an index does not fit the documents, and is not used");
+            tracing::error!(collection = self.name(), %error, "an index is refused, and is not used");
         }
         self
     }
@@ -170,7 +173,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     /// [`insert`](Self::insert) except for `Duplicate`.
     pub async fn update(&self, id: impl Into<DocumentId>, update: Update) -> Result<bool, CollectionError> {
         let outcome = self.write(Step::new(core::wire(&id.into()), Edit::Update(update))).await?;
-        Ok(outcome == Outcome::Updated)
+        Ok(outcome.has_found())
     }
 
     /// Changes a document that matches a filter, as one write: nobody can change it between the check and the update.
@@ -193,7 +196,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         update: Update,
     ) -> Result<bool, CollectionError> {
         let step = Step { id: core::wire(&id.into()), edit: Edit::Update(update), condition: Condition::If(filter) };
-        Ok(self.write(step).await? == Outcome::Updated)
+        Ok(self.write(step).await?.has_found())
     }
 
     /// Changes a document, or makes it from the update if the collection does not have it.

@@ -92,7 +92,7 @@ impl Serialize for Entries<'_> {
 }
 
 /// Writes a value without escapes: the value of a custom type is JSON already.
-struct Literal<'a>(&'a Ejson);
+pub(super) struct Literal<'a>(pub(super) &'a Ejson);
 
 impl Serialize for Literal<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -52,8 +52,7 @@ pub(super) struct DocumentReader<'import> {
 
 impl DocumentReader<'_> {
     /// Returns the user that a document describes, and the warnings about it.
-    pub(super) fn read(mut self, document: &Ejson) -> Result<(NewUser, Vec<ImportWarning>), ImportError> {
-        let fields = document.as_object().ok_or_else(|| wrong("the document", "an object"))?;
+    pub(super) fn read(mut self, fields: &Object) -> Result<(NewUser, Vec<ImportWarning>), ImportError> {
         let id = read_id(fields)?;
         let none = Object::default();
         let services = required_object(fields, "services", "services")?.unwrap_or(&none);

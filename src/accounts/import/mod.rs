@@ -2,13 +2,12 @@
 //!
 //! - here: stores one user, unless it exists already;
 //! - `document`: reads a document of the collection `users`;
-//! - `members`: reads members of unusual types, with a warning;
-//! - `extended_json`: values as `mongoexport` writes them.
+//! - `members`: reads members of unusual types, with a warning.
 
 mod document;
-mod extended_json;
 mod members;
 
+use bolide_protocol::ejson::{DecodeError, read_exported};
 use serde_json::json;
 
 use super::AccountsHandle;
@@ -56,6 +55,9 @@ pub enum ImportError {
     /// It is no JSON.
     #[error("it is no JSON: {0}")]
     NoJson(#[source] serde_json::Error),
+    /// It is not an object, or a value of extended JSON in it is malformed.
+    #[error(transparent)]
+    Malformed(DecodeError),
     /// A field is malformed.
     #[error("`{field}` must be {expected}")]
     Field {
@@ -142,7 +144,10 @@ impl AccountsHandle {
     /// Reads a document, and finds out whether the user exists.
     async fn read_for_import(&self, document: &str) -> Result<(NewUser, Import), ImportError> {
         let core = self.core();
-        let parsed = serde_json::from_str(document).map_err(ImportError::NoJson)?;
+        let fields = read_exported(document).map_err(|error| match error {
+            DecodeError::Json(error) => ImportError::NoJson(error),
+            other => ImportError::Malformed(other),
+        })?;
         let reader = DocumentReader {
             keys: &core.keys,
             chance: &*core.chance,
@@ -150,7 +155,7 @@ impl AccountsHandle {
             login_lifetime: &|roles| core.tokens.usual_lifetime(roles),
             warnings: Vec::new(),
         };
-        let (new, mut warnings) = reader.read(&extended_json::decode(parsed))?;
+        let (new, mut warnings) = reader.read(&fields)?;
         let too_large = core.profile_bounds.too_large_of(&new.user);
         warnings.extend(too_large.map(|field| ImportWarning { field, problem: TOO_LARGE }));
         warnings.extend(self.namesakes(&new.user).await?);

@@ -29,6 +29,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 
 use super::private::{Private, StoresDocuments, Watched};
 use super::{Changes, Store};
+use crate::collection::bulk::StoredCollections;
 use crate::collection::storage::DocumentStore;
 use documents::{Place, SqliteDocuments};
 use write::{Caches, Touches};
@@ -138,6 +139,12 @@ impl SqliteStore {
     pub async fn open(address: &str) -> Result<Self, OpenError> {
         let Some(path) = address.strip_prefix("sqlite:") else { return Err(OpenError::Address(address.to_owned())) };
         if path == ":memory:" { Self::in_memory().await } else { Self::open_file(Path::new(path)).await }
+    }
+
+    /// Returns the stored collections, for tools that do not know their declaration.
+    #[must_use]
+    pub fn collections(&self) -> StoredCollections {
+        StoredCollections::new(self.documents())
     }
 
     async fn in_memory() -> Result<Self, OpenError> {

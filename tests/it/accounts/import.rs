@@ -49,7 +49,7 @@ async fn malformed_lines_are_reported_with_a_reason_and_the_others_are_imported(
     );
     assert!(matches!(name, Err(ImportError::Taken(Unique::Username))));
     assert!(matches!(id, Err(ImportError::Field { field: "_id", .. })));
-    assert!(matches!(list, Err(ImportError::Field { .. })));
+    assert!(matches!(list, Err(ImportError::Malformed(_))));
     let again = bank.app.accounts().unwrap().import(users(bank.app.now()).lines().next().unwrap()).await;
     assert_eq!(again.unwrap().outcome, Imported::AlreadyThere);
 }
