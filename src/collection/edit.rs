@@ -101,11 +101,8 @@ impl Step {
             (Edit::Insert(_), Some(_)) => {
                 Err(CollectionError::Duplicate { collection: collection.into(), id: self.id.clone() })
             }
-            (Edit::Insert(object), None) => Ok(After::Stored(object.clone())),
-            (Edit::Put { object, .. }, None) => Ok(After::Stored(object.clone())),
-            (Edit::Put { object, .. }, Some(before)) if *object == before.object => Ok(After::Same),
-            (Edit::Put { existing: Existing::Keep, .. }, Some(_)) => Ok(After::Unmatched),
-            (Edit::Put { object, existing: Existing::Replace }, Some(_)) => Ok(After::Stored(object.clone())),
+            (Edit::Insert(object) | Edit::Put { object, .. }, None) => Ok(After::Stored(object.clone())),
+            (Edit::Put { object, existing }, Some(before)) => Ok(existing.resolve(object, &before.object)),
             (Edit::Update(_) | Edit::Remove, None) => Ok(After::Unmatched),
             (Edit::Remove, Some(_)) => Ok(After::Removed),
             (Edit::Update(update) | Edit::Upsert(update), Some(before)) => {
@@ -139,6 +136,17 @@ impl Step {
         }
         let id = self.id.chars().take(20).chain(['…']).collect();
         Err(CollectionError::TooLarge { collection: collection.into(), id, limit: "id_bytes", maximum: MAX_ID_BYTES })
+    }
+}
+
+impl Existing {
+    /// Returns the document after another one was put in its place.
+    fn resolve(self, new: &Object, before: &Object) -> After {
+        match self {
+            _ if new == before => After::Same,
+            Self::Keep => After::Unmatched,
+            Self::Replace => After::Stored(new.clone()),
+        }
     }
 }
 

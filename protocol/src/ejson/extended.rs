@@ -259,7 +259,10 @@ mod tests {
         reads(r#"{"$binary":{"base64":"QUI=","subType":"00"}}"#, bytes());
         reads(r#"{"$binary":"QUI=","$type":"00"}"#, bytes());
         reads(r#"{"$binary":"QUI="}"#, bytes());
-        reads(r#"{"$uuid":"41420000-0000-0000-0000-000000000000"}"#, Binary::from(&b"AB\0\0\0\0\0\0\0\0\0\0\0\0\0\0"[..]));
+        reads(
+            r#"{"$uuid":"41420000-0000-0000-0000-000000000000"}"#,
+            Binary::from(&b"AB\0\0\0\0\0\0\0\0\0\0\0\0\0\0"[..]),
+        );
         reads(r#"{"$timestamp":{"t":2,"i":1}}"#, Date::from_milliseconds(2000));
         reads(r#"{"$regex":"a","$options":"ix"}"#, Regexp::new("a", "i").unwrap());
         reads(r#"{"$regularExpression":{"pattern":"a","options":"i"}}"#, Regexp::new("a", "i").unwrap());
@@ -269,7 +272,10 @@ mod tests {
     fn forms_of_ejson_are_read() {
         reads(r#"{"$InfNaN":1}"#, f64::INFINITY);
         reads(r#"{"$regexp":"a","$flags":"i"}"#, Regexp::new("a", "i").unwrap());
-        reads(r#"{"$type":"point","$value":{"$oid":"x"}}"#, Custom::new("point", Object::from([("$oid".to_owned(), "x".into())])));
+        reads(
+            r#"{"$type":"point","$value":{"$oid":"x"}}"#,
+            Custom::new("point", Object::from([("$oid".to_owned(), "x".into())])),
+        );
         reads(r#"{"$escape":{"$date":5}}"#, Object::from([("$date".to_owned(), 5.into())]));
     }
 
@@ -317,7 +323,11 @@ mod tests {
         let written = write_exported(text.get()).unwrap();
         assert_eq!(read_exported(&written).unwrap(), document);
         let types = CustomTypes::default().with("point");
-        assert_eq!(Ejson::parse(&written, &types).unwrap(), Ejson::Object(document), "it is EJSON of the same document");
+        assert_eq!(
+            Ejson::parse(&written, &types).unwrap(),
+            Ejson::Object(document),
+            "it is EJSON of the same document"
+        );
     }
 
     fn look_alike_value() -> Ejson {

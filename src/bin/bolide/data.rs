@@ -10,19 +10,26 @@ use bolide::store::{OpenError, SqliteStore};
 
 use super::site::SiteArguments;
 
-/// Where a server stores its data.
+/// The directory of a server's data.
 #[derive(Debug, clap::Args)]
-pub(crate) struct DataArguments {
+pub(crate) struct DataDirectory {
     /// Directory of the database `bolide.db` and its key file `bolide.key`; `bolide serve` creates it
     #[arg(long, env = "BOLIDE_DATA_DIR", default_value = ".")]
-    pub(crate) data_dir: PathBuf,
+    data_dir: PathBuf,
+}
+
+/// Where a server stores its data, and its keys.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DataArguments {
+    #[command(flatten)]
+    pub(crate) directory: DataDirectory,
 
     /// Keys that encrypt secrets, instead of the key file: lines of a number, a colon and 32 bytes in base64
     #[arg(long, env = "BOLIDE_KEYS", hide_env_values = true)]
     keys: Option<String>,
 }
 
-impl DataArguments {
+impl DataDirectory {
     /// Creates the directory and its parents if they are missing. On Unix, only their owner can read them.
     pub(crate) fn create_directory(&self) -> Result<(), String> {
         let mut builder = std::fs::DirBuilder::new();
@@ -34,18 +41,34 @@ impl DataArguments {
         })
     }
 
-    /// Opens the accounts. Creates the database if it does not exist.
-    pub(crate) async fn open(&self) -> Result<Accounts, Box<dyn std::error::Error>> {
-        Ok(Accounts::open(self.store().await?, self.keys()?).await?)
-    }
-
     /// Opens the database only, and locks out other processes.
     pub(crate) async fn store(&self) -> Result<SqliteStore, OpenError> {
         SqliteStore::open(&format!("sqlite:{}", self.database().display())).await
     }
 
+    /// Opens an existing database only, and locks out other processes.
+    pub(crate) async fn existing_store(&self) -> Result<SqliteStore, Box<dyn std::error::Error>> {
+        self.require_database()?;
+        Ok(self.store().await?)
+    }
+
+    fn require_database(&self) -> Result<(), String> {
+        let database = self.database();
+        if database.try_exists().unwrap_or(true) {
+            return Ok(());
+        }
+        Err(format!("there is no database {}; --data-dir sets its directory", database.display()))
+    }
+
     fn database(&self) -> PathBuf {
         self.data_dir.join("bolide.db")
+    }
+}
+
+impl DataArguments {
+    /// Opens the accounts. Creates the database if it does not exist.
+    pub(crate) async fn open(&self) -> Result<Accounts, Box<dyn std::error::Error>> {
+        Ok(Accounts::open(self.directory.store().await?, self.keys()?).await?)
     }
 
     /// Reads the keys from the variable or the key file.
@@ -58,15 +81,12 @@ impl DataArguments {
 
     /// Returns the path of the key file, or `None` if the keys are in the variable.
     pub(crate) fn key_file(&self) -> Option<PathBuf> {
-        self.keys.is_none().then(|| self.data_dir.join("bolide.key"))
+        self.keys.is_none().then(|| self.directory.data_dir.join("bolide.key"))
     }
 
     /// Opens the accounts of an existing database for an operator's command, with an app that does not listen.
     pub(crate) async fn operate(&self) -> Result<(App, AccountsHandle), Box<dyn std::error::Error>> {
-        let database = self.database();
-        if !database.try_exists().unwrap_or(true) {
-            return Err(format!("there is no database {}; --data-dir sets its directory", database.display()).into());
-        }
+        self.directory.require_database()?;
         self.operate_or_create().await
     }
 

@@ -1,7 +1,7 @@
 //! `bolide user import`: imports the users of a Meteor or Rocket.Chat server.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write as _};
+use std::io::{self, BufReader, Read, Write as _};
 use std::path::Path;
 
 use bolide::accounts::{AccountsHandle, Import, ImportError, Imported};
@@ -34,11 +34,11 @@ struct Counts {
 /// Imports a file; `-` is standard input. Documents that cannot be imported are reported, and the others are imported.
 pub(crate) async fn run(file: &Path, accounts: &AccountsHandle, mode: Mode) -> Outcome {
     let failed = |error: io::Error| format!("the file {} cannot be read: {error}", file.display());
-    let input: Box<dyn BufRead> = match file.to_str() {
-        Some("-") => Box::new(BufReader::new(io::stdin())),
-        _ => Box::new(BufReader::new(File::open(file).map_err(failed)?)),
+    let input: Box<dyn Read> = match file.to_str() {
+        Some("-") => Box::new(io::stdin()),
+        _ => Box::new(File::open(file).map_err(failed)?),
     };
-    let mut documents = ExportFile::new(input);
+    let mut documents = ExportFile::new(BufReader::new(input));
     let mut counts = Counts::default();
     while let Some((line, document)) = documents.next().map_err(failed)? {
         let text = match document {

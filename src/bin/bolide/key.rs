@@ -43,7 +43,7 @@ pub(crate) async fn run(command: Command) -> Outcome {
 /// The store is opened first, so that no server with only the old keys is running. The file is written before any
 /// secret is encrypted with the new key: wherever this stops, all secrets can be decrypted.
 async fn rotate(data: &DataArguments) -> Outcome {
-    let store = data.store().await?;
+    let store = data.directory.store().await?;
     let Some(file) = data.key_file() else {
         return Err(
             "the keys come from BOLIDE_KEYS: set it to what `bolide key next` prints, then run `bolide key reseal`"

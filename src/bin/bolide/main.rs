@@ -6,6 +6,8 @@ mod call;
 mod conformance;
 mod data;
 mod descriptors;
+mod document_import;
+mod documents;
 mod environment;
 mod export;
 mod import;
@@ -54,6 +56,9 @@ enum Command {
     /// Changes the keys that encrypt secrets, while the server is stopped.
     #[command(subcommand)]
     Key(key::Command),
+    /// Lists, imports and exports the documents of stored collections, while the server is stopped.
+    #[command(subcommand)]
+    Documents(documents::Command),
     /// Lists the methods and endpoints of `bolide serve` with their two-factor policies.
     Methods(methods::Arguments),
     /// Calls a method of any DDP server and prints its result.
@@ -77,6 +82,7 @@ async fn main() -> ExitCode {
         Command::User(command) => serve::report(checked(user::run(command)).await),
         Command::Token(command) => serve::report(checked(token::run(command)).await),
         Command::Key(command) => serve::report(checked(key::run(command)).await),
+        Command::Documents(command) => serve::report(checked(documents::run(command)).await),
         Command::Methods(arguments) => serve::report(checked(methods::run(arguments)).await),
         Command::Call(arguments) => output::finish(call::run(arguments)).await,
         Command::Subscribe(arguments) => output::finish(subscribe::run(arguments)).await,

@@ -1,5 +1,6 @@
-//! [`Progress`]: shows on a terminal what a command waits for.
+//! [`Progress`] and [`Transfer`]: show on a terminal what a command waits for.
 
+use std::io::{self, Read, Write as _};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -58,5 +59,59 @@ impl Curtain {
     pub(crate) fn open(&self) {
         self.0.reset();
         self.0.enable_steady_tick(INTERVAL);
+    }
+}
+
+/// Shows on standard error, if that is a terminal, how far an import or export is. Dropping it removes it from the
+/// terminal.
+#[derive(Clone, Debug)]
+pub(crate) struct Transfer(ProgressBar);
+
+impl Transfer {
+    /// Creates a bar for a number of bytes, or without an end if it is not known.
+    pub(crate) fn of_bytes(bytes: Option<u64>) -> Self {
+        Self::new(bytes, "[{bar:30}] {bytes} of {total_bytes}, {msg}, {eta} left", "{bytes}, {msg}, {elapsed}")
+    }
+
+    /// Creates a bar that is not shown.
+    pub(crate) fn hidden() -> Self {
+        Self(ProgressBar::hidden())
+    }
+
+    /// Creates a bar for a number of documents.
+    pub(crate) fn of_documents(documents: u64) -> Self {
+        Self::new(Some(documents), "[{bar:30}] {pos} of {len} documents, {eta} left", "")
+    }
+
+    fn new(length: Option<u64>, with_end: &str, without: &str) -> Self {
+        let (bar, template) = match length {
+            Some(length) => (ProgressBar::new(length), with_end),
+            None => (ProgressBar::no_length(), without),
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self(bar.with_style(style.progress_chars("=> ")))
+    }
+
+    /// Counts what is read from `input`.
+    pub(crate) fn count<Input: Read>(&self, input: Input) -> impl Read + use<Input> {
+        self.0.wrap_read(input)
+    }
+
+    pub(crate) fn advance(&self, by: u64) {
+        self.0.inc(by);
+    }
+
+    pub(crate) fn describe(&self, message: String) {
+        self.0.set_message(message);
+    }
+
+    /// Prints a line to standard error, above the bar.
+    pub(crate) fn print(&self, line: &str) -> io::Result<()> {
+        self.0.suspend(|| writeln!(io::stderr(), "{line}"))
+    }
+
+    /// Removes the bar from the terminal.
+    pub(crate) fn finish(&self) {
+        self.0.finish_and_clear();
     }
 }

@@ -1,8 +1,8 @@
 //! [`StoredCollections`]: the stored collections of a store without the application that declares them. Tools import and
 //! export their documents.
 //!
-//! - [`import`]: writes documents that are read from text, and keeps the indexes of the collection;
-//! - [`export`]: reads documents as text.
+//! - `import`: writes documents that are read from text, and keeps the indexes of the collection;
+//! - `export`: reads documents as text.
 
 mod export;
 mod import;
@@ -12,10 +12,11 @@ use std::sync::Arc;
 use super::core::CollectionCore;
 use super::error::CollectionError;
 use super::index::Index;
-use super::storage::{DocumentStore, StorageError};
+use super::storage::DocumentStore;
 use super::stored::StoreLink;
 
 pub use super::edit::Existing;
+pub use super::storage::StorageError;
 pub use export::DocumentExport;
 pub use import::{DocumentImport, ImportOptions, NewDocument, UnreadableDocument, Written};
 

@@ -198,7 +198,7 @@ async fn dates_of_any_form_are_read() {
 
 #[tokio::test]
 async fn roles_by_group_are_united() {
-    let (ada, _) = import_ada(r#""roles":{"shop":["cashier","user"],"__global_roles__":["user","admin"]}"#).await;
+    let (ada, _) = import_ada(r#""roles":{"__global_roles__":["user","admin"],"shop":["cashier","user"]}"#).await;
     assert_eq!(ada.roles, ["user", "admin", "cashier"]);
     let (ada, warnings) = import_ada(r#""roles":["user",null,{"_id":"guest"}]"#).await;
     assert_eq!(ada.roles, ["user", "guest"]);

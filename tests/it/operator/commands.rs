@@ -120,7 +120,7 @@ async fn an_import_reports_malformed_lines_and_imports_the_others() {
         (5, "`services.password` must be a bcrypt or argon2id hash"),
         (6, "the username is taken by another user"),
         (7, "`_id` must be"),
-        (8, "`the document` must be an object"),
+        (8, "a document must be an object"),
     ] {
         assert!(reported.contains(&format!("line {line}: {reason}")), "{line}: {reported}");
     }

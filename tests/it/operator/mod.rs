@@ -4,6 +4,7 @@
 
 mod commands;
 mod crashes;
+mod documents;
 mod open_files;
 mod refusals;
 
