@@ -1,11 +1,12 @@
 //! What admins see and do: publications of what runs, and methods for users, roles and mails. Each demands the role
 //! `admin`; those that change something are gated.
 //!
-//! - [`lists`]: the documents of each publication;
+//! - [`lists`]: the documents of each publication; [`collections`]: those about the collections of the app;
 //! - [`publications`]: sends them, and sends them again when they change;
 //! - [`methods`]: what admins change;
 //! - [`settings`]: the methods that read and change settings.
 
+mod collections;
 mod lists;
 mod methods;
 mod publications;

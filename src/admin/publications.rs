@@ -8,7 +8,7 @@ use bolide_protocol::DdpError;
 use futures::future::BoxFuture;
 use serde::Deserialize;
 
-use super::lists;
+use super::{collections, lists};
 use crate::accounts::AccountsCore;
 use crate::call::MethodResult;
 use crate::publication::{Document, Subscription, When, follow};
@@ -42,7 +42,7 @@ pub(super) struct AuditQuery {
 pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     let core = Arc::downgrade(core);
     let (settings, roles, methods, sessions) = (core.clone(), core.clone(), core.clone(), core.clone());
-    let (users, audit) = (core.clone(), core.clone());
+    let (users, audit, of_app) = (core.clone(), core.clone(), core.clone());
     registry
         .publish("admin:settings", async move |subscription: Subscription| {
             let read =
@@ -60,6 +60,10 @@ pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
         .publish("admin:sessions", async move |subscription: Subscription| {
             let read = |core: Arc<AccountsCore>| -> Reading { Box::pin(async move { lists::sessions(&core).await }) };
             show(sessions, subscription, Source::Polled, read).await
+        })
+        .publish("admin:collections", async move |subscription: Subscription| {
+            let read = |core: Arc<AccountsCore>| -> Reading { Box::pin(async move { collections::list(&core).await }) };
+            show(of_app, subscription, Source::Polled, read).await
         })
         .publish("admin:mails", async move |subscription: Subscription| {
             let read = |core: Arc<AccountsCore>| -> Reading {

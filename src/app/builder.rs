@@ -17,7 +17,7 @@ use crate::call::{
 use crate::chance::{Chance, SystemChance};
 use crate::clock::{Clock, SystemClock};
 #[cfg(feature = "accounts")]
-use crate::collection::StoreLink;
+use crate::collection::{AppCollections, StoreLink};
 use crate::collection::{Collection, CollectionCore};
 use crate::error::{BuildError, Error};
 use crate::limits::{Heartbeat, Limits};
@@ -440,6 +440,8 @@ impl AppBuilder {
         }
         #[cfg(feature = "accounts")]
         attach_store(&self.collections, self.store.or_else(|| Some(Arc::clone(&accounts.as_ref()?.store))))?;
+        #[cfg(feature = "accounts")]
+        self.slots.insert(Arc::new(AppCollections(self.collections.clone())));
         let members = Members {
             collections: self.collections,
             streams,

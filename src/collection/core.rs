@@ -4,6 +4,7 @@
 //! sent under the lock of a collection, and sockets are written after both were released.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use bolide_protocol::ejson::CustomTypes;
 use bolide_protocol::{DocumentId, Ejson, RawJson};
@@ -20,6 +21,7 @@ use super::memory::Memory;
 use super::plan::Plan;
 use super::relay::{Relay, RelayedChange};
 use super::scans::Scans;
+use super::slow::SlowQueries;
 use super::stored::Stored;
 use crate::outbox::{self, Held, effort};
 use crate::publication::SubscriptionCore;
@@ -37,6 +39,7 @@ pub(crate) struct CollectionCore {
     stored: Option<Stored>,
     pub(super) relay: Relay,
     pub(super) scans: Scans,
+    pub(super) slow: SlowQueries,
 }
 
 #[derive(Default)]
@@ -70,6 +73,7 @@ impl CollectionCore {
             stored,
             relay: Relay::default(),
             scans: Scans::default(),
+            slow: SlowQueries::default(),
         })
     }
 
@@ -125,6 +129,7 @@ impl CollectionCore {
     }
 
     /// Returns the live queries of now.
+    #[cfg(feature = "accounts")]
     pub(super) fn live_queries(&self) -> Vec<Arc<LiveQuery>> {
         self.state.lock().routes.queries().cloned().collect()
     }
@@ -136,17 +141,28 @@ impl CollectionCore {
         self.state.lock().memory.len()
     }
 
+    /// Returns the number of documents, and their size as EJSON text in bytes.
+    #[cfg(feature = "accounts")]
+    pub(super) fn size_in_memory(&self) -> (u64, u64) {
+        let state = self.state.lock();
+        (state.memory.len() as u64, state.memory.bytes())
+    }
+
     pub(super) fn get_in_memory(&self, id: &str) -> Option<Arc<Document>> {
         self.state.lock().memory.get(id).cloned()
     }
 
     /// Runs a query. Returns its documents in order, and the number of those that were read.
     pub(super) fn find_in_memory(&self, plan: &Plan) -> (Vec<Placed>, usize) {
+        let begin = Instant::now();
         let state = self.state.lock();
         let mut execution = Execution::new(plan, self.access(plan, &state), plan.needed());
         state.run(&mut execution);
+        drop(state);
         let read = execution.read_count();
-        (execution.finish().0, read)
+        let found = execution.finish().0;
+        self.slow.note(plan, begin, read);
+        (found, read)
     }
 
     pub(super) fn access_in_memory(&self, plan: &Plan) -> Access {
@@ -200,7 +216,7 @@ impl CollectionCore {
     pub(crate) fn removed_elsewhere(self: &Arc<Self>, id: &str) {
         let delivery = {
             let mut state = self.state.lock();
-            let Some(old) = state.memory.take(id) else { return };
+            let Some(old) = state.memory.take(&self.name, id) else { return };
             let version = state.memory.next_version();
             Delivery::of(self, &state, Change { id: id.into(), old: Some(old), new: None, version })
         };
@@ -212,6 +228,7 @@ impl CollectionCore {
     }
 
     fn load_from_memory(&self, query: &LiveQuery, result: &mut super::live::LiveResult) -> usize {
+        let begin = Instant::now();
         let plan = &query.plan;
         let state = self.state.lock();
         // What is queued is contained in what is read.
@@ -225,6 +242,7 @@ impl CollectionCore {
         result.note_loaded_at(version);
         result.load(documents, is_complete);
         result.enter(Phase::Ready);
+        self.slow.note(plan, begin, read);
         read
     }
 
@@ -417,7 +435,7 @@ impl<'cores> MemoryWrite<'cores> {
         };
         match &new {
             Some(document) => drop(state.memory.put(&core.name, document)?),
-            None => drop(state.memory.take(&step.id)),
+            None => drop(state.memory.take(&core.name, &step.id)),
         }
         let version = new.as_ref().map_or_else(|| state.memory.next_version(), |new| new.version);
         self.made.push((place, Change { id: step.id.as_str().into(), old, new, version }));
@@ -430,7 +448,7 @@ impl<'cores> MemoryWrite<'cores> {
             let (core, state) = &mut self.states[place];
             let undone = match old {
                 Some(old) => state.memory.put(&core.name, &old).map(drop),
-                None => Ok(drop(state.memory.take(&id))),
+                None => Ok(drop(state.memory.take(&core.name, &id))),
             };
             if let Err(error) = undone {
                 // It was there before, and what replaced it is gone.

@@ -60,6 +60,11 @@ impl Document {
         self.raw.clone().unwrap_or_else(|| self.shown(collection).fields.raw().clone())
     }
 
+    /// Returns the size of the fields as EJSON text. They are encoded once.
+    pub(super) fn text_bytes(&self, collection: &str) -> u64 {
+        self.shown(collection).fields.raw().get().len() as u64
+    }
+
     /// Returns the fields with the id as the member `_id`.
     pub(super) fn with_id(&self) -> Object {
         let mut object = Object::with_capacity(self.object.len() + 1);

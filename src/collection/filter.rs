@@ -11,6 +11,9 @@ use bolide_protocol::{DocumentId, Ejson};
 use super::key;
 use super::paths::{any_element, value_at};
 
+/// The maximum number of conditions of a list that are shown.
+const MAX_SHAPES: usize = 20;
+
 /// The field name that stands for the id of a document.
 pub(super) const ID: &str = "_id";
 
@@ -187,6 +190,24 @@ impl Filter {
         }
     }
 
+    /// Returns the condition without its values, such as `rid = … and ts > …`. Empty if every document matches.
+    pub(super) fn shape(&self) -> String {
+        let several = |filters: &[Self], between: &str| {
+            let shapes: Vec<String> = filters.iter().take(MAX_SHAPES).map(Self::shape).collect();
+            shapes.join(between)
+        };
+        match &self.0 {
+            Condition::All(filters) => several(filters, " and "),
+            Condition::Any(filters) => format!("({})", several(filters, " or ")),
+            Condition::Not(filter) => format!("not ({})", filter.shape()),
+            Condition::Id(_) => "_id = …".to_owned(),
+            Condition::Equals(field, _) => format!("{field} = …"),
+            Condition::In(field, _) => format!("{field} in …"),
+            Condition::Exists(field) => format!("{field} exists"),
+            Condition::Compares(field, comparison, _) => format!("{field} {} …", comparison.sign()),
+        }
+    }
+
     pub(super) fn matches(&self, id: &str, document: &Object) -> bool {
         match &self.0 {
             Condition::All(filters) => filters.iter().all(|filter| filter.matches(id, document)),
@@ -236,6 +257,15 @@ fn to_id(value: Ejson) -> Option<String> {
 }
 
 impl Comparison {
+    const fn sign(self) -> &'static str {
+        match self {
+            Self::Below => "<",
+            Self::AtMost => "≤",
+            Self::AtLeast => "≥",
+            Self::Above => ">",
+        }
+    }
+
     fn accepts(self, ordering: Ordering) -> bool {
         match self {
             Self::Below => ordering.is_lt(),

@@ -17,6 +17,8 @@ pub(super) struct Memory {
     indexes: Vec<MemoryIndex>,
     /// The number of the last change.
     version: u64,
+    /// The size of the documents' fields as EJSON text.
+    bytes: u64,
 }
 
 struct MemoryIndex {
@@ -27,6 +29,12 @@ struct MemoryIndex {
 impl Memory {
     pub(super) fn len(&self) -> usize {
         self.documents.len()
+    }
+
+    /// Returns the size of the documents' fields as EJSON text, in bytes.
+    #[cfg(feature = "accounts")]
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     pub(super) fn get(&self, id: &str) -> Option<&Arc<Document>> {
@@ -83,6 +91,7 @@ impl Memory {
             index.check_unique(collection, document, &of_index)?;
             entries.push(of_index);
         }
+        self.bytes += document.text_bytes(collection);
         let old = self.documents.insert(Arc::clone(&document.id), Arc::clone(document));
         for (index, entries) in self.indexes.iter_mut().zip(entries) {
             if let Some(old) = &old {
@@ -90,12 +99,14 @@ impl Memory {
             }
             index.add(document, entries);
         }
+        self.bytes -= old.as_ref().map_or(0, |old| old.text_bytes(collection));
         Ok(old)
     }
 
     /// Removes a document, and returns it.
-    pub(super) fn take(&mut self, id: &str) -> Option<Arc<Document>> {
+    pub(super) fn take(&mut self, collection: &str, id: &str) -> Option<Arc<Document>> {
         let old = self.documents.remove(id)?;
+        self.bytes -= old.text_bytes(collection);
         self.indexes.iter_mut().for_each(|index| index.remove(&old));
         Some(old)
     }

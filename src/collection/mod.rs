@@ -4,7 +4,7 @@
 //! - writes: [`Update`], [`Batch`], and the edits that they are made of;
 //! - the documents: in memory, or stored through the port of a store, with its writer;
 //! - live queries, which are told of changes;
-//! - bulk: what tools import and export.
+//! - bulk: what tools import and export; reports: what admins are shown.
 
 mod access;
 mod batch;
@@ -27,8 +27,11 @@ mod plan;
 mod publish;
 mod query;
 mod relay;
+#[cfg(feature = "accounts")]
+mod report;
 mod scans;
 mod selector;
+mod slow;
 pub(crate) mod storage;
 mod stored;
 mod update;
@@ -53,6 +56,8 @@ pub use index::Index;
 pub use key::Direction;
 pub use query::{Explanation, Query};
 pub(crate) use relay::RelayedChange;
+#[cfg(feature = "accounts")]
+pub(crate) use report::{AppCollections, CollectionReport};
 pub use selector::SelectorError;
 pub(crate) use stored::StoreLink;
 pub use update::Update;

@@ -5,6 +5,9 @@ use super::filter::{Filter, ID};
 use super::key::{self, Direction};
 use super::paths::value_at;
 
+/// The maximum length of a query's kind: clients can make filters of any length.
+const KIND_CHARACTERS: usize = 200;
+
 /// The filter, order, window and fields of a query. Live queries with equal plans share one result.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Plan {
@@ -34,6 +37,24 @@ impl Plan {
     /// Returns whether other documents affect which documents belong to the result.
     pub(super) const fn is_window(&self) -> bool {
         self.limit.is_some() || self.skip > 0
+    }
+
+    /// Returns the query without its values, such as `rid = … ordered by ts descending, at most 50`.
+    pub(super) fn kind(&self) -> String {
+        let shape = self.filter.shape();
+        let filter = if shape.is_empty() { "all documents" } else { &shape };
+        let order = self.sort.iter().map(|(field, direction)| match direction {
+            Direction::Ascending => field.clone(),
+            Direction::Descending => format!("{field} descending"),
+        });
+        let order: Vec<String> = order.collect();
+        let order = if order.is_empty() { String::new() } else { format!(" ordered by {}", order.join(", ")) };
+        let limit = self.limit.map_or_else(String::new, |limit| format!(", at most {limit}"));
+        let kind = format!("{filter}{order}{limit}");
+        match kind.char_indices().nth(KIND_CHARACTERS) {
+            Some((end, _)) => format!("{}…", &kind[..end]),
+            None => kind,
+        }
     }
 
     /// Returns the number of documents, in order, that decide about the result, or `None` for all.

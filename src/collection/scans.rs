@@ -42,6 +42,7 @@ impl Scans {
     }
 
     /// Returns the indexes that would help, with the greatest number of documents that a query has read without them.
+    #[cfg(feature = "accounts")]
     pub(super) fn list(&self) -> Vec<(String, usize)> {
         let mut list: Vec<_> = self.read.lock().iter().map(|(index, read)| (index.clone(), *read)).collect();
         list.sort_unstable();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use tokio::sync::{OnceCell, watch};
 
@@ -16,7 +17,7 @@ use super::indexing;
 use super::live::{LiveQuery, Phase};
 use super::plan::Plan;
 use super::storage::{
-    CollectionNumber, DocumentReader, DocumentStore, IndexNumber, Page, StorageError, StoredDocument, StoredEntry,
+    CollectionNumber, DocumentReader, DocumentStore, Head, IndexNumber, Page, StorageError, StoredDocument, StoredEntry,
 };
 use super::writer::Writer;
 
@@ -97,13 +98,16 @@ impl Stored {
         found.into_iter().next().map(|stored| document(core, stored)).transpose()
     }
 
+    /// Returns the last change, and what the collection holds.
+    pub(super) async fn head(&self, core: &Arc<CollectionCore>) -> Result<Head, CollectionError> {
+        let number = self.open(core).await?.number;
+        let mut reader = self.reader(core).await?;
+        reader.head(number).await.map_err(|error| unavailable(core, &error))
+    }
+
     /// Returns the number of documents.
     pub(super) async fn count(&self, core: &Arc<CollectionCore>) -> Result<u64, CollectionError> {
-        let number = self.open(core).await?.number;
-        let head =
-            async { self.link(core).map(|link| link.store.read())?.await.map_err(|error| unavailable(core, &error)) };
-        let head = head.await?.head(number).await.map_err(|error| unavailable(core, &error))?;
-        Ok(head.documents)
+        Ok(self.head(core).await?.documents)
     }
 
     pub(super) async fn access(&self, core: &Arc<CollectionCore>, plan: &Plan) -> Result<Access, CollectionError> {
@@ -118,6 +122,7 @@ impl Stored {
         plan: &Plan,
         mut visit: impl FnMut(Vec<Placed>) -> Result<(), CollectionError>,
     ) -> Result<(), CollectionError> {
+        let begin = Instant::now();
         let opened = Arc::clone(self.open(core).await?);
         let mut reader = self.reader(core).await?;
         let access = opened.access(plan);
@@ -131,6 +136,7 @@ impl Stored {
             }
         }
         core.scans.note(core.name(), plan, &opened.access(plan), execution.read_count());
+        core.slow.note(plan, begin, execution.read_count());
         visit(execution.finish().0)
     }
 
@@ -188,7 +194,7 @@ impl Opened {
 
 async fn load(core: &Arc<CollectionCore>, query: &LiveQuery) -> Result<(), CollectionError> {
     let Some(stored) = core.store() else { return Ok(()) };
-    let plan = &query.plan;
+    let (plan, begin) = (&query.plan, Instant::now());
     let opened = Arc::clone(stored.open(core).await?);
     let mut reader = stored.reader(core).await?;
     let head = reader.head(opened.number).await.map_err(|error| unavailable(core, &error))?;
@@ -210,6 +216,7 @@ async fn load(core: &Arc<CollectionCore>, query: &LiveQuery) -> Result<(), Colle
         }
     }
     core.scans.note(core.name(), plan, &opened.access(plan), execution.read_count());
+    core.slow.note(plan, begin, execution.read_count());
     let (documents, is_complete) = execution.finish();
     let mut result = query.lock();
     result.load(documents, is_complete);

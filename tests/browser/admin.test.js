@@ -1,4 +1,4 @@
-// The admin panel: users, roles, methods, sessions, the audit log, and mails that were not sent.
+// The admin panel: users, roles, methods, collections, sessions, the audit log, and mails that were not sent.
 
 import assert from 'node:assert/strict';
 import { BOB, nextCode } from './support/authenticator.js';
@@ -172,6 +172,30 @@ browserTest('every method and endpoint is listed with its policy, and calls are 
   await page.getByRole('row').nth(1).getByRole('rowheader', { name: 'add', exact: true }).waitFor();
   await page.getByLabel('Only those that require a second factor').check();
   await row('add').waitFor({ state: 'detached' });
+});
+
+browserTest('collections are listed with their documents and live queries', async (visit) => {
+  const server = await conformanceServer(visit);
+  const page = await openPanel(visit, server, '/admin/collections');
+  const items = page.getByRole('region', { name: 'items', exact: true });
+  await items.getByText('in memory').waitFor();
+  await items.getByText('0 documents').waitFor();
+  await server.call('insertItem', { name: 'ink' });
+  await items.getByText('1 document', { exact: true }).waitFor();
+  await items.getByText('14 bytes').waitFor();
+
+  const other = await visit.open(server.url);
+  await other.evaluate(async () => {
+    const { DdpClient } = await import('/bolide.js');
+    globalThis.client = new DdpClient();
+    await globalThis.client.connect();
+    await globalThis.client.subscribe('items').ready;
+  });
+  await items.getByText('1 live query', { exact: true }).waitFor();
+  const live = page.getByRole('region', { name: 'Live queries of items' });
+  await live.getByRole('row', { name: 'all documents 1 1 1' }).waitFor();
+  await other.close();
+  await items.getByText('0 live queries').waitFor();
 });
 
 browserTest('sessions are listed live as they open and as users sign in and out', async (visit) => {

@@ -33,6 +33,7 @@ const FOR_ADMINS = {
   '/admin/users': 'Users',
   '/admin/roles': 'Roles',
   '/admin/methods': 'Methods',
+  '/admin/collections': 'Collections',
   '/admin/sessions': 'Live sessions',
   '/admin/audit': 'Audit log',
   '/admin/mail': 'Mail queue',

@@ -101,10 +101,12 @@ impl LiveResult {
         }
     }
 
+    #[cfg(feature = "accounts")]
     pub(in super::super) fn watcher_count(&self) -> usize {
         self.watchers.values().map(|watcher| watcher.handles.len()).sum()
     }
 
+    #[cfg(feature = "accounts")]
     pub(in super::super) fn document_count(&self) -> usize {
         self.shown.len()
     }

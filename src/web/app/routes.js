@@ -8,6 +8,7 @@ import { signUpPage } from './account/sign-up.js';
 import { tokensPage } from './account/tokens.js';
 import { twoFactorPage } from './account/two-factor.js';
 import { auditPage } from './admin/audit.js';
+import { collectionsPage } from './admin/collections.js';
 import { mailPage } from './admin/mail.js';
 import { methodsPage } from './admin/methods.js';
 import { rolesPage } from './admin/roles.js';
@@ -33,6 +34,7 @@ export const routes = [
   { path: '/admin/users', title: 'Users', access: 'admin', group: 'Administration', page: usersPage },
   { path: '/admin/roles', title: 'Roles', access: 'admin', group: 'Administration', page: rolesPage },
   { path: '/admin/methods', title: 'Methods', access: 'admin', group: 'Administration', width: 'wide', page: methodsPage },
+  { path: '/admin/collections', title: 'Collections', access: 'admin', group: 'Administration', width: 'wide', page: collectionsPage },
   { path: '/admin/sessions', title: 'Live sessions', access: 'admin', group: 'Administration', page: sessionsPage },
   { path: '/admin/audit', title: 'Audit log', access: 'admin', group: 'Administration', page: auditPage },
   { path: '/admin/mail', title: 'Mail queue', access: 'admin', group: 'Administration', page: mailPage },

@@ -65,7 +65,20 @@ export function clientName(userAgent) {
   return system ? `${browser} on ${system}` : browser;
 }
 
+const SIZES = [
+  ['GB', 1e9],
+  ['MB', 1e6],
+  ['kB', 1e3],
+];
+
+/** Returns a size such as `3.2 MB`. */
+export function size(bytes) {
+  const [unit, one] = SIZES.find(([, one]) => bytes >= one) ?? ['bytes', 1];
+  const number = bytes / one;
+  return `${number.toLocaleString('en', { maximumFractionDigits: number < 10 ? 1 : 0 })} ${unit}`;
+}
+
 /** Returns a count such as `3 users` or `1 user`. */
-export function count(number, thing) {
-  return `${number.toLocaleString('en')} ${thing}${number === 1 ? '' : 's'}`;
+export function count(number, thing, things = `${thing}s`) {
+  return `${number.toLocaleString('en')} ${number === 1 ? thing : things}`;
 }

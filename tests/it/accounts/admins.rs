@@ -7,8 +7,16 @@ use serde_json::{Value, json};
 use super::{Bank, error, result, sha256, with_code};
 use crate::messages::Messages as _;
 
-const PUBLICATIONS: [&str; 7] =
-    ["admin:settings", "admin:roles", "admin:methods", "admin:sessions", "admin:mails", "admin:users", "admin:audit"];
+const PUBLICATIONS: [&str; 8] = [
+    "admin:settings",
+    "admin:roles",
+    "admin:methods",
+    "admin:collections",
+    "admin:sessions",
+    "admin:mails",
+    "admin:users",
+    "admin:audit",
+];
 
 const METHODS: [&str; 9] = [
     "admin:auditPage",

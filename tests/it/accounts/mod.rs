@@ -6,6 +6,7 @@ mod admins;
 mod attacks;
 mod bounds;
 mod cached_reads;
+mod collections;
 mod dropped;
 mod enrolment;
 mod factors;
