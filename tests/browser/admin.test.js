@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { BOB, nextCode } from './support/authenticator.js';
 import { browserTest } from './support/browser.js';
+import { watchItems } from './support/items.js';
 import { mailbox } from './support/mailbox.js';
 import { answer, confirm, goTo, hears, openAs, press, question, sees, signIn } from './support/pages.js';
 import { conformanceServer } from './support/programs.js';
@@ -184,17 +185,11 @@ browserTest('collections are listed with their documents and live queries', asyn
   await items.getByText('1 document', { exact: true }).waitFor();
   await items.getByText('14 bytes').waitFor();
 
-  const other = await visit.open(server.url);
-  await other.evaluate(async () => {
-    const { DdpClient } = await import('/bolide.js');
-    globalThis.client = new DdpClient();
-    await globalThis.client.connect();
-    await globalThis.client.subscribe('items').ready;
-  });
+  const stop = await watchItems(visit, server);
   await items.getByText('1 live query', { exact: true }).waitFor();
   const live = page.getByRole('region', { name: 'Live queries of items' });
   await live.getByRole('row', { name: 'all documents 1 1 1' }).waitFor();
-  await other.close();
+  await stop();
   await items.getByText('0 live queries').waitFor();
 });
 

@@ -6,6 +6,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { browserTest } from './support/browser.js';
+import { watchItems } from './support/items.js';
 import { answer, openAs, press, question, sees, signIn } from './support/pages.js';
 import { conformanceServer } from './support/programs.js';
 
@@ -71,6 +72,11 @@ for (const [look, options] of Object.entries(LOOKS)) {
       await page.locator('.note', { hasText: 'Loading' }).first().waitFor({ state: 'hidden' });
       await examine(page, look, path);
     }
+    await server.call('insertItem', { name: 'ink' });
+    await watchItems(visit, server);
+    await page.goto(`${server.url}/#/admin/collections`);
+    await page.getByRole('region', { name: 'Live queries of items' }).waitFor();
+    await examine(page, look, '/admin/collections/live');
     await page.goto(`${server.url}/#/account/two-factor`);
     await press(page, 'Set up an authenticator app');
     await question(page).waitFor();
