@@ -11,15 +11,18 @@ use bolide_protocol::{DocumentId, Ejson, RawJson};
 use parking_lot::Mutex;
 
 use super::access::{Access, Source};
+use super::delivery::Delivery;
 use super::document::Document;
-use super::edit::{After, Outcome, Step};
+use super::edit::{Outcome, Step};
 use super::error::CollectionError;
 use super::execution::{Execution, Placed};
 use super::index::Index;
 use super::live::{Change, LiveQuery, Phase, Routes};
 use super::memory::Memory;
+use super::memory_write::MemoryWrite;
+use super::nesting;
 use super::plan::Plan;
-use super::relay::{Relay, RelayedChange};
+use super::relay::Relay;
 use super::scans::Scans;
 use super::slow::SlowQueries;
 use super::stored::Stored;
@@ -28,6 +31,12 @@ use crate::publication::SubscriptionCore;
 
 /// The default of the maximum size of a document, in bytes of its fields as EJSON text.
 pub(super) const DOCUMENT_BYTES: usize = 1 << 20;
+
+/// The maximum number of changes that a live query takes before its sockets are written.
+const CHANGES_AT_ONCE: usize = 256;
+
+/// The maximum depth of a document as EJSON text. Text that is nested deeper than 127 levels cannot be read again.
+const MAX_DEPTH: usize = 100;
 
 pub(crate) struct CollectionCore {
     name: Arc<str>,
@@ -45,14 +54,8 @@ pub(crate) struct CollectionCore {
 #[derive(Default)]
 pub(super) struct State {
     /// The documents; empty if they are stored.
-    memory: Memory,
+    pub(super) memory: Memory,
     pub(super) routes: Routes,
-}
-
-/// The live queries that changes concern. Those are notified when it is delivered, or dropped.
-#[must_use = "the changes are sent when it is delivered"]
-pub(super) struct Delivery {
-    pub(super) queries: Vec<(Arc<CollectionCore>, Arc<LiveQuery>)>,
 }
 
 impl CollectionCore {
@@ -112,12 +115,15 @@ impl CollectionCore {
     }
 
     pub(super) fn check_size(&self, document: &Document) -> Result<(), CollectionError> {
-        let maximum = self.max_document_bytes.get().copied().unwrap_or(DOCUMENT_BYTES);
-        if document.shown(&self.name).fields.raw().get().len() <= maximum {
-            return Ok(());
-        }
+        let max_bytes = self.max_document_bytes.get().copied().unwrap_or(DOCUMENT_BYTES);
+        let text = document.shown(&self.name).fields.raw().get();
+        let (limit, maximum) = match text {
+            text if text.len() > max_bytes => ("max_document_bytes", max_bytes),
+            text if nesting::depth(text) > MAX_DEPTH => ("depth", MAX_DEPTH),
+            _ => return Ok(()),
+        };
         let (collection, id) = (self.name.to_string(), document.id.to_string());
-        Err(CollectionError::TooLarge { collection, id, limit: "max_document_bytes", maximum })
+        Err(CollectionError::TooLarge { collection, id, limit, maximum })
     }
 
     pub(super) fn state(&self) -> parking_lot::MutexGuard<'_, State> {
@@ -315,82 +321,33 @@ impl CollectionCore {
 
     /// Brings a live query up to date with its queue, unless it waits for the store.
     pub(super) fn update(self: &Arc<Self>, query: &Arc<LiveQuery>) -> Held {
-        let ((), held) = outbox::hold(|| {
-            let mut result = query.lock();
-            while !result.holds_changes()
-                && let Some(change) = query.take()
-            {
-                result.apply(&change);
-                if result.missing_part().is_none() {
-                    continue;
-                }
-                match &self.stored {
-                    None => self.refill_from_memory(query, &mut result),
-                    Some(stored) => {
-                        result.enter(Phase::Refilling);
+        loop {
+            let (is_done, held) = outbox::hold(|| self.update_some(query));
+            if is_done {
+                return held;
+            }
+        }
+    }
+
+    /// Applies some of the queued changes. Returns whether none are left that can be applied.
+    fn update_some(self: &Arc<Self>, query: &Arc<LiveQuery>) -> bool {
+        let mut result = query.lock();
+        for _ in 0..CHANGES_AT_ONCE {
+            if result.holds_changes() {
+                return true;
+            }
+            let Some(change) = query.take() else { return true };
+            result.apply(&change);
+            match &self.stored {
+                None => self.refill_from_memory(query, &mut result),
+                Some(stored) => {
+                    if result.begin_refill() {
                         stored.refill(self, query);
                     }
                 }
             }
-        });
-        held
-    }
-}
-
-impl Delivery {
-    pub(super) const fn none() -> Self {
-        Self { queries: Vec::new() }
-    }
-
-    /// Queues a change for the queries that it can concern. Called under the lock of the collection.
-    pub(super) fn of(core: &Arc<CollectionCore>, state: &State, change: Change) -> Self {
-        let mut delivery = Self::none();
-        delivery.add(core, state, change);
-        delivery
-    }
-
-    pub(super) fn add(&mut self, core: &Arc<CollectionCore>, state: &State, change: Change) {
-        for query in state.routes.concerned(&change) {
-            query.push(change.clone());
-            if !self.queries.iter().any(|(_, known)| Arc::ptr_eq(known, &query)) {
-                self.queries.push((Arc::clone(core), query));
-            }
         }
-    }
-
-    /// Sends the changes to the sessions. They are written together, after all locks were released.
-    pub(super) fn deliver(mut self) {
-        self.send();
-    }
-
-    /// Sends the changes like [`deliver`](Self::deliver), and waits for the queries that need documents of the store.
-    pub(super) async fn deliver_and_wait(mut self) {
-        let queries = self.send();
-        for (_, query) in queries {
-            // A query that fails tells its own subscriptions.
-            let _failed = query.wait_until(|result| !result.holds_changes()).await;
-        }
-    }
-
-    fn send(&mut self) -> Vec<(Arc<CollectionCore>, Arc<LiveQuery>)> {
-        let queries = std::mem::take(&mut self.queries);
-        let mut all: Option<Held> = None;
-        for (core, query) in &queries {
-            let held = core.update(query);
-            match &mut all {
-                None => all = Some(held),
-                Some(all) => all.join(held),
-            }
-        }
-        queries
-    }
-}
-
-impl Drop for Delivery {
-    fn drop(&mut self) {
-        if !self.queries.is_empty() {
-            self.send();
-        }
+        false
     }
 }
 
@@ -399,72 +356,6 @@ impl State {
         while let Some(reading) = execution.next() {
             execution.feed(self.memory.read(&reading));
         }
-    }
-}
-
-/// A write to collections in memory, which holds their locks.
-struct MemoryWrite<'cores> {
-    /// The collections and their states, each once, in the order of the locks.
-    states: Vec<(&'cores Arc<CollectionCore>, parking_lot::MutexGuard<'cores, State>)>,
-    made: Vec<(usize, Change)>,
-}
-
-impl<'cores> MemoryWrite<'cores> {
-    fn begin(steps: &'cores [(Arc<CollectionCore>, Step)]) -> Self {
-        let mut cores: Vec<&Arc<CollectionCore>> = steps.iter().map(|(core, _)| core).collect();
-        cores.sort_unstable_by_key(|core| Arc::as_ptr(core).addr());
-        cores.dedup_by(|one, other| Arc::ptr_eq(one, other));
-        Self { states: cores.into_iter().map(|core| (core, core.state.lock())).collect(), made: Vec::new() }
-    }
-
-    fn make(&mut self, core: &Arc<CollectionCore>, step: &Step) -> Result<Outcome, CollectionError> {
-        let place = self.states.iter().position(|(other, _)| Arc::ptr_eq(other, core)).unwrap_or_default();
-        let state = &mut self.states[place].1;
-        let old = state.memory.get(&step.id).cloned();
-        let after = step.apply(&core.name, old.as_deref())?;
-        let outcome = after.outcome(old.as_deref());
-        let new = match after {
-            After::Unmatched | After::Same => return Ok(outcome),
-            After::Removed => None,
-            After::Stored(object) => {
-                let id = old.as_ref().map_or_else(|| step.id.as_str().into(), |old| Arc::clone(&old.id));
-                let document = Arc::new(Document::new(id, object, state.memory.next_version()));
-                core.check_size(&document)?;
-                Some(document)
-            }
-        };
-        match &new {
-            Some(document) => drop(state.memory.put(&core.name, document)?),
-            None => drop(state.memory.take(&core.name, &step.id)),
-        }
-        let version = new.as_ref().map_or_else(|| state.memory.next_version(), |new| new.version);
-        self.made.push((place, Change { id: step.id.as_str().into(), old, new, version }));
-        Ok(outcome)
-    }
-
-    /// Takes back what was made.
-    fn undo(mut self) {
-        for (place, Change { id, old, .. }) in self.made.drain(..).rev() {
-            let (core, state) = &mut self.states[place];
-            let undone = match old {
-                Some(old) => state.memory.put(&core.name, &old).map(drop),
-                None => Ok(drop(state.memory.take(&core.name, &id))),
-            };
-            if let Err(error) = undone {
-                // It was there before, and what replaced it is gone.
-                tracing::error!(%error, "a write cannot be taken back");
-            }
-        }
-    }
-
-    fn finish(self) -> Delivery {
-        let mut delivery = Delivery::none();
-        for (place, change) in self.made {
-            let (core, state) = &self.states[place];
-            core.relay.note(|| RelayedChange::of(&core.name, &change));
-            delivery.add(core, state, change);
-        }
-        delivery
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::core::{CollectionCore, Delivery};
+use super::core::CollectionCore;
+use super::delivery::Delivery;
 use super::document::Document;
 use super::edit::{After, Edit, Outcome, Step};
 use super::error::CollectionError;
@@ -30,6 +31,8 @@ struct DraftOfCollection {
     head: Head,
     /// The documents as they are after the steps so far. `None` for those that do not exist.
     documents: HashMap<String, Option<Arc<Document>>>,
+    /// The documents that cannot be read. Steps that need them fail.
+    unreadable: HashMap<String, CollectionError>,
     /// The documents that were changed, as they are in the store.
     before: IndexMap<String, Option<Arc<Document>>>,
     /// The changes, each with the place of its job.
@@ -55,6 +58,7 @@ impl Draft {
                 core: Arc::clone(core),
                 opened: Arc::clone(opened),
                 documents: HashMap::new(),
+                unreadable: HashMap::new(),
                 before: IndexMap::new(),
                 changes: Vec::new(),
             });
@@ -83,8 +87,10 @@ impl Draft {
             let ids: Vec<String> = collection.documents.keys().cloned().collect();
             for stored in writing.documents(collection.opened.number, ids).await? {
                 let id = stored.id.clone();
-                let found = document(&collection.core, stored).map_err(|error| StorageError(error.to_string()))?;
-                collection.documents.insert(id, Some(found));
+                match document(&collection.core, stored) {
+                    Ok(found) => drop(collection.documents.insert(id, Some(found))),
+                    Err(error) => drop(collection.unreadable.insert(id, error)),
+                }
             }
         }
         self.find_holders(keys, writing).await
@@ -178,7 +184,7 @@ impl Draft {
 
     /// Queues the changes for the live queries, after they were stored. Returns what to deliver for each job.
     pub(super) fn publish(self, jobs: usize) -> Vec<Delivery> {
-        let mut deliveries: Vec<Delivery> = (0..jobs).map(|_| Delivery::none()).collect();
+        let mut deliveries: Vec<Delivery> = (0..jobs).map(|_| Delivery::default()).collect();
         for collection in self.collections {
             if collection.changes.is_empty() {
                 continue;
@@ -207,6 +213,9 @@ impl Draft {
     ) -> Result<Result<Outcome, CollectionError>, StorageError> {
         let place = place_of(&self.collections, core);
         let collection = &self.collections[place];
+        if let Some(error) = collection.unreadable.get(&step.id) {
+            return Ok(Err(error.clone()));
+        }
         let old = collection.documents.get(&step.id).cloned().flatten();
         let after = match step.apply(core.name(), old.as_deref()) {
             Ok(after) => after,
@@ -314,7 +323,7 @@ impl DraftOfCollection {
 
     fn unique_keys(&self, document: &Document) -> Result<Vec<IndexKey>, CollectionError> {
         let mut keys = Vec::new();
-        for open in self.opened.indexes.iter().filter(|open| open.index.is_unique()) {
+        for open in self.opened.indexes.iter().filter(|open| open.is_enforced()) {
             let entries = entries_of(&self.core, open, document)?;
             let of_index = open.index.unique_keys(&entries);
             keys.extend(of_index.map(|key| IndexKey { index: open.number, key: key.clone() }));

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bolide_protocol::Ejson;
 use bolide_protocol::ejson::Object;
 
 use super::filter::ID;

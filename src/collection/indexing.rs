@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::core::CollectionCore;
+use super::error::CollectionError;
 use super::storage::{DocumentStore, StorageError};
 use super::stored::{OpenIndex, Opened, StoreLink};
 
 /// How many documents are indexed between two messages in the log.
 const LOGGED_EVERY: usize = 100_000;
+
+/// The time after which building an index goes on if the store has failed.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// A part of an index to build: the documents after an id.
 pub(super) struct IndexJob {
@@ -40,7 +45,8 @@ pub(super) async fn open(core: &Arc<CollectionCore>, store: &dyn DocumentStore) 
             Some(known) => (known.number, known.is_ready),
             None => (store.add_index(stored.number, name).await?, false),
         };
-        indexes.push(OpenIndex { index, number, is_ready: AtomicBool::new(is_ready) });
+        let is_refused = AtomicBool::new(false);
+        indexes.push(OpenIndex { index, number, is_ready: AtomicBool::new(is_ready), is_refused });
     }
     Ok(Opened { number: stored.number, indexes })
 }
@@ -65,10 +71,16 @@ async fn build(core: &Arc<CollectionCore>, link: &StoreLink, place: usize, open:
     let mut after = None;
     let mut documents = 0;
     loop {
-        let job = IndexJob { core: Arc::clone(core), index: place, after };
+        let job = IndexJob { core: Arc::clone(core), index: place, after: after.clone() };
         after = match link.writer.build(job).await {
             Ok(next) => next,
+            Err(error @ CollectionError::Unavailable { .. }) => {
+                tracing::warn!(collection, index, %error, "building an index is interrupted; it goes on later");
+                tokio::time::sleep(RETRY).await;
+                continue;
+            }
             Err(error) => {
+                open.is_refused.store(true, Ordering::Release);
                 tracing::error!(collection, index, %error, "an index cannot be built; queries do not use it");
                 return;
             }

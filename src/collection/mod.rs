@@ -11,6 +11,7 @@ mod batch;
 #[cfg(feature = "accounts")]
 pub mod bulk;
 mod core;
+mod delivery;
 mod document;
 mod draft;
 mod edit;
@@ -22,6 +23,8 @@ mod indexing;
 mod key;
 mod live;
 mod memory;
+mod memory_write;
+mod nesting;
 mod paths;
 mod plan;
 mod publish;

@@ -3,7 +3,7 @@
 use bolide_protocol::Ejson;
 use bolide_protocol::ejson::Object;
 
-use super::filter::Filter;
+use super::filter::{Filter, ID};
 
 /// The maximum depth of `$and`, `$or`, `$nor` and `$not`.
 const MAX_DEPTH: usize = 8;
@@ -87,13 +87,14 @@ impl Reader {
         let expected = "a list of selectors that is not empty";
         let refused = || SelectorError::Operand { operator: operator.to_owned(), expected };
         match value {
-            Ejson::Array(selectors) if !selectors.is_empty() => selectors
-                .iter()
-                .map(|selector| match selector {
+            Ejson::Array(selectors) if !selectors.is_empty() => {
+                self.count(selectors.len())?;
+                let read = |selector: &Ejson| match selector {
                     Ejson::Object(selector) => self.selector(selector, depth + 1),
                     _ => Err(refused()),
-                })
-                .collect(),
+                };
+                selectors.iter().map(read).collect()
+            }
             _ => Err(refused()),
         }
     }
@@ -121,6 +122,7 @@ impl Reader {
             "$ne" => Filter::not(Filter::eq(field, value())),
             "$in" => Filter::is_in(field, self.values(operator, value())?),
             "$nin" => Filter::not(Filter::is_in(field, self.values(operator, value())?)),
+            "$lt" | "$lte" | "$gt" | "$gte" if field == ID => return Err(SelectorError::Operator(operator.to_owned())),
             "$lt" => Filter::below(field, value()),
             "$lte" => Filter::at_most(field, value()),
             "$gt" => Filter::above(field, value()),
@@ -194,6 +196,7 @@ mod tests {
             r#"{"a":{"$elemMatch":{"b":1}}}"#,
             r#"{"a":{"$gt":1,"b":2}}"#,
             r#"{"$and":[]}"#,
+            r#"{"_id":{"$gt":"a"}}"#,
             r#"{"$or":{"a":1}}"#,
             r#"{"$or":[1]}"#,
             r#"{"a":{"$in":1}}"#,
@@ -215,5 +218,7 @@ mod tests {
         let list = |count: usize| format!("{{\"a\":{{\"$in\":[{}]}}}}", vec!["1"; count].join(","));
         assert!(read(&list(MAX_CONDITIONS - 1)).is_ok());
         assert_eq!(read(&list(MAX_CONDITIONS)), Err(SelectorError::TooLarge));
+        let empty = format!("{{\"$or\":[{}]}}", vec!["{}"; MAX_CONDITIONS + 1].join(","));
+        assert_eq!(read(&empty), Err(SelectorError::TooLarge));
     }
 }

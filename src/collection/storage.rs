@@ -41,7 +41,7 @@ pub trait DocumentStore: Send + Sync + 'static {
     /// Marks an index as ready: it has the entries of all documents.
     fn finish_index(&self, index: IndexNumber) -> StorageFuture<'_, ()>;
 
-    /// Removes an index. Its entries are removed in steps, so that other writes do not wait for long.
+    /// Takes an index away. Its entries are removed later in steps, so that other writes do not wait for long.
     fn drop_index(&self, index: IndexNumber) -> StorageFuture<'_, ()>;
 
     /// Returns those of the documents that exist, in any order.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OnceCell, watch};
 
@@ -20,6 +20,9 @@ use super::storage::{
     CollectionNumber, DocumentReader, DocumentStore, Head, IndexNumber, Page, StorageError, StoredDocument, StoredEntry,
 };
 use super::writer::Writer;
+
+/// The time after which more documents of a window are read again if the store has failed.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The part of a stored collection that depends on its store.
 pub(super) struct Stored {
@@ -46,6 +49,8 @@ pub(super) struct OpenIndex {
     pub(super) index: Arc<Index>,
     pub(super) number: IndexNumber,
     pub(super) is_ready: AtomicBool,
+    /// Whether it could not be built, because a document does not fit or two have the same unique values.
+    pub(super) is_refused: AtomicBool,
 }
 
 impl StoreLink {
@@ -114,8 +119,7 @@ impl Stored {
         Ok(self.open(core).await?.access(plan))
     }
 
-    /// Runs a query, and calls `visit` with the matching documents in portions. Returns the number of documents that were
-    /// read. The portions are in the order of the query only if it is `Portions::Ordered`.
+    /// Runs a query, and calls `visit` with the matching documents in portions, in the order of the query.
     pub(super) async fn find(
         &self,
         core: &Arc<CollectionCore>,
@@ -144,12 +148,14 @@ impl Stored {
     pub(super) fn load(&self, core: &Arc<CollectionCore>, query: &Arc<LiveQuery>) {
         let (core, query) = (Arc::clone(core), Arc::clone(query));
         tokio::spawn(async move {
+            let reading = ReadingQuery(Arc::clone(&query));
             if let Err(error) = load(&core, &query).await {
                 tracing::error!(collection = core.name(), %error, "the documents of a live query cannot be read");
-                query.lock().enter(Phase::Failed(error));
+                query.lock().finish(Phase::Failed(error));
             }
-            query.note_progress();
+            drop(reading);
             drop(core.update(&query));
+            query.note_progress();
         });
     }
 
@@ -157,13 +163,20 @@ impl Stored {
     pub(super) fn refill(&self, core: &Arc<CollectionCore>, query: &Arc<LiveQuery>) {
         let (core, query) = (Arc::clone(core), Arc::clone(query));
         tokio::spawn(async move {
-            if let Err(error) = refill(&core, &query).await {
-                // The next change of the window tries again.
+            let reading = ReadingQuery(Arc::clone(&query));
+            while let Err(error) = refill(&core, &query).await {
                 tracing::error!(collection = core.name(), %error, "more documents of a live query cannot be read");
-                query.lock().enter(Phase::Ready);
+                // Writers need not wait for them.
+                query.lock().finish(Phase::Ready);
+                query.note_progress();
+                tokio::time::sleep(RETRY).await;
+                if !query.lock().begin_refill() {
+                    break;
+                }
             }
-            query.note_progress();
+            drop(reading);
             drop(core.update(&query));
+            query.note_progress();
         });
     }
 
@@ -184,6 +197,13 @@ impl Stored {
     }
 }
 
+impl OpenIndex {
+    /// Returns whether it refuses a second document with the same values.
+    pub(super) fn is_enforced(&self) -> bool {
+        self.index.is_unique() && !self.is_refused.load(Ordering::Acquire)
+    }
+}
+
 impl Opened {
     /// Plans a query with the indexes that are ready.
     pub(super) fn access(&self, plan: &Plan) -> Access {
@@ -192,24 +212,39 @@ impl Opened {
     }
 }
 
-async fn load(core: &Arc<CollectionCore>, query: &LiveQuery) -> Result<(), CollectionError> {
+/// A live query that is reading from the store. If that ends by a panic, the query fails.
+struct ReadingQuery(Arc<LiveQuery>);
+
+impl Drop for ReadingQuery {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let reason = "reading it has panicked".to_owned();
+            let collection = self.0.collection().to_owned();
+            self.0.lock().finish(Phase::Failed(CollectionError::Unavailable { collection, reason }));
+            self.0.note_progress();
+        }
+    }
+}
+
+async fn load(core: &Arc<CollectionCore>, query: &Arc<LiveQuery>) -> Result<(), CollectionError> {
     let Some(stored) = core.store() else { return Ok(()) };
     let (plan, begin) = (&query.plan, Instant::now());
     let opened = Arc::clone(stored.open(core).await?);
     let mut reader = stored.reader(core).await?;
     let head = reader.head(opened.number).await.map_err(|error| unavailable(core, &error))?;
     query.lock().note_loaded_at(head.version);
+    drop(core.update(query));
     let access = opened.access(plan);
     let streams = !plan.is_window() && (access.is_ordered || plan.sort.is_empty());
     let mut execution = Execution::new(plan, access, LiveQuery::wanted(plan));
     while let Some(reading) = execution.next() {
         let page = read(core, &opened, &mut *reader, reading).await?;
         execution.feed(page);
+        let mut result = query.lock();
+        if *result.phase() == Phase::Closed {
+            return Ok(());
+        }
         if streams {
-            let mut result = query.lock();
-            if *result.phase() == Phase::Closed {
-                return Ok(());
-            }
             result.load(execution.take(), false);
             drop(result);
             query.note_progress();
@@ -220,9 +255,7 @@ async fn load(core: &Arc<CollectionCore>, query: &LiveQuery) -> Result<(), Colle
     let (documents, is_complete) = execution.finish();
     let mut result = query.lock();
     result.load(documents, is_complete);
-    if *result.phase() == Phase::Loading {
-        result.enter(Phase::Ready);
-    }
+    result.finish(Phase::Ready);
     Ok(())
 }
 
@@ -253,6 +286,9 @@ async fn refill_once(core: &Arc<CollectionCore>, query: &LiveQuery) -> Result<bo
             while let Some(reading) = execution.next() {
                 let page = read(core, &opened, &mut *reader, reading).await?;
                 execution.feed(page);
+                if *query.lock().phase() == Phase::Closed {
+                    return Ok(false);
+                }
             }
             Some((horizon.as_ref(), execution.finish()))
         }

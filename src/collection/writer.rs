@@ -8,9 +8,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::core::{CollectionCore, Delivery};
+use super::core::CollectionCore;
+use super::delivery::Delivery;
 use super::draft::Draft;
 use super::edit::{Outcome, Step};
 use super::error::CollectionError;
@@ -24,8 +26,8 @@ const JOBS_AT_ONCE: usize = 256;
 /// The maximum number of steps in one transaction. A job with more has its own.
 const STEPS_AT_ONCE: usize = 1_024;
 
-/// The maximum number of jobs that wait for the store. Further ones are refused.
-const WAITING_JOBS: usize = 10_000;
+/// The maximum number of steps that wait for the store. Further jobs are refused.
+const WAITING_STEPS: usize = 20_000;
 
 pub(super) struct Writer {
     store: Arc<dyn DocumentStore>,
@@ -35,6 +37,8 @@ pub(super) struct Writer {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
+    /// The number of steps of these jobs.
+    waiting_steps: usize,
     is_running: bool,
 }
 
@@ -81,17 +85,23 @@ impl Writer {
     }
 
     async fn run_job(self: &Arc<Self>, core: &CollectionCore, work: Work) -> Result<Done, CollectionError> {
+        let refused = |reason: String| unavailable(core, &StorageError(reason));
+        let Ok(runtime) = Handle::try_current() else {
+            return Err(refused("a stored collection is written in a tokio runtime".to_owned()));
+        };
         let (answer, answered) = oneshot::channel();
-        {
+        let begins = {
             let mut queue = self.queue.lock();
-            if queue.jobs.len() >= WAITING_JOBS {
-                let reason = format!("{WAITING_JOBS} writes wait for the store, which is the maximum");
-                return Err(unavailable(core, &StorageError(reason)));
+            if queue.waiting_steps + work.size() > WAITING_STEPS && !queue.jobs.is_empty() {
+                return Err(refused(format!("{WAITING_STEPS} writes wait for the store, which is the maximum")));
             }
+            queue.waiting_steps += work.size();
             queue.jobs.push_back(Job { work, answer });
-            if !std::mem::replace(&mut queue.is_running, true) {
-                tokio::spawn(run(Running { writer: Arc::clone(self), has_ended: false }));
-            }
+            !std::mem::replace(&mut queue.is_running, true)
+        };
+        // Outside the lock: a runtime that shuts down drops the task at once.
+        if begins {
+            runtime.spawn(run(Running { writer: Arc::clone(self), has_ended: false }));
         }
         let lost =
             || unavailable(core, &StorageError("the write was interrupted; it may or may not be stored".to_owned()));
@@ -104,11 +114,14 @@ impl Writer {
         let mut steps = 0;
         while let Some(job) = queue.jobs.front() {
             steps += job.work.size();
-            if jobs.len() == JOBS_AT_ONCE || (!jobs.is_empty() && steps > STEPS_AT_ONCE) {
+            // The part of an index is read from the store, so other steps must not wait in the same transaction.
+            let is_apart = job.work.is_index() || jobs.last().is_some_and(|last| last.work.is_index());
+            if jobs.len() == JOBS_AT_ONCE || (!jobs.is_empty() && (is_apart || steps > STEPS_AT_ONCE)) {
                 break;
             }
             jobs.extend(queue.jobs.pop_front());
         }
+        queue.waiting_steps -= jobs.iter().map(|job| job.work.size()).sum::<usize>();
         queue.is_running = !jobs.is_empty();
         jobs
     }
@@ -200,6 +213,7 @@ impl Drop for Running {
         queue.is_running = false;
         // Their callers are told that the writes were interrupted.
         queue.jobs.clear();
+        queue.waiting_steps = 0;
     }
 }
 
@@ -214,8 +228,12 @@ impl Work {
     fn size(&self) -> usize {
         match self {
             Self::Steps(steps) => steps.len(),
-            Self::Index(_) => STEPS_AT_ONCE,
+            Self::Index(_) => 1,
         }
+    }
+
+    const fn is_index(&self) -> bool {
+        matches!(self, Self::Index(_))
     }
 
     /// Returns the first collection.

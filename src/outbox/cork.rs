@@ -60,7 +60,7 @@ pub(crate) fn in_turn<Output>(place: usize, send: impl FnOnce() -> Output) -> Ou
 }
 
 /// Runs `act`, which sends messages under a lock. They are written when the returned [`Held`] is dropped, which the caller
-/// does after it has released the lock, so that nobody waits for the lock while a socket works.
+/// does after it has released the lock. So a slow socket does not keep others waiting for the lock.
 pub(crate) fn hold<Output>(act: impl FnOnce() -> Output) -> (Output, Held) {
     let mut collecting = Collecting { outer: Some(HELD.replace(Some(Vec::new()))) };
     let output = act();
@@ -88,6 +88,7 @@ impl Drop for Collecting {
 
 /// The outboxes with messages that were sent under a lock. They are written when this is dropped.
 #[must_use = "it is dropped after the lock"]
+#[derive(Default)]
 pub(crate) struct Held(Vec<Arc<Outbox>>);
 
 impl Held {

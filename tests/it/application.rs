@@ -48,7 +48,8 @@ async fn build(clock: MovableClock, smtp_url: &str, items: &Collection) -> App {
         .mailer(SmtpMailer::new(smtp_url, sender).expect("a mail server"))
         .hashing_cost(HashingCost::new(8, 1, 1).expect("a cost"));
     accounts::add_users(&accounts).await.expect("new users");
-    let app = accounts::register(register_at(App::builder().accounts(accounts).without_default_rate_limits(), clock, items));
+    let app =
+        accounts::register(register_at(App::builder().accounts(accounts).without_default_rate_limits(), clock, items));
     let app = app.build().expect("the application fits together");
     accounts::limit_requests(&app, false).await.expect("a setting");
     accounts::send_no_notices(&app).await.expect("a setting");

@@ -44,7 +44,8 @@ async fn main() -> anyhow::Result<()> {
     for rule in arguments.rate_limit_rules() {
         app = app.rate_limit(rule);
     }
-    let app = accounts::register(changes::register(publications::register(methods::register(app, clock), &items))).build()?;
+    let app =
+        accounts::register(changes::register(publications::register(methods::register(app, clock), &items))).build()?;
     accounts::limit_requests(&app, arguments.rate_limits).await?;
     accounts::send_no_notices(&app).await?;
     accounts::allow_short_passwords(&app).await?;

@@ -35,6 +35,7 @@ pub(super) struct Change {
 /// A query that is published.
 pub(super) struct LiveQuery {
     pub(super) plan: Arc<Plan>,
+    collection: Arc<str>,
     /// The changes that the result does not have yet. Pushed under the lock of the collection.
     queue: Mutex<VecDeque<Change>>,
     result: Mutex<LiveResult>,
@@ -46,6 +47,7 @@ impl LiveQuery {
     pub(super) fn new(collection: &Arc<str>, plan: &Arc<Plan>) -> Self {
         Self {
             plan: Arc::clone(plan),
+            collection: Arc::clone(collection),
             queue: Mutex::default(),
             result: Mutex::new(LiveResult::new(collection, plan)),
             progress: Notify::new(),
@@ -62,6 +64,11 @@ impl LiveQuery {
         self.queue.lock().push_back(change);
     }
 
+    /// Returns the name of the collection.
+    pub(super) fn collection(&self) -> &str {
+        &self.collection
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, LiveResult> {
         self.result.lock()
     }
@@ -72,6 +79,11 @@ impl LiveQuery {
         let count = queue.iter().take_while(|change| change.version <= version).count();
         let later = queue.split_off(count);
         std::mem::replace(&mut queue, later)
+    }
+
+    /// Returns whether a change up to this version is queued.
+    pub(super) fn is_behind(&self, version: u64) -> bool {
+        self.queue.lock().front().is_some_and(|change| change.version <= version)
     }
 
     /// Takes the next queued change.

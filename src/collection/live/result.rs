@@ -27,8 +27,8 @@ pub(in super::super) struct LiveResult {
     /// The sessions, by the address of their recipient.
     watchers: IndexMap<usize, Watcher>,
     phase: Phase,
-    /// The changes up to this one are contained in what was loaded.
-    loaded_at: u64,
+    /// The changes up to this one are contained in what is loaded. `None` until this is known.
+    loaded_at: Option<u64>,
     /// While the documents are loaded: those that a change has removed from the result, with the number of the change.
     gone: HashMap<Arc<str>, u64>,
 }
@@ -69,7 +69,7 @@ impl LiveResult {
             shown: IndexMap::new(),
             watchers: IndexMap::new(),
             phase: Phase::New,
-            loaded_at: 0,
+            loaded_at: None,
             gone: HashMap::new(),
         }
     }
@@ -96,12 +96,28 @@ impl LiveResult {
     pub(in super::super) const fn holds_changes(&self) -> bool {
         match self.phase {
             Phase::New | Phase::Refilling => true,
-            Phase::Loading => matches!(self.contents, Contents::Window(_)),
+            Phase::Loading => self.loaded_at.is_none() || matches!(self.contents, Contents::Window(_)),
             Phase::Ready | Phase::Failed(_) | Phase::Closed => false,
         }
     }
 
     #[cfg(feature = "accounts")]
+    /// Begins to read more documents of a window. Returns `false` if none are needed.
+    pub(in super::super) fn begin_refill(&mut self) -> bool {
+        let begins = self.phase == Phase::Ready && self.missing_part().is_some();
+        if begins {
+            self.enter(Phase::Refilling);
+        }
+        begins
+    }
+
+    /// Leaves the phase in which the store was read, unless the last session has left meanwhile.
+    pub(in super::super) fn finish(&mut self, next: Phase) {
+        if matches!(self.phase, Phase::Loading | Phase::Refilling) {
+            self.enter(next);
+        }
+    }
+
     pub(in super::super) fn watcher_count(&self) -> usize {
         self.watchers.values().map(|watcher| watcher.handles.len()).sum()
     }
@@ -156,7 +172,7 @@ impl LiveResult {
                 }
             }
         });
-        let is_all = has_sent_all && self.phase != Phase::Loading;
+        let is_all = has_sent_all && matches!(self.phase, Phase::Ready | Phase::Refilling);
         if is_all {
             watcher.has_started(subscription.handle());
         }
@@ -165,7 +181,7 @@ impl LiveResult {
 
     /// Notes the number of the last change that what is loaded contains.
     pub(in super::super) const fn note_loaded_at(&mut self, version: u64) {
-        self.loaded_at = version;
+        self.loaded_at = Some(version);
     }
 
     /// Takes documents that were read at first, in order. `is_complete` says whether no more follow.
@@ -202,7 +218,9 @@ impl LiveResult {
 
     /// Updates the result after a change.
     pub(in super::super) fn apply(&mut self, change: &Change) {
-        if change.version <= self.loaded_at || matches!(self.phase, Phase::Failed(_) | Phase::Closed) {
+        if self.loaded_at.is_some_and(|loaded| change.version <= loaded)
+            || matches!(self.phase, Phase::Failed(_) | Phase::Closed)
+        {
             return;
         }
         match &mut self.contents {

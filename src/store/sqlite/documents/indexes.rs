@@ -39,10 +39,14 @@ pub(super) async fn finish(writer: &SqlitePool, index: IndexNumber) -> Result<()
     sqlx::query(finish).bind(index.0).execute(writer).await.map(drop).map_err(failed)
 }
 
-/// Removes an index. It leaves its collection at once; its number stays in use until its last entry is removed.
-pub(super) async fn remove(writer: &SqlitePool, index: IndexNumber) -> Result<(), StorageError> {
+/// Takes an index away from its collection. Its number stays in use until its last entry is
+/// [removed](finish_removals).
+pub(super) async fn leave(writer: &SqlitePool, index: IndexNumber) -> Result<(), StorageError> {
     let leave = "UPDATE document_indexes SET collection = NULL, is_ready = 0 WHERE number = $1";
-    sqlx::query(leave).bind(index.0).execute(writer).await.map_err(failed)?;
+    sqlx::query(leave).bind(index.0).execute(writer).await.map(drop).map_err(failed)
+}
+
+async fn remove(writer: &SqlitePool, index: IndexNumber) -> Result<(), StorageError> {
     let entries = "DELETE FROM document_keys WHERE index_number = $1 AND (key, id) IN \
          (SELECT key, id FROM document_keys WHERE index_number = $1 ORDER BY key, id LIMIT $2)";
     loop {
@@ -55,7 +59,7 @@ pub(super) async fn remove(writer: &SqlitePool, index: IndexNumber) -> Result<()
     sqlx::query(number).bind(index.0).execute(writer).await.map(drop).map_err(failed)
 }
 
-/// Removes the indexes whose removal was interrupted. What fails is tried again at the next start.
+/// Removes the indexes that were taken away from their collections, in small transactions. What fails is tried again at the next start.
 pub(super) async fn finish_removals(writer: SqlitePool) {
     let left = "SELECT number FROM document_indexes WHERE collection IS NULL";
     let left: Result<Vec<i64>, _> = sqlx::query_scalar(left).fetch_all(&writer).await;

@@ -97,7 +97,12 @@ impl DocumentStore for SqliteDocuments {
     }
 
     fn drop_index(&self, index: IndexNumber) -> StorageFuture<'_, ()> {
-        Box::pin(async move { indexes::remove(&self.connections().await?.writer, index).await })
+        Box::pin(async move {
+            let writer = &self.connections().await?.writer;
+            indexes::leave(writer, index).await?;
+            tokio::spawn(indexes::finish_removals(writer.clone()));
+            Ok(())
+        })
     }
 
     fn documents(&self, collection: CollectionNumber, ids: Vec<String>) -> StorageFuture<'_, Vec<StoredDocument>> {
