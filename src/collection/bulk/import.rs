@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use bolide_protocol::ejson::{DecodeError, Object, read_exported};
 use bolide_protocol::{DocumentId, Ejson, random};
+use futures::{StreamExt as _, stream};
 
 use super::super::core::{CollectionCore, DOCUMENT_BYTES};
 use super::super::edit::{Edit, Existing, Outcome, Step};
 use super::super::error::CollectionError;
 use super::super::filter::ID;
 use crate::chance::{Chance, Generator};
+
+/// The number of documents that wait for the store together when they are written one by one.
+const WRITES_AT_ONCE: usize = 256;
 
 /// How documents are imported.
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +127,8 @@ impl DocumentImport {
             Err(_refused) => {}
         }
         let each = steps.into_iter().map(|step| CollectionCore::write(vec![step]));
-        let written = futures::future::join_all(each).await.into_iter().map(|written| match written {
+        let each: Vec<_> = stream::iter(each).buffered(WRITES_AT_ONCE).collect().await;
+        let written = each.into_iter().map(|written| match written {
             Err(error @ CollectionError::Unavailable { .. }) => Err(error),
             Err(refused) => Ok(Err(refused)),
             Ok(outcomes) => Ok(Ok(Written::of(outcomes.first().copied().unwrap_or(Outcome::Nothing)))),
