@@ -111,7 +111,7 @@ impl Index {
     pub(super) fn entries(&self, id: &str, document: &Object) -> Result<Entries, TooManyEntries> {
         let mut entries = Entries::from([(Vec::new(), 0)]);
         for (place, (field, direction)) in self.fields.iter().enumerate() {
-            let values = keys_of(id, document, field, *direction);
+            let values = keys_of(id, document, field, *direction).ok_or(TooManyEntries)?;
             if values.len().saturating_mul(entries.len()) > MAX_ENTRIES {
                 return Err(TooManyEntries);
             }
@@ -145,22 +145,23 @@ impl<const COUNT: usize> From<[&str; COUNT]> for Index {
     }
 }
 
-/// Returns the keys of a field's value (`false`) and of the elements of its arrays (`true`).
-fn keys_of(id: &str, document: &Object, field: &str, direction: Direction) -> Vec<(Vec<u8>, bool)> {
+/// Returns the keys of a field's value (`false`) and of the elements of its arrays (`true`), or `None` if there are more
+/// than [`MAX_ENTRIES`].
+pub(super) fn keys_of(id: &str, document: &Object, field: &str, direction: Direction) -> Option<Vec<(Vec<u8>, bool)>> {
     let mut own = Vec::new();
     if field == ID {
         key::append_id(&mut own, id, direction);
-        return vec![(own, false)];
+        return Some(vec![(own, false)]);
     }
     key::append(&mut own, paths::value_at(document, field), direction);
     let mut keys = vec![(own, false)];
-    paths::any_element(document, field, &mut |element| {
+    let has_too_many = paths::any_element(document, field, &mut |element| {
         let mut key = Vec::new();
         key::append(&mut key, Some(element), direction);
         keys.push((key, true));
-        false
+        keys.len() > MAX_ENTRIES
     });
-    keys
+    if has_too_many { None } else { Some(keys) }
 }
 
 fn combine(beginnings: &Entries, values: &[(Vec<u8>, bool)], bit: u32) -> Entries {

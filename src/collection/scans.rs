@@ -13,6 +13,9 @@ const NOTED_FROM: usize = 1_000;
 /// The maximum number of kinds of queries that are remembered.
 const MAX_KINDS: usize = 100;
 
+/// The entry for queries that no index helps.
+const NO_INDEX: &str = "(none)";
+
 #[derive(Default)]
 pub(super) struct Scans {
     /// The greatest number of documents that was read, by the index that would help.
@@ -25,13 +28,18 @@ impl Scans {
         if read < NOTED_FROM || !access.is_scan(plan) {
             return;
         }
-        let Some(helpful) = helpful_index(plan) else { return };
+        let helpful = helpful_index(plan);
+        let has_help = helpful.is_some();
+        let helpful = helpful.unwrap_or_else(|| NO_INDEX.to_owned());
         let mut known = self.read.lock();
         if let Some(most) = known.get_mut(&helpful) {
             *most = read.max(*most);
             return;
         }
-        if known.len() < MAX_KINDS {
+        if known.len() < MAX_KINDS && !has_help {
+            tracing::warn!(collection, read, "a query reads all documents of the collection, and no index can help");
+            known.insert(helpful, read);
+        } else if known.len() < MAX_KINDS {
             tracing::warn!(
                 collection,
                 read,

@@ -6,6 +6,9 @@ use bolide_protocol::ejson::{Number, Object};
 use super::filter::ID;
 use super::paths::{NoObject, holder_of, remove_at};
 
+/// The maximum number of parts of a path. Each may make an object around the value.
+const MAX_PATH_PARTS: usize = 50;
+
 /// A change of a document: steps that are applied in order, as one write. A field can be a path, such as `address.city`;
 /// missing objects of a path are made. `_id` cannot be changed; steps that name it are ignored.
 ///
@@ -103,6 +106,10 @@ impl Update {
     pub(super) fn apply(&self, before: &Object, applied: Applied) -> Result<Object, Mismatch> {
         let mut object = before.clone();
         for (field, step) in &self.steps {
+            if field.split('.').count() > MAX_PATH_PARTS {
+                let field = field.chars().take(20).chain(['…']).collect();
+                return Err(Mismatch { field, expected: "a path of at most 50 parts" });
+            }
             let is_of_id = field == ID || field.strip_prefix(ID).is_some_and(|rest| rest.starts_with('.'));
             if !is_of_id {
                 step.apply(&mut object, field, applied)?;

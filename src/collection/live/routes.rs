@@ -5,14 +5,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::super::document::Document;
-use super::super::index::Index;
+use super::super::index::{MAX_ENTRIES, keys_of};
 use super::super::key::{self, Direction};
 use super::super::plan::Plan;
 use super::{Change, LiveQuery};
 
-/// The maximum number of combinations of values under which one query is found. A query with more is found by fewer
-/// fields.
-const MAX_PLACES: usize = 1_000;
+/// The maximum number of values of one field under which a query is found.
+const MAX_VALUES: usize = 1_000;
+
+/// The maximum number of combinations of values of several fields under which one query is found. A query with more is found
+/// by fewer fields, so that a short query does not need much memory.
+const MAX_COMBINATIONS: usize = 64;
 
 /// All live queries of a collection.
 #[derive(Default)]
@@ -27,8 +30,6 @@ pub(in super::super) struct Routes {
 /// The queries that compare the same fields for equality.
 struct Group {
     fields: Vec<String>,
-    /// The fields as an index, which makes the keys.
-    index: Index,
     queries: HashMap<Box<[u8]>, Vec<Arc<LiveQuery>>>,
 }
 
@@ -93,10 +94,9 @@ impl Routes {
     pub(in super::super) fn concerned(&self, change: &Change) -> Vec<Arc<LiveQuery>> {
         let mut concerned: Vec<Arc<LiveQuery>> = self.any.clone();
         concerned.extend(self.by_id.get(&change.id).into_iter().flatten().cloned());
-        for group in &self.by_values {
-            for document in [&change.old, &change.new].into_iter().flatten() {
-                group.add_concerned(document, &mut concerned);
-            }
+        for document in [&change.old, &change.new].into_iter().flatten() {
+            let mut keys = KeysOfDocument { document, by_field: HashMap::new() };
+            self.by_values.iter().for_each(|group| group.add_concerned(&mut keys, &mut concerned));
         }
         concerned.sort_unstable_by_key(|query| Arc::as_ptr(query).addr());
         concerned.dedup_by(|one, other| Arc::ptr_eq(one, other));
@@ -106,23 +106,48 @@ impl Routes {
     fn group(&mut self, fields: Vec<String>) -> &mut Group {
         let place = self.by_values.iter().position(|group| group.fields == fields);
         let place = place.unwrap_or_else(|| {
-            let index = index_on(&fields);
-            self.by_values.push(Group { fields, index, queries: HashMap::new() });
+            self.by_values.push(Group { fields, queries: HashMap::new() });
             self.by_values.len() - 1
         });
         &mut self.by_values[place]
     }
 }
 
+/// The keys of a document's fields. The groups share them.
+struct KeysOfDocument<'change> {
+    document: &'change Document,
+    /// `None` for a field with too many values.
+    by_field: HashMap<&'change str, Option<Vec<Vec<u8>>>>,
+}
+
+impl<'change> KeysOfDocument<'change> {
+    /// Returns the keys of the combinations of the fields' values, or `None` if they are too many.
+    fn of(&mut self, fields: &'change [String]) -> Option<Vec<Vec<u8>>> {
+        let mut keys = vec![Vec::new()];
+        for field in fields {
+            let of_field = self.by_field.entry(field).or_insert_with(|| {
+                let keys = keys_of(&self.document.id, &self.document.object, field, Direction::Ascending)?;
+                Some(keys.into_iter().map(|(key, _)| key).collect())
+            });
+            let of_field = of_field.as_ref()?;
+            if keys.len().saturating_mul(of_field.len()) > MAX_ENTRIES {
+                return None;
+            }
+            keys = keys.iter().flat_map(|key| of_field.iter().map(|more| [key.as_slice(), more].concat())).collect();
+        }
+        Some(keys)
+    }
+}
+
 impl Group {
-    fn add_concerned(&self, document: &Document, concerned: &mut Vec<Arc<LiveQuery>>) {
-        match self.index.entries(&document.id, &document.object) {
-            Ok(entries) => {
-                let found = entries.keys().filter_map(|key| self.queries.get(key.as_slice()));
+    fn add_concerned<'change>(&'change self, keys: &mut KeysOfDocument<'change>, concerned: &mut Vec<Arc<LiveQuery>>) {
+        match keys.of(&self.fields) {
+            Some(keys) => {
+                let found = keys.iter().filter_map(|key| self.queries.get(key.as_slice()));
                 concerned.extend(found.flatten().cloned());
             }
             // A document with so many values in arrays can concern any of them.
-            Err(_too_many) => concerned.extend(self.queries.values().flatten().cloned()),
+            None => concerned.extend(self.queries.values().flatten().cloned()),
         }
     }
 }
@@ -139,7 +164,8 @@ impl Route {
         let mut keys = vec![Vec::new()];
         for field in plan.filter.equality_fields() {
             let values = plan.filter.equality(field).unwrap_or_default();
-            if keys.len().saturating_mul(values.len()) > MAX_PLACES {
+            let most = if fields.is_empty() { MAX_VALUES } else { MAX_COMBINATIONS };
+            if keys.len().saturating_mul(values.len()) > most {
                 continue;
             }
             fields.push(field.to_owned());
@@ -158,12 +184,6 @@ fn longer(key: &[u8], value: &bolide_protocol::Ejson) -> Vec<u8> {
     let mut longer = key.to_vec();
     key::append(&mut longer, Some(value), Direction::Ascending);
     longer
-}
-
-fn index_on(fields: &[String]) -> Index {
-    let mut fields = fields.iter();
-    let first = Index::on(fields.next().map_or("", String::as_str));
-    fields.fold(first, |index, field| index.and(field))
 }
 
 fn retain<Key: Eq + std::hash::Hash>(
