@@ -3,23 +3,21 @@
 //!
 //! A name is counted as it was typed, whether there is such a user or not: a block does not reveal it. The failures of a
 //! user under all names are counted too, but that block answers as a wrong password does.
+//!
+//! A login is [counted](Blocks::begin) before its password is checked, and refunded if it does not fail.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bolide_protocol::DdpError;
 
-use super::counters::{CounterKey, Counters, counted_address};
-use super::locks::KeyLock;
-use super::turns::{Busy, Waiting, waiting_as};
-use crate::call::Connection;
+use super::counters::{Counted, CounterKey, Counters, counted_address};
+use super::turns::{Waiting, waiting_as};
+use crate::call::{Connection, MethodResult};
 use crate::peer::Network;
 use crate::settings::{self, Setting, Settings};
 use crate::store::{FailureRule, StoreError, User};
 use crate::user::UserId;
-
-/// The maximum number of logins from one address that are checked at once.
-const ATTEMPTS_AT_ONCE: u8 = 8;
 
 /// The error for a login under a name that is blocked.
 pub(super) const BLOCKED_USER: &str = "error-login-blocked-for-user";
@@ -35,12 +33,23 @@ pub(super) struct LoginOrigin {
     network: Waiting,
 }
 
-/// Why a login is not tried.
-pub(super) enum Block {
-    /// The client receives this error.
-    Open(DdpError),
-    /// The client receives the error for a wrong password.
+/// Whether a login is tried.
+pub(super) enum Begun {
+    /// It is counted as failed, until it is refunded.
+    Counted(CountedLogin),
+    /// It fails, whether the password is right or not, and the client receives the error for a wrong password.
     Silent,
+    /// It is not tried, and the client receives this error.
+    Open(DdpError),
+}
+
+/// A login that is counted as failed. Dropped, it stays so.
+#[must_use = "a login that is not refunded stays counted as failed"]
+#[derive(Default)]
+pub(super) struct CountedLogin {
+    address: Option<Counted>,
+    /// Under the name, and of the user.
+    own: Vec<Counted>,
 }
 
 /// Counts failed logins, and blocks further ones.
@@ -82,76 +91,78 @@ impl Blocks {
         Self { counters: Arc::clone(counters), settings: settings.clone() }
     }
 
-    /// Waits until no other login of the same user, or else from the same address, is checked.
+    /// Counts a login that is about to be checked, unless there is a block. The counters are taken in one order by all
+    /// logins, since one that is refused waits for those that may be refunded.
     ///
     /// # Errors
-    /// [`Busy`] if too many wait already.
-    pub(super) async fn lock(&self, origin: &LoginOrigin) -> Result<Option<KeyLock>, Busy> {
-        let Some(key) = origin.user_key().or_else(|| origin.address_key()) else { return Ok(None) };
-        self.counters.lock(&key, origin.network).await.map(Some)
-    }
-
-    /// Waits until few enough logins from the same address are checked that no burst of them outruns the count. Taken
-    /// before [`lock`](Self::lock): a login that waits for others of its address must not hold the lock of a user.
-    ///
-    /// # Errors
-    /// [`Busy`] if too many wait already.
-    pub(super) async fn lock_address(&self, origin: &LoginOrigin) -> Result<Option<KeyLock>, Busy> {
-        let name = origin.name.as_deref().unwrap_or_default();
-        let part = name.bytes().fold(0_u8, u8::wrapping_add) % ATTEMPTS_AT_ONCE;
-        let Some(key) = origin.address_key() else { return Ok(None) };
-        self.counters.lock(&key.part(part), origin.network).await.map(Some)
-    }
-
-    /// Returns the block that applies to a login now.
-    pub(super) async fn find(&self, origin: &LoginOrigin) -> Result<Option<Block>, StoreError> {
-        if self.counts_addresses(origin) && self.is_blocked(origin.address_key()).await? {
-            let told = DdpError::new("error-login-blocked-for-ip", "Login has been temporarily blocked For IP");
-            return Ok(Some(Block::Open(told)));
-        }
-        if !self.counts_users() {
-            return Ok(None);
-        }
-        if self.is_blocked(origin.name_key()).await? {
-            let told = DdpError::new(BLOCKED_USER, "Login has been temporarily blocked For User");
-            return Ok(Some(Block::Open(told)));
-        }
-        Ok(self.is_blocked(origin.user_key()).await?.then_some(Block::Silent))
-    }
-
-    async fn is_blocked(&self, key: Option<CounterKey>) -> Result<bool, StoreError> {
-        match key {
-            Some(key) => self.counters.is_blocked(&key).await,
-            None => Ok(false),
+    /// `too-many-requests` if too many wait already.
+    pub(super) async fn begin(&self, origin: &LoginOrigin) -> MethodResult<Begun> {
+        match (self.begin_as_typed(origin).await?, origin.user_key()) {
+            (Begun::Counted(login), Some(key)) if self.counts_users() => self.count_user(key, login).await,
+            (begun, _) => Ok(begun),
         }
     }
 
-    /// Counts a login that failed.
-    pub(super) async fn count_failure(&self, origin: &LoginOrigin) -> Result<(), StoreError> {
-        if self.counts_users() {
-            let rule = self.rule(&settings::ATTEMPTS_UNTIL_BLOCK_BY_USER, &settings::MINUTES_TO_UNBLOCK_USER);
-            for key in [origin.name_key(), origin.user_key()].into_iter().flatten() {
-                self.counters.count(&key, rule).await?;
-            }
-        }
+    /// Counts a login whose user is not known yet: [`add_user`](Self::add_user) counts it under the user.
+    pub(super) async fn begin_as_typed(&self, origin: &LoginOrigin) -> MethodResult<Begun> {
+        let mut login = CountedLogin::default();
         if self.counts_addresses(origin)
             && let Some(key) = origin.address_key()
         {
-            let rule = self.rule(&settings::ATTEMPTS_UNTIL_BLOCK_BY_ADDRESS, &settings::MINUTES_TO_UNBLOCK_ADDRESS);
-            // Many clients share an address: after a block, the count begins again.
-            let rule = FailureRule { forgotten_after: rule.first_block, ..rule };
-            self.counters.count(&key, rule).await?;
+            login.address = self.counters.count(key, self.address_rule()).await?;
+            if login.address.is_none() {
+                let told = DdpError::new("error-login-blocked-for-ip", "Login has been temporarily blocked For IP");
+                return Ok(Begun::Open(told));
+            }
+        }
+        if self.counts_users()
+            && let Some(key) = origin.name_key()
+        {
+            let Some(counted) = self.counters.count(key, self.user_rule()).await? else {
+                self.refund(login).await?;
+                let told = DdpError::new(BLOCKED_USER, "Login has been temporarily blocked For User");
+                return Ok(Begun::Open(told));
+            };
+            login.own.push(counted);
+        }
+        Ok(Begun::Counted(login))
+    }
+
+    /// Counts a login under its user too. `None` if the user is blocked.
+    pub(super) async fn add_user(&self, user: &UserId, login: CountedLogin) -> MethodResult<Option<CountedLogin>> {
+        if !self.counts_users() {
+            return Ok(Some(login));
+        }
+        match self.count_user(CounterKey::login_user(user), login).await? {
+            Begun::Counted(login) => Ok(Some(login)),
+            Begun::Silent | Begun::Open(_) => Ok(None),
+        }
+    }
+
+    async fn count_user(&self, key: CounterKey, mut login: CountedLogin) -> MethodResult<Begun> {
+        let Some(counted) = self.counters.count(key, self.user_rule()).await? else { return Ok(Begun::Silent) };
+        login.own.push(counted);
+        Ok(Begun::Counted(login))
+    }
+
+    /// Takes back a login that did not fail, or was not checked.
+    pub(super) async fn refund(&self, login: CountedLogin) -> Result<(), StoreError> {
+        for counted in login.own.into_iter().rev().chain(login.address) {
+            self.counters.refund(counted).await?;
         }
         Ok(())
     }
 
-    /// Forgets the failures of a user who has logged in. Those of the address stay, or any client with an account could
-    /// reset them.
-    pub(super) async fn forget(&self, origin: &LoginOrigin) -> Result<(), StoreError> {
-        for key in [origin.name_key(), origin.user_key()].into_iter().flatten() {
-            self.counters.forget(&key).await?;
+    /// Takes back a login that has succeeded, and forgets the failures of its user. Those of the address stay, or any client
+    /// with an account could reset them.
+    pub(super) async fn succeed(&self, login: CountedLogin) -> Result<(), StoreError> {
+        for counted in login.own {
+            self.counters.succeed(counted).await?;
         }
-        Ok(())
+        match login.address {
+            Some(counted) => self.counters.refund(counted).await,
+            None => Ok(()),
+        }
     }
 
     /// Forgets the failures of a user: passwords, under the username, the addresses and the id, and codes. Those of
@@ -176,6 +187,16 @@ impl Blocks {
         self.settings.get(&settings::BLOCK_FAILED_LOGINS)
             && self.settings.get(&settings::BLOCK_BY_ADDRESS)
             && !is_spared
+    }
+
+    fn user_rule(&self) -> FailureRule {
+        self.rule(&settings::ATTEMPTS_UNTIL_BLOCK_BY_USER, &settings::MINUTES_TO_UNBLOCK_USER)
+    }
+
+    fn address_rule(&self) -> FailureRule {
+        let rule = self.rule(&settings::ATTEMPTS_UNTIL_BLOCK_BY_ADDRESS, &settings::MINUTES_TO_UNBLOCK_ADDRESS);
+        // Many clients share an address: after a block, the count begins again.
+        FailureRule { forgotten_after: rule.first_block, ..rule }
     }
 
     fn rule(&self, limit: &Setting<i64>, minutes: &Setting<i64>) -> FailureRule {

@@ -96,7 +96,7 @@ impl Foundation {
         let line = LineBounds { total: limits.waiting_passwords, of_network: limits.waiting_passwords_per_network };
         let node = Arc::new(Node::default());
         let keys = Arc::new(keys);
-        let counters = Arc::new(Counters::new(&store, clock, line));
+        let counters = Arc::new(Counters::new(&store, clock, limits.waiting_passwords));
         let mails = Arc::new(Mails::new((templates, mailer, site), &store, (&keys, chance), &counters, clock));
         let notices = Arc::new(Notices::new(&store, &keys, &settings, clock, &mails));
         let audit = Arc::new(Audit::new(&store, clock, &settings, &notices));

@@ -1,16 +1,18 @@
 //! [`Counters`]: the one limiter of accounts. Failed logins, wrong codes and mails to a user are counted by it, in the
 //! store, each under a [`CounterKey`] and with a [`FailureRule`].
+//!
+//! An attempt is counted as a failure before it is checked, and refunded if it is none: many parallel attempts, on all
+//! nodes together, use exactly the budget, and no lock is held while a password is hashed.
 
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
-use super::locks::{KeyLock, KeyedLocks};
-use super::turns::{Busy, LineBounds, Waiting};
-use crate::call::Connection;
+use super::underway::{Underway, UnderwayAttempt};
+use crate::call::{Connection, MethodResult};
 use crate::clock::Clock;
-use crate::store::{Attempts, FailureRule, Store, StoreError, fold};
+use crate::store::{CountedAttempt, FailureRule, Store, StoreError, fold};
 use crate::user::UserId;
 
 /// The maximum number of characters of a name in a key.
@@ -24,7 +26,28 @@ pub(crate) struct CounterKey(String);
 pub(crate) struct Counters {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    locks: KeyedLocks,
+    underway: Arc<Underway>,
+}
+
+/// An attempt that is counted as a failure. Dropped, it stays one.
+#[must_use = "an attempt that is not refunded stays counted as a failure"]
+pub(crate) struct Counted {
+    key: CounterKey,
+    rule: FailureRule,
+    attempt: CountedAttempt,
+    underway: UnderwayAttempt,
+}
+
+impl Counted {
+    /// Returns whether this was the last attempt before a block.
+    pub(crate) const fn is_last(&self) -> bool {
+        self.attempt.failures >= self.rule.limit
+    }
+
+    /// Returns whether no other attempt of its counter is undecided on this node.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.underway.is_alone()
+    }
 }
 
 impl CounterKey {
@@ -89,41 +112,55 @@ impl CounterKey {
     pub(super) fn links_by_anyone(user: &UserId) -> Self {
         Self(format!("mail:link:{user}"))
     }
-
-    /// Returns a key for a lock that only a part of what this counter counts takes.
-    pub(super) fn part(&self, number: u8) -> Self {
-        Self(format!("{}:{number}", self.0))
-    }
 }
 
 impl Counters {
-    /// `bounds` are those of the line before each lock.
-    pub(super) fn new(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, bounds: LineBounds) -> Self {
-        Self { store: Arc::clone(store), clock: Arc::clone(clock), locks: KeyedLocks::new(bounds) }
+    /// `most_waiting` is the maximum number of attempts that wait for others of the same counter.
+    pub(super) fn new(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, most_waiting: usize) -> Self {
+        let underway = Arc::new(Underway::new(most_waiting));
+        Self { store: Arc::clone(store), clock: Arc::clone(clock), underway }
     }
 
-    /// Returns whether the counter has reached its limit, for as long as the block lasts.
-    pub(crate) async fn is_blocked(&self, key: &CounterKey) -> Result<bool, StoreError> {
-        Ok(self.store.attempts(&key.0).await?.is_blocked(self.clock.now()))
+    /// Counts an attempt, which is checked afterwards. Returns `None` if the counter has reached its limit, for as long as
+    /// the block lasts: the attempt must not be checked.
+    ///
+    /// # Errors
+    /// `too-many-requests` if too many attempts wait for others that may be refunded.
+    pub(crate) async fn count(&self, key: CounterKey, rule: FailureRule) -> MethodResult<Option<Counted>> {
+        loop {
+            let underway = self.underway.begin(&key.0);
+            if let Some(attempt) = self.store.count_attempt(&key.0, rule, self.clock.now()).await? {
+                return Ok(Some(Counted { key, rule, attempt, underway }));
+            }
+            if !underway.wait_for_refund().await? {
+                return Ok(None);
+            }
+        }
     }
 
-    /// Counts one more, and returns the count.
-    pub(crate) async fn count(&self, key: &CounterKey, rule: FailureRule) -> Result<Attempts, StoreError> {
-        self.store.count_failure(&key.0, rule, self.clock.now()).await
+    /// Counts one more, and returns whether the counter had not reached its limit.
+    pub(super) async fn take(&self, key: &CounterKey, rule: FailureRule) -> Result<bool, StoreError> {
+        Ok(self.store.count_attempt(&key.0, rule, self.clock.now()).await?.is_some())
+    }
+
+    /// Takes back an attempt that was not a failure, or was not checked.
+    pub(crate) async fn refund(&self, counted: Counted) -> Result<(), StoreError> {
+        let Counted { key, rule, attempt, underway } = counted;
+        self.store.refund_attempt(&key.0, attempt, rule).await?;
+        underway.refunded();
+        Ok(())
     }
 
     /// Sets the counter to zero.
     pub(crate) async fn forget(&self, key: &CounterKey) -> Result<(), StoreError> {
-        self.store.forget_failures(&key.0).await
+        self.store.forget_failures(&key.0).await?;
+        self.underway.forgotten(&key.0);
+        Ok(())
     }
 
-    /// Waits for the lock of a counter, so that on this node nothing is counted between a look at the counter and the
-    /// count that follows.
-    ///
-    /// # Errors
-    /// [`Busy`] if too many wait for it already.
-    pub(crate) async fn lock(&self, key: &CounterKey, network: Waiting) -> Result<KeyLock, Busy> {
-        self.locks.lock(&key.0, network).await
+    /// Sets the counter of a successful attempt to zero.
+    pub(crate) async fn succeed(&self, counted: Counted) -> Result<(), StoreError> {
+        self.forget(&counted.key).await
     }
 }
 

@@ -112,13 +112,7 @@ impl Mails {
             MailBudget::Changes => CounterKey::mails_about_changes(user),
             MailBudget::Logins => CounterKey::mails_about_logins(user),
         };
-        // If so many requests wait for the budget of one user, it is used up.
-        let Ok(_one_at_a_time) = self.counters.lock(&key, None).await else { return Ok(false) };
-        if self.counters.is_blocked(&key).await? {
-            return Ok(false);
-        }
-        self.counters.count(&key, RULE).await?;
-        Ok(true)
+        self.counters.take(&key, RULE).await
     }
 
     /// Starts the task that sends mails, until the app stops or the accounts are dropped. The task holds the queue and

@@ -13,8 +13,8 @@
 //! - `links`: links in mails; `invitations`: those that the application sends;
 //! - `factor_rules`: which second factors count; `second_factor`: the port through which a login asks for one;
 //! - `protected`: the doors through which the protection of accounts changes, and the proof that they ask for;
-//! - `counters`: the limiter; `turns`: bounded lines, fair by network; `blocks`: what many failed logins lead to; `mails`:
-//!   mails and their budget; `notices`: what users are told of their accounts;
+//! - `counters`: the limiter; `underway`: the attempts that it has counted and that are not decided; `turns`: bounded lines,
+//!   fair by network; `blocks`: what many failed logins lead to; `mails`: mails and their budget; `notices`: what users are told of their accounts;
 //! - `methods`: the account methods of Meteor; `client_updates`: what clients may write to their own user;
 //! - `permissions`: what the roles of a user allow; `setting_changes`: changes of settings; `audit`: the audit log;
 //! - `node` and `events`: what sessions and other nodes are told; `sweep`: what has ended is removed;
@@ -37,7 +37,6 @@ mod hooks;
 mod import;
 mod invitations;
 mod links;
-mod locks;
 mod login;
 mod login_attempt;
 mod mails;
@@ -60,6 +59,7 @@ mod sign_up;
 mod sweep;
 mod tokens;
 mod turns;
+mod underway;
 mod users;
 
 use std::path::Path;
@@ -83,11 +83,10 @@ pub use tokens::LoginSecret;
 pub(crate) use self::core::{AccountsCore, Foundation};
 pub(crate) use audit::Audit;
 pub(crate) use client_info::ClientInfo;
-pub(crate) use counters::{CounterKey, Counters, counted_address};
+pub(crate) use counters::{Counted, CounterKey, Counters, counted_address};
 pub(crate) use events::hear;
 pub(crate) use factor_rules::FactorRules;
 pub(crate) use hooks::Hooks;
-pub(crate) use locks::KeyLock;
 pub(crate) use login::{Dialect, LoginCode, Selector};
 pub(crate) use mails::{MailBudget, Mails};
 pub(crate) use methods::selector_of;
@@ -100,7 +99,7 @@ pub(crate) use request::request_connection;
 pub(crate) use second_factor::{BegunChallenge, SecondFactor};
 pub(crate) use secrets::{LONGEST_SECRET, backup_code_hash, backup_code_hashes, totp_owner};
 pub(crate) use tokens::{LoginResult, Tokens, own_token};
-pub(crate) use turns::{Waiting, waiting_as};
+pub(crate) use turns::waiting_as;
 pub(crate) use users::{Users, emails, factors};
 
 use login::OwnHandler;

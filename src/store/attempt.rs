@@ -16,6 +16,20 @@ pub struct Attempts {
     pub blocked_until: Option<Timestamp>,
 }
 
+/// An attempt that was counted as a failure before it is checked. If it turns out to be none, it is
+/// [refunded](FailureCounters::refund_attempt).
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use = "an attempt that is not refunded stays counted as a failure"]
+pub struct CountedAttempt {
+    /// The number of failures, this one included.
+    pub failures: u32,
+    /// When the block ends that begins with this attempt. `None` if there is none.
+    pub blocked_until: Option<Timestamp>,
+    /// When the counter started at zero. An attempt is refunded only to the count that it is part of.
+    pub(super) started_at: Timestamp,
+}
+
 /// How failures are counted, and how long they block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 // Not `non_exhaustive`: callers state all of it.
@@ -36,14 +50,24 @@ pub trait FailureCounters: Private {
     /// Returns the counter of `key`.
     fn attempts<'store>(&'store self, key: &'store str) -> StoreFuture<'store, Attempts>;
 
-    /// Counts a failure in one conditional write, and returns the new state. While `key` is blocked, failures are not
-    /// counted and the block does not become longer.
-    fn count_failure<'store>(
+    /// Counts an attempt as a failure in one conditional write, before it is checked: of many parallel attempts, on all
+    /// nodes, only as many are checked as may fail. Returns `None` while `key` is blocked: the attempt is not counted and
+    /// must not be checked, and the block does not become longer.
+    fn count_attempt<'store>(
         &'store self,
         key: &'store str,
         rule: FailureRule,
         now: Timestamp,
-    ) -> StoreFuture<'store, Attempts>;
+    ) -> StoreFuture<'store, Option<CountedAttempt>>;
+
+    /// Takes back a counted attempt that was not a failure, with the block that began with it. Returns `false`, and has no
+    /// effect, if the counter has started at zero since. If a process ends before the refund, the attempt stays counted.
+    fn refund_attempt<'store>(
+        &'store self,
+        key: &'store str,
+        attempt: CountedAttempt,
+        rule: FailureRule,
+    ) -> StoreFuture<'store, bool>;
 
     /// Resets the counter of `key`.
     fn forget_failures<'store>(&'store self, key: &'store str) -> StoreFuture<'store, ()>;
@@ -72,5 +96,10 @@ impl FailureRule {
     pub fn block(&self, failures: u32) -> Option<Duration> {
         let doublings = failures.checked_sub(self.limit)?.min(20);
         Some(self.first_block.saturating_mul(1 << doublings).min(self.longest_block))
+    }
+
+    /// Returns the number of failures above the limit from which on blocks do not become longer.
+    pub(crate) fn growing_blocks(&self) -> u32 {
+        (0..20).find(|more| self.block(self.limit.saturating_add(*more)) == Some(self.longest_block)).unwrap_or(20)
     }
 }

@@ -93,6 +93,19 @@ pub struct Challenge {
     pub expires_at: Timestamp,
 }
 
+/// The outcome of [`Codes::try_email_code`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CodeTry {
+    /// The code was right, and is used up.
+    Right,
+    /// The code was wrong, or there is no valid one.
+    Wrong {
+        /// Whether a code has become invalid by it.
+        is_last: bool,
+    },
+}
+
 /// The codes, links and challenges of a store.
 pub trait Codes: Private {
     /// Stores a code of a user. It replaces an earlier one for the same purpose.
@@ -124,24 +137,16 @@ pub trait Codes: Private {
         now: Timestamp,
     ) -> StoreFuture<'store, Option<EmailCode>>;
 
-    /// Consumes the user's valid code if it has one of these hashes (one for each key). Returns `true` once per code.
-    fn take_email_code<'store>(
+    /// Tries a code that is shown, against the user's valid codes for these purposes, each with its hashes (one for each key).
+    /// The right one is used up. A wrong one is counted against each of them before it is compared, in the same transaction;
+    /// a code becomes invalid when its count reaches `limit`. Of many parallel tries, at most `limit` are compared.
+    fn try_email_code<'store>(
         &'store self,
         user: &'store UserId,
-        purpose: CodePurpose,
-        hashes: &'store [KeyedHash],
-        now: Timestamp,
-    ) -> StoreFuture<'store, bool>;
-
-    /// Counts a wrong code against the valid one, which becomes invalid when the count reaches `limit`. Returns the
-    /// count, or `None` if there is no valid code.
-    fn fail_email_code<'store>(
-        &'store self,
-        user: &'store UserId,
-        purpose: CodePurpose,
+        shown: &'store [(CodePurpose, Vec<KeyedHash>)],
         limit: u32,
         now: Timestamp,
-    ) -> StoreFuture<'store, Option<u32>>;
+    ) -> StoreFuture<'store, CodeTry>;
 
     /// Deletes the user's codes for all purposes.
     fn delete_email_code<'store>(&'store self, user: &'store UserId) -> StoreFuture<'store, ()>;

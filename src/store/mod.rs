@@ -29,10 +29,10 @@ pub mod user;
 use std::pin::Pin;
 
 pub use access::{Kept, PasswordProof, Verification};
-pub use attempt::{Attempts, FailureRule};
+pub use attempt::{Attempts, CountedAttempt, FailureRule};
 pub use audit::{AuditEntry, AuditEvent, AuditFilter};
 pub(crate) use changes::{Changes, Topic};
-pub use code::{Challenge, CodePurpose, EmailCode, KeyedHash, Link, LinkPurpose};
+pub use code::{Challenge, CodePurpose, CodeTry, EmailCode, KeyedHash, Link, LinkPurpose};
 pub use fold::{fold, skeleton};
 pub use sqlite::{OpenError, SqliteStore};
 pub use token::{ClientSighting, Fingerprint, HashedToken, LoginToken, TokenKind, Trust};

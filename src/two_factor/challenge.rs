@@ -8,7 +8,7 @@ use bolide_protocol::random;
 use bolide_protocol::two_factor::TwoFactorMethod;
 use serde_json::json;
 
-use super::codes::Codes;
+use super::codes::{Checked, Codes};
 use super::email::EmailCodes;
 use super::trust::TrustedClients;
 use crate::accounts::{
@@ -139,18 +139,26 @@ impl Challenges {
         code: &str,
         connection: Option<&Connection>,
     ) -> MethodResult<LoginResult> {
-        let budget = self.codes.lock(&user.id, connection).await?;
         let method = TwoFactorMethod::parse(&challenge.method).unwrap_or(TwoFactorMethod::Totp);
         let factor = (method, CodePurpose::Login);
-        if self.codes.is_used_up(&budget).await? {
+        let key = CounterKey::challenge(challenge.hash.as_str());
+        let (Some(answer), Some(counted)) =
+            (self.counters.count(key, RULE).await?, self.codes.begin(&user.id, connection).await?)
+        else {
             self.store.take_challenge(&challenge.hash).await?;
             self.record(AuditEvent::TwoFactorBlocked, user, method, connection).await;
             return Err(too_many());
-        }
-        if !self.codes.check(&budget, user, factor, code).await? {
+        };
+        if let Checked::Wrong { is_last } = self.codes.check(counted, user, factor, code, connection).await? {
             self.record(AuditEvent::TwoFactorFailed, user, method, connection).await;
-            let is_last = self.codes.count_wrong(&budget, &user.id, factor).await?;
-            return Err(self.refuse(challenge, is_last).await?);
+            if is_last || answer.is_last() {
+                // An answer that is checked at the same time may be right. If it is not, the next one ends the challenge.
+                if answer.is_alone() {
+                    self.store.take_challenge(&challenge.hash).await?;
+                }
+                return Err(too_many());
+            }
+            return Err(MethodError::new("error-invalid-code", "Invalid code"));
         }
         if !self.store.take_challenge(&challenge.hash).await? {
             return Err(not_found());
@@ -195,16 +203,6 @@ impl Challenges {
     async fn user_of(&self, challenge: &Challenge) -> MethodResult<User> {
         let no_such_user = || MethodError::new("error-user-not-found", "User not found");
         self.users.active(&challenge.user).await?.ok_or_else(no_such_user)
-    }
-
-    /// Counts a wrong answer, and ends the challenge after the last one.
-    async fn refuse(&self, challenge: &Challenge, is_last: bool) -> MethodResult<MethodError> {
-        let counted = self.counters.count(&CounterKey::challenge(challenge.hash.as_str()), RULE).await?;
-        if !is_last && counted.failures < RULE.limit {
-            return Ok(MethodError::new("error-invalid-code", "Invalid code"));
-        }
-        self.store.take_challenge(&challenge.hash).await?;
-        Ok(too_many())
     }
 }
 

@@ -1,4 +1,4 @@
-//! [`Codes`]: checks codes of every factor under one budget, and counts wrong ones.
+//! [`Codes`]: checks codes of every factor under one budget. A code is counted as wrong before it is checked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use super::gate::refusal;
 use super::totp::AuthenticatorApps;
 use crate::accounts::password::Password;
 use crate::accounts::{
-    Audit, CounterKey, Counters, Foundation, Ground, KeyLock, LONGEST_SECRET, Passwords, Proof, Waiting,
-    counted_address, waiting_as,
+    Audit, Counted, CounterKey, Counters, Foundation, Ground, LONGEST_SECRET, Passwords, Proof, counted_address,
+    waiting_as,
 };
 use crate::call::{Connection, MethodResult};
-use crate::store::{AuditEvent, CodePurpose, FailureRule, User};
+use crate::store::{AuditEvent, CodePurpose, CodeTry, FailureRule, User};
 use crate::user::UserId;
 
 /// Wrong codes of one user, for all factors and doors: ten, then a growing delay.
@@ -34,7 +34,7 @@ const ADDRESS_RULE: FailureRule = FailureRule {
     forgotten_after: Duration::from_hours(1),
 };
 
-/// Checks codes and counts wrong ones.
+/// Counts codes and checks them.
 pub(super) struct Codes {
     apps: Arc<AuthenticatorApps>,
     email: Arc<EmailCodes>,
@@ -43,12 +43,21 @@ pub(super) struct Codes {
     audit: Arc<Audit>,
 }
 
-/// The budget of wrong codes of a user and an address, locked while a code is checked.
-pub(super) struct Budget {
-    user: CounterKey,
-    address: Option<CounterKey>,
-    network: Waiting,
-    _one_at_a_time: KeyLock,
+/// A code that is counted as wrong, for its user and its address, and may be checked.
+#[must_use = "a code that is not checked stays counted as wrong"]
+pub(super) struct CountedCode {
+    user: Counted,
+    address: Option<Counted>,
+}
+
+/// The outcome of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Checked {
+    Right,
+    /// `is_last` if no other code is checked until a block ends or another code is sent.
+    Wrong {
+        is_last: bool,
+    },
 }
 
 impl Codes {
@@ -62,67 +71,81 @@ impl Codes {
         }
     }
 
-    /// Waits until no other code of the user is checked on this node.
+    /// Counts a code that is about to be checked. `None` if there were too many wrong ones for another one to be checked.
     ///
     /// # Errors
     /// `too-many-requests` if too many codes wait to be checked.
-    pub(super) async fn lock(&self, user: &UserId, connection: Option<&Connection>) -> MethodResult<Budget> {
-        let key = CounterKey::factor_user(user);
-        let one_at_a_time = self.counters.lock(&key, waiting_as(connection)).await?;
-        let address = connection.map(|connection| CounterKey::factor_address(&counted_address(connection)));
-        Ok(Budget { user: key, address, network: waiting_as(connection), _one_at_a_time: one_at_a_time })
-    }
-
-    /// Returns whether there were too many wrong codes for another one to be checked.
-    pub(super) async fn is_used_up(&self, budget: &Budget) -> MethodResult<bool> {
-        if self.counters.is_blocked(&budget.user).await? {
-            return Ok(true);
+    pub(super) async fn begin(
+        &self,
+        user: &UserId,
+        connection: Option<&Connection>,
+    ) -> MethodResult<Option<CountedCode>> {
+        let mut address = None;
+        if let Some(connection) = connection {
+            let key = CounterKey::factor_address(&counted_address(connection));
+            let Some(counted) = self.counters.count(key, ADDRESS_RULE).await? else { return Ok(None) };
+            address = Some(counted);
         }
-        match &budget.address {
-            Some(key) => Ok(self.counters.is_blocked(key).await?),
-            None => Ok(false),
-        }
+        let Some(user) = self.counters.count(CounterKey::factor_user(user), USER_RULE).await? else {
+            self.refund(address).await?;
+            return Ok(None);
+        };
+        Ok(Some(CountedCode { user, address }))
     }
 
     /// Checks a code. A right one is used up, and the wrong codes of the user are forgotten.
     pub(super) async fn check(
         &self,
-        budget: &Budget,
+        counted: CountedCode,
         user: &User,
         (method, purpose): (TwoFactorMethod, CodePurpose),
         code: &str,
-    ) -> MethodResult<bool> {
-        let is_right = match method {
-            _ if code.len() > LONGEST_SECRET => false,
-            TwoFactorMethod::Totp => self.apps.verify(user, code).await?,
-            TwoFactorMethod::Email => self.email.take(&user.id, purpose, code).await?,
+        connection: Option<&Connection>,
+    ) -> MethodResult<Checked> {
+        let wrong = Checked::Wrong { is_last: counted.user.is_last() };
+        let checked = match method {
+            _ if code.len() > LONGEST_SECRET => Ok(wrong),
+            TwoFactorMethod::Totp => self.apps.verify(user, code).await.map(|is_right| right_or(is_right, wrong)),
+            TwoFactorMethod::Email => self.check_mailed(user, purpose, code, wrong).await,
             TwoFactorMethod::Password => match Password::from_digest(code) {
-                Some(password) => self.passwords.matches(user, &password, budget.network).await?,
-                None => false,
+                Some(password) => {
+                    let matches = self.passwords.matches(user, &password, waiting_as(connection)).await;
+                    matches.map(|is_right| right_or(is_right, wrong))
+                }
+                None => Ok(wrong),
             },
         };
-        if is_right {
-            self.counters.forget(&budget.user).await?;
+        match checked {
+            Ok(Checked::Right) => {
+                self.counters.succeed(counted.user).await?;
+                self.refund(counted.address).await?;
+            }
+            Ok(Checked::Wrong { .. }) => {}
+            // It was not checked.
+            Err(_) => self.refund([counted.user].into_iter().chain(counted.address)).await?,
         }
-        Ok(is_right)
+        checked
     }
 
-    /// Counts a wrong code, and returns whether it was the last one before a block.
-    pub(super) async fn count_wrong(
+    async fn check_mailed(
         &self,
-        budget: &Budget,
-        user: &UserId,
-        (method, purpose): (TwoFactorMethod, CodePurpose),
-    ) -> MethodResult<bool> {
-        if let Some(key) = &budget.address {
-            self.counters.count(key, ADDRESS_RULE).await?;
+        user: &User,
+        purpose: CodePurpose,
+        code: &str,
+        wrong: Checked,
+    ) -> MethodResult<Checked> {
+        Ok(match (self.email.take(&user.id, purpose, code).await?, wrong) {
+            (CodeTry::Right, _) => Checked::Right,
+            (CodeTry::Wrong { is_last: true }, _) => Checked::Wrong { is_last: true },
+            (CodeTry::Wrong { is_last: false }, wrong) => wrong,
+        })
+    }
+
+    async fn refund(&self, counted: impl IntoIterator<Item = Counted>) -> MethodResult<()> {
+        for counted in counted {
+            self.counters.refund(counted).await?;
         }
-        let counted = self.counters.count(&budget.user, USER_RULE).await?;
-        let mut is_last = counted.failures >= USER_RULE.limit;
-        if method == TwoFactorMethod::Email {
-            is_last |= self.email.count_wrong(user, purpose).await?;
-        }
-        Ok(is_last)
+        Ok(())
     }
 
     /// Checks a code of the authenticator app, for methods that take it as a parameter. `None` if it is wrong.
@@ -136,17 +159,19 @@ impl Codes {
         connection: Option<&Connection>,
     ) -> MethodResult<Option<Proof>> {
         const FACTOR: (TwoFactorMethod, CodePurpose) = (TwoFactorMethod::Totp, CodePurpose::Call);
-        let budget = self.lock(&user.id, connection).await?;
-        if self.is_used_up(&budget).await? {
+        let Some(counted) = self.begin(&user.id, connection).await? else {
             let details = json!({ "method": "totp", "codeGenerated": false, "availableMethods": ["totp"] });
             return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", &details));
-        }
-        if self.check(&budget, user, FACTOR, code).await? {
+        };
+        if self.check(counted, user, FACTOR, code, connection).await? == Checked::Right {
             return Ok(Some(Proof::by(Ground::Shown)));
         }
         let details = json!({ "method": "totp" });
         self.audit.record(AuditEvent::TwoFactorFailed, Some(&user.id), connection, details).await;
-        self.count_wrong(&budget, &user.id, FACTOR).await?;
         Ok(None)
     }
+}
+
+const fn right_or(is_right: bool, wrong: Checked) -> Checked {
+    if is_right { Checked::Right } else { wrong }
 }

@@ -16,7 +16,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::keys::KeyRing;
 use crate::mail::MailContent;
 use crate::settings::{EMAIL_CODE_ATTEMPTS, EMAIL_CODE_EXPIRATION, Settings};
-use crate::store::{AuditEvent, CodePurpose, Store, User};
+use crate::store::{AuditEvent, CodePurpose, CodeTry, Store, User};
 use crate::user::UserId;
 
 const PURPOSE: &str = "email-code";
@@ -89,16 +89,13 @@ impl EmailCodes {
         Ok(())
     }
 
-    /// Uses the live code up if this is it, and returns whether it is. Clients may send it with a dash or spaces.
-    pub(super) async fn take(&self, user: &UserId, purpose: CodePurpose, code: &str) -> MethodResult<bool> {
+    /// Uses the live code up if this is it. A wrong one is counted against it. Clients may send it with a dash or spaces.
+    pub(super) async fn take(&self, user: &UserId, purpose: CodePurpose, code: &str) -> MethodResult<CodeTry> {
         let digits: String = code.chars().filter(char::is_ascii_digit).take(20).collect();
-        for purpose in [purpose, CodePurpose::Any] {
-            let hashes = self.keys.hashes(PURPOSE, &owner(user, purpose), &digits);
-            if self.store.take_email_code(user, purpose, &hashes, self.clock.now()).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let hashes = |purpose| (purpose, self.keys.hashes(PURPOSE, &owner(user, purpose), &digits));
+        let limit = self.settings.get(&EMAIL_CODE_ATTEMPTS).try_into().unwrap_or(5);
+        let shown = [purpose, CodePurpose::Any].map(hashes);
+        Ok(self.store.try_email_code(user, &shown, limit, self.clock.now()).await?)
     }
 
     /// Returns when the live code for this purpose expires. `None` if there is no such code.
@@ -109,17 +106,6 @@ impl EmailCodes {
             }
         }
         Ok(None)
-    }
-
-    /// Counts a wrong code against the live one, and returns whether that ended it.
-    pub(super) async fn count_wrong(&self, user: &UserId, purpose: CodePurpose) -> MethodResult<bool> {
-        let limit = self.settings.get(&EMAIL_CODE_ATTEMPTS).try_into().unwrap_or(5);
-        let mut has_ended = false;
-        for purpose in [purpose, CodePurpose::Any] {
-            let failures = self.store.fail_email_code(user, purpose, limit, self.clock.now()).await?;
-            has_ended |= failures.is_some_and(|failures| failures >= limit);
-        }
-        Ok(has_ended)
     }
 
     /// Sends a code unless there is a live one or the budget is used up, and returns whether it did.

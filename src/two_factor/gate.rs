@@ -8,7 +8,7 @@ use bolide_protocol::two_factor::TwoFactorMethod;
 use bolide_protocol::{DdpError, random};
 use serde_json::{Value, json};
 
-use super::codes::Codes;
+use super::codes::{Checked, Codes};
 use super::decision::{Decision, Facts, TokenFacts, decide};
 use super::email::EmailCodes;
 use super::trust::TrustedClients;
@@ -174,19 +174,19 @@ impl FactorGate {
             self.record(AuditEvent::TwoFactorAsked, user, method, &question).await;
             return Err(refusal("totp-required", "TOTP Required", &details));
         };
-        let budget = self.codes.lock(&user.id, question.connection).await?;
-        if self.codes.is_used_up(&budget).await? {
+        let Some(counted) = self.codes.begin(&user.id, question.connection).await? else {
             self.record(AuditEvent::TwoFactorBlocked, user, method, &question).await;
             let details = plain_details(method, facts);
             return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", &details));
-        }
-        if self.codes.check(&budget, user, factor, code).await? {
+        };
+        let Checked::Wrong { is_last } = self.codes.check(counted, user, factor, code, question.connection).await?
+        else {
             self.record(AuditEvent::TwoFactorPassed, user, method, &question).await;
             self.remember(&question).await?;
             return Ok(Admission::Shown(method));
-        }
+        };
         self.record(AuditEvent::TwoFactorFailed, user, method, &question).await;
-        if self.codes.count_wrong(&budget, &user.id, factor).await? {
+        if is_last {
             let details = plain_details(method, facts);
             return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", &details));
         }

@@ -17,7 +17,7 @@ use bolide_protocol::{DdpError, Ejson};
 use serde_json::json;
 
 use super::audit::Audit;
-use super::blocks::{BLOCKED_USER, Block, Blocks, LoginOrigin};
+use super::blocks::{BLOCKED_USER, Begun, Blocks, CountedLogin, LoginOrigin};
 use super::hooks::Hooks;
 use super::login_attempt::{LoginAttempt, Logout};
 use super::node::Node;
@@ -161,41 +161,58 @@ impl Login {
         let code = code.or_else(|| Some(LoginCode { code: own_code?, dialect: Dialect::Meteor }));
         let found = self.users.find(&selector).await?;
         let origin = LoginOrigin::new(Some(selector.text()), found.as_ref(), connection);
-        let _few_at_once = self.blocks.lock_address(&origin).await?;
-        let _one_at_a_time = self.blocks.lock(&origin).await?;
         let attempt = Attempt { shown, connection, code, origin };
-        let block = self.blocks.find(&attempt.origin).await?;
-        if let Some(Block::Open(refusal)) = block {
-            return Err(self.refuse_blocked(&attempt, refusal).await);
-        }
-        // A login that was checked before this one may have changed the hash.
+        let counted = match self.blocks.begin(&attempt.origin).await? {
+            Begun::Open(refusal) => return Err(self.refuse_blocked(&attempt, refusal).await),
+            Begun::Counted(login) => Some(login),
+            Begun::Silent => None,
+        };
+        // The hash may have changed while this login waited.
         let found = self.users.find(&selector).await?;
-        let right = self.passwords.verify(found.as_ref(), &password, connection).await?;
-        match (found, right) {
-            (Some(user), Some(hash)) if user.is_active && block.is_none() => {
-                self.admit(attempt, User { password: Some(hash), ..user }).await
+        let (right, counted) = self.verify_counted(found.as_ref(), &password, connection, counted).await?;
+        match (found, right, counted) {
+            (Some(user), Some(hash), Some(login)) if user.is_active => {
+                self.admit(attempt, login, User { password: Some(hash), ..user }).await
             }
-            (found, _) => Err(self.refuse(attempt, found, wrong_credentials()).await?),
+            (found, ..) => Err(self.refuse(attempt, found, wrong_credentials()).await),
+        }
+    }
+
+    /// Compares the password of a login that is counted. One that could not be compared is refunded.
+    async fn verify_counted(
+        &self,
+        user: Option<&User>,
+        password: &Password,
+        connection: Option<&Connection>,
+        counted: Option<CountedLogin>,
+    ) -> MethodResult<(Option<StoredHash>, Option<CountedLogin>)> {
+        match (self.passwords.verify(user, password, connection).await, counted) {
+            (Ok(right), counted) => Ok((right, counted)),
+            (Err(error), Some(login)) => {
+                self.blocks.refund(login).await?;
+                Err(error)
+            }
+            (Err(error), None) => Err(error),
         }
     }
 
     /// Runs the second half of the pipeline, for a user who was recognized.
-    async fn admit(&self, attempt: Attempt<'_>, user: User) -> MethodResult<LoginResult> {
-        let Attempt { shown, connection, code, origin } = attempt;
+    async fn admit(&self, attempt: Attempt<'_>, counted: CountedLogin, user: User) -> MethodResult<LoginResult> {
+        let Attempt { shown, connection, code, .. } = attempt;
         shown.user = Some(user.clone());
         let details = json!({ "type": shown.kind() });
         if let Err(refusal) = self.hooks.validate_login(shown).await {
-            self.blocks.count_failure(&origin).await?;
             self.audit.record(AuditEvent::LoginRefused, Some(&user.id), connection, details).await;
             return Err(refusal);
         }
         if let Err(refusal) = self.ask_for_factor(&user, code.as_ref(), connection).await {
-            if code.is_some() {
-                self.blocks.count_failure(&origin).await?;
+            // A login that is asked for a code has not failed.
+            if code.is_none() {
+                self.blocks.refund(counted).await?;
             }
             return Err(refusal);
         }
-        self.blocks.forget(&origin).await?;
+        self.blocks.succeed(counted).await?;
         self.audit.record(AuditEvent::LoginSucceeded, Some(&user.id), connection, details).await;
         self.tokens.issue(&user, shown).await
     }
@@ -264,16 +281,18 @@ impl Login {
         connection: Option<&Connection>,
     ) -> MethodResult<StoredHash> {
         let origin = LoginOrigin::new(Some(user.id.as_str()), Some(user), connection);
-        let _one_at_a_time = self.blocks.lock(&origin).await?;
-        // A login that was checked before this one may have changed the hash.
+        let counted = match self.blocks.begin(&origin).await? {
+            Begun::Counted(login) => Some(login),
+            Begun::Silent | Begun::Open(_) => None,
+        };
+        // The hash may have changed while this waited.
         let user = self.users.find(&Selector::Id(user.id.clone())).await?;
-        let is_blocked = self.blocks.find(&origin).await?.is_some();
-        match self.passwords.verify(user.as_ref(), password, connection).await? {
-            Some(hash) if !is_blocked => Ok(hash),
-            _ => {
-                self.blocks.count_failure(&origin).await?;
-                Err(wrong_credentials().into())
+        match self.verify_counted(user.as_ref(), password, connection, counted).await? {
+            (Some(hash), Some(login)) => {
+                self.blocks.refund(login).await?;
+                Ok(hash)
             }
+            _ => Err(wrong_credentials().into()),
         }
     }
 
@@ -282,14 +301,13 @@ impl Login {
         Ok(self.blocks.lift(user).await?)
     }
 
-    /// Counts a login that failed, and returns what the client is told.
-    async fn refuse(&self, attempt: Attempt<'_>, user: Option<User>, told: DdpError) -> MethodResult<MethodError> {
-        self.blocks.count_failure(&attempt.origin).await?;
+    /// Returns what the client is told of a login that failed. It is counted already.
+    async fn refuse(&self, attempt: Attempt<'_>, user: Option<User>, told: DdpError) -> MethodError {
         let id = user.as_ref().map(|user| &user.id);
         let details = json!({ "type": attempt.shown.kind() });
         self.audit.record(AuditEvent::LoginFailed, id, attempt.connection, details).await;
         attempt.shown.user = user;
-        Ok(self.hooks.explain_failure(attempt.shown, told).await)
+        self.hooks.explain_failure(attempt.shown, told).await
     }
 
     async fn refuse_blocked(&self, attempt: &Attempt<'_>, told: DdpError) -> MethodError {

@@ -8,7 +8,7 @@ use bolide_protocol::ejson::Object;
 use futures::future::BoxFuture;
 
 use super::{Attempt, Login, LoginCode, LoginResult, Selector, text_of, wrong_credentials};
-use crate::accounts::blocks::{Block, LoginOrigin};
+use crate::accounts::blocks::{Begun, CountedLogin, LoginOrigin};
 use crate::accounts::login_attempt::LoginAttempt;
 use crate::accounts::{AccountsCore, AccountsHandle};
 use crate::call::{Connection, MethodError, MethodResult};
@@ -70,13 +70,11 @@ impl Login {
         let app = self.node.app().filter(|_| !self.handlers.is_empty());
         let accounts = app.and_then(|app| AccountsCore::handle_of(&app)).ok_or_else(unrecognized)?;
         let attempt = Attempt { shown, connection, code, origin: origin(options, connection) };
-        // Logins without a name do not wait for each other: a handler may ask a slow server, and many clients share an
-        // address.
-        let _one_at_a_time =
-            if attempt.origin.name.is_some() { self.blocks.lock(&attempt.origin).await? } else { None };
-        if let Some(Block::Open(refusal)) = self.blocks.find(&attempt.origin).await? {
-            return Err(self.refuse_blocked(&attempt, refusal).await);
-        }
+        let counted = match self.blocks.begin_as_typed(&attempt.origin).await? {
+            Begun::Open(refusal) => return Err(self.refuse_blocked(&attempt, refusal).await),
+            Begun::Counted(login) => Some(login),
+            Begun::Silent => None,
+        };
         for handler in &self.handlers {
             let request =
                 LoginRequest { options: options.clone(), connection: connection.cloned(), accounts: accounts.clone() };
@@ -84,24 +82,44 @@ impl Login {
             attempt.shown.kind = handler.kind.to_string().into();
             match outcome {
                 Ok(None) => {}
-                Ok(Some(user)) => return self.admit_named(attempt, &user).await,
+                Ok(Some(user)) => return self.admit_named(attempt, counted, &user).await,
                 Err(error) => {
-                    let Some(told) = error.for_client().cloned() else { return Err(error) };
-                    return Err(self.refuse(attempt, None, told).await?);
+                    let Some(told) = error.for_client().cloned() else {
+                        self.refund_undecided(counted).await?;
+                        return Err(error);
+                    };
+                    return Err(self.refuse(attempt, None, told).await);
                 }
             }
         }
         attempt.shown.kind = "".into();
+        self.refund_undecided(counted).await?;
         Err(unrecognized())
     }
 
+    /// Refunds a login that no handler has decided about.
+    async fn refund_undecided(&self, counted: Option<CountedLogin>) -> MethodResult<()> {
+        match counted {
+            Some(login) => Ok(self.blocks.refund(login).await?),
+            None => Ok(()),
+        }
+    }
+
     /// Admits the user that a handler has named, if the user may log in.
-    async fn admit_named(&self, mut attempt: Attempt<'_>, id: &UserId) -> MethodResult<LoginResult> {
+    async fn admit_named(
+        &self,
+        mut attempt: Attempt<'_>,
+        counted: Option<CountedLogin>,
+        id: &UserId,
+    ) -> MethodResult<LoginResult> {
         attempt.origin.user = Some(id.clone());
-        let is_blocked = self.blocks.find(&attempt.origin).await?.is_some();
-        match self.users.find(&Selector::Id(id.clone())).await? {
-            Some(user) if user.is_active && !is_blocked => self.admit(attempt, user).await,
-            found => Err(self.refuse(attempt, found, wrong_credentials()).await?),
+        let counted = match counted {
+            Some(login) => self.blocks.add_user(id, login).await?,
+            None => None,
+        };
+        match (self.users.find(&Selector::Id(id.clone())).await?, counted) {
+            (Some(user), Some(login)) if user.is_active => self.admit(attempt, login, user).await,
+            (found, _) => Err(self.refuse(attempt, found, wrong_credentials()).await),
         }
     }
 }

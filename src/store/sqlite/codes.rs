@@ -1,12 +1,12 @@
 //! Codes, links and challenges, in SQL.
 
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::row::{failed, get, time, unreadable};
 use super::{SqliteStore, Touches};
 use crate::clock::Timestamp;
 use crate::store::code::Codes;
-use crate::store::{Challenge, CodePurpose, EmailCode, KeyedHash, Link, LinkPurpose, StoreError, StoreFuture};
+use crate::store::{Challenge, CodePurpose, CodeTry, EmailCode, KeyedHash, Link, LinkPurpose, StoreError, StoreFuture};
 use crate::user::UserId;
 
 const PUT_CODE: &str = "INSERT INTO email_codes (user_id, purpose, hash, created_at, expires_at, failures) \
@@ -17,6 +17,11 @@ const PUT_CODE_UNLESS_LIVE: &str = "INSERT INTO email_codes (user_id, purpose, h
      VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (user_id, purpose) DO UPDATE SET hash = excluded.hash, \
      created_at = excluded.created_at, expires_at = excluded.expires_at, failures = 0 \
      WHERE email_codes.expires_at <= excluded.created_at";
+
+const COUNT_CODE: &str = "UPDATE email_codes SET failures = failures + 1 \
+     WHERE user_id = $1 AND purpose = $2 AND expires_at > $3 RETURNING hash, failures";
+const REFUND_CODE: &str = "UPDATE email_codes SET failures = failures - 1 WHERE user_id = $1 AND purpose = $2";
+const END_CODE: &str = "UPDATE email_codes SET expires_at = 0 WHERE user_id = $1 AND purpose = $2";
 
 impl Codes for SqliteStore {
     fn put_email_code<'store>(
@@ -66,45 +71,19 @@ impl Codes for SqliteStore {
         })
     }
 
-    fn take_email_code<'store>(
+    fn try_email_code<'store>(
         &'store self,
         user: &'store UserId,
-        purpose: CodePurpose,
-        hashes: &'store [KeyedHash],
-        now: Timestamp,
-    ) -> StoreFuture<'store, bool> {
-        Box::pin(async move {
-            for hash in hashes {
-                let taken =
-                    "DELETE FROM email_codes WHERE user_id = $1 AND purpose = $2 AND hash = $3 AND expires_at > $4";
-                let taken = sqlx::query(taken)
-                    .bind(user.as_str())
-                    .bind(purpose.as_str())
-                    .bind(hash.as_str())
-                    .bind(now.milliseconds());
-                if self.change(taken).await? {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
-        })
-    }
-
-    fn fail_email_code<'store>(
-        &'store self,
-        user: &'store UserId,
-        purpose: CodePurpose,
+        shown: &'store [(CodePurpose, Vec<KeyedHash>)],
         limit: u32,
         now: Timestamp,
-    ) -> StoreFuture<'store, Option<u32>> {
+    ) -> StoreFuture<'store, CodeTry> {
         Box::pin(async move {
-            let counted = sqlx::query_scalar::<_, u32>(
-                "UPDATE email_codes SET failures = failures + 1, \
-                 expires_at = CASE WHEN failures + 1 >= $3 THEN 0 ELSE expires_at END \
-                 WHERE user_id = $1 AND purpose = $2 AND expires_at > $4 RETURNING failures",
-            );
-            let counted = counted.bind(user.as_str()).bind(purpose.as_str()).bind(limit).bind(now.milliseconds());
-            counted.fetch_optional(&self.writer).await.map_err(failed)
+            let (user, shown) = (user.clone(), shown.to_vec());
+            self.transaction(Touches::Nothing, move |connection| {
+                Box::pin(async move { try_code(connection, &user, &shown, limit, now).await })
+            })
+            .await
         })
     }
 
@@ -233,6 +212,47 @@ impl SqliteStore {
         let put = sqlx::query(statement).bind(user.as_str()).bind(purpose.as_str()).bind(hash.as_str());
         self.change(put.bind(created_at.milliseconds()).bind(expires_at.milliseconds())).await
     }
+}
+
+/// Counts first: the row of a code is locked by the write until it is known whether the code was right.
+async fn try_code(
+    connection: &mut SqliteConnection,
+    user: &UserId,
+    shown: &[(CodePurpose, Vec<KeyedHash>)],
+    limit: u32,
+    now: Timestamp,
+) -> Result<CodeTry, StoreError> {
+    let (mut is_right, mut is_last) = (false, false);
+    let mut counted = Vec::new();
+    for (purpose, hashes) in shown {
+        let row = sqlx::query(COUNT_CODE).bind(user.as_str()).bind(purpose.as_str()).bind(now.milliseconds());
+        let Some(row) = row.fetch_optional(&mut *connection).await.map_err(failed)? else { continue };
+        if hashes.contains(&KeyedHash::new(get::<String>(&row, "hash")?)) {
+            is_right = true;
+            run(connection, "DELETE FROM email_codes WHERE user_id = $1 AND purpose = $2", user, *purpose).await?;
+            break;
+        }
+        counted.push((*purpose, get::<u32>(&row, "failures")?));
+    }
+    for (purpose, failures) in counted {
+        if is_right {
+            run(connection, REFUND_CODE, user, purpose).await?;
+        } else if failures >= limit {
+            is_last = true;
+            run(connection, END_CODE, user, purpose).await?;
+        }
+    }
+    Ok(if is_right { CodeTry::Right } else { CodeTry::Wrong { is_last } })
+}
+
+async fn run(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+    user: &UserId,
+    purpose: CodePurpose,
+) -> Result<(), StoreError> {
+    let statement = sqlx::query(statement).bind(user.as_str()).bind(purpose.as_str());
+    statement.execute(connection).await.map(drop).map_err(failed)
 }
 
 fn read_link(row: &SqliteRow) -> Result<Link, StoreError> {

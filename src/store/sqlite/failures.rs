@@ -1,10 +1,32 @@
 //! Counters of failures, in SQL.
 
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteRow;
+
+use super::SqliteStore;
 use super::row::{failed, get, optional_time, time};
-use super::{SqliteStore, Touches};
 use crate::clock::Timestamp;
 use crate::store::attempt::FailureCounters;
-use crate::store::{Attempts, FailureRule, StoreFuture};
+use crate::store::{Attempts, CountedAttempt, FailureRule, StoreError, StoreFuture};
+
+/// Ends a count whose last failure is old enough, or whose block has ended if it starts again then. Of two that find the
+/// same old count, the second deletes nothing: what was counted since is recent.
+const END_COUNT: &str = "DELETE FROM failures WHERE key = $1 AND (last_at <= $2 OR ($3 AND blocked_until <= $4))";
+
+/// Counts one more unless there is a block, and returns no row then.
+const COUNT: &str = "INSERT INTO failures (key, failures, started_at, last_at, blocked_until) VALUES ($1, 1, $2, $2, $3) \
+     ON CONFLICT (key) DO UPDATE SET failures = failures.failures + 1, last_at = excluded.last_at, \
+     blocked_until = CASE WHEN failures.failures + 1 < $4 THEN NULL \
+     WHEN failures.failures + 1 - $4 >= $5 THEN excluded.last_at + $7 \
+     ELSE excluded.last_at + ($6 << (failures.failures + 1 - $4)) END \
+     WHERE failures.blocked_until IS NULL OR failures.blocked_until <= excluded.last_at \
+     RETURNING failures, started_at, blocked_until";
+
+/// Counts one less. A block that began with a later failure stays, unless there are too few failures for it now.
+const REFUND: &str = "UPDATE failures SET failures = failures - 1, \
+     blocked_until = CASE WHEN failures - 1 < $3 OR blocked_until = $4 THEN NULL ELSE blocked_until END \
+     WHERE key = $1 AND started_at = $2 AND failures > 0";
 
 impl FailureCounters for SqliteStore {
     fn attempts<'store>(&'store self, key: &'store str) -> StoreFuture<'store, Attempts> {
@@ -17,48 +39,44 @@ impl FailureCounters for SqliteStore {
         })
     }
 
-    fn count_failure<'store>(
+    fn count_attempt<'store>(
         &'store self,
         key: &'store str,
         rule: FailureRule,
         now: Timestamp,
-    ) -> StoreFuture<'store, Attempts> {
+    ) -> StoreFuture<'store, Option<CountedAttempt>> {
         Box::pin(async move {
-            let key = key.to_owned();
-            self.transaction(Touches::Nothing, move |connection| {
-                Box::pin(async move {
-                    let row = sqlx::query("SELECT * FROM failures WHERE key = $1").bind(&key);
-                    let row = row.fetch_optional(&mut *connection).await.map_err(failed)?;
-                    let mut counted = Attempts::default();
-                    if let Some(row) = &row {
-                        let is_fresh = now < time(row, "last_at")?.plus(rule.forgotten_after);
-                        let blocked_until = optional_time(row, "blocked_until")?;
-                        let is_over = rule.starts_again() && blocked_until.is_some_and(|until| until <= now);
-                        let failures = if is_fresh && !is_over { get(row, "failures")? } else { 0 };
-                        counted = Attempts { failures, blocked_until };
-                    }
-                    if counted.is_blocked(now) {
-                        return Ok(counted);
-                    }
-                    let failures = counted.failures.saturating_add(1);
-                    let blocked_until = rule.block(failures).map(|block| now.plus(block));
-                    sqlx::query(
-                        "INSERT INTO failures (key, failures, last_at, blocked_until) VALUES ($1, $2, $3, $4) \
-                         ON CONFLICT (key) DO UPDATE SET failures = excluded.failures, last_at = excluded.last_at, \
-                         blocked_until = excluded.blocked_until",
-                    )
-                    .bind(&key)
-                    .bind(failures)
-                    .bind(now.milliseconds())
-                    .bind(blocked_until.map(Timestamp::milliseconds))
-                    .execute(&mut *connection)
-                    .await
-                    .map_err(failed)?;
-                    Ok(Attempts { failures, blocked_until })
-                })
-            })
-            .await
+            let starts_again = sqlx::query(END_COUNT)
+                .bind(key)
+                .bind(before(now, rule.forgotten_after))
+                .bind(rule.starts_again())
+                .bind(now.milliseconds());
+            self.change(starts_again).await?;
+            let counted = sqlx::query(COUNT)
+                .bind(key)
+                .bind(now.milliseconds())
+                .bind(rule.block(1).map(|block| now.plus(block).milliseconds()))
+                .bind(rule.limit)
+                .bind(rule.growing_blocks())
+                .bind(milliseconds(rule.first_block.min(rule.longest_block)))
+                .bind(milliseconds(rule.longest_block));
+            counted.fetch_optional(&self.writer).await.map_err(failed)?.as_ref().map(read_counted).transpose()
         })
+    }
+
+    fn refund_attempt<'store>(
+        &'store self,
+        key: &'store str,
+        attempt: CountedAttempt,
+        rule: FailureRule,
+    ) -> StoreFuture<'store, bool> {
+        self.change(
+            sqlx::query(REFUND)
+                .bind(key)
+                .bind(attempt.started_at.milliseconds())
+                .bind(rule.limit)
+                .bind(attempt.blocked_until.map(Timestamp::milliseconds)),
+        )
     }
 
     fn forget_failures<'store>(&'store self, key: &'store str) -> StoreFuture<'store, ()> {
@@ -77,4 +95,22 @@ impl FailureCounters for SqliteStore {
             self.change(sqlx::query(too_many).bind(now.milliseconds()).bind(most)).await.map(drop)
         })
     }
+}
+
+fn read_counted(row: &SqliteRow) -> Result<CountedAttempt, StoreError> {
+    Ok(CountedAttempt {
+        failures: get(row, "failures")?,
+        blocked_until: optional_time(row, "blocked_until")?,
+        started_at: time(row, "started_at")?,
+    })
+}
+
+fn before(now: Timestamp, age: Duration) -> i64 {
+    now.milliseconds().saturating_sub(milliseconds(age))
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    /// A hundred years, so that no sum overflows.
+    const LONGEST: i64 = 100 * 366 * 24 * 3600 * 1000;
+    duration.as_millis().try_into().unwrap_or(LONGEST).min(LONGEST)
 }

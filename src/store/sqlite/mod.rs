@@ -36,7 +36,7 @@ use write::{Caches, Touches};
 
 /// The statements that bring the schema from each version to the next, starting with an empty database. They are never
 /// changed, only added.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("migration_1.sql"),
     include_str!("migration_2.sql"),
     include_str!("migration_3.sql"),
@@ -44,6 +44,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("migration_5.sql"),
     include_str!("migration_6.sql"),
     include_str!("migration_7.sql"),
+    include_str!("migration_8.sql"),
 ];
 
 /// The migration after which usernames have skeletons, which SQL cannot compute.

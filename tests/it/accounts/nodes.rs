@@ -8,7 +8,7 @@ use bolide::bus::LocalBus;
 use bolide::chance::SystemChance;
 use bolide::keys::KeyRing;
 use bolide::prelude::*;
-use bolide::store::{SqliteStore, Store};
+use bolide::store::{AuditEvent, AuditFilter, SqliteStore, Store};
 use serde_json::{Value, json};
 
 use super::{add, error, password_login, result};
@@ -147,4 +147,91 @@ async fn failed_logins_on_all_nodes_are_counted_together() {
         let blocked = client.ask("login", password_login("alice", "alice's password")).await;
         assert_eq!(error(&blocked), "error-login-blocked-for-user");
     }
+}
+
+/// Two nodes with a pool each on one file, and no bus between them.
+struct Strangers {
+    directory: std::path::PathBuf,
+    here: Server,
+    there: Server,
+}
+
+impl Strangers {
+    async fn start(name: &str) -> Self {
+        let directory = format!("strangers-{name}-{}", std::process::id());
+        let directory = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(directory);
+        std::fs::create_dir_all(&directory).unwrap();
+        let keys = KeyRing::generate(&SystemChance);
+        let (here, there) = (directory.join("a.db"), directory.join("again.db"));
+        let accounts = open(&here, &keys).await;
+        add(&accounts, "alice", true, false).await;
+        add(&accounts, "bob", false, false).await;
+        // By another name, or the lock on the file would keep the second out.
+        std::os::unix::fs::symlink(&here, &there).unwrap();
+        let others = open(&there, &keys).await;
+        let (here, there) = (start(accounts, LocalBus::default()).await, start(others, LocalBus::default()).await);
+        Self { directory, here, there }
+    }
+
+    /// Runs the same call forty times at once, half of them on each node, and returns the errors.
+    async fn forty_times(&self, method: &str, params: &Value) -> Vec<Value> {
+        let call = async |number: usize| {
+            let node = if number.is_multiple_of(2) { &self.here } else { &self.there };
+            let refused = node.app.call::<Value>(&Caller::anonymous(), method, params).await.unwrap_err();
+            serde_json::to_value(refused.error).unwrap()
+        };
+        futures::future::join_all((0..40).map(call)).await
+    }
+}
+
+async fn open(path: &std::path::Path, keys: &KeyRing) -> Accounts {
+    let store = SqliteStore::open(&format!("sqlite:{}", path.display())).await.unwrap();
+    Accounts::open(store, keys.clone()).await.unwrap().hashing_cost(HashingCost::new(8, 1, 1).unwrap())
+}
+
+impl Drop for Strangers {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.directory).ok();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_wrong_passwords_at_once_on_two_nodes_exactly_the_budget_is_checked() {
+    let nodes = Strangers::start("passwords").await;
+    let errors = nodes.forty_times("login", &password_login("bob", "wrong")).await;
+    let checked = errors.iter().filter(|error| **error == 403).count();
+    assert_eq!(checked, 10, "{errors:?}");
+    assert!(errors.iter().all(|error| *error == 403 || *error == "error-login-blocked-for-user"), "{errors:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_wrong_codes_at_once_on_two_nodes_exactly_the_budget_is_checked() {
+    let nodes = Strangers::start("codes").await;
+    for node in [&nodes.here, &nodes.there] {
+        node.app.accounts().unwrap().set("Block_Multiple_Failed_Logins_Enabled", false.into()).await.unwrap();
+    }
+    let [login] = serde_json::from_value::<[Value; 1]>(password_login("alice", "alice's password")).unwrap();
+    nodes.forty_times("login", &json!([{ "totp": { "login": login, "code": "000000" } }])).await;
+    let filter = |event: AuditEvent| AuditFilter { event: Some(event.as_str().into()), limit: 100, ..AuditFilter::default() };
+    let store = nodes.here.app.accounts().unwrap();
+    let count = async |event| -> u32 {
+        store.store().audit(filter(event)).await.unwrap().iter().map(|entry| entry.count).sum()
+    };
+    assert_eq!((count(AuditEvent::TwoFactorFailed).await, count(AuditEvent::TwoFactorBlocked).await), (10, 30));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_right_logins_at_once_are_not_taken_for_failures() {
+    let cluster = Cluster::start().await;
+    // One failure is left.
+    for _ in 0..9 {
+        let wrong = password_login("alice", "wrong");
+        assert!(cluster.here.app.call::<Value>(&Caller::anonymous(), "login", &wrong).await.is_err());
+    }
+    let right = async |_| {
+        let params = password_login("alice", "alice's password");
+        cluster.here.app.call::<Value>(&Caller::anonymous(), "login", &params).await.map(drop)
+    };
+    let outcomes = futures::future::join_all((0..30).map(right)).await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
 }

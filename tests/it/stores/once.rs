@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use bolide::store::{Challenge, CodePurpose, KeyedHash, Link, LinkPurpose, Store};
+use bolide::clock::Timestamp;
+use bolide::store::{Challenge, CodePurpose, CodeTry, KeyedHash, Link, LinkPurpose, Store};
 use bolide::store::{FailureRule, Kept, PasswordProof, StoredHash};
 use futures::future::join_all;
 
@@ -11,8 +12,10 @@ use super::{ada, at, every_store};
 every_store!(
     of_twenty_parallel_uses_exactly_one_succeeds,
     twenty_parallel_failures_are_all_counted,
+    of_twenty_parallel_attempts_as_many_are_counted_as_the_limit_allows,
     only_the_latest_code_is_valid_until_it_expires,
     wrong_codes_invalidate_the_code,
+    a_right_code_for_one_purpose_is_not_counted_against_another,
     a_link_invalidates_earlier_ones_with_the_same_purpose,
     expired_values_are_deleted,
 );
@@ -37,9 +40,8 @@ async fn of_twenty_parallel_uses_exactly_one_succeeds(store: Arc<dyn Store>) {
         store.put_email_code_unless_live(&"a".into(), CodePurpose::Call, hash("code"), at(1), at(9)).await.unwrap()
     };
     assert_eq!(winners(&store, fresh).await, 1);
-    let code = async |store: Arc<dyn Store>| {
-        store.take_email_code(&"a".into(), CodePurpose::Call, &[hash("code")], at(2)).await.unwrap()
-    };
+    let code =
+        async |store: Arc<dyn Store>| try_code(&store, CodePurpose::Call, &["code"], at(2)).await == CodeTry::Right;
     assert_eq!(winners(&store, code).await, 1);
     let step = async |store: Arc<dyn Store>| store.take_totp_step(&"a".into(), 7).await.unwrap();
     assert_eq!(winners(&store, step).await, 1);
@@ -60,9 +62,14 @@ async fn of_twenty_parallel_uses_exactly_one_succeeds(store: Arc<dyn Store>) {
 }
 
 async fn twenty_parallel_failures_are_all_counted(store: Arc<dyn Store>) {
-    let count = async |store: Arc<dyn Store>| store.count_failure("key", rule(100), at(1)).await.is_ok();
+    let count = async |store: Arc<dyn Store>| store.count_attempt("key", rule(100), at(1)).await.unwrap().is_some();
     assert_eq!(winners(&store, count).await, 20);
     assert_eq!(store.attempts("key").await.unwrap().failures, 20);
+}
+
+async fn of_twenty_parallel_attempts_as_many_are_counted_as_the_limit_allows(store: Arc<dyn Store>) {
+    let count = async |store: Arc<dyn Store>| store.count_attempt("key", rule(7), at(1)).await.unwrap().is_some();
+    assert_eq!(winners(&store, count).await, 7);
 }
 
 fn rule(limit: u32) -> FailureRule {
@@ -75,30 +82,46 @@ async fn only_the_latest_code_is_valid_until_it_expires(store: Arc<dyn Store>) {
     let id = &"a".into();
     store.put_email_code(id, CodePurpose::Call, hash("first"), at(1), at(10)).await.unwrap();
     assert_eq!(store.email_code(id, CodePurpose::Login, at(2)).await.unwrap(), None);
-    assert!(!store.take_email_code(id, CodePurpose::Login, &[hash("first")], at(2)).await.unwrap());
+    assert_eq!(try_code(&store, CodePurpose::Login, &["first"], at(2)).await, WRONG);
     assert!(!store.put_email_code_unless_live(id, CodePurpose::Call, hash("late"), at(2), at(20)).await.unwrap());
     store.put_email_code(id, CodePurpose::Call, hash("second"), at(2), at(20)).await.unwrap();
     assert_eq!(store.email_code(id, CodePurpose::Call, at(3)).await.unwrap().unwrap().expires_at, at(20));
-    assert!(!store.take_email_code(id, CodePurpose::Call, &[hash("first")], at(3)).await.unwrap());
-    assert!(!store.take_email_code(id, CodePurpose::Call, &[hash("second")], at(20)).await.unwrap());
+    assert_eq!(try_code(&store, CodePurpose::Call, &["first"], at(3)).await, WRONG);
+    assert_eq!(try_code(&store, CodePurpose::Call, &["second"], at(20)).await, WRONG);
     assert_eq!(store.email_code(id, CodePurpose::Call, at(20)).await.unwrap(), None);
     assert!(store.put_email_code_unless_live(id, CodePurpose::Call, hash("third"), at(20), at(30)).await.unwrap());
-    assert!(
-        store
-            .take_email_code(id, CodePurpose::Call, &[hash("under another key"), hash("third")], at(21))
-            .await
-            .unwrap()
-    );
+    let shown = ["under another key", "third"];
+    assert_eq!(try_code(&store, CodePurpose::Call, &shown, at(21)).await, CodeTry::Right);
 }
 
 async fn wrong_codes_invalidate_the_code(store: Arc<dyn Store>) {
     store.insert_user(ada()).await.unwrap();
     let id = &"a".into();
-    assert_eq!(store.fail_email_code(id, CodePurpose::Call, 2, at(1)).await.unwrap(), None);
+    let guess = async || try_code(&store, CodePurpose::Call, &["a guess"], at(1)).await;
+    assert_eq!(guess().await, WRONG, "there is no code");
     store.put_email_code(id, CodePurpose::Call, hash("code"), at(1), at(10)).await.unwrap();
-    assert_eq!(store.fail_email_code(id, CodePurpose::Call, 2, at(1)).await.unwrap(), Some(1));
-    assert_eq!(store.fail_email_code(id, CodePurpose::Call, 2, at(1)).await.unwrap(), Some(2));
-    assert!(!store.take_email_code(id, CodePurpose::Call, &[hash("code")], at(2)).await.unwrap());
+    assert_eq!((guess().await, guess().await), (WRONG, WRONG));
+    assert_eq!(guess().await, CodeTry::Wrong { is_last: true });
+    assert_eq!(try_code(&store, CodePurpose::Call, &["code"], at(2)).await, WRONG);
+}
+
+async fn a_right_code_for_one_purpose_is_not_counted_against_another(store: Arc<dyn Store>) {
+    store.insert_user(ada()).await.unwrap();
+    let id = &"a".into();
+    store.put_email_code(id, CodePurpose::Call, hash("code"), at(1), at(10)).await.unwrap();
+    store.put_email_code(id, CodePurpose::Any, hash("any"), at(1), at(10)).await.unwrap();
+    let shown = [CodePurpose::Call, CodePurpose::Any].map(|purpose| (purpose, vec![hash("any")]));
+    assert_eq!(store.try_email_code(id, &shown, 3, at(2)).await.unwrap(), CodeTry::Right);
+    assert_eq!(store.email_code(id, CodePurpose::Call, at(2)).await.unwrap().unwrap().failures, 0);
+    assert_eq!(store.email_code(id, CodePurpose::Any, at(2)).await.unwrap(), None, "it is used up");
+}
+
+const WRONG: CodeTry = CodeTry::Wrong { is_last: false };
+
+/// Tries a code of `ada` that ends after three wrong ones.
+async fn try_code(store: &Arc<dyn Store>, purpose: CodePurpose, hashes: &[&str], now: Timestamp) -> CodeTry {
+    let shown = [(purpose, hashes.iter().map(|text| hash(text)).collect())];
+    store.try_email_code(&"a".into(), &shown, 3, now).await.unwrap()
 }
 
 async fn a_link_invalidates_earlier_ones_with_the_same_purpose(store: Arc<dyn Store>) {

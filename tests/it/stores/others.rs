@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bolide::chance::SystemChance;
 use bolide::keys::KeyRing;
-use bolide::mail::{Mail, MailKind, MailSeal, MailState, NextAttempt};
+use bolide::mail::{Mail, MailKind, MailSeal, MailState, NextAttempt, SealedMail};
 use bolide::store::{AuditEntry, AuditFilter, FailureRule, OpenError, SqliteStore, Store};
 use futures::future::join_all;
 
@@ -13,6 +13,9 @@ use super::{File, ada, at, every_store};
 
 every_store!(
     failures_block_for_a_growing_time_and_expire,
+    blocks_of_equal_length_are_followed_by_a_count_from_zero,
+    a_refund_gives_back_one_attempt_of_the_same_count_and_its_block,
+    a_refund_does_not_end_the_block_of_a_later_failure,
     settings_are_kept_until_they_are_reset,
     the_audit_log_can_be_filtered_and_paged_backwards,
     equal_audit_entries_are_merged_and_the_oldest_make_room,
@@ -23,20 +26,24 @@ async fn failures_block_for_a_growing_time_and_expire(store: Arc<dyn Store>) {
     let seconds = Duration::from_secs;
     let rule =
         FailureRule { limit: 2, first_block: seconds(10), longest_block: seconds(15), forgotten_after: seconds(100) };
-    assert_eq!(store.count_failure("key", rule, at(0)).await.unwrap().blocked_until, None);
-    assert_eq!(store.count_failure("key", rule, at(0)).await.unwrap().blocked_until, Some(at(10)));
-    let blocked = store.count_failure("key", rule, at(9)).await.unwrap();
+    let count = async |key: &str, now| store.count_attempt(key, rule, at(now)).await.unwrap();
+    let block = async |now| count("key", now).await.map(|counted| counted.blocked_until);
+    assert_eq!(block(0).await, Some(None));
+    assert_eq!(block(0).await, Some(Some(at(10))));
+    assert_eq!(block(9).await, None, "it is blocked");
+    let blocked = store.attempts("key").await.unwrap();
     assert_eq!((blocked.failures, blocked.blocked_until), (2, Some(at(10))), "a block does not grow while it lasts");
-    assert_eq!(store.count_failure("key", rule, at(10)).await.unwrap().blocked_until, Some(at(25)));
+    assert_eq!(block(10).await, Some(Some(at(25))));
+    assert_eq!(block(25).await, Some(Some(at(40))), "a block has a maximum");
     assert_eq!(store.attempts("another").await.unwrap().failures, 0);
-    assert_eq!(store.count_failure("key", rule, at(200)).await.unwrap().failures, 1);
+    assert_eq!(count("key", 200).await.unwrap().failures, 1);
     store.delete_old_failures(at(200), at(300), 100).await.unwrap();
     assert_eq!(store.attempts("key").await.unwrap().failures, 1);
     for number in 0..20 {
-        store.count_failure(&format!("other {number}"), rule, at(300 + number)).await.unwrap();
+        assert!(count(&format!("other {number}"), 300 + number).await.is_some());
     }
     for _ in 0..2 {
-        store.count_failure("blocked", rule, at(299)).await.unwrap();
+        assert!(count("blocked", 299).await.is_some());
     }
     store.delete_old_failures(at(0), at(300), 6).await.unwrap();
     let left = async |key: &str| store.attempts(key).await.unwrap().failures;
@@ -45,9 +52,51 @@ async fn failures_block_for_a_growing_time_and_expire(store: Arc<dyn Store>) {
         (0, 0, 1, 1)
     );
     assert_eq!(left("blocked").await, 2, "a block lasts");
-    store.count_failure("key", rule, at(400)).await.unwrap();
+    assert!(count("key", 400).await.is_some());
     store.forget_failures("key").await.unwrap();
-    assert_eq!(store.attempts("key").await.unwrap().failures, 0);
+    assert_eq!(left("key").await, 0);
+}
+
+async fn blocks_of_equal_length_are_followed_by_a_count_from_zero(store: Arc<dyn Store>) {
+    let rule = steady_rule();
+    for round in [0, 10] {
+        for failures in 1..=3 {
+            assert_eq!(store.count_attempt("key", rule, at(round)).await.unwrap().unwrap().failures, failures);
+        }
+        assert_eq!(store.count_attempt("key", rule, at(round + 9)).await.unwrap(), None);
+    }
+}
+
+async fn a_refund_gives_back_one_attempt_of_the_same_count_and_its_block(store: Arc<dyn Store>) {
+    let rule = steady_rule();
+    let count = async |now| store.count_attempt("key", rule, at(now)).await.unwrap();
+    let (first, _second, last) = (count(0).await.unwrap(), count(0).await.unwrap(), count(0).await.unwrap());
+    assert_eq!(count(1).await, None);
+    assert!(store.refund_attempt("key", last, rule).await.unwrap());
+    assert_eq!(store.attempts("key").await.unwrap().blocked_until, None);
+    // Again three are counted, and no more.
+    assert!(count(2).await.is_some());
+    assert_eq!(count(2).await, None);
+    // After the block, the attempt from before gives nothing to the new count.
+    let _third = count(20).await.unwrap();
+    assert!(!store.refund_attempt("key", first, rule).await.unwrap());
+    assert_eq!(store.attempts("key").await.unwrap().failures, 1);
+}
+
+async fn a_refund_does_not_end_the_block_of_a_later_failure(store: Arc<dyn Store>) {
+    let seconds = Duration::from_secs;
+    let rule =
+        FailureRule { limit: 1, first_block: seconds(10), longest_block: seconds(80), forgotten_after: seconds(1000) };
+    let slow = store.count_attempt("key", rule, at(0)).await.unwrap().unwrap();
+    let _failed = store.count_attempt("key", rule, at(10)).await.unwrap().unwrap();
+    assert!(store.refund_attempt("key", slow, rule).await.unwrap());
+    let left = store.attempts("key").await.unwrap();
+    assert_eq!((left.failures, left.blocked_until), (1, Some(at(30))));
+}
+
+fn steady_rule() -> FailureRule {
+    let block = Duration::from_secs(10);
+    FailureRule { limit: 3, first_block: block, longest_block: block, forgotten_after: Duration::from_secs(100) }
 }
 
 async fn settings_are_kept_until_they_are_reset(store: Arc<dyn Store>) {
@@ -106,11 +155,7 @@ async fn the_audit_log_can_be_filtered_and_paged_backwards(store: Arc<dyn Store>
 }
 
 async fn a_mail_is_leased_to_one_worker_and_to_another_if_that_one_dies(store: Arc<dyn Store>) {
-    let mut mail = Mail::new(vec!["ada@example.com".into()], MailKind::Test, "Hello", "Text");
-    mail.html = Some("<p>Text</p>".into());
-    mail.expires_at = Some(at(1000));
-    let seal = MailSeal::new(Arc::new(KeyRing::generate(&SystemChance)), Arc::new(SystemChance));
-    let mail = seal.seal(&mail);
+    let mail = mail("Hello");
     let id = store.add(&mail, at(1)).await.unwrap();
     let claims = (0..20).map(|_| {
         let store = Arc::clone(&store);
@@ -145,4 +190,11 @@ async fn a_file_is_persistent_and_can_be_open_in_one_store_at_a_time() {
     let store = file.open().await;
     assert_eq!(store.user(&"a".into()).await.unwrap(), Some(ada().user));
     assert_eq!(store.settings().await.unwrap().len(), 1);
+}
+
+pub(super) fn mail(subject: &str) -> SealedMail {
+    let mut mail = Mail::new(vec!["ada@example.com".into()], MailKind::Test, subject, "Text");
+    mail.html = Some("<p>Text</p>".into());
+    mail.expires_at = Some(at(1000));
+    MailSeal::new(Arc::new(KeyRing::generate(&SystemChance)), Arc::new(SystemChance)).seal(&mail)
 }

@@ -1,11 +1,16 @@
 //! Changes that two nodes make at once: two pools of one file, of which exactly one wins.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bolide::store::{EmailAddress, RoleLoss, Store, User};
+use bolide::store::{
+    BackupCodes, CodePurpose, CodeTry, EmailAddress, FailureRule, HashedToken, KeyedHash, Link, LinkPurpose, RoleLoss,
+    Store, User,
+};
 use futures::future::join_all;
 
-use super::{File, ada, plain};
+use super::{File, ada, at, plain, session};
 
 /// Adds two admins to a file that two pools have open, and lets each of two tasks run one of these changes.
 async fn race_of_two(name: &str, first: (&str, RoleLoss), second: (&str, RoleLoss)) -> (usize, usize) {
@@ -113,6 +118,143 @@ async fn of_two_who_take_a_name_or_an_address_in_different_cases_exactly_one_suc
         };
         let by_change = [changes(0, "x", format!("Name{round}")), changes(1, "y", format!("nAME{round}"))];
         assert_eq!(won(by_change).await, 1, "by a change");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn attempts_through_two_pools_use_exactly_the_budget() {
+    let file = File::new("attempts");
+    let stores = [file.open().await, file.open_again().await];
+    let block = Duration::from_hours(1);
+    let rule = FailureRule { limit: 30, first_block: block, longest_block: block, forgotten_after: block };
+    let fails = |number: usize| {
+        let store = Arc::clone(&stores[number % 2]);
+        tokio::spawn(async move { store.count_attempt("key", rule, at(1)).await.unwrap().is_some() })
+    };
+    let failed = join_all((0..100).map(fails)).await.into_iter().filter(|counted| *counted.as_ref().unwrap()).count();
+    assert_eq!(failed, 30);
+
+    // Those that are refunded leave room for as many others, and for no more.
+    let refunds = |number: usize| {
+        let store = Arc::clone(&stores[number % 2]);
+        tokio::spawn(async move {
+            let Some(counted) = store.count_attempt("another", rule, at(1)).await.unwrap() else { return true };
+            number % 4 > 1 || store.refund_attempt("another", counted, rule).await.unwrap()
+        })
+    };
+    assert!(join_all((0..100).map(refunds)).await.into_iter().all(|done| done.unwrap()));
+    let left = stores[0].attempts("another").await.unwrap();
+    assert!(left.failures <= 30 && left.is_blocked(at(1)) == (left.failures == 30), "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn codes_by_mail_are_compared_as_often_as_the_limit_allows() {
+    let file = File::new("codes");
+    let stores = [file.open().await, file.open_again().await];
+    stores[0].insert_user(plain("a", "ada")).await.unwrap();
+    let id = &"a".into();
+    stores[0].put_email_code(id, CodePurpose::Call, KeyedHash::new("code"), at(1), at(9)).await.unwrap();
+    let guess = |number: usize| {
+        let store = Arc::clone(&stores[number % 2]);
+        tokio::spawn(async move {
+            let shown = [(CodePurpose::Call, vec![KeyedHash::new(format!("guess {number}"))])];
+            store.try_email_code(&"a".into(), &shown, 5, at(2)).await.unwrap()
+        })
+    };
+    let outcomes = join_all((0..60).map(guess)).await;
+    let last = outcomes.into_iter().filter(|outcome| *outcome.as_ref().unwrap() == CodeTry::Wrong { is_last: true });
+    assert_eq!(last.count(), 1, "the fifth ends the code");
+    assert_eq!(stores[1].email_code(id, CodePurpose::Call, at(2)).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn each_mail_is_claimed_by_one_of_two_workers() {
+    let file = File::new("claims");
+    let stores = [file.open().await, file.open_again().await];
+    for number in 0..2_000 {
+        stores[0].add(&super::others::mail(&number.to_string()), at(1)).await.unwrap();
+    }
+    let works = |number: usize| {
+        let store = Arc::clone(&stores[number % 2]);
+        tokio::spawn(async move {
+            let mut claimed = Vec::new();
+            loop {
+                let mails = store.claim(at(2), at(100), 7).await.unwrap();
+                if mails.is_empty() {
+                    return claimed;
+                }
+                claimed.extend(mails.into_iter().map(|mail| mail.id));
+            }
+        })
+    };
+    let claimed: Vec<_> = join_all((0..4).map(works)).await.into_iter().flat_map(Result::unwrap).collect();
+    assert_eq!((claimed.len(), claimed.into_iter().collect::<HashSet<_>>().len()), (2_000, 2_000));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn tokens_codes_addresses_and_links_are_replaced_as_a_whole() {
+    let file = File::new("replaced");
+    let stores = [file.open().await, file.open_again().await];
+    stores[0].insert_user(ada()).await.unwrap();
+    let store = |number: usize| Arc::clone(&stores[number % 2]);
+
+    let renews = |number: usize| {
+        let store = store(number);
+        tokio::spawn(async move {
+            let hashed = HashedToken::from_base64(format!("new {number}"));
+            store.replace_personal_token(&"a".into(), "ci", hashed, "tail".into(), at(2)).await.unwrap()
+        })
+    };
+    let ended =
+        join_all((0..20).map(renews)).await.into_iter().map(|ended| ended.unwrap().unwrap().as_str().to_owned());
+    assert_eq!(ended.collect::<HashSet<_>>().len(), 20, "each replaces the one before, so no token ends unnoticed");
+
+    let replaces = |number: usize| {
+        let store = store(number);
+        tokio::spawn(async move {
+            let codes = (0..10).map(|code| KeyedHash::new(format!("{number}-{code}"))).collect();
+            store.replace_backup_codes(&"a".into(), BackupCodes(codes)).await.unwrap()
+        })
+    };
+    assert!(join_all((0..20).map(replaces)).await.into_iter().all(|replaced| replaced.unwrap()));
+    assert_eq!(stores[0].backup_codes_left(&"a".into()).await.unwrap(), 10, "those of one of them");
+
+    let links = |number: usize| {
+        let store = store(number);
+        tokio::spawn(async move {
+            let hash = KeyedHash::new(format!("link {number}"));
+            store.put_link(Link::new(hash, "a".into(), LinkPurpose::ResetPassword, at(1), at(9))).await.unwrap();
+        })
+    };
+    assert!(join_all((0..20).map(links)).await.into_iter().all(|put| put.is_ok()));
+    let hashes: Vec<_> = (0..20).map(|number| KeyedHash::new(format!("link {number}"))).collect();
+    let left = join_all(hashes.iter().map(|hash| stores[0].link(std::slice::from_ref(hash)))).await;
+    assert_eq!(left.into_iter().filter(|link| link.as_ref().unwrap().is_some()).count(), 1, "the last one");
+
+    let adds = |number: usize| {
+        let store = store(number);
+        tokio::spawn(async move {
+            let new = EmailAddress::unverified(format!("more{number}@example.com"));
+            store.add_email(&"a".into(), new).await.unwrap()
+        })
+    };
+    assert!(join_all((0..20).map(adds)).await.into_iter().all(|added| added.unwrap()));
+    let user = file_user(&stores[0], "Ada").await.unwrap();
+    assert_eq!(user.emails.len(), 22);
+
+    // A token that ends while its successor is made leaves none behind.
+    for round in 0..20 {
+        let own = format!("own {round}");
+        stores[0].insert_token(session(&own, "a", at(100))).await.unwrap();
+        let (ends, makes) = (store(0), store(1));
+        let own = HashedToken::from_base64(own);
+        let ends = tokio::spawn(async move { ends.delete_session_tokens(&"a".into(), None).await.unwrap() });
+        let successor = session(&format!("successor {round}"), "a", at(100));
+        let makes = tokio::spawn(async move { makes.insert_token_beside(&own, successor).await.unwrap() });
+        let (ended, was_made) = (ends.await.unwrap(), makes.await.unwrap());
+        assert_eq!(ended.iter().filter(|token| token.as_str().starts_with("successor")).count(), usize::from(was_made));
+        let left = stores[0].tokens_of(&"a".into()).await.unwrap();
+        assert!(left.iter().all(|token| token.expires_at().is_none()), "those of integrations are left");
     }
 }
 
