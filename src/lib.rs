@@ -55,6 +55,8 @@ mod limits;
 #[cfg(feature = "accounts")]
 pub mod mail;
 #[cfg(feature = "server")]
+mod node;
+#[cfg(feature = "server")]
 mod outbox;
 #[cfg(feature = "server")]
 mod peer;

@@ -21,6 +21,7 @@ use crate::collection::{AppCollections, StoreLink};
 use crate::collection::{Collection, CollectionCore};
 use crate::error::{BuildError, Error};
 use crate::limits::{Heartbeat, Limits};
+use crate::node::NodeId;
 use crate::publication::{PublicationHandler, Strategies, Strategy, Stream, add_built_in};
 use crate::registry::Registry;
 #[cfg(feature = "accounts")]
@@ -476,6 +477,7 @@ impl AppBuilder {
         if self.web_pages {
             slots.insert(Arc::new(WebPages));
         }
+        let node = NodeId::draw(&*self.chance);
         let core = Arc::new(AppCore {
             methods: Current::new(methods),
             gate: self.gate.unwrap_or_else(|| Box::new(ClosedGate)),
@@ -484,6 +486,7 @@ impl AppBuilder {
             types: self.types,
             clock: self.clock,
             chance: self.chance,
+            node,
             slots,
         });
         #[cfg(feature = "accounts")]

@@ -106,6 +106,7 @@ impl App {
     /// [`Limits::shutdown_timeout`](crate::Limits::shutdown_timeout), and closes the sessions with 1001.
     pub async fn serve_on(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         if let Some(server) = self.server() {
+            tracing::info!("this is the node {}; the ids of its sessions begin so", self.node_id());
             listener::serve(server, self.router(), listener, shutdown).await;
         }
     }

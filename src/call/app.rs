@@ -14,6 +14,7 @@ use super::{Caller, Current, Gate, Invocation, Method, MethodRegistry, MethodSum
 use crate::chance::{Chance, Generator};
 use crate::clock::Clock;
 use crate::limits::Limits;
+use crate::node::NodeId;
 
 /// An application: its methods, and all that they need to run. Cheap to clone.
 #[derive(Clone)]
@@ -30,6 +31,7 @@ pub(crate) struct AppCore {
     pub(crate) types: CustomTypes,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chance: Arc<dyn Chance>,
+    pub(crate) node: NodeId,
     pub(crate) slots: Slots,
 }
 
@@ -88,6 +90,13 @@ impl App {
     #[must_use]
     pub fn now(&self) -> Date {
         self.core.clock.now().to_date()
+    }
+
+    /// Returns the id of this node, four characters that are drawn when the app is built. The ids of its sessions begin
+    /// with it.
+    #[must_use]
+    pub fn node_id(&self) -> &str {
+        self.core.node.as_str()
     }
 
     pub(crate) const fn of(core: Arc<AppCore>) -> Self {

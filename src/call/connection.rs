@@ -40,7 +40,7 @@ impl Connection {
         Self(port)
     }
 
-    /// Returns the session's id, 17 characters. It stays the same when a session is resumed. For an HTTP request it is the
+    /// Returns the session's id, 17 characters, of which the first four are the [node's](crate::App::node_id). It stays the same when a session is resumed. For an HTTP request it is the
     /// same for all requests of one login token, or else of one address.
     #[must_use]
     pub fn id(&self) -> &str {

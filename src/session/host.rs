@@ -71,7 +71,7 @@ impl Host {
     pub(crate) fn new_session(&self, core: &AppCore, peer: Peer, link: Link) -> Arc<Session> {
         let outbox = Arc::new(Outbox::new(link, &core.limits));
         let recipient = Recipient::new(outbox, Arc::clone(&self.strategies));
-        Session::new(core.random_id(), core.clock.now(), peer, recipient)
+        Session::new(core.node.new_session_id(&*core.chance), core.clock.now(), peer, recipient)
     }
 
     /// Spawns the driver of a session.

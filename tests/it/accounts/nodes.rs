@@ -49,6 +49,9 @@ async fn start(accounts: Accounts, bus: LocalBus) -> Server {
         .accounts(accounts)
         .without_default_rate_limits()
         .bus(bus)
+        .method("session", TwoFactor::none(), async |context: Context| {
+            Ok(context.connection().map(|connection| connection.id().to_owned()))
+        })
         .method("whoami", TwoFactor::none(), async |me: SignedIn| Ok(me.user().clone()))
         .build()
         .unwrap();
@@ -234,4 +237,14 @@ async fn many_right_logins_at_once_are_not_taken_for_failures() {
     };
     let outcomes = futures::future::join_all((0..30).map(right)).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn sessions_name_their_node() {
+    let cluster = Cluster::start().await;
+    let (here, there) = (cluster.here.app.node_id(), cluster.there.app.node_id());
+    assert_ne!(here, there);
+    let mut client = Client::connect(cluster.there.address).await;
+    let id = client.ask("session", json!([])).await;
+    assert!(result(&id).as_str().unwrap().starts_with(there));
 }
