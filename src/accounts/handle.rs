@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::AccountsCore;
 use super::login_attempt::LoginAttempt;
 use super::methods::selector_of;
 use super::password::NewPassword;
 use super::protected::{Ground, Proof};
 use super::secrets::totp_owner;
+use super::{AccountsCore, canary};
 use crate::call::{MethodError, MethodResult};
 use crate::settings::Settings;
 use crate::store::{AuditEvent, EmailAddress, Kept, LinkPurpose, PasswordProof, Store, User};
@@ -216,6 +216,8 @@ impl AccountsHandle {
             count += u64::from(core.store.reseal_totp(&user, &sealed, resealed).await?);
         }
         count += core.mails.queue.reseal().await?;
+        // Last: until then, a server that has only the older keys can still open something.
+        canary::reseal(&*core.store, &core.keys, &*core.chance).await?;
         core.audit.record(AuditEvent::KeysRotated, None, None, json!({ "secrets": count })).await;
         Ok(count)
     }

@@ -17,6 +17,7 @@
 //!   fair by network; `blocks`: what many failed logins lead to; `mails`: mails and their budget; `notices`: what users are told of their accounts;
 //! - `methods`: the account methods of Meteor; `client_updates`: what clients may write to their own user;
 //! - `permissions`: what the roles of a user allow; `setting_changes`: changes of settings; `audit`: the audit log;
+//! - `canary`: whether the keys are those of the database;
 //! - `node` and `events`: what sessions and other nodes are told; `sweep`: what has ended is removed;
 //! - `import`: users of a Meteor or Rocket.Chat server.
 //!
@@ -24,6 +25,7 @@
 
 mod audit;
 mod blocks;
+mod canary;
 mod client_info;
 mod client_updates;
 mod core;
@@ -159,6 +161,12 @@ pub enum AccountsError {
     /// The key file cannot be read or written.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The secrets in the database were sealed with keys that this server does not have.
+    #[error(
+        "the keys are not those of the database; use the key file (bolide.key) or the BOLIDE_KEYS of the server that has \
+         written it, or of the other nodes, or start with an empty database"
+    )]
+    OtherKeys,
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -224,12 +232,14 @@ impl Accounts {
     /// They need the same keys, and a [bus](crate::AppBuilder::bus) between them.
     ///
     /// # Errors
-    /// [`AccountsError`].
+    /// [`AccountsError`], which is [`OtherKeys`](AccountsError::OtherKeys) if the keys are not those that the database was
+    /// first opened with, or their successors.
     pub async fn open_shared(
         store: Arc<dyn Store>,
         keys: KeyRing,
         own: impl IntoIterator<Item = SettingDefinition>,
     ) -> Result<Self, AccountsError> {
+        canary::recognize(&*store, &keys, &SystemChance).await?;
         let environment =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let settings = Settings::new(own, environment, store.settings().await?)?;

@@ -14,6 +14,7 @@
 pub mod access;
 pub mod attempt;
 pub mod audit;
+pub mod canary;
 mod changes;
 pub mod code;
 mod fold;
@@ -56,6 +57,7 @@ pub trait Store:
     + attempt::FailureCounters
     + setting::StoredSettings
     + audit::Audit
+    + canary::Canary
     + outgoing::Outgoing
     + private::Watched
     + private::StoresDocuments

@@ -6,6 +6,7 @@
 mod access;
 mod audit;
 mod cache;
+mod canary;
 mod codes;
 mod documents;
 mod failures;

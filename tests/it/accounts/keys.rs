@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
-use bolide::accounts::Accounts;
+use bolide::accounts::{Accounts, AccountsError};
 use bolide::chance::SystemChance;
 use bolide::clock::Timestamp;
 use bolide::keys::KeyRing;
-use bolide::store::{SqliteStore, Totp, User};
+use bolide::store::{SqliteStore, Store, Totp, User};
 
 use super::SECRET;
 
@@ -92,6 +93,42 @@ async fn keys_are_not_rotated_while_the_server_runs() {
     let refused = data.bolide(&["key", "rotate"], None);
     assert!(!refused.status.success() && text(&refused.stderr).contains("used by another process"));
     assert_eq!(std::fs::read_to_string(data.0.join("bolide.key")).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_server_with_other_keys_does_not_start_and_says_what_to_do() {
+    let data = Directory::with_a_secret("other").await;
+    let other = KeyRing::generate(&SystemChance);
+    let refused = data.bolide(&["user", "list"], Some(other.to_text().expose()));
+    assert!(!refused.status.success());
+    let said = text(&refused.stderr);
+    assert!(said.contains("the keys are not those of the database") && said.contains("bolide.key"), "{said}");
+    assert!(data.bolide(&["user", "list"], None).status.success());
+
+    // After a rotation, the newest key is needed: with the older ones, the server would not open what others seal.
+    let old = std::fs::read_to_string(data.0.join("bolide.key")).unwrap();
+    assert!(data.bolide(&["key", "rotate"], None).status.success());
+    assert!(data.bolide(&["user", "list"], None).status.success());
+    assert!(!data.bolide(&["user", "list"], Some(&old)).status.success());
+
+    // A key file that is lost is not replaced unnoticed.
+    std::fs::remove_file(data.0.join("bolide.key")).unwrap();
+    assert!(!data.bolide(&["user", "list"], None).status.success());
+}
+
+#[tokio::test]
+async fn a_database_of_an_older_version_is_not_opened_with_other_keys() {
+    let keys = KeyRing::generate(&SystemChance);
+    let mut user = User::new("a".into(), Timestamp::from_milliseconds(1_000));
+    user.totp = Totp::On(keys.seal(SECRET, "totp:a", &SystemChance));
+    for (ring, is_right) in [(keys, true), (KeyRing::generate(&SystemChance), false)] {
+        // As such a database, it has secrets and no keys were used with it.
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open("sqlite::memory:").await.unwrap());
+        store.insert_user(user.clone().into()).await.unwrap();
+        let opened = Accounts::open_shared(store, ring, []).await;
+        assert_eq!(opened.is_ok(), is_right);
+        assert!(is_right || matches!(opened, Err(AccountsError::OtherKeys)));
+    }
 }
 
 #[test]
