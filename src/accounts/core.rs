@@ -2,6 +2,7 @@
 //! second factors stand; [`AccountsCore`] adds those that ask for a second factor.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::audit::Audit;
 use super::blocks::Blocks;
@@ -20,6 +21,7 @@ use super::passwords::Passwords;
 use super::permissions::Permissions;
 use super::profile::Profiles;
 use super::profile_bounds::ProfileBounds;
+use super::recheck::recheck_regularly;
 use super::second_factor::SecondFactor;
 use super::setting_changes::SettingChanges;
 use super::sign_up::SignUp;
@@ -57,6 +59,7 @@ pub(crate) struct Foundation {
     usernames: Arc<Usernames>,
     bounds: ProfileBounds,
     failure_counters: u32,
+    recheck_interval: Duration,
     permissions: Permissions,
     handlers: Vec<OwnHandler>,
     pub(crate) hooks: Arc<Hooks>,
@@ -88,6 +91,7 @@ pub(crate) struct AccountsCore {
     pub(super) profile_bounds: ProfileBounds,
     /// The maximum number of stored counters.
     pub(super) failure_counters: u32,
+    recheck_interval: Duration,
 }
 
 impl Foundation {
@@ -118,6 +122,7 @@ impl Foundation {
             usernames: Arc::new(Usernames::new(settings.clone())),
             bounds: ProfileBounds::new(limits),
             failure_counters: limits.failure_counters,
+            recheck_interval: accounts.recheck_interval,
             permissions: accounts.permissions,
             handlers: accounts.handlers,
             hooks,
@@ -142,7 +147,7 @@ impl AccountsCore {
     pub(crate) fn new(foundation: Foundation, second_factor: Arc<dyn SecondFactor>) -> Arc<Self> {
         let Foundation { store, keys, settings, clock, chance, node, audit, usernames, bounds, .. } = foundation;
         let Foundation { counters, mails, notices, rules, users, tokens, passwords, .. } = foundation;
-        let Foundation { permissions, handlers, hooks, failure_counters, .. } = foundation;
+        let Foundation { permissions, handlers, hooks, failure_counters, recheck_interval, .. } = foundation;
         let source = (&clock, &chance);
         let links = Arc::new(Links::new(&store, &keys, source, &mails));
         let login = Login {
@@ -200,6 +205,7 @@ impl AccountsCore {
             usernames,
             profile_bounds: bounds,
             failure_counters,
+            recheck_interval,
         })
     }
 
@@ -217,6 +223,7 @@ impl AccountsCore {
         };
         self.mails.start(&runtime, &host.stopping);
         runtime.spawn(sweep_regularly(Arc::downgrade(self), host.stopping.clone()));
+        runtime.spawn(recheck_regularly(Arc::downgrade(self), self.recheck_interval, host.stopping.clone()));
         self.node.run_on(runtime);
     }
 

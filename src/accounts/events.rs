@@ -22,7 +22,7 @@ pub(crate) fn hear(core: &AccountsCore, event: &BusEvent) {
         }
         BusEvent::SettingChanged { .. } => {
             let changes = Arc::clone(&core.setting_changes);
-            core.node.in_background(async move { changes.changed_elsewhere().await });
+            core.node.in_background(async move { changes.read_again().await });
         }
         _ => {}
     }

@@ -18,7 +18,8 @@
 //! - `methods`: the account methods of Meteor; `client_updates`: what clients may write to their own user;
 //! - `permissions`: what the roles of a user allow; `setting_changes`: changes of settings; `audit`: the audit log;
 //! - `canary`: whether the keys are those of the database;
-//! - `node` and `events`: what sessions and other nodes are told; `sweep`: what has ended is removed;
+//! - `node` and `events`: what sessions and other nodes are told; `recheck`: what no message has told; `sweep`: what has
+//!   ended is removed;
 //! - `import`: users of a Meteor or Rocket.Chat server.
 //!
 //! The room uses `settings` and what is below the features. It does not use `two_factor` or `admin`, which are built on it.
@@ -53,6 +54,7 @@ pub(crate) mod permissions;
 mod profile;
 mod profile_bounds;
 pub(crate) mod protected;
+mod recheck;
 mod request;
 mod second_factor;
 mod secrets;
@@ -66,6 +68,7 @@ mod users;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::chance::{Chance, SystemChance};
 use crate::keys::{KeyError, KeyRing};
@@ -149,6 +152,7 @@ pub struct Accounts {
     handlers: Vec<OwnHandler>,
     hooks: Hooks,
     published_fields: Vec<String>,
+    recheck_interval: Duration,
 }
 
 /// Why accounts cannot be opened.
@@ -256,6 +260,7 @@ impl Accounts {
             handlers: Vec::new(),
             hooks: Hooks::default(),
             published_fields: Vec::new(),
+            recheck_interval: recheck::INTERVAL,
         })
     }
 
@@ -303,6 +308,13 @@ impl Accounts {
     /// Sets the cost of a password hash. Default: what OWASP recommends.
     pub fn hashing_cost(mut self, cost: HashingCost) -> Self {
         self.cost = cost;
+        self
+    }
+
+    /// Sets the time between two rechecks: this node asks the store which tokens and users of its sessions have ended, and
+    /// which settings have changed, in case that a message of another node was lost. Default: 20 seconds.
+    pub const fn recheck_every(mut self, interval: Duration) -> Self {
+        self.recheck_interval = interval;
         self
     }
 

@@ -26,8 +26,9 @@ pub(crate) struct SettingChanges {
     node: Arc<Node>,
     users: Arc<Users>,
     audit: Arc<Audit>,
-    /// Held while settings are written or read again, so that the last one written is the one that counts.
-    writing: Mutex<()>,
+    /// The settings as they were read last, if no other one was written since. Held while settings are written or read again,
+    /// so that the last one written is the one that counts.
+    writing: Mutex<Option<Vec<(String, String)>>>,
 }
 
 impl SettingChanges {
@@ -83,7 +84,8 @@ impl SettingChanges {
             return Err(MethodError::internal(format!("the setting {id} is changed without proof")));
         }
         {
-            let _one_at_a_time = self.writing.lock().await;
+            let mut read_last = self.writing.lock().await;
+            *read_last = None;
             self.store.put_setting(id, &value.to_string(), self.clock.now()).await?;
             self.settings.apply(id, &value);
         }
@@ -97,15 +99,21 @@ impl SettingChanges {
         Ok(())
     }
 
-    /// Reads all settings again, after another node has changed one.
-    pub(super) async fn changed_elsewhere(&self) {
+    /// Reads all settings again, which another node may have changed.
+    pub(super) async fn read_again(&self) {
         let outcome = async {
-            let _one_at_a_time = self.writing.lock().await;
-            self.settings.replace_stored(self.store.settings().await?);
+            let mut read_last = self.writing.lock().await;
+            let stored = self.store.settings().await?;
+            if read_last.as_ref() == Some(&stored) {
+                return Ok(());
+            }
+            self.settings.replace_stored(stored.clone());
+            *read_last = Some(stored);
+            drop(read_last);
             self.users.enrolment_changed().await
         };
         if let Err(error) = outcome.await {
-            tracing::error!(%error, "the settings that another node has changed cannot be read");
+            tracing::error!(%error, "the settings cannot be read again");
         }
     }
 }

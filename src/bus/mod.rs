@@ -1,5 +1,9 @@
 //! The bus: notifies other nodes of the changes on this one. A node applies a change itself before it publishes it, and does
 //! not assume that the other nodes run in the same process.
+//!
+//! An event is a hint and may be lost. Nothing that security rests on depends on one: each node asks the store for ended
+//! logins and changed settings again within half a minute (`Accounts::recheck_every`), and attempts are counted in the store
+//! before they are checked. Documents of collections in memory and events of streams that are lost stay lost.
 
 mod local;
 

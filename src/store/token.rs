@@ -107,6 +107,14 @@ pub trait Tokens: Private {
     /// Returns all tokens of a user, the oldest first.
     fn tokens_of<'store>(&'store self, user: &'store UserId) -> StoreFuture<'store, Vec<LoginToken>>;
 
+    /// Returns those of these tokens that are not valid any more at `now`: they were deleted, have expired, or their user is
+    /// not active. It reads past all caches and removes what is outdated from them: the write may have been another node's.
+    fn ended_tokens<'store>(
+        &'store self,
+        tokens: &'store [HashedToken],
+        now: Timestamp,
+    ) -> StoreFuture<'store, Vec<HashedToken>>;
+
     /// Deletes a token, and returns whether it existed.
     fn delete_token<'store>(&'store self, hashed: &'store HashedToken) -> StoreFuture<'store, bool>;
 

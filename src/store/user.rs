@@ -263,6 +263,10 @@ pub trait Users: Private {
         to: StoredHash,
     ) -> StoreFuture<'store, bool>;
 
+    /// Returns those of these users that exist and are active. It reads past all caches, as
+    /// [`ended_tokens`](super::token::Tokens::ended_tokens) does.
+    fn active_users<'store>(&'store self, ids: &'store [UserId]) -> StoreFuture<'store, Vec<UserId>>;
+
     /// Adds an address at the end. If the user has it already, ignoring case, it takes the new spelling, keeps its place
     /// and stays verified if it was.
     ///

@@ -9,7 +9,10 @@ use crate::store::setting::StoredSettings;
 impl StoredSettings for SqliteStore {
     fn settings(&self) -> StoreFuture<'_, Vec<(String, String)>> {
         Box::pin(async move {
-            let rows = sqlx::query("SELECT id, json FROM settings").fetch_all(&self.reader).await.map_err(failed)?;
+            let rows = sqlx::query("SELECT id, json FROM settings ORDER BY id")
+                .fetch_all(&self.reader)
+                .await
+                .map_err(failed)?;
             rows.iter().map(|row| Ok((get(row, "id")?, get(row, "json")?))).collect()
         })
     }

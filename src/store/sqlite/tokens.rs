@@ -1,7 +1,9 @@
 //! Login tokens, in SQL.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use sqlx::QueryBuilder;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::row::{failed, get, optional_time, time};
@@ -66,6 +68,34 @@ impl Tokens for SqliteStore {
         Box::pin(async move {
             let rows = sqlx::query("SELECT * FROM tokens WHERE user_id = $1 ORDER BY created_at, hashed");
             rows.bind(user.as_str()).fetch_all(&self.reader).await.map_err(failed)?.iter().map(read).collect()
+        })
+    }
+
+    fn ended_tokens<'store>(
+        &'store self,
+        tokens: &'store [HashedToken],
+        now: Timestamp,
+    ) -> StoreFuture<'store, Vec<HashedToken>> {
+        Box::pin(async move {
+            let mut valid = QueryBuilder::new(
+                "SELECT hashed FROM tokens JOIN users ON users.id = user_id WHERE is_active AND (expires_at IS NULL OR expires_at > ",
+            );
+            valid.push_bind(now.milliseconds()).push(") AND hashed IN (");
+            let mut list = valid.separated(", ");
+            for hashed in tokens {
+                list.push_bind(hashed.as_str());
+            }
+            valid.push(")");
+            let rows = valid.build_query_scalar::<String>().fetch_all(&self.reader).await.map_err(failed)?;
+            let valid: HashSet<_> = rows.into_iter().collect();
+            let ended: Vec<_> = tokens.iter().filter(|token| !valid.contains(token.as_str())).cloned().collect();
+            for token in &ended {
+                self.caches.tokens.forget(token);
+            }
+            if !ended.is_empty() {
+                self.caches.users.forget_all();
+            }
+            Ok(ended)
         })
     }
 

@@ -1,11 +1,12 @@
 //! Users, in SQL.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bolide_protocol::Ejson;
 use bolide_protocol::ejson::{self, CustomTypes, Object};
-use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteExecutor, SqliteRow};
+use sqlx::{QueryBuilder, Row as _};
 
 use super::row::{failed, get, optional_time, time, unreadable};
 use super::{SqliteStore, Touches, tokens};
@@ -286,6 +287,23 @@ impl Users for SqliteStore {
                 .bind(from.as_str())
                 .bind(to.as_str().to_owned()),
         )
+    }
+
+    fn active_users<'store>(&'store self, ids: &'store [UserId]) -> StoreFuture<'store, Vec<UserId>> {
+        Box::pin(async move {
+            let mut active = QueryBuilder::new("SELECT id FROM users WHERE is_active AND id IN (");
+            let mut list = active.separated(", ");
+            for id in ids {
+                list.push_bind(id.as_str());
+            }
+            active.push(")");
+            let rows = active.build_query_scalar::<String>().fetch_all(&self.reader).await.map_err(failed)?;
+            let active: HashSet<_> = rows.into_iter().map(UserId::from).collect();
+            for id in ids.iter().filter(|id| !active.contains(*id)) {
+                self.caches.users.forget(id);
+            }
+            Ok(active.into_iter().collect())
+        })
     }
 
     fn add_email<'store>(&'store self, id: &'store UserId, email: EmailAddress) -> StoreFuture<'store, bool> {

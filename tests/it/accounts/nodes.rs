@@ -1,6 +1,7 @@
 //! Two nodes with one store and a bus: changes on one node take effect on the other.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bolide::accounts::Accounts;
 use bolide::accounts::password::HashingCost;
@@ -51,6 +52,9 @@ async fn start(accounts: Accounts, bus: LocalBus) -> Server {
         .bus(bus)
         .method("session", TwoFactor::none(), async |context: Context| {
             Ok(context.connection().map(|connection| connection.id().to_owned()))
+        })
+        .method("become", TwoFactor::none(), async |context: Context, user: UserId| {
+            context.set_user_id(Some(user)).await
         })
         .method("whoami", TwoFactor::none(), async |me: SignedIn| Ok(me.user().clone()))
         .build()
@@ -176,6 +180,14 @@ impl Strangers {
         Self { directory, here, there }
     }
 
+    /// Logs a user in on the one node with a token of the other.
+    async fn log_in_there(&self, name: &str) -> (Client, String) {
+        let token = self.here.app.accounts().unwrap().issue_token(name).await.unwrap();
+        let mut client = Client::connect(self.there.address).await;
+        result(&client.ask("login", json!([{ "resume": token }])).await);
+        (client, token)
+    }
+
     /// Runs the same call forty times at once, half of them on each node, and returns the errors.
     async fn forty_times(&self, method: &str, params: &Value) -> Vec<Value> {
         let call = async |number: usize| {
@@ -189,7 +201,8 @@ impl Strangers {
 
 async fn open(path: &std::path::Path, keys: &KeyRing) -> Accounts {
     let store = SqliteStore::open(&format!("sqlite:{}", path.display())).await.unwrap();
-    Accounts::open(store, keys.clone()).await.unwrap().hashing_cost(HashingCost::new(8, 1, 1).unwrap())
+    let accounts = Accounts::open(store, keys.clone()).await.unwrap();
+    accounts.hashing_cost(HashingCost::new(8, 1, 1).unwrap()).recheck_every(Duration::from_millis(20))
 }
 
 impl Drop for Strangers {
@@ -215,7 +228,8 @@ async fn of_wrong_codes_at_once_on_two_nodes_exactly_the_budget_is_checked() {
     }
     let [login] = serde_json::from_value::<[Value; 1]>(password_login("alice", "alice's password")).unwrap();
     nodes.forty_times("login", &json!([{ "totp": { "login": login, "code": "000000" } }])).await;
-    let filter = |event: AuditEvent| AuditFilter { event: Some(event.as_str().into()), limit: 100, ..AuditFilter::default() };
+    let filter =
+        |event: AuditEvent| AuditFilter { event: Some(event.as_str().into()), limit: 100, ..AuditFilter::default() };
     let store = nodes.here.app.accounts().unwrap();
     let count = async |event| -> u32 {
         store.store().audit(filter(event)).await.unwrap().iter().map(|entry| entry.count).sum()
@@ -237,6 +251,49 @@ async fn many_right_logins_at_once_are_not_taken_for_failures() {
     };
     let outcomes = futures::future::join_all((0..30).map(right)).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_revoked_login_ends_on_another_node_though_no_message_comes() {
+    let nodes = Strangers::start("revoked").await;
+    let here = nodes.here.app.accounts().unwrap();
+    let (mut bob, _) = nodes.log_in_there("bob").await;
+    let (mut alice, token) = nodes.log_in_there("alice").await;
+    let mut own = Client::connect(nodes.here.address).await;
+    result(&own.ask("login", json!([{ "resume": token }])).await);
+    result(&own.ask("logout", json!([])).await);
+    alice.wait_for_end().await;
+    let mut again = Client::connect(nodes.there.address).await;
+    assert_eq!(error(&again.ask("login", json!([{ "resume": token }])).await), 403, "it is not cached either");
+    assert_eq!(result(&bob.ask("whoami", json!([])).await), "user-bob", "other logins go on");
+    here.set_active("bob", false).await.unwrap();
+    bob.wait_for_end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_user_without_a_token_is_signed_out_though_no_message_comes() {
+    let nodes = Strangers::start("tokenless").await;
+    let mut client = Client::connect(nodes.there.address).await;
+    result(&client.ask("become", json!(["user-bob"])).await);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(result(&client.ask("whoami", json!([])).await), "user-bob");
+    nodes.here.app.accounts().unwrap().remove_user("bob").await.unwrap();
+    client.wait_for_end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_changed_setting_takes_effect_though_no_message_comes() {
+    let nodes = Strangers::start("settings").await;
+    let (here, there) = (nodes.here.app.accounts().unwrap(), nodes.there.app.accounts().unwrap());
+    for value in [false, true, false] {
+        here.set("Accounts_Registration_Enabled", value.into()).await.unwrap();
+        soon(async {
+            while there.settings().value("Accounts_Registration_Enabled") != Some(value.into()) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

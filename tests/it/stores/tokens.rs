@@ -16,6 +16,7 @@ every_store!(
     expired_logins_are_deleted,
     a_revoked_login_leaves_no_tokens_that_derive_from_it,
     clients_are_known_once_they_were_seen_and_the_latest_fifty_are_kept,
+    tokens_and_users_that_have_ended_are_found,
 );
 
 fn hashed(text: &str) -> HashedToken {
@@ -138,4 +139,19 @@ async fn clients_are_known_once_they_were_seen_and_the_latest_fifty_are_kept(sto
     assert_eq!(note("a", &client(0), 61).await, ClientSighting::New, "the one that was seen first is forgotten");
     assert_eq!(note("a", &client(2), 62).await, ClientSighting::New, "and then the next one");
     assert_eq!(note("a", &client(1), 63).await, ClientSighting::Known);
+}
+
+async fn tokens_and_users_that_have_ended_are_found(store: Arc<dyn Store>) {
+    store.insert_user(plain("a", "ada")).await.unwrap();
+    store.insert_user(plain("b", "bob")).await.unwrap();
+    store.insert_token(session("lasting", "a", at(100))).await.unwrap();
+    store.insert_token(session("expired", "a", at(5))).await.unwrap();
+    store.insert_token(personal("personal", "a", "ci")).await.unwrap();
+    store.insert_token(session("of bob", "b", at(100))).await.unwrap();
+    store.deactivate(&"b".into()).await.unwrap();
+    store.insert_token(session("late", "b", at(100))).await.unwrap();
+    let all = ["lasting", "expired", "personal", "late", "never made"].map(hashed);
+    let ended = store.ended_tokens(&all, at(5)).await.unwrap();
+    assert_eq!(ended, ["expired", "late", "never made"].map(hashed));
+    assert_eq!(store.active_users(&["a".into(), "b".into(), "nobody".into()]).await.unwrap(), ["a".into()]);
 }
