@@ -108,6 +108,10 @@ const TOGETHER: usize = 500;
 
 impl<T: Serialize + DeserializeOwned> Collection<T> {
     /// Creates an empty collection in memory. `name` is the name of the collection for clients.
+    ///
+    /// The documents are those of this node: they begin empty when it starts, and changes of other nodes reach them only as
+    /// messages of the [bus](crate::bus), which may be lost and have no order with the changes here. Let one node write
+    /// each document, or keep what several nodes write in a stored collection.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self { core: CollectionCore::in_memory(name), documents: PhantomData }

@@ -16,6 +16,10 @@ use crate::outbox;
 /// A set of subscriptions of this process that show the same documents. A change is encoded once for all of them, and
 /// each session receives what is new to its client. Clones share the subscriptions.
 ///
+/// An audience is local to its node: subscriptions on other nodes are not members, are not counted by [`len`](Self::len), and
+/// receive nothing from it. To reach the clients of all nodes, emit an event of a [`Stream`](super::Stream), which the
+/// [bus](crate::bus) carries, and change the audience of each node by it; or publish a live query.
+///
 /// ```
 /// use bolide::prelude::*;
 ///
