@@ -56,7 +56,7 @@ impl Scene {
     }
 
     /// Measures a subscription until it is ready. Returns the median of several rooms.
-    pub(crate) async fn time_to_subscribe(&mut self, watched: Watched, rooms: usize) -> Duration {
+    pub(crate) async fn time_to_subscribe(&self, watched: Watched, rooms: usize) -> Duration {
         let mut times = Vec::new();
         for room in 0..rooms {
             let mut client = connect(&self.app).await;
@@ -105,9 +105,10 @@ pub(crate) struct Writes {
 }
 
 pub(crate) fn message(number: usize, room: usize) -> Object {
+    let time = i64::try_from(number).unwrap_or(i64::MAX);
     let fields = [
         ("rid".to_owned(), Ejson::from(format!("room{room}"))),
-        ("ts".to_owned(), Ejson::Date(bolide::protocol::ejson::Date::from_milliseconds(number as i64))),
+        ("ts".to_owned(), Ejson::Date(bolide::protocol::ejson::Date::from_milliseconds(time))),
         ("text".to_owned(), Ejson::from(format!("the message with the number {number}"))),
     ];
     fields.into_iter().collect()

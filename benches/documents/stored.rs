@@ -32,7 +32,7 @@ pub(crate) async fn measure(extent: Extent) {
     for documents in sizes {
         newest(&place.file(&documents.to_string()), *documents).await;
     }
-    title("Durable writes to SQLite", &["writers", "writes a second", "beside the floor"]);
+    title("Durable writes to SQLite", &["writers", "writes a second", "relative to the floor"]);
     writers(&place).await;
 }
 
@@ -48,7 +48,7 @@ async fn newest(file: &Path, documents: usize) {
     let writes = scene.time_to_write(rooms.min(200), WRITES).await;
     row(&[
         count(documents),
-        format!("{:.0}/s", rate),
+        format!("{rate:.0}/s"),
         time(writes.insert),
         time(writes.update),
         time(writes.remove),

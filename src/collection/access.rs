@@ -73,9 +73,8 @@ impl Access {
     /// Returns whether all documents may have to be read.
     pub(super) fn is_scan(&self, plan: &Plan) -> bool {
         match &self.source {
-            Source::Ids(_) => false,
+            Source::Ids(_) | Source::Index { .. } => false,
             Source::All => !(self.is_ordered && plan.limit.is_some() && plan.filter == Filter::everything()),
-            Source::Index { .. } => false,
         }
     }
 

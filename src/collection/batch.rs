@@ -59,7 +59,7 @@ impl Batch {
         document: &T,
     ) -> Self {
         match collection.to_object(document) {
-            Ok(object) => self.step(collection, id.into(), Edit::Insert(object), Condition::Any),
+            Ok(object) => self.step(collection, &id.into(), Edit::Insert(object), Condition::Any),
             Err(error) => {
                 self.refused.get_or_insert(error);
                 self
@@ -80,22 +80,22 @@ impl Batch {
         filter: Filter,
         update: Update,
     ) -> Self {
-        self.step(collection, id.into(), Edit::Update(update), Condition::Must(filter))
+        self.step(collection, &id.into(), Edit::Update(update), Condition::Must(filter))
     }
 
     /// Changes a document, or makes it, like [`Collection::upsert`].
     pub fn upsert<T>(self, collection: &Collection<T>, id: impl Into<DocumentId>, update: Update) -> Self {
-        self.step(collection, id.into(), Edit::Upsert(update), Condition::Any)
+        self.step(collection, &id.into(), Edit::Upsert(update), Condition::Any)
     }
 
     /// Removes a document, if the collection has it.
     pub fn remove<T>(self, collection: &Collection<T>, id: impl Into<DocumentId>) -> Self {
-        self.step(collection, id.into(), Edit::Remove, Condition::Any)
+        self.step(collection, &id.into(), Edit::Remove, Condition::Any)
     }
 
     /// Removes a document that matches a filter. If it does not, the batch fails with [`CollectionError::Unmatched`].
     pub fn remove_if<T>(self, collection: &Collection<T>, id: impl Into<DocumentId>, filter: Filter) -> Self {
-        self.step(collection, id.into(), Edit::Remove, Condition::Must(filter))
+        self.step(collection, &id.into(), Edit::Remove, Condition::Must(filter))
     }
 
     /// Makes all steps.
@@ -110,7 +110,7 @@ impl Batch {
         Ok(())
     }
 
-    fn step<T>(mut self, collection: &Collection<T>, id: DocumentId, edit: Edit, condition: Condition) -> Self {
+    fn step<T>(mut self, collection: &Collection<T>, id: &DocumentId, edit: Edit, condition: Condition) -> Self {
         let step = Step { id: id.to_wire().into_owned(), edit, condition };
         self.steps.push((Arc::clone(collection.core()), step));
         self

@@ -162,7 +162,7 @@ impl CollectionCore {
     pub(super) fn find_in_memory(&self, plan: &Plan) -> (Vec<Placed>, usize) {
         let begin = Instant::now();
         let state = self.state.lock();
-        let mut execution = Execution::new(plan, self.access(plan, &state), plan.needed());
+        let mut execution = Execution::new(plan, Self::access(plan, &state), plan.needed());
         state.run(&mut execution);
         drop(state);
         let read = execution.read_count();
@@ -172,7 +172,7 @@ impl CollectionCore {
     }
 
     pub(super) fn access_in_memory(&self, plan: &Plan) -> Access {
-        self.access(plan, &self.state.lock())
+        Self::access(plan, &self.state.lock())
     }
 
     /// Makes the steps of several collections in memory as one write: all, or none after an error.
@@ -190,7 +190,9 @@ impl CollectionCore {
         }
         let delivery = writing.finish();
         delivery.deliver();
-        steps.iter().for_each(|(core, _)| core.relay.send());
+        for (core, _) in steps {
+            core.relay.send();
+        }
         Ok(outcomes)
     }
 
@@ -207,7 +209,7 @@ impl CollectionCore {
             match state.memory.put(&self.name, &document) {
                 Ok(old) => {
                     let change = Change { id: Arc::clone(&document.id), old, new: Some(document), version };
-                    Delivery::of(self, &state, change)
+                    Delivery::of(self, &state, &change)
                 }
                 Err(error) => {
                     tracing::error!(%error, "a document of another node is refused here");
@@ -224,12 +226,12 @@ impl CollectionCore {
             let mut state = self.state.lock();
             let Some(old) = state.memory.take(&self.name, id) else { return };
             let version = state.memory.next_version();
-            Delivery::of(self, &state, Change { id: id.into(), old: Some(old), new: None, version })
+            Delivery::of(self, &state, &Change { id: id.into(), old: Some(old), new: None, version })
         };
         delivery.deliver();
     }
 
-    fn access(&self, plan: &Plan, state: &State) -> Access {
+    fn access(plan: &Plan, state: &State) -> Access {
         Access::plan(plan, state.memory.indexes())
     }
 
@@ -240,7 +242,7 @@ impl CollectionCore {
         // What is queued is contained in what is read.
         let version = state.memory.version();
         drop(query.take_until(version));
-        let mut execution = Execution::new(plan, self.access(plan, &state), LiveQuery::wanted(plan));
+        let mut execution = Execution::new(plan, Self::access(plan, &state), LiveQuery::wanted(plan));
         state.run(&mut execution);
         drop(state);
         let read = execution.read_count();
@@ -257,7 +259,7 @@ impl CollectionCore {
             let plan = &query.plan;
             let state = self.state.lock();
             let pending = query.take_until(u64::MAX);
-            let access = self.access(plan, &state);
+            let access = Self::access(plan, &state);
             let index = match access.source {
                 Source::Index { index, .. } => state.memory.index(index).map(Arc::clone),
                 _ => None,
@@ -268,7 +270,9 @@ impl CollectionCore {
             }
             state.run(&mut execution);
             drop(state);
-            pending.iter().for_each(|change| result.apply(change));
+            for change in &pending {
+                result.apply(change);
+            }
             let (documents, is_complete) = execution.finish();
             result.refill(horizon.as_ref(), documents, is_complete);
         }
@@ -295,12 +299,11 @@ impl CollectionCore {
             }
             let mut read = 0;
             if *result.phase() == Phase::New {
-                match &self.stored {
-                    None => read = self.load_from_memory(&query, &mut result),
-                    Some(stored) => {
-                        result.enter(Phase::Loading);
-                        stored.load(self, &query);
-                    }
+                if self.stored.is_some() {
+                    result.enter(Phase::Loading);
+                    Stored::load(self, &query);
+                } else {
+                    read = self.load_from_memory(&query, &mut result);
                 }
             }
             let listed = result.watch(subscription);
@@ -338,13 +341,10 @@ impl CollectionCore {
             }
             let Some(change) = query.take() else { return true };
             result.apply(&change);
-            match &self.stored {
-                None => self.refill_from_memory(query, &mut result),
-                Some(stored) => {
-                    if result.begin_refill() {
-                        stored.refill(self, query);
-                    }
-                }
+            if self.stored.is_none() {
+                self.refill_from_memory(query, &mut result);
+            } else if result.begin_refill() {
+                Stored::refill(self, query);
             }
         }
         false

@@ -17,15 +17,15 @@ pub(super) struct Delivery {
 
 impl Delivery {
     /// Queues a change for the queries that it can concern. Called under the lock of the collection.
-    pub(super) fn of(core: &Arc<CollectionCore>, state: &State, change: Change) -> Self {
+    pub(super) fn of(core: &Arc<CollectionCore>, state: &State, change: &Change) -> Self {
         let mut delivery = Self::default();
         delivery.add(core, state, change);
         delivery
     }
 
     /// Queues a further change, like [`of`](Self::of).
-    pub(super) fn add(&mut self, core: &Arc<CollectionCore>, state: &State, change: Change) {
-        for query in state.routes.concerned(&change) {
+    pub(super) fn add(&mut self, core: &Arc<CollectionCore>, state: &State, change: &Change) {
+        for query in state.routes.concerned(change) {
             query.push(change.clone());
             let address = Arc::as_ptr(&query).addr();
             let version = change.version;

@@ -39,11 +39,23 @@ struct DraftOfCollection {
     changes: Vec<(usize, Change)>,
 }
 
+/// What was known of the holder of a key.
+enum Before {
+    Unknown,
+    Known(Option<Arc<str>>),
+}
+
+impl From<Option<Option<Arc<str>>>> for Before {
+    fn from(known: Option<Option<Arc<str>>>) -> Self {
+        known.map_or(Self::Unknown, Self::Known)
+    }
+}
+
 /// The state before a job, to return to.
 struct Mark {
     heads: Vec<Head>,
     changes: Vec<usize>,
-    holders: Vec<(IndexKey, Option<Option<Arc<str>>>)>,
+    holders: Vec<(IndexKey, Before)>,
 }
 
 impl Draft {
@@ -193,7 +205,12 @@ impl Draft {
             {
                 let state = core.state();
                 for (job, change) in collection.changes {
-                    deliveries[job].add(core, &state, change);
+                    if let (Some(stored), Some(new)) = (core.store(), &change.new)
+                        && state.routes.len() > 0
+                    {
+                        stored.note_shown(new);
+                    }
+                    deliveries[job].add(core, &state, &change);
                 }
             }
             if let Some(stored) = core.store() {
@@ -287,8 +304,8 @@ impl Draft {
     fn return_to(&mut self, mark: Mark) {
         for (key, before) in mark.holders.into_iter().rev() {
             match before {
-                Some(before) => drop(self.holders.insert(key, before)),
-                None => drop(self.holders.remove(&key)),
+                Before::Known(before) => drop(self.holders.insert(key, before)),
+                Before::Unknown => drop(self.holders.remove(&key)),
             }
         }
         for ((collection, head), count) in self.collections.iter_mut().zip(mark.heads).zip(mark.changes) {

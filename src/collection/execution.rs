@@ -113,7 +113,7 @@ impl<'plan> Execution<'plan> {
     }
 
     /// Returns what to read next, or `None` if the result is complete.
-    pub(super) fn next(&mut self) -> Option<Reading> {
+    pub(super) fn next(&self) -> Option<Reading> {
         if self.state == State::Done {
             return None;
         }

@@ -104,6 +104,7 @@ impl Filter {
     }
 
     /// Matches if the document has the field, whatever its value.
+    #[must_use]
     pub fn exists(field: &str) -> Self {
         if field == ID {
             return Self::everything();

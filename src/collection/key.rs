@@ -134,7 +134,9 @@ fn append_with(key: &mut Vec<u8>, direction: Direction, append: impl FnOnce(&mut
 
 fn invert_if_descending(key: &mut [u8], direction: Direction) {
     if direction == Direction::Descending {
-        key.iter_mut().for_each(|byte| *byte = !*byte);
+        for byte in key {
+            *byte = !*byte;
+        }
     }
 }
 
@@ -159,7 +161,9 @@ fn append_value(key: &mut Vec<u8>, value: &Ejson, depth: usize) {
         Ejson::String(text) => append_bytes(key, text.as_bytes()),
         Ejson::Object(members) => append_members(key, members, depth),
         Ejson::Array(values) => {
-            values.iter().for_each(|value| append_value(key, value, depth + 1));
+            for value in values {
+                append_value(key, value, depth + 1);
+            }
             key.push(END);
         }
         Ejson::Binary(bytes) => append_bytes(key, bytes.as_bytes()),

@@ -56,10 +56,11 @@ impl<'cores> MemoryWrite<'cores> {
     pub(super) fn undo(mut self) {
         for (place, Change { id, old, .. }) in self.made.drain(..).rev() {
             let (core, state) = &mut self.states[place];
-            let undone = match old {
-                Some(old) => state.memory.put(core.name(), &old).map(drop),
-                None => Ok(drop(state.memory.take(core.name(), &id))),
+            let Some(old) = old else {
+                state.memory.take(core.name(), &id);
+                continue;
             };
+            let undone = state.memory.put(core.name(), &old);
             if let Err(error) = undone {
                 // It was there before, and what replaced it is gone.
                 tracing::error!(%error, "a write cannot be taken back");
@@ -72,7 +73,7 @@ impl<'cores> MemoryWrite<'cores> {
         for (place, change) in self.made {
             let (core, state) = &self.states[place];
             core.relay.note(|| RelayedChange::of(core.name(), &change));
-            delivery.add(core, state, change);
+            delivery.add(core, state, &change);
         }
         delivery
     }

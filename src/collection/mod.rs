@@ -34,6 +34,7 @@ mod relay;
 mod report;
 mod scans;
 mod selector;
+mod shared_documents;
 mod slow;
 pub(crate) mod storage;
 mod stored;

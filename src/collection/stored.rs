@@ -16,6 +16,7 @@ use super::index::Index;
 use super::indexing;
 use super::live::{LiveQuery, Phase};
 use super::plan::Plan;
+use super::shared_documents::SharedDocuments;
 use super::storage::{
     CollectionNumber, DocumentReader, DocumentStore, Head, IndexNumber, Page, StorageError, StoredDocument, StoredEntry,
 };
@@ -30,6 +31,8 @@ pub(super) struct Stored {
     opened: OnceCell<Arc<Opened>>,
     /// The number of the last change that live queries were told of.
     applied: watch::Sender<u64>,
+    /// The documents that live queries hold.
+    shared: SharedDocuments,
 }
 
 /// A store of documents, with the queue of writes to it. All collections of an app share it.
@@ -61,7 +64,12 @@ impl StoreLink {
 
 impl Default for Stored {
     fn default() -> Self {
-        Self { store: OnceLock::new(), opened: OnceCell::new(), applied: watch::Sender::new(0) }
+        Self {
+            store: OnceLock::new(),
+            opened: OnceCell::new(),
+            applied: watch::Sender::new(0),
+            shared: SharedDocuments::default(),
+        }
     }
 }
 
@@ -145,7 +153,7 @@ impl Stored {
     }
 
     /// Starts to load the result of a live query.
-    pub(super) fn load(&self, core: &Arc<CollectionCore>, query: &Arc<LiveQuery>) {
+    pub(super) fn load(core: &Arc<CollectionCore>, query: &Arc<LiveQuery>) {
         let (core, query) = (Arc::clone(core), Arc::clone(query));
         tokio::spawn(async move {
             let reading = ReadingQuery(Arc::clone(&query));
@@ -160,7 +168,7 @@ impl Stored {
     }
 
     /// Starts to read more documents for a window.
-    pub(super) fn refill(&self, core: &Arc<CollectionCore>, query: &Arc<LiveQuery>) {
+    pub(super) fn refill(core: &Arc<CollectionCore>, query: &Arc<LiveQuery>) {
         let (core, query) = (Arc::clone(core), Arc::clone(query));
         tokio::spawn(async move {
             let reading = ReadingQuery(Arc::clone(&query));
@@ -178,6 +186,17 @@ impl Stored {
             drop(core.update(&query));
             query.note_progress();
         });
+    }
+
+    /// Replaces documents by those that other live queries hold.
+    fn share(&self, page: Vec<Found>) -> Vec<Found> {
+        let share = |found: Found| Found { document: self.shared.share(found.document), ..found };
+        page.into_iter().map(share).collect()
+    }
+
+    /// Lets later live queries share a document that a change has brought.
+    pub(super) fn note_shown(&self, document: &Arc<Document>) {
+        drop(self.shared.share(Arc::clone(document)));
     }
 
     /// Notes that the live queries were told of all changes up to this one.
@@ -239,7 +258,7 @@ async fn load(core: &Arc<CollectionCore>, query: &Arc<LiveQuery>) -> Result<(), 
     let mut execution = Execution::new(plan, access, LiveQuery::wanted(plan));
     while let Some(reading) = execution.next() {
         let page = read(core, &opened, &mut *reader, reading).await?;
-        execution.feed(page);
+        execution.feed(stored.share(page));
         let mut result = query.lock();
         if *result.phase() == Phase::Closed {
             return Ok(());
@@ -285,7 +304,7 @@ async fn refill_once(core: &Arc<CollectionCore>, query: &LiveQuery) -> Result<bo
             }
             while let Some(reading) = execution.next() {
                 let page = read(core, &opened, &mut *reader, reading).await?;
-                execution.feed(page);
+                execution.feed(stored.share(page));
                 if *query.lock().phase() == Phase::Closed {
                     return Ok(false);
                 }
@@ -295,7 +314,7 @@ async fn refill_once(core: &Arc<CollectionCore>, query: &LiveQuery) -> Result<bo
     };
     drop(reader);
     stored.wait_for(head.version).await;
-    let (is_missing, held) = crate::outbox::hold(|| {
+    let (is_incomplete, unwritten) = crate::outbox::hold(|| {
         let mut result = query.lock();
         query.take_until(head.version).iter().for_each(|change| result.apply(change));
         if let Some((horizon, (documents, is_complete))) = found {
@@ -304,14 +323,14 @@ async fn refill_once(core: &Arc<CollectionCore>, query: &LiveQuery) -> Result<bo
         if *result.phase() != Phase::Refilling {
             return false;
         }
-        let is_missing = result.missing_part().is_some();
-        if !is_missing {
+        let is_incomplete = result.missing_part().is_some();
+        if !is_incomplete {
             result.enter(Phase::Ready);
         }
-        is_missing
+        is_incomplete
     });
-    drop(held);
-    Ok(is_missing)
+    drop(unwritten);
+    Ok(is_incomplete)
 }
 
 async fn read(

@@ -62,27 +62,22 @@ pub(crate) fn in_turn<Output>(place: usize, send: impl FnOnce() -> Output) -> Ou
 /// Runs `act`, which sends messages under a lock. They are written when the returned [`Held`] is dropped, which the caller
 /// does after it has released the lock. So a slow socket does not keep others waiting for the lock.
 pub(crate) fn hold<Output>(act: impl FnOnce() -> Output) -> (Output, Held) {
-    let mut collecting = Collecting { outer: Some(HELD.replace(Some(Vec::new()))) };
+    let collecting = Collecting { outer: HELD.replace(Some(Vec::new())) };
     let output = act();
-    (output, collecting.end())
+    let held = Held(HELD.take().unwrap_or_default());
+    drop(collecting);
+    (output, held)
 }
 
-/// The collection of outboxes. It also ends when sending panics.
+/// Restores the collection that this one interrupts, also when sending panics.
 struct Collecting {
-    /// The collection that this one interrupts, until it has ended.
-    outer: Option<Option<Vec<Arc<Outbox>>>>,
-}
-
-impl Collecting {
-    fn end(&mut self) -> Held {
-        let outboxes = self.outer.take().and_then(|outer| HELD.replace(outer));
-        Held(outboxes.unwrap_or_default())
-    }
+    outer: Option<Vec<Arc<Outbox>>>,
 }
 
 impl Drop for Collecting {
     fn drop(&mut self) {
-        drop(self.end());
+        // After a panic, messages are left of this collection.
+        drop(HELD.replace(self.outer.take()).map(Held));
     }
 }
 

@@ -41,7 +41,8 @@ enum Contents {
 
 struct Item {
     shown: Shown,
-    version: u64,
+    /// Kept, so that queries which show the same document share it.
+    document: Arc<Document>,
 }
 
 /// How far a result is known.
@@ -201,7 +202,7 @@ impl LiveResult {
         let Contents::Window(window) = &mut self.contents else { return };
         if window.horizon().map(Placed::place) == horizon.map(Placed::place) {
             let moves = window.extend(&self.plan, documents, is_complete);
-            self.make(moves);
+            self.make(&moves);
         }
     }
 
@@ -226,17 +227,18 @@ impl LiveResult {
         match &mut self.contents {
             Contents::Window(window) => {
                 let moves = window.apply(&self.plan, change);
-                self.make(moves);
+                self.make(&moves);
             }
-            Contents::Set => match change.new.as_ref().filter(|new| self.plan.matches(new)) {
-                Some(new) => self.show(new),
-                None => {
+            Contents::Set => {
+                if let Some(new) = change.new.as_ref().filter(|new| self.plan.matches(new)) {
+                    self.show(new);
+                } else {
                     if self.phase == Phase::Loading {
                         self.gone.insert(Arc::clone(&change.id), change.version);
                     }
                     self.hide(&change.id);
                 }
-            },
+            }
         }
     }
 
@@ -248,12 +250,12 @@ impl LiveResult {
             return;
         }
         let shown = self.plan.show(&self.collection, document);
-        self.shown.insert(Arc::clone(id), Item { shown, version: document.version });
+        self.shown.insert(Arc::clone(id), Item { shown, document: Arc::clone(document) });
         self.watchers.values_mut().for_each(|watcher| watcher.miss(id));
     }
 
     /// Makes the moves of a window. Removes documents first, so that no client ever has more than the limit.
-    fn make(&mut self, moves: Moves) {
+    fn make(&mut self, moves: &Moves) {
         for (id, _) in moves.iter().filter(|(_, document)| document.is_none()) {
             self.hide(id);
         }
@@ -265,13 +267,13 @@ impl LiveResult {
     fn show(&mut self, document: &Arc<Document>) {
         let new = self.plan.show(&self.collection, document);
         let Some(item) = self.shown.get_mut(&document.id) else {
-            self.shown.insert(Arc::clone(&document.id), Item { shown: new.clone(), version: document.version });
+            self.shown.insert(Arc::clone(&document.id), Item { shown: new.clone(), document: Arc::clone(document) });
             return self.tell_added(&document.id, &new);
         };
-        if item.version >= document.version {
+        if item.document.version >= document.version {
             return;
         }
-        item.version = document.version;
+        item.document = Arc::clone(document);
         if item.shown.fields.is_same_text(&new.fields) {
             return;
         }

@@ -59,11 +59,15 @@ impl Routes {
         self.by_plan.insert(Arc::clone(plan), Arc::clone(&query));
         match Route::of(plan) {
             Route::Ids(ids) => {
-                ids.into_iter().for_each(|id| self.by_id.entry(id).or_default().push(Arc::clone(&query)))
+                for id in ids {
+                    self.by_id.entry(id).or_default().push(Arc::clone(&query));
+                }
             }
             Route::Values { fields, keys } => {
                 let group = self.group(fields);
-                keys.into_iter().for_each(|key| group.queries.entry(key).or_default().push(Arc::clone(&query)));
+                for key in keys {
+                    group.queries.entry(key).or_default().push(Arc::clone(&query));
+                }
             }
             Route::Any => self.any.push(Arc::clone(&query)),
         }
@@ -81,7 +85,9 @@ impl Routes {
             Route::Values { fields, keys } => {
                 let Some(place) = self.by_values.iter().position(|group| group.fields == fields) else { return };
                 let group = &mut self.by_values[place];
-                keys.iter().for_each(|key| retain(&mut group.queries, key, is_another));
+                for key in &keys {
+                    retain(&mut group.queries, key, is_another);
+                }
                 if group.queries.is_empty() {
                     self.by_values.swap_remove(place);
                 }

@@ -237,7 +237,7 @@ impl Driver {
     }
 
     /// Counts the documents that the session holds, and closes it if no share is left for them.
-    fn count_held_documents(&mut self, context: &mut Context<'_>) {
+    fn count_held_documents(&mut self, context: &Context<'_>) {
         if self.is_finished() {
             return;
         }
