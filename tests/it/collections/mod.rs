@@ -1,5 +1,6 @@
 //! Collections, in memory and in a store: the same promises for both.
 
+mod bounds;
 mod crashes;
 mod histories;
 mod indexes;

@@ -1,0 +1,70 @@
+//! What clients may put into documents is bounded, in memory and in a store, and what is refused harms no other document.
+
+use bolide::collection::{CollectionError, Index};
+use bolide::prelude::*;
+use bolide::protocol::ejson::Object;
+
+use super::places::Place;
+
+/// Returns a value within so many arrays.
+fn nested(depth: usize) -> Ejson {
+    (0..depth).fold(Ejson::from(1), |inner, _| Ejson::Array(vec![inner]))
+}
+
+fn document(field: &str, value: Ejson) -> Object {
+    [(field.to_owned(), value)].into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_is_nested_too_deep_is_refused_and_harms_no_other() {
+    for place in Place::ALL {
+        let items = place.items([Index::on("a")]);
+        let _app = place.app(&items).await.build().expect("an app");
+        items.insert("deep", &document("a", nested(99))).await.expect("as deep as possible");
+        let refused = items.insert("deeper", &document("a", nested(100))).await;
+        assert!(matches!(refused, Err(CollectionError::TooLarge { limit: "depth", maximum: 100, .. })), "{refused:?}");
+        let refused = items.update("deep", Update::new().set("b.c", nested(99))).await;
+        assert!(matches!(refused, Err(CollectionError::TooLarge { limit: "depth", .. })), "{refused:?}");
+        assert_eq!(items.get("deep").await.expect("it can be read").map(|found| found.len()), Some(2));
+        assert_eq!(items.count().await, Ok(1));
+        assert_eq!(items.remove("deep").await, Ok(true));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_with_very_many_parts_is_refused() {
+    for place in Place::ALL {
+        let items = place.items([]);
+        let _app = place.app(&items).await.build().expect("an app");
+        items.insert("a", &Object::new()).await.expect("a new document");
+        for parts in [51, 3_000, 400_000] {
+            let path = vec!["a"; parts].join(".");
+            let updates =
+                [Update::new().set(&path, 1), Update::new().push(&path, 1), Update::new().increment(&path, 1)];
+            for update in updates {
+                let refused = items.update("a", update).await;
+                assert!(matches!(refused, Err(CollectionError::Mismatch { .. })), "{refused:?}");
+            }
+        }
+        assert_eq!(items.update("a", Update::new().set(&vec!["a"; 50].join("."), 1)).await, Ok(true));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_documents_and_long_arrays_are_refused_by_the_name_of_the_limit() {
+    for place in Place::ALL {
+        let items = place.items([Index::on("tags")]).max_document_bytes(20_000);
+        let _app = place.app(&items).await.build().expect("an app");
+        let limit = async |document: Object| match items.insert("a", &document).await {
+            Err(CollectionError::TooLarge { limit, .. }) => limit,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(limit(document("text", "x".repeat(20_000).into())).await, "max_document_bytes");
+        let tags = |count: u64| Ejson::Array((0..count).map(Ejson::from).collect());
+        assert_eq!(limit(document("tags", tags(1_000))).await, "index_entries");
+        let refused = items.insert("i".repeat(2_000), &Object::new()).await;
+        assert!(matches!(refused, Err(CollectionError::TooLarge { limit: "id_bytes", .. })), "{refused:?}");
+        items.insert("a", &document("tags", tags(999))).await.expect("as many as possible");
+        assert_eq!(items.find(Filter::eq("tags", 998)).count().await, Ok(1));
+    }
+}
