@@ -100,12 +100,12 @@ browserTest('open dialogs close when the page is left', async (visit) => {
 browserTest('users are found by name, address and role, and new ones appear', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openPanel(visit, server, '/admin/users');
-  await page.getByText('6 users').waitFor();
+  await page.getByText('8 users').waitFor();
   await page.getByLabel('Name or address').fill('example.org');
   await page.getByText('1 user', { exact: true }).waitFor();
   await page.getByText('emma', { exact: true }).waitFor();
   await page.getByLabel('Name or address').fill('');
-  await page.getByText('6 users').waitFor();
+  await page.getByText('8 users').waitFor();
   await page.getByLabel('Role').selectOption('admin');
   await page.getByText('1 user', { exact: true }).waitFor();
   await page.getByLabel('Role').selectOption('');
@@ -115,7 +115,7 @@ browserTest('users are found by name, address and role, and new ones appear', as
   await guest.getByLabel('Password', { exact: true }).fill('never seen before');
   await press(guest, 'Create the account');
   await page.getByText('nora', { exact: true }).waitFor();
-  await page.getByText('7 users').waitFor();
+  await page.getByText('9 users').waitFor();
 });
 
 browserTest('users are listed page by page', async (visit) => {
@@ -123,12 +123,12 @@ browserTest('users are listed page by page', async (visit) => {
   const password = { digest: '0'.repeat(64), algorithm: 'sha-256' };
   for (let i = 10; i < 34; i++) await server.call('createUser', { username: `member-${i}`, password });
   const page = await openPanel(visit, server, '/admin/users');
-  await page.getByText('1 to 25 of 30 users').waitFor();
+  await page.getByText('1 to 25 of 32 users').waitFor();
   await press(page, 'Next');
-  await page.getByText('26 to 30 of 30 users').waitFor();
-  assert.equal(await page.getByRole('button', { name: /^Manage/ }).count(), 5);
+  await page.getByText('26 to 32 of 32 users').waitFor();
+  assert.equal(await page.getByRole('button', { name: /^Manage/ }).count(), 7);
   await press(page, 'Previous');
-  await page.getByText('1 to 25 of 30 users').waitFor();
+  await page.getByText('1 to 25 of 32 users').waitFor();
 });
 
 browserTest('users whose role requires a second factor can only set one up', async (visit) => {

@@ -116,7 +116,7 @@ browserTest('factors that admins turn off are no longer offered', async (visit) 
 browserTest('settings are found by description and id', async (visit) => {
   const server = await conformanceServer(visit);
   const page = await openSettings(visit, server);
-  await page.getByLabel('Find a setting').fill('loginexpiration');
+  await page.getByLabel('Find a setting').fill('loginexpiration_short_roles');
   await page.getByRole('switch', { name: SIGN_UP }).waitFor({ state: 'hidden' });
   assert.equal(await page.locator('.setting:visible').count(), 1);
 });

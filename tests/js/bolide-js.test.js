@@ -137,7 +137,7 @@ describe('a session that was lost', patience, () =>
       await writer.call('insertItem', { _id: 'comes', room: 'roof' });
       address.terminate();
       await until(client, () => client.documents('items').comes);
-      assert.deepEqual(changes, ['removed goes', 'changed turns', 'added comes']);
+      assert.deepEqual(changes, ['removed goes', 'added comes', 'changed turns']);
     });
 
     promise('reconnects to a restarted server', async (_, { connectTo, started }) => {
