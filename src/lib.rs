@@ -46,6 +46,7 @@ pub mod chance;
 pub mod client;
 pub mod clock;
 #[cfg(feature = "server")]
+#[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "only apps with a store have stored collections"))]
 pub mod collection;
 #[cfg(feature = "server")]
 mod error;

@@ -102,7 +102,6 @@ impl LiveResult {
         }
     }
 
-    #[cfg(feature = "accounts")]
     /// Begins to read more documents of a window. Returns `false` if none are needed.
     pub(in super::super) fn begin_refill(&mut self) -> bool {
         let begins = self.phase == Phase::Ready && self.missing_part().is_some();
@@ -119,6 +118,7 @@ impl LiveResult {
         }
     }
 
+    #[cfg(feature = "accounts")]
     pub(in super::super) fn watcher_count(&self) -> usize {
         self.watchers.values().map(|watcher| watcher.handles.len()).sum()
     }
