@@ -46,7 +46,10 @@ pub mod chance;
 pub mod client;
 pub mod clock;
 #[cfg(feature = "server")]
-#[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "only apps with a store have stored collections"))]
+#[cfg_attr(
+    not(feature = "accounts"),
+    expect(dead_code, unreachable_pub, reason = "only apps with a store have stored collections")
+)]
 pub mod collection;
 #[cfg(feature = "server")]
 mod error;
