@@ -3,6 +3,11 @@
 //! A store keeps, for each collection, its documents, the entries of its indexes and its *head*: the number of its last
 //! change. It knows neither filters nor how keys are made.
 
+#![cfg_attr(
+    feature = "accounts",
+    expect(unnameable_types, reason = "the sealed traits of the store return it, and applications use collections")
+)]
+
 use std::pin::Pin;
 
 /// The future of an operation.
