@@ -13,7 +13,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use arguments::Arguments;
 use bolide::clock::MovableClock;
-use bolide::{App, Heartbeat};
+use bolide::{App, Heartbeat, Limits};
 use clap::Parser as _;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -38,6 +38,8 @@ async fn main() -> anyhow::Result<()> {
         .without_default_rate_limits()
         .web_pages()
         .clock(clock.clone())
+        // The benchmark of shared documents has a thousand sessions on one address.
+        .limits(Limits { held_documents_per_network: Limits::default().held_documents, ..Limits::default() })
         .forwarded_count(arguments.forwarded_count)
         .heartbeat(Heartbeat { interval: arguments.heartbeat_interval(), timeout: arguments.heartbeat_timeout() });
     let items = arguments.items();
