@@ -281,8 +281,8 @@ impl CollectionCore {
 
 /// Live queries.
 impl CollectionCore {
-    /// Starts to send changes to a subscription. The current documents must be [sent](Self::send_some) first. Returns the
-    /// query, and the steps of [`effort`] that this took.
+    /// Starts to send changes to a subscription. Its initial documents must be sent by the query first. Returns the query,
+    /// and the steps of [`effort`] that this took.
     pub(super) fn watch(
         self: &Arc<Self>,
         plan: &Arc<Plan>,

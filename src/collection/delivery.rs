@@ -69,13 +69,21 @@ impl Drop for Delivery {
 async fn wait_for(core: &Arc<CollectionCore>, query: &Arc<LiveQuery>, version: u64) {
     let mut has_waited = false;
     loop {
-        let is_refilling = *query.lock().phase() == Phase::Refilling;
-        if !is_refilling || (has_waited && !query.is_behind(version)) {
-            return;
+        let (phase, is_behind) = {
+            // Under the lock, since a change that was taken from the queue may still be on its way to the sessions.
+            let result = query.lock();
+            (result.phase().clone(), query.is_behind(version))
+        };
+        match phase {
+            Phase::Refilling if is_behind || !has_waited => {
+                // A query that fails tells its own subscriptions.
+                let _failed = query.wait_until(|result| *result.phase() != Phase::Refilling).await;
+                has_waited = true;
+            }
+            // A refill has ended, and what was queued meanwhile is not applied yet.
+            Phase::Ready if is_behind => {}
+            _ => return,
         }
-        // A query that fails tells its own subscriptions.
-        let _failed = query.wait_until(|result| *result.phase() != Phase::Refilling).await;
         drop(core.update(query));
-        has_waited = true;
     }
 }

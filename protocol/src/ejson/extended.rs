@@ -11,7 +11,7 @@ use super::plain::Plain;
 use super::surrogate::mend_lone_surrogates;
 use super::{Binary, Date, DecodeError, Ejson, Object, Regexp};
 
-/// The forms with one key that are no EJSON.
+/// The forms with one key that are not EJSON.
 const FORMS: [&str; 14] = [
     "$oid",
     "$numberInt",
@@ -29,7 +29,7 @@ const FORMS: [&str; 14] = [
     "$dbPointer",
 ];
 
-/// The forms with two keys that are no EJSON.
+/// The forms with two keys that are not EJSON.
 const FORMS_OF_TWO: [[&str; 2]; 2] = [["$regex", "$options"], ["$binary", "$type"]];
 
 /// Reads a document of `MongoDB`, as `mongoexport` writes it, or as EJSON. Each of its fields is read by itself, so that
