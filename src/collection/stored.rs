@@ -25,6 +25,9 @@ use super::writer::Writer;
 /// The time after which more documents of a window are read again if the store has failed.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// The longest time between the commit of a change and its place in the queues of live queries.
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
 /// The part of a stored collection that depends on its store.
 pub(super) struct Stored {
     store: OnceLock<Arc<StoreLink>>,
@@ -209,10 +212,20 @@ impl Stored {
     }
 
     /// Waits until the queues of the live queries have all changes up to this one.
-    async fn wait_for(&self, version: u64) {
-        // The sender lives as long as the collection.
+    ///
+    /// # Errors
+    /// Fails if they do not come: the commit of one was reported as an error, although it was made.
+    async fn wait_for(&self, core: &CollectionCore, version: u64) -> Result<(), CollectionError> {
         let mut applied = self.applied.subscribe();
-        let _applied = applied.wait_for(|applied| *applied >= version).await;
+        let waiting = applied.wait_for(|applied| *applied >= version);
+        match tokio::time::timeout(LONGEST_DELAY, waiting).await {
+            // The sender lives as long as the collection.
+            Ok(_applied) => Ok(()),
+            Err(_elapsed) => {
+                let missing = format!("the change {version} is in the store, and was not made here");
+                Err(unavailable(core, &StorageError(missing)))
+            }
+        }
     }
 }
 
@@ -313,7 +326,7 @@ async fn refill_once(core: &Arc<CollectionCore>, query: &LiveQuery) -> Result<bo
         }
     };
     drop(reader);
-    stored.wait_for(head.version).await;
+    stored.wait_for(core, head.version).await?;
     let (is_incomplete, unwritten) = crate::outbox::hold(|| {
         let mut result = query.lock();
         query.take_until(head.version).iter().for_each(|change| result.apply(change));
