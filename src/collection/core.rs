@@ -18,6 +18,7 @@ use super::error::CollectionError;
 use super::execution::{Execution, Placed};
 use super::index::Index;
 use super::live::{Change, LiveQuery, Phase, Routes};
+use super::loading;
 use super::memory::Memory;
 use super::memory_write::MemoryWrite;
 use super::nesting;
@@ -135,7 +136,6 @@ impl CollectionCore {
     }
 
     /// Returns the live queries of now.
-    #[cfg(feature = "accounts")]
     pub(super) fn live_queries(&self) -> Vec<Arc<LiveQuery>> {
         self.state.lock().routes.queries().cloned().collect()
     }
@@ -301,7 +301,7 @@ impl CollectionCore {
             if *result.phase() == Phase::New {
                 if self.stored.is_some() {
                     result.enter(Phase::Loading);
-                    Stored::load(self, &query);
+                    loading::start_load(self, &query);
                 } else {
                     read = self.load_from_memory(&query, &mut result);
                 }
@@ -343,8 +343,10 @@ impl CollectionCore {
             result.apply(&change);
             if self.stored.is_none() {
                 self.refill_from_memory(query, &mut result);
-            } else if result.begin_refill() {
-                Stored::refill(self, query);
+            } else if result.begin_refill(false) {
+                loading::start_refill(self, query);
+            } else if result.has_too_many_gone() {
+                query.lose_changes();
             }
         }
         false

@@ -23,15 +23,32 @@ impl Delivery {
         delivery
     }
 
+    /// Queues changes of which the former documents are not known, so that they can concern each query.
+    pub(super) fn to_all(core: &Arc<CollectionCore>, changes: &[Change]) -> Self {
+        let mut delivery = Self::default();
+        let state = core.state();
+        for change in changes {
+            for query in state.routes.queries() {
+                delivery.queue(core, Arc::clone(query), change);
+            }
+        }
+        drop(state);
+        delivery
+    }
+
     /// Queues a further change, like [`of`](Self::of).
     pub(super) fn add(&mut self, core: &Arc<CollectionCore>, state: &State, change: &Change) {
         for query in state.routes.concerned(change) {
-            query.push(change.clone());
-            let address = Arc::as_ptr(&query).addr();
-            let version = change.version;
-            let new = || (Arc::clone(core), query, version);
-            self.queries.entry(address).or_insert_with(new).2 = version;
+            self.queue(core, query, change);
         }
+    }
+
+    fn queue(&mut self, core: &Arc<CollectionCore>, query: Arc<LiveQuery>, change: &Change) {
+        query.push(change.clone());
+        let address = Arc::as_ptr(&query).addr();
+        let version = change.version;
+        let new = || (Arc::clone(core), query, version);
+        self.queries.entry(address).or_insert_with(new).2 = version;
     }
 
     /// Sends the changes to the sessions. They are written together, after all locks were released.

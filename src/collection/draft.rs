@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::catch_up::catch_up;
 use super::core::CollectionCore;
 use super::delivery::Delivery;
 use super::document::Document;
@@ -65,8 +66,10 @@ impl Draft {
     ) -> Result<Self, StorageError> {
         let mut collections = Vec::with_capacity(opened.len());
         for (core, opened) in opened {
+            let head = writing.head(opened.number).await?;
+            catch_up(core, opened, &mut *writing, head).await;
             collections.push(DraftOfCollection {
-                head: writing.head(opened.number).await?,
+                head,
                 core: Arc::clone(core),
                 opened: Arc::clone(opened),
                 documents: HashMap::new(),

@@ -10,6 +10,7 @@ mod access;
 mod batch;
 #[cfg(feature = "accounts")]
 pub mod bulk;
+mod catch_up;
 mod core;
 mod delivery;
 mod document;
@@ -22,6 +23,7 @@ mod index;
 mod indexing;
 mod key;
 mod live;
+mod loading;
 mod memory;
 mod memory_write;
 mod nesting;
@@ -38,6 +40,8 @@ mod shared_documents;
 mod slow;
 pub(crate) mod storage;
 mod stored;
+#[cfg(all(test, feature = "accounts"))]
+mod tests;
 mod update;
 mod writer;
 

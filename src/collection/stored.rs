@@ -1,4 +1,4 @@
-//! [`Stored`]: the part of a collection whose documents are in a store: reading them, and loading live queries.
+//! [`Stored`]: the part of a collection whose documents are in a store, and how they are read.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -7,23 +7,19 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OnceCell, watch};
 
-use super::access::{Access, Source};
+use super::access::Access;
 use super::core::CollectionCore;
 use super::document::Document;
 use super::error::CollectionError;
 use super::execution::{Execution, Found, Placed, Position, Reading};
 use super::index::Index;
 use super::indexing;
-use super::live::{LiveQuery, Phase};
 use super::plan::Plan;
 use super::shared_documents::SharedDocuments;
 use super::storage::{
     CollectionNumber, DocumentReader, DocumentStore, Head, IndexNumber, Page, StorageError, StoredDocument, StoredEntry,
 };
 use super::writer::Writer;
-
-/// The time after which more documents of a window are read again if the store has failed.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// The longest time between the commit of a change and its place in the queues of live queries.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
@@ -34,6 +30,8 @@ pub(super) struct Stored {
     opened: OnceCell<Arc<Opened>>,
     /// The number of the last change that live queries were told of.
     applied: watch::Sender<u64>,
+    /// Whether a task reads the changes that live queries were not told of.
+    pub(super) is_catching_up: AtomicBool,
     /// The documents that live queries hold.
     shared: SharedDocuments,
 }
@@ -71,6 +69,7 @@ impl Default for Stored {
             store: OnceLock::new(),
             opened: OnceCell::new(),
             applied: watch::Sender::new(0),
+            is_catching_up: AtomicBool::new(false),
             shared: SharedDocuments::default(),
         }
     }
@@ -150,49 +149,13 @@ impl Stored {
                 visit(execution.take())?;
             }
         }
-        core.scans.note(core.name(), plan, &opened.access(plan), execution.read_count());
+        opened.note_scan(core, plan, execution.read_count());
         core.slow.note(plan, begin, execution.read_count());
         visit(execution.finish().0)
     }
 
-    /// Starts to load the result of a live query.
-    pub(super) fn load(core: &Arc<CollectionCore>, query: &Arc<LiveQuery>) {
-        let (core, query) = (Arc::clone(core), Arc::clone(query));
-        tokio::spawn(async move {
-            let reading = ReadingQuery(Arc::clone(&query));
-            if let Err(error) = load(&core, &query).await {
-                tracing::error!(collection = core.name(), %error, "the documents of a live query cannot be read");
-                query.lock().finish(Phase::Failed(error));
-            }
-            drop(reading);
-            drop(core.update(&query));
-            query.note_progress();
-        });
-    }
-
-    /// Starts to read more documents for a window.
-    pub(super) fn refill(core: &Arc<CollectionCore>, query: &Arc<LiveQuery>) {
-        let (core, query) = (Arc::clone(core), Arc::clone(query));
-        tokio::spawn(async move {
-            let reading = ReadingQuery(Arc::clone(&query));
-            while let Err(error) = refill(&core, &query).await {
-                tracing::error!(collection = core.name(), %error, "more documents of a live query cannot be read");
-                // Writers need not wait for them.
-                query.lock().finish(Phase::Ready);
-                query.note_progress();
-                tokio::time::sleep(RETRY).await;
-                if !query.lock().begin_refill() {
-                    break;
-                }
-            }
-            drop(reading);
-            drop(core.update(&query));
-            query.note_progress();
-        });
-    }
-
     /// Replaces documents by those that other live queries hold.
-    fn share(&self, page: Vec<Found>) -> Vec<Found> {
+    pub(super) fn share(&self, page: Vec<Found>) -> Vec<Found> {
         let share = |found: Found| Found { document: self.shared.share(found.document), ..found };
         page.into_iter().map(share).collect()
     }
@@ -207,7 +170,12 @@ impl Stored {
         self.applied.send_replace(version);
     }
 
-    async fn reader(&self, core: &CollectionCore) -> Result<Box<dyn DocumentReader>, CollectionError> {
+    /// Returns the number of the last change that the live queries were told of.
+    pub(super) fn applied(&self) -> u64 {
+        *self.applied.borrow()
+    }
+
+    pub(super) async fn reader(&self, core: &CollectionCore) -> Result<Box<dyn DocumentReader>, CollectionError> {
         self.link(core)?.store.read().await.map_err(|error| unavailable(core, &error))
     }
 
@@ -215,7 +183,7 @@ impl Stored {
     ///
     /// # Errors
     /// Fails if they do not come: the commit of one was reported as an error, although it was made.
-    async fn wait_for(&self, core: &CollectionCore, version: u64) -> Result<(), CollectionError> {
+    pub(super) async fn wait_for(&self, core: &CollectionCore, version: u64) -> Result<(), CollectionError> {
         let mut applied = self.applied.subscribe();
         let waiting = applied.wait_for(|applied| *applied >= version);
         match tokio::time::timeout(LONGEST_DELAY, waiting).await {
@@ -242,111 +210,15 @@ impl Opened {
         let ready = self.indexes.iter().enumerate().filter(|(_, index)| index.is_ready.load(Ordering::Acquire));
         Access::plan(plan, ready.map(|(place, index)| (place, &*index.index)))
     }
-}
 
-/// A live query that is reading from the store. If that ends by a panic, the query fails.
-struct ReadingQuery(Arc<LiveQuery>);
-
-impl Drop for ReadingQuery {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let reason = "reading it has panicked".to_owned();
-            let collection = self.0.collection().to_owned();
-            self.0.lock().finish(Phase::Failed(CollectionError::Unavailable { collection, reason }));
-            self.0.note_progress();
-        }
+    /// Notes how many documents a query has read, which is logged if an index would help.
+    pub(super) fn note_scan(&self, core: &CollectionCore, plan: &Plan, read: usize) {
+        core.scans.note(core.name(), plan, &self.access(plan), read);
     }
 }
 
-async fn load(core: &Arc<CollectionCore>, query: &Arc<LiveQuery>) -> Result<(), CollectionError> {
-    let Some(stored) = core.store() else { return Ok(()) };
-    let (plan, begin) = (&query.plan, Instant::now());
-    let opened = Arc::clone(stored.open(core).await?);
-    let mut reader = stored.reader(core).await?;
-    let head = reader.head(opened.number).await.map_err(|error| unavailable(core, &error))?;
-    query.lock().note_loaded_at(head.version);
-    drop(core.update(query));
-    let access = opened.access(plan);
-    let streams = !plan.is_window() && (access.is_ordered || plan.sort.is_empty());
-    let mut execution = Execution::new(plan, access, LiveQuery::wanted(plan));
-    while let Some(reading) = execution.next() {
-        let page = read(core, &opened, &mut *reader, reading).await?;
-        execution.feed(stored.share(page));
-        let mut result = query.lock();
-        if *result.phase() == Phase::Closed {
-            return Ok(());
-        }
-        if streams {
-            result.load(execution.take(), false);
-            drop(result);
-            query.note_progress();
-        }
-    }
-    core.scans.note(core.name(), plan, &opened.access(plan), execution.read_count());
-    core.slow.note(plan, begin, execution.read_count());
-    let (documents, is_complete) = execution.finish();
-    let mut result = query.lock();
-    result.load(documents, is_complete);
-    result.finish(Phase::Ready);
-    Ok(())
-}
-
-async fn refill(core: &Arc<CollectionCore>, query: &LiveQuery) -> Result<(), CollectionError> {
-    while refill_once(core, query).await? {}
-    Ok(())
-}
-
-/// Returns whether documents are still missing, since changes have come meanwhile.
-async fn refill_once(core: &Arc<CollectionCore>, query: &LiveQuery) -> Result<bool, CollectionError> {
-    let Some(stored) = core.store() else { return Ok(false) };
-    let opened = Arc::clone(stored.open(core).await?);
-    let mut reader = stored.reader(core).await?;
-    let head = reader.head(opened.number).await.map_err(|error| unavailable(core, &error))?;
-    let missing = query.lock().missing_part();
-    let found = match &missing {
-        None => None,
-        Some((horizon, room)) => {
-            let access = opened.access(&query.plan);
-            let index = match access.source {
-                Source::Index { index, .. } => opened.indexes.get(index).map(|open| Arc::clone(&open.index)),
-                _ => None,
-            };
-            let mut execution = Execution::new(&query.plan, access, *room);
-            if let Some(horizon) = horizon {
-                execution = execution.after(horizon, index.as_deref());
-            }
-            while let Some(reading) = execution.next() {
-                let page = read(core, &opened, &mut *reader, reading).await?;
-                execution.feed(stored.share(page));
-                if *query.lock().phase() == Phase::Closed {
-                    return Ok(false);
-                }
-            }
-            Some((horizon.as_ref(), execution.finish()))
-        }
-    };
-    drop(reader);
-    stored.wait_for(core, head.version).await?;
-    let (is_incomplete, unwritten) = crate::outbox::hold(|| {
-        let mut result = query.lock();
-        query.take_until(head.version).iter().for_each(|change| result.apply(change));
-        if let Some((horizon, (documents, is_complete))) = found {
-            result.refill(horizon, documents, is_complete);
-        }
-        if *result.phase() != Phase::Refilling {
-            return false;
-        }
-        let is_incomplete = result.missing_part().is_some();
-        if !is_incomplete {
-            result.enter(Phase::Ready);
-        }
-        is_incomplete
-    });
-    drop(unwritten);
-    Ok(is_incomplete)
-}
-
-async fn read(
+/// Reads a page of a query.
+pub(super) async fn read(
     core: &CollectionCore,
     opened: &Opened,
     reader: &mut dyn DocumentReader,

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::catch_up::{catch_up, catch_up_soon};
 use super::core::CollectionCore;
 use super::delivery::Delivery;
 use super::draft::Draft;
@@ -51,9 +52,26 @@ struct Job {
 enum Work {
     Steps(Vec<(Arc<CollectionCore>, Step)>),
     Index(IndexJob),
+    /// Tells the live queries of a collection of changes that they were not told of.
+    CatchUp(Arc<CollectionCore>),
+}
+
+/// Why a transaction has failed.
+enum Failure {
+    /// Nothing is written.
+    Nothing(StorageError),
+    /// The store has failed in the commit.
+    Unknown(StorageError),
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        Self::Nothing(error)
+    }
 }
 
 /// What a job did.
+#[derive(Default)]
 pub(super) struct Done {
     pub(super) outcomes: Vec<Outcome>,
     pub(super) delivery: Delivery,
@@ -82,6 +100,11 @@ impl Writer {
     pub(super) async fn build(self: &Arc<Self>, job: IndexJob) -> Result<Option<String>, CollectionError> {
         let core = Arc::clone(&job.core);
         Ok(self.run_job(&core, Work::Index(job)).await?.next)
+    }
+
+    /// Tells the live queries of a collection of all changes in the store.
+    pub(super) async fn catch_up(self: &Arc<Self>, core: &Arc<CollectionCore>) -> Result<(), CollectionError> {
+        self.run_job(core, Work::CatchUp(Arc::clone(core))).await.map(drop)
     }
 
     async fn run_job(self: &Arc<Self>, core: &CollectionCore, work: Work) -> Result<Done, CollectionError> {
@@ -115,7 +138,7 @@ impl Writer {
         while let Some(job) = queue.jobs.front() {
             steps += job.work.size();
             // The part of an index is read from the store, so other steps must not wait in the same transaction.
-            let is_apart = job.work.is_index() || jobs.last().is_some_and(|last| last.work.is_index());
+            let is_apart = !job.work.is_steps() || jobs.last().is_some_and(|last| !last.work.is_steps());
             if jobs.len() == JOBS_AT_ONCE || (!jobs.is_empty() && (is_apart || steps > STEPS_AT_ONCE)) {
                 break;
             }
@@ -126,10 +149,13 @@ impl Writer {
         jobs
     }
 
-    async fn commit(&self, jobs: Vec<Job>) {
+    async fn commit(self: &Arc<Self>, jobs: Vec<Job>) {
         let (opened, jobs) = open_all(jobs).await;
         if jobs.is_empty() {
             return;
+        }
+        if jobs.iter().all(|job| matches!(job.work, Work::CatchUp(_))) {
+            return self.answer_caught_up(&opened, jobs).await;
         }
         match self.try_commit(&opened, &jobs).await {
             Ok((draft, results)) => {
@@ -140,11 +166,10 @@ impl Writer {
                     drop(job.answer.send(result));
                 }
             }
-            Err(error) => {
-                for job in jobs {
-                    let error = unavailable(job.work.core(), &error);
-                    drop(job.answer.send(Err(error)));
-                }
+            Err(Failure::Nothing(error)) => refuse(jobs, &error),
+            Err(Failure::Unknown(error)) => {
+                opened.iter().for_each(|(core, _)| catch_up_soon(self, core));
+                refuse(jobs, &StorageError(format!("{error}; it is not known whether the write is stored")));
             }
         }
     }
@@ -153,7 +178,7 @@ impl Writer {
         &self,
         opened: &[(Arc<CollectionCore>, Arc<Opened>)],
         jobs: &[Job],
-    ) -> Result<(Draft, Vec<Result<Made, CollectionError>>), StorageError> {
+    ) -> Result<(Draft, Vec<Result<Made, CollectionError>>), Failure> {
         let mut numbers: Vec<_> = opened.iter().map(|(_, opened)| opened.number).collect();
         numbers.sort_unstable();
         let mut writing = self.store.write(numbers).await?;
@@ -171,12 +196,42 @@ impl Writer {
                     let next = draft.index(index, &mut *writing).await?;
                     next.map(|next| Made { outcomes: Vec::new(), next })
                 }
+                // The changes were read when the transaction began.
+                Work::CatchUp(_) => Ok(Made { outcomes: Vec::new(), next: None }),
             });
         }
         let batch = draft.batch();
         writing.put(batch).await?;
-        writing.commit().await?;
+        writing.commit().await.map_err(Failure::Unknown)?;
         Ok((draft, results))
+    }
+
+    /// Catches up without a transaction that writes: a full disk can still be read.
+    async fn answer_caught_up(&self, opened: &[(Arc<CollectionCore>, Arc<Opened>)], jobs: Vec<Job>) {
+        match self.read_missed(opened).await {
+            Ok(()) => {
+                for job in jobs {
+                    drop(job.answer.send(Ok(Done::default())));
+                }
+            }
+            Err(error) => refuse(jobs, &error),
+        }
+    }
+
+    async fn read_missed(&self, opened: &[(Arc<CollectionCore>, Arc<Opened>)]) -> Result<(), StorageError> {
+        let mut reader = self.store.read().await?;
+        for (core, opened) in opened {
+            let head = reader.head(opened.number).await?;
+            catch_up(core, opened, &mut *reader, head).await;
+        }
+        Ok(())
+    }
+}
+
+fn refuse(jobs: Vec<Job>, error: &StorageError) {
+    for job in jobs {
+        let error = unavailable(job.work.core(), error);
+        drop(job.answer.send(Err(error)));
     }
 }
 
@@ -221,19 +276,19 @@ impl Work {
     fn steps(&self) -> &[(Arc<CollectionCore>, Step)] {
         match self {
             Self::Steps(steps) => steps,
-            Self::Index(_) => &[],
+            Self::Index(_) | Self::CatchUp(_) => &[],
         }
     }
 
     fn size(&self) -> usize {
         match self {
             Self::Steps(steps) => steps.len(),
-            Self::Index(_) => 1,
+            Self::Index(_) | Self::CatchUp(_) => 1,
         }
     }
 
-    const fn is_index(&self) -> bool {
-        matches!(self, Self::Index(_))
+    const fn is_steps(&self) -> bool {
+        matches!(self, Self::Steps(_))
     }
 
     /// Returns the first collection.
@@ -241,6 +296,7 @@ impl Work {
         match self {
             Self::Steps(steps) => &steps[0].0,
             Self::Index(job) => &job.core,
+            Self::CatchUp(core) => core,
         }
     }
 
@@ -248,6 +304,7 @@ impl Work {
         match self {
             Self::Steps(steps) => steps.iter().map(|(core, _)| core).collect(),
             Self::Index(job) => vec![&job.core],
+            Self::CatchUp(core) => vec![core],
         }
     }
 }

@@ -10,6 +10,7 @@ mod watcher;
 mod window;
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -21,6 +22,10 @@ use super::plan::Plan;
 
 pub(super) use result::{LiveResult, Phase};
 pub(super) use routes::Routes;
+
+/// The maximum number of changes that wait while the documents of a query are read. With more, they are dropped, and the
+/// documents are read once more.
+pub(super) const MAX_HELD_CHANGES: usize = 10_000;
 
 /// A change of one document.
 #[derive(Clone, Debug)]
@@ -36,11 +41,18 @@ pub(super) struct Change {
 pub(super) struct LiveQuery {
     pub(super) plan: Arc<Plan>,
     collection: Arc<str>,
-    /// The changes that the result does not have yet. Pushed under the lock of the collection.
-    queue: Mutex<VecDeque<Change>>,
+    queue: Mutex<Queue>,
     result: Mutex<LiveResult>,
     /// Notifies those that wait for documents from the store.
     progress: Notify,
+}
+
+/// The changes that the result does not have yet. Pushed under the lock of the collection.
+#[derive(Default)]
+struct Queue {
+    changes: VecDeque<Change>,
+    /// Whether changes were dropped, so that the documents must be read once more. No change is queued until that begins.
+    is_lost: bool,
 }
 
 impl LiveQuery {
@@ -61,7 +73,28 @@ impl LiveQuery {
 
     /// Queues a change. Called under the lock of the collection.
     pub(super) fn push(&self, change: Change) {
-        self.queue.lock().push_back(change);
+        let mut queue = self.queue.lock();
+        if queue.changes.len() >= MAX_HELD_CHANGES && self.is_being_read() {
+            queue.lose();
+        }
+        if !queue.is_lost {
+            queue.changes.push_back(change);
+        }
+    }
+
+    /// Drops the queued changes and those that follow, until [`keep_changes`](Self::keep_changes) is called.
+    pub(super) fn lose_changes(&self) {
+        self.queue.lock().lose();
+    }
+
+    /// Queues changes again. What is read from now on contains those that were dropped.
+    pub(super) fn keep_changes(&self) {
+        self.queue.lock().is_lost = false;
+    }
+
+    /// Returns whether changes were dropped, so that the documents must be read once more.
+    pub(super) fn has_lost_changes(&self) -> bool {
+        self.queue.lock().is_lost
     }
 
     /// Returns the name of the collection.
@@ -76,19 +109,25 @@ impl LiveQuery {
     /// Takes the queued changes up to a version.
     pub(super) fn take_until(&self, version: u64) -> VecDeque<Change> {
         let mut queue = self.queue.lock();
-        let count = queue.iter().take_while(|change| change.version <= version).count();
-        let later = queue.split_off(count);
-        std::mem::replace(&mut queue, later)
+        let count = queue.changes.iter().take_while(|change| change.version <= version).count();
+        let later = queue.changes.split_off(count);
+        mem::replace(&mut queue.changes, later)
     }
 
     /// Returns whether a change up to this version is queued.
     pub(super) fn is_behind(&self, version: u64) -> bool {
-        self.queue.lock().front().is_some_and(|change| change.version <= version)
+        self.queue.lock().changes.front().is_some_and(|change| change.version <= version)
     }
 
     /// Takes the next queued change.
     pub(super) fn take(&self) -> Option<Change> {
-        self.queue.lock().pop_front()
+        self.queue.lock().changes.pop_front()
+    }
+
+    /// Returns whether a task reads the documents. If the result is in use, changes are being taken from the queue.
+    fn is_being_read(&self) -> bool {
+        let result = self.result.try_lock();
+        result.is_some_and(|result| matches!(result.phase(), Phase::Loading | Phase::Refilling))
     }
 
     pub(super) fn note_progress(&self) {
@@ -112,5 +151,12 @@ impl LiveQuery {
             }
             progress.await;
         }
+    }
+}
+
+impl Queue {
+    fn lose(&mut self) {
+        self.changes = VecDeque::new();
+        self.is_lost = true;
     }
 }

@@ -1,6 +1,6 @@
 //! [`LiveResult`]: the result of a live query, and the sessions that watch it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -9,9 +9,9 @@ use super::super::document::{Document, Shown};
 use super::super::error::CollectionError;
 use super::super::execution::Placed;
 use super::super::plan::Plan;
-use super::Change;
 use super::watcher::{SentSome, Watcher};
 use super::window::{Moves, Window};
+use super::{Change, LiveQuery, MAX_HELD_CHANGES};
 use crate::outbox;
 use crate::publication::{SharedChange, SubscriptionCore};
 
@@ -102,9 +102,10 @@ impl LiveResult {
         }
     }
 
-    /// Begins to read more documents of a window. Returns `false` if none are needed.
-    pub(in super::super) fn begin_refill(&mut self) -> bool {
-        let begins = self.phase == Phase::Ready && self.missing_part().is_some();
+    /// Begins to read more documents: those that a window misses, or all after changes were lost. Returns `false` if none
+    /// are needed.
+    pub(in super::super) fn begin_refill(&mut self, has_lost_changes: bool) -> bool {
+        let begins = self.phase == Phase::Ready && (has_lost_changes || self.missing_part().is_some());
         if begins {
             self.enter(Phase::Refilling);
         }
@@ -116,6 +117,30 @@ impl LiveResult {
         if matches!(self.phase, Phase::Loading | Phase::Refilling) {
             self.enter(next);
         }
+    }
+
+    /// Ends the reading of more documents, unless some are still missing. Returns whether they are.
+    pub(in super::super) fn end_refill(&mut self, query: &LiveQuery) -> bool {
+        if self.phase != Phase::Refilling {
+            return false;
+        }
+        let is_incomplete = query.has_lost_changes() || self.missing_part().is_some();
+        if !is_incomplete {
+            self.enter(Phase::Ready);
+        }
+        is_incomplete
+    }
+
+    /// Begins to load from the start. What is read from now on contains the changes that were lost.
+    pub(in super::super) fn begin_load(&mut self, query: &LiveQuery) {
+        self.loaded_at = None;
+        self.gone = HashMap::new();
+        query.keep_changes();
+    }
+
+    /// Returns whether more documents have left the result while it is loaded than are remembered.
+    pub(in super::super) fn has_too_many_gone(&self) -> bool {
+        self.gone.len() > MAX_HELD_CHANGES
     }
 
     #[cfg(feature = "accounts")]
@@ -192,6 +217,30 @@ impl LiveResult {
             Contents::Window(window) => {
                 let moves = window.extend(&self.plan, documents, is_complete);
                 moves.values().flatten().for_each(|document| self.load_one(document));
+            }
+        }
+    }
+
+    /// Takes the documents that were read once more, in order, in place of those that were known. Documents of later changes
+    /// stay.
+    pub(in super::super) fn replace(&mut self, documents: Vec<Placed>, is_complete: bool) {
+        let documents: Vec<Arc<Document>> = match &mut self.contents {
+            Contents::Set => documents.into_iter().map(|placed| placed.document).collect(),
+            Contents::Window(window) => {
+                *window = Window::unknown();
+                window.extend(&self.plan, documents, is_complete).into_values().flatten().collect()
+            }
+        };
+        let ids: HashSet<&Arc<str>> = documents.iter().map(|document| &document.id).collect();
+        let loaded_at = self.loaded_at.unwrap_or_default();
+        let is_over = |(id, item): &(&Arc<str>, &Item)| !ids.contains(id) && item.document.version <= loaded_at;
+        let over: Vec<Arc<str>> = self.shown.iter().filter(is_over).map(|(id, _)| Arc::clone(id)).collect();
+        over.iter().for_each(|id| self.hide(id));
+        for document in &documents {
+            if self.phase == Phase::Loading && !self.shown.contains_key(&document.id) {
+                self.load_one(document);
+            } else {
+                self.show(document);
             }
         }
     }

@@ -45,7 +45,6 @@ impl Routes {
         self.by_plan.len()
     }
 
-    #[cfg(feature = "accounts")]
     pub(in super::super) fn queries(&self) -> impl Iterator<Item = &Arc<LiveQuery>> {
         self.by_plan.values()
     }

@@ -1,0 +1,96 @@
+//! Catching up: live queries are told of changes that are in the store, and that this process has not made or not noticed.
+//!
+//! Such are those of a commit that was made and reported as an error, since the connection was lost. They are found when the
+//! number of the last change in the store is not the one that live queries were told of: at the next write, or by a task
+//! that begins at once after such an error.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::core::CollectionCore;
+use super::delivery::Delivery;
+use super::document::Document;
+use super::error::CollectionError;
+use super::live::{Change, LiveQuery};
+use super::loading;
+use super::storage::{DocumentReader, Head, StorageError, StoredChange, StoredDocument};
+use super::stored::{Opened, document, unavailable};
+use super::writer::Writer;
+
+/// The time after which the changes are read again if the store has failed.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The maximum number of missed changes that are read one by one. With more, live queries read their documents once more.
+const MAX_CHANGES: usize = 1_000;
+
+/// Tells live queries of the changes until `head`, which `reader` sees, unless they were told of them.
+pub(super) async fn catch_up(core: &Arc<CollectionCore>, opened: &Opened, reader: &mut dyn DocumentReader, head: Head) {
+    let Some(stored) = core.store() else { return };
+    let applied = stored.applied();
+    if head.version <= applied {
+        return;
+    }
+    let queries = core.live_queries();
+    let missed = if queries.is_empty() { Ok(Vec::new()) } else { missed(core, opened, reader, applied).await };
+    match missed {
+        Ok(missed) => {
+            let delivery = Delivery::to_all(core, &missed);
+            stored.note_applied(head.version);
+            delivery.deliver();
+        }
+        Err(error) => {
+            tracing::warn!(collection = core.name(), %error, "live queries read their documents once more");
+            read_again(core, &queries);
+            stored.note_applied(head.version);
+        }
+    }
+}
+
+/// Starts a task that tells the live queries of a collection of what the store has, if there is none yet.
+pub(super) fn catch_up_soon(writer: &Arc<Writer>, core: &Arc<CollectionCore>) {
+    let (writer, core) = (Arc::clone(writer), Arc::clone(core));
+    tokio::spawn(async move {
+        let Some(stored) = core.store() else { return };
+        while !stored.is_catching_up.swap(true, Ordering::AcqRel) {
+            let caught_up = writer.catch_up(&core).await;
+            if let Err(error) = &caught_up {
+                tracing::warn!(collection = core.name(), %error, "live queries may lack a change; it is read later");
+                tokio::time::sleep(RETRY).await;
+            }
+            stored.is_catching_up.store(false, Ordering::Release);
+            if caught_up.is_ok() {
+                return;
+            }
+        }
+    });
+}
+
+fn read_again(core: &Arc<CollectionCore>, queries: &[Arc<LiveQuery>]) {
+    for query in queries {
+        loading::load_again(core, query);
+    }
+}
+
+/// Reads the changes after a number, at most [`MAX_CHANGES`].
+async fn missed(
+    core: &Arc<CollectionCore>,
+    opened: &Opened,
+    reader: &mut dyn DocumentReader,
+    applied: u64,
+) -> Result<Vec<Change>, CollectionError> {
+    let changes = reader.changes(opened.number, applied, MAX_CHANGES + 1).await;
+    let changes = changes.map_err(|error| unavailable(core, &error))?;
+    if changes.len() > MAX_CHANGES {
+        let error = StorageError(format!("more than {MAX_CHANGES} changes were missed"));
+        return Err(unavailable(core, &error));
+    }
+    changes.into_iter().map(|change| change_of(core, change)).collect()
+}
+
+fn change_of(core: &CollectionCore, change: StoredChange) -> Result<Change, CollectionError> {
+    let StoredChange { id, fields, version } = change;
+    let document_of = |fields| document(core, StoredDocument { id: id.clone(), fields, version });
+    let new: Option<Arc<Document>> = fields.map(document_of).transpose()?;
+    Ok(Change { id: id.as_str().into(), old: None, new, version })
+}
