@@ -4,7 +4,7 @@ use bolide_protocol::ejson::Object;
 
 use super::document::Document;
 use super::error::CollectionError;
-use super::filter::Filter;
+use super::filter::{Filter, ID};
 use super::update::{Applied, Mismatch, Update};
 
 /// The maximum length of an id, in bytes.
@@ -122,11 +122,13 @@ impl Step {
         before: &Object,
         applied: Applied,
     ) -> Result<Object, CollectionError> {
-        update.apply(before, applied).map_err(|Mismatch { field, expected }| CollectionError::Mismatch {
-            collection: collection.into(),
-            id: self.id.clone(),
-            field,
-            expected,
+        update.apply(&self.id, before, applied).map_err(|Mismatch { field, expected }| {
+            let (collection, id) = (collection.to_owned(), self.id.clone());
+            if field == ID {
+                CollectionError::ImmutableId { collection, id }
+            } else {
+                CollectionError::Mismatch { collection, id, field, expected }
+            }
         })
     }
 

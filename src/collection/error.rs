@@ -50,6 +50,14 @@ pub enum CollectionError {
         /// The kind of value that the update needs.
         expected: &'static str,
     },
+    /// An update names the field `_id`, which cannot be changed.
+    #[error("the immutable field `_id` of the document `{id}` of `{collection}` cannot be changed by an update")]
+    ImmutableId {
+        /// The name of the collection.
+        collection: String,
+        /// The id.
+        id: String,
+    },
     /// The document, its id, or what an index keeps of it, is larger than a limit.
     #[error("the document `{id}` of `{collection}` exceeds the limit `{limit}` of {maximum}")]
     TooLarge {

@@ -3,6 +3,7 @@
 use bolide_protocol::Ejson;
 use bolide_protocol::ejson::{Number, Object};
 
+use super::document::id_value;
 use super::filter::ID;
 use super::paths::{NoObject, holder_of, remove_at};
 
@@ -10,7 +11,8 @@ use super::paths::{NoObject, holder_of, remove_at};
 const MAX_PATH_PARTS: usize = 50;
 
 /// A change of a document: steps that are applied in order, as one write. A field can be a path, such as `address.city`;
-/// missing objects of a path are made. `_id` cannot be changed; steps that name it are ignored.
+/// missing objects of a path are made. `_id` cannot be changed: a step that names it is refused, unless it sets the id that
+/// the document has.
 ///
 /// ```
 /// use bolide::prelude::*;
@@ -103,7 +105,7 @@ impl Update {
     }
 
     /// Returns the document after the update.
-    pub(super) fn apply(&self, before: &Object, applied: Applied) -> Result<Object, Mismatch> {
+    pub(super) fn apply(&self, id: &str, before: &Object, applied: Applied) -> Result<Object, Mismatch> {
         let mut object = before.clone();
         for (field, step) in &self.steps {
             if field.split('.').count() > MAX_PATH_PARTS {
@@ -113,6 +115,8 @@ impl Update {
             let is_of_id = field == ID || field.strip_prefix(ID).is_some_and(|rest| rest.starts_with('.'));
             if !is_of_id {
                 step.apply(&mut object, field, applied)?;
+            } else if field != ID || !step.keeps_id(id, applied) {
+                return Err(Mismatch::new(ID, "immutable"));
             }
         }
         Ok(object)
@@ -120,6 +124,15 @@ impl Update {
 }
 
 impl Step {
+    /// Returns whether the document has this id, or the step does not apply to it.
+    fn keeps_id(&self, id: &str, applied: Applied) -> bool {
+        match self {
+            Self::SetOnInsert(_) if applied == Applied::ToDocument => true,
+            Self::Set(value) | Self::SetOnInsert(value) => *value == id_value(id),
+            _ => false,
+        }
+    }
+
     fn apply(&self, object: &mut Object, field: &str, applied: Applied) -> Result<(), Mismatch> {
         match self {
             Self::SetOnInsert(_) if applied == Applied::ToDocument => {}

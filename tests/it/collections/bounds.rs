@@ -68,3 +68,63 @@ async fn large_documents_and_long_arrays_are_refused_by_the_name_of_the_limit() 
         assert_eq!(items.find(Filter::eq("tags", 998)).count().await, Ok(1));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_that_would_change_the_id_is_refused() {
+    for place in Place::ALL {
+        let items = place.items([]);
+        let _app = place.app(&items).await.build().expect("an app");
+        items.insert("a", &document("n", 1.into())).await.expect("a new document");
+        let refused = CollectionError::ImmutableId { collection: "items".into(), id: "a".into() };
+        for update in [
+            Update::new().set("n", 2).set("_id", "b"),
+            Update::new().set("n", 2).set("_id", 1),
+            Update::new().set("n", 2).unset("_id"),
+            Update::new().set("n", 2).set("_id.part", 1),
+            Update::new().set("n", 2).increment("_id", 1),
+            Update::new().set("n", 2).push("_id", "a"),
+            Update::new().set("n", 2).pull("_id", "a"),
+        ] {
+            assert_eq!(items.update("a", update.clone()).await, Err(refused.clone()), "{place:?}");
+            assert_eq!(items.upsert("a", update.clone()).await, Err(refused.clone()), "{place:?}");
+            assert_eq!(items.update_many(Filter::everything(), update).await, Err(refused.clone()), "{place:?}");
+        }
+        assert_eq!(items.get("a").await.expect("it can be read").expect("it exists")["n"], Ejson::from(1));
+        assert_eq!(items.update("a", Update::new().set("_id", "a").set("n", 3)).await, Ok(true));
+        assert_eq!(items.update("a", Update::new().set_on_insert("_id", "other")).await, Ok(true));
+        let made = items.upsert("b", Update::new().set_on_insert("_id", "b").set("n", 3)).await;
+        assert_eq!(made, Ok(bolide::collection::Upserted::Inserted));
+        let other = items.upsert("c", Update::new().set_on_insert("_id", "b")).await;
+        assert!(matches!(other, Err(CollectionError::ImmutableId { .. })), "{other:?}");
+        assert_eq!(items.count().await, Ok(2));
+        let text = refused.to_string();
+        assert_eq!(text, "the immutable field `_id` of the document `a` of `items` cannot be changed by an update");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_many_documents_is_changed_once_and_counted() {
+    for place in Place::ALL {
+        let items = place.items([Index::on("n")]);
+        let _app = place.app(&items).await.build().expect("an app");
+        let all = (0..1_700).fold(bolide::collection::Batch::new(), |batch, number: u32| {
+            batch.insert(&items, number.to_string(), &document("n", number.into()))
+        });
+        all.commit().await.expect("new documents");
+        let by_number = items.find(Filter::at_least("n", 0));
+        while by_number.explain().await.expect("a plan").index.is_none() {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        // Each document moves to a place of the index that is read later.
+        let moved = items.update_many(Filter::at_least("n", 0), Update::new().increment("n", 10_000)).await;
+        assert_eq!(moved, Ok(1_700), "{place:?}");
+        let count = async |filter| items.find(filter).count().await;
+        assert_eq!(count(Filter::at_least("n", 10_000)).await, Ok(1_700), "{place:?}");
+        assert_eq!(count(Filter::at_least("n", 20_000)).await, Ok(0), "{place:?}");
+        assert_eq!(items.find(Filter::at_least("n", 10_100)).skip(7).count().await, Ok(1_593), "{place:?}");
+        assert_eq!(items.find(Filter::at_least("n", 10_100)).skip(7).limit(600).count().await, Ok(600), "{place:?}");
+        assert_eq!(items.find(Filter::everything()).skip(2_000).count().await, Ok(0), "{place:?}");
+        assert_eq!(items.remove_many(Filter::below("n", 11_000)).await, Ok(1_000), "{place:?}");
+        assert_eq!(items.count().await, Ok(700), "{place:?}");
+    }
+}
