@@ -12,6 +12,7 @@ use super::paths;
 pub(super) const MAX_ENTRIES: usize = 1_000;
 
 /// The parts of the name of an index.
+const AFTER_VERSION: &str = ": ";
 const BETWEEN: &str = ", ";
 const DESCENDING: &str = " descending";
 const UNIQUE: &str = " unique";
@@ -82,7 +83,7 @@ impl Index {
         &self.fields
     }
 
-    /// Returns the name, such as `rid, ts descending`. It identifies the index in the store and in messages.
+    /// Returns the name, such as `rid, ts descending`. It identifies the index in messages.
     pub(super) fn name(&self) -> String {
         let name = |(field, direction): &(String, Direction)| match direction {
             Direction::Ascending => field.clone(),
@@ -91,6 +92,20 @@ impl Index {
         let fields: Vec<String> = self.fields.iter().map(name).collect();
         let unique = if self.is_unique { UNIQUE } else { "" };
         format!("{}{unique}", fields.join(BETWEEN))
+    }
+
+    /// Returns the name by which a store knows the index: with the version of its keys, such as `1: rid, ts`.
+    pub(super) fn stored_name(&self) -> String {
+        format!("{}{AFTER_VERSION}{}", key::VERSION, self.name())
+    }
+
+    /// Reads an index from the name in a store, whatever the version of its keys. Early names do not have a version.
+    pub(super) fn parse_stored(name: &str) -> Option<Self> {
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        match name.split_once(AFTER_VERSION) {
+            Some((version, name)) if is_number(version) => Self::parse(name),
+            _ => Self::parse(name),
+        }
     }
 
     /// Reads an index from its [name](Self::name). Returns `None` for a name that no index can have.
@@ -192,6 +207,15 @@ mod tests {
             assert_eq!(Index::parse(&index.name()), Some(index));
         }
         assert_eq!(Index::on("rid").and_descending("ts").unique().name(), "rid, ts descending unique");
+    }
+
+    #[test]
+    fn the_name_in_a_store_tells_the_version_of_the_keys() {
+        let index = Index::on("rid").and_descending("ts").unique();
+        assert_eq!(index.stored_name(), format!("{}: rid, ts descending unique", key::VERSION));
+        for name in [index.stored_name(), format!("207: {}", index.name()), index.name()] {
+            assert_eq!(Index::parse_stored(&name), Some(index.clone()), "{name}");
+        }
     }
 
     #[test]

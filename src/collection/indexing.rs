@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::core::CollectionCore;
 use super::error::CollectionError;
+use super::index::Index;
 use super::storage::{DocumentStore, StorageError};
 use super::stored::{OpenIndex, Opened, StoreLink};
 
@@ -33,9 +34,14 @@ impl IndexJob {
 pub(super) async fn open(core: &Arc<CollectionCore>, store: &dyn DocumentStore) -> Result<Opened, StorageError> {
     let stored = store.open(core.name()).await?;
     let declared = core.indexes();
-    let names: Vec<String> = declared.iter().map(|index| index.name()).collect();
+    let names: Vec<String> = declared.iter().map(|index| index.stored_name()).collect();
     for known in stored.indexes.iter().filter(|known| !names.contains(&known.name)) {
-        tracing::info!(collection = core.name(), index = known.name, "an index is dropped, since it is not declared");
+        let (collection, index) = (core.name(), &known.name);
+        if Index::parse_stored(index).is_some_and(|index| declared.iter().any(|declared| **declared == index)) {
+            tracing::info!(collection, index, "an index is built again, since its keys are of another version");
+        } else {
+            tracing::info!(collection, index, "an index is dropped, since it is not declared");
+        }
         store.drop_index(known.number).await?;
     }
     let mut indexes = Vec::with_capacity(declared.len());

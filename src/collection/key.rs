@@ -17,6 +17,9 @@ use bolide_protocol::Ejson;
 use bolide_protocol::ejson::{Number, Object};
 use sha2::{Digest as _, Sha256};
 
+/// The version of this encoding. Whoever changes the bytes of a key increases it: then stored indexes are built again.
+pub(super) const VERSION: u32 = 1;
+
 /// The number of bytes of a value's key that follow the order of values.
 pub(super) const PRECISE_BYTES: usize = 256;
 

@@ -86,7 +86,7 @@ impl StoredCollections {
         let stored = self.link.store.open(collection).await.map_err(|error| unavailable(error.to_string()))?;
         for known in stored.indexes {
             let unknown = || unavailable(format!("its index `{}` has no name that this version knows", known.name));
-            core.add_index(Index::parse(&known.name).ok_or_else(unknown)?)?;
+            core.add_index(Index::parse_stored(&known.name).ok_or_else(unknown)?)?;
         }
         if let Some(stored) = core.store() {
             stored.attach(&self.link);

@@ -5,9 +5,10 @@ use std::cmp::Ordering;
 use bolide_protocol::Ejson;
 use bolide_protocol::ejson::{Binary, Custom, Date, Number, Object, ObjectId, Regexp};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
+use sha2::{Digest as _, Sha256};
 
 use super::Direction::{self, Ascending, Descending};
-use super::{HASH_BYTES, PRECISE_BYTES, after_prefix, append, append_id, compare_numbers, kind_byte};
+use super::{HASH_BYTES, PRECISE_BYTES, VERSION, after_prefix, append, append_id, compare_numbers, kind_byte};
 
 /// Any EJSON value.
 #[derive(Clone, Debug)]
@@ -223,4 +224,49 @@ fn the_key_after_a_prefix_follows_all_keys_that_begin_with_it() {
     assert_eq!(after_prefix(&[1, 255, 255]), Some(vec![2]));
     assert_eq!(after_prefix(&[255, 255]), None);
     assert_eq!(after_prefix(&[]), None);
+}
+
+/// Stored indexes have these bytes. If this fails because the encoding has changed, increase `VERSION` and write down the new
+/// hash: indexes with keys of the version before are then built again.
+#[test]
+fn the_keys_of_this_version_are_as_they_were() {
+    let values = [
+        "null",
+        "0",
+        "-0.0",
+        "1",
+        "-1.5",
+        "9007199254740993",
+        "1e300",
+        "\"\"",
+        "\"a\\u0000b\"",
+        "[]",
+        "[1,[\"a\"]]",
+        "{}",
+        r#"{"b":1,"a":null}"#,
+        "true",
+        "false",
+        r#"{"$date":5}"#,
+        r#"{"$date":-5}"#,
+        r#"{"$InfNaN":0}"#,
+        r#"{"$InfNaN":1}"#,
+        r#"{"$binary":"AAEC"}"#,
+        r#"{"$regexp":"a","$flags":"i"}"#,
+    ];
+    let others = [
+        Ejson::from("long".repeat(200)),
+        Ejson::ObjectId(ObjectId::from_bytes([0x5A; 12])),
+        Ejson::Custom(Box::new(Custom::new("Any", Ejson::from(1)))),
+    ];
+    let values = values.map(|text| Ejson::parse(text, &bolide_protocol::ejson::CustomTypes::default()).expect("EJSON"));
+    let mut keys = Vec::new();
+    for direction in [Ascending, Descending] {
+        for value in values.iter().chain(&others) {
+            append(&mut keys, Some(value), direction);
+        }
+        append(&mut keys, None, direction);
+        append_id(&mut keys, "an id", direction);
+    }
+    let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(&keys));
+    assert_eq!((VERSION, hash.as_str()), (1, "b162be1c2e9480b8cab58804edc805d4fde0afcc7148566940771c1353c5e59f"));
 }
