@@ -171,6 +171,30 @@ impl CollectionCore {
         (found, read)
     }
 
+    /// Runs a query, and notes whether an index would help.
+    pub(super) fn find_noted(&self, plan: &Plan) -> Vec<Placed> {
+        let (found, read) = self.find_in_memory(plan);
+        self.scans.note(&self.name, plan, &self.access_in_memory(plan), read);
+        found
+    }
+
+    /// Counts the matching documents within the window of a query.
+    pub(super) fn count_in_memory(&self, plan: &Plan) -> usize {
+        let (begin, unordered) = (Instant::now(), plan.unordered());
+        let state = self.state.lock();
+        let mut execution = Execution::new(&unordered, Self::access(&unordered, &state), None);
+        let mut matching = 0;
+        while let Some(reading) = execution.next().filter(|_| !plan.is_enough(matching)) {
+            execution.feed(state.memory.read(&reading));
+            matching += execution.take().len();
+        }
+        let access = Self::access(&unordered, &state);
+        drop(state);
+        self.scans.note(&self.name, &unordered, &access, execution.read_count());
+        self.slow.note(plan, begin, execution.read_count());
+        plan.within(matching)
+    }
+
     pub(super) fn access_in_memory(&self, plan: &Plan) -> Access {
         Self::access(plan, &self.state.lock())
     }

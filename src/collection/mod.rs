@@ -24,6 +24,7 @@ mod indexing;
 mod key;
 mod live;
 mod loading;
+mod many;
 mod memory;
 mod memory_write;
 mod nesting;
@@ -40,7 +41,8 @@ mod shared_documents;
 mod slow;
 pub(crate) mod storage;
 mod stored;
-#[cfg(all(test, feature = "accounts"))]
+#[cfg(feature = "accounts")]
+#[cfg(test)]
 mod tests;
 mod update;
 mod writer;
@@ -62,7 +64,7 @@ pub use error::CollectionError;
 pub use filter::Filter;
 pub use index::Index;
 pub use key::Direction;
-pub use query::{Explanation, Query};
+pub use query::{Explanation, Query, UnreadyIndex};
 pub(crate) use relay::RelayedChange;
 #[cfg(feature = "accounts")]
 pub(crate) use report::{AppCollections, CollectionReport};
@@ -107,9 +109,6 @@ pub enum Upserted {
     /// The document existed.
     Updated,
 }
-
-/// The number of documents that are written together by [`Collection::update_many`].
-const TOGETHER: usize = 500;
 
 impl<T: Serialize + DeserializeOwned> Collection<T> {
     /// Creates an empty collection in memory. `name` is the name of the collection for clients.
@@ -234,13 +233,13 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         Ok(outcome == Outcome::Removed)
     }
 
-    /// Changes all documents that match a filter, and returns their number. Each document is changed only if it still
-    /// matches. Documents that are written meanwhile may or may not be changed: the write as a whole is not atomic.
+    /// Changes all documents that match a filter, and returns their number. Each document is changed once, and only if it
+    /// still matches. Documents that are written meanwhile may or may not be changed: the write as a whole is not atomic.
     ///
     /// # Errors
     /// Returns the errors of [`update`](Self::update). Some documents may be changed already.
     pub async fn update_many(&self, filter: Filter, update: Update) -> Result<usize, CollectionError> {
-        self.write_many(filter, Edit::Update(update)).await
+        many::write_many(&self.core, filter, Edit::Update(update)).await
     }
 
     /// Removes all documents that match a filter, and returns their number, like [`update_many`](Self::update_many).
@@ -248,7 +247,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     /// # Errors
     /// Returns [`CollectionError::Unavailable`] if the store fails. Some documents may be removed already.
     pub async fn remove_many(&self, filter: Filter) -> Result<usize, CollectionError> {
-        self.write_many(filter, Edit::Remove).await
+        many::write_many(&self.core, filter, Edit::Remove).await
     }
 
     /// Returns a document with its id as the member `_id`, or `None` if the collection does not have it.
@@ -290,22 +289,6 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     async fn write(&self, step: Step) -> Result<Outcome, CollectionError> {
         let outcomes = CollectionCore::write(vec![(Arc::clone(&self.core), step)]).await?;
         Ok(outcomes.first().copied().unwrap_or(Outcome::Nothing))
-    }
-
-    async fn write_many(&self, filter: Filter, edit: Edit) -> Result<usize, CollectionError> {
-        let documents = self.find(filter.clone()).documents().await?;
-        let mut written = 0;
-        for some in documents.chunks(TOGETHER) {
-            let step = |id: &Arc<str>| Step {
-                id: id.to_string(),
-                edit: edit.clone(),
-                condition: Condition::If(filter.clone()),
-            };
-            let steps = some.iter().map(|document| (Arc::clone(&self.core), step(&document.id))).collect();
-            let outcomes = CollectionCore::write(steps).await?;
-            written += outcomes.iter().filter(|outcome| **outcome != Outcome::Nothing).count();
-        }
-        Ok(written)
     }
 
     fn to_object(&self, document: &T) -> Result<Object, CollectionError> {

@@ -62,6 +62,21 @@ impl Plan {
         Some(self.skip.saturating_add(self.limit?))
     }
 
+    /// Returns whether a number of matching documents, or more of them, decide about the number of those within the window.
+    pub(super) fn is_enough(&self, matching: usize) -> bool {
+        self.needed().is_some_and(|needed| matching >= needed)
+    }
+
+    /// Returns how many of a number of matching documents are within the window.
+    pub(super) fn within(&self, matching: usize) -> usize {
+        matching.saturating_sub(self.skip).min(self.limit.unwrap_or(usize::MAX))
+    }
+
+    /// Returns the query for all matching documents, in any order.
+    pub(super) fn unordered(&self) -> Self {
+        Self::new(self.filter.clone())
+    }
+
     pub(super) fn matches(&self, document: &Document) -> bool {
         self.filter.matches(&document.id, &document.object)
     }

@@ -46,8 +46,20 @@ pub struct Explanation {
     pub is_scan: bool,
     /// Whether the documents come in the order of the query. Otherwise all matching ones are read and sorted.
     pub is_ordered: bool,
-    /// The index that would help, as it is declared, if all documents may have to be read.
+    /// The index that would help, as it is declared, if all documents may have to be read and it is not declared yet.
     pub helpful_index: Option<String>,
+    /// The index of a stored collection that the query would use, if it were ready.
+    pub unready_index: Option<UnreadyIndex>,
+}
+
+/// A declared index that queries cannot use, with its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnreadyIndex {
+    /// It is being built.
+    Building(String),
+    /// It could not be built: documents violate it. The log names them.
+    Refused(String),
 }
 
 impl<T> Query<T> {
@@ -110,11 +122,14 @@ impl<T> Query<T> {
     /// # Errors
     /// Returns [`CollectionError::Unavailable`] if the collection is stored and cannot be opened.
     pub async fn explain(&self) -> Result<Explanation, CollectionError> {
-        let access = match self.core.store() {
-            None => self.core.access_in_memory(&self.plan),
-            Some(stored) => stored.access(&self.core, &self.plan).await?,
+        let (access, unready) = match self.core.store() {
+            None => (self.core.access_in_memory(&self.plan), None),
+            Some(stored) => {
+                let opened = stored.open(&self.core).await?;
+                (opened.access(&self.plan), opened.unready(&self.plan))
+            }
         };
-        Ok(Explanation::of(&self.core, &self.plan, &access))
+        Ok(Explanation::of(&self.core, &self.plan, &access, unready))
     }
 
     /// Returns the number of matching documents within the window.
@@ -122,7 +137,10 @@ impl<T> Query<T> {
     /// # Errors
     /// Returns [`CollectionError::Unavailable`] if the store fails.
     pub async fn count(&self) -> Result<usize, CollectionError> {
-        Ok(self.documents().await?.len())
+        match self.core.store() {
+            None => Ok(self.core.count_in_memory(&self.plan)),
+            Some(stored) => stored.count_matching(&self.core, &self.plan).await,
+        }
     }
 
     /// Returns the documents within the window, in order.
@@ -130,9 +148,7 @@ impl<T> Query<T> {
         let mut documents = Vec::new();
         match self.core.store() {
             None => {
-                let (found, read) = self.core.find_in_memory(&self.plan);
-                self.core.scans.note(self.core.name(), &self.plan, &self.core.access_in_memory(&self.plan), read);
-                documents = found;
+                documents = self.core.find_noted(&self.plan);
             }
             Some(stored) => {
                 let keep = |mut found: Vec<Placed>| {
@@ -170,14 +186,14 @@ pub(super) fn typed<T: DeserializeOwned>(core: &CollectionCore, document: &Docum
 }
 
 impl Explanation {
-    fn of(core: &CollectionCore, plan: &Plan, access: &Access) -> Self {
+    fn of(core: &CollectionCore, plan: &Plan, access: &Access, unready_index: Option<UnreadyIndex>) -> Self {
         let index = match access.source {
             Source::Index { index, .. } => core.indexes().get(index).map(|index| index.name()),
             Source::Ids(_) | Source::All => None,
         };
         let is_scan = access.is_scan(plan);
-        let helpful_index = if is_scan { helpful_index(plan) } else { None };
-        Self { index, is_scan, is_ordered: access.is_ordered, helpful_index }
+        let helpful_index = if is_scan && unready_index.is_none() { helpful_index(plan) } else { None };
+        Self { index, is_scan, is_ordered: access.is_ordered, helpful_index, unready_index }
     }
 }
 
@@ -189,9 +205,13 @@ impl fmt::Display for Explanation {
             (None, false) => formatter.write_str("reads documents by their ids")?,
         }
         formatter.write_str(if self.is_ordered { " in order" } else { " and sorts what matches" })?;
-        match &self.helpful_index {
-            Some(index) => write!(formatter, "; `.index({index})` would help"),
-            None => Ok(()),
+        match (&self.unready_index, &self.helpful_index) {
+            (Some(UnreadyIndex::Building(index)), _) => write!(formatter, "; the index `{index}` is being built"),
+            (Some(UnreadyIndex::Refused(index)), _) => {
+                write!(formatter, "; the index `{index}` could not be built, and the log says why")
+            }
+            (None, Some(index)) => write!(formatter, "; `.index({index})` would help"),
+            (None, None) => Ok(()),
         }
     }
 }

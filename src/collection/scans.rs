@@ -8,7 +8,7 @@ use super::access::Access;
 use super::plan::Plan;
 
 /// The number of documents that a query may read before it is logged.
-const NOTED_FROM: usize = 1_000;
+pub(super) const NOTED_FROM: usize = 1_000;
 
 /// The maximum number of kinds of queries that are remembered.
 const MAX_KINDS: usize = 100;

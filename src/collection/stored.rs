@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OnceCell, watch};
 
-use super::access::Access;
+use super::access::{Access, Source};
 use super::core::CollectionCore;
 use super::document::Document;
 use super::error::CollectionError;
@@ -15,6 +15,8 @@ use super::execution::{Execution, Found, Placed, Position, Reading};
 use super::index::Index;
 use super::indexing;
 use super::plan::Plan;
+use super::query::UnreadyIndex;
+use super::scans::NOTED_FROM;
 use super::shared_documents::SharedDocuments;
 use super::storage::{
     CollectionNumber, DocumentReader, DocumentStore, Head, IndexNumber, Page, StorageError, StoredDocument, StoredEntry,
@@ -125,10 +127,6 @@ impl Stored {
         Ok(self.head(core).await?.documents)
     }
 
-    pub(super) async fn access(&self, core: &Arc<CollectionCore>, plan: &Plan) -> Result<Access, CollectionError> {
-        Ok(self.open(core).await?.access(plan))
-    }
-
     /// Runs a query, and calls `visit` with the matching documents in portions, in the order of the query.
     pub(super) async fn find(
         &self,
@@ -152,6 +150,27 @@ impl Stored {
         opened.note_scan(core, plan, execution.read_count());
         core.slow.note(plan, begin, execution.read_count());
         visit(execution.finish().0)
+    }
+
+    /// Counts the matching documents within the window of a query. They are read page by page, and not kept.
+    pub(super) async fn count_matching(
+        &self,
+        core: &Arc<CollectionCore>,
+        plan: &Plan,
+    ) -> Result<usize, CollectionError> {
+        let (begin, unordered) = (Instant::now(), plan.unordered());
+        let opened = Arc::clone(self.open(core).await?);
+        let mut reader = self.reader(core).await?;
+        let mut execution = Execution::new(&unordered, opened.access(&unordered), None);
+        let mut matching = 0;
+        while let Some(reading) = execution.next().filter(|_| !plan.is_enough(matching)) {
+            let page = read(core, &opened, &mut *reader, reading).await?;
+            execution.feed(page);
+            matching += execution.take().len();
+        }
+        opened.note_scan(core, &unordered, execution.read_count());
+        core.slow.note(plan, begin, execution.read_count());
+        Ok(plan.within(matching))
     }
 
     /// Replaces documents by those that other live queries hold.
@@ -213,7 +232,22 @@ impl Opened {
 
     /// Notes how many documents a query has read, which is logged if an index would help.
     pub(super) fn note_scan(&self, core: &CollectionCore, plan: &Plan, read: usize) {
-        core.scans.note(core.name(), plan, &self.access(plan), read);
+        if read >= NOTED_FROM && self.unready(plan).is_none() {
+            core.scans.note(core.name(), plan, &self.access(plan), read);
+        }
+    }
+
+    /// Returns the declared index that a query would use if it were ready, or `None` if there is none.
+    pub(super) fn unready(&self, plan: &Plan) -> Option<UnreadyIndex> {
+        let all = self.indexes.iter().map(|open| &*open.index).enumerate();
+        let Source::Index { index, .. } = Access::plan(plan, all).source else { return None };
+        let open = self.indexes.get(index)?;
+        if open.is_ready.load(Ordering::Acquire) {
+            return None;
+        }
+        let is_refused = open.is_refused.load(Ordering::Acquire);
+        let name = open.index.name();
+        Some(if is_refused { UnreadyIndex::Refused(name) } else { UnreadyIndex::Building(name) })
     }
 }
 

@@ -168,7 +168,9 @@ impl Writer {
             }
             Err(Failure::Nothing(error)) => refuse(jobs, &error),
             Err(Failure::Unknown(error)) => {
-                opened.iter().for_each(|(core, _)| catch_up_soon(self, core));
+                for (core, _) in &opened {
+                    catch_up_soon(self, core);
+                }
                 refuse(jobs, &StorageError(format!("{error}; it is not known whether the write is stored")));
             }
         }

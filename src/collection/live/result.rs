@@ -235,7 +235,9 @@ impl LiveResult {
         let loaded_at = self.loaded_at.unwrap_or_default();
         let is_over = |(id, item): &(&Arc<str>, &Item)| !ids.contains(id) && item.document.version <= loaded_at;
         let over: Vec<Arc<str>> = self.shown.iter().filter(is_over).map(|(id, _)| Arc::clone(id)).collect();
-        over.iter().for_each(|id| self.hide(id));
+        for id in &over {
+            self.hide(id);
+        }
         for document in &documents {
             if self.phase == Phase::Loading && !self.shown.contains_key(&document.id) {
                 self.load_one(document);

@@ -47,7 +47,16 @@ struct State {
     faults: BTreeMap<Point, Fault>,
     /// How often each point was reached while it had a fault.
     hits: BTreeMap<Point, usize>,
+    /// How often what pauses at a point was let through.
+    releases: BTreeMap<Point, usize>,
     open_readers: usize,
+}
+
+/// A fault that an operation has met, with what was counted until then.
+struct Strike {
+    fault: Fault,
+    hits: usize,
+    releases: usize,
 }
 
 pub(super) struct FaultyStore {
@@ -72,6 +81,14 @@ impl Faults {
         self.0.send_if_modified(|state| state.faults.remove(&point).is_some());
     }
 
+    /// Lets through what pauses at a point. What comes later pauses as well, and is counted from the start.
+    pub(super) fn let_through(&self, point: Point) {
+        self.0.send_modify(|state| {
+            *state.releases.entry(point).or_default() += 1;
+            state.hits.insert(point, 0);
+        });
+    }
+
     /// Waits until a fault has struck a number of times.
     pub(super) async fn struck(&self, point: Point, times: usize) {
         self.until(&format!("{point:?} is reached"), |state| state.hits.get(&point).is_some_and(|hits| *hits >= times))
@@ -89,7 +106,7 @@ impl Faults {
     }
 
     async fn pass(&self, point: Point) -> Result<(), StorageError> {
-        let Some((fault, hits)) = self.strike(point) else { return Ok(()) };
+        let Some(Strike { fault, hits, releases }) = self.strike(point) else { return Ok(()) };
         let failure = || Err(StorageError(format!("the test lets {point:?} fail")));
         match fault {
             Fault::Failure => failure(),
@@ -102,21 +119,23 @@ impl Faults {
             }
             Fault::Pause => {
                 let mut state = self.0.subscribe();
-                let goes_on = |state: &State| state.faults.get(&point) != Some(&Fault::Pause);
-                let fails = state.wait_for(goes_on).await.unwrap().faults.contains_key(&point);
-                if fails { failure() } else { Ok(()) }
+                let is_let_through = |state: &State| state.releases.get(&point).is_some_and(|now| *now > releases);
+                let goes_on = |state: &State| is_let_through(state) || state.faults.get(&point) != Some(&Fault::Pause);
+                let state = state.wait_for(goes_on).await.unwrap();
+                if is_let_through(&state) || !state.faults.contains_key(&point) { Ok(()) } else { failure() }
             }
         }
     }
 
-    /// Counts a hit. Returns the fault, and how often it was hit.
-    fn strike(&self, point: Point) -> Option<(Fault, usize)> {
+    /// Counts a hit.
+    fn strike(&self, point: Point) -> Option<Strike> {
         let mut struck = None;
         self.0.send_if_modified(|state| {
             let Some(fault) = state.faults.get(&point) else { return false };
             let hits = state.hits.entry(point).or_default();
             *hits += 1;
-            struck = Some((*fault, *hits));
+            let releases = state.releases.get(&point).copied().unwrap_or_default();
+            struck = Some(Strike { fault: *fault, hits: *hits, releases });
             true
         });
         struck

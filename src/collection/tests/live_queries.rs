@@ -35,6 +35,7 @@ async fn a_query_that_fails_in_the_middle_takes_back_what_it_has_sent() {
     stage.faults.set(Point::Page, Fault::FailureAfter(1));
     let mut client = stage.client().await;
     client.subscribe("all", &()).await.unwrap_err();
+    stage.faults.struck(Point::Page, 2).await;
     until_held(&mut client, []).await;
     stage.faults.clear(Point::Page);
     stage.faults.no_reader_is_open().await;

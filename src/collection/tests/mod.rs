@@ -1,7 +1,10 @@
 //! Stored collections over a store that fails and pauses at chosen points.
 
+mod bounds;
 mod faulty_store;
+mod index_builds;
 mod live_queries;
+mod log;
 mod lost_commits;
 
 use std::collections::BTreeSet;
@@ -13,7 +16,8 @@ use bolide_protocol::ejson::Object;
 use tokio::time::timeout;
 
 use self::faulty_store::{Faults, FaultyStore};
-use super::{Collection, Filter, Index, StoreLink};
+use super::storage::DocumentStore;
+use super::{Batch, Collection, Explanation, Filter, Index, StoreLink};
 use crate::store::SqliteStore;
 use crate::store::private::StoresDocuments as _;
 use crate::testing::TestClient;
@@ -24,7 +28,7 @@ struct Stage {
     items: Collection,
     faults: Faults,
     app: App,
-    link: Arc<StoreLink>,
+    store: Arc<dyn DocumentStore>,
 }
 
 impl Stage {
@@ -35,7 +39,16 @@ impl Stage {
     async fn with_indexes(indexes: impl IntoIterator<Item = Index>) -> Self {
         let faults = Faults::none();
         let store = SqliteStore::open("sqlite::memory:").await.unwrap();
-        let link = StoreLink::new(FaultyStore::new(store.documents(), faults.clone()));
+        Self::over(FaultyStore::new(store.documents(), faults.clone()), faults, indexes)
+    }
+
+    /// Returns the collection as it is after a start with other indexes.
+    fn restart(self, indexes: impl IntoIterator<Item = Index>) -> Self {
+        Self::over(self.store, self.faults, indexes)
+    }
+
+    fn over(store: Arc<dyn DocumentStore>, faults: Faults, indexes: impl IntoIterator<Item = Index>) -> Self {
+        let link = StoreLink::new(Arc::clone(&store));
         let items = indexes.into_iter().fold(Collection::stored("items"), Collection::index);
         items.core().attach_store(&link);
         let (all, group, window) = (items.clone(), items.clone(), items.clone());
@@ -52,7 +65,7 @@ impl Stage {
             })
             .build()
             .unwrap();
-        Self { items, faults, app, link }
+        Self { items, faults, app, store }
     }
 
     /// Adds documents with these numbers, which are their ids as well.
@@ -60,6 +73,12 @@ impl Stage {
         for number in numbers {
             self.items.insert(id(number), &numbered(number)).await.unwrap();
         }
+    }
+
+    /// Adds documents in one transaction.
+    async fn add_together(&self, numbers: std::ops::Range<u32>) {
+        let add = |batch: Batch, number| batch.insert(&self.items, id(number), &numbered(number));
+        numbers.fold(Batch::new(), add).commit().await.unwrap();
     }
 
     async fn client(&self) -> TestClient {
@@ -92,4 +111,19 @@ async fn until_held(client: &mut TestClient, numbers: impl IntoIterator<Item = u
 /// Fails if something takes longer than anything should.
 async fn soon<T>(what: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(20), what).await.unwrap()
+}
+
+async fn explanation(items: &Collection, field: &str) -> Explanation {
+    items.find(Filter::eq(field, 5)).explain().await.unwrap()
+}
+
+/// Waits until the plan of a query for a field is as it should be.
+async fn until_explained(items: &Collection, field: &str, mut is_so: impl FnMut(&Explanation) -> bool) {
+    for _ in 0..10_000 {
+        if is_so(&explanation(items, field).await) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    panic!("{:?}", explanation(items, field).await);
 }
