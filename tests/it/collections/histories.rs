@@ -1,66 +1,22 @@
-//! Random histories of writes, subscriptions and windows: `fetch`, `count` and what each client has equal the model after
-//! each step, and no client ever has more documents than the limit of its window.
+//! Random histories of writes, subscriptions, windows and restarts: `fetch`, `count` and what each client has equal the model
+//! after each step, and no client ever has more documents than the limit of its window.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bolide::collection::{Batch, CollectionError, Index, Upserted};
+use bolide::collection::{Batch, CollectionError, Upserted};
 use bolide::prelude::*;
 use bolide::protocol::ejson::{Object, to_raw};
 use bolide::testing::TestClient;
 use parking_lot::Mutex;
-use quickcheck::{Arbitrary, Gen, QuickCheck};
+use quickcheck::{Gen, QuickCheck};
 use serde_json::{Value, json};
 
-use super::model::{Change, Condition, Model, Projection, Refusal, Selection, Text, Write};
-use super::places::Place;
+use super::model::{Change, Model, Refusal, Selection, Text, Write};
+use super::places::{File, Place};
+use super::steps::{Indexes, Side, Step, UNIQUE};
 use crate::messages::Messages as _;
 use crate::waiting::until;
-
-const IDS: [Text; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
-const FIELDS: [Text; 4] = ["a", "b", "n", "n.x"];
-/// Values: of several kinds, some equal, some that cannot be compared.
-const VALUES: [Text; 16] = [
-    "1",
-    "2",
-    "1.0",
-    "-1.5",
-    "9007199254740992",
-    "9007199254740993",
-    "\"1\"",
-    "\"s\"",
-    "null",
-    "true",
-    "[1,2]",
-    "[\"s\"]",
-    r#"{"x":1}"#,
-    r#"[{"x":1},{"x":[2]}]"#,
-    r#"{"$date":5}"#,
-    r#"{"$InfNaN":0}"#,
-];
-/// The field of the unique index.
-const UNIQUE: Text = "b";
-/// The number of documents that a batch can add in addition, to push others out of windows.
-const MANY: [Text; 40] = [
-    "m00", "m01", "m02", "m03", "m04", "m05", "m06", "m07", "m08", "m09", "m10", "m11", "m12", "m13", "m14", "m15",
-    "m16", "m17", "m18", "m19", "m20", "m21", "m22", "m23", "m24", "m25", "m26", "m27", "m28", "m29", "m30", "m31",
-    "m32", "m33", "m34", "m35", "m36", "m37", "m38", "m39",
-];
-
-#[derive(Clone, Debug)]
-enum Step {
-    Write(Write),
-    UpdateMany(Condition, Vec<Change>),
-    RemoveMany(Condition),
-    Batch(Vec<Write>),
-    Find(Selection),
-    Subscribe(Selection),
-    Stop(usize),
-}
-
-/// The indexes of a collection, as bits: one per index that can be declared.
-#[derive(Clone, Copy, Debug)]
-struct Indexes(u8);
 
 #[test]
 fn a_collection_in_memory_is_like_the_model() {
@@ -85,6 +41,9 @@ fn play(place: Place, indexes: Indexes, steps: Vec<Step>) {
     runtime.block_on(async move {
         let mut history = History::start(place, indexes).await;
         for step in steps {
+            if let Step::Restart(indexes) = step {
+                history = history.restart(indexes).await;
+            }
             history.take(&step).await;
             history.compare(&step).await;
         }
@@ -92,10 +51,15 @@ fn play(place: Place, indexes: Indexes, steps: Vec<Step>) {
     });
 }
 
-/// A collection, the model of it, and the clients.
+/// Two collections, the models of them, and the clients.
 struct History {
+    place: Place,
+    file: File,
+    indexes: Indexes,
     items: Collection,
+    notes: Collection,
     model: Model,
+    model_of_notes: Model,
     app: App,
     /// The queries that clients have subscribed to, by the parameter of the subscription.
     selections: Arc<Mutex<Vec<Selection>>>,
@@ -109,20 +73,48 @@ struct Client {
 
 impl History {
     async fn start(place: Place, indexes: Indexes) -> Self {
-        let items = place.items(indexes.declared());
-        let (published, selections) = (items.clone(), Arc::new(Mutex::new(Vec::<Selection>::new())));
-        let known = Arc::clone(&selections);
-        let app = place.app(&items).await.publish("query", async move |subscription: Subscription, number: usize| {
-            let query = known.lock()[number].query(&published);
-            subscription.publish(query).await
-        });
-        let app = app.build().expect("the app fits together");
+        let (items, notes) = (place.items(indexes.declared()), place.collection("notes"));
+        let (file, selections) = (File::new(), Arc::default());
+        let app = start_app(place, &file, [&items, &notes], &selections).await;
         let model = Model::new(indexes.is_unique().then_some(UNIQUE));
-        Self { items, model, app, selections, clients: Vec::new() }
+        let (model_of_notes, clients) = (Model::new(None), Vec::new());
+        Self { place, file, indexes, items, notes, model, model_of_notes, app, selections, clients }
+    }
+
+    /// Closes the app with its store, and starts it again with other indexes. The clients subscribe again.
+    async fn restart(self, indexes: Indexes) -> Self {
+        if self.place == Place::Memory {
+            return self;
+        }
+        let Self { place, file, indexes: before, items, notes, model, model_of_notes, app, selections, clients } = self;
+        let mut watched = Vec::new();
+        for client in clients {
+            client.connection.disconnect().await;
+            watched.push(client.selection);
+        }
+        drop((app, items, notes));
+        // What is unique stays so: documents could violate another index.
+        let indexes = indexes.unique_like(before);
+        let (items, notes) = (place.items(indexes.declared()), place.collection("notes"));
+        let app = start_app(place, &file, [&items, &notes], &selections).await;
+        let clients = Vec::new();
+        let mut history = Self { place, file, indexes, items, notes, model, model_of_notes, app, selections, clients };
+        for selection in watched {
+            history.subscribe(&selection).await;
+        }
+        history
     }
 
     async fn take(&mut self, step: &Step) {
         match step {
+            Step::BatchOfBoth(writes) => {
+                let add = |batch, (side, write): &(Side, Write)| match side {
+                    Side::Items => add_to(batch, &self.items, write),
+                    Side::Notes => add_to(batch, &self.notes, write),
+                };
+                let committed = writes.iter().fold(Batch::new(), add).commit().await;
+                assert_eq!(committed.map_err(refusal), self.write_both(writes), "{step:?}");
+            }
             Step::Write(write) => {
                 assert_eq!(make(&self.items, write).await, self.model.write(write), "{step:?}");
             }
@@ -150,8 +142,21 @@ impl History {
                 let place = place % self.clients.len();
                 self.clients.remove(place).connection.disconnect().await;
             }
-            Step::Stop(_) => {}
+            Step::Stop(_) | Step::Restart(_) => {}
         }
+    }
+
+    /// Makes the writes in both models, or none of them.
+    fn write_both(&mut self, writes: &[(Side, Write)]) -> Result<(), Refusal> {
+        let before = (self.model.clone(), self.model_of_notes.clone());
+        let outcome = writes.iter().try_for_each(|(side, write)| match side {
+            Side::Items => self.model.write_together(std::slice::from_ref(write)),
+            Side::Notes => self.model_of_notes.write_together(std::slice::from_ref(write)),
+        });
+        if outcome.is_err() {
+            (self.model, self.model_of_notes) = before;
+        }
+        outcome
     }
 
     async fn subscribe(&mut self, selection: &Selection) {
@@ -175,6 +180,8 @@ impl History {
 
     async fn compare(&mut self, step: &Step) {
         assert_eq!(self.items.count().await, Ok(self.model.len()), "{step:?}");
+        let notes = self.model_of_notes.find(&Selection::everything()).into_iter().map(with_id).collect();
+        assert_eq!(self.notes.find(Filter::everything()).fetch().await, Ok(notes), "{step:?}");
         for client in &mut self.clients {
             client.hear(step).await;
             let found = self.model.find(&client.selection).into_iter();
@@ -222,14 +229,38 @@ async fn make(items: &Collection, write: &Write) -> Result<bool, Refusal> {
     outcome.map_err(refusal)
 }
 
+/// Starts an app that publishes the first collection.
+async fn start_app(
+    place: Place,
+    file: &File,
+    [items, notes]: [&Collection; 2],
+    selections: &Arc<Mutex<Vec<Selection>>>,
+) -> App {
+    let (published, known) = (items.clone(), Arc::clone(selections));
+    let app = App::builder().collection(items).collection(notes);
+    let app = app.publish("query", async move |subscription: Subscription, number: usize| {
+        let query = known.lock()[number].query(&published);
+        subscription.publish(query).await
+    });
+    let app = match place {
+        Place::Memory => app,
+        Place::Sqlite => app.store(file.open().await),
+    };
+    app.build().expect("the app fits together")
+}
+
 fn batch(items: &Collection, writes: &[Write]) -> Batch {
-    writes.iter().fold(Batch::new(), |batch, write| match write {
+    writes.iter().fold(Batch::new(), |batch, write| add_to(batch, items, write))
+}
+
+fn add_to(batch: Batch, items: &Collection, write: &Write) -> Batch {
+    match write {
         Write::Insert(id, fields) => batch.insert(items, *id, &object(fields)),
         Write::Update(id, changes) => batch.update(items, *id, update(changes)),
         Write::UpdateIf(id, condition, changes) => batch.update_if(items, *id, condition.filter(), update(changes)),
         Write::Upsert(id, changes) => batch.upsert(items, *id, update(changes)),
         Write::Remove(id) => batch.remove(items, *id),
-    })
+    }
 }
 
 fn update(changes: &[Change]) -> Update {
@@ -257,138 +288,4 @@ fn with_id((id, mut document): (Text, Object)) -> Object {
 
 fn json(document: &Object) -> Value {
     serde_json::from_str(to_raw(document).expect("EJSON").get()).expect("JSON")
-}
-
-impl Indexes {
-    fn declared(self) -> impl Iterator<Item = Index> {
-        let all = [
-            Index::on("a"),
-            Index::from(["b", "a"]),
-            Index::on("a").and_descending("b"),
-            Index::on("n.x"),
-            Index::from(["n.x", "a", "b"]),
-            Index::on(UNIQUE).unique(),
-        ];
-        all.into_iter().enumerate().filter(move |(bit, _)| self.0 >> bit & 1 == 1).map(|(_, index)| index)
-    }
-
-    fn is_unique(self) -> bool {
-        self.0 >> 5 & 1 == 1
-    }
-}
-
-impl Arbitrary for Indexes {
-    fn arbitrary(random: &mut Gen) -> Self {
-        Self(u8::arbitrary(random) % 64)
-    }
-
-    fn shrink(&self) -> Box<dyn Iterator<Item = Self>> {
-        let Self(bits) = *self;
-        Box::new((0..6).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| Self(bits & !(1 << bit))))
-    }
-}
-
-impl Arbitrary for Step {
-    fn arbitrary(random: &mut Gen) -> Self {
-        match pick(random, b"WWWWWWWWWWUUDBBBMFFFFSSSSX") {
-            b'W' => Self::Write(write(random)),
-            b'U' => Self::UpdateMany(condition(random, 2), changes(random)),
-            b'D' => Self::RemoveMany(condition(random, 2)),
-            b'B' => Self::Batch(some(random, 4, write)),
-            b'M' => Self::Batch(many(random)),
-            b'F' => Self::Find(selection(random)),
-            b'S' => Self::Subscribe(selection(random)),
-            _ => Self::Stop(usize::arbitrary(random)),
-        }
-    }
-
-    fn shrink(&self) -> Box<dyn Iterator<Item = Self>> {
-        let Self::Batch(writes) = self else { return Box::new(std::iter::empty()) };
-        let (shorter, all) = (0..writes.len(), writes.clone());
-        Box::new(shorter.map(move |gone| {
-            Self::Batch(
-                all.iter().enumerate().filter(|(place, _)| *place != gone).map(|(_, write)| write.clone()).collect(),
-            )
-        }))
-    }
-}
-
-/// A batch that makes room in a window, and fills it with more than it keeps.
-fn many(random: &mut Gen) -> Vec<Write> {
-    let insert = |random: &mut Gen| Write::Upsert(pick(random, &MANY), vec![Change::Set("a", pick(random, &VALUES))]);
-    let mut writes = vec![Write::Remove(pick(random, &IDS)), Write::Remove(pick(random, &MANY))];
-    writes.extend((0..40).map(|_| insert(random)));
-    writes
-}
-
-fn write(random: &mut Gen) -> Write {
-    let id = pick(random, &IDS);
-    match pick(random, b"IIIIUUUCPPR") {
-        b'I' => Write::Insert(id, some(random, 3, |random| (pick(random, &["a", "b", "n"]), pick(random, &VALUES)))),
-        b'U' => Write::Update(id, changes(random)),
-        b'C' => Write::UpdateIf(id, condition(random, 1), changes(random)),
-        b'P' => Write::Upsert(id, changes(random)),
-        _ => Write::Remove(id),
-    }
-}
-
-fn changes(random: &mut Gen) -> Vec<Change> {
-    some(random, 3, |random| {
-        let (field, value) = (pick(random, &FIELDS), pick(random, &VALUES));
-        match pick(random, b"SSSSSOUUIAQP") {
-            b'S' => Change::Set(field, value),
-            b'O' => Change::SetOnInsert(field, value),
-            b'U' => Change::Unset(field),
-            b'I' => Change::Increment(field, pick(random, &["1", "-2", "0.5", "0"])),
-            b'A' => Change::Push(field, value),
-            b'Q' => Change::PushUnique(field, value),
-            _ => Change::Pull(field, value),
-        }
-    })
-}
-
-fn selection(random: &mut Gen) -> Selection {
-    Selection {
-        condition: condition(random, 2),
-        sort: some(random, 2, |random| {
-            let directions = [Direction::Ascending, Direction::Descending];
-            (pick(random, &["a", "b", "n.x", "_id"]), pick(random, &directions))
-        }),
-        skip: pick(random, &[0, 0, 1, 3]),
-        limit: pick(random, &[None, None, Some(0), Some(1), Some(2), Some(5)]),
-        projection: match pick(random, b"EEOW") {
-            b'E' => Projection::Everything,
-            b'O' => Projection::Only(pick(random, &["a", "n"])),
-            _ => Projection::Without(pick(random, &["a", "b"])),
-        },
-    }
-}
-
-fn condition(random: &mut Gen, depth: usize) -> Condition {
-    let (field, value) = (pick(random, &FIELDS), pick(random, &VALUES));
-    let kinds: &[u8] = if depth == 0 { b"IEEEEN<lg>X" } else { b"IEEEEN<lg>X!AAAOO*****" };
-    match pick(random, kinds) {
-        b'I' => Condition::Ids(some(random, 3, |random| pick(random, &IDS))),
-        b'E' => Condition::Equals(field, value),
-        b'N' => Condition::In(field, some(random, 3, |random| pick(random, &VALUES))),
-        b'<' => Condition::Below(field, value),
-        b'l' => Condition::AtMost(field, value),
-        b'g' => Condition::AtLeast(field, value),
-        b'>' => Condition::Above(field, value),
-        b'X' => Condition::Exists(field),
-        b'!' => Condition::Not(Box::new(condition(random, depth - 1))),
-        b'A' => Condition::All(some(random, 3, |random| condition(random, depth - 1))),
-        b'O' => Condition::Any(some(random, 2, |random| condition(random, depth - 1))),
-        _ => Condition::All(Vec::new()),
-    }
-}
-
-/// Returns up to `maximum` values.
-fn some<T>(random: &mut Gen, maximum: usize, mut make: impl FnMut(&mut Gen) -> T) -> Vec<T> {
-    let count = usize::arbitrary(random) % (maximum + 1);
-    (0..count).map(|_| make(random)).collect()
-}
-
-fn pick<T: Copy>(random: &mut Gen, choices: &[T]) -> T {
-    *random.choose(choices).expect("a choice")
 }

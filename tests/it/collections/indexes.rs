@@ -1,13 +1,11 @@
 //! Indexes: what a unique one refuses, and those that are declared when a store has documents already.
 
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bolide::collection::{CollectionError, Index};
 use bolide::prelude::*;
-use bolide::store::{OpenError, SqliteStore};
 
-use super::places::Place;
+use super::places::{File, Place};
 
 #[tokio::test]
 async fn documents_can_agree_in_what_they_do_not_have() {
@@ -47,35 +45,9 @@ async fn large_integers_and_long_ids_are_found_with_an_index_as_without() {
     }
 }
 
-/// The file of a store, which is deleted at the end.
-struct File(PathBuf);
-
-impl File {
-    fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("bolide-indexes-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a directory");
-        Self(path)
-    }
-
-    /// Starts an app that has the collection in the file.
-    async fn start(&self, items: &Collection) -> App {
-        let address = format!("sqlite:{}", self.0.join("a.db").display());
-        // The app before this one releases the file a moment after it was dropped.
-        let mut store = SqliteStore::open(&address).await;
-        let started = Instant::now();
-        while matches!(store, Err(OpenError::InUse(_))) && started.elapsed() < Duration::from_secs(10) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            store = SqliteStore::open(&address).await;
-        }
-        let store = store.expect("a store");
-        App::builder().store(store).collection(items).build().expect("the app fits together")
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let _is_gone = std::fs::remove_dir_all(&self.0);
-    }
+/// Starts an app that has the collection in a file.
+async fn start(file: &File, items: &Collection) -> App {
+    App::builder().store(file.open().await).collection(items).build().expect("the app fits together")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -83,7 +55,7 @@ async fn an_index_is_built_while_documents_are_written() {
     const DOCUMENTS: u32 = 3_000;
     let file = File::new();
     let items: Collection = Collection::stored("items");
-    let app = file.start(&items).await;
+    let app = start(&file, &items).await;
     let inserts = (0..DOCUMENTS).map(async |number| {
         let update = Update::new().set("parity", number % 2).set("number", number);
         items.upsert(number.to_string(), update).await.expect("a write");
@@ -92,7 +64,7 @@ async fn an_index_is_built_while_documents_are_written() {
     drop((app, items));
 
     let items: Collection = Collection::stored("items").index(["parity", "number"]);
-    let _app = file.start(&items).await;
+    let _app = start(&file, &items).await;
     let even = || items.find(Filter::eq("parity", 0)).sort("number", Direction::Descending);
     assert_eq!(even().count().await, Ok(1_500), "before the index is ready");
     for number in (0..DOCUMENTS).step_by(100) {

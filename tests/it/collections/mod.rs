@@ -8,4 +8,5 @@ mod model;
 mod places;
 mod plans;
 mod races;
+mod steps;
 mod windows;

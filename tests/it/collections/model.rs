@@ -192,6 +192,12 @@ impl Model {
 }
 
 impl Selection {
+    /// Returns all documents, by their ids.
+    pub(super) fn everything() -> Self {
+        let condition = Condition::All(Vec::new());
+        Self { condition, sort: Vec::new(), skip: 0, limit: None, projection: Projection::Everything }
+    }
+
     pub(super) fn query(&self, items: &Collection) -> Query {
         let mut query = items.find(self.condition.filter()).skip(self.skip);
         for (field, direction) in &self.sort {
