@@ -1,5 +1,8 @@
 //! Messages from servers: `connected`, `failed`, `ping`, `pong`, data, `ready`, `nosub`, `result`, `updated`, `error`.
 
+use std::cell::Cell;
+use std::ops::Range;
+
 use bytestring::ByteString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,6 +14,14 @@ use super::envelope::{
 use crate::ejson::ser::write_string;
 use crate::ejson::{self, EncodeError};
 use crate::{DdpError, RawJson};
+
+/// The size that the text for writing documents keeps, in bytes.
+const LARGEST_SCRATCH: usize = 64 << 10;
+
+thread_local! {
+    /// The text into which a document is written, so that its frame can be allocated in the right size.
+    static SCRATCH: Cell<String> = const { Cell::new(String::new()) };
+}
 
 /// A message from a server. Members are written in Meteor's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,24 +149,18 @@ impl ServerMessage {
         id: &str,
         fields: &(impl Serialize + ?Sized),
     ) -> Result<(ByteString, RawJson), EncodeError> {
-        let mut frame = String::with_capacity(256);
-        write_document(&mut frame, "added", collection, id);
-        let end_of_id = frame.len();
-        write_name(&mut frame, "fields");
-        let start = frame.len();
-        ejson::write(&mut frame, fields)?;
-        if !frame[start..].starts_with('{') {
-            return Err(serde::ser::Error::custom("the fields of a document must be a struct or a map"));
-        }
-        if frame[start..] == *"{}" {
-            frame.truncate(end_of_id);
-            frame.push('}');
-            return Ok((frame.into(), RawJson::empty_object()));
-        }
-        frame.push('}');
-        let frame = ByteString::from(frame);
-        let fields = RawJson::part_of(&frame, start..frame.len() - 1);
-        Ok((frame, fields))
+        // Taken and not borrowed: `fields` may serialise another message meanwhile.
+        let mut text = SCRATCH.take();
+        text.clear();
+        let encoded = write_added(&mut text, collection, id, fields);
+        let added = encoded.map(|fields| {
+            let frame = ByteString::from(text.as_str());
+            let fields = fields.map_or_else(RawJson::empty_object, |place| RawJson::part_of(&frame, place));
+            (frame, fields)
+        });
+        text.shrink_to(LARGEST_SCRATCH);
+        SCRATCH.set(text);
+        added
     }
 
     /// Returns a `nosub` for a subscription whose id is a string, as every valid one is.
@@ -283,6 +288,30 @@ impl ServerMessage {
             unknown => return Err(InvalidServerMessage::UnknownKind(unknown.to_owned())),
         })
     }
+}
+
+/// Writes an `added` message. Returns the place of its fields, or `None` if there are none.
+fn write_added(
+    frame: &mut String,
+    collection: &str,
+    id: &str,
+    fields: &(impl Serialize + ?Sized),
+) -> Result<Option<Range<usize>>, EncodeError> {
+    write_document(frame, "added", collection, id);
+    let end_of_id = frame.len();
+    write_name(frame, "fields");
+    let start = frame.len();
+    ejson::write(frame, fields)?;
+    let written = &frame[start..];
+    if !written.starts_with('{') {
+        return Err(serde::ser::Error::custom("the fields of a document must be a struct or a map"));
+    }
+    let fields = (written != "{}").then(|| start..frame.len());
+    if fields.is_none() {
+        frame.truncate(end_of_id);
+    }
+    frame.push('}');
+    Ok(fields)
 }
 
 fn write_document(frame: &mut String, kind: &str, collection: &str, id: &str) {
