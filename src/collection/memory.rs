@@ -23,7 +23,14 @@ pub(super) struct Memory {
 
 struct MemoryIndex {
     index: Arc<Index>,
-    entries: BTreeMap<(Box<[u8]>, Arc<str>), u32>,
+    entries: BTreeMap<(Box<[u8]>, Arc<str>), Entry>,
+}
+
+/// An entry of an index. It has the document, so that a query does not search for it by its id.
+struct Entry {
+    /// The fields whose value is an element of an array, as bits.
+    elements: u32,
+    document: Arc<Document>,
 }
 
 impl Memory {
@@ -95,7 +102,7 @@ impl Memory {
         let old = self.documents.insert(Arc::clone(&document.id), Arc::clone(document));
         for (index, entries) in self.indexes.iter_mut().zip(entries) {
             if let Some(old) = &old {
-                index.remove(old);
+                index.remove_except(old, &entries);
             }
             index.add(document, entries);
         }
@@ -107,7 +114,7 @@ impl Memory {
     pub(super) fn take(&mut self, collection: &str, id: &str) -> Option<Arc<Document>> {
         let old = self.documents.remove(id)?;
         self.bytes -= old.text_bytes(collection);
-        self.indexes.iter_mut().for_each(|index| index.remove(&old));
+        self.indexes.iter_mut().for_each(|index| index.remove_except(&old, &Entries::default()));
         Some(old)
     }
 
@@ -116,7 +123,7 @@ impl Memory {
         match reading {
             Reading::Ids(ids) => ids.iter().filter_map(|id| self.documents.get(id.as_str())).map(Found::of).collect(),
             Reading::All(position) => self.read_all(position),
-            Reading::Index { index, range, position } => self.indexes[*index].read(range, position, &self.documents),
+            Reading::Index { index, range, position } => self.indexes[*index].read(range, position),
         }
     }
 
@@ -153,25 +160,24 @@ impl MemoryIndex {
         Ok(())
     }
 
-    fn add(&mut self, document: &Document, entries: Entries) {
+    fn add(&mut self, document: &Arc<Document>, entries: Entries) {
         for (key, elements) in entries {
-            self.entries.insert((key.into(), Arc::clone(&document.id)), elements);
+            let entry = Entry { elements, document: Arc::clone(document) };
+            self.entries.insert((key.into(), Arc::clone(&document.id)), entry);
         }
     }
 
-    fn remove(&mut self, document: &Document) {
+    /// Removes the entries of a document, except those that will be replaced by others with the same key.
+    fn remove_except(&mut self, document: &Document, replaced: &Entries) {
         // The document was accepted, so it does not have too many.
         for key in self.index.entries(&document.id, &document.object).unwrap_or_default().into_keys() {
-            self.entries.remove(&(key.into(), Arc::clone(&document.id)));
+            if !replaced.contains_key(&key) {
+                self.entries.remove(&(key.into(), Arc::clone(&document.id)));
+            }
         }
     }
 
-    fn read(
-        &self,
-        range: &KeyRange,
-        Position { after, is_reversed, limit }: &Position,
-        documents: &BTreeMap<Arc<str>, Arc<Document>>,
-    ) -> Vec<Found> {
+    fn read(&self, range: &KeyRange, Position { after, is_reversed, limit }: &Position) -> Vec<Found> {
         let first = || Arc::from("");
         let from = Bound::Included((range.from.clone().into_boxed_slice(), first()));
         let to = match range.to.as_slice() {
@@ -183,8 +189,10 @@ impl MemoryIndex {
         if is_empty(&start, &end) {
             return Vec::new();
         }
-        let entries = self.entries.range((start, end)).filter_map(|((key, id), elements)| {
-            Some(Found { key: key.to_vec(), elements: *elements, document: Arc::clone(documents.get(id)?) })
+        let entries = self.entries.range((start, end)).map(|((key, _), Entry { elements, document })| Found {
+            key: key.to_vec(),
+            elements: *elements,
+            document: Arc::clone(document),
         });
         if *is_reversed { entries.rev().take(*limit).collect() } else { entries.take(*limit).collect() }
     }
