@@ -9,7 +9,7 @@ use super::super::document::{Document, Shown};
 use super::super::error::CollectionError;
 use super::super::execution::Placed;
 use super::super::plan::Plan;
-use super::watcher::{SentSome, Watcher};
+use super::watcher::{DocumentNumber, SentSome, Watcher};
 use super::window::{Moves, Window};
 use super::{Change, LiveQuery, MAX_HELD_CHANGES};
 use crate::outbox;
@@ -24,6 +24,7 @@ pub(in super::super) struct LiveResult {
     collection: Arc<str>,
     contents: Contents,
     shown: IndexMap<Arc<str>, Item>,
+    last_number: DocumentNumber,
     /// The sessions, by the address of their recipient.
     watchers: IndexMap<usize, Watcher>,
     phase: Phase,
@@ -40,6 +41,7 @@ enum Contents {
 }
 
 struct Item {
+    number: DocumentNumber,
     shown: Shown,
     /// Kept, so that queries which show the same document share it.
     document: Arc<Document>,
@@ -68,6 +70,7 @@ impl LiveResult {
             collection: Arc::clone(collection),
             contents: if plan.is_window() { Contents::Window(Window::unknown()) } else { Contents::Set },
             shown: IndexMap::new(),
+            last_number: DocumentNumber::default(),
             watchers: IndexMap::new(),
             phase: Phase::New,
             loaded_at: None,
@@ -156,7 +159,7 @@ impl LiveResult {
     /// Adds a subscription. Returns the number of documents that it has to be sent.
     pub(in super::super) fn watch(&mut self, subscription: &SubscriptionCore) -> usize {
         let watcher = self.watchers.entry(key(subscription)).or_insert_with(|| Watcher::new(subscription.clone()));
-        watcher.add(subscription.handle(), self.shown.keys().cloned());
+        watcher.add(subscription.handle(), self.shown.iter().map(|(id, item)| (item.number, Arc::clone(id))));
         self.shown.len()
     }
 
@@ -185,11 +188,11 @@ impl LiveResult {
         let mut has_sent_all = false;
         subscription.with_target(&self.collection, |views, target| {
             while documents < DOCUMENTS_AT_ONCE {
-                let Some(id) = missing.next() else {
+                let Some((number, id)) = missing.next() else {
                     has_sent_all = true;
                     break;
                 };
-                if let Some(Item { shown, .. }) = self.shown.get(&id) {
+                if let Some(Item { shown, .. }) = self.shown.get(&id).filter(|item| item.number == number) {
                     views.added(target, subscription.handle(), &id, &shown.fields, Some(&shown.frame));
                 }
                 documents += 1;
@@ -301,8 +304,15 @@ impl LiveResult {
             return;
         }
         let shown = self.plan.show(&self.collection, document);
-        self.shown.insert(Arc::clone(id), Item { shown, document: Arc::clone(document) });
-        self.watchers.values_mut().for_each(|watcher| watcher.miss(id));
+        let number = self.insert(shown, document);
+        self.watchers.values_mut().for_each(|watcher| watcher.miss(number, id));
+    }
+
+    fn insert(&mut self, shown: Shown, document: &Arc<Document>) -> DocumentNumber {
+        let number = DocumentNumber(self.last_number.0 + 1);
+        self.last_number = number;
+        self.shown.insert(Arc::clone(&document.id), Item { number, shown, document: Arc::clone(document) });
+        number
     }
 
     /// Makes the moves of a window. Removes documents first, so that no client ever has more than the limit.
@@ -318,8 +328,8 @@ impl LiveResult {
     fn show(&mut self, document: &Arc<Document>) {
         let new = self.plan.show(&self.collection, document);
         let Some(item) = self.shown.get_mut(&document.id) else {
-            self.shown.insert(Arc::clone(&document.id), Item { shown: new.clone(), document: Arc::clone(document) });
-            return self.tell_added(&document.id, &new);
+            let number = self.insert(new.clone(), document);
+            return self.tell_added(number, &document.id, &new);
         };
         if item.document.version >= document.version {
             return;
@@ -330,17 +340,19 @@ impl LiveResult {
         }
         let change = SharedChange::to(&item.shown.fields, &new.fields);
         item.shown = new;
-        self.tell_changed(&document.id, &change);
+        let number = item.number;
+        self.tell_changed(number, &document.id, &change);
     }
 
     fn hide(&mut self, id: &str) {
-        if self.shown.swap_remove(id).is_some() {
-            self.tell_removed(id);
+        if let Some(item) = self.shown.swap_remove(id) {
+            self.tell_removed(item.number, id);
         }
     }
 
-    fn tell_added(&self, id: &Arc<str>, new: &Shown) {
-        for (place, watcher) in self.watchers.values().enumerate() {
+    fn tell_added(&mut self, number: DocumentNumber, id: &Arc<str>, new: &Shown) {
+        for (place, watcher) in self.watchers.values_mut().enumerate() {
+            watcher.note_told(number);
             outbox::in_turn(place, || {
                 watcher.first.with_target(&self.collection, |views, target| {
                     for handle in &watcher.handles {
@@ -351,9 +363,9 @@ impl LiveResult {
         }
     }
 
-    fn tell_changed(&self, id: &str, change: &SharedChange) {
+    fn tell_changed(&self, number: DocumentNumber, id: &str, change: &SharedChange) {
         for (place, watcher) in self.watchers.values().enumerate() {
-            let told = watcher.who_has(id);
+            let told = watcher.who_has(number);
             outbox::in_turn(place, || {
                 watcher.first.with_target(&self.collection, |views, target| {
                     // A publication may have taken the document back by hand.
@@ -363,9 +375,9 @@ impl LiveResult {
         }
     }
 
-    fn tell_removed(&mut self, id: &str) {
+    fn tell_removed(&mut self, number: DocumentNumber, id: &str) {
         for (place, watcher) in self.watchers.values_mut().enumerate() {
-            let told = watcher.who_has(id);
+            let told = watcher.who_has(number);
             outbox::in_turn(place, || {
                 watcher.first.with_target(&self.collection, |views, target| {
                     for handle in told.iter() {
@@ -374,7 +386,7 @@ impl LiveResult {
                     }
                 });
             });
-            watcher.forget(id);
+            watcher.forget(number);
         }
     }
 }

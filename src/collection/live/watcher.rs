@@ -19,13 +19,22 @@ struct Starting {
     missing: Missing,
 }
 
-/// The ids of the initial documents that are not sent yet, in order. Changes of these documents are not sent.
+/// The initial documents that are not sent yet. Changes of these documents are not sent.
+///
+/// They are sent in the order of their numbers. So a document is missing if its number is at least the next one, unless the
+/// subscription was told of it when it came.
 #[derive(Default)]
 pub(super) struct Missing {
-    order: VecDeque<Arc<str>>,
-    /// The ids that are missing indeed; the order may have more.
-    ids: HashSet<Arc<str>, Hasher>,
+    /// Some of these may have left the result.
+    order: VecDeque<(DocumentNumber, Arc<str>)>,
+    next: DocumentNumber,
+    told: HashSet<DocumentNumber, Hasher>,
 }
+
+/// The number of a document in a result, in the order in which they came into it. A document that leaves and comes again
+/// has another number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct DocumentNumber(pub(super) u64);
 
 /// What one step has sent of the initial documents.
 pub(in super::super) struct SentSome {
@@ -43,11 +52,10 @@ impl Watcher {
         Self { first, handles: Handles::new(), starting: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, handle: Handle, missing: impl Iterator<Item = Arc<str>>) {
+    /// Adds a subscription, which has to be sent these documents.
+    pub(super) fn add(&mut self, handle: Handle, documents: impl Iterator<Item = (DocumentNumber, Arc<str>)>) {
         self.handles.push(handle);
-        let mut starting = Starting { handle, missing: Missing::default() };
-        missing.for_each(|id| starting.missing.add(id));
-        self.starting.push(starting);
+        self.starting.push(Starting { handle, missing: Missing::of(documents.collect()) });
     }
 
     /// Removes a subscription. Returns whether it was the last one of the session.
@@ -61,10 +69,10 @@ impl Watcher {
         self.starting.iter_mut().find(|starting| starting.handle == handle).map(|starting| &mut starting.missing)
     }
 
-    /// Returns whether documents can be sent to a subscription now.
+    /// Returns whether documents may be sent to a subscription now.
     pub(super) fn misses_any(&self, handle: Handle) -> bool {
         let of_handle = self.starting.iter().find(|starting| starting.handle == handle);
-        of_handle.is_none_or(|starting| !starting.missing.ids.is_empty())
+        of_handle.is_none_or(|starting| !starting.missing.order.is_empty())
     }
 
     /// Notes that a subscription has received all initial documents.
@@ -72,22 +80,29 @@ impl Watcher {
         self.starting.retain(|starting| starting.handle != handle);
     }
 
-    /// Adds a document to those that each starting subscription has to be sent.
-    pub(super) fn miss(&mut self, id: &Arc<str>) {
-        self.starting.iter_mut().for_each(|starting| starting.missing.add(Arc::clone(id)));
+    /// Adds the newest document to those that each starting subscription has to be sent.
+    pub(super) fn miss(&mut self, number: DocumentNumber, id: &Arc<str>) {
+        self.starting.iter_mut().for_each(|starting| starting.missing.order.push_back((number, Arc::clone(id))));
+    }
+
+    /// Notes that all subscriptions were told of a document when it came into the result.
+    pub(super) fn note_told(&mut self, number: DocumentNumber) {
+        for starting in &mut self.starting {
+            starting.missing.told.insert(number);
+        }
     }
 
     /// Notes that a document has left the result.
-    pub(super) fn forget(&mut self, id: &str) {
+    pub(super) fn forget(&mut self, number: DocumentNumber) {
         for starting in &mut self.starting {
-            starting.missing.ids.remove(id);
+            starting.missing.told.remove(&number);
         }
     }
 
     /// Returns the subscriptions that have received a document of the result.
-    pub(super) fn who_has(&self, id: &str) -> Cow<'_, [Handle]> {
+    pub(super) fn who_has(&self, number: DocumentNumber) -> Cow<'_, [Handle]> {
         let misses = |handle: Handle| {
-            self.starting.iter().any(|starting| starting.handle == handle && starting.missing.ids.contains(id))
+            self.starting.iter().any(|starting| starting.handle == handle && starting.missing.contains(number))
         };
         if self.starting.is_empty() {
             return Cow::Borrowed(&self.handles);
@@ -97,19 +112,19 @@ impl Watcher {
 }
 
 impl Missing {
-    fn add(&mut self, id: Arc<str>) {
-        if self.ids.insert(Arc::clone(&id)) {
-            self.order.push_back(id);
-        }
+    fn of(mut documents: Vec<(DocumentNumber, Arc<str>)>) -> Self {
+        documents.sort_unstable_by_key(|(number, _)| *number);
+        Self { order: documents.into(), ..Self::default() }
     }
 
-    /// Takes the id of the next missing document.
-    pub(super) fn next(&mut self) -> Option<Arc<str>> {
-        while let Some(id) = self.order.pop_front() {
-            if self.ids.remove(&id) {
-                return Some(id);
-            }
-        }
-        None
+    fn contains(&self, number: DocumentNumber) -> bool {
+        number >= self.next && !self.told.contains(&number)
+    }
+
+    /// Takes the next document.
+    pub(super) fn next(&mut self) -> Option<(DocumentNumber, Arc<str>)> {
+        let (number, id) = self.order.pop_front()?;
+        self.next = DocumentNumber(number.0 + 1);
+        Some((number, id))
     }
 }
