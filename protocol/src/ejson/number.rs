@@ -32,7 +32,7 @@ enum Repr {
 }
 
 /// Up to this value, every integer is exactly representable as a double.
-const LARGEST_SAFE_INTEGER: f64 = 9_007_199_254_740_992.0;
+pub(super) const LARGEST_SAFE_INTEGER: f64 = 9_007_199_254_740_992.0;
 
 impl Number {
     /// Returns the nearest double.

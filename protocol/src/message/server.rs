@@ -306,7 +306,7 @@ fn write_added(
     if !written.starts_with('{') {
         return Err(serde::ser::Error::custom("the fields of a document must be a struct or a map"));
     }
-    let fields = (written != "{}").then(|| start..frame.len());
+    let fields = (written != "{}").then_some(start..frame.len());
     if fields.is_none() {
         frame.truncate(end_of_id);
     }

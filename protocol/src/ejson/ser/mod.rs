@@ -9,7 +9,7 @@ use std::fmt::Display;
 use serde::ser::{Serialize, Serializer};
 
 use self::compound::{ListWriter, MapWriter, StructWriter};
-use self::text::{write_collected, write_float, write_integer};
+use self::text::{write_collected, write_float, write_integer, write_number};
 use super::binary::write_base64;
 use super::form::Keys;
 use super::number::sign_of;
@@ -131,7 +131,7 @@ impl<'a> Serializer for TextSerializer<'a> {
 
     fn serialize_f64(self, value: f64) -> Result<(), EncodeError> {
         if value.is_finite() {
-            write_float(self.out, value);
+            write_number(self.out, value);
         } else {
             self.infinity_or_nan(sign_of(value));
         }

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Write};
 
 use crate::ejson::EncodeError;
+use crate::ejson::number::LARGEST_SAFE_INTEGER;
 
 /// Writes a quoted string, with the escapes of `JSON.stringify`.
 pub(crate) fn write_string(out: &mut String, text: &str) {
@@ -21,6 +22,17 @@ pub(super) fn write_collected<T: Display + ?Sized>(out: &mut String, value: &T) 
 
 pub(super) fn write_integer(out: &mut String, integer: impl itoa::Integer) {
     out.push_str(itoa::Buffer::new().format(integer));
+}
+
+/// Writes a finite number. Whole numbers have the same digits as integers as long as they are safe, and these
+/// are written faster.
+#[expect(clippy::cast_possible_truncation, reason = "the bound is checked")]
+pub(super) fn write_number(out: &mut String, number: f64) {
+    if number.fract() == 0.0 && number.abs() <= LARGEST_SAFE_INTEGER {
+        write_integer(out, number as i64);
+    } else {
+        write_float(out, number);
+    }
 }
 
 /// Writes an `f32` with the shortest digits: `0.1`, not JavaScript's `0.10000000149011612`.
@@ -71,5 +83,24 @@ fn write_escape(out: &mut String, byte: u8) {
         0x08 => out.push_str("\\b"),
         0x0c => out.push_str("\\f"),
         _ => write!(out, "\\u{byte:04x}").expect("writing to a String does not fail"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_have_the_digits_of_javascript() {
+        let written = |number: f64| {
+            let mut text = String::new();
+            write_number(&mut text, number);
+            text
+        };
+        for number in
+            [0.0, -0.0, 1.0, -7.0, 1e15, 9_007_199_254_740_992.0, -9_007_199_254_740_992.0, 0.5, 1e16, 1e21, 1e300]
+        {
+            assert_eq!(written(number), ryu_js::Buffer::new().format(number), "{number}");
+        }
     }
 }
