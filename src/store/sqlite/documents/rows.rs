@@ -41,6 +41,24 @@ pub(super) static PUT_ENTRIES: LazyLock<RowStatement> = LazyLock::new(|| {
     )
 });
 
+/// Columns: seq, documents, bytes, number.
+pub(super) const UPDATE_HEAD: &str = "UPDATE heads SET seq = ?, documents = ?, bytes = ? WHERE number = ?";
+
+/// The maximum number of removed and of added entries that are written together with their document.
+const SMALL: usize = 8;
+
+/// Returns one statement for a head, a document, and a few removed and added entries, or `None` if these are too many. A
+/// write of one document is passed to the thread of the database once, and not for each of these.
+pub(super) fn put_one(removed: usize, added: usize) -> Option<AssertSqlSafe<String>> {
+    if removed > SMALL || added > SMALL {
+        return None;
+    }
+    let entries =
+        std::iter::repeat_n(DELETE_ENTRIES.of_one(), removed).chain(std::iter::repeat_n(PUT_ENTRIES.of_one(), added));
+    let parts: Vec<&str> = [UPDATE_HEAD, PUT_DOCUMENTS.of_one()].into_iter().chain(entries).collect();
+    Some(AssertSqlSafe(parts.join("; ")))
+}
+
 /// A statement with a list of rows.
 pub(super) struct RowStatement {
     /// The text for each of the [`SIZES`].
@@ -50,6 +68,11 @@ pub(super) struct RowStatement {
 impl RowStatement {
     fn new(before: &str, columns: usize, after: &str) -> Self {
         Self { texts: SIZES.map(|rows| format!("{before}{}{after}", placeholders(rows, columns)).into()) }
+    }
+
+    /// Returns the statement for one row.
+    fn of_one(&self) -> &str {
+        &self.texts[SIZES.len() - 1]
     }
 
     /// Divides rows into chunks, each with the statement for it.
@@ -66,13 +89,10 @@ impl RowStatement {
     }
 }
 
-/// Returns `($1, $2), ($3, $4)` for two rows of two columns.
+/// Returns `(?, ?), (?, ?)` for two rows of two columns.
 fn placeholders(rows: usize, columns: usize) -> String {
-    let row = |row: usize| {
-        let values: Vec<String> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
-        format!("({})", values.join(", "))
-    };
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+    let row = format!("({})", vec!["?"; columns].join(", "));
+    vec![row; rows].join(", ")
 }
 
 #[cfg(test)]
@@ -85,6 +105,6 @@ mod tests {
         let chunks: Vec<usize> = SELECT_DOCUMENTS.chunks(&rows).map(|(_, chunk)| chunk.len()).collect();
         assert_eq!(chunks, [64, 64, 16, 4, 1, 1]);
         assert_eq!(SELECT_DOCUMENTS.chunks::<usize>(&[]).count(), 0);
-        assert_eq!(placeholders(2, 2), "($1, $2), ($3, $4)");
+        assert_eq!(placeholders(2, 2), "(?, ?), (?, ?)");
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{Row as _, Sqlite};
 
 use super::failure::{failed, read_number, write_number};
@@ -13,6 +14,8 @@ use crate::collection::storage::{
     Batch, CollectionNumber, DocumentReader, DocumentWriter, Head, IndexKey, IndexNumber, Page, StorageError,
     StorageFuture, StoredChange, StoredDocument, StoredEntry,
 };
+
+type Statement<'row> = Query<'row, Sqlite, SqliteArguments>;
 
 /// A transaction for documents.
 pub(super) struct Transaction {
@@ -34,50 +37,71 @@ impl Transaction {
     }
 
     async fn put_heads(&mut self, heads: &[(CollectionNumber, Head)]) -> Result<(), StorageError> {
-        for (collection, head) in heads {
-            sqlx::query("UPDATE heads SET seq = $2, documents = $3, bytes = $4 WHERE number = $1")
-                .bind(collection.0)
-                .bind(write_number(head.version)?)
-                .bind(write_number(head.documents)?)
-                .bind(write_number(head.bytes)?)
-                .execute(&mut *self.inner)
-                .await
-                .map_err(failed)?;
+        for head in heads {
+            self.run(bind_head(sqlx::query(rows::UPDATE_HEAD), head)?).await?;
         }
         Ok(())
     }
 
     async fn put_documents(&mut self, documents: &[(CollectionNumber, StoredChange)]) -> Result<(), StorageError> {
         for (text, chunk) in rows::PUT_DOCUMENTS.chunks(documents) {
-            let mut query = sqlx::query(text);
-            for (collection, change) in chunk {
-                query = query.bind(collection.0).bind(change.id.as_str()).bind(change.fields.as_deref());
-                query = query.bind(write_number(change.version)?);
-            }
-            query.execute(&mut *self.inner).await.map_err(failed)?;
+            self.run(chunk.iter().try_fold(sqlx::query(text), bind_document)?).await?;
         }
         Ok(())
     }
 
     async fn remove_entries(&mut self, entries: &[(IndexKey, String)]) -> Result<(), StorageError> {
         for (text, chunk) in rows::DELETE_ENTRIES.chunks(entries) {
-            let query = chunk.iter().fold(sqlx::query(text), |query, (IndexKey { index, key }, id)| {
-                query.bind(index.0).bind(key.as_slice()).bind(id.as_str())
-            });
-            query.execute(&mut *self.inner).await.map_err(failed)?;
+            self.run(chunk.iter().fold(sqlx::query(text), bind_removed)).await?;
         }
         Ok(())
     }
 
     async fn add_entries(&mut self, entries: &[(IndexKey, String, u32)]) -> Result<(), StorageError> {
         for (text, chunk) in rows::PUT_ENTRIES.chunks(entries) {
-            let query = chunk.iter().fold(sqlx::query(text), |query, (IndexKey { index, key }, id, elements)| {
-                query.bind(index.0).bind(key.as_slice()).bind(id.as_str()).bind(*elements)
-            });
-            query.execute(&mut *self.inner).await.map_err(failed)?;
+            self.run(chunk.iter().fold(sqlx::query(text), bind_added)).await?;
         }
         Ok(())
     }
+
+    /// Writes a batch of one document as one statement. Returns whether it is one.
+    async fn put_one(&mut self, batch: &Batch) -> Result<bool, StorageError> {
+        let ([head], [document]) = (&*batch.heads, &*batch.documents) else { return Ok(false) };
+        let text = rows::put_one(batch.removed_entries.len(), batch.added_entries.len());
+        let Some(text) = text else { return Ok(false) };
+        let query = bind_document(bind_head(sqlx::query(text), head)?, document)?;
+        let query = batch.removed_entries.iter().fold(query, bind_removed);
+        self.run(batch.added_entries.iter().fold(query, bind_added)).await?;
+        Ok(true)
+    }
+
+    async fn run(&mut self, query: Statement<'_>) -> Result<(), StorageError> {
+        query.execute(&mut *self.inner).await.map(drop).map_err(failed)
+    }
+}
+
+fn bind_head<'row>(
+    query: Statement<'row>,
+    (collection, head): &'row (CollectionNumber, Head),
+) -> Result<Statement<'row>, StorageError> {
+    let query = query.bind(write_number(head.version)?).bind(write_number(head.documents)?);
+    Ok(query.bind(write_number(head.bytes)?).bind(collection.0))
+}
+
+fn bind_document<'row>(
+    query: Statement<'row>,
+    (collection, change): &'row (CollectionNumber, StoredChange),
+) -> Result<Statement<'row>, StorageError> {
+    let query = query.bind(collection.0).bind(change.id.as_str()).bind(change.fields.as_deref());
+    Ok(query.bind(write_number(change.version)?))
+}
+
+fn bind_removed<'row>(query: Statement<'row>, (entry, id): &'row (IndexKey, String)) -> Statement<'row> {
+    query.bind(entry.index.0).bind(entry.key.as_slice()).bind(id.as_str())
+}
+
+fn bind_added<'row>(query: Statement<'row>, (entry, id, elements): &'row (IndexKey, String, u32)) -> Statement<'row> {
+    query.bind(entry.index.0).bind(entry.key.as_slice()).bind(id.as_str()).bind(*elements)
 }
 
 impl DocumentReader for Transaction {
@@ -155,10 +179,12 @@ impl DocumentWriter for Transaction {
             batch.documents.sort_unstable_by(|(a, one), (b, other)| (a, &one.id).cmp(&(b, &other.id)));
             batch.removed_entries.sort_unstable();
             batch.added_entries.sort_unstable();
-            self.put_heads(&batch.heads).await?;
-            self.put_documents(&batch.documents).await?;
-            self.remove_entries(&batch.removed_entries).await?;
-            self.add_entries(&batch.added_entries).await?;
+            if !self.put_one(&batch).await? {
+                self.put_heads(&batch.heads).await?;
+                self.put_documents(&batch.documents).await?;
+                self.remove_entries(&batch.removed_entries).await?;
+                self.add_entries(&batch.added_entries).await?;
+            }
             purge(&mut self.inner, &self.removals, &batch.documents).await
         })
     }
