@@ -20,7 +20,9 @@ pub mod code;
 mod fold;
 pub(crate) mod mail;
 pub(crate) mod outgoing;
+mod postgres;
 pub mod setting;
+mod sql;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -35,7 +37,7 @@ pub use audit::{AuditEntry, AuditEvent, AuditFilter};
 pub(crate) use changes::{Changes, Topic};
 pub use code::{Challenge, CodePurpose, CodeTry, EmailCode, KeyedHash, Link, LinkPurpose};
 pub use fold::{fold, skeleton};
-pub use sqlite::{OpenError, SqliteStore};
+pub use sql::{DatabaseOptions, OpenError, SqlStore, SqlStore as SqliteStore};
 pub use token::{ClientSighting, Fingerprint, HashedToken, LoginToken, TokenKind, Trust};
 pub use user::{
     BackupCodes, EmailAddress, Lookalikes, Namesakes, NewUser, PendingTotp, RoleLoss, Sealed, StoredHash, Totp, User,
@@ -95,6 +97,9 @@ pub enum StoreError {
     /// The store cannot be reached or written, for example because the disk is full. Nothing was written.
     #[error("the store failed: {0}")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The connection to the store was lost before it answered: it is not known whether anything was written.
+    #[error("the connection to the store was lost, and whether the change was made is not known: {0}")]
+    Unknown(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Stored data cannot be read: it was written by a newer version, or is damaged.
     #[error("the store holds {what} that cannot be read: {reason}")]
     Unreadable {

@@ -3,10 +3,10 @@
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
-use super::{MIGRATIONS, SqliteStore};
+use super::migrations::MIGRATIONS;
 use crate::store::outgoing::Outgoing as _;
 use crate::store::user::Users as _;
-use crate::store::{Namesakes, NewUser, StoreError, User};
+use crate::store::{Namesakes, NewUser, SqliteStore, StoreError, User};
 
 #[tokio::test]
 async fn an_upgrade_leaves_no_text_of_a_mail_in_the_file() {

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-use sqlx::sqlite::SqliteRow;
+use sqlx::Sqlite;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::document_of;
 use super::failure::failed;
 use crate::collection::storage::{IndexNumber, Page, StorageError, StoredEntry};
-use crate::store::sqlite::write::Statement;
 
 /// A statement with its values.
 pub(super) struct PageStatement {
@@ -32,7 +33,7 @@ impl PageStatement {
         }
     }
 
-    pub(super) fn query(self) -> Statement<'static> {
+    pub(super) fn query(self) -> Query<'static, Sqlite, SqliteArguments> {
         self.values.into_iter().fold(sqlx::query(AssertSqlSafe(self.text)), |query, value| match value {
             Value::Number(number) => query.bind(number),
             Value::Key(key) => query.bind(key),

@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqliteSynchronous};
 
 use super::failure::failed;
 use crate::collection::storage::StorageError;
-use crate::store::sqlite::{READERS, SqliteStore, file_options, file_pool};
+use crate::store::sqlite::{self, READERS, file_options, file_pool};
 
 /// Where the documents are.
 pub(in crate::store::sqlite) enum Place {
@@ -18,7 +18,7 @@ pub(in crate::store::sqlite) enum Place {
         writer: SqlitePool,
         options: Box<SqliteConnectOptions>,
         /// The lock on the file: documents may be in use for longer than the store.
-        _lock: Option<Arc<File>>,
+        _lock: Arc<File>,
     },
     /// In a temporary file of their own, since a database in memory has one connection only: a read that is open would
     /// stop all writes.
@@ -60,9 +60,9 @@ async fn temporary() -> Result<Connections, StorageError> {
     let directory = TemporaryDirectory(new_directory(&std::env::temp_dir())?);
     let path = directory.0.join("documents.db");
     let options = file_options(&path).create_if_missing(true).synchronous(SqliteSynchronous::Off);
-    let opened = SqliteStore::open_with(&path, options, None).await;
-    let store = opened.map_err(|error| StorageError(error.to_string()))?;
-    Ok(Connections { writer: store.writer, reader: store.reader, _directory: Some(directory) })
+    let opened = sqlite::connect(&path, &options).await;
+    let sqlite::Pools { reader, writer } = opened.map_err(|error| StorageError(error.to_string()))?;
+    Ok(Connections { writer, reader, _directory: Some(directory) })
 }
 
 /// Creates a directory that only this user can enter.

@@ -8,15 +8,16 @@ use sqlx::{Connection as _, Row as _, SqliteConnection};
 use super::page::PageStatement;
 use super::{indexes, rows};
 use crate::collection::storage::{Batch, CollectionNumber, DocumentStore, IndexNumber, Page};
+use crate::store::SqliteStore;
 use crate::store::private::StoresDocuments as _;
-use crate::store::sqlite::{MIGRATIONS, SqliteStore};
+use crate::store::sqlite::migrations::MIGRATIONS;
 use crate::store::tests::{File, head, key, open, put, removed, write};
 
 #[tokio::test]
 async fn pages_and_rows_are_found_by_primary_keys() {
     let file = File::new("plans");
     let store = file.open().await;
-    let mut connection = store.writer.acquire().await.unwrap();
+    let mut connection = store.sqlite_writer().acquire().await.unwrap();
     let after = Some((b"k".to_vec(), "a".to_owned()));
     for (after, is_reversed) in [(None, false), (None, true), (after.clone(), false), (after, true)] {
         for index in [Some(IndexNumber(1)), None] {
@@ -56,7 +57,7 @@ async fn a_full_database_refuses_writes_and_keeps_reads() {
     let items = open(&documents, "items").await;
     write(&documents, Batch { documents: vec![put(items, "before", "{}", 1)], ..Batch::default() }).await;
     let limit = |pages: u32| sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-    sqlx::query(limit(1)).execute(&store.writer).await.unwrap();
+    sqlx::query(limit(1)).execute(store.sqlite_writer()).await.unwrap();
     for round in 0..5 {
         let mut writer = documents.write(vec![items]).await.unwrap();
         let large = put(items, &format!("large {round}"), &"x".repeat(100_000), 2);
@@ -66,9 +67,9 @@ async fn a_full_database_refuses_writes_and_keeps_reads() {
         assert_eq!(documents.documents(items, vec!["before".into()]).await.unwrap().len(), 1);
         assert_eq!(documents.read().await.unwrap().changes(items, 0, 9).await.unwrap().len(), 1);
         // A connection that was stuck has been replaced, and has no limit yet.
-        sqlx::query(limit(1)).execute(&store.writer).await.unwrap();
+        sqlx::query(limit(1)).execute(store.sqlite_writer()).await.unwrap();
     }
-    sqlx::query(limit(1_000_000)).execute(&store.writer).await.unwrap();
+    sqlx::query(limit(1_000_000)).execute(store.sqlite_writer()).await.unwrap();
     let large = put(items, "large", &"x".repeat(100_000), 2);
     write(&documents, Batch { documents: vec![large], ..Batch::default() }).await;
     assert_eq!(documents.documents(items, vec!["large".into()]).await.unwrap().len(), 1);
@@ -78,7 +79,7 @@ async fn a_full_database_refuses_writes_and_keeps_reads() {
 async fn a_connection_whose_transaction_sqlite_has_ended_is_replaced() {
     let file = File::new("stuck");
     let store = file.open().await;
-    let mut transaction = store.writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let mut transaction = store.sqlite_writer().begin_with("BEGIN IMMEDIATE").await.unwrap();
     // What SQLite does itself after some errors.
     sqlx::query("ROLLBACK").execute(&mut *transaction).await.unwrap();
     drop(transaction);
@@ -96,8 +97,8 @@ async fn a_file_that_becomes_damaged_is_told() {
     let items = open(&documents, "items").await;
     let many = (0..2_000).map(|id| put(items, &id.to_string(), &"x".repeat(200), 1)).collect();
     write(&documents, Batch { documents: many, ..Batch::default() }).await;
-    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&store.writer).await.unwrap();
-    let path: String = sqlx::query("PRAGMA database_list").fetch_one(&store.writer).await.unwrap().get("file");
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(store.sqlite_writer()).await.unwrap();
+    let path: String = sqlx::query("PRAGMA database_list").fetch_one(store.sqlite_writer()).await.unwrap().get("file");
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[100_000..].fill(0xa5);
     std::fs::write(&path, bytes).unwrap();
@@ -134,15 +135,15 @@ async fn the_removal_of_an_index_goes_on_after_an_interruption() {
     let added_entries = (0..3).map(|id| (key(index, b"k"), id.to_string(), 0)).collect();
     write(&documents, Batch { added_entries, ..Batch::default() }).await;
     let interrupted = "UPDATE document_indexes SET collection = NULL";
-    sqlx::query(interrupted).execute(&store.writer).await.unwrap();
+    sqlx::query(interrupted).execute(store.sqlite_writer()).await.unwrap();
 
     assert!(documents.open("items").await.unwrap().indexes.is_empty());
     assert_ne!(documents.add_index(items, "field").await.unwrap(), index, "the number is still in use");
-    indexes::finish_removals(store.writer.clone()).await;
+    indexes::finish_removals(store.sqlite_writer().clone()).await;
 
     let left =
         "SELECT (SELECT count(*) FROM document_keys) + (SELECT count(*) FROM document_indexes WHERE number = $1)";
-    let left: i64 = sqlx::query_scalar(left).bind(index.0).fetch_one(&store.writer).await.unwrap();
+    let left: i64 = sqlx::query_scalar(left).bind(index.0).fetch_one(store.sqlite_writer()).await.unwrap();
     assert_eq!(left, 0);
 }
 

@@ -3,11 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use sqlx::QueryBuilder;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-
-use super::row::{failed, get, optional_time, time};
-use super::{SqliteStore, Touches};
+use super::columns::{hashed_token, optional_time, time, user_id};
+use super::layer::{Row, Transaction, list_size, placeholders, query};
+use super::{SqlStore, Touches};
 use crate::clock::Timestamp;
 use crate::store::token::Tokens;
 use crate::store::{
@@ -15,12 +13,16 @@ use crate::store::{
 };
 use crate::user::UserId;
 
-impl Tokens for SqliteStore {
+/// The columns that [`read`] needs.
+const COLUMNS: &str = "hashed, user_id, created_at, expires_at, name, last_part, bypasses, trusted_since, trusted_until, \
+     fingerprint, last_used_at, last_address, last_user_agent";
+
+impl Tokens for SqlStore {
     fn insert_token(&self, token: LoginToken) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             let hashed = token.hashed.clone();
-            self.transaction(Touches::Token(&hashed), |connection| {
-                Box::pin(async move { insert(connection, &token).await })
+            self.transaction(Touches::Token(&hashed), |transaction| {
+                Box::pin(async move { insert(transaction, &token).await })
             })
             .await
         })
@@ -33,14 +35,15 @@ impl Tokens for SqliteStore {
     ) -> StoreFuture<'store, bool> {
         Box::pin(async move {
             let (own, hashed) = (own.clone(), token.hashed.clone());
-            self.transaction(Touches::Token(&hashed), |connection| {
+            self.transaction(Touches::Token(&hashed), |transaction| {
                 Box::pin(async move {
-                    let there = sqlx::query("SELECT 1 FROM tokens WHERE hashed = $1 AND user_id = $2");
+                    transaction.lock_user(&token.user).await?;
+                    let there = query("SELECT 1 FROM tokens WHERE hashed = $1 AND user_id = $2");
                     let there = there.bind(own.as_str()).bind(token.user.as_str());
-                    if there.fetch_optional(&mut *connection).await.map_err(failed)?.is_none() {
+                    if there.fetch_optional(&mut *transaction).await?.is_none() {
                         return Ok(false);
                     }
-                    insert(connection, &token).await?;
+                    insert(transaction, &token).await?;
                     Ok(true)
                 })
             })
@@ -55,8 +58,8 @@ impl Tokens for SqliteStore {
                 return Ok(Some(LoginToken::clone(&token)));
             }
             let since = cache.now();
-            let row = sqlx::query("SELECT * FROM tokens WHERE hashed = $1").bind(hashed.as_str());
-            let found = row.fetch_optional(&self.reader).await.map_err(failed)?.as_ref().map(read).transpose()?;
+            let row = query(format!("SELECT {COLUMNS} FROM tokens WHERE hashed = $1")).bind(hashed.as_str());
+            let found = row.fetch_optional(&self.database.reader).await?.as_ref().map(read).transpose()?;
             if let Some(token) = &found {
                 cache.keep(since, hashed.clone(), Arc::new(token.clone()));
             }
@@ -66,8 +69,8 @@ impl Tokens for SqliteStore {
 
     fn tokens_of<'store>(&'store self, user: &'store UserId) -> StoreFuture<'store, Vec<LoginToken>> {
         Box::pin(async move {
-            let rows = sqlx::query("SELECT * FROM tokens WHERE user_id = $1 ORDER BY created_at, hashed");
-            rows.bind(user.as_str()).fetch_all(&self.reader).await.map_err(failed)?.iter().map(read).collect()
+            let rows = query(format!("SELECT {COLUMNS} FROM tokens WHERE user_id = $1 ORDER BY created_at, hashed"));
+            rows.bind(user.as_str()).fetch_all(&self.database.reader).await?.iter().map(read).collect()
         })
     }
 
@@ -77,18 +80,18 @@ impl Tokens for SqliteStore {
         now: Timestamp,
     ) -> StoreFuture<'store, Vec<HashedToken>> {
         Box::pin(async move {
-            let mut valid = QueryBuilder::new(
-                "SELECT hashed FROM tokens JOIN users ON users.id = user_id WHERE is_active AND (expires_at IS NULL OR expires_at > ",
-            );
-            valid.push_bind(now.milliseconds()).push(") AND hashed IN (");
-            let mut list = valid.separated(", ");
-            for hashed in tokens {
-                list.push_bind(hashed.as_str());
+            if tokens.is_empty() {
+                return Ok(Vec::new());
             }
-            valid.push(")");
-            let rows = valid.build_query_scalar::<String>().fetch_all(&self.reader).await.map_err(failed)?;
-            let valid: HashSet<_> = rows.into_iter().collect();
-            let ended: Vec<_> = tokens.iter().filter(|token| !valid.contains(token.as_str())).cloned().collect();
+            let list = placeholders(2, list_size(tokens.len()));
+            let valid = query(format!(
+                "SELECT hashed FROM tokens JOIN users ON users.id = user_id \
+                 WHERE is_active AND (expires_at IS NULL OR expires_at > $1) AND hashed IN ({list})"
+            ));
+            let valid = valid.bind(now.milliseconds()).bind_list(tokens.iter().map(HashedToken::as_str));
+            let rows = valid.fetch_all(&self.database.reader).await?;
+            let valid = rows.iter().map(hashed_token).collect::<Result<HashSet<_>, _>>()?;
+            let ended: Vec<_> = tokens.iter().filter(|token| !valid.contains(*token)).cloned().collect();
             for token in &ended {
                 self.caches.tokens.forget(token);
             }
@@ -100,10 +103,7 @@ impl Tokens for SqliteStore {
     }
 
     fn delete_token<'store>(&'store self, hashed: &'store HashedToken) -> StoreFuture<'store, bool> {
-        self.change_of(
-            Touches::Token(hashed),
-            sqlx::query("DELETE FROM tokens WHERE hashed = $1").bind(hashed.as_str()),
-        )
+        self.change_of(Touches::Token(hashed), query("DELETE FROM tokens WHERE hashed = $1").bind(hashed.as_str()))
     }
 
     fn delete_session_tokens<'store>(
@@ -111,14 +111,14 @@ impl Tokens for SqliteStore {
         user: &'store UserId,
         except: Option<&'store HashedToken>,
     ) -> StoreFuture<'store, Vec<HashedToken>> {
-        self.remove_tokens(
-            sqlx::query(
-                "DELETE FROM tokens WHERE user_id = $1 AND expires_at IS NOT NULL AND ($2 IS NULL OR hashed <> $2) \
-                 RETURNING hashed",
-            )
-            .bind(user.as_str())
-            .bind(except.map(HashedToken::as_str)),
-        )
+        Box::pin(async move {
+            let others = query(
+                "DELETE FROM tokens WHERE user_id = $1 AND expires_at IS NOT NULL \
+                 AND (CAST($2 AS TEXT) IS NULL OR hashed <> $2) RETURNING hashed",
+            );
+            let others = others.bind(user.as_str().to_owned()).bind(except.map(|token| token.as_str().to_owned()));
+            self.remove_tokens_of(user, others).await
+        })
     }
 
     fn delete_personal_token<'store>(
@@ -127,8 +127,9 @@ impl Tokens for SqliteStore {
         name: &'store str,
     ) -> StoreFuture<'store, Option<HashedToken>> {
         Box::pin(async move {
-            let removed = sqlx::query("DELETE FROM tokens WHERE user_id = $1 AND name = $2 RETURNING hashed");
-            Ok(self.remove_tokens(removed.bind(user.as_str()).bind(name)).await?.pop())
+            let removed = query("DELETE FROM tokens WHERE user_id = $1 AND name = $2 RETURNING hashed");
+            let removed = removed.bind(user.as_str().to_owned()).bind(name.to_owned());
+            Ok(self.remove_tokens_of(user, removed).await?.pop())
         })
     }
 
@@ -142,12 +143,13 @@ impl Tokens for SqliteStore {
     ) -> StoreFuture<'store, Option<HashedToken>> {
         Box::pin(async move {
             let (user, name) = (user.clone(), name.to_owned());
-            self.transaction(Touches::Tokens, |connection| {
+            self.transaction(Touches::Tokens, |transaction| {
                 Box::pin(async move {
-                    let old = sqlx::query("SELECT hashed FROM tokens WHERE user_id = $1 AND name = $2");
-                    let old = old.bind(user.as_str()).bind(&name).fetch_optional(&mut *connection).await;
-                    let Some(old) = old.map_err(failed)? else { return Ok(None) };
-                    sqlx::query(
+                    transaction.lock_user(&user).await?;
+                    let old = query("SELECT hashed FROM tokens WHERE user_id = $1 AND name = $2");
+                    let old = old.bind(user.as_str()).bind(&name).fetch_optional(&mut *transaction).await?;
+                    let Some(old) = old else { return Ok(None) };
+                    query(
                         "UPDATE tokens SET hashed = $3, last_part = $4, created_at = $5, trusted_since = NULL, \
                          trusted_until = NULL, fingerprint = NULL, last_used_at = NULL, last_address = NULL, \
                          last_user_agent = NULL WHERE user_id = $1 AND name = $2",
@@ -157,10 +159,9 @@ impl Tokens for SqliteStore {
                     .bind(hashed.as_str())
                     .bind(last_part)
                     .bind(now.milliseconds())
-                    .execute(&mut *connection)
-                    .await
-                    .map_err(failed)?;
-                    Ok(Some(HashedToken::from_base64(get::<String>(&old, "hashed")?)))
+                    .execute(&mut *transaction)
+                    .await?;
+                    hashed_token(&old).map(Some)
                 })
             })
             .await
@@ -170,7 +171,7 @@ impl Tokens for SqliteStore {
     fn trust_token<'store>(&'store self, hashed: &'store HashedToken, trust: Trust) -> StoreFuture<'store, bool> {
         self.change_of(
             Touches::Token(hashed),
-            sqlx::query("UPDATE tokens SET trusted_since = $2, trusted_until = $3, fingerprint = $4 WHERE hashed = $1")
+            query("UPDATE tokens SET trusted_since = $2, trusted_until = $3, fingerprint = $4 WHERE hashed = $1")
                 .bind(hashed.as_str())
                 .bind(trust.since.milliseconds())
                 .bind(trust.until.milliseconds())
@@ -182,7 +183,7 @@ impl Tokens for SqliteStore {
         Box::pin(async move {
             let all =
                 "UPDATE tokens SET trusted_since = NULL, trusted_until = NULL, fingerprint = NULL WHERE user_id = $1";
-            self.change_of(Touches::Tokens, sqlx::query(all).bind(user.as_str())).await.map(drop)
+            self.change_of(Touches::Tokens, query(all).bind(user.as_str())).await.map(drop)
         })
     }
 
@@ -195,15 +196,22 @@ impl Tokens for SqliteStore {
     ) -> StoreFuture<'store, ()> {
         Box::pin(async move {
             let used = "UPDATE tokens SET last_used_at = $2, last_address = $3, last_user_agent = $4 WHERE hashed = $1";
-            let used = sqlx::query(used).bind(hashed.as_str()).bind(at.milliseconds()).bind(address).bind(user_agent);
+            let used = query(used).bind(hashed.as_str()).bind(at.milliseconds()).bind(address).bind(user_agent);
             self.change_of(Touches::Token(hashed), used).await.map(drop)
         })
     }
 
     fn delete_expired_tokens(&self, now: Timestamp) -> StoreFuture<'_, Vec<HashedToken>> {
-        self.remove_tokens(
-            sqlx::query("DELETE FROM tokens WHERE expires_at <= $1 RETURNING hashed").bind(now.milliseconds()),
-        )
+        Box::pin(async move {
+            let expired = "DELETE FROM tokens WHERE expires_at <= $1 RETURNING hashed";
+            self.transaction(Touches::Tokens, |transaction| {
+                Box::pin(async move {
+                    let expired = query(expired).bind(now.milliseconds()).fetch_all(transaction).await?;
+                    expired.iter().map(hashed_token).collect()
+                })
+            })
+            .await
+        })
     }
 
     fn note_client<'store>(
@@ -214,8 +222,8 @@ impl Tokens for SqliteStore {
     ) -> StoreFuture<'store, ClientSighting> {
         Box::pin(async move {
             let (user, client) = (user.clone(), client.to_vec());
-            self.transaction(Touches::Nothing, |connection| {
-                Box::pin(async move { note_client(connection, &user, &client, at).await })
+            self.transaction(Touches::Nothing, |transaction| {
+                Box::pin(async move { note_client(transaction, &user, &client, at).await })
             })
             .await
         })
@@ -223,46 +231,45 @@ impl Tokens for SqliteStore {
 }
 
 async fn note_client(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     user: &UserId,
     client: &[KeyedHash],
     at: Timestamp,
 ) -> Result<ClientSighting, StoreError> {
+    transaction.lock_user(user).await?;
     for hash in client {
-        let seen = sqlx::query("UPDATE seen_clients SET seen_at = $3 WHERE user_id = $1 AND client = $2");
+        let seen = query("UPDATE seen_clients SET seen_at = $3 WHERE user_id = $1 AND client = $2");
         let seen = seen.bind(user.as_str()).bind(hash.as_str()).bind(at.milliseconds());
-        if seen.execute(&mut *connection).await.map_err(failed)?.rows_affected() > 0 {
+        if seen.execute(&mut *transaction).await? > 0 {
             return Ok(ClientSighting::Known);
         }
     }
-    let others = sqlx::query("SELECT 1 FROM seen_clients WHERE user_id = $1 LIMIT 1").bind(user.as_str());
-    let is_first = others.fetch_optional(&mut *connection).await.map_err(failed)?.is_none();
+    let others = query("SELECT 1 FROM seen_clients WHERE user_id = $1 LIMIT 1").bind(user.as_str());
+    let is_first = others.fetch_optional(&mut *transaction).await?.is_none();
     let Some(current) = client.first() else { return Ok(ClientSighting::Known) };
-    sqlx::query("INSERT INTO seen_clients (user_id, client, seen_at) VALUES ($1, $2, $3)")
+    query("INSERT INTO seen_clients (user_id, client, seen_at) VALUES ($1, $2, $3)")
         .bind(user.as_str())
         .bind(current.as_str())
         .bind(at.milliseconds())
-        .execute(&mut *connection)
-        .await
-        .map_err(failed)?;
-    sqlx::query(
+        .execute(&mut *transaction)
+        .await?;
+    query(
         "DELETE FROM seen_clients WHERE user_id = $1 AND client NOT IN \
          (SELECT client FROM seen_clients WHERE user_id = $1 ORDER BY seen_at DESC, client = $2 DESC LIMIT 50)",
     )
     .bind(user.as_str())
     .bind(current.as_str())
-    .execute(connection)
-    .await
-    .map_err(failed)?;
+    .execute(transaction)
+    .await?;
     Ok(if is_first { ClientSighting::First } else { ClientSighting::New })
 }
 
-pub(super) async fn insert(connection: &mut SqliteConnection, token: &LoginToken) -> Result<(), StoreError> {
+pub(super) async fn insert(transaction: &mut Transaction, token: &LoginToken) -> Result<(), StoreError> {
     let (name, last_part) = match &token.kind {
         TokenKind::Session { .. } => (None, None),
         TokenKind::Personal { name, last_part, .. } => (Some(name), Some(last_part)),
     };
-    sqlx::query(
+    query(
         "INSERT INTO tokens (hashed, user_id, created_at, expires_at, name, last_part, bypasses, trusted_since, \
          trusted_until, fingerprint, last_used_at, last_address, last_user_agent) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
@@ -278,35 +285,34 @@ pub(super) async fn insert(connection: &mut SqliteConnection, token: &LoginToken
     .bind(token.trust.as_ref().map(|trust| trust.until.milliseconds()))
     .bind(token.trust.as_ref().map(|trust| trust.fingerprint.0.clone()))
     .bind(token.last_used_at.map(Timestamp::milliseconds))
-    .bind(&token.last_address)
-    .bind(&token.last_user_agent)
-    .execute(connection)
-    .await
-    .map_err(failed)?;
+    .bind(token.last_address.as_deref())
+    .bind(token.last_user_agent.as_deref())
+    .execute(transaction)
+    .await?;
     Ok(())
 }
 
-fn read(row: &SqliteRow) -> Result<LoginToken, StoreError> {
+fn read(row: &Row) -> Result<LoginToken, StoreError> {
     let kind = match optional_time(row, "expires_at")? {
         Some(expires_at) => TokenKind::Session { expires_at },
         None => TokenKind::Personal {
-            name: get(row, "name")?,
-            last_part: get(row, "last_part")?,
-            bypasses_two_factor: get(row, "bypasses")?,
+            name: row.get("name")?,
+            last_part: row.get("last_part")?,
+            bypasses_two_factor: row.get("bypasses")?,
         },
     };
     let trust = match (optional_time(row, "trusted_since")?, optional_time(row, "trusted_until")?) {
-        (Some(since), Some(until)) => Some(Trust { since, until, fingerprint: Fingerprint(get(row, "fingerprint")?) }),
+        (Some(since), Some(until)) => Some(Trust { since, until, fingerprint: Fingerprint(row.get("fingerprint")?) }),
         _ => None,
     };
     Ok(LoginToken {
-        hashed: HashedToken::from_base64(get::<String>(row, "hashed")?),
-        user: get::<String>(row, "user_id")?.into(),
+        hashed: hashed_token(row)?,
+        user: user_id(row, "user_id")?,
         kind,
         created_at: time(row, "created_at")?,
         trust,
         last_used_at: optional_time(row, "last_used_at")?,
-        last_address: get(row, "last_address")?,
-        last_user_agent: get(row, "last_user_agent")?,
+        last_address: row.get("last_address")?,
+        last_user_agent: row.get("last_user_agent")?,
     })
 }

@@ -1,7 +1,8 @@
 //! [`Cache`]: values that were read recently, so that a call does not read its user and token again.
 //!
-//! It is never out of date: only one process opens the database, every write removes what it touches before it returns,
-//! and a value that was read during a write is not kept.
+//! In SQLite it is never out of date: only one process opens the database, every write removes what it touches before it
+//! returns, and a value that was read during a write is not kept. In PostgreSQL, other nodes write as well: their writes
+//! are told, and what is kept is used only under a [`Lease`] that ends when they may not have been told.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,10 +10,13 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::lease::Lease;
+
 /// The maximum number of values. When it is reached, the cache is emptied.
 const CAPACITY: usize = 10_000;
 
 pub(super) struct Cache<Key, Thing> {
+    lease: Arc<Lease>,
     state: Mutex<State<Key, Thing>>,
 }
 
@@ -29,7 +33,14 @@ struct State<Key, Thing> {
 pub(super) struct Moment(u64);
 
 impl<Key: Eq + Hash, Thing> Cache<Key, Thing> {
+    pub(super) fn new(lease: Arc<Lease>) -> Self {
+        Self { lease, state: Mutex::new(State { things: HashMap::new(), writes: 0, uncertain: 0 }) }
+    }
+
     pub(super) fn get(&self, key: &Key) -> Option<Arc<Thing>> {
+        if !self.lease.holds() {
+            return None;
+        }
         self.state.lock().things.get(key).cloned()
     }
 
@@ -75,19 +86,13 @@ impl<Key: Eq + Hash, Thing> Cache<Key, Thing> {
     }
 }
 
-impl<Key, Thing> Default for Cache<Key, Thing> {
-    fn default() -> Self {
-        Self { state: Mutex::new(State { things: HashMap::new(), writes: 0, uncertain: 0 }) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_value_read_during_a_write_is_not_cached() {
-        let cache = Cache::default();
+        let cache = Cache::new(Arc::new(Lease::alone()));
         let reader = cache.now();
         cache.forget(&"somebody else");
         cache.keep(reader, "a", Arc::new(1));
@@ -100,7 +105,7 @@ mod tests {
 
     #[test]
     fn values_are_not_cached_while_a_write_is_uncertain() {
-        let cache = Cache::default();
+        let cache = Cache::new(Arc::new(Lease::alone()));
         cache.keep(cache.now(), "a", Arc::new(1));
         cache.suspend();
         assert!(cache.get(&"a").is_none());
@@ -114,9 +119,21 @@ mod tests {
         assert!(cache.get(&"a").is_some());
     }
 
+    #[tokio::test]
+    async fn nothing_is_returned_without_a_lease() {
+        let lease = Arc::new(Lease::shared());
+        let cache = Cache::new(Arc::clone(&lease));
+        cache.keep(cache.now(), "a", Arc::new(1));
+        assert!(cache.get(&"a").is_none());
+        lease.renew(tokio::time::Instant::now());
+        assert!(cache.get(&"a").is_some());
+        lease.end();
+        assert!(cache.get(&"a").is_none());
+    }
+
     #[test]
     fn the_cache_is_bounded() {
-        let cache = Cache::default();
+        let cache = Cache::new(Arc::new(Lease::alone()));
         for number in 0..CAPACITY * 3 {
             cache.keep(cache.now(), number, Arc::new(()));
         }

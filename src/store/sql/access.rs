@@ -1,9 +1,8 @@
 //! How access ends, in SQL.
 
-use sqlx::sqlite::SqliteConnection;
-
-use super::row::{failed, get};
-use super::{SqliteStore, Touches};
+use super::columns::hashed_token;
+use super::layer::{Transaction, query};
+use super::{SqlStore, Touches};
 use crate::store::access::Access;
 use crate::store::{
     HashedToken, Kept, KeyedHash, Link, PasswordProof, StoreError, StoreFuture, StoredHash, Verification, fold,
@@ -24,7 +23,7 @@ const END_PENDING: &str =
     "UPDATE users SET totp_pending = NULL, totp_pending_token = NULL, totp_pending_since = NULL WHERE id = $1";
 const END_VERIFYING_LINKS: &str = "DELETE FROM links WHERE user_id = $1";
 
-impl Access for SqliteStore {
+impl Access for SqlStore {
     fn end_access<'store>(
         &'store self,
         user: &'store UserId,
@@ -32,7 +31,7 @@ impl Access for SqliteStore {
     ) -> StoreFuture<'store, Vec<HashedToken>> {
         Box::pin(async move {
             let ending = Ending::new(user, kept);
-            self.transaction(Touches::Everything, |connection| Box::pin(async move { ending.run(connection).await }))
+            self.transaction(Touches::Everything, |transaction| Box::pin(async move { ending.run(transaction).await }))
                 .await
         })
     }
@@ -46,12 +45,13 @@ impl Access for SqliteStore {
     ) -> StoreFuture<'store, Option<Vec<HashedToken>>> {
         Box::pin(async move {
             let (ending, proof) = (Ending::new(user, kept), OwnedProof::from(proof));
-            self.transaction(Touches::Everything, |connection| {
+            self.transaction(Touches::Everything, |transaction| {
                 Box::pin(async move {
-                    if !proof.set_password(connection, &ending.user, &new).await? {
+                    transaction.lock_user(&ending.user).await?;
+                    if !proof.set_password(transaction, &ending.user, &new).await? {
                         return Ok(None);
                     }
-                    ending.run(connection).await.map(Some)
+                    ending.run(transaction).await.map(Some)
                 })
             })
             .await
@@ -61,10 +61,10 @@ impl Access for SqliteStore {
     fn deactivate<'store>(&'store self, user: &'store UserId) -> StoreFuture<'store, Vec<HashedToken>> {
         Box::pin(async move {
             let ending = Ending::new(user, Kept::Nothing);
-            self.transaction(Touches::Everything, |connection| {
+            self.transaction(Touches::Everything, |transaction| {
                 Box::pin(async move {
-                    run(connection, "UPDATE users SET is_active = 0 WHERE id = $1", &ending.user).await?;
-                    ending.run(connection).await
+                    run(transaction, "UPDATE users SET is_active = FALSE WHERE id = $1", &ending.user).await?;
+                    ending.run(transaction).await
                 })
             })
             .await
@@ -74,19 +74,20 @@ impl Access for SqliteStore {
     fn verify_by_link<'store>(&'store self, link: &'store Link) -> StoreFuture<'store, Verification> {
         Box::pin(async move {
             let link = link.clone();
-            self.transaction(Touches::Everything, |connection| {
+            self.transaction(Touches::Everything, |transaction| {
                 Box::pin(async move {
-                    if !take_link(connection, &link.hash, &link.user).await? {
+                    transaction.lock_user(&link.user).await?;
+                    if !take_link(transaction, &link.hash, &link.user).await? {
                         return Ok(Verification::LinkUsed);
                     }
                     let address = link.address.as_deref().unwrap_or_default();
-                    match verify(connection, &link.user, address).await? {
+                    match verify(transaction, &link.user, address).await? {
                         None => Ok(Verification::UnknownAddress),
                         Some(IsFirst(false)) => Ok(Verification::Again),
                         Some(IsFirst(true)) => {
-                            run(connection, END_CHALLENGES, &link.user).await?;
-                            run(connection, END_PENDING, &link.user).await?;
-                            delete_tokens(connection, DELETE_PERSONAL_TOKENS, &link.user, None)
+                            run(transaction, END_CHALLENGES, &link.user).await?;
+                            run(transaction, END_PENDING, &link.user).await?;
+                            delete_tokens(transaction, DELETE_PERSONAL_TOKENS, &link.user, None)
                                 .await
                                 .map(Verification::First)
                         }
@@ -98,10 +99,11 @@ impl Access for SqliteStore {
     }
 }
 
-const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE user_id = $1 AND ($2 IS NULL OR hashed <> $2) RETURNING hashed";
-const DELETE_SESSIONS: &str = "DELETE FROM tokens WHERE user_id = $1 AND ($2 IS NULL OR hashed <> $2) \
+const DELETE_TOKENS: &str =
+    "DELETE FROM tokens WHERE user_id = $1 AND (CAST($2 AS TEXT) IS NULL OR hashed <> $2) RETURNING hashed";
+const DELETE_SESSIONS: &str = "DELETE FROM tokens WHERE user_id = $1 AND (CAST($2 AS TEXT) IS NULL OR hashed <> $2) \
      AND expires_at IS NOT NULL RETURNING hashed";
-const DELETE_PERSONAL_TOKENS: &str = "DELETE FROM tokens WHERE user_id = $1 AND ($2 IS NULL OR hashed <> $2) \
+const DELETE_PERSONAL_TOKENS: &str = "DELETE FROM tokens WHERE user_id = $1 AND (CAST($2 AS TEXT) IS NULL OR hashed <> $2) \
      AND expires_at IS NULL RETURNING hashed";
 
 /// What ends and what stays, as a transaction owns it.
@@ -131,15 +133,16 @@ impl Ending {
         }
     }
 
-    async fn run(&self, connection: &mut SqliteConnection) -> Result<Vec<HashedToken>, StoreError> {
+    async fn run(&self, transaction: &mut Transaction) -> Result<Vec<HashedToken>, StoreError> {
+        transaction.lock_user(&self.user).await?;
         for statement in ALWAYS_ENDED {
-            run(connection, statement, &self.user).await?;
+            run(transaction, statement, &self.user).await?;
         }
         if self.keeps_nothing {
-            run(connection, END_VERIFYING_LINKS, &self.user).await?;
+            run(transaction, END_VERIFYING_LINKS, &self.user).await?;
         }
         let statement = if self.keeps_personal { DELETE_SESSIONS } else { DELETE_TOKENS };
-        delete_tokens(connection, statement, &self.user, self.own.as_ref()).await
+        delete_tokens(transaction, statement, &self.user, self.own.as_ref()).await
     }
 }
 
@@ -147,7 +150,7 @@ impl OwnedProof {
     /// Sets the password if the proof is valid, and returns whether it was.
     async fn set_password(
         &self,
-        connection: &mut SqliteConnection,
+        transaction: &mut Transaction,
         user: &UserId,
         new: &StoredHash,
     ) -> Result<bool, StoreError> {
@@ -155,24 +158,20 @@ impl OwnedProof {
             Self::Present(present) => Some(present.as_str()),
             Self::Granted => None,
             Self::Link(hash) => {
-                let address = sqlx::query_scalar::<_, Option<String>>(
-                    "DELETE FROM links WHERE hash = $1 AND user_id = $2 RETURNING address",
-                );
-                let address = address.bind(hash.as_str()).bind(user.as_str());
-                let Some(address) = address.fetch_optional(&mut *connection).await.map_err(failed)? else {
-                    return Ok(false);
-                };
-                if let Some(address) = address {
-                    verify(connection, user, &address).await?;
+                let link = query("DELETE FROM links WHERE hash = $1 AND user_id = $2 RETURNING address");
+                let link = link.bind(hash.as_str()).bind(user.as_str()).fetch_optional(&mut *transaction).await?;
+                let Some(link) = link else { return Ok(false) };
+                if let Some(address) = link.get::<Option<String>>("address")? {
+                    verify(transaction, user, &address).await?;
                 }
                 None
             }
         };
-        let set = sqlx::query(
-            "UPDATE users SET password = $2, must_change_password = 0 WHERE id = $1 AND ($3 IS NULL OR password = $3)",
+        let set = query(
+            "UPDATE users SET password = $2, must_change_password = FALSE WHERE id = $1 AND (CAST($3 AS TEXT) IS NULL OR password = $3)",
         );
         let set = set.bind(user.as_str()).bind(new.as_str()).bind(present);
-        Ok(set.execute(&mut *connection).await.map_err(failed)?.rows_affected() > 0)
+        Ok(set.execute(&mut *transaction).await? > 0)
     }
 }
 
@@ -186,37 +185,33 @@ impl From<PasswordProof<'_>> for OwnedProof {
     }
 }
 
-async fn run(connection: &mut SqliteConnection, statement: &'static str, user: &UserId) -> Result<(), StoreError> {
-    sqlx::query(statement).bind(user.as_str()).execute(connection).await.map(drop).map_err(failed)
+async fn run(transaction: &mut Transaction, statement: &'static str, user: &UserId) -> Result<(), StoreError> {
+    Ok(query(statement).bind(user.as_str()).execute(transaction).await.map(drop)?)
 }
 
-async fn take_link(connection: &mut SqliteConnection, hash: &KeyedHash, user: &UserId) -> Result<bool, StoreError> {
-    let taken = sqlx::query("DELETE FROM links WHERE hash = $1 AND user_id = $2");
-    let taken = taken.bind(hash.as_str()).bind(user.as_str()).execute(connection).await.map_err(failed)?;
-    Ok(taken.rows_affected() > 0)
+async fn take_link(transaction: &mut Transaction, hash: &KeyedHash, user: &UserId) -> Result<bool, StoreError> {
+    let taken = query("DELETE FROM links WHERE hash = $1 AND user_id = $2");
+    let taken = taken.bind(hash.as_str()).bind(user.as_str()).execute(transaction).await?;
+    Ok(taken > 0)
 }
 
 /// Marks an address as verified. Returns `None` if the user does not have it.
-async fn verify(
-    connection: &mut SqliteConnection,
-    user: &UserId,
-    address: &str,
-) -> Result<Option<IsFirst>, StoreError> {
-    let was = sqlx::query_scalar::<_, bool>("SELECT is_verified FROM emails WHERE user_id = $1 AND folded = $2");
-    let was = was.bind(user.as_str()).bind(fold(address)).fetch_optional(&mut *connection).await.map_err(failed)?;
-    let Some(was_verified) = was else { return Ok(None) };
-    let verified = sqlx::query("UPDATE emails SET is_verified = 1 WHERE user_id = $1 AND folded = $2");
-    verified.bind(user.as_str()).bind(fold(address)).execute(connection).await.map_err(failed)?;
-    Ok(Some(IsFirst(!was_verified)))
+async fn verify(transaction: &mut Transaction, user: &UserId, address: &str) -> Result<Option<IsFirst>, StoreError> {
+    let was = query("SELECT is_verified FROM emails WHERE user_id = $1 AND folded = $2");
+    let was = was.bind(user.as_str()).bind(fold(address)).fetch_optional(&mut *transaction).await?;
+    let Some(was) = was else { return Ok(None) };
+    let verified = query("UPDATE emails SET is_verified = TRUE WHERE user_id = $1 AND folded = $2");
+    verified.bind(user.as_str()).bind(fold(address)).execute(transaction).await?;
+    Ok(Some(IsFirst(!was.get::<bool>("is_verified")?)))
 }
 
 async fn delete_tokens(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     statement: &'static str,
     user: &UserId,
     own: Option<&HashedToken>,
 ) -> Result<Vec<HashedToken>, StoreError> {
-    let deleted = sqlx::query(statement).bind(user.as_str()).bind(own.map(HashedToken::as_str));
-    let rows = deleted.fetch_all(connection).await.map_err(failed)?;
-    rows.iter().map(|row| Ok(HashedToken::from_base64(get::<String>(row, "hashed")?))).collect()
+    let deleted = query(statement).bind(user.as_str()).bind(own.map(HashedToken::as_str));
+    let rows = deleted.fetch_all(transaction).await?;
+    rows.iter().map(hashed_token).collect()
 }

@@ -1,24 +1,22 @@
-//! Writes through the one writing connection, then removes what was written from the caches and notifies the watchers.
+//! Writes, then removes what was written from the caches and notifies the watchers of this node.
 
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use sqlx::Connection as _;
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
-use super::SqliteStore;
+use super::SqlStore;
 use super::cache::Cache;
-use super::row::{failed, get};
+use super::columns::hashed_token;
+use super::layer::{Pool, Statement, Transaction, query};
+use super::lease::Lease;
 use crate::store::{HashedToken, LoginToken, StoreError, StoreFuture, Topic, User};
 use crate::user::UserId;
 
-pub(super) type Statement<'statement> = sqlx::query::Query<'statement, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
-
 /// The users and tokens that were read recently.
-#[derive(Default)]
-pub(super) struct Caches {
+pub(in crate::store) struct Caches {
     pub(super) users: Cache<UserId, User>,
     pub(super) tokens: Cache<HashedToken, LoginToken>,
+    pub(super) lease: Arc<Lease>,
 }
 
 /// What a write changes.
@@ -38,12 +36,12 @@ pub(super) enum Touches<'store> {
 
 /// A write in progress. If its future is dropped, nothing is cached until its outcome is known.
 struct Writing<'store> {
-    store: &'store SqliteStore,
+    store: &'store SqlStore,
     touches: Touches<'store>,
     has_ended: bool,
 }
 
-impl SqliteStore {
+impl SqlStore {
     /// Runs one conditional write of something that is neither cached nor watched. Returns whether it changed anything.
     pub(super) fn change<'store>(&'store self, statement: Statement<'store>) -> StoreFuture<'store, bool> {
         self.change_of(Touches::Nothing, statement)
@@ -55,52 +53,56 @@ impl SqliteStore {
         touches: Touches<'store>,
         statement: Statement<'store>,
     ) -> StoreFuture<'store, bool> {
-        Box::pin(async move {
-            let writing = Writing::begin(self, touches);
-            let changed = statement.execute(&self.writer).await;
-            writing.end();
-            Ok(changed.map_err(failed)?.rows_affected() > 0)
-        })
+        Box::pin(async move { Ok(self.change_all(touches, statement).await? > 0) })
     }
 
-    /// Deletes tokens, and returns the deleted ones.
-    pub(super) fn remove_tokens<'store>(
-        &'store self,
-        statement: Statement<'store>,
-    ) -> StoreFuture<'store, Vec<HashedToken>> {
-        Box::pin(async move {
-            let writing = Writing::begin(self, Touches::Tokens);
-            let rows = statement.fetch_all(&self.writer).await;
-            writing.end();
-            rows.map_err(failed)?
-                .iter()
-                .map(|row| Ok(HashedToken::from_base64(get::<String>(row, "hashed")?)))
-                .collect()
-        })
+    /// Runs one write. Returns the number of rows that it has changed.
+    pub(super) async fn change_all(&self, touches: Touches<'_>, statement: Statement<'_>) -> Result<u64, StoreError> {
+        let writing = Writing::begin(self, touches);
+        let changed = statement.execute(&self.database.writer).await;
+        writing.end();
+        Ok(changed?)
     }
 
-    /// Runs `work` in a transaction; other writes wait until it has ended.
+    /// Runs `work` in a transaction. In SQLite, other writes wait until it has ended; in PostgreSQL, those that lock the
+    /// same user.
     pub(super) async fn transaction<'store, T: Send>(
         &'store self,
         touches: Touches<'store>,
-        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send,
+        work: impl for<'c> FnOnce(&'c mut Transaction) -> BoxFuture<'c, Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        let mut connection = self.writer.acquire().await.map_err(failed)?;
+        let mut transaction = self.database.writer.write().await?;
         let writing = Writing::begin(self, touches);
         let outcome = async {
-            let mut whole = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-            let outcome = work(&mut whole).await?;
-            whole.commit().await.map_err(failed)?;
+            let outcome = work(&mut transaction).await?;
+            transaction.commit().await?;
             Ok(outcome)
         };
         let outcome = outcome.await;
         writing.end();
         outcome
     }
+
+    /// Deletes tokens of a user, and returns the deleted ones. `user` is locked first, so that a login that ends adds no
+    /// more of them.
+    pub(super) async fn remove_tokens_of(
+        &self,
+        user: &UserId,
+        statement: Statement<'static>,
+    ) -> Result<Vec<HashedToken>, StoreError> {
+        let user = user.clone();
+        self.transaction(Touches::Tokens, |transaction| {
+            Box::pin(async move {
+                transaction.lock_user(&user).await?;
+                statement.fetch_all(transaction).await?.iter().map(hashed_token).collect()
+            })
+        })
+        .await
+    }
 }
 
 impl<'store> Writing<'store> {
-    const fn begin(store: &'store SqliteStore, touches: Touches<'store>) -> Self {
+    const fn begin(store: &'store SqlStore, touches: Touches<'store>) -> Self {
         Self { store, touches, has_ended: false }
     }
 
@@ -113,14 +115,24 @@ impl<'store> Writing<'store> {
             Touches::User(id) => caches.users.forget(id),
             Touches::Token(hashed) => caches.tokens.forget(hashed),
             Touches::Tokens => caches.tokens.forget_all(),
-            Touches::Everything => {
-                caches.users.forget_all();
-                caches.tokens.forget_all();
-            }
+            Touches::Everything => caches.forget_all(),
         }
         for topic in self.touches.topics() {
             changes.tell(*topic);
         }
+    }
+}
+
+impl Caches {
+    /// Returns caches that are used as long as a lease holds.
+    pub(in crate::store) fn under(lease: Lease) -> Self {
+        let lease = Arc::new(lease);
+        Self { users: Cache::new(Arc::clone(&lease)), tokens: Cache::new(Arc::clone(&lease)), lease }
+    }
+
+    pub(super) fn forget_all(&self) {
+        self.users.forget_all();
+        self.tokens.forget_all();
     }
 }
 
@@ -141,7 +153,9 @@ impl Drop for Writing<'_> {
         if self.has_ended || matches!(self.touches, Touches::Nothing | Touches::Topic(_)) {
             return;
         }
-        let (caches, writer) = (Arc::clone(&self.store.caches), self.store.writer.clone());
+        // PostgreSQL notifies when an abandoned write is committed after all.
+        let writer @ Pool::Sqlite(_) = &self.store.database.writer else { return self.store.caches.forget_all() };
+        let (caches, writer) = (Arc::clone(&self.store.caches), writer.clone());
         caches.users.suspend();
         caches.tokens.suspend();
         // Without a runtime, the caches stay suspended.
@@ -151,9 +165,9 @@ impl Drop for Writing<'_> {
     }
 }
 
-/// Resumes the caches. The statement waits for the writing connection, so the abandoned write has ended when it runs.
-async fn resume_after(caches: Arc<Caches>, writer: SqlitePool) {
-    if sqlx::query("SELECT 1").execute(&writer).await.is_ok() {
+/// Resumes the caches. The statement waits for the one writing connection, so the abandoned write has ended when it runs.
+async fn resume_after(caches: Arc<Caches>, writer: Pool) {
+    if query("SELECT 1").execute(&writer).await.is_ok() {
         caches.users.resume();
         caches.tokens.resume();
     }

@@ -1,9 +1,8 @@
 //! Codes, links and challenges, in SQL.
 
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-
-use super::row::{failed, get, time, unreadable};
-use super::{SqliteStore, Touches};
+use super::columns::{time, unreadable, user_id};
+use super::layer::{Row, Transaction, query};
+use super::{SqlStore, Touches};
 use crate::clock::Timestamp;
 use crate::store::code::Codes;
 use crate::store::{Challenge, CodePurpose, CodeTry, EmailCode, KeyedHash, Link, LinkPurpose, StoreError, StoreFuture};
@@ -23,7 +22,7 @@ const COUNT_CODE: &str = "UPDATE email_codes SET failures = failures + 1 \
 const REFUND_CODE: &str = "UPDATE email_codes SET failures = failures - 1 WHERE user_id = $1 AND purpose = $2";
 const END_CODE: &str = "UPDATE email_codes SET expires_at = 0 WHERE user_id = $1 AND purpose = $2";
 
-impl Codes for SqliteStore {
+impl Codes for SqlStore {
     fn put_email_code<'store>(
         &'store self,
         user: &'store UserId,
@@ -53,21 +52,19 @@ impl Codes for SqliteStore {
         now: Timestamp,
     ) -> StoreFuture<'store, Option<EmailCode>> {
         Box::pin(async move {
-            let row = sqlx::query("SELECT * FROM email_codes WHERE user_id = $1 AND purpose = $2 AND expires_at > $3");
-            let row = row
-                .bind(user.as_str())
-                .bind(purpose.as_str())
-                .bind(now.milliseconds())
-                .fetch_optional(&self.reader)
-                .await;
-            let read = |row: &SqliteRow| {
+            let row = query(
+                "SELECT created_at, expires_at, failures FROM email_codes \
+                 WHERE user_id = $1 AND purpose = $2 AND expires_at > $3",
+            );
+            let row = row.bind(user.as_str()).bind(purpose.as_str()).bind(now.milliseconds());
+            let read = |row: &Row| {
                 Ok(EmailCode {
                     created_at: time(row, "created_at")?,
                     expires_at: time(row, "expires_at")?,
-                    failures: get(row, "failures")?,
+                    failures: row.get_u32("failures")?,
                 })
             };
-            row.map_err(failed)?.as_ref().map(read).transpose()
+            row.fetch_optional(&self.database.reader).await?.as_ref().map(read).transpose()
         })
     }
 
@@ -80,8 +77,8 @@ impl Codes for SqliteStore {
     ) -> StoreFuture<'store, CodeTry> {
         Box::pin(async move {
             let (user, shown) = (user.clone(), shown.to_vec());
-            self.transaction(Touches::Nothing, move |connection| {
-                Box::pin(async move { try_code(connection, &user, &shown, limit, now).await })
+            self.transaction(Touches::Nothing, move |transaction| {
+                Box::pin(async move { try_code(transaction, &user, &shown, limit, now).await })
             })
             .await
         })
@@ -89,36 +86,33 @@ impl Codes for SqliteStore {
 
     fn delete_email_code<'store>(&'store self, user: &'store UserId) -> StoreFuture<'store, ()> {
         Box::pin(async move {
-            self.change(sqlx::query("DELETE FROM email_codes WHERE user_id = $1").bind(user.as_str())).await.map(drop)
+            self.change(query("DELETE FROM email_codes WHERE user_id = $1").bind(user.as_str())).await.map(drop)
         })
     }
 
     fn put_link(&self, link: Link) -> StoreFuture<'_, ()> {
         Box::pin(async move {
-            self.transaction(Touches::Nothing, |connection| {
+            self.transaction(Touches::Nothing, |transaction| {
                 Box::pin(async move {
-                    sqlx::query(
-                        "DELETE FROM links WHERE user_id = $1 AND purpose = $2 AND ($2 <> 'verify' OR address = $3)",
-                    )
-                    .bind(link.user.as_str())
-                    .bind(purpose_text(link.purpose))
-                    .bind(&link.address)
-                    .execute(&mut *connection)
-                    .await
-                    .map_err(failed)?;
-                    sqlx::query(
+                    transaction.lock_user(&link.user).await?;
+                    query("DELETE FROM links WHERE user_id = $1 AND purpose = $2 AND ($2 <> 'verify' OR address = $3)")
+                        .bind(link.user.as_str())
+                        .bind(purpose_text(link.purpose))
+                        .bind(link.address.as_deref())
+                        .execute(&mut *transaction)
+                        .await?;
+                    query(
                         "INSERT INTO links (hash, user_id, purpose, address, created_at, expires_at) \
                          VALUES ($1, $2, $3, $4, $5, $6)",
                     )
                     .bind(link.hash.as_str())
                     .bind(link.user.as_str())
                     .bind(purpose_text(link.purpose))
-                    .bind(&link.address)
+                    .bind(link.address.as_deref())
                     .bind(link.created_at.milliseconds())
                     .bind(link.expires_at.milliseconds())
-                    .execute(&mut *connection)
-                    .await
-                    .map_err(failed)?;
+                    .execute(&mut *transaction)
+                    .await?;
                     Ok(())
                 })
             })
@@ -129,8 +123,10 @@ impl Codes for SqliteStore {
     fn link<'store>(&'store self, hashes: &'store [KeyedHash]) -> StoreFuture<'store, Option<Link>> {
         Box::pin(async move {
             for hash in hashes {
-                let row = sqlx::query("SELECT * FROM links WHERE hash = $1").bind(hash.as_str());
-                if let Some(row) = row.fetch_optional(&self.reader).await.map_err(failed)? {
+                let row =
+                    query("SELECT hash, user_id, purpose, address, created_at, expires_at FROM links WHERE hash = $1")
+                        .bind(hash.as_str());
+                if let Some(row) = row.fetch_optional(&self.database.reader).await? {
                     return read_link(&row).map(Some);
                 }
             }
@@ -139,19 +135,19 @@ impl Codes for SqliteStore {
     }
 
     fn take_link<'store>(&'store self, hash: &'store KeyedHash) -> StoreFuture<'store, bool> {
-        self.change(sqlx::query("DELETE FROM links WHERE hash = $1").bind(hash.as_str()))
+        self.change(query("DELETE FROM links WHERE hash = $1").bind(hash.as_str()))
     }
 
     fn delete_links<'store>(&'store self, user: &'store UserId, purpose: LinkPurpose) -> StoreFuture<'store, ()> {
         Box::pin(async move {
-            let ended = sqlx::query("DELETE FROM links WHERE user_id = $1 AND purpose = $2");
+            let ended = query("DELETE FROM links WHERE user_id = $1 AND purpose = $2");
             self.change(ended.bind(user.as_str()).bind(purpose_text(purpose))).await.map(drop)
         })
     }
 
     fn put_challenge(&self, challenge: Challenge) -> StoreFuture<'_, ()> {
         Box::pin(async move {
-            let new = sqlx::query(
+            let new = query(
                 "INSERT INTO challenges (hash, user_id, method, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
             )
             .bind(challenge.hash.as_str())
@@ -159,19 +155,20 @@ impl Codes for SqliteStore {
             .bind(&challenge.method)
             .bind(challenge.created_at.milliseconds())
             .bind(challenge.expires_at.milliseconds());
-            new.execute(&self.writer).await.map(drop).map_err(failed)
+            self.change(new).await.map(drop)
         })
     }
 
     fn challenge<'store>(&'store self, hashes: &'store [KeyedHash]) -> StoreFuture<'store, Option<Challenge>> {
         Box::pin(async move {
             for hash in hashes {
-                let row = sqlx::query("SELECT * FROM challenges WHERE hash = $1").bind(hash.as_str());
-                if let Some(row) = row.fetch_optional(&self.reader).await.map_err(failed)? {
+                let row = query("SELECT hash, user_id, method, created_at, expires_at FROM challenges WHERE hash = $1")
+                    .bind(hash.as_str());
+                if let Some(row) = row.fetch_optional(&self.database.reader).await? {
                     return Ok(Some(Challenge {
-                        hash: KeyedHash::new(get::<String>(&row, "hash")?),
-                        user: get::<String>(&row, "user_id")?.into(),
-                        method: get(&row, "method")?,
+                        hash: KeyedHash::new(row.get::<String>("hash")?),
+                        user: user_id(&row, "user_id")?,
+                        method: row.get("method")?,
                         created_at: time(&row, "created_at")?,
                         expires_at: time(&row, "expires_at")?,
                     }));
@@ -182,7 +179,7 @@ impl Codes for SqliteStore {
     }
 
     fn take_challenge<'store>(&'store self, hash: &'store KeyedHash) -> StoreFuture<'store, bool> {
-        self.change(sqlx::query("DELETE FROM challenges WHERE hash = $1").bind(hash.as_str()))
+        self.change(query("DELETE FROM challenges WHERE hash = $1").bind(hash.as_str()))
     }
 
     fn delete_expired_codes(&self, now: Timestamp) -> StoreFuture<'_, ()> {
@@ -192,14 +189,14 @@ impl Codes for SqliteStore {
                 "DELETE FROM links WHERE expires_at <= $1",
                 "DELETE FROM challenges WHERE expires_at <= $1",
             ] {
-                self.change(sqlx::query(ended).bind(now.milliseconds())).await?;
+                self.change(query(ended).bind(now.milliseconds())).await?;
             }
             Ok(())
         })
     }
 }
 
-impl SqliteStore {
+impl SqlStore {
     async fn put_code(
         &self,
         statement: &'static str,
@@ -209,14 +206,14 @@ impl SqliteStore {
         created_at: Timestamp,
         expires_at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let put = sqlx::query(statement).bind(user.as_str()).bind(purpose.as_str()).bind(hash.as_str());
+        let put = query(statement).bind(user.as_str()).bind(purpose.as_str()).bind(hash.as_str());
         self.change(put.bind(created_at.milliseconds()).bind(expires_at.milliseconds())).await
     }
 }
 
 /// Counts first: the row of a code is locked by the write until it is known whether the code was right.
 async fn try_code(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     user: &UserId,
     shown: &[(CodePurpose, Vec<KeyedHash>)],
     limit: u32,
@@ -225,43 +222,43 @@ async fn try_code(
     let (mut is_right, mut is_last) = (false, false);
     let mut counted = Vec::new();
     for (purpose, hashes) in shown {
-        let row = sqlx::query(COUNT_CODE).bind(user.as_str()).bind(purpose.as_str()).bind(now.milliseconds());
-        let Some(row) = row.fetch_optional(&mut *connection).await.map_err(failed)? else { continue };
-        if hashes.contains(&KeyedHash::new(get::<String>(&row, "hash")?)) {
+        let row = query(COUNT_CODE).bind(user.as_str()).bind(purpose.as_str()).bind(now.milliseconds());
+        let Some(row) = row.fetch_optional(&mut *transaction).await? else { continue };
+        if hashes.contains(&KeyedHash::new(row.get::<String>("hash")?)) {
             is_right = true;
-            run(connection, "DELETE FROM email_codes WHERE user_id = $1 AND purpose = $2", user, *purpose).await?;
+            run(transaction, "DELETE FROM email_codes WHERE user_id = $1 AND purpose = $2", user, *purpose).await?;
             break;
         }
-        counted.push((*purpose, get::<u32>(&row, "failures")?));
+        counted.push((*purpose, row.get_u32("failures")?));
     }
     for (purpose, failures) in counted {
         if is_right {
-            run(connection, REFUND_CODE, user, purpose).await?;
+            run(transaction, REFUND_CODE, user, purpose).await?;
         } else if failures >= limit {
             is_last = true;
-            run(connection, END_CODE, user, purpose).await?;
+            run(transaction, END_CODE, user, purpose).await?;
         }
     }
     Ok(if is_right { CodeTry::Right } else { CodeTry::Wrong { is_last } })
 }
 
 async fn run(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     statement: &'static str,
     user: &UserId,
     purpose: CodePurpose,
 ) -> Result<(), StoreError> {
-    let statement = sqlx::query(statement).bind(user.as_str()).bind(purpose.as_str());
-    statement.execute(connection).await.map(drop).map_err(failed)
+    let statement = query(statement).bind(user.as_str()).bind(purpose.as_str());
+    Ok(statement.execute(transaction).await.map(drop)?)
 }
 
-fn read_link(row: &SqliteRow) -> Result<Link, StoreError> {
-    let purpose: String = get(row, "purpose")?;
+fn read_link(row: &Row) -> Result<Link, StoreError> {
+    let purpose: String = row.get("purpose")?;
     Ok(Link {
-        hash: KeyedHash::new(get::<String>(row, "hash")?),
-        user: get::<String>(row, "user_id")?.into(),
+        hash: KeyedHash::new(row.get::<String>("hash")?),
+        user: user_id(row, "user_id")?,
         purpose: purpose_of(&purpose).ok_or_else(|| unreadable("a link", purpose))?,
-        address: get(row, "address")?,
+        address: row.get("address")?,
         created_at: time(row, "created_at")?,
         expires_at: time(row, "expires_at")?,
     })

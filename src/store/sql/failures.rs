@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteRow;
-
-use super::SqliteStore;
-use super::row::{failed, get, optional_time, time};
+use super::SqlStore;
+use super::columns::{optional_time, time};
+use super::layer::{Row, query};
 use crate::clock::Timestamp;
 use crate::store::attempt::FailureCounters;
 use crate::store::{Attempts, CountedAttempt, FailureRule, StoreError, StoreFuture};
@@ -19,7 +18,7 @@ const COUNT: &str = "INSERT INTO failures (key, failures, started_at, last_at, b
      ON CONFLICT (key) DO UPDATE SET failures = failures.failures + 1, last_at = excluded.last_at, \
      blocked_until = CASE WHEN failures.failures + 1 < $4 THEN NULL \
      WHEN failures.failures + 1 - $4 >= $5 THEN excluded.last_at + $7 \
-     ELSE excluded.last_at + ($6 << (failures.failures + 1 - $4)) END \
+     ELSE excluded.last_at + ($6 << CAST(failures.failures + 1 - $4 AS INTEGER)) END \
      WHERE failures.blocked_until IS NULL OR failures.blocked_until <= excluded.last_at \
      RETURNING failures, started_at, blocked_until";
 
@@ -28,14 +27,14 @@ const REFUND: &str = "UPDATE failures SET failures = failures - 1, \
      blocked_until = CASE WHEN failures - 1 < $3 OR blocked_until = $4 THEN NULL ELSE blocked_until END \
      WHERE key = $1 AND started_at = $2 AND failures > 0";
 
-impl FailureCounters for SqliteStore {
+impl FailureCounters for SqlStore {
     fn attempts<'store>(&'store self, key: &'store str) -> StoreFuture<'store, Attempts> {
         Box::pin(async move {
-            let row = sqlx::query("SELECT * FROM failures WHERE key = $1").bind(key);
-            let Some(row) = row.fetch_optional(&self.reader).await.map_err(failed)? else {
+            let row = query("SELECT failures, blocked_until FROM failures WHERE key = $1").bind(key);
+            let Some(row) = row.fetch_optional(&self.database.reader).await? else {
                 return Ok(Attempts::default());
             };
-            Ok(Attempts { failures: get(&row, "failures")?, blocked_until: optional_time(&row, "blocked_until")? })
+            Ok(Attempts { failures: row.get_u32("failures")?, blocked_until: optional_time(&row, "blocked_until")? })
         })
     }
 
@@ -46,13 +45,13 @@ impl FailureCounters for SqliteStore {
         now: Timestamp,
     ) -> StoreFuture<'store, Option<CountedAttempt>> {
         Box::pin(async move {
-            let starts_again = sqlx::query(END_COUNT)
+            let starts_again = query(END_COUNT)
                 .bind(key)
                 .bind(before(now, rule.forgotten_after))
                 .bind(rule.starts_again())
                 .bind(now.milliseconds());
             self.change(starts_again).await?;
-            let counted = sqlx::query(COUNT)
+            let counted = query(COUNT)
                 .bind(key)
                 .bind(now.milliseconds())
                 .bind(rule.block(1).map(|block| now.plus(block).milliseconds()))
@@ -60,7 +59,7 @@ impl FailureCounters for SqliteStore {
                 .bind(rule.growing_blocks())
                 .bind(milliseconds(rule.first_block.min(rule.longest_block)))
                 .bind(milliseconds(rule.longest_block));
-            counted.fetch_optional(&self.writer).await.map_err(failed)?.as_ref().map(read_counted).transpose()
+            counted.fetch_optional(&self.database.writer).await?.as_ref().map(read_counted).transpose()
         })
     }
 
@@ -71,7 +70,7 @@ impl FailureCounters for SqliteStore {
         rule: FailureRule,
     ) -> StoreFuture<'store, bool> {
         self.change(
-            sqlx::query(REFUND)
+            query(REFUND)
                 .bind(key)
                 .bind(attempt.started_at.milliseconds())
                 .bind(rule.limit)
@@ -80,26 +79,28 @@ impl FailureCounters for SqliteStore {
     }
 
     fn forget_failures<'store>(&'store self, key: &'store str) -> StoreFuture<'store, ()> {
-        Box::pin(
-            async move { self.change(sqlx::query("DELETE FROM failures WHERE key = $1").bind(key)).await.map(drop) },
-        )
+        Box::pin(async move { self.change(query("DELETE FROM failures WHERE key = $1").bind(key)).await.map(drop) })
     }
 
     fn delete_old_failures(&self, before: Timestamp, now: Timestamp, most: u32) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             let old = "DELETE FROM failures WHERE last_at < $1 AND (blocked_until IS NULL OR blocked_until <= $2)";
-            self.change(sqlx::query(old).bind(before.milliseconds()).bind(now.milliseconds())).await?;
-            let too_many = "DELETE FROM failures WHERE key IN (SELECT key FROM failures \
-                 WHERE blocked_until IS NULL OR blocked_until <= $1 ORDER BY last_at \
-                 LIMIT max(0, (SELECT count(*) FROM failures) - $2))";
-            self.change(sqlx::query(too_many).bind(now.milliseconds()).bind(most)).await.map(drop)
+            self.change(query(old).bind(before.milliseconds()).bind(now.milliseconds())).await?;
+            let count = query("SELECT count(*) FROM failures").fetch_one(&self.database.writer).await?;
+            let too_many = count.get::<i64>(0)? - i64::from(most);
+            if too_many <= 0 {
+                return Ok(());
+            }
+            let oldest = "DELETE FROM failures WHERE key IN (SELECT key FROM failures \
+                 WHERE blocked_until IS NULL OR blocked_until <= $1 ORDER BY last_at LIMIT $2)";
+            self.change(query(oldest).bind(now.milliseconds()).bind(too_many)).await.map(drop)
         })
     }
 }
 
-fn read_counted(row: &SqliteRow) -> Result<CountedAttempt, StoreError> {
+fn read_counted(row: &Row) -> Result<CountedAttempt, StoreError> {
     Ok(CountedAttempt {
-        failures: get(row, "failures")?,
+        failures: row.get_u32("failures")?,
         blocked_until: optional_time(row, "blocked_until")?,
         started_at: time(row, "started_at")?,
     })

@@ -1,0 +1,74 @@
+//! PostgreSQL: how a database is opened, its schema, and what its nodes tell each other.
+
+mod documents;
+mod listener;
+mod migrations;
+
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::Connection as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+
+use super::sql::layer::{Database, PostgresPool};
+use super::sql::lease::Lease;
+use super::sql::{DatabaseOptions, News, OpenError, Opened};
+use documents::NoDocuments;
+use listener::Listener;
+use migrations::migrate;
+
+/// The time that a statement waits for a free connection, or for a new one.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// The time within which a connection must answer before it is used again.
+const PING: Duration = Duration::from_secs(2);
+
+/// The time that a node waits for an answer after the server should have ended a statement.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Opens the database at a `postgres://` address.
+pub(super) async fn open(address: &str, options: DatabaseOptions) -> Result<Opened, OpenError> {
+    let server = server(address, options)?;
+    let name = name_of(&server);
+    let unreachable = |reason: sqlx::Error| OpenError::Unreachable { database: name.clone(), reason: reason.into() };
+    let connections = pool(options.connections).connect_with(server.clone()).await.map_err(unreachable)?;
+    migrate(&connections, &name).await?;
+    let news = News::new(Lease::shared());
+    let listener = Listener::start(server, news.clone());
+    let patience = options.statement_timeout.saturating_add(GRACE);
+    Ok(Opened {
+        database: Database::postgres(PostgresPool { connections, patience }),
+        documents: Arc::new(NoDocuments),
+        news,
+        guard: Some(Box::new(listener)),
+    })
+}
+
+fn server(address: &str, options: DatabaseOptions) -> Result<PgConnectOptions, OpenError> {
+    let server = PgConnectOptions::from_str(address).map_err(|error| OpenError::Address(error.to_string()))?;
+    // Zero would be no timeout.
+    let timeout = options.statement_timeout.as_millis().max(1).to_string();
+    Ok(server.application_name("bolide").options([("statement_timeout", timeout.as_str())]))
+}
+
+/// Returns a pool that closes connections which do not answer, such as those to a server that has crashed.
+fn pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections.max(1))
+        .acquire_timeout(WAIT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(answers(connection)))
+}
+
+/// Returns an error if a connection does not answer in time, so that it is closed without a farewell.
+async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    tokio::time::timeout(PING, connection.ping()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+    Ok(true)
+}
+
+/// Returns the name of a database with its server, without the password.
+fn name_of(server: &PgConnectOptions) -> String {
+    let database = server.get_database().unwrap_or_else(|| server.get_username());
+    format!("{database} on {}:{}", server.get_host(), server.get_port())
+}

@@ -1,0 +1,158 @@
+//! [`Database`]: the connections to SQLite or PostgreSQL, and transactions on them.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::{Postgres, Sqlite};
+
+use super::failure::{answer, answer_to_write};
+use super::{Sql, SqlError, query};
+use crate::user::UserId;
+
+/// A database with its connections.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct Database {
+    /// Where statements run that only read.
+    pub(in crate::store) reader: Pool,
+    /// Where statements run that write. SQLite has one such connection, and PostgreSQL uses the same pool for both.
+    pub(in crate::store) writer: Pool,
+}
+
+/// Connections to a database.
+#[derive(Clone, Debug)]
+pub(in crate::store) enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PostgresPool),
+}
+
+/// Connections to PostgreSQL.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct PostgresPool {
+    pub(in crate::store) connections: PgPool,
+    /// The time after which a connection without an answer is given up. It is longer than the server's own timeout of
+    /// statements: it ends what waits for a server that is away without a word.
+    pub(in crate::store) patience: Duration,
+}
+
+/// A transaction. If it is dropped, nothing is written.
+///
+/// In SQLite, a transaction that writes runs alone. In PostgreSQL, others run at the same time, and each statement sees
+/// what was committed when it began: whoever reads and then writes first [locks the user](Self::lock_user) or
+/// [waits for its turn](Self::take_turn).
+#[derive(Debug)]
+pub(in crate::store) enum Transaction {
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Postgres(sqlx::Transaction<'static, Postgres>, Duration),
+}
+
+/// What a statement runs on.
+pub(in crate::store) enum Executor<'on> {
+    SqlitePool(&'on SqlitePool),
+    Sqlite(&'on mut SqliteConnection),
+    PostgresPool(&'on PostgresPool),
+    Postgres(&'on mut PgConnection, Duration),
+}
+
+/// What the transactions of all nodes do one after the other, because no row could be locked. A transaction takes its
+/// turn before it locks a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Serial {
+    /// Giving names and addresses to users.
+    Names,
+    /// Taking a role from a user who may be the last to have it.
+    Roles,
+    /// Adding to the audit log, whose numbers are in the order of commits.
+    Audit,
+}
+
+impl Database {
+    pub(in crate::store) const fn sqlite(reader: SqlitePool, writer: SqlitePool) -> Self {
+        Self { reader: Pool::Sqlite(reader), writer: Pool::Sqlite(writer) }
+    }
+
+    pub(in crate::store) fn postgres(pool: PostgresPool) -> Self {
+        Self { reader: Pool::Postgres(pool.clone()), writer: Pool::Postgres(pool) }
+    }
+}
+
+impl Pool {
+    /// Begins a transaction that writes.
+    pub(in crate::store) async fn write(&self) -> Result<Transaction, SqlError> {
+        Ok(match self {
+            Self::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => pool.begin("BEGIN ISOLATION LEVEL READ COMMITTED").await?,
+        })
+    }
+
+    /// Begins a transaction whose statements all read from one state of the database: that of its first statement.
+    pub(in crate::store) async fn read(&self) -> Result<Transaction, SqlError> {
+        Ok(match self {
+            Self::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN DEFERRED").await?),
+            Self::Postgres(pool) => pool.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
+        })
+    }
+}
+
+impl PostgresPool {
+    async fn begin(&self, begin: &'static str) -> Result<Transaction, SqlError> {
+        let transaction = answer(self.patience, self.connections.begin_with(begin)).await?;
+        Ok(Transaction::Postgres(transaction, self.patience))
+    }
+}
+
+impl Transaction {
+    /// Commits. If the connection is lost meanwhile, the outcome is [not known](SqlError::Unknown).
+    pub(in crate::store) async fn commit(self) -> Result<(), SqlError> {
+        match self {
+            Self::Sqlite(transaction) => transaction.commit().await.map_err(SqlError::Failed),
+            Self::Postgres(transaction, patience) => answer_to_write(patience, transaction.commit()).await,
+        }
+    }
+
+    /// Keeps other transactions from changing a user, or what belongs to it, until this one ends. Returns whether there is
+    /// such a user.
+    pub(in crate::store) async fn lock_user(&mut self, id: &UserId) -> Result<bool, SqlError> {
+        const LOCK: Sql =
+            Sql::each("SELECT 1 FROM users WHERE id = $1", "SELECT 1 FROM users WHERE id = $1 FOR UPDATE");
+        Ok(query(LOCK).bind(id.as_str()).fetch_optional(self).await?.is_some())
+    }
+
+    /// Waits until no other transaction has this turn, and keeps it until this one ends.
+    pub(in crate::store) async fn take_turn(&mut self, turn: Serial) -> Result<(), SqlError> {
+        // In SQLite, the whole transaction has its turn.
+        let Self::Postgres(..) = self else { return Ok(()) };
+        query("SELECT pg_advisory_xact_lock($1)").bind(turn.number()).execute(self).await.map(drop)
+    }
+}
+
+impl Serial {
+    /// Returns the number of the lock, which starts with the letters `bolide` so that it meets no other application's.
+    const fn number(self) -> i64 {
+        /// `bolide` in ASCII, and room for a number.
+        const BASE: i64 = 0x626f_6c69_6465_0000;
+        match self {
+            Self::Names => BASE + 1,
+            Self::Roles => BASE + 2,
+            Self::Audit => BASE + 3,
+        }
+    }
+}
+
+impl<'on> From<&'on Pool> for Executor<'on> {
+    fn from(pool: &'on Pool) -> Self {
+        match pool {
+            Pool::Sqlite(pool) => Self::SqlitePool(pool),
+            Pool::Postgres(pool) => Self::PostgresPool(pool),
+        }
+    }
+}
+
+impl<'on> From<&'on mut Transaction> for Executor<'on> {
+    fn from(transaction: &'on mut Transaction) -> Self {
+        match transaction {
+            Transaction::Sqlite(transaction) => Self::Sqlite(transaction),
+            Transaction::Postgres(transaction, patience) => Self::Postgres(transaction, *patience),
+        }
+    }
+}

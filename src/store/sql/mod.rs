@@ -1,0 +1,89 @@
+//! [`SqlStore`]: the store in SQL, on SQLite or PostgreSQL.
+//!
+//! - `layer`: one way to both databases;
+//! - `open`: the addresses of databases, and why one cannot be opened;
+//! - `write`, `cache`, `lease`: writes, and for how long what was read is kept;
+//! - `news`: what other nodes have written;
+//! - the others: the statements of each aggregate.
+//!
+//! What only one of the databases has is in [`sqlite`](super::sqlite) and [`postgres`](super::postgres).
+
+mod access;
+mod audit;
+mod cache;
+mod canary;
+mod codes;
+mod columns;
+mod failures;
+pub(super) mod layer;
+pub(super) mod lease;
+mod mails;
+mod news;
+mod open;
+mod settings;
+mod tokens;
+mod users;
+mod write;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::private::{Private, StoresDocuments, Watched};
+use super::{Changes, Store};
+use crate::collection::bulk::StoredCollections;
+use crate::collection::storage::DocumentStore;
+use layer::Database;
+pub(super) use news::News;
+pub(super) use open::Opened;
+pub use open::{DatabaseOptions, OpenError};
+pub(super) use users::folded_name_in;
+use write::{Caches, Touches};
+
+/// A store in an SQLite file, in memory, or in a PostgreSQL database.
+pub struct SqlStore {
+    database: Database,
+    caches: Arc<Caches>,
+    changes: Arc<Changes>,
+    documents: Arc<dyn DocumentStore>,
+    /// What ends when the store is dropped: the lock on a file, or the task that listens to other nodes.
+    _guard: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl Store for SqlStore {}
+
+impl Private for SqlStore {}
+
+impl Watched for SqlStore {
+    fn changes(&self) -> &Changes {
+        &self.changes
+    }
+}
+
+impl StoresDocuments for SqlStore {
+    fn documents(&self) -> Arc<dyn DocumentStore> {
+        Arc::clone(&self.documents)
+    }
+}
+
+impl SqlStore {
+    /// Returns the stored collections, for tools that do not know their declaration.
+    #[must_use]
+    pub fn collections(&self) -> StoredCollections {
+        StoredCollections::new(self.documents())
+    }
+
+    /// Returns the pool that writes to SQLite.
+    #[cfg(test)]
+    pub(super) fn sqlite_writer(&self) -> &sqlx::SqlitePool {
+        match &self.database.writer {
+            layer::Pool::Sqlite(pool) => pool,
+            layer::Pool::Postgres(_) => panic!("the store is not in SQLite"),
+        }
+    }
+}
+
+impl std::fmt::Debug for SqlStore {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SqlStore").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,129 @@
+//! How a store is opened: the addresses of databases, and why one cannot be opened.
+
+use std::any::Any;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::layer::Database;
+use super::{News, SqlStore};
+use crate::collection::storage::DocumentStore;
+use crate::store::{postgres, sqlite};
+
+/// Why a database cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process has opened it.
+    #[error("the database {0} is used by another process; stop that one, or choose another with --data-dir")]
+    InUse(PathBuf),
+    /// The file cannot be created or opened.
+    #[error("the database {path} cannot be opened: {reason}; does its directory exist, and may this user write there?")]
+    File {
+        /// The path of the file.
+        path: PathBuf,
+        /// The error of the operating system.
+        reason: std::io::Error,
+    },
+    /// The file is not a database, or it is damaged.
+    #[error(
+        "the database {path} cannot be read: {reason}; restore it from a backup, or move it away to start with an empty one"
+    )]
+    Damaged {
+        /// The path of the file.
+        path: PathBuf,
+        /// The error of SQLite.
+        reason: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database was written by a newer version.
+    #[error(
+        "the database {database} was written by a newer version (schema {found}, this one knows {known}); update Bolide"
+    )]
+    Newer {
+        /// The path of the file, or the name of the database with its server.
+        database: String,
+        /// The version of its schema.
+        found: usize,
+        /// The version that this program knows.
+        known: usize,
+    },
+    /// The PostgreSQL server cannot be reached, or does not let this program in.
+    #[error("the database {database} cannot be opened: {reason}; check the server, and the address in --database")]
+    Unreachable {
+        /// The name of the database with its server, without the password.
+        database: String,
+        /// The error of the server or the network.
+        reason: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The schema of a PostgreSQL database cannot be brought up to date.
+    #[error("the schema of the database {database} cannot be changed: {reason}; its user must own its tables")]
+    Schema {
+        /// The name of the database with its server, without the password.
+        database: String,
+        /// The error of the server.
+        reason: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The address is malformed. The error does not contain it, since it may contain a password.
+    #[error(
+        "the address of a database must be `sqlite:PATH`, `sqlite::memory:` or `postgres://USER:PASSWORD@HOST:PORT/NAME`; {0}"
+    )]
+    Address(String),
+}
+
+/// Where the data of a store are.
+pub(in crate::store) struct Opened {
+    pub(in crate::store) database: Database,
+    pub(in crate::store) documents: Arc<dyn DocumentStore>,
+    pub(in crate::store) news: News,
+    pub(in crate::store) guard: Option<Box<dyn Any + Send + Sync>>,
+}
+
+/// How a PostgreSQL database is used. Other databases ignore it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DatabaseOptions {
+    /// The maximum number of connections of this node, for statements. Two more listen to other nodes. The default is 10.
+    pub connections: u32,
+    /// The time after which the server ends a statement. The default is 30 seconds.
+    pub statement_timeout: Duration,
+}
+
+impl Default for DatabaseOptions {
+    fn default() -> Self {
+        Self { connections: 10, statement_timeout: Duration::from_secs(30) }
+    }
+}
+
+impl SqlStore {
+    /// Opens a database and brings its schema up to date.
+    ///
+    /// - `sqlite:PATH`: a file, which is created if it is missing;
+    /// - `sqlite::memory:`: a new database in memory;
+    /// - `postgres://USER:PASSWORD@HOST:PORT/NAME`: a database of a PostgreSQL server, which several nodes may share. With
+    ///   `?sslmode=verify-full`, the connection is encrypted and the server's certificate is checked.
+    ///
+    /// # Errors
+    /// Returns an [`OpenError`], whose message names the file or the server.
+    pub async fn open(address: &str) -> Result<Self, OpenError> {
+        Self::open_with(address, DatabaseOptions::default()).await
+    }
+
+    /// Opens a database with options; see [`open`](Self::open).
+    ///
+    /// # Errors
+    /// Returns an [`OpenError`], whose message names the file or the server.
+    pub async fn open_with(address: &str, options: DatabaseOptions) -> Result<Self, OpenError> {
+        if let Some(path) = address.strip_prefix("sqlite:") {
+            return Ok(Self::new(sqlite::open(path).await?));
+        }
+        if address.starts_with("postgres://") || address.starts_with("postgresql://") {
+            return Ok(Self::new(postgres::open(address, options).await?));
+        }
+        Err(OpenError::Address("this one begins otherwise".to_owned()))
+    }
+
+    fn new(Opened { database, documents, news, guard }: Opened) -> Self {
+        let News { caches, changes } = news;
+        Self { database, caches, changes, documents, _guard: guard }
+    }
+}
