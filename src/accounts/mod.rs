@@ -211,6 +211,33 @@ impl Accounts {
         Self::open(store, KeyRing::open_file(&path.with_extension("key"), &SystemChance)?).await
     }
 
+    /// Opens accounts in a PostgreSQL database, `postgres://USER:PASSWORD@HOST:PORT/NAME`. Several nodes may share it. They need
+    /// the same keys, and a [bus](crate::AppBuilder::bus) between them. Settings that `BOLIDE_SETTING_…` variables name are
+    /// fixed. For options, pass a [`SqlStore`] to [`open`](Self::open).
+    ///
+    /// ```no_run
+    /// use bolide::accounts::Accounts;
+    /// use bolide::keys::KeyRing;
+    /// use bolide::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let keys = KeyRing::parse(&std::env::var("BOLIDE_KEYS")?)?;
+    /// let accounts = Accounts::postgres("postgres://chat@db.example.com/chat?sslmode=verify-full", keys).await?;
+    /// let app = App::builder().accounts(accounts).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`AccountsError`], a sentence that names the server.
+    pub async fn postgres(address: &str, keys: KeyRing) -> Result<Self, AccountsError> {
+        if !address.starts_with("postgres") {
+            return Err(OpenError::Address("this one is not of PostgreSQL".to_owned()).into());
+        }
+        Self::open(SqlStore::open(address).await?, keys).await
+    }
+
     /// Opens the accounts in a store, with the keys that seal secrets in it. Settings that `BOLIDE_SETTING_…` variables
     /// name are fixed.
     ///

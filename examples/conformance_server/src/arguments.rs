@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "127.0.0.1:3000")]
     pub(crate) listen: String,
 
-    /// The database for users and settings: `sqlite:PATH` or `sqlite::memory:`
+    /// The database for users and settings: `sqlite:PATH`, `sqlite::memory:` or `postgres://…`
     #[arg(long, default_value = "sqlite::memory:")]
     pub(crate) database: String,
 

@@ -1,12 +1,13 @@
-//! The data of a server: its database and its keys in one directory.
+//! The data of a server: its database and its keys in one directory, or a PostgreSQL database that several nodes share.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bolide::App;
 use bolide::accounts::{Accounts, AccountsHandle};
 use bolide::chance::SystemChance;
 use bolide::keys::{KeyError, KeyRing};
-use bolide::store::{OpenError, SqliteStore};
+use bolide::store::{DatabaseOptions, OpenError, SqlStore};
 
 use super::site::SiteArguments;
 
@@ -16,6 +17,25 @@ pub(crate) struct DataDirectory {
     /// Directory of the database `bolide.db` and its key file `bolide.key`; `bolide serve` creates it
     #[arg(long, env = "BOLIDE_DATA_DIR", default_value = ".")]
     data_dir: PathBuf,
+
+    /// Database that several nodes may share, instead of `bolide.db`: postgres://USER:PASSWORD@HOST:PORT/NAME, with
+    /// ?sslmode=verify-full for a server elsewhere
+    #[arg(long, value_name = "URL", env = "BOLIDE_DATABASE", hide_env_values = true)]
+    database: Option<String>,
+
+    /// Maximum number of connections to a PostgreSQL database
+    #[arg(
+        long, value_name = "NUMBER", env = "BOLIDE_DATABASE_CONNECTIONS", default_value_t = 10,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    database_connections: u32,
+
+    /// Seconds after which a PostgreSQL database ends a statement
+    #[arg(
+        long, value_name = "SECONDS", env = "BOLIDE_STATEMENT_TIMEOUT", default_value_t = 30,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    statement_timeout: u32,
 }
 
 /// Where a server stores its data, and its keys.
@@ -31,7 +51,7 @@ pub(crate) struct DataArguments {
 
 impl DataDirectory {
     /// Creates the directory and its parents if they are missing. On Unix, only their owner can read them.
-    pub(crate) fn create_directory(&self) -> Result<(), String> {
+    fn create(&self) -> Result<(), String> {
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
@@ -41,31 +61,45 @@ impl DataDirectory {
         })
     }
 
-    /// Opens the database only, and locks out other processes.
-    pub(crate) async fn store(&self) -> Result<SqliteStore, OpenError> {
-        SqliteStore::open(&format!("sqlite:{}", self.database().display())).await
+    /// Opens the database only. A file is locked, so that no other process opens it.
+    pub(crate) async fn store(&self) -> Result<SqlStore, OpenError> {
+        let Some(address) = &self.database else {
+            return SqlStore::open(&format!("sqlite:{}", self.file().display())).await;
+        };
+        let mut options = DatabaseOptions::default();
+        options.connections = self.database_connections;
+        options.statement_timeout = Duration::from_secs(self.statement_timeout.into());
+        SqlStore::open_with(address, options).await
     }
 
-    /// Opens an existing database only, and locks out other processes.
-    pub(crate) async fn existing_store(&self) -> Result<SqliteStore, Box<dyn std::error::Error>> {
+    /// Does the same, and fails if the file does not exist.
+    pub(crate) async fn existing_store(&self) -> Result<SqlStore, Box<dyn std::error::Error>> {
         self.require_database()?;
         Ok(self.store().await?)
     }
 
     fn require_database(&self) -> Result<(), String> {
-        let database = self.database();
+        if self.database.is_some() {
+            return Ok(());
+        }
+        let database = self.file();
         if database.try_exists().unwrap_or(true) {
             return Ok(());
         }
         Err(format!("there is no database {}; --data-dir sets its directory", database.display()))
     }
 
-    fn database(&self) -> PathBuf {
+    fn file(&self) -> PathBuf {
         self.data_dir.join("bolide.db")
     }
 }
 
 impl DataArguments {
+    /// Creates the directory if a file of it is used.
+    pub(crate) fn create_directory(&self) -> Result<(), String> {
+        if self.keys.is_some() && self.directory.database.is_some() { Ok(()) } else { self.directory.create() }
+    }
+
     /// Opens the accounts. Creates the database if it does not exist.
     pub(crate) async fn open(&self) -> Result<Accounts, Box<dyn std::error::Error>> {
         Ok(Accounts::open(self.directory.store().await?, self.keys()?).await?)

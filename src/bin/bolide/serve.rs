@@ -1,4 +1,4 @@
-//! `bolide serve`: serves accounts, settings and REST on an embedded database, without any configuration.
+//! `bolide serve`: serves accounts, settings and REST on an embedded database without any configuration, or on one that nodes share.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
@@ -72,7 +72,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let limits = descriptors::fit(arguments.limits.limits(), descriptors::raise());
     let listener = arguments.listen().await?;
     let root_url = arguments.site.root_url.clone().unwrap_or(root_url(listener.local_addr()?));
-    arguments.data.directory.create_directory()?;
+    arguments.data.create_directory()?;
     let accounts = arguments.data.open().await?.site(&arguments.site.site_name, &root_url);
     let accounts = arguments.with_mailer(accounts)?;
     let app = App::builder()

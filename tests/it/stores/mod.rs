@@ -1,8 +1,9 @@
-//! What every store promises, for each database. A new store is added with a line in `every_store`.
+//! What every store promises, for each database. A new store is added in `databases`.
 
 #![expect(clippy::unwrap_used, reason = "what a test prepares works, or the test fails")]
 
 mod access;
+pub(crate) mod databases;
 mod once;
 mod others;
 mod tokens;
@@ -10,72 +11,13 @@ mod tokens;
 mod two_pools;
 mod users;
 
-use std::sync::Arc;
-
 use bolide::clock::Timestamp;
 use bolide::prelude::Ejson;
 use bolide::store::{
-    EmailAddress, HashedToken, KeyedHash, LoginToken, NewUser, Sealed, SqliteStore, Store, StoredHash, TokenKind, Totp,
-    User,
+    EmailAddress, HashedToken, KeyedHash, LoginToken, NewUser, Sealed, StoredHash, TokenKind, Totp, User,
 };
+use databases::{Database, every_shared_database, every_store};
 use serde_json::json;
-
-/// Runs the same tests for each store.
-macro_rules! every_store {
-    ($($promise:ident),* $(,)?) => {
-        mod in_memory {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn $promise() {
-                super::$promise(crate::stores::memory().await).await;
-            })*
-        }
-
-        mod in_a_file {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn $promise() {
-                let file = crate::stores::File::new(concat!(module_path!(), "::", stringify!($promise)));
-                super::$promise(file.open().await).await;
-            })*
-        }
-    };
-}
-use every_store;
-
-async fn memory() -> Arc<dyn Store> {
-    Arc::new(SqliteStore::open("sqlite::memory:").await.unwrap())
-}
-
-/// A database file that is deleted when it is dropped.
-struct File(std::path::PathBuf);
-
-impl File {
-    fn new(name: &str) -> Self {
-        let directory = format!("store-{}-{}", name.replace("::", "-"), std::process::id());
-        let directory = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(directory);
-        std::fs::create_dir_all(&directory).unwrap();
-        Self(directory)
-    }
-
-    async fn open(&self) -> Arc<dyn Store> {
-        Arc::new(SqliteStore::open(&format!("sqlite:{}", self.0.join("a.db").display())).await.unwrap())
-    }
-}
-
-#[cfg(unix)]
-impl File {
-    /// Opens the file a second time, as another process would if the lock did not keep it out: by another name.
-    async fn open_again(&self) -> Arc<dyn Store> {
-        let other = self.0.join("again.db");
-        std::os::unix::fs::symlink(self.0.join("a.db"), &other).unwrap();
-        Arc::new(SqliteStore::open(&format!("sqlite:{}", other.display())).await.unwrap())
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).ok();
-    }
-}
 
 const fn at(seconds: i64) -> Timestamp {
     Timestamp::from_milliseconds(seconds * 1000)

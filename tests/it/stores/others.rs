@@ -9,7 +9,8 @@ use bolide::mail::{Mail, MailKind, MailSeal, MailState, NextAttempt, SealedMail}
 use bolide::store::{AuditEntry, AuditFilter, FailureRule, OpenError, SqliteStore, Store};
 use futures::future::join_all;
 
-use super::{File, ada, at, every_store};
+use super::databases::file;
+use super::{ada, at, every_store};
 
 every_store!(
     failures_block_for_a_growing_time_and_expire,
@@ -180,8 +181,8 @@ async fn a_mail_is_leased_to_one_worker_and_to_another_if_that_one_dies(store: A
 
 #[tokio::test]
 async fn a_file_is_persistent_and_can_be_open_in_one_store_at_a_time() {
-    let file = File::new("kept");
-    let address = format!("sqlite:{}", file.0.join("a.db").display());
+    let file = file("kept");
+    let address = file.address();
     let store = file.open().await;
     store.insert_user(ada()).await.unwrap();
     store.put_setting("a", "1", at(1)).await.unwrap();
