@@ -75,7 +75,7 @@ use crate::keys::{KeyError, KeyRing};
 use crate::mail::{LogMailer, LoggedText, Mailer, Site, Templates};
 use crate::registry::Registry;
 use crate::settings::{SettingDefinition, SettingError, Settings};
-use crate::store::{NewUser, OpenError, SqliteStore, Store, StoreError};
+use crate::store::{NewUser, OpenError, SqlStore, SqliteStore, Store, StoreError};
 use crate::user::UserId;
 
 pub use external::{ExternalLogin, LoginChallenge, LoginGrant, Visitor};

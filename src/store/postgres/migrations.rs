@@ -11,10 +11,10 @@ use super::OpenError;
 
 /// The statements that bring the schema from each version to the next, starting with an empty database. They are never
 /// changed, only added.
-const MIGRATIONS: [Migration; 1] = [Migration { sql: include_str!("migration_1.sql"), oldest: 1 }];
+pub(super) const MIGRATIONS: [Migration; 1] = [Migration { sql: include_str!("migration_1.sql"), oldest: 1 }];
 
 /// A step from one version of the schema to the next.
-struct Migration {
+pub(super) struct Migration {
     sql: &'static str,
     /// The oldest version of the schema whose programs may use a database after this step.
     oldest: usize,

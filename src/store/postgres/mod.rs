@@ -3,6 +3,8 @@
 mod documents;
 mod listener;
 mod migrations;
+#[cfg(test)]
+mod tests;
 
 use std::str::FromStr as _;
 use std::sync::Arc;

@@ -1,9 +1,7 @@
 //! [`Lease`]: for how long what was read may be kept, if other nodes write as well.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The time after which a probe without an echo means that messages of other nodes may be missed.
 pub(in crate::store) const LEASE: Duration = Duration::from_secs(3);
@@ -35,7 +33,14 @@ impl Lease {
     pub(in crate::store) fn holds(&self) -> bool {
         match &self.0 {
             Kind::Alone => true,
-            Kind::Shared { start, until } => milliseconds(*start, Instant::now()) < until.load(Ordering::Acquire),
+            Kind::Shared { .. } => self.holds_at(Instant::now()),
+        }
+    }
+
+    fn holds_at(&self, now: Instant) -> bool {
+        match &self.0 {
+            Kind::Alone => true,
+            Kind::Shared { start, until } => milliseconds(*start, now) < until.load(Ordering::Acquire),
         }
     }
 
@@ -61,21 +66,18 @@ fn milliseconds(start: Instant, moment: Instant) -> u64 {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_lease_lasts_as_long_as_its_probes_come_back() {
+    #[test]
+    fn a_lease_lasts_from_when_a_probe_was_sent_that_has_come_back() {
         let lease = Lease::shared();
-        assert!(!lease.holds(), "no probe has come back yet");
         let sent = Instant::now();
-        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!lease.holds_at(sent), "no probe has come back yet");
         lease.renew(sent);
-        assert!(lease.holds());
-        tokio::time::advance(LEASE - Duration::from_millis(1001)).await;
-        assert!(lease.holds());
-        tokio::time::advance(Duration::from_millis(1)).await;
-        assert!(!lease.holds(), "it lasts from when the probe was sent");
-        lease.renew(Instant::now());
+        assert!(lease.holds_at(sent + LEASE - Duration::from_millis(2)));
+        assert!(!lease.holds_at(sent + LEASE));
+        lease.renew(sent + LEASE);
+        assert!(lease.holds_at(sent + LEASE));
         lease.end();
-        assert!(!lease.holds());
-        assert!(Lease::alone().holds());
+        assert!(!lease.holds_at(sent + LEASE));
+        assert!(Lease::alone().holds_at(sent));
     }
 }

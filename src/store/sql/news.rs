@@ -1,8 +1,7 @@
 //! [`News`]: what nodes that share a database tell each other. The database sends it when a transaction commits.
 
 use std::sync::Arc;
-
-use tokio::time::Instant;
+use std::time::Instant;
 
 use super::lease::Lease;
 use super::write::Caches;

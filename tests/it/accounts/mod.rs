@@ -47,7 +47,7 @@ use bolide::keys::KeyRing;
 use bolide::mail::{Mail, MemoryMailer};
 use bolide::prelude::*;
 use bolide::rest::{Field, Route};
-use bolide::store::{EmailAddress, SqliteStore, Totp, User};
+use bolide::store::{EmailAddress, Totp, User};
 use bolide::{AppBuilder, TrustedProxy};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -55,6 +55,7 @@ use totp_rs::{Builder, Secret};
 
 use crate::client::Client;
 use crate::server::Server;
+use crate::stores::databases;
 
 pub(crate) const SECRET: &[u8] = b"12345678901234567890";
 
@@ -95,9 +96,8 @@ impl Bank {
         proxies: impl IntoIterator<Item = TrustedProxy>,
     ) -> Self {
         let mailer = MemoryMailer::default();
-        let store = SqliteStore::open("sqlite::memory:").await.unwrap();
         let keys = KeyRing::generate(&SystemChance);
-        let accounts = Accounts::open(store, keys).await.unwrap();
+        let accounts = Accounts::open_shared(databases::chosen().await, keys, []).await.unwrap();
         let accounts = accounts.mailer(mailer.clone()).hashing_cost(HashingCost::new(8, 1, 1).unwrap());
         for (name, totp, has_email_codes) in
             [("alice", false, false), ("bob", true, false), ("emma", false, true), ("admin", false, false)]

@@ -69,6 +69,15 @@ pub(crate) async fn memory() -> Arc<dyn Store> {
     open("sqlite::memory:").await
 }
 
+/// Returns a store for tests of what is built on it: in memory, or in PostgreSQL if `BOLIDE_TEST_STORE` says `postgres`.
+pub(crate) async fn chosen() -> Arc<dyn Store> {
+    match std::env::var("BOLIDE_TEST_STORE").as_deref() {
+        Ok("postgres") => postgres().await.open().await,
+        Ok(other) => panic!("BOLIDE_TEST_STORE is `{other}`, and may be `postgres`"),
+        Err(_) => memory().await,
+    }
+}
+
 pub(crate) fn file(name: &str) -> Database {
     let directory = format!("store-{}-{}", name.replace("::", "-"), std::process::id());
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(directory);

@@ -21,6 +21,7 @@ every_store!(
     backup_codes_are_replaced_as_a_whole,
     lists_are_searched_literally_and_paged_in_order,
     a_removed_user_is_deleted_with_all_related_rows,
+    a_text_with_the_character_zero_is_refused_and_found_nowhere,
 );
 
 async fn a_user_is_returned_with_all_fields(store: Arc<dyn Store>) {
@@ -310,4 +311,26 @@ async fn a_removed_user_is_deleted_with_all_related_rows(store: Arc<dyn Store>) 
     assert_eq!(store.user_by_address("ada@example.com").await.unwrap(), None);
     assert_eq!(store.email_code(id, CodePurpose::Call, at(2)).await.unwrap(), None);
     store.insert_user(ada()).await.unwrap();
+}
+
+async fn a_text_with_the_character_zero_is_refused_and_found_nowhere(store: Arc<dyn Store>) {
+    let zero = "a\0b";
+    for refused in [plain(zero, "ada"), plain("b", zero)] {
+        let error = store.insert_user(refused).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Failed(_)) && error.to_string().contains("U+0000"), "{error}");
+    }
+    store.insert_user(ada()).await.unwrap();
+    assert!(store.set_username(&"a".into(), zero).await.is_err());
+    assert!(store.add_email(&"a".into(), EmailAddress::unverified(zero)).await.is_err());
+    // In a further field it is escaped.
+    assert!(store.set_field(&"a".into(), "name", Some(zero.into())).await.unwrap());
+    let stored = store.user(&"a".into()).await.unwrap().unwrap();
+    assert_eq!(stored.fields.get("name").and_then(bolide::prelude::Ejson::as_str), Some(zero));
+    assert_eq!(store.user(&zero.into()).await.unwrap(), None);
+    assert_eq!(store.user_by_username(zero).await.unwrap(), None);
+    assert_eq!(store.user_by_address(zero).await.unwrap(), None);
+    assert!(!store.is_username_taken(zero, &"b".into()).await.unwrap());
+    assert!(!store.is_address_taken(zero, &"b".into()).await.unwrap());
+    let found = store.users(UserFilter { search: Some(zero.into()), limit: 9, ..UserFilter::default() }).await.unwrap();
+    assert_eq!(found.total, 0);
 }
