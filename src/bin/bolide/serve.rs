@@ -160,7 +160,10 @@ async fn welcome_first_admin(accounts: &AccountsHandle) -> Outcome {
     match page.users.first() {
         None => {
             let added = accounts.add_user("admin", &[], &["admin"], None).await;
-            added.map_err(|error| error.to_string())?;
+            // Another node that has started at the same time may have added it.
+            if accounts.find("admin").await.is_err() {
+                added.map_err(|error| error.to_string())?;
+            }
         }
         Some(only) if page.total == 1 && is_waiting(only) => {}
         Some(_) => return Ok(()),

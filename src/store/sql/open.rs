@@ -65,7 +65,8 @@ pub enum OpenError {
     },
     /// The address is malformed. The error does not contain it, since it may contain a password.
     #[error(
-        "the address of a database must be `sqlite:PATH`, `sqlite::memory:` or `postgres://USER:PASSWORD@HOST:PORT/NAME`; {0}"
+        "the address of a database (--database) must be `sqlite:PATH`, `sqlite::memory:` or \
+         `postgres://USER:PASSWORD@HOST:PORT/NAME`: {0}"
     )]
     Address(String),
 }
@@ -119,7 +120,7 @@ impl SqlStore {
         if address.starts_with("postgres://") || address.starts_with("postgresql://") {
             return Ok(Self::new(postgres::open(address, options).await?));
         }
-        Err(OpenError::Address("this one begins otherwise".to_owned()))
+        Err(OpenError::Address("this one begins with something else".to_owned()))
     }
 
     fn new(Opened { database, documents, news, guard }: Opened) -> Self {

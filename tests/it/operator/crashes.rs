@@ -8,6 +8,7 @@ use std::time::Duration;
 use bolide::accounts::LoginSecret;
 use bolide::store::SqliteStore;
 use bolide::store::token::Tokens as _;
+use bolide_test_servers::Postgres;
 use futures::{SinkExt as _, StreamExt as _};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -57,9 +58,9 @@ impl Writer {
     }
 }
 
-/// Reads the database file directly.
+/// Reads the database directly.
 async fn expect_all(data: &Data, tokens: &[String]) {
-    let store = SqliteStore::open(&format!("sqlite:{}", data.database().display())).await.unwrap();
+    let store = SqliteStore::open(&data.address()).await.unwrap();
     for token in tokens {
         let hashed = LoginSecret::from(token.clone()).hashed();
         assert!(store.token(&hashed).await.unwrap().is_some(), "of {} tokens, one is lost", tokens.len());
@@ -68,7 +69,15 @@ async fn expect_all(data: &Data, tokens: &[String]) {
 
 #[tokio::test]
 async fn acknowledged_writes_survive_twenty_kills_during_writes() {
-    let data = Data::new("kills");
+    kill_during_writes(Data::new("kills")).await;
+}
+
+#[tokio::test]
+async fn acknowledged_writes_survive_twenty_kills_during_writes_to_postgres() {
+    kill_during_writes(Data::in_postgres("kills-postgres", Postgres::shared().database())).await;
+}
+
+async fn kill_during_writes(data: Data) {
     data.succeed(&["user", "add", "ada"], "kV9#tq-2Lw\n");
     let first = data.succeed(&["token", "issue", "ada"], "");
     let acknowledged = Arc::new(Mutex::new(vec![first.trim().to_owned()]));

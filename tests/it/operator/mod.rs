@@ -6,6 +6,7 @@ mod commands;
 mod crashes;
 mod documents;
 mod open_files;
+mod postgres;
 mod refusals;
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -13,16 +14,28 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-/// A temporary data directory.
+/// A temporary data directory, and a PostgreSQL database if that is used instead of a file.
 struct Data {
     directory: PathBuf,
+    postgres: Option<String>,
 }
 
 impl Data {
     fn new(name: &str) -> Self {
         let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
-        Self { directory }
+        Self { directory, postgres: None }
+    }
+
+    fn in_postgres(name: &str, url: String) -> Self {
+        let mut data = Self::new(name);
+        data.postgres = Some(url);
+        data
+    }
+
+    /// Returns the address of the database.
+    fn address(&self) -> String {
+        self.postgres.clone().unwrap_or_else(|| format!("sqlite:{}", self.database().display()))
     }
 
     fn database(&self) -> PathBuf {
@@ -32,6 +45,9 @@ impl Data {
     fn bolide(&self, arguments: &[&str]) -> Command {
         let mut command = bolide(arguments);
         command.env("BOLIDE_DATA_DIR", &self.directory);
+        if let Some(url) = &self.postgres {
+            command.env("BOLIDE_DATABASE", url);
+        }
         command
     }
 
@@ -62,7 +78,15 @@ impl Drop for Data {
 fn bolide(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bolide"));
     command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null());
-    for name in ["BOLIDE_TOKEN", "BOLIDE_DATA_DIR", "BOLIDE_LISTEN", "MAIL_URL", "MAIL_FROM", "HTTP_FORWARDED_COUNT"] {
+    for name in [
+        "BOLIDE_TOKEN",
+        "BOLIDE_DATA_DIR",
+        "BOLIDE_DATABASE",
+        "BOLIDE_LISTEN",
+        "MAIL_URL",
+        "MAIL_FROM",
+        "HTTP_FORWARDED_COUNT",
+    ] {
         command.env_remove(name);
     }
     command

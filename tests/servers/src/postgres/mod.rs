@@ -30,7 +30,7 @@ pub struct Postgres {
 static SHARED: LazyLock<ServerDirectory> = LazyLock::new(|| ServerDirectory::shared("postgres"));
 
 impl Postgres {
-    /// Returns every version that is installed, the oldest first: those of the variable `BOLIDE_TEST_POSTGRES`, which is a
+    /// Returns every version that is installed, the oldest first: those of the variable `TEST_POSTGRES`, which is a
     /// list of directories of programs separated by `:`, or else what is in the usual places.
     ///
     /// # Panics

