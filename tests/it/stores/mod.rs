@@ -6,6 +6,7 @@ mod access;
 pub(crate) mod databases;
 mod once;
 mod others;
+mod tls;
 mod tokens;
 #[cfg(unix)]
 mod two_pools;
