@@ -40,10 +40,18 @@ pub(crate) async fn run(command: Command) -> Outcome {
     }
 }
 
-/// The store is opened first, so that no server with only the old keys is running. The file is written before any
+/// The store is opened first, and its other nodes are counted, so that no server with only the old keys is running. The file is written before any
 /// secret is encrypted with the new key: wherever this stops, all secrets can be decrypted.
 async fn rotate(data: &DataArguments) -> Outcome {
     let store = data.directory.store().await?;
+    let others = store.count_others().await?;
+    if others > 0 {
+        return Err(format!(
+            "the database is used by {others} other processes, which do not have the new key; stop them first, and give \
+             the new key file to all nodes before they start"
+        )
+        .into());
+    }
     let Some(file) = data.key_file() else {
         return Err(
             "the keys come from BOLIDE_KEYS: set it to what `bolide key next` prints, then run `bolide key reseal`"

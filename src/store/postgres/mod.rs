@@ -10,12 +10,14 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bolide_protocol::random;
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 
 use super::sql::layer::{Database, PostgresPool};
 use super::sql::lease::Lease;
 use super::sql::{DatabaseOptions, News, OpenError, Opened};
+use crate::chance::{Generator, SystemChance};
 use documents::NoDocuments;
 use listener::Listener;
 use migrations::migrate;
@@ -28,6 +30,12 @@ const PING: Duration = Duration::from_secs(2);
 
 /// The time that a node waits for an answer after the server should have ended a statement.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// What the names of connections begin with.
+pub(super) const APPLICATION: &str = "bolide";
+
+/// The number of random characters in the name of a store.
+const ID_LENGTH: usize = 17;
 
 /// Opens the database at a `postgres://` address.
 pub(super) async fn open(address: &str, options: DatabaseOptions) -> Result<Opened, OpenError> {
@@ -51,7 +59,18 @@ fn server(address: &str, options: DatabaseOptions) -> Result<PgConnectOptions, O
     let server = PgConnectOptions::from_str(address).map_err(|error| OpenError::Address(error.to_string()))?;
     // Zero would be no timeout.
     let timeout = options.statement_timeout.as_millis().max(1).to_string();
-    Ok(server.application_name("bolide").options([("statement_timeout", timeout.as_str())]))
+    Ok(server.application_name(&application_name()).options([
+        ("statement_timeout", timeout.as_str()),
+        // What a node holds that is stopped within a transaction must not keep the others waiting.
+        ("idle_in_transaction_session_timeout", timeout.as_str()),
+        // Whatever the server's default is: stricter levels would refuse what waits for its turn.
+        ("default_transaction_isolation", "read committed"),
+    ]))
+}
+
+/// Draws the name by which the server's lists show the connections of this store, such as `bolide 2QyfTSmbmNDmQvqCj`.
+fn application_name() -> String {
+    format!("{APPLICATION} {}", random::id_of_length(&mut Generator(&SystemChance), ID_LENGTH))
 }
 
 /// Returns a pool that closes connections which do not answer, such as those to a server that has crashed.

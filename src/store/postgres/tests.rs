@@ -178,7 +178,7 @@ async fn crashes_of_the_server_lose_no_acknowledged_write_and_undo_every_refused
     let mut failures = 0;
     let mut outcomes = Vec::new();
     for writer in writers {
-        outcomes.extend(tokio::time::timeout(Duration::from_secs(60), writer).await.unwrap().unwrap());
+        outcomes.extend(tokio::time::timeout(Duration::from_mins(1), writer).await.unwrap().unwrap());
     }
     let settings: Vec<_> = store.settings().await.unwrap().into_iter().map(|(id, _)| id).collect();
     for (id, outcome) in outcomes {
@@ -282,4 +282,28 @@ async fn errors_name_the_flag_and_no_password() {
         let said = SqlStore::open(address).await.unwrap_err().to_string();
         assert!(said.contains("postgres://USER:PASSWORD@HOST:PORT/NAME") && !said.contains("hunter2"), "{said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stops_within_a_transaction_does_not_keep_others_waiting() {
+    let address = Postgres::shared().database();
+    let options = DatabaseOptions { statement_timeout: Duration::from_millis(400), ..DatabaseOptions::default() };
+    let stopped = SqlStore::open_with(&address, options).await.unwrap();
+    let other = open(&address).await;
+    other.insert_user(ada()).await.unwrap();
+    let mut transaction = stopped.begin().await;
+    assert!(transaction.lock_user(&"a".into()).await.unwrap());
+    let started = Instant::now();
+    assert!(other.set_field(&"a".into(), "language", Some("en".into())).await.unwrap());
+    assert!(started.elapsed() > Duration::from_millis(200), "it had to wait");
+    assert!(transaction.commit().await.is_err(), "what it held has been given back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_stores_of_a_database_are_counted() {
+    let address = Postgres::shared().database();
+    let (one, other) = (open(&address).await, open(&address).await);
+    assert_eq!((one.count_others().await.unwrap(), other.count_others().await.unwrap()), (1, 1));
+    drop(other);
+    soon(async || one.count_others().await.unwrap() == 0).await;
 }

@@ -51,8 +51,14 @@ impl Audit for SqlStore {
 
     fn delete_audit(&self, before: Timestamp) -> StoreFuture<'_, u64> {
         Box::pin(async move {
-            let old = query("DELETE FROM audit WHERE at < $1").bind(before.milliseconds());
-            self.change_all(Touches::Nothing, old).await
+            self.transaction(Touches::Nothing, move |transaction| {
+                Box::pin(async move {
+                    transaction.take_turn(Serial::Audit).await?;
+                    let old = query("DELETE FROM audit WHERE at < $1").bind(before.milliseconds());
+                    Ok(old.execute(transaction).await?)
+                })
+            })
+            .await
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Codes, links and challenges, in SQL.
 
 use super::columns::{time, unreadable, user_id};
-use super::layer::{Row, Transaction, query};
+use super::layer::{Row, Sql, Transaction, query};
 use super::{SqlStore, Touches};
 use crate::clock::Timestamp;
 use crate::store::code::Codes;
@@ -21,6 +21,23 @@ const COUNT_CODE: &str = "UPDATE email_codes SET failures = failures + 1 \
      WHERE user_id = $1 AND purpose = $2 AND expires_at > $3 RETURNING hash, failures";
 const REFUND_CODE: &str = "UPDATE email_codes SET failures = failures - 1 WHERE user_id = $1 AND purpose = $2";
 const END_CODE: &str = "UPDATE email_codes SET expires_at = 0 WHERE user_id = $1 AND purpose = $2";
+
+/// Those that another transaction has locked are left to the next time.
+const DELETE_EXPIRED: [Sql; 3] = [
+    Sql::each(
+        "DELETE FROM email_codes WHERE expires_at <= $1",
+        "DELETE FROM email_codes WHERE (user_id, purpose) IN \
+         (SELECT user_id, purpose FROM email_codes WHERE expires_at <= $1 FOR UPDATE SKIP LOCKED)",
+    ),
+    Sql::each(
+        "DELETE FROM links WHERE expires_at <= $1",
+        "DELETE FROM links WHERE hash IN (SELECT hash FROM links WHERE expires_at <= $1 FOR UPDATE SKIP LOCKED)",
+    ),
+    Sql::each(
+        "DELETE FROM challenges WHERE expires_at <= $1",
+        "DELETE FROM challenges WHERE hash IN (SELECT hash FROM challenges WHERE expires_at <= $1 FOR UPDATE SKIP LOCKED)",
+    ),
+];
 
 impl Codes for SqlStore {
     fn put_email_code<'store>(
@@ -184,11 +201,7 @@ impl Codes for SqlStore {
 
     fn delete_expired_codes(&self, now: Timestamp) -> StoreFuture<'_, ()> {
         Box::pin(async move {
-            for ended in [
-                "DELETE FROM email_codes WHERE expires_at <= $1",
-                "DELETE FROM links WHERE expires_at <= $1",
-                "DELETE FROM challenges WHERE expires_at <= $1",
-            ] {
+            for ended in DELETE_EXPIRED {
                 self.change(query(ended).bind(now.milliseconds())).await?;
             }
             Ok(())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::SqlStore;
 use super::columns::{optional_time, time};
-use super::layer::{Row, query};
+use super::layer::{Row, Sql, query};
 use crate::clock::Timestamp;
 use crate::store::attempt::FailureCounters;
 use crate::store::{Attempts, CountedAttempt, FailureRule, StoreError, StoreFuture};
@@ -26,6 +26,21 @@ const COUNT: &str = "INSERT INTO failures (key, failures, started_at, last_at, b
 const REFUND: &str = "UPDATE failures SET failures = failures - 1, \
      blocked_until = CASE WHEN failures - 1 < $3 OR blocked_until = $4 THEN NULL ELSE blocked_until END \
      WHERE key = $1 AND started_at = $2 AND failures > 0";
+
+/// Those that another transaction has locked are counted right now, and are left.
+const DELETE_OLD: Sql = Sql::each(
+    "DELETE FROM failures WHERE last_at < $1 AND (blocked_until IS NULL OR blocked_until <= $2)",
+    "DELETE FROM failures WHERE key IN (SELECT key FROM failures WHERE last_at < $1 \
+     AND (blocked_until IS NULL OR blocked_until <= $2) FOR UPDATE SKIP LOCKED)",
+);
+
+/// The same for a number of counters with the oldest failures.
+const DELETE_OLDEST: Sql = Sql::each(
+    "DELETE FROM failures WHERE key IN (SELECT key FROM failures \
+     WHERE blocked_until IS NULL OR blocked_until <= $1 ORDER BY last_at LIMIT $2)",
+    "DELETE FROM failures WHERE key IN (SELECT key FROM failures \
+     WHERE blocked_until IS NULL OR blocked_until <= $1 ORDER BY last_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+);
 
 impl FailureCounters for SqlStore {
     fn attempts<'store>(&'store self, key: &'store str) -> StoreFuture<'store, Attempts> {
@@ -84,16 +99,13 @@ impl FailureCounters for SqlStore {
 
     fn delete_old_failures(&self, before: Timestamp, now: Timestamp, most: u32) -> StoreFuture<'_, ()> {
         Box::pin(async move {
-            let old = "DELETE FROM failures WHERE last_at < $1 AND (blocked_until IS NULL OR blocked_until <= $2)";
-            self.change(query(old).bind(before.milliseconds()).bind(now.milliseconds())).await?;
+            self.change(query(DELETE_OLD).bind(before.milliseconds()).bind(now.milliseconds())).await?;
             let count = query("SELECT count(*) FROM failures").fetch_one(&self.database.writer).await?;
             let too_many = count.get::<i64>(0)? - i64::from(most);
             if too_many <= 0 {
                 return Ok(());
             }
-            let oldest = "DELETE FROM failures WHERE key IN (SELECT key FROM failures \
-                 WHERE blocked_until IS NULL OR blocked_until <= $1 ORDER BY last_at LIMIT $2)";
-            self.change(query(oldest).bind(now.milliseconds()).bind(too_many)).await.map(drop)
+            self.change(query(DELETE_OLDEST).bind(now.milliseconds()).bind(too_many)).await.map(drop)
         })
     }
 }

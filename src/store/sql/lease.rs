@@ -72,7 +72,7 @@ mod tests {
         let sent = Instant::now();
         assert!(!lease.holds_at(sent), "no probe has come back yet");
         lease.renew(sent);
-        assert!(lease.holds_at(sent + LEASE - Duration::from_millis(2)));
+        assert!(lease.holds_at(sent + Duration::from_millis(2_990)));
         assert!(!lease.holds_at(sent + LEASE));
         lease.renew(sent + LEASE);
         assert!(lease.holds_at(sent + LEASE));

@@ -28,11 +28,12 @@ mod write;
 use std::any::Any;
 use std::sync::Arc;
 
+use super::postgres::APPLICATION;
 use super::private::{Private, StoresDocuments, Watched};
-use super::{Changes, Store};
+use super::{Changes, Store, StoreError};
 use crate::collection::bulk::StoredCollections;
 use crate::collection::storage::DocumentStore;
-use layer::Database;
+use layer::{Database, Pool, query};
 pub(super) use news::News;
 pub(super) use open::Opened;
 pub use open::{DatabaseOptions, OpenError};
@@ -72,12 +73,33 @@ impl SqlStore {
         StoredCollections::new(self.documents())
     }
 
+    /// Returns the number of other stores that have the database open, such as those of other nodes. It is zero for a file,
+    /// which one process opens at a time.
+    ///
+    /// # Errors
+    /// Returns [`StoreError::Failed`] if the database cannot be reached.
+    pub async fn count_others(&self) -> Result<u64, StoreError> {
+        let Pool::Postgres(_) = &self.database.reader else { return Ok(0) };
+        let others = query(
+            "SELECT count(DISTINCT application_name) FROM pg_stat_activity WHERE datname = current_database() \
+             AND application_name LIKE $1 AND application_name <> current_setting('application_name')",
+        );
+        let count = others.bind(format!("{APPLICATION} %")).fetch_one(&self.database.reader).await?;
+        Ok(u64::from(count.get_u32(0)?))
+    }
+
+    /// Begins a transaction as a write does.
+    #[cfg(test)]
+    pub(super) async fn begin(&self) -> layer::Transaction {
+        self.database.writer.write().await.unwrap()
+    }
+
     /// Returns the pool that writes to SQLite.
     #[cfg(test)]
     pub(super) fn sqlite_writer(&self) -> &sqlx::SqlitePool {
         match &self.database.writer {
-            layer::Pool::Sqlite(pool) => pool,
-            layer::Pool::Postgres(_) => panic!("the store is not in SQLite"),
+            Pool::Sqlite(pool) => pool,
+            Pool::Postgres(_) => panic!("the store is not in SQLite"),
         }
     }
 }

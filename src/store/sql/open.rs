@@ -56,7 +56,9 @@ pub enum OpenError {
         reason: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The schema of a PostgreSQL database cannot be brought up to date.
-    #[error("the schema of the database {database} cannot be changed: {reason}; its user must own its tables")]
+    #[error(
+        "the schema of the database {database} cannot be brought up to date: {reason}; its user must own its tables, and be allowed to create more"
+    )]
     Schema {
         /// The name of the database with its server, without the password.
         database: String,

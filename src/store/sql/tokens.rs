@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::columns::{hashed_token, optional_time, time, user_id};
-use super::layer::{Row, Transaction, list_size, placeholders, query};
+use super::layer::{Row, Sql, Transaction, list_size, placeholders, query};
 use super::{SqlStore, Touches};
 use crate::clock::Timestamp;
 use crate::store::token::Tokens;
@@ -16,6 +16,14 @@ use crate::user::UserId;
 /// The columns that [`read`] needs.
 const COLUMNS: &str = "hashed, user_id, created_at, expires_at, name, last_part, bypasses, trusted_since, trusted_until, \
      fingerprint, last_used_at, last_address, last_user_agent";
+
+/// Leaves those that another transaction has locked to the next time: whoever deletes many must not wait for whoever changes
+/// some of them.
+const DELETE_EXPIRED: Sql = Sql::each(
+    "DELETE FROM tokens WHERE expires_at <= $1 RETURNING hashed",
+    "DELETE FROM tokens WHERE hashed IN (SELECT hashed FROM tokens WHERE expires_at <= $1 FOR UPDATE SKIP LOCKED) \
+     RETURNING hashed",
+);
 
 impl Tokens for SqlStore {
     fn insert_token(&self, token: LoginToken) -> StoreFuture<'_, ()> {
@@ -203,10 +211,9 @@ impl Tokens for SqlStore {
 
     fn delete_expired_tokens(&self, now: Timestamp) -> StoreFuture<'_, Vec<HashedToken>> {
         Box::pin(async move {
-            let expired = "DELETE FROM tokens WHERE expires_at <= $1 RETURNING hashed";
             self.transaction(Touches::Tokens, |transaction| {
                 Box::pin(async move {
-                    let expired = query(expired).bind(now.milliseconds()).fetch_all(transaction).await?;
+                    let expired = query(DELETE_EXPIRED).bind(now.milliseconds()).fetch_all(transaction).await?;
                     expired.iter().map(hashed_token).collect()
                 })
             })

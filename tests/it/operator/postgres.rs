@@ -84,6 +84,17 @@ async fn two_nodes_that_start_at_once_have_one_first_admin_and_share_what_they_w
 }
 
 #[test]
+fn keys_are_not_rotated_while_another_node_runs() {
+    let data = Data::in_postgres("postgres-rotation", Postgres::shared().database());
+    let server = data.serve();
+    let refused = data.run(&["key", "rotate"], "");
+    assert!(!refused.status.success(), "it would leave the node without the new key");
+    assert!(complaint(&refused).contains("used by 1 other processes"), "{}", complaint(&refused));
+    assert!(server.terminate());
+    data.succeed(&["key", "rotate"], "");
+}
+
+#[test]
 fn a_database_that_cannot_be_used_is_named_without_its_password() {
     for (url, sentence) in [
         ("postgres://ada:hunter2@127.0.0.1:1/chat".to_owned(), "the database chat on 127.0.0.1:1 cannot be opened"),

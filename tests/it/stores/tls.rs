@@ -54,7 +54,7 @@ async fn the_address_says_whether_connections_are_encrypted_and_the_certificate_
     assert!(refused(&other_name).await.contains("ertificate"), "it is for `localhost`");
     let store = SqliteStore::open(&trusted).await.unwrap();
     let connections = "SELECT count(*) FILTER (WHERE ssl) > 0 AND count(*) FILTER (WHERE NOT ssl) = 0 \
-         FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'bolide'";
+         FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name LIKE 'bolide %'";
     assert_eq!(psql(&server, &[connections]), "t\n", "all connections are encrypted");
     drop(store);
     std::fs::remove_file(file).unwrap();
