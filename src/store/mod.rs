@@ -50,7 +50,7 @@ pub type StoreFuture<'store, T> = Pin<Box<dyn Future<Output = Result<T, StoreErr
 /// All data of an app.
 ///
 /// It cannot be implemented outside of this crate, and neither can the traits of the aggregates: they still get new
-/// methods. [`SqliteStore`] implements it.
+/// methods. [`SqlStore`] implements it.
 pub trait Store:
     user::Users
     + token::Tokens

@@ -74,7 +74,7 @@ impl FailureCounters for SqlStore {
                 .bind(rule.growing_blocks())
                 .bind(milliseconds(rule.first_block.min(rule.longest_block)))
                 .bind(milliseconds(rule.longest_block));
-            counted.fetch_optional(&self.database.writer).await?.as_ref().map(read_counted).transpose()
+            counted.execute_returning(&self.database.writer).await?.as_ref().map(read_counted).transpose()
         })
     }
 

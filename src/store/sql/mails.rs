@@ -1,7 +1,7 @@
 //! The mails that wait to be sent, in SQL.
 
 use super::columns::{optional_time, time, unreadable};
-use super::layer::{Row, Sql, list_size, placeholders, query};
+use super::layer::{Row, Sql, SqlError, list_size, placeholders, query};
 use super::{SqlStore, Touches};
 use crate::clock::Timestamp;
 use crate::store::mail::{MailKind, SealedMail};
@@ -32,10 +32,10 @@ impl Outgoing for SqlStore {
             .bind(mail.body.as_bytes())
             .bind(now.milliseconds())
             .bind(mail.expires_at.map(Timestamp::milliseconds))
-            .fetch_one(&self.database.writer)
+            .execute_returning(&self.database.writer)
             .await?;
             self.changes.tell(Topic::Mails);
-            id(&added)
+            id(&added.ok_or(SqlError::Failed(sqlx::Error::RowNotFound))?)
         })
     }
 

@@ -6,7 +6,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use super::migrations::MIGRATIONS;
 use crate::store::outgoing::Outgoing as _;
 use crate::store::user::Users as _;
-use crate::store::{Namesakes, NewUser, SqliteStore, StoreError, User};
+use crate::store::{Namesakes, NewUser, SqliteStore, StoreError, User, UserFilter};
 
 #[tokio::test]
 async fn an_upgrade_leaves_no_text_of_a_mail_in_the_file() {
@@ -51,7 +51,7 @@ async fn an_upgrade_keeps_users_with_all_that_is_theirs_and_admits_namesakes() {
     }
     let rows = "PRAGMA user_version = 5; \
          INSERT INTO users (id, username, username_folded, roles, fields, created_at, is_active, must_change_password, \
-         has_email_codes) VALUES ('a', 'Ada', 'ada', '[\"admin\"]', '{}', 1, 1, 0, 0), ('b', NULL, NULL, '[]', '{}', 1, 1, 0, 0); \
+         has_email_codes) VALUES ('a', 'Ada', 'ada', '[\"admin\"]', '{\"name\":\"Ada Løvelace\"}', 1, 1, 0, 0), ('b', NULL, NULL, '[]', '{}', 1, 1, 0, 0); \
          INSERT INTO emails (folded, user_id, address, is_verified, place) VALUES \
          ('ada@example.com', 'a', 'Ada@example.com', 1, 1), ('first@example.com', 'a', 'first@example.com', 0, 0); \
          INSERT INTO backup_codes (user_id, hash) VALUES ('a', 'x'); \
@@ -66,6 +66,12 @@ async fn an_upgrade_keeps_users_with_all_that_is_theirs_and_admits_namesakes() {
     let addresses: Vec<_> = ada.emails.iter().map(|email| (email.address.as_str(), email.is_verified)).collect();
     assert_eq!(addresses, [("first@example.com", false), ("Ada@example.com", true)]);
     assert_eq!(store.user_by_address("ada@EXAMPLE.com").await.unwrap().as_ref(), Some(&ada));
+    for filter in [
+        UserFilter { role: Some("admin".into()), limit: 9, ..UserFilter::default() },
+        UserFilter { search: Some("LØVE".into()), limit: 9, ..UserFilter::default() },
+    ] {
+        assert_eq!(store.users(filter).await.unwrap().users, std::slice::from_ref(&ada));
+    }
     assert_eq!(store.backup_codes_left(&ada.id).await.unwrap(), 1);
     assert_eq!(crate::store::token::Tokens::tokens_of(&store, &ada.id).await.unwrap().len(), 1);
     let mut new = NewUser::from(User { username: Some("ada".into()), ..User::new("c".into(), ada.created_at) });

@@ -7,7 +7,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr as _, SqlStr, Sqlite};
 
-use super::database::Executor;
+use super::database::{Executor, Pool};
 use super::failure::{answer, answer_to_write};
 use super::{Row, SqlError};
 
@@ -85,6 +85,18 @@ impl<'value> Statement<'value> {
                 Ok(answer(patience, self.postgres()?.execute(connection)).await?.rows_affected())
             }
         }
+    }
+
+    /// Runs the statement, which is a write of one row. Returns the row, or `None` if it changed nothing.
+    pub(in crate::store) async fn execute_returning(self, on: &Pool) -> Result<Option<Row>, SqlError> {
+        Ok(match on {
+            Pool::Sqlite(pool) => self.sqlite()?.fetch_optional(pool).await?.map(Row::from),
+            Pool::Postgres(pool) => {
+                let statement = self.postgres()?;
+                let mut connection = answer(pool.patience, pool.connections.acquire()).await?;
+                answer_to_write(pool.patience, statement.fetch_optional(&mut *connection)).await?.map(Row::from)
+            }
+        })
     }
 
     /// Runs the statement. Returns the rows.
