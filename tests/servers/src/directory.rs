@@ -33,7 +33,8 @@ const END: &str = r#"
     for file in "$1"/*/pid; do
         read -r pid <"$file" && kill -KILL "$pid"
     done 2>/dev/null
-    rm -rf "$1"
+    # At once, so that no other test finds a part of it.
+    mv "$1" "$1-ended" 2>/dev/null && rm -rf "$1-ended"
 ) &
 "#;
 
