@@ -35,6 +35,16 @@ pub enum OpenError {
         /// The error of SQLite.
         reason: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A file failed while it was opened, and nothing says that it is damaged: the disk is full, for example.
+    #[error("the database {path} cannot be opened: {reason}; {advice}")]
+    Failed {
+        /// The path of the file.
+        path: PathBuf,
+        /// The error of SQLite.
+        reason: Box<dyn std::error::Error + Send + Sync>,
+        /// What to do about it.
+        advice: &'static str,
+    },
     /// The database was written by a newer version.
     #[error(
         "the database {database} was written by a newer version (schema {found}, this one knows {known}); update Bolide"

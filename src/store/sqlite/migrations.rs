@@ -31,34 +31,34 @@ const WITH_FOLDED_NAMES: &str = include_str!("migration_9.sql");
 
 /// Brings the schema up to date. Fails if the database was written by a newer version.
 pub(super) async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), OpenError> {
-    let damaged = |reason| OpenError::damaged(path, reason);
-    let mut connection = writer.acquire().await.map_err(damaged)?;
+    let failed = |reason| OpenError::failed(path, reason);
+    let mut connection = writer.acquire().await.map_err(failed)?;
     let check: String =
-        sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await.map_err(damaged)?;
+        sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await.map_err(failed)?;
     if check != "ok" {
         return Err(OpenError::Damaged { path: path.to_owned(), reason: check.into() });
     }
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(damaged)?;
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(failed)?;
     let found = usize::try_from(found).unwrap_or(usize::MAX);
     let Some(missing) = MIGRATIONS.get(found..) else {
         let database = path.display().to_string();
         return Err(OpenError::Newer { database, found, known: MIGRATIONS.len() });
     };
     for (version, migration) in (found + 1..).zip(missing) {
-        let mut whole = connection.begin_with("BEGIN IMMEDIATE").await.map_err(damaged)?;
-        sqlx::raw_sql(*migration).execute(&mut *whole).await.map_err(damaged)?;
+        let mut whole = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        sqlx::raw_sql(*migration).execute(&mut *whole).await.map_err(failed)?;
         match *migration {
-            WITH_SKELETONS => fill_in_skeletons(&mut whole).await.map_err(damaged)?,
-            WITH_FOLDED_NAMES => fill_in_folded_names(&mut whole).await.map_err(damaged)?,
+            WITH_SKELETONS => fill_in_skeletons(&mut whole).await.map_err(failed)?,
+            WITH_FOLDED_NAMES => fill_in_folded_names(&mut whole).await.map_err(failed)?,
             _ => {}
         }
         let done = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {version}"));
-        sqlx::raw_sql(done).execute(&mut *whole).await.map_err(damaged)?;
-        whole.commit().await.map_err(damaged)?;
+        sqlx::raw_sql(done).execute(&mut *whole).await.map_err(failed)?;
+        whole.commit().await.map_err(failed)?;
     }
     if found > 0 && !missing.is_empty() {
         // Older versions did not overwrite what they deleted.
-        sqlx::raw_sql("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *connection).await.map_err(damaged)?;
+        sqlx::raw_sql("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *connection).await.map_err(failed)?;
     }
     Ok(())
 }

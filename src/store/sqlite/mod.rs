@@ -20,6 +20,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use super::sql::layer::Database;
 use super::sql::lease::Lease;
 use super::sql::{News, OpenError, Opened};
+use documents::failure::advice_at_start;
 use documents::{Place, SqliteDocuments};
 use migrations::migrate;
 
@@ -31,8 +32,12 @@ const READERS: u32 = 4;
 const WRITER_CACHE: &str = "-16000";
 
 impl OpenError {
-    fn damaged(path: &Path, reason: sqlx::Error) -> Self {
-        Self::Damaged { path: path.to_owned(), reason: reason.into() }
+    fn failed(path: &Path, reason: sqlx::Error) -> Self {
+        let path = path.to_owned();
+        match advice_at_start(&reason) {
+            Some(advice) => Self::Failed { path, reason: reason.into(), advice },
+            None => Self::Damaged { path, reason: reason.into() },
+        }
     }
 }
 
@@ -49,10 +54,10 @@ pub(super) async fn open(path: &str) -> Result<Opened, OpenError> {
 
 async fn in_memory() -> Result<Opened, OpenError> {
     let path = PathBuf::from(":memory:");
-    let damaged = |reason| OpenError::damaged(&path, reason);
-    let options = SqliteConnectOptions::from_str("sqlite::memory:").map_err(damaged)?.foreign_keys(true);
+    let failed = |reason| OpenError::failed(&path, reason);
+    let options = SqliteConnectOptions::from_str("sqlite::memory:").map_err(failed)?.foreign_keys(true);
     // The database exists as long as its one connection.
-    let pool = pool(1).connect_with(options).await.map_err(damaged)?;
+    let pool = pool(1).connect_with(options).await.map_err(failed)?;
     migrate(&pool, &path).await?;
     Ok(Opened {
         database: Database::sqlite(pool.clone(), pool),
@@ -77,14 +82,14 @@ async fn open_file(path: &Path) -> Result<Opened, OpenError> {
 }
 
 async fn connect(path: &Path, options: &SqliteConnectOptions) -> Result<Pools, OpenError> {
-    let damaged = |reason| OpenError::damaged(path, reason);
+    let failed = |reason| OpenError::failed(path, reason);
     let large_cache = options.clone().pragma("cache_size", WRITER_CACHE);
-    let writer = file_pool(1).connect_with(large_cache).await.map_err(damaged)?;
+    let writer = file_pool(1).connect_with(large_cache).await.map_err(failed)?;
     migrate(&writer, path).await?;
     // Opened last: a connection that has read an older schema prepares its first statements for that one.
-    let reader = file_pool(READERS).connect_with(options.clone()).await.map_err(damaged)?;
+    let reader = file_pool(READERS).connect_with(options.clone()).await.map_err(failed)?;
     // Connections that close at the same time may all leave the log, with what was deleted since, to the others.
-    sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&writer).await.map_err(damaged)?;
+    sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&writer).await.map_err(failed)?;
     Ok(Pools { reader, writer })
 }
 

@@ -18,9 +18,7 @@ fn advice(error: &sqlx::Error) -> Option<&'static str> {
     if matches!(error, sqlx::Error::PoolTimedOut) {
         return Some("its connections are in use: a transaction or a read takes too long, or the disk is too slow");
     }
-    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
-    // The low byte is the kind of the error, and the others say more.
-    match code & 0xff {
+    match kind(error)? {
         3 | 14 => Some("check that the user of the process may read and write its file and directory"),
         8 => Some("it is read-only: check the permissions of its file and directory, and how its disk is mounted"),
         10 => Some("the disk could not be read or written: check it, and the system's log"),
@@ -28,6 +26,22 @@ fn advice(error: &sqlx::Error) -> Option<&'static str> {
         13 => Some("its disk is full: nothing is written until there is room; documents can still be read"),
         _ => None,
     }
+}
+
+/// Returns what to do about an error of a database that is being opened, unless its file may be damaged.
+pub(in crate::store::sqlite) fn advice_at_start(error: &sqlx::Error) -> Option<&'static str> {
+    match kind(error) {
+        Some(5 | 6) => Some("another program has locked it: end that one"),
+        Some(11 | 26) => None,
+        Some(13) => Some("its disk is full: make room, and start again"),
+        _ => advice(error),
+    }
+}
+
+/// Returns the kind of an error: the low byte of its code. The other bytes say more.
+fn kind(error: &sqlx::Error) -> Option<i32> {
+    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
 }
 
 /// Reads a column with a number that is never negative.

@@ -9,7 +9,7 @@
 //!
 //! The statements are in the common dialect of SQLite and PostgreSQL. Text is ordered by its bytes.
 
-mod failure;
+pub(super) mod failure;
 mod indexes;
 mod page;
 mod place;

@@ -8,10 +8,11 @@ use sqlx::{Connection as _, Row as _, SqliteConnection};
 use super::page::PageStatement;
 use super::{indexes, rows};
 use crate::collection::storage::{Batch, CollectionNumber, DocumentStore, IndexNumber, Page};
-use crate::store::SqliteStore;
 use crate::store::private::StoresDocuments as _;
 use crate::store::sqlite::migrations::MIGRATIONS;
+use crate::store::sqlite::{connect, file_options};
 use crate::store::tests::{File, head, key, open, put, removed, write};
+use crate::store::{OpenError, SqliteStore};
 
 #[tokio::test]
 async fn pages_and_rows_are_found_by_primary_keys() {
@@ -73,6 +74,24 @@ async fn a_full_database_refuses_writes_and_keeps_reads() {
     let large = put(items, "large", &"x".repeat(100_000), 2);
     write(&documents, Batch { documents: vec![large], ..Batch::default() }).await;
     assert_eq!(documents.documents(items, vec!["large".into()]).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_start_a_full_disk_and_a_locked_file_are_not_taken_for_damage() {
+    let file = File::new("full-at-start");
+    std::fs::write(file.path(), "").unwrap();
+    let options = file_options(&file.path()).busy_timeout(std::time::Duration::from_millis(20));
+    let refused = async |options: SqliteConnectOptions, advice: &str| {
+        let error = connect(&file.path(), &options).await.err().expect("the database cannot be opened");
+        assert!(matches!(error, OpenError::Failed { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains(advice) && !text.contains("move it away"), "{text}");
+    };
+    refused(options.clone().pragma("max_page_count", "1"), "its disk is full").await;
+    drop(connect(&file.path(), &options).await.unwrap());
+    let mut other = SqliteConnection::connect_with(&options.clone().pragma("locking_mode", "EXCLUSIVE")).await.unwrap();
+    sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+    refused(options, "another program has locked it").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
