@@ -3,12 +3,15 @@
 use bolide_protocol::ejson::Object;
 
 use super::document::Document;
-use super::error::CollectionError;
+use super::error::{CollectionError, shortened};
 use super::filter::{Filter, ID};
 use super::update::{Applied, Mismatch, Update};
 
 /// The maximum length of an id, in bytes.
 const MAX_ID_BYTES: usize = 1 << 10;
+
+/// The maximum number of steps of an update. A step may cost as much as the document is long, and others wait meanwhile.
+const MAX_UPDATE_STEPS: usize = 1_000;
 
 /// One write of one document.
 #[derive(Clone, Debug)]
@@ -83,6 +86,7 @@ impl Step {
     /// Returns the document after the write.
     pub(super) fn apply(&self, collection: &str, before: Option<&Document>) -> Result<After, CollectionError> {
         self.check_id(collection)?;
+        self.check_steps(collection)?;
         let is_met = match &self.condition {
             Condition::Any => true,
             Condition::If(filter) | Condition::Must(filter) => {
@@ -127,7 +131,7 @@ impl Step {
             if field == ID {
                 CollectionError::ImmutableId { collection, id }
             } else {
-                CollectionError::Mismatch { collection, id, field, expected }
+                CollectionError::Mismatch { collection, id, field: shortened(&field), expected }
             }
         })
     }
@@ -138,6 +142,16 @@ impl Step {
         }
         let id = self.id.chars().take(20).chain(['…']).collect();
         Err(CollectionError::TooLarge { collection: collection.into(), id, limit: "id_bytes", maximum: MAX_ID_BYTES })
+    }
+
+    fn check_steps(&self, collection: &str) -> Result<(), CollectionError> {
+        match &self.edit {
+            Edit::Update(update) | Edit::Upsert(update) if update.len() > MAX_UPDATE_STEPS => {
+                let (collection, id) = (collection.to_owned(), self.id.clone());
+                Err(CollectionError::TooLarge { collection, id, limit: "update_steps", maximum: MAX_UPDATE_STEPS })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! [`CollectionError`]: why a read or a write of a collection failed.
 
+/// The number of characters that a message shows of a text whose length nothing else limits.
+const SHOWN_CHARS: usize = 200;
+
 /// The error of a read or a write of a collection. A failed write has changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -58,7 +61,7 @@ pub enum CollectionError {
         /// The id.
         id: String,
     },
-    /// The document, its id, or what an index keeps of it, is larger than a limit.
+    /// The document, its id, an update of it, or what an index keeps of it, is larger than a limit.
     #[error("the document `{id}` of `{collection}` exceeds the limit `{limit}` of {maximum}")]
     TooLarge {
         /// The name of the collection.
@@ -102,4 +105,13 @@ pub enum CollectionError {
         /// Why it is not available.
         reason: String,
     },
+}
+
+/// Returns the beginning of a text that comes from a client or a document, so that no error and no line of the log is as
+/// long as the text.
+pub(super) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }

@@ -61,6 +61,7 @@ use self::edit::{Condition, Edit, Outcome, Step};
 pub(crate) use self::core::CollectionCore;
 pub use batch::Batch;
 pub use error::CollectionError;
+use error::shortened;
 pub use filter::Filter;
 pub use index::Index;
 pub use key::Direction;
@@ -292,7 +293,10 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     }
 
     fn to_object(&self, document: &T) -> Result<Object, CollectionError> {
-        let refused = |reason: String| CollectionError::NoDocument { collection: self.name().to_owned(), reason };
+        let refused = |reason: String| CollectionError::NoDocument {
+            collection: self.name().to_owned(),
+            reason: shortened(&reason),
+        };
         match Ejson::from_typed(document) {
             Ok(Ejson::Object(mut object)) => {
                 object.shift_remove("_id");

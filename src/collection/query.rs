@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::access::{Access, Source};
 use super::core::CollectionCore;
 use super::document::Document;
-use super::error::CollectionError;
+use super::error::{CollectionError, shortened};
 use super::execution::Placed;
 use super::filter::Filter;
 use super::key::Direction;
@@ -181,7 +181,7 @@ pub(super) fn typed<T: DeserializeOwned>(core: &CollectionCore, document: &Docum
     Ejson::Object(document.with_id()).into_typed().map_err(|error| CollectionError::Unreadable {
         collection: core.name().to_owned(),
         id: document.id.to_string(),
-        reason: error.to_string(),
+        reason: shortened(&error.to_string()),
     })
 }
 

@@ -3,6 +3,7 @@
 use bolide_protocol::Ejson;
 use bolide_protocol::ejson::Object;
 
+use super::error::shortened;
 use super::filter::{Filter, ID};
 
 /// The maximum depth of `$and`, `$or`, `$nor` and `$not`.
@@ -77,7 +78,7 @@ impl Reader {
             "$and" => Ok(Filter::all(self.selectors(name, value, depth)?)),
             "$or" => Ok(Filter::any(self.selectors(name, value, depth)?)),
             "$nor" => Ok(Filter::not(Filter::any(self.selectors(name, value, depth)?))),
-            operator if operator.starts_with('$') => Err(SelectorError::Operator(operator.to_owned())),
+            operator if operator.starts_with('$') => Err(SelectorError::Operator(shortened(operator))),
             field => self.field(field, value, depth),
         });
         Ok(Filter::all(conditions.collect::<Result<Vec<_>, _>>()?))
@@ -137,7 +138,7 @@ impl Reader {
                 _ => return Err(SelectorError::Operand { operator: operator.to_owned(), expected: "operators" }),
             },
             "$not" => return Err(SelectorError::TooDeep),
-            _ => return Err(SelectorError::Operator(operator.to_owned())),
+            _ => return Err(SelectorError::Operator(shortened(operator))),
         })
     }
 
@@ -220,5 +221,18 @@ mod tests {
         assert_eq!(read(&list(MAX_CONDITIONS)), Err(SelectorError::TooLarge));
         let empty = format!("{{\"$or\":[{}]}}", vec!["{}"; MAX_CONDITIONS + 1].join(","));
         assert_eq!(read(&empty), Err(SelectorError::TooLarge));
+    }
+
+    #[test]
+    fn a_refusal_repeats_only_the_beginning_of_an_operator() {
+        let long = "é".repeat(100_000);
+        for selector in [
+            format!(r#"{{"${long}":1}}"#),
+            format!(r#"{{"a":{{"${long}":1}}}}"#),
+            format!(r#"{{"a":{{"$lt":1,"{long}":1}}}}"#),
+        ] {
+            let refusal = read(&selector).unwrap_err().to_string();
+            assert!(refusal.contains("éé") && refusal.len() < 1_000, "{} bytes", refusal.len());
+        }
     }
 }

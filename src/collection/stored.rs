@@ -10,7 +10,7 @@ use tokio::sync::{OnceCell, watch};
 use super::access::{Access, Source};
 use super::core::CollectionCore;
 use super::document::Document;
-use super::error::CollectionError;
+use super::error::{CollectionError, shortened};
 use super::execution::{Execution, Found, Placed, Position, Reading};
 use super::index::Index;
 use super::indexing;
@@ -302,7 +302,9 @@ pub(super) fn document(core: &CollectionCore, stored: StoredDocument) -> Result<
     let StoredDocument { id, fields, version } = stored;
     match Document::of_text(id.as_str().into(), &fields, version) {
         Ok(document) => Ok(Arc::new(document)),
-        Err(reason) => Err(CollectionError::Unreadable { collection: core.name().to_owned(), id, reason }),
+        Err(reason) => {
+            Err(CollectionError::Unreadable { collection: core.name().to_owned(), id, reason: shortened(&reason) })
+        }
     }
 }
 

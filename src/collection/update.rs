@@ -12,7 +12,7 @@ const MAX_PATH_PARTS: usize = 50;
 
 /// A change of a document: steps that are applied in order, as one write. A field can be a path, such as `address.city`;
 /// missing objects of a path are made. `_id` cannot be changed: a step that names it is refused, unless it sets the id that
-/// the document has.
+/// the document has. It can have 1,000 steps.
 ///
 /// ```
 /// use bolide::prelude::*;
@@ -102,6 +102,11 @@ impl Update {
     fn step(mut self, field: &str, step: Step) -> Self {
         self.steps.push((field.to_owned(), step));
         self
+    }
+
+    /// Returns the number of steps.
+    pub(super) const fn len(&self) -> usize {
+        self.steps.len()
     }
 
     /// Returns the document after the update.

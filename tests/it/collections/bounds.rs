@@ -1,6 +1,6 @@
 //! What clients may put into documents is bounded, in memory and in a store, and what is refused harms no other document.
 
-use bolide::collection::{CollectionError, Index};
+use bolide::collection::{Batch, CollectionError, Index};
 use bolide::prelude::*;
 use bolide::protocol::ejson::Object;
 
@@ -47,6 +47,47 @@ async fn a_path_with_very_many_parts_is_refused() {
             }
         }
         assert_eq!(items.update("a", Update::new().set(&vec!["a"; 50].join("."), 1)).await, Ok(true));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_with_very_many_steps_is_refused_before_it_costs_anything() {
+    for place in Place::ALL {
+        let items = place.items([]);
+        let _app = place.app(&items).await.build().expect("an app");
+        let fields: Vec<String> = (0..10_000).map(|number| number.to_string()).collect();
+        items.insert("a", &fields.iter().map(|field| (field.clone(), 1.into())).collect()).await.expect("a document");
+        let without = |count: usize| fields[..count].iter().fold(Update::new(), |update, field| update.unset(field));
+        for refused in [
+            items.update("a", without(10_000)).await.map(drop),
+            items.upsert("b", without(1_001)).await.map(drop),
+            items.update_many(Filter::everything(), without(1_001)).await.map(drop),
+            Batch::new().update(&items, "a", without(1_001)).commit().await,
+        ] {
+            let is_named =
+                matches!(refused, Err(CollectionError::TooLarge { limit: "update_steps", maximum: 1_000, .. }));
+            assert!(is_named, "{refused:?}");
+        }
+        assert_eq!(items.update("a", without(1_000)).await, Ok(true));
+        assert_eq!(items.get("a").await.expect("it can be read").map(|found| found.len()), Some(9_001));
+    }
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Numbered {
+    number: u32,
+}
+
+#[tokio::test]
+async fn an_error_repeats_only_the_beginning_of_a_long_text() {
+    let items: Collection<Numbered> = Collection::new("items");
+    items.insert("a", &Numbered { number: 1 }).await.expect("a new document");
+    let long = "é".repeat(100_000);
+    let mismatch = items.update("a", Update::new().push(&long, 1).increment(&long, 1)).await.map(drop);
+    items.update("a", Update::new().set("number", long)).await.expect("another kind of value");
+    for failed in [mismatch, items.get("a").await.map(drop)] {
+        let text = failed.expect_err("an error").to_string();
+        assert!(text.contains("éé") && text.len() < 1_000, "{} bytes", text.len());
     }
 }
 
