@@ -148,7 +148,7 @@ async fn each_of_many_documents_is_changed_once_and_counted() {
     for place in Place::ALL {
         let items = place.items([Index::on("n")]);
         let _app = place.app(&items).await.build().expect("an app");
-        let all = (0..1_700).fold(bolide::collection::Batch::new(), |batch, number: u32| {
+        let all = (0..1_700).fold(Batch::new(), |batch, number: u32| {
             batch.insert(&items, number.to_string(), &document("n", number.into()))
         });
         all.commit().await.expect("new documents");
