@@ -15,6 +15,7 @@ mod key;
 mod limits;
 mod login;
 mod methods;
+mod migrate;
 mod output;
 mod progress;
 mod prompt;
@@ -59,6 +60,11 @@ enum Command {
     /// Lists, imports and exports the documents of stored collections, while the server is stopped.
     #[command(subcommand)]
     Documents(documents::Command),
+    /// Copies all data into another, empty database, such as from SQLite into PostgreSQL, and compares both.
+    ///
+    /// Prints each table with the number and the SHA-256 hash of its rows, separated by tabs. Secrets stay encrypted: the
+    /// server needs the same keys as before.
+    Migrate(migrate::Arguments),
     /// Lists the methods and endpoints of `bolide serve` with their two-factor policies.
     Methods(methods::Arguments),
     /// Calls a method of any DDP server and prints its result.
@@ -83,6 +89,7 @@ async fn main() -> ExitCode {
         Command::Token(command) => serve::report(checked(token::run(command)).await),
         Command::Key(command) => serve::report(checked(key::run(command)).await),
         Command::Documents(command) => serve::report(checked(documents::run(command)).await),
+        Command::Migrate(arguments) => serve::report(Box::pin(checked(migrate::run(arguments))).await),
         Command::Methods(arguments) => serve::report(checked(methods::run(arguments)).await),
         Command::Call(arguments) => output::finish(call::run(arguments)).await,
         Command::Subscribe(arguments) => output::finish(subscribe::run(arguments)).await,

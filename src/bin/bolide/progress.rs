@@ -83,6 +83,11 @@ impl Transfer {
         Self::new(Some(documents), "[{bar:30}] {pos} of {len} documents, {eta} left", "")
     }
 
+    /// Shows a description only, for a number of rows that is not known.
+    pub(crate) fn of_rows() -> Self {
+        Self::new(None, "", "{msg}, {elapsed}")
+    }
+
     fn new(length: Option<u64>, with_end: &str, without: &str) -> Self {
         let (bar, template) = match length {
             Some(length) => (ProgressBar::new(length), with_end),

@@ -4,6 +4,7 @@
 //! - `open`: the addresses of databases, and why one cannot be opened;
 //! - `write`, `cache`, `lease`: writes, and for how long what was read is kept;
 //! - `news`: what other nodes have written;
+//! - `copy`: all data to another database;
 //! - the others: the statements of each aggregate.
 //!
 //! What only one of the databases has is in [`sqlite`](super::sqlite) and [`postgres`](super::postgres).
@@ -14,6 +15,7 @@ mod cache;
 mod canary;
 mod codes;
 mod columns;
+mod copy;
 mod failures;
 pub(super) mod layer;
 pub(super) mod lease;
@@ -33,6 +35,7 @@ use super::private::{Private, StoresDocuments, Watched};
 use super::{Changes, Store, StoreError};
 use crate::collection::bulk::StoredCollections;
 use crate::collection::storage::DocumentStore;
+pub use copy::{CopiedTable, CopyError};
 use layer::{Database, Pool, query};
 pub(super) use news::News;
 pub(super) use open::Opened;

@@ -5,6 +5,7 @@
 mod commands;
 mod crashes;
 mod documents;
+mod migrate;
 mod open_files;
 mod postgres;
 mod refusals;

@@ -81,10 +81,23 @@ impl Pool {
     pub(in crate::store) async fn write(&self) -> Result<Transaction, SqlError> {
         Ok(match self {
             Self::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => {
-                Transaction::Postgres(answer(pool.patience, pool.connections.begin()).await?, pool.patience)
-            }
+            Self::Postgres(pool) => pool.begin("BEGIN").await?,
         })
+    }
+
+    /// Begins a transaction whose statements all read from one state of the database: that of its first statement.
+    pub(in crate::store) async fn read(&self) -> Result<Transaction, SqlError> {
+        Ok(match self {
+            Self::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN DEFERRED").await?),
+            Self::Postgres(pool) => pool.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
+        })
+    }
+}
+
+impl PostgresPool {
+    async fn begin(&self, begin: &'static str) -> Result<Transaction, SqlError> {
+        let transaction = answer(self.patience, self.connections.begin_with(begin)).await?;
+        Ok(Transaction::Postgres(transaction, self.patience))
     }
 }
 
