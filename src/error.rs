@@ -70,4 +70,7 @@ pub enum BuildError {
     /// The web pages are served, and the app has no accounts.
     #[error("the web pages need accounts; call `AppBuilder::accounts` as well, or leave out `web_pages`")]
     WebPagesWithoutAccounts,
+    /// The app is connected with other nodes, and built where no tokio runtime runs.
+    #[error("an app with a bus must be built inside a tokio runtime, which carries its messages")]
+    BusWithoutRuntime,
 }

@@ -21,7 +21,7 @@ use super::passwords::Passwords;
 use super::permissions::Permissions;
 use super::profile::Profiles;
 use super::profile_bounds::ProfileBounds;
-use super::recheck::recheck_regularly;
+use super::recheck::{Rechecks, recheck_regularly};
 use super::second_factor::SecondFactor;
 use super::setting_changes::SettingChanges;
 use super::sign_up::SignUp;
@@ -92,6 +92,7 @@ pub(crate) struct AccountsCore {
     /// The maximum number of stored counters.
     pub(super) failure_counters: u32,
     recheck_interval: Duration,
+    pub(super) rechecks: Rechecks,
 }
 
 impl Foundation {
@@ -206,6 +207,7 @@ impl AccountsCore {
             profile_bounds: bounds,
             failure_counters,
             recheck_interval,
+            rechecks: Rechecks::default(),
         })
     }
 

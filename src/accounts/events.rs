@@ -22,7 +22,11 @@ pub(crate) fn hear(core: &AccountsCore, event: &BusEvent) {
         }
         BusEvent::SettingChanged { .. } => {
             let changes = Arc::clone(&core.setting_changes);
-            core.node.in_background(async move { changes.read_again().await });
+            core.node.in_background(async move {
+                if let Err(error) = changes.read_again().await {
+                    tracing::error!(%error, "the settings cannot be read again");
+                }
+            });
         }
         _ => {}
     }

@@ -90,6 +90,7 @@ pub(crate) use audit::Audit;
 pub(crate) use client_info::ClientInfo;
 pub(crate) use counters::{Counted, CounterKey, Counters, counted_address};
 pub(crate) use events::hear;
+pub(crate) use recheck::catch_up;
 pub(crate) use factor_rules::FactorRules;
 pub(crate) use hooks::Hooks;
 pub(crate) use login::{Dialect, LoginCode, Selector};

@@ -1,38 +1,91 @@
-//! The recheck: asks the store at regular intervals what this node may not have been told of. The bus may lose a message,
-//! and neither a revoked token nor a changed setting depends on one: they take effect within half a minute.
+//! The recheck: asks the store what this node was not told of: at regular intervals, and at once when the bus has lost
+//! something. Neither a revoked token nor a changed setting depends on a message: they take effect within half a minute
+//! without any bus, and within seconds where a loss is noticed.
 
 use std::collections::HashSet;
-use std::sync::Weak;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::AccountsCore;
-use crate::call::{ConnectionPort as _, MethodResult};
-use crate::store::HashedToken;
+use crate::bus::{CatchUp, CatchUpOutcome, Hearing};
+use crate::call::ConnectionPort as _;
+use crate::store::{HashedToken, StoreError, Topic};
 use crate::user::UserId;
 
 /// The default time between two rechecks. With the time that one takes, it is below half a minute.
 pub(super) const INTERVAL: Duration = Duration::from_secs(20);
 
+/// The time after which users are shown their documents again while the bus is lost. That reads each of them, and unlike a
+/// revoked token they can wait.
+const SHOWN_AGAIN: Duration = Duration::from_secs(10);
+
 /// The maximum number of tokens or users in one query.
 const BATCH: usize = 500;
 
+/// What rechecks remember. Held by the one that runs.
+#[derive(Default)]
+pub(super) struct Rechecks(Mutex<Remembered>);
+
+#[derive(Default)]
+struct Remembered {
+    /// The users without a token who were active. The application may have signed in others, which it knows itself.
+    active: HashSet<UserId>,
+    /// When users were last shown their documents because messages were lost.
+    shown: Option<Instant>,
+}
+
+/// Returns what asks the store for changes of accounts that the bus has lost.
+pub(crate) fn catch_up(core: &Arc<AccountsCore>) -> Box<dyn CatchUp> {
+    Box::new(Accounts(Arc::downgrade(core)))
+}
+
 /// Rechecks regularly, until the app stops or the accounts are dropped.
 pub(super) async fn recheck_regularly(core: Weak<AccountsCore>, interval: Duration, stopped: CancellationToken) {
-    let mut users = HashSet::new();
     while stopped.run_until_cancelled(tokio::time::sleep(interval)).await.is_some() {
         let Some(core) = core.upgrade() else { return };
-        core.setting_changes.read_again().await;
-        if let Err(error) = recheck(&core, &mut users).await {
-            tracing::error!(%error, "logins cannot be checked again");
+        let mut remembered = core.rechecks.0.lock().await;
+        if let Err(error) = recheck(&core, &mut remembered.active).await {
+            tracing::error!(%error, "settings and logins cannot be checked again");
         }
     }
 }
 
-/// Ends the sessions of this node whose token or user has ended. `active` are the users without a token who were active
-/// before: the application may have signed in others, which it knows itself.
-async fn recheck(core: &AccountsCore, active: &mut HashSet<UserId>) -> MethodResult<()> {
+struct Accounts(Weak<AccountsCore>);
+
+impl CatchUp for Accounts {
+    fn catch_up(&self, hearing: Hearing) -> Pin<Box<dyn Future<Output = CatchUpOutcome> + Send + '_>> {
+        Box::pin(async move {
+            let Some(core) = self.0.upgrade() else { return Ok(()) };
+            let mut remembered = core.rechecks.0.lock().await;
+            recheck(&core, &mut remembered.active).await?;
+            let can_wait = remembered.shown.is_some_and(|shown| shown.elapsed() < SHOWN_AGAIN);
+            if hearing == Hearing::Others || !can_wait {
+                remembered.shown = Some(Instant::now());
+                show(&core).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Shows clients what may have changed: users their own documents, and admins their lists.
+async fn show(core: &AccountsCore) -> Result<(), StoreError> {
+    core.users.all_may_have_changed().await?;
+    for topic in [Topic::Users, Topic::Tokens, Topic::Audit, Topic::Mails] {
+        core.store.changes().tell(topic);
+    }
+    Ok(())
+}
+
+/// Applies changed settings, and ends the sessions of this node whose token or user has ended. `active` are the users without
+/// a token who were active before.
+async fn recheck(core: &AccountsCore, active: &mut HashSet<UserId>) -> Result<(), StoreError> {
+    core.setting_changes.read_again().await?;
     let (tokens, users) = logins(core);
     end_tokens(core, &tokens).await?;
     let mut still_active = HashSet::new();
@@ -47,7 +100,7 @@ async fn recheck(core: &AccountsCore, active: &mut HashSet<UserId>) -> MethodRes
 }
 
 /// Asks about tokens in batches, each once, however many sessions have it.
-async fn end_tokens(core: &AccountsCore, tokens: &[HashedToken]) -> MethodResult<()> {
+async fn end_tokens(core: &AccountsCore, tokens: &[HashedToken]) -> Result<(), StoreError> {
     for batch in tokens.chunks(BATCH) {
         let ended = core.store.ended_tokens(batch, core.clock.now()).await?;
         if !ended.is_empty() {

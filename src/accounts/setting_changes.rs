@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::settings::{
     EMAIL_CODES_ENABLED, MANDATORY_ROLES, SettingDefinition, SettingError, Settings, TOTP_ENABLED, TWO_FACTOR_ENABLED,
 };
-use crate::store::{AuditEvent, Store};
+use crate::store::{AuditEvent, Store, StoreError};
 
 /// Changes settings.
 pub(crate) struct SettingChanges {
@@ -91,7 +91,7 @@ impl SettingChanges {
         }
         self.node.tell_others(&BusEvent::SettingChanged { id: id.to_owned() });
         if affects_enrolment(id) {
-            self.users.enrolment_changed().await?;
+            self.users.all_may_have_changed().await?;
         }
         let user = connection.and_then(|connection| connection.identity().user);
         let details = json!({ "id": id, "value": value });
@@ -100,21 +100,16 @@ impl SettingChanges {
     }
 
     /// Reads all settings again, which another node may have changed.
-    pub(super) async fn read_again(&self) {
-        let outcome = async {
-            let mut read_last = self.writing.lock().await;
-            let stored = self.store.settings().await?;
-            if read_last.as_ref() == Some(&stored) {
-                return Ok(());
-            }
-            self.settings.replace_stored(stored.clone());
-            *read_last = Some(stored);
-            drop(read_last);
-            self.users.enrolment_changed().await
-        };
-        if let Err(error) = outcome.await {
-            tracing::error!(%error, "the settings cannot be read again");
+    pub(super) async fn read_again(&self) -> Result<(), StoreError> {
+        let mut read_last = self.writing.lock().await;
+        let stored = self.store.settings().await?;
+        if read_last.as_ref() == Some(&stored) {
+            return Ok(());
         }
+        self.settings.replace_stored(stored.clone());
+        *read_last = Some(stored);
+        drop(read_last);
+        self.users.all_may_have_changed().await
     }
 }
 

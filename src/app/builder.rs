@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 #[cfg(feature = "accounts")]
 use crate::accounts::{Accounts, AccountsCore, Foundation};
-use crate::bus::{Bus, LocalBus};
+use crate::bus::{Bus, ClusterName};
 use crate::call::{
     App, AppCore, ClosedGate, Connection, Current, Gate, MethodHandler, Policy, RateLimitRule, RateLimiter, Slots,
     State,
@@ -30,6 +30,7 @@ use crate::session::{ConnectionHook, Host};
 #[cfg(feature = "accounts")]
 use crate::store::Store;
 use crate::transport::origins::{AllowedOrigin, Origins};
+use crate::transport::ready::Ready;
 use crate::transport::proxies::{Proxies, TrustedProxy};
 use crate::transport::server::{Http, socket_shares};
 use crate::transport::sockjs::XhrSessions;
@@ -39,6 +40,7 @@ use crate::two_factor::TwoFactorCore;
 use crate::web::WebPages;
 
 use super::bus::{self, Members};
+use super::ready::NodeCheck;
 
 /// Collects what an app is made of. Every setting has a default.
 ///
@@ -58,7 +60,9 @@ pub struct AppBuilder {
     slots: Slots,
     strategies: Strategies,
     collections: Vec<Arc<CollectionCore>>,
-    bus: Box<dyn Bus>,
+    /// `None` if this node is alone.
+    bus: Option<Box<dyn Bus>>,
+    cluster: ClusterName,
     /// `None` if the app does not bring its own.
     gate: Option<Box<dyn Gate>>,
     #[cfg(feature = "accounts")]
@@ -92,7 +96,8 @@ impl AppBuilder {
             slots: Slots::default(),
             strategies: Strategies::default(),
             collections: Vec::new(),
-            bus: Box::new(LocalBus::default()),
+            bus: None,
+            cluster: ClusterName::default(),
             gate: None,
             #[cfg(feature = "accounts")]
             accounts: None,
@@ -184,9 +189,17 @@ impl AppBuilder {
         self
     }
 
-    /// Connects this node with others. Default: a bus that only this node is on.
+    /// Connects this node with the other nodes of its [cluster](Self::cluster). Build such an app inside a tokio runtime.
+    /// Default: the node is alone.
     pub fn bus(mut self, bus: impl Bus) -> Self {
-        self.bus = Box::new(bus);
+        self.bus = Some(Box::new(bus));
+        self
+    }
+
+    /// Sets the name of the cluster: the nodes that share a store. Nodes hear only nodes of their own cluster. Default:
+    /// `bolide`.
+    pub fn cluster(mut self, name: ClusterName) -> Self {
+        self.cluster = name;
         self
     }
 
@@ -440,7 +453,9 @@ impl AppBuilder {
             return Err(mistake.into());
         }
         #[cfg(feature = "accounts")]
-        attach_store(&self.collections, self.store.or_else(|| Some(Arc::clone(&accounts.as_ref()?.store))))?;
+        let accounts_store = accounts.as_ref().map(|accounts| Arc::clone(&accounts.store));
+        #[cfg(feature = "accounts")]
+        attach_store(&self.collections, self.store.clone().or_else(|| accounts_store.clone()))?;
         #[cfg(feature = "accounts")]
         self.slots.insert(Arc::new(AppCollections(self.collections.clone())));
         let members = Members {
@@ -450,15 +465,30 @@ impl AppBuilder {
             #[cfg(feature = "accounts")]
             accounts: accounts.as_ref().map(Arc::downgrade),
         };
-        let member = bus::join(&*self.bus, members);
+        let node = NodeId::draw(&*self.chance);
+        let member = self.bus.map(|bus| bus::join(&*bus, self.cluster, &node, &*self.chance, members));
         let mut slots = self.slots;
-        slots.insert(Arc::new(Host::new(
+        let host = Host::new(
             publications,
             self.strategies,
             self.heartbeat,
             self.connection_hooks,
             &self.limits,
-        )));
+        );
+        if let Some(member) = &member {
+            let parts = bus::parts_that_catch_up(
+                #[cfg(feature = "accounts")]
+                accounts.as_ref(),
+            );
+            member.watch(parts, &host.stopping);
+            slots.insert(Arc::new(member.clone()));
+        }
+        slots.insert(Arc::new(host));
+        slots.insert(Arc::new(Ready::new(NodeCheck::new(
+            member.clone(),
+            #[cfg(feature = "accounts")]
+            accounts_store.into_iter().chain(self.store).collect(),
+        ))));
         let sockjs = self.sockjs.then(|| XhrSessions::new(self.limits.message_bytes));
         slots.insert(Arc::new(Http {
             path_prefix: self.path_prefix,
@@ -477,7 +507,6 @@ impl AppBuilder {
         if self.web_pages {
             slots.insert(Arc::new(WebPages));
         }
-        let node = NodeId::draw(&*self.chance);
         let core = Arc::new(AppCore {
             methods: Current::new(methods),
             gate: self.gate.unwrap_or_else(|| Box::new(ClosedGate)),
@@ -491,11 +520,11 @@ impl AppBuilder {
         });
         #[cfg(feature = "accounts")]
         if let Some(accounts) = accounts {
-            accounts.join_bus(member);
+            if let Some(member) = member {
+                accounts.join_bus(member);
+            }
             accounts.attach(&core);
         }
-        #[cfg(not(feature = "accounts"))]
-        drop(member);
         Ok(App::of(core))
     }
 
@@ -508,6 +537,10 @@ impl AppBuilder {
         #[cfg(feature = "accounts")]
         if self.web_pages && self.accounts.is_none() {
             return Err(BuildError::WebPagesWithoutAccounts);
+        }
+        let needs_runtime = self.bus.as_ref().is_some_and(|bus| !bus.is_lossless());
+        if needs_runtime && tokio::runtime::Handle::try_current().is_err() {
+            return Err(BuildError::BusWithoutRuntime);
         }
         Proxies::new(self.forwarded_count, std::mem::take(&mut self.trusted_proxies))
     }

@@ -5,11 +5,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use bolide_protocol::ejson::CustomTypes;
+use bolide_protocol::random;
 
 #[cfg(feature = "accounts")]
 use crate::accounts::AccountsCore;
-use crate::bus::{Bus, BusEvent, BusMember};
+use crate::bus::{Bus, BusEvent, BusMember, CatchUp, ClusterName};
+use crate::chance::{Chance, Generator};
 use crate::collection::{CollectionCore, RelayedChange};
+use crate::node::NodeId;
 use crate::publication::StreamCore;
 
 /// The parts of an app that other nodes are told of.
@@ -22,7 +25,7 @@ pub(super) struct Members {
 }
 
 /// Joins all parts to the bus. They hold the bus, so the bus holds them weakly.
-pub(super) fn join(bus: &dyn Bus, members: Members) -> BusMember {
+pub(super) fn join(bus: &dyn Bus, cluster: ClusterName, node: &NodeId, chance: &dyn Chance, members: Members) -> BusMember {
     let by_collection: HashMap<String, Weak<CollectionCore>> =
         members.collections.iter().map(|core| (core.name().to_owned(), Arc::downgrade(core))).collect();
     let by_stream: HashMap<String, Weak<StreamCore>> =
@@ -32,7 +35,8 @@ pub(super) fn join(bus: &dyn Bus, members: Members) -> BusMember {
     let types = members.types;
     #[cfg(feature = "accounts")]
     let accounts = members.accounts;
-    let member = bus.join(Arc::new(move |event| match event {
+    let epoch = random::id(&mut Generator(chance));
+    let member = BusMember::join(bus, cluster, (node.as_str(), &epoch), move |event| match event {
         BusEvent::DocumentStored { collection: name, id, fields } => {
             if let Some(core) = collection(name) {
                 core.stored_elsewhere(id, fields, &types);
@@ -58,10 +62,23 @@ pub(super) fn join(bus: &dyn Bus, members: Members) -> BusMember {
                 crate::accounts::hear(&accounts, event);
             }
         }
-    }));
+        // The bus itself answers these.
+        BusEvent::Alive | BusEvent::Left | BusEvent::Omitted => {}
+    });
     members.collections.iter().for_each(|core| relay_changes(core, member.clone()));
     members.streams.iter().for_each(|core| relay_events(core, member.clone()));
     member
+}
+
+/// Returns the parts that ask the store for what the bus has not brought.
+pub(super) fn parts_that_catch_up(
+    #[cfg(feature = "accounts")] accounts: Option<&Arc<AccountsCore>>,
+) -> Vec<Box<dyn CatchUp>> {
+    #[cfg(feature = "accounts")]
+    let parts = accounts.map(|accounts| crate::accounts::catch_up(accounts)).into_iter().collect();
+    #[cfg(not(feature = "accounts"))]
+    let parts = Vec::new();
+    parts
 }
 
 fn relay_changes(core: &CollectionCore, bus: BusMember) {

@@ -4,6 +4,9 @@
 mod builder;
 mod bus;
 mod changes;
+mod ready;
+#[cfg(feature = "accounts")]
+mod store_check;
 
 use std::sync::Arc;
 
@@ -12,6 +15,7 @@ use tokio::net::TcpListener;
 
 #[cfg(feature = "accounts")]
 use crate::accounts::{AccountsCore, AccountsHandle};
+use crate::bus::{BusMember, BusReport};
 use crate::call::App;
 use crate::error::Error;
 use crate::outbox::Link;
@@ -50,6 +54,14 @@ impl App {
     #[must_use]
     pub fn subscription_count(&self) -> usize {
         self.host().map_or(0, |host| host.sessions.subscription_count())
+    }
+
+    /// Returns what this node has sent and received over its bus. `None` if it is alone.
+    ///
+    /// Events of streams are delivered at most once to other nodes: [`BusReport::gaps`] counts how often some may be lost.
+    #[must_use]
+    pub fn bus_report(&self) -> Option<BusReport> {
+        self.core().slot::<BusMember>().map(|member| member.report())
     }
 
     /// Returns the app's routes, to be mounted in an axum router. Serve it with

@@ -4,32 +4,52 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::{Bus, BusMember, BusReceiver};
+use super::{Bus, BusReceiver, BusSender, ClusterName};
 
-/// The bus within a process. Apps with clones of it see each other's changes.
+/// The bus within a process. Apps with clones of it see each other's changes, before the call that makes one returns.
 #[derive(Clone, Default)]
 pub struct LocalBus {
-    receivers: Arc<RwLock<Vec<BusReceiver>>>,
+    nodes: Arc<RwLock<Nodes>>,
+}
+
+#[derive(Default)]
+struct Nodes {
+    joined: usize,
+    receivers: Vec<(usize, BusReceiver)>,
 }
 
 impl Bus for LocalBus {
-    fn join(&self, receiver: BusReceiver) -> BusMember {
-        let mut receivers = self.receivers.write();
-        let place = receivers.len();
-        receivers.push(receiver);
-        let others = Arc::clone(&self.receivers);
-        BusMember::new(move |event| {
-            for (other, receiver) in others.read().iter().enumerate() {
-                if other != place {
-                    receiver(event);
-                }
-            }
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
+    fn is_lossless(&self) -> bool {
+        true
+    }
+
+    fn join(&self, _: &ClusterName, receiver: BusReceiver) -> BusSender {
+        let mut nodes = self.nodes.write();
+        nodes.receivers.retain(|(_, receiver)| !receiver.is_gone());
+        nodes.joined += 1;
+        let own = nodes.joined;
+        nodes.receivers.push((own, receiver));
+        let others = Arc::clone(&self.nodes);
+        BusSender::new(move |message| {
+            // Not under the lock: a node that is told something may join another one.
+            let receivers: Vec<BusReceiver> = others.read().of_others(own);
+            receivers.iter().for_each(|receiver| receiver.message(&message));
         })
+    }
+}
+
+impl Nodes {
+    fn of_others(&self, own: usize) -> Vec<BusReceiver> {
+        self.receivers.iter().filter(|(node, _)| *node != own).map(|(_, receiver)| receiver.clone()).collect()
     }
 }
 
 impl std::fmt::Debug for LocalBus {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("LocalBus").field("members", &self.receivers.read().len()).finish()
+        formatter.debug_struct("LocalBus").field("nodes", &self.nodes.read().receivers.len()).finish()
     }
 }

@@ -1,6 +1,4 @@
-//! The routes of a server: `/websocket`, `/health`, and SockJS.
-
-use std::sync::Arc;
+//! The routes of a server: `/websocket`, `/health`, `/ready`, and SockJS.
 
 use axum::Router;
 use axum::body::Body;
@@ -8,10 +6,10 @@ use axum::extract::Request;
 use axum::routing::get;
 use http::{Response, StatusCode};
 
+use super::ready::ready;
 use super::server::Server;
 use super::sockjs;
 use super::upgrade::{Framing, plain, websocket};
-use crate::session::Host;
 
 /// Returns the routes, below the app's path prefix.
 pub(crate) fn router(server: &Server) -> Router {
@@ -20,24 +18,22 @@ pub(crate) fn router(server: &Server) -> Router {
         let server = server.clone();
         get(move |request: Request| std::future::ready(websocket(&server, request, Framing::Raw)))
     };
-    let health = {
-        let host = Arc::clone(&server.host);
-        get(move || std::future::ready(health(&host)))
+    let ready = {
+        let server = server.clone();
+        get(async move || ready(&server).await)
     };
     let router = Router::new()
         .route(&format!("{prefix}/websocket"), websocket.clone())
         .route(&format!("{prefix}/websocket/"), websocket)
-        .route(&format!("{prefix}/health"), health);
+        .route(&format!("{prefix}/health"), get(async || health()))
+        .route(&format!("{prefix}/ready"), ready);
     match &server.http.sockjs {
         Some(sessions) => router.merge(sockjs::router(server, sessions)),
         None => router,
     }
 }
 
-/// Answers load balancers: 200 while new clients are accepted, 503 during shutdown.
-fn health(host: &Host) -> Response<Body> {
-    if host.is_shutting_down() {
-        return plain(StatusCode::SERVICE_UNAVAILABLE, "shutting down");
-    }
+/// Answers who watches the process: 200 as long as it runs. It must not be ended because its store or its bus is away.
+fn health() -> Response<Body> {
     plain(StatusCode::OK, "ok")
 }

@@ -17,6 +17,7 @@ pub(crate) mod origins;
 mod outage;
 pub(crate) mod peer;
 pub(crate) mod proxies;
+pub(crate) mod ready;
 pub(crate) mod server;
 mod socket;
 pub(crate) mod sockjs;

@@ -185,9 +185,9 @@ impl Users {
         self.notify(user).await;
     }
 
-    /// Applies new settings about who must set up a factor: ends the sessions that are restricted now, and shows all
-    /// users their documents.
-    pub(super) async fn enrolment_changed(&self) -> Result<(), StoreError> {
+    /// Applies what may have changed for all users: new settings about who must set up a factor, and what another node has
+    /// changed unheard. Ends the sessions that are restricted now, and shows all users their documents.
+    pub(super) async fn all_may_have_changed(&self) -> Result<(), StoreError> {
         self.end_restricted_sessions(None).await?;
         self.watchers.all_changed(self).await;
         Ok(())
