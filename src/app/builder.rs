@@ -30,8 +30,8 @@ use crate::session::{ConnectionHook, Host};
 #[cfg(feature = "accounts")]
 use crate::store::Store;
 use crate::transport::origins::{AllowedOrigin, Origins};
-use crate::transport::ready::Ready;
 use crate::transport::proxies::{Proxies, TrustedProxy};
+use crate::transport::ready::Ready;
 use crate::transport::server::{Http, socket_shares};
 use crate::transport::sockjs::XhrSessions;
 #[cfg(feature = "accounts")]
@@ -468,13 +468,7 @@ impl AppBuilder {
         let node = NodeId::draw(&*self.chance);
         let member = self.bus.map(|bus| bus::join(&*bus, self.cluster, &node, &*self.chance, members));
         let mut slots = self.slots;
-        let host = Host::new(
-            publications,
-            self.strategies,
-            self.heartbeat,
-            self.connection_hooks,
-            &self.limits,
-        );
+        let host = Host::new(publications, self.strategies, self.heartbeat, self.connection_hooks, &self.limits);
         if let Some(member) = &member {
             let parts = bus::parts_that_catch_up(
                 #[cfg(feature = "accounts")]

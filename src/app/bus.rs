@@ -25,7 +25,13 @@ pub(super) struct Members {
 }
 
 /// Joins all parts to the bus. They hold the bus, so the bus holds them weakly.
-pub(super) fn join(bus: &dyn Bus, cluster: ClusterName, node: &NodeId, chance: &dyn Chance, members: Members) -> BusMember {
+pub(super) fn join(
+    bus: &dyn Bus,
+    cluster: ClusterName,
+    node: &NodeId,
+    chance: &dyn Chance,
+    members: Members,
+) -> BusMember {
     let by_collection: HashMap<String, Weak<CollectionCore>> =
         members.collections.iter().map(|core| (core.name().to_owned(), Arc::downgrade(core))).collect();
     let by_stream: HashMap<String, Weak<StreamCore>> =
@@ -75,7 +81,7 @@ pub(super) fn parts_that_catch_up(
     #[cfg(feature = "accounts")] accounts: Option<&Arc<AccountsCore>>,
 ) -> Vec<Box<dyn CatchUp>> {
     #[cfg(feature = "accounts")]
-    let parts = accounts.map(|accounts| crate::accounts::catch_up(accounts)).into_iter().collect();
+    let parts = accounts.map(crate::accounts::catch_up).into_iter().collect();
     #[cfg(not(feature = "accounts"))]
     let parts = Vec::new();
     parts

@@ -37,7 +37,9 @@ impl Bus for LocalBus {
         BusSender::new(move |message| {
             // Not under the lock: a node that is told something may join another one.
             let receivers: Vec<BusReceiver> = others.read().of_others(own);
-            receivers.iter().for_each(|receiver| receiver.message(&message));
+            for receiver in receivers {
+                receiver.message(&message);
+            }
         })
     }
 }

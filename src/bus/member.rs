@@ -174,7 +174,8 @@ impl Member {
             }
             Arrival::Unknown => {
                 self.tell_of_namesake(&node);
-                self.missed();
+                // What it has sent before is in the store, and events of streams of that time are not expected.
+                self.ask_store();
             }
             Arrival::Late => return self.missed(),
         }
@@ -193,6 +194,10 @@ impl Member {
     /// Notes that something was missed, and has the store asked for it.
     pub(super) fn missed(&self) {
         add(&self.counts.gaps, 1);
+        self.ask_store();
+    }
+
+    fn ask_store(&self) {
         self.link.lock().missed();
         self.must_catch_up.notify_one();
     }
@@ -235,7 +240,9 @@ impl Member {
         let bus = self.bus;
         match turn {
             None => {}
-            Some(Turn::Lost) => tracing::warn!(bus, "the bus is lost; this node asks the store every second until it is back"),
+            Some(Turn::Lost) => {
+                tracing::warn!(bus, "the bus is lost; this node asks the store every second until it is back");
+            }
             Some(Turn::Returned) => tracing::info!(bus, "the bus is back, and this node has caught up"),
             Some(Turn::Joined) => tracing::info!(bus, cluster = %self.identity.cluster, "this node has joined the bus"),
         }

@@ -30,6 +30,8 @@ mod postgres;
 mod queue;
 mod report;
 mod senders;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::fmt;

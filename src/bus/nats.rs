@@ -4,8 +4,8 @@
 //! was lost meanwhile shows as a gap.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr, Subscriber};
@@ -76,10 +76,12 @@ impl NatsBus {
         if servers.is_empty() {
             return Err(InvalidNatsServer { reason: "there is none".to_owned() });
         }
-        Ok(Self { servers, credentials: None })
+        // The client leaves them aside, and shows the same to all servers.
+        let credentials = servers.iter().find_map(NatsCredentials::in_url);
+        Ok(Self { servers, credentials })
     }
 
-    /// Sets what the node shows to the servers. Default: what is in their URLs.
+    /// Sets what the node shows to the servers. Default: what is in the first URL that has something.
     #[must_use]
     pub fn credentials(mut self, credentials: NatsCredentials) -> Self {
         self.credentials = Some(credentials);
@@ -229,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_server_that_is_away_is_asked_for_every_second() {
-        let delays: Vec<u64> = [0, 1, 5, 7, 1_000, usize::MAX].iter().map(|n| delay(*n).as_millis() as u64).collect();
+        let delays = [0, 1, 5, 7, 1_000, usize::MAX].map(|attempts| delay(attempts).as_millis());
         assert_eq!(delays, [10, 20, 320, 1_000, 1_000, 1_000]);
     }
 }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use async_nats::ServerAddr;
+use data_encoding::HEXLOWER_PERMISSIVE;
+
 /// What a node shows to a NATS server that wants to know who connects: a user and a password, or a token. In a file, so that
 /// they are not in the list of processes.
 ///
@@ -33,6 +36,30 @@ pub enum InvalidNatsCredentials {
         "credentials for NATS with a JWT and a key (`.creds`) are not supported; give Bolide a user with a password, or a token"
     )]
     Jwt,
+}
+
+impl NatsCredentials {
+    /// Returns what is in the URL of a server: a user with a password, or a token in the place of the user.
+    pub(super) fn in_url(server: &ServerAddr) -> Option<Self> {
+        let user = decoded(server.username()?);
+        Some(Self(match server.password() {
+            Some(password) => Shown::UserAndPassword(user, decoded(password)),
+            None => Shown::Token(user),
+        }))
+    }
+}
+
+/// Replaces the `%XX` of a URL. What is malformed stays.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let escaped =
+            after.get(..2).filter(|_| *first == b'%').and_then(|digits| HEXLOWER_PERMISSIVE.decode(digits).ok());
+        rest = if escaped.is_some() { &after[2..] } else { after };
+        bytes.extend(escaped.unwrap_or_else(|| vec![*first]));
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 impl FromStr for NatsCredentials {
@@ -69,6 +96,10 @@ mod tests {
         assert!(shown("").is_err() && shown("a\nb").is_err());
         let jwt = "-----BEGIN NATS USER JWT-----\neyJ\n------END NATS USER JWT------";
         assert!(shown(jwt) == Err(InvalidNatsCredentials::Jwt));
+        let in_url = |url: &str| NatsCredentials::in_url(&url.parse().unwrap()).map(|credentials| credentials.0);
+        assert!(in_url("nats://a:p%40%2fs%@h") == Some(Shown::UserAndPassword("a".to_owned(), "p@/s%".to_owned())));
+        assert!(in_url("nats://t0ken@h") == Some(Shown::Token("t0ken".to_owned())));
+        assert!(in_url("nats://h").is_none());
         assert!(!format!("{:?}", "a:secret".parse::<NatsCredentials>()).contains("secret"));
     }
 }

@@ -119,7 +119,10 @@ async fn notify(
     let messages: Vec<&str> = messages.iter().filter_map(|message| str::from_utf8(message).ok()).collect();
     // One statement and one commit, in the order of the list.
     sqlx::query("SELECT pg_notify($1, message) FROM unnest($2::text[]) AS sent (message)")
-        .bind(CHANNEL).bind(&messages).execute(&mut connection).await?;
+        .bind(CHANNEL)
+        .bind(&messages)
+        .execute(&mut connection)
+        .await?;
     Ok(connection)
 }
 

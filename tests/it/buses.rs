@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bolide::AppBuilder;
-use bolide::bus::{Bus, BusEvent, BusMember, BusReceiver, LocalBus};
+use bolide::bus::{Bus, BusReceiver, BusSender, ClusterName, LocalBus};
 use bolide::prelude::*;
 use bolide::testing::TestClient;
 use parking_lot::Mutex;
@@ -92,27 +92,64 @@ async fn apps_without_a_common_bus_are_independent() {
     assert_eq!(there.items.count().await, Ok(0));
 }
 
-/// Records what a node publishes, and can deliver messages to it.
+/// Records what a node sends, and can hand messages to it.
 #[derive(Clone, Default)]
 struct Recorder {
-    said: Arc<Mutex<Vec<BusEvent>>>,
+    sent: Arc<Mutex<Vec<Value>>>,
     receiver: Arc<Mutex<Option<BusReceiver>>>,
+    /// The number of the last message from the other node.
+    told: Arc<Mutex<u64>>,
+    /// The maximum size of a message; 0 for the usual one.
+    maximum: usize,
 }
 
 impl Bus for Recorder {
-    fn join(&self, receiver: BusReceiver) -> BusMember {
+    fn name(&self) -> &'static str {
+        "recorder"
+    }
+
+    fn max_message_bytes(&self) -> usize {
+        if self.maximum == 0 { usize::MAX } else { self.maximum }
+    }
+
+    fn is_lossless(&self) -> bool {
+        true
+    }
+
+    fn join(&self, _: &ClusterName, receiver: BusReceiver) -> BusSender {
         *self.receiver.lock() = Some(receiver);
-        let said = Arc::clone(&self.said);
-        BusMember::new(move |event| said.lock().push(event.clone()))
+        let sent = Arc::clone(&self.sent);
+        BusSender::new(move |message| sent.lock().push(serde_json::from_slice(&message).expect("JSON")))
     }
 }
 
 impl Recorder {
+    /// Hands over an event of another node, as its next one.
     fn tell(&self, event: &Value) {
-        let event = serde_json::from_value(event.clone()).expect("an event");
-        let receiver = self.receiver.lock().clone().expect("a node");
-        receiver(&event);
+        *self.told.lock() += 1;
+        let n = *self.told.lock();
+        self.tell_text(&envelope(n, event).to_string());
     }
+
+    fn tell_text(&self, message: &str) {
+        let receiver = self.receiver.lock().clone().expect("a node");
+        receiver.message(message.as_bytes());
+    }
+
+    fn events(&self) -> Vec<Value> {
+        self.sent.lock().iter().map(|message| message["event"].clone()).collect()
+    }
+}
+
+fn envelope(n: u64, event: &Value) -> Value {
+    json!({"version": 1, "cluster": "bolide", "node": "abcd", "epoch": "1", "n": n, "event": event})
+}
+
+fn with(field: &str, value: Value) -> String {
+    let event = json!({"Stream": {"stream": "s", "event": "event", "args": ["forged"]}});
+    let mut changed = envelope(1, &event);
+    changed[field] = value;
+    changed.to_string()
 }
 
 #[tokio::test]
@@ -124,7 +161,7 @@ async fn a_node_does_not_repeat_messages_from_others() {
     bus.tell(&json!({"Stream": {"stream": "s", "event": "event", "args": [1]}}));
     bus.tell(&json!({"DocumentRemoved": {"collection": "items", "id": "1"}}));
     assert_eq!(kinds(&subscriber.heard().await), ["added", "changed", "removed"]);
-    assert_eq!(*bus.said.lock(), []);
+    assert_eq!(bus.events(), [] as [Value; 0]);
 }
 
 #[tokio::test]
@@ -136,8 +173,117 @@ async fn unknown_messages_do_not_harm_a_node() {
     bus.tell(&json!({"DocumentStored": {"collection": "unknown", "id": "1", "fields": {}}}));
     bus.tell(&json!({"DocumentRemoved": {"collection": "items", "id": "unknown"}}));
     bus.tell(&json!({"Stream": {"stream": "unknown", "event": "event", "args": []}}));
+    bus.tell(&json!({"Unknown": {"of": "a newer version"}}));
+    bus.tell(&json!({"Stream": {"stream": 1, "event": [], "args": {}}}));
+    bus.tell(&json!(null));
     assert_eq!(subscriber.heard().await, [] as [Value; 0]);
     assert_eq!(node.items.count().await, Ok(0));
+    bus.tell(&json!({"Stream": {"stream": "s", "event": "event", "args": [1]}}));
+    assert_eq!(kinds(&subscriber.heard().await), ["changed"], "it goes on");
+    assert_eq!(node.app.bus_report().expect("a bus").unreadable, 3);
+}
+
+#[tokio::test]
+async fn a_node_numbers_what_it_sends() {
+    let bus = Recorder::default();
+    let node = Node::join(bus.clone());
+    node.insert("1", 1).await;
+    node.stream.emit("event", &["hello"]).expect("a list");
+    let sent = bus.sent.lock().clone();
+    let [first, second] = sent.as_slice() else { panic!("{sent:?}") };
+    assert_eq!((&first["n"], &second["n"]), (&json!(1), &json!(2)));
+    assert_eq!((&first["version"], &first["cluster"]), (&json!(1), &json!("bolide")));
+    assert_eq!(first["node"], node.app.node_id());
+    let epoch = first["epoch"].as_str().expect("a text");
+    assert_eq!((epoch.len(), &second["epoch"]), (17, &first["epoch"]));
+    assert_ne!(epoch, Node::join(bus.clone()).app.node_id());
+}
+
+#[tokio::test]
+async fn forged_messages_of_other_clusters_and_versions_are_not_applied() {
+    let bus = Recorder::default();
+    let node = Node::join(bus.clone());
+    let mut subscriber = node.subscriber().await;
+    let [foreign, newer] = [with("cluster", json!("other")), with("version", json!(2))];
+    let wrong_types =
+        [("n", json!("1")), ("n", json!(-1)), ("node", json!(7)), ("epoch", json!(null)), ("cluster", json!([]))];
+    bus.tell_text(&foreign);
+    bus.tell_text(&newer);
+    for (field, value) in wrong_types {
+        bus.tell_text(&with(field, value));
+    }
+    bus.tell_text(&with(
+        "event",
+        json!({"Stream": {"stream": "s", "event": "event", "args": ["x".repeat(600 << 10)]}}),
+    ));
+    bus.tell_text("not JSON");
+    bus.tell_text("");
+    assert_eq!(subscriber.heard().await, [] as [Value; 0]);
+    let report = node.app.bus_report().expect("a bus");
+    assert_eq!((report.foreign, report.unreadable, report.received), (1, 9, 0), "{report:?}");
+    bus.tell_text(&with("n", json!(1)));
+    assert_eq!(kinds(&subscriber.heard().await), ["changed"], "the genuine one");
+}
+
+#[tokio::test]
+async fn a_replay_is_not_applied_and_neither_is_a_message_that_claims_to_be_its_own() {
+    let bus = Recorder::default();
+    let node = Node::join(bus.clone());
+    let mut subscriber = node.subscriber().await;
+    bus.tell_text(&with("n", json!(1)));
+    bus.tell_text(&with("n", json!(2)));
+    assert_eq!(kinds(&subscriber.heard().await), ["changed", "changed"]);
+    // The other node has started again.
+    bus.tell_text(&with("epoch", json!("2")));
+    assert_eq!(kinds(&subscriber.heard().await), ["changed"]);
+    for n in [1, 2] {
+        bus.tell_text(&with("n", json!(n)));
+    }
+    assert_eq!(subscriber.heard().await, [] as [Value; 0], "a replay of the time before");
+    node.stream.emit("event", &["own"]).expect("a list");
+    assert_eq!(kinds(&subscriber.heard().await), ["changed"]);
+    let mut own = bus.sent.lock()[0].clone();
+    bus.tell_text(&own.to_string());
+    own["n"] = json!(99);
+    bus.tell_text(&own.to_string());
+    assert_eq!(subscriber.heard().await, [] as [Value; 0]);
+    let report = node.app.bus_report().expect("a bus");
+    assert_eq!((report.received, report.gaps), (5, 3), "two are late, one is of another process: {report:?}");
+}
+
+#[tokio::test]
+async fn an_event_that_is_too_large_is_announced_as_missing() {
+    let bus = Recorder { maximum: 300, ..Recorder::default() };
+    let node = Node::join(bus.clone());
+    node.stream.emit("event", &["small"]).expect("a list");
+    node.stream.emit("event", &["large".repeat(100)]).expect("a list");
+    let events = bus.events();
+    assert_eq!(events[0]["Stream"]["args"], json!(["small"]));
+    assert_eq!(events[1], "Omitted");
+    assert!(bus.sent.lock().iter().all(|message| message.to_string().len() <= 300));
+    assert_eq!(node.app.bus_report().expect("a bus").omitted, 1);
+    bus.tell(&json!("Omitted"));
+    assert_eq!(node.app.bus_report().expect("a bus").gaps, 1);
+}
+
+#[tokio::test]
+async fn gaps_are_counted() {
+    let bus = Recorder::default();
+    let node = Node::join(bus.clone());
+    for n in [1, 2, 5, 6, 7, 20] {
+        bus.tell_text(&with("n", json!(n)));
+    }
+    let report = node.app.bus_report().expect("a bus");
+    assert_eq!((report.received, report.gaps, report.missing, report.nodes), (6, 2, 14, vec!["abcd".to_owned()]));
+    bus.tell_text(&envelope(21, &json!("Left")).to_string());
+    assert_eq!(node.app.bus_report().expect("a bus").nodes, [] as [String; 0]);
+}
+
+#[test]
+fn a_bus_that_needs_a_runtime_is_refused_without_one() {
+    let bus = bolide::bus::NatsBus::new(["nats://127.0.0.1:1"]).expect("a URL");
+    let refused = App::builder().bus(bus).build().expect_err("there is no runtime");
+    assert!(refused.to_string().contains("inside a tokio runtime"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -15,6 +15,7 @@ mod client_hostile;
 mod client_rest;
 mod client_tls;
 mod client_two_factor;
+mod cluster;
 mod collections;
 mod command_line;
 mod command_line_accounts;

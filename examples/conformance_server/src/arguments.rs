@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bolide::Collection;
+use bolide::bus::ClusterName;
 use bolide::call::RateLimitRule;
 use clap::Parser;
 
@@ -20,6 +21,14 @@ pub(crate) struct Arguments {
     /// Keeps the collection `items` in the database, and not in memory
     #[arg(long)]
     pub(crate) stored_items: bool,
+
+    /// NATS servers over which nodes with the same database tell each other of changes, separated by commas
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) nats: Vec<String>,
+
+    /// The name of the cluster: the nodes with the same database
+    #[arg(long, default_value_t)]
+    pub(crate) cluster: ClusterName,
 
     /// The mail server, as `smtp://HOST:PORT`
     #[arg(long)]

@@ -3,6 +3,7 @@
 mod account_limits;
 mod bench;
 mod call;
+mod cluster;
 mod conformance;
 mod data;
 mod descriptors;

@@ -13,10 +13,14 @@ use bolide::{AllowedOrigin, App, AppBuilder, InvalidOrigin, TrustedProxy, shutdo
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
+use super::cluster::ClusterArguments;
 use super::data::DataArguments;
 use super::descriptors;
 use super::limits::LimitArguments;
 use super::site::SiteArguments;
+
+/// What is logged if the variable `RUST_LOG` does not say. The bus tells itself that NATS is lost or back, once.
+const LOGGED: &str = "info,async_nats=off";
 
 /// The outcome of a command; an error is printed as a sentence.
 pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -60,6 +64,9 @@ pub(crate) struct Arguments {
     allowed_origins: Vec<AllowedOrigin>,
 
     #[command(flatten)]
+    cluster: ClusterArguments,
+
+    #[command(flatten)]
     limits: LimitArguments,
 }
 
@@ -67,7 +74,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")))
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED)))
         .init();
     let limits = descriptors::fit(arguments.limits.limits(), descriptors::raise());
     let listener = arguments.listen().await?;
@@ -81,6 +88,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         .forwarded_count(arguments.forwarded_count)
         .limits(limits)
         .heartbeat(arguments.limits.heartbeat());
+    let app = arguments.cluster.connect(app)?;
     let app = arguments.trusted_proxy.iter().copied().fold(app, AppBuilder::trusted_proxy);
     let app = arguments.origins(&root_url)?.into_iter().fold(app, AppBuilder::allowed_origin).build()?;
     if let Some(accounts) = app.accounts() {

@@ -17,6 +17,7 @@ const INSTALL: &str =
 pub struct Nats {
     program: PathBuf,
     port: u16,
+    arguments: Vec<String>,
     running: Option<Child>,
     directory: ServerDirectory,
 }
@@ -30,9 +31,20 @@ impl Nats {
     /// If it is not installed or does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server with more arguments, such as `--user`.
+    ///
+    /// # Panics
+    ///
+    /// If it is not installed or does not start.
+    #[must_use]
+    pub fn start_with(arguments: &[&str]) -> Self {
         let directory = ServerDirectory::private("nats");
         std::fs::create_dir_all(directory.path().join("server")).expect("a directory can be made for the server");
-        let mut server = Self { program: program(), port: 0, running: None, directory };
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let mut server = Self { program: program(), port: 0, arguments, running: None, directory };
         server.run("-1");
         server.port = server.told_port();
         server
@@ -83,6 +95,7 @@ impl Nats {
         let files = self.files();
         let mut start = Command::new(&self.program);
         start.args(["-a", "127.0.0.1", "-p", port, "--ports_file_dir"]).arg(&files).arg("-l").arg(files.join("log"));
+        start.args(&self.arguments);
         start.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let running = start.spawn().unwrap_or_else(|error| panic!("cannot run {start:?}: {error}; {INSTALL}"));
         std::fs::write(files.join("pid"), format!("{}\n", running.id())).expect("a file can be written for the server");

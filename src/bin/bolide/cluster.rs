@@ -1,0 +1,46 @@
+//! How a server is connected with the other nodes of its cluster.
+
+use std::path::PathBuf;
+
+use bolide::AppBuilder;
+use bolide::bus::{ClusterName, NatsBus};
+
+/// The bus of a server.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ClusterArguments {
+    /// URL of a NATS server, over which nodes that share a database tell each other of changes: `nats://HOST:4222`, or
+    /// `tls://HOST:4222` to refuse connections without TLS; repeat it or separate several by commas
+    #[arg(long, value_name = "URL", env = "BOLIDE_NATS", hide_env_values = true, value_delimiter = ',')]
+    nats: Vec<String>,
+
+    /// File with what NATS is shown: one line, USER:PASSWORD or a token
+    #[arg(long, value_name = "FILE", env = "BOLIDE_NATS_CREDENTIALS", requires = "nats")]
+    nats_credentials: Option<PathBuf>,
+
+    /// Name of the cluster: the nodes that share a database. Clusters with different names can share a NATS server
+    #[arg(long, value_name = "NAME", env = "BOLIDE_CLUSTER", default_value_t)]
+    cluster: ClusterName,
+}
+
+impl ClusterArguments {
+    /// Connects the app with the other nodes, if there is a bus.
+    pub(crate) fn connect(&self, app: AppBuilder) -> Result<AppBuilder, Box<dyn std::error::Error>> {
+        let app = app.cluster(self.cluster.clone());
+        Ok(match self.bus()? {
+            Some(bus) => app.bus(bus),
+            None => app,
+        })
+    }
+
+    fn bus(&self) -> Result<Option<NatsBus>, Box<dyn std::error::Error>> {
+        if self.nats.is_empty() {
+            return Ok(None);
+        }
+        let bus = NatsBus::new(&self.nats)?;
+        let Some(file) = &self.nats_credentials else { return Ok(Some(bus)) };
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            format!("the file {} cannot be read ({error}); --nats-credentials sets another", file.display())
+        })?;
+        Ok(Some(bus.credentials(text.parse()?)))
+    }
+}
