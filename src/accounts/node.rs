@@ -15,6 +15,9 @@ use crate::user::UserId;
 /// The maximum number of pieces of work that clients have requested and that run in the background.
 const REQUESTED_AT_ONCE: usize = 32;
 
+/// The maximum number of questions of other nodes that are answered at a time. A node that asks more gets no answer.
+const ANSWERED_AT_ONCE: usize = 8;
+
 /// What accounts reach of the running app. Empty until the app is built.
 #[derive(Default)]
 pub(crate) struct Node {
@@ -23,10 +26,15 @@ pub(crate) struct Node {
     runtime: OnceLock<Runtime>,
     /// Bounds what clients that are not signed in have running in the background.
     requested: Requested,
+    /// Bounds the questions of other nodes that are being answered.
+    answering: Answering,
 }
 
 /// A permit for each piece of background work that a client has requested.
 struct Requested(Arc<Semaphore>);
+
+/// A permit for each question of another node that is being answered.
+struct Answering(Arc<Semaphore>);
 
 impl Node {
     /// Connects the accounts with their app. Returns whether they had none.
@@ -51,6 +59,11 @@ impl Node {
     /// Returns the sessions of the app. `None` before it is built and after it is dropped.
     pub(crate) fn host(&self) -> Option<Arc<Host>> {
         self.app()?.slot().cloned()
+    }
+
+    /// Returns the connection with the other nodes. `None` if this node is alone.
+    pub(crate) fn bus(&self) -> Option<&BusMember> {
+        self.bus.get()
     }
 
     /// Tells the other nodes of an event.
@@ -109,6 +122,15 @@ impl Node {
         });
     }
 
+    /// Runs work that another node waits for, unless too much of it runs.
+    pub(crate) fn in_background_for_a_node(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let Ok(permit) = Arc::clone(&self.answering.0).try_acquire_owned() else { return };
+        self.in_background(async move {
+            work.await;
+            drop(permit);
+        });
+    }
+
     /// Runs work that no call waits for. The shutdown of the app waits for it.
     pub(crate) fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
         if let (Some(host), Some(runtime)) = (self.host(), self.runtime.get()) {
@@ -116,6 +138,12 @@ impl Node {
         } else {
             tracing::error!("an app that was built outside of a tokio runtime cannot run background work");
         }
+    }
+}
+
+impl Default for Answering {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(ANSWERED_AT_ONCE)))
     }
 }
 

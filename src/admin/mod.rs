@@ -2,10 +2,12 @@
 //! `admin`; those that change something are gated.
 //!
 //! - [`lists`]: the documents of each publication; [`collections`]: those about the collections of the app;
+//! - [`cluster`]: the same documents of the other nodes;
 //! - [`publications`]: sends them, and sends them again when they change;
 //! - [`methods`]: what admins change;
 //! - [`settings`]: the methods that read and change settings.
 
+mod cluster;
 mod collections;
 mod lists;
 mod methods;
@@ -18,6 +20,7 @@ use crate::accounts::AccountsCore;
 use crate::registry::Registry;
 use crate::two_factor::TwoFactorCore;
 
+pub(crate) use cluster::answer;
 pub(crate) use settings::list_settings;
 
 /// Registers the methods and publications for admins.

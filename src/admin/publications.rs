@@ -8,8 +8,9 @@ use bolide_protocol::DdpError;
 use futures::future::BoxFuture;
 use serde::Deserialize;
 
-use super::{collections, lists};
+use super::{cluster, collections, lists};
 use crate::accounts::AccountsCore;
+use crate::bus::Subject;
 use crate::call::MethodResult;
 use crate::publication::{Document, Subscription, When, follow};
 use crate::registry::Registry;
@@ -54,11 +55,15 @@ pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
             show(roles, subscription, Source::Settings, read).await
         })
         .publish("admin:methods", async move |subscription: Subscription| {
-            let read = |core: Arc<AccountsCore>| -> Reading { Box::pin(async move { lists::methods(&core) }) };
+            let read = |core: Arc<AccountsCore>| -> Reading {
+                Box::pin(async move { cluster::documents(&core, Subject::Methods).await })
+            };
             show(methods, subscription, Source::Polled, read).await
         })
         .publish("admin:sessions", async move |subscription: Subscription| {
-            let read = |core: Arc<AccountsCore>| -> Reading { Box::pin(async move { lists::sessions(&core).await }) };
+            let read = |core: Arc<AccountsCore>| -> Reading {
+                Box::pin(async move { cluster::documents(&core, Subject::Sessions).await })
+            };
             show(sessions, subscription, Source::Polled, read).await
         })
         .publish("admin:collections", async move |subscription: Subscription| {

@@ -68,8 +68,16 @@ pub(super) fn join(
                 crate::accounts::hear(&accounts, event);
             }
         }
+        BusEvent::Asked(question) => {
+            #[cfg(feature = "accounts")]
+            if let Some(accounts) = accounts.as_ref().and_then(Weak::upgrade) {
+                crate::admin::answer(&accounts, question);
+            }
+            #[cfg(not(feature = "accounts"))]
+            let _nothing_to_tell = question;
+        }
         // The bus itself answers these.
-        BusEvent::Alive | BusEvent::Left | BusEvent::Omitted => {}
+        BusEvent::Alive | BusEvent::Left | BusEvent::Omitted | BusEvent::Answered(_) => {}
     });
     members.collections.iter().for_each(|core| relay_changes(core, member.clone()));
     members.streams.iter().for_each(|core| relay_events(core, member.clone()));

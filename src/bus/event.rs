@@ -3,6 +3,7 @@
 use bolide_protocol::RawJson;
 use serde::{Deserialize, Serialize};
 
+use super::questions::{Answer, Question};
 use crate::user::UserId;
 
 /// A change on one node that other nodes have to apply, or a message of the bus itself.
@@ -61,6 +62,10 @@ pub(crate) enum BusEvent {
     Alive,
     /// The node shuts down.
     Left,
+    /// A node asks the others.
+    Asked(Question),
+    /// A node answers another one.
+    Answered(Answer),
     /// In place of an event that is too large for the bus.
     Omitted,
 }

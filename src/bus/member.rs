@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::envelope::{self, Identity, Incoming, Opened};
 use super::event::BusEvent;
 use super::link::{Attempt, Hearing, Link, Standing, Turn};
+use super::questions::Questions;
 use super::report::{BusReport, Counts, add, read};
 use super::senders::{Arrival, Senders};
 use super::{Bus, BusReceiver, BusSender, ClusterName};
@@ -30,6 +31,7 @@ pub(super) struct Member {
     sending: Mutex<Sending>,
     senders: Mutex<Senders>,
     link: Mutex<Link>,
+    pub(super) questions: Mutex<Questions>,
     counts: Counts,
     /// Wakes the task that asks the store for what was missed.
     pub(super) must_catch_up: Arc<Notify>,
@@ -60,6 +62,7 @@ impl BusMember {
             sending: Mutex::new(Sending { n: 0, sender: None }),
             senders: Mutex::default(),
             link: Mutex::new(Link::joined(Instant::now())),
+            questions: Mutex::default(),
             counts: Counts::default(),
             must_catch_up: Arc::default(),
             must_beat: Arc::default(),
@@ -96,6 +99,19 @@ impl BusMember {
 impl Member {
     pub(super) const fn is_lossless(&self) -> bool {
         self.is_lossless
+    }
+
+    pub(super) const fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
+    pub(super) const fn epoch(&self) -> &str {
+        &self.identity.epoch
+    }
+
+    /// Returns the ids of the other nodes that were heard in the last seconds, each once.
+    pub(super) fn nodes(&self) -> Vec<String> {
+        self.senders.lock().nodes()
     }
 
     pub(super) fn publish(&self, event: &BusEvent) {
@@ -182,6 +198,7 @@ impl Member {
         match event {
             Some(BusEvent::Alive) => {}
             Some(BusEvent::Left) => self.senders.lock().forget(&node, &epoch),
+            Some(BusEvent::Answered(answer)) => self.hear_answer(&node, answer),
             Some(BusEvent::Omitted) => self.missed(),
             Some(event) => (self.apply)(&event),
             None => {

@@ -5,6 +5,7 @@
 //! - `event`, `envelope`: what is told, and how it is written;
 //! - `member`: a node on the bus: it numbers what it sends, and sees gaps in what it receives;
 //! - `senders`, `link`: the last numbers of the other nodes; the lease on the bus;
+//! - `questions`: what a node asks the others, for admins;
 //! - `watch`: the tasks that hold the lease, and ask the store for what was missed.
 //!
 //! A message is a hint and may be lost. Nothing that security rests on depends on one. A node that sees a gap, or loses the bus,
@@ -26,6 +27,7 @@ mod nats;
 mod nats_credentials;
 #[cfg(feature = "accounts")]
 mod postgres;
+mod questions;
 #[cfg(any(feature = "accounts", feature = "nats"))]
 mod queue;
 mod report;
@@ -49,6 +51,8 @@ pub use nats::{InvalidNatsServer, NatsBus};
 pub use nats_credentials::{InvalidNatsCredentials, NatsCredentials};
 #[cfg(feature = "accounts")]
 pub use postgres::{InvalidPostgresUrl, PostgresBus};
+#[cfg(feature = "accounts")]
+pub(crate) use questions::{Answers, Question, Subject};
 pub use report::BusReport;
 pub(crate) use watch::{CatchUp, CatchUpOutcome};
 

@@ -76,6 +76,8 @@ impl Senders {
     pub(super) fn nodes(&self) -> Vec<String> {
         let mut nodes: Vec<String> = self.heard.keys().map(|(node, _)| node.to_string()).collect();
         nodes.sort_unstable();
+        // One that has just started again.
+        nodes.dedup();
         nodes
     }
 

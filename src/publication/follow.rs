@@ -80,6 +80,23 @@ impl Document {
         }
     }
 
+    #[cfg(feature = "accounts")]
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    #[cfg(feature = "accounts")]
+    pub(crate) fn fields(&self) -> &Object {
+        &self.fields
+    }
+
+    /// Sets a field.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn with(mut self, field: &str, value: Ejson) -> Self {
+        self.fields.insert(field.into(), value);
+        self
+    }
+
     pub(crate) fn of_object(collection: &'static str, id: impl Into<String>, fields: Object) -> Self {
         Self { collection, id: id.into(), fields }
     }

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test prepares works, or the test fails")]
 
+mod admins;
 mod faulty;
 mod nats;
 mod postgres;
@@ -42,12 +43,12 @@ struct Shared {
 }
 
 impl Shared {
-    /// Returns a store with the users alice and bob.
+    /// Returns a store with the users admin, alice and bob.
     async fn new() -> Self {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open("sqlite::memory:").await.unwrap());
         let shared = Self { store, keys: KeyRing::generate(&SystemChance), name: ClusterName::default() };
         let accounts = shared.accounts().await;
-        for name in ["alice", "bob"] {
+        for name in ["admin", "alice", "bob"] {
             add(&accounts, name, false, false).await;
         }
         shared

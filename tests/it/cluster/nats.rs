@@ -28,16 +28,16 @@ async fn pair(nats: &Nats) -> (Node, Node) {
 }
 
 /// A client of NATS that knows three words.
-struct Stranger(TcpStream);
+pub(super) struct Stranger(TcpStream);
 
 impl Stranger {
-    fn connect(nats: &Nats) -> Self {
+    pub(super) fn connect(nats: &Nats) -> Self {
         let mut socket = TcpStream::connect(("127.0.0.1", nats.port())).unwrap();
         socket.write_all(b"CONNECT {\"verbose\":false}\r\n").unwrap();
         Self(socket)
     }
 
-    fn publish(&mut self, cluster: &str, message: &[u8]) {
+    pub(super) fn publish(&mut self, cluster: &str, message: &[u8]) {
         let head = format!("PUB bolide.{cluster}.events {}\r\n", message.len());
         for part in [head.as_bytes(), message, b"\r\n"] {
             self.0.write_all(part).unwrap();
@@ -45,7 +45,7 @@ impl Stranger {
     }
 
     /// Waits until the server has handled what was published.
-    fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         self.0.write_all(b"PING\r\n").unwrap();
         let mut answer = String::new();
         while !answer.ends_with("PONG\r\n") {

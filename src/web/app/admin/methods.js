@@ -5,6 +5,7 @@ import { checkbox, choice, field } from '../form.js';
 import { liveList } from '../live-list.js';
 import { subscribe } from '../live.js';
 import { badge } from '../section.js';
+import { nodesOf } from './nodes.js';
 
 const COLUMNS = ['Name', 'Policy', 'Calls', 'Errors', 'Median', '99 %'];
 
@@ -40,7 +41,8 @@ export function methodsPage({ signal }) {
   const list = liveList(signal, {
     subscription,
     collection: 'methods',
-    select: ({ name, gated }) => name.toLowerCase().includes(filter.text) && (gated || !filter.isGated),
+    select: ({ name, node = '', gated }) =>
+      `${name} ${node}`.toLowerCase().includes(filter.text) && (gated || !filter.isGated),
     order: (one, other) => ORDERS[filter.order](one, other),
     row: methodRow,
     empty: 'There are no matching methods.',
@@ -54,7 +56,8 @@ export function methodsPage({ signal }) {
   return element(
     'div',
     {},
-    element('p', { class: 'lead' }, 'Times and counts are for this server since it started.'),
+    element('p', { class: 'lead' }, 'Times and counts are for each server since it started.'),
+    nodesOf(signal).silent,
     element(
       'div',
       { class: 'filters', role: 'search' },
@@ -67,12 +70,18 @@ export function methodsPage({ signal }) {
 }
 
 function methodRow(method) {
-  const { kind, name, verb, calls, errors, p50Milliseconds, p99Milliseconds } = method;
+  const { kind, name, node, verb, calls, errors, p50Milliseconds, p99Milliseconds } = method;
   const number = (value) => element('td', { class: 'number' }, value);
   return element(
     'tr',
     {},
-    element('th', { scope: 'row' }, kind === 'endpoint' && element('span', { class: 'verb' }, `${verb} `), element('code', {}, name)),
+    element(
+      'th',
+      { scope: 'row' },
+      kind === 'endpoint' && element('span', { class: 'verb' }, `${verb} `),
+      element('code', {}, name),
+      node && element('span', { class: 'faint' }, ` ${node}`),
+    ),
     element('td', { class: 'policy' }, policy(method)),
     number(calls.toLocaleString('en')),
     number(errors.toLocaleString('en')),

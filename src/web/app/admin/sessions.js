@@ -1,18 +1,20 @@
-// The open connections.
+// The open connections, on all nodes.
 
 import { element } from '../element.js';
 import { liveList } from '../live-list.js';
 import { subscribe, watch } from '../live.js';
 import { row } from '../row.js';
+import { nodesOf } from './nodes.js';
 import { clientName, count, time } from '../text.js';
 
 export function sessionsPage({ signal }) {
   const lead = element('p', { class: 'lead' });
   const subscription = subscribe(signal, 'admin:sessions');
+  const nodes = nodesOf(signal);
   watch(
     signal,
     'sessions',
-    ({ length }) => (lead.textContent = `${count(length, 'connection')} ${length === 1 ? 'is' : 'are'} open on this server.`),
+    ({ length }) => (lead.textContent = `${count(length, 'connection')} ${length === 1 ? 'is' : 'are'} open on ${nodes.text()}.`),
   );
   const list = liveList(signal, {
     subscription,
@@ -21,13 +23,13 @@ export function sessionsPage({ signal }) {
     row: sessionRow,
     empty: 'There are no connections.',
   });
-  return element('div', {}, lead, list.element);
+  return element('div', {}, lead, nodes.silent, list.element);
 }
 
-function sessionRow({ userId, username, address, userAgent, since, subscriptions }) {
+function sessionRow({ userId, username, address, userAgent, since, subscriptions, node }) {
   return row({
     title: username ?? userId ?? 'Not signed in',
     tooltip: userAgent,
-    facts: [clientName(userAgent), address, ['since ', time(since)], count(subscriptions, 'subscription')],
+    facts: [clientName(userAgent), address, ['since ', time(since)], count(subscriptions, 'subscription'), node && `node ${node}`],
   });
 }
