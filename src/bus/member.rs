@@ -182,16 +182,15 @@ impl Member {
         add(&self.counts.received, 1);
         let arrival = self.senders.lock().note(&node, &epoch, n, Instant::now());
         match arrival {
-            Arrival::First => self.tell_of_namesake(&node),
+            Arrival::New => {
+                self.tell_of_namesake(&node);
+                // What it has told before is in the store. Events of streams of that time are not expected.
+                self.ask_store();
+            }
             Arrival::Next => {}
             Arrival::After { missing } => {
                 add(&self.counts.missing, missing);
                 self.missed();
-            }
-            Arrival::Unknown => {
-                self.tell_of_namesake(&node);
-                // What it has sent before is in the store, and events of streams of that time are not expected.
-                self.ask_store();
             }
             Arrival::Late => return self.missed(),
         }

@@ -27,6 +27,7 @@ mod nats;
 mod nats_credentials;
 #[cfg(feature = "accounts")]
 mod postgres;
+#[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "only admins ask"))]
 mod questions;
 #[cfg(any(feature = "accounts", feature = "nats"))]
 mod queue;
@@ -41,7 +42,9 @@ use std::sync::Arc;
 
 pub use cluster::{ClusterName, InvalidClusterName};
 pub(crate) use event::BusEvent;
-pub(crate) use link::{Hearing, Standing};
+#[cfg(feature = "accounts")]
+pub(crate) use link::Hearing;
+pub(crate) use link::Standing;
 pub use local::LocalBus;
 pub(crate) use member::BusMember;
 use member::Member;
@@ -54,7 +57,9 @@ pub use postgres::{InvalidPostgresUrl, PostgresBus};
 #[cfg(feature = "accounts")]
 pub(crate) use questions::{Answers, Question, Subject};
 pub use report::BusReport;
-pub(crate) use watch::{CatchUp, CatchUpOutcome};
+pub(crate) use watch::CatchUp;
+#[cfg(feature = "accounts")]
+pub(crate) use watch::CatchUpOutcome;
 
 /// Carries the messages of nodes to each other, in the order in which a node sends them. It may lose some.
 ///

@@ -15,8 +15,8 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// Whether messages are missing before one that has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arrival {
-    /// It is the first one of a sender.
-    First,
+    /// It comes from a sender that was not known. One that has started again may have written before it crashed.
+    New,
     /// It is the one that comes next.
     Next,
     /// So many are missing before it.
@@ -24,8 +24,6 @@ pub(super) enum Arrival {
         /// The number of missing messages.
         missing: u64,
     },
-    /// It comes from a sender that was not known, and is not its first message.
-    Unknown,
     /// It, or a later one, was heard before. It must not be applied: what came later may have replaced it.
     Late,
 }
@@ -56,7 +54,7 @@ impl Senders {
             self.forget_the_most_silent();
         }
         self.heard.insert(sender, Heard { n, at: now });
-        if n == 1 { Arrival::First } else { Arrival::Unknown }
+        Arrival::New
     }
 
     /// Forgets a sender that has left.
@@ -108,7 +106,7 @@ mod tests {
     fn missing_messages_are_counted() {
         let (mut senders, now) = (Senders::default(), Instant::now());
         let mut heard = |n| senders.note("a", "1", n, now);
-        assert_eq!(heard(1), Arrival::First);
+        assert_eq!(heard(1), Arrival::New);
         assert_eq!(heard(2), Arrival::Next);
         assert_eq!(heard(5), Arrival::After { missing: 2 });
         assert_eq!(heard(4), Arrival::Late);
@@ -121,12 +119,12 @@ mod tests {
     #[test]
     fn a_node_that_starts_again_counts_again_and_its_old_messages_stay_late() {
         let (mut senders, now) = (Senders::default(), Instant::now());
-        assert_eq!(senders.note("a", "1", 1, now), Arrival::First);
+        assert_eq!(senders.note("a", "1", 1, now), Arrival::New);
         assert_eq!(senders.note("a", "1", 2, now), Arrival::Next);
-        assert_eq!(senders.note("a", "2", 1, now), Arrival::First);
+        assert_eq!(senders.note("a", "2", 1, now), Arrival::New);
         assert_eq!(senders.note("a", "1", 2, now), Arrival::Late, "a replay");
         assert_eq!(senders.note("a", "2", 2, now), Arrival::Next);
-        assert_eq!(senders.note("b", "1", 9, now), Arrival::Unknown);
+        assert_eq!(senders.note("b", "1", 9, now), Arrival::New);
     }
 
     #[test]
@@ -139,7 +137,7 @@ mod tests {
         let later = now + SILENCE + Duration::from_millis(1);
         assert_eq!(senders.forget_silent(later), 1);
         assert_eq!(senders.nodes(), ["b"]);
-        assert_eq!(senders.note("a", "1", 2, later), Arrival::Unknown);
+        assert_eq!(senders.note("a", "1", 2, later), Arrival::New);
     }
 
     #[test]

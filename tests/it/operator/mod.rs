@@ -6,6 +6,7 @@ mod commands;
 mod crashes;
 mod documents;
 mod migrate;
+mod nats;
 mod open_files;
 mod postgres;
 mod refusals;

@@ -128,9 +128,9 @@ impl Drop for Nats {
     }
 }
 
-/// The port in the text of a file of ports, which is JSON.
+/// The port in the text of a file of ports, which is JSON. With TLS, the URL in it begins with `tls`.
 fn port_in(text: &str) -> Option<u16> {
-    let (_, rest) = text.split_once("nats://127.0.0.1:")?;
+    let (_, rest) = text.split_once("://127.0.0.1:")?;
     // The file may be read while it is written.
     let (port, _) = rest.split_once('"')?;
     port.parse().ok()
