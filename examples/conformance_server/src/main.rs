@@ -12,7 +12,7 @@ mod script;
 use std::io::{IsTerminal as _, Write as _};
 
 use arguments::Arguments;
-use bolide::bus::NatsBus;
+use bolide::bus::{NatsBus, PostgresBus};
 use bolide::clock::MovableClock;
 use bolide::{App, Heartbeat, Limits};
 use clap::Parser as _;
@@ -43,8 +43,11 @@ async fn main() -> anyhow::Result<()> {
         .limits(Limits { held_documents_per_network: Limits::default().held_documents, ..Limits::default() })
         .forwarded_count(arguments.forwarded_count)
         .heartbeat(Heartbeat { interval: arguments.heartbeat_interval(), timeout: arguments.heartbeat_timeout() });
+    app = app.cluster(arguments.cluster.clone());
     if !arguments.nats.is_empty() {
-        app = app.cluster(arguments.cluster.clone()).bus(NatsBus::new(&arguments.nats)?);
+        app = app.bus(NatsBus::new(&arguments.nats)?);
+    } else if arguments.database.starts_with("postgres") {
+        app = app.bus(PostgresBus::new(&arguments.database)?);
     }
     let items = arguments.items();
     for rule in arguments.rate_limit_rules() {

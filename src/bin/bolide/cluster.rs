@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use bolide::AppBuilder;
-use bolide::bus::{ClusterName, NatsBus};
+use bolide::bus::{ClusterName, NatsBus, PostgresBus};
 
 /// The bus of a server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ClusterArguments {
     /// URL of a NATS server, over which nodes that share a database tell each other of changes: `nats://HOST:4222`, or
-    /// `tls://HOST:4222` to refuse connections without TLS; repeat it or separate several by commas
+    /// `tls://HOST:4222` to refuse connections without TLS; repeat it or separate several by commas; default: the notifications of a PostgreSQL database
     #[arg(long, value_name = "URL", env = "BOLIDE_NATS", hide_env_values = true, value_delimiter = ',')]
     nats: Vec<String>,
 
@@ -23,16 +23,21 @@ pub(crate) struct ClusterArguments {
 }
 
 impl ClusterArguments {
-    /// Connects the app with the other nodes, if there is a bus.
-    pub(crate) fn connect(&self, app: AppBuilder) -> Result<AppBuilder, Box<dyn std::error::Error>> {
+    /// Connects the app with the other nodes: over NATS, or through the database if several nodes can share it.
+    pub(crate) fn connect(
+        &self,
+        app: AppBuilder,
+        shared_database: Option<&str>,
+    ) -> Result<AppBuilder, Box<dyn std::error::Error>> {
         let app = app.cluster(self.cluster.clone());
-        Ok(match self.bus()? {
-            Some(bus) => app.bus(bus),
-            None => app,
+        Ok(match (self.nats()?, shared_database) {
+            (Some(bus), _) => app.bus(bus),
+            (None, Some(url)) => app.bus(PostgresBus::new(url)?),
+            (None, None) => app,
         })
     }
 
-    fn bus(&self) -> Result<Option<NatsBus>, Box<dyn std::error::Error>> {
+    fn nats(&self) -> Result<Option<NatsBus>, Box<dyn std::error::Error>> {
         if self.nats.is_empty() {
             return Ok(None);
         }

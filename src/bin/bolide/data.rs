@@ -61,6 +61,11 @@ impl DataDirectory {
         })
     }
 
+    /// Returns the URL of the database if several nodes can share it.
+    pub(crate) fn shared_database(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
     /// Opens the database only. A file is locked, so that no other process opens it.
     pub(crate) async fn store(&self) -> Result<SqlStore, OpenError> {
         let Some(address) = &self.database else {

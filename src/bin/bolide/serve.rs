@@ -88,7 +88,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         .forwarded_count(arguments.forwarded_count)
         .limits(limits)
         .heartbeat(arguments.limits.heartbeat());
-    let app = arguments.cluster.connect(app)?;
+    let app = arguments.cluster.connect(app, arguments.data.directory.shared_database())?;
     let app = arguments.trusted_proxy.iter().copied().fold(app, AppBuilder::trusted_proxy);
     let app = arguments.origins(&root_url)?.into_iter().fold(app, AppBuilder::allowed_origin).build()?;
     if let Some(accounts) = app.accounts() {

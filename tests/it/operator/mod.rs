@@ -7,6 +7,7 @@ mod crashes;
 mod documents;
 mod migrate;
 mod nats;
+mod nodes;
 mod open_files;
 mod postgres;
 mod refusals;
