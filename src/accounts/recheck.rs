@@ -24,6 +24,9 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(20);
 /// revoked token they can wait.
 const SHOWN_AGAIN: Duration = Duration::from_secs(10);
 
+/// How long a client that logs out itself has for it, from when its token has ended in the store.
+const LOGGING_OUT: Duration = Duration::from_millis(250);
+
 /// The maximum number of tokens or users in one query.
 const BATCH: usize = 500;
 
@@ -101,12 +104,15 @@ async fn recheck(core: &AccountsCore, active: &mut HashSet<UserId>) -> Result<()
 
 /// Asks about tokens in batches, each once, however many sessions have it.
 async fn end_tokens(core: &AccountsCore, tokens: &[HashedToken]) -> Result<(), StoreError> {
+    let mut hashed: Vec<String> = Vec::new();
     for batch in tokens.chunks(BATCH) {
         let ended = core.store.ended_tokens(batch, core.clock.now()).await?;
-        if !ended.is_empty() {
-            let hashed: Vec<String> = ended.iter().map(|token| token.as_str().to_owned()).collect();
-            core.node.end_sessions_with(&hashed, None);
-        }
+        hashed.extend(ended.iter().map(|token| token.as_str().to_owned()));
+    }
+    if !hashed.is_empty() {
+        // A client that is logging out is to be told that it is, and has no token any more when this is over.
+        tokio::time::sleep(LOGGING_OUT).await;
+        core.node.end_sessions_with(&hashed, None);
     }
     Ok(())
 }

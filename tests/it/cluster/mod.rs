@@ -22,6 +22,7 @@ use bolide::keys::KeyRing;
 use bolide::prelude::*;
 use bolide::store::{SqliteStore, Store};
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::accounts::{add, result};
 use crate::client::Client;
@@ -100,7 +101,13 @@ impl Node {
     async fn revoke(&self, token: &str) {
         let mut client = Client::connect(self.server.address).await;
         result(&client.ask("login", json!([{ "resume": token }])).await);
-        result(&client.ask("logout", json!([])).await);
+        client.call("out", "logout", json!([])).await;
+        // A node that asks the store meanwhile may be faster than the logout.
+        while let Some(Message::Text(text)) = client.next_frame().await {
+            if text.contains("\"result\"") {
+                return;
+            }
+        }
     }
 
     async fn set(&self, id: &str, value: impl Into<Value>) {
