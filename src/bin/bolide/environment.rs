@@ -8,8 +8,7 @@ use clap::Command;
 const PREFIX: &str = "BOLIDE_";
 
 /// Variables of this repository's tests, which the program ignores.
-const OF_TESTS: [&str; 5] =
-    ["BOLIDE_CHAT", "BOLIDE_CONFORMANCE_SERVER", "BOLIDE_QUICKSTART", "BOLIDE_TEST_NATS", "BOLIDE_TEST_POSTGRES"];
+const OF_TESTS: [&str; 3] = ["BOLIDE_CHAT", "BOLIDE_CONFORMANCE_SERVER", "BOLIDE_QUICKSTART"];
 
 /// Returns an error if a variable begins with the prefix and does not belong to a flag or a setting.
 pub(crate) fn check(command: &Command) -> Result<(), String> {
