@@ -13,10 +13,24 @@ use std::pin::Pin;
 /// The future of an operation.
 pub(crate) type StorageFuture<'storage, T> = Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send + 'storage>>;
 
-/// Why a store failed. Nothing was written, unless the error is that of a commit.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct StorageError(pub String);
+/// Why a store failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StorageError {
+    /// The store cannot be reached, or has refused. Nothing was written.
+    #[error("{0}")]
+    Failed(String),
+    /// The connection was lost during a commit: it is not known whether anything was written.
+    #[error("{0}; it is not known whether the write was stored")]
+    Unknown(String),
+    /// Changes cannot be told, since old removals are no longer kept.
+    #[error("removals up to {purged_to} are no longer kept, so the changes after {after} are not known")]
+    Purged {
+        /// The number after which changes were asked for.
+        after: u64,
+        /// The number of the last removal that is no longer kept.
+        purged_to: u64,
+    },
+}
 
 /// The number of a collection in its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,7 +83,10 @@ pub trait DocumentReader: Send {
     fn page(&mut self, page: Page) -> StorageFuture<'_, Vec<StoredEntry>>;
 
     /// Returns changes after a number, in their order, at most `limit`. Of several changes of one document, only the last
-    /// one is kept. Fails if old removals after the number are no longer kept.
+    /// one is kept.
+    ///
+    /// # Errors
+    /// Returns [`StorageError::Purged`] if old removals after the number are no longer kept.
     fn changes(
         &mut self,
         collection: CollectionNumber,
@@ -86,7 +103,10 @@ pub trait DocumentWriter: DocumentReader {
     /// Writes documents, entries and heads.
     fn put(&mut self, batch: Batch) -> StorageFuture<'_, ()>;
 
-    /// Ends the transaction. After an error, it is not known whether it was written.
+    /// Ends the transaction.
+    ///
+    /// # Errors
+    /// After [`StorageError::Unknown`], it is not known whether it was written.
     fn commit(self: Box<Self>) -> StorageFuture<'static, ()>;
 }
 

@@ -210,7 +210,7 @@ impl Stored {
             Ok(_applied) => Ok(()),
             Err(_elapsed) => {
                 let missing = format!("the change {version} is in the store, and was not made here");
-                Err(unavailable(core, &StorageError(missing)))
+                Err(unavailable(core, &StorageError::Failed(missing)))
             }
         }
     }

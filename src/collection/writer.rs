@@ -108,7 +108,7 @@ impl Writer {
     }
 
     async fn run_job(self: &Arc<Self>, core: &CollectionCore, work: Work) -> Result<Done, CollectionError> {
-        let refused = |reason: String| unavailable(core, &StorageError(reason));
+        let refused = |reason: String| unavailable(core, &StorageError::Failed(reason));
         let Ok(runtime) = Handle::try_current() else {
             return Err(refused("a stored collection is written in a tokio runtime".to_owned()));
         };
@@ -126,8 +126,12 @@ impl Writer {
         if begins {
             runtime.spawn(run(Running { writer: Arc::clone(self), has_ended: false }));
         }
-        let lost =
-            || unavailable(core, &StorageError("the write was interrupted; it may or may not be stored".to_owned()));
+        let lost = || {
+            unavailable(
+                core,
+                &StorageError::Failed("the write was interrupted; it may or may not be stored".to_owned()),
+            )
+        };
         answered.await.map_err(|_lost| lost())?
     }
 

@@ -54,7 +54,7 @@ impl DocumentExport {
 
 /// Returns a document as one line.
 fn line(StoredDocument { id, fields, .. }: &StoredDocument) -> Result<String, StorageError> {
-    let damaged = |reason: String| StorageError(format!("the document `{id}` cannot be read: {reason}"));
+    let damaged = |reason: String| StorageError::Failed(format!("the document `{id}` cannot be read: {reason}"));
     let rest = fields.trim_start().strip_prefix('{').ok_or_else(|| damaged("it is no object".to_owned()))?;
     let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
     let text = format!("{{\"_id\":{}{comma}{rest}", id_value(id).to_raw().get());

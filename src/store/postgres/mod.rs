@@ -18,7 +18,7 @@ use super::sql::layer::{Database, PostgresPool};
 use super::sql::lease::Lease;
 use super::sql::{DatabaseOptions, News, OpenError, Opened};
 use crate::chance::{Generator, SystemChance};
-use documents::NoDocuments;
+use documents::PostgresDocuments;
 use listener::Listener;
 use migrations::migrate;
 
@@ -45,11 +45,11 @@ pub(super) async fn open(address: &str, options: DatabaseOptions) -> Result<Open
     let connections = pool(options.connections).connect_with(server.clone()).await.map_err(unreachable)?;
     migrate(&connections, &name).await?;
     let news = News::new(Lease::shared());
-    let listener = Listener::start(server, news.clone());
+    let listener = Listener::start(server.clone(), news.clone());
     let patience = options.statement_timeout.saturating_add(GRACE);
     Ok(Opened {
         database: Database::postgres(PostgresPool { connections, patience }),
-        documents: Arc::new(NoDocuments),
+        documents: Arc::new(PostgresDocuments::new(server, options.connections, patience)),
         news,
         guard: Some(Box::new(listener)),
     })

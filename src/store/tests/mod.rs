@@ -8,7 +8,9 @@ mod writes;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::SqliteStore;
+use bolide_test_servers::Postgres;
+
+use super::{SqlStore, SqliteStore};
 use super::private::StoresDocuments as _;
 use crate::collection::storage::{
     Batch, CollectionNumber, DocumentStore, Head, IndexKey, IndexNumber, StoredChange, StoredDocument,
@@ -31,12 +33,33 @@ macro_rules! every_document_store {
                 super::$promise(file.documents().await).await;
             })*
         }
+
+        mod in_the_oldest_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $promise() {
+                super::$promise(crate::store::tests::postgres(0).await).await;
+            })*
+        }
+
+        mod in_the_newest_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $promise() {
+                super::$promise(crate::store::tests::postgres(usize::MAX).await).await;
+            })*
+        }
     };
 }
 use every_document_store;
 
 async fn memory() -> Arc<dyn DocumentStore> {
     SqliteStore::open("sqlite::memory:").await.unwrap().documents()
+}
+
+/// Returns the documents of an empty database of PostgreSQL, whose versions are counted from the oldest one.
+async fn postgres(version: usize) -> Arc<dyn DocumentStore> {
+    let versions = Postgres::versions();
+    let url = versions[version.min(versions.len() - 1)].shared().database();
+    SqlStore::open(&url).await.unwrap().documents()
 }
 
 /// A database file that is deleted when it is dropped.

@@ -16,21 +16,23 @@ every_document_store!(
     parallel_increments_are_all_counted,
     a_batch_may_have_any_number_of_rows,
     collections_do_not_share_documents,
+    no_document_has_an_id_with_the_character_nul,
+    two_writes_of_the_same_collections_do_not_deadlock,
 );
 
 async fn what_was_committed_is_read(store: Arc<dyn DocumentStore>) {
     let items = open(&store, "items").await;
     let batch = Batch {
         heads: vec![(items, Head { version: 2, documents: 2, bytes: 9 })],
-        documents: vec![put(items, "a", r#"{"a":1}"#, 1), put(items, "\u{e9}\0", "{}", 2)],
+        documents: vec![put(items, "a", r#"{"a":1}"#, 1), put(items, "\u{e9}\u{1}", "{}", 2)],
         ..Batch::default()
     };
     write(&store, batch).await;
-    let ids = ["a", "\u{e9}\0", "missing", "a"];
-    assert_eq!(read(&store, items, &ids).await, [document("a", r#"{"a":1}"#, 1), document("\u{e9}\0", "{}", 2)]);
+    let ids = ["a", "\u{e9}\u{1}", "missing", "a"];
+    assert_eq!(read(&store, items, &ids).await, [document("a", r#"{"a":1}"#, 1), document("\u{e9}\u{1}", "{}", 2)]);
     let batch = Batch {
         heads: vec![(items, Head { version: 4, documents: 1, bytes: 7 })],
-        documents: vec![removed(items, "\u{e9}\0", 3), put(items, "a", r#"{"a":2}"#, 4)],
+        documents: vec![removed(items, "\u{e9}\u{1}", 3), put(items, "a", r#"{"a":2}"#, 4)],
         ..Batch::default()
     };
     write(&store, batch).await;
@@ -206,6 +208,37 @@ async fn collections_do_not_share_documents(store: Arc<dyn DocumentStore>) {
     let names: Vec<_> = summaries.iter().map(|summary| (summary.name.clone(), summary.head)).collect();
     let expected: Vec<_> = (0..50).map(|number| (format!("collection {number:02}"), head(number + 1, 1))).collect();
     assert_eq!(names, expected);
+}
+
+async fn no_document_has_an_id_with_the_character_nul(store: Arc<dyn DocumentStore>) {
+    let items = open(&store, "items").await;
+    write(&store, one_document(items, "a", 1)).await;
+    assert_eq!(read(&store, items, &["a\0", "a", "\0"]).await, [document("a", "{}", 1)]);
+}
+
+async fn two_writes_of_the_same_collections_do_not_deadlock(store: Arc<dyn DocumentStore>) {
+    let (one, other) = (open(&store, "one").await, open(&store, "other").await);
+    let write_both = |numbers: [CollectionNumber; 2]| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            for _ in 0..20 {
+                let mut writer = store.write(numbers.to_vec()).await.unwrap();
+                let mut heads = Vec::new();
+                for number in numbers {
+                    let version = writer.head(number).await.unwrap().version + 1;
+                    heads.push((number, head(version, 0)));
+                }
+                writer.put(Batch { heads, ..Batch::default() }).await.unwrap();
+                writer.commit().await.unwrap();
+            }
+        })
+    };
+    for task in [write_both([one, other]), write_both([other, one]), write_both([one, other])] {
+        task.await.unwrap();
+    }
+    for summary in store.collections().await.unwrap() {
+        assert_eq!(summary.head, head(60, 0), "{}", summary.name);
+    }
 }
 
 fn one_document(collection: CollectionNumber, id: &str, version: u64) -> Batch {

@@ -9,8 +9,8 @@ use crate::collection::storage::StorageError;
 #[expect(clippy::needless_pass_by_value, reason = "it is passed to `map_err`")]
 pub(super) fn failed(error: sqlx::Error) -> StorageError {
     match advice(&error) {
-        Some(advice) => StorageError(format!("the database failed: {error}; {advice}")),
-        None => StorageError(format!("the database failed: {error}")),
+        Some(advice) => StorageError::Failed(format!("the database failed: {error}; {advice}")),
+        None => StorageError::Failed(format!("the database failed: {error}")),
     }
 }
 
@@ -47,9 +47,10 @@ fn kind(error: &sqlx::Error) -> Option<i32> {
 /// Reads a column with a number that is never negative.
 pub(super) fn read_number(row: &SqliteRow, column: usize) -> Result<u64, StorageError> {
     let number: i64 = row.try_get(column).map_err(failed)?;
-    u64::try_from(number).map_err(|_| StorageError(format!("the database holds {number} as a number of documents")))
+    u64::try_from(number)
+        .map_err(|_| StorageError::Failed(format!("the database holds {number} as a number of documents")))
 }
 
 pub(super) fn write_number(number: u64) -> Result<i64, StorageError> {
-    i64::try_from(number).map_err(|_| StorageError(format!("{number} is too large for the database")))
+    i64::try_from(number).map_err(|_| StorageError::Failed(format!("{number} is too large for the database")))
 }

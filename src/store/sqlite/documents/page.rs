@@ -137,5 +137,6 @@ pub(super) fn entry_of(row: &SqliteRow, by_index: bool) -> Result<StoredEntry, S
 }
 
 fn id_of(bytes: Vec<u8>) -> Result<String, StorageError> {
-    String::from_utf8(bytes).map_err(|_| StorageError("a bound of a page in the order of ids is not UTF-8".into()))
+    String::from_utf8(bytes)
+        .map_err(|_| StorageError::Failed("a bound of a page in the order of ids is not UTF-8".into()))
 }

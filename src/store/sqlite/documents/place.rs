@@ -61,7 +61,7 @@ async fn temporary() -> Result<Connections, StorageError> {
     let path = directory.0.join("documents.db");
     let options = file_options(&path).create_if_missing(true).synchronous(SqliteSynchronous::Off);
     let opened = sqlite::connect(&path, &options).await;
-    let sqlite::Pools { reader, writer } = opened.map_err(|error| StorageError(error.to_string()))?;
+    let sqlite::Pools { reader, writer } = opened.map_err(|error| StorageError::Failed(error.to_string()))?;
     Ok(Connections { writer, reader, _directory: Some(directory) })
 }
 
@@ -83,7 +83,7 @@ fn new_directory(parent: &Path) -> Result<PathBuf, StorageError> {
 
 fn refused(parent: &Path, error: &std::io::Error) -> StorageError {
     let parent = parent.display();
-    StorageError(format!(
+    StorageError::Failed(format!(
         "documents in memory need a temporary file, but {parent} cannot be written: {error}; set TMPDIR"
     ))
 }

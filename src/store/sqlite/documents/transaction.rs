@@ -137,7 +137,7 @@ impl DocumentReader for Transaction {
             let head = sqlx::query(purged_to).bind(collection.0).fetch_optional(&mut *self.inner).await;
             let purged_to = read_number(&head.map_err(failed)?.ok_or_else(|| missing(collection))?, 0)?;
             if after < purged_to {
-                return Err(no_longer_known(after, purged_to));
+                return Err(StorageError::Purged { after, purged_to });
             }
             let changes =
                 "SELECT id, fields, seq FROM documents WHERE collection = $1 AND seq > $2 ORDER BY seq LIMIT $3";
@@ -204,9 +204,5 @@ fn change_of(row: &SqliteRow) -> Result<StoredChange, StorageError> {
 }
 
 fn missing(collection: CollectionNumber) -> StorageError {
-    StorageError(format!("the database has no collection with the number {}", collection.0))
-}
-
-fn no_longer_known(after: u64, purged_to: u64) -> StorageError {
-    StorageError(format!("removals up to {purged_to} are no longer kept, so the changes after {after} are not known"))
+    StorageError::Failed(format!("the database has no collection with the number {}", collection.0))
 }

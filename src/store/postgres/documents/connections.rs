@@ -1,0 +1,73 @@
+//! [`Connections`]: the connections for documents, and what is set in each.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{Connection as _, Executor as _};
+
+use super::failure::failed;
+use crate::collection::storage::StorageError;
+
+/// The number of connections that write. The writes of a node to its collections are one transaction after the other; the
+/// others build and drop indexes.
+const WRITERS: u32 = 3;
+
+/// How long an operation waits for a connection, and for a server that does not accept one: as long as a restart takes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The time within which a connection must answer before it is used again.
+const PING: Duration = Duration::from_secs(2);
+
+/// All statements read a few rows by an index, in its order. PostgreSQL prepares a statement once, perhaps for tables that
+/// are still empty, and then prefers to read a whole table and to sort it; so it may not.
+const ONE_PLAN: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; \
+     SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
+
+/// A node that hangs in the middle of a write keeps the others from writing, so its transaction is ended.
+const WRITER: &str = "SET lock_timeout = '20s'; SET idle_in_transaction_session_timeout = '15s'";
+
+/// A read may wait for whoever takes its documents, as an export does. It stops no one, but keeps old rows in the tables.
+const READER: &str = "SET idle_in_transaction_session_timeout = '15min'";
+
+/// The connections to a database.
+#[derive(Clone)]
+pub(super) struct Connections {
+    pub(super) writer: PgPool,
+    /// Connections for documents only, so that long reads do not keep sign-ins waiting.
+    pub(super) reader: PgPool,
+    /// The time after which a connection without an answer is given up. It is longer than the server's own timeout of
+    /// statements: it ends what waits for a server that is away without a word.
+    pub(super) patience: Duration,
+}
+
+impl Connections {
+    /// # Errors
+    /// Returns an error if the server cannot be reached.
+    pub(super) async fn open(
+        options: &PgConnectOptions,
+        readers: u32,
+        patience: Duration,
+    ) -> Result<Self, StorageError> {
+        let writer = pool(WRITERS, WRITER).connect_with(options.clone()).await.map_err(failed)?;
+        let reader = pool(readers, READER).connect_lazy_with(options.clone());
+        Ok(Self { writer, reader, patience })
+    }
+}
+
+/// Returns an error if a connection does not answer in time, so that it is closed without a farewell.
+async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    tokio::time::timeout(PING, connection.ping()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+    Ok(true)
+}
+
+fn pool(connections: u32, settings: &'static str) -> PgPoolOptions {
+    let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+    let options = options.test_before_acquire(false).before_acquire(|connection, _| Box::pin(answers(connection)));
+    options.after_connect(move |connection, _| {
+        Box::pin(async move {
+            connection.execute(ONE_PLAN).await?;
+            connection.execute(settings).await?;
+            Ok(())
+        })
+    })
+}
