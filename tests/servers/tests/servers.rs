@@ -82,6 +82,10 @@ async fn a_paused_server_does_not_answer_until_it_goes_on() {
     server.resume();
     let mut connection = PgConnection::connect(&server.url("postgres")).await.unwrap();
     sqlx::query("SELECT 1").execute(&mut connection).await.unwrap();
+    server.pause();
+    server.kill();
+    server.start();
+    PgConnection::connect(&server.url("postgres")).await.unwrap();
 }
 
 /// Connects to a NATS server, and returns what it says first.

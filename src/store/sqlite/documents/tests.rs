@@ -1,4 +1,4 @@
-//! What is particular to SQLite: plans, a full disk, old removals, interrupted work, and temporary files.
+//! What is particular to SQLite: plans, a full disk, interrupted work, and temporary files.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::collection::storage::{Batch, CollectionNumber, DocumentStore, IndexNu
 use crate::store::private::StoresDocuments as _;
 use crate::store::sqlite::migrations::MIGRATIONS;
 use crate::store::sqlite::{connect, file_options};
-use crate::store::tests::{File, head, key, open, put, removed, write};
+use crate::store::tests::{File, head, key, open, put, write};
 use crate::store::{OpenError, SqliteStore};
 
 #[tokio::test]
@@ -124,24 +124,6 @@ async fn a_file_that_becomes_damaged_is_told() {
     let ids = (0..2_000).map(|id| id.to_string()).collect();
     let error = documents.documents(items, ids).await.unwrap_err();
     assert!(error.to_string().contains("its file is damaged"), "{error}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn old_removals_are_deleted_and_those_who_miss_them_are_told() {
-    let store = SqliteStore::open("sqlite::memory:").await.unwrap().documents();
-    let items = open(&store, "items").await;
-    write(&store, Batch { documents: vec![put(items, "kept", "{}", 1)], ..Batch::default() }).await;
-    for versions in (2..=16_001_u64).collect::<Vec<_>>().chunks(500) {
-        let documents = versions.iter().map(|version| removed(items, &version.to_string(), *version)).collect();
-        write(&store, Batch { documents, ..Batch::default() }).await;
-    }
-    let mut reader = store.read().await.unwrap();
-    let error = reader.changes(items, 0, 1).await.unwrap_err();
-    assert!(error.to_string().contains("no longer kept"), "{error}");
-    assert_eq!(reader.changes(items, 6_001, 20_000).await.unwrap().len(), 10_000);
-    reader.changes(items, 4_000, 1).await.unwrap_err();
-    let kept = reader.documents(items, vec!["kept".into()]).await.unwrap();
-    assert_eq!(kept.len(), 1, "only removals are deleted");
 }
 
 #[tokio::test(flavor = "multi_thread")]

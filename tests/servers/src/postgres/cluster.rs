@@ -56,12 +56,23 @@ impl Cluster {
 
     /// Starts the server on the port that it had.
     pub(super) fn start(&self) {
-        process::run(&mut self.starting());
+        let output = self.starting().output().expect("`pg_ctl` can be run");
+        let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+        assert!(output.status.success(), "{} does not start:\n{}\n{log}", self.version, process::text(&output));
     }
 
     /// Stops the server. With `immediate`, it is as if it had crashed.
     pub(super) fn stop(&self, mode: &str) {
         process::run(self.command("pg_ctl").args(["-w", "-t", "30", "-m", mode, "stop"]));
+    }
+
+    /// Ends all processes at once.
+    pub(super) fn kill(&self) {
+        let processes = self.processes();
+        process::signal("KILL", &processes);
+        process::wait_for_end(&processes);
+        // Nobody may have taken note of its end yet; then it would look as if it was running.
+        let _missing = std::fs::remove_file(self.data().join("postmaster.pid"));
     }
 
     /// Returns the processes of the server, the one that starts the others first.

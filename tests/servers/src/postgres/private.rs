@@ -41,6 +41,11 @@ impl PrivatePostgres {
         self.cluster.stop("immediate");
     }
 
+    /// Ends all processes of the server at once (`SIGKILL`), even if it is paused.
+    pub fn kill(&self) {
+        self.cluster.kill();
+    }
+
     /// Stops the server: it ends its connections, and what was not committed.
     ///
     /// # Panics
