@@ -3,7 +3,7 @@
 //! - the parts of a query: [`Filter`], [`Query`] and its plan; keys and [indexes](Index); access and execution;
 //! - writes: [`Update`], [`Batch`], and the edits that they are made of;
 //! - the documents: in memory, or stored through the port of a store, with its writer;
-//! - live queries, which are told of changes;
+//! - live queries, which are told of changes, also of those that other nodes make;
 //! - bulk: what tools import and export; reports: what admins are shown.
 
 mod access;
@@ -19,6 +19,7 @@ mod edit;
 mod error;
 mod execution;
 mod filter;
+mod follower;
 mod index;
 mod indexing;
 mod key;
@@ -27,6 +28,7 @@ mod loading;
 mod many;
 mod memory;
 mod memory_write;
+mod missed;
 mod nesting;
 mod paths;
 mod plan;

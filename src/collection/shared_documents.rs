@@ -1,14 +1,15 @@
-//! [`SharedDocuments`]: the documents of a stored collection that live queries hold, so that queries which show the same
-//! document share it.
+//! [`SharedDocuments`]: the documents of a stored collection that live queries hold. Queries which show the same document
+//! share it, and a change of another node, which tells only the new document, is compared with the old ones here.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use super::document::Document;
 
-/// The number of entries from which those of dropped documents are looked for.
+/// The number of ids from which those of dropped documents are looked for.
 const SWEPT_FROM: usize = 1_024;
 
 #[derive(Default)]
@@ -18,8 +19,10 @@ pub(super) struct SharedDocuments {
 
 #[derive(Default)]
 struct Known {
-    by_id: HashMap<Arc<str>, Weak<Document>>,
-    /// The number of entries at which the next search is due.
+    /// The versions of each document: mostly one, but a query that is being loaded may read an older or a newer one than
+    /// the others hold.
+    by_id: HashMap<Arc<str>, SmallVec<[Weak<Document>; 1]>>,
+    /// The number of ids at which the next search is due.
     next_sweep: usize,
 }
 
@@ -27,26 +30,31 @@ impl SharedDocuments {
     /// Returns the document that others hold if it is the same version, and otherwise this one, for others to share.
     pub(super) fn share(&self, document: Arc<Document>) -> Arc<Document> {
         let mut known = self.documents.lock();
-        let held = known.by_id.get(&document.id).and_then(Weak::upgrade);
-        match held {
-            Some(held) if held.version == document.version => return held,
-            // A query that is still being loaded may read an older version.
-            Some(held) if held.version > document.version => return document,
-            _ => {}
+        let versions = known.by_id.entry(Arc::clone(&document.id)).or_default();
+        versions.retain(|version| version.strong_count() > 0);
+        let held = versions.iter().filter_map(Weak::upgrade).find(|held| held.version == document.version);
+        if let Some(held) = held {
+            return held;
         }
-        known.by_id.insert(Arc::clone(&document.id), Arc::downgrade(&document));
+        versions.push(Arc::downgrade(&document));
         known.sweep();
         document
+    }
+
+    /// Returns all versions of a document that are held.
+    pub(super) fn held(&self, id: &str) -> Vec<Arc<Document>> {
+        let known = self.documents.lock();
+        known.by_id.get(id).into_iter().flatten().filter_map(Weak::upgrade).collect()
     }
 }
 
 impl Known {
-    /// Drops the entries of dropped documents, once for as many entries as there were after the last time.
+    /// Drops the entries of dropped documents, once for as many ids as there were after the last time.
     fn sweep(&mut self) {
         if self.by_id.len() < self.next_sweep.max(SWEPT_FROM) {
             return;
         }
-        self.by_id.retain(|_, document| document.strong_count() > 0);
+        self.by_id.retain(|_, versions| versions.iter().any(|version| version.strong_count() > 0));
         self.next_sweep = 2 * self.by_id.len();
     }
 }
@@ -59,6 +67,10 @@ mod tests {
         Arc::new(Document::new(id.into(), bolide_protocol::ejson::Object::new(), version))
     }
 
+    fn held(shared: &SharedDocuments, id: &str) -> Vec<u64> {
+        shared.held(id).iter().map(|document| document.version).collect()
+    }
+
     #[test]
     fn documents_of_the_same_version_are_shared() {
         let shared = SharedDocuments::default();
@@ -66,8 +78,21 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &shared.share(document("a", 2))));
         let newer = shared.share(document("a", 3));
         assert!(!Arc::ptr_eq(&first, &newer));
-        assert_eq!(shared.share(document("a", 2)).version, 2, "a reader of an older state gets what it has read");
+        assert!(Arc::ptr_eq(&first, &shared.share(document("a", 2))));
         assert!(Arc::ptr_eq(&newer, &shared.share(document("a", 3))));
+    }
+
+    #[test]
+    fn all_versions_that_are_held_are_known() {
+        let shared = SharedDocuments::default();
+        let (second, third) = (shared.share(document("a", 2)), shared.share(document("a", 3)));
+        assert_eq!(held(&shared, "a"), [2, 3]);
+        drop(third);
+        let fourth = shared.share(document("a", 4));
+        assert_eq!(held(&shared, "a"), [2, 4]);
+        drop((second, fourth));
+        assert_eq!(held(&shared, "a"), [0; 0]);
+        assert_eq!(held(&shared, "b"), [0; 0]);
     }
 
     #[test]

@@ -69,6 +69,16 @@ pub trait DocumentStore: Send + Sync + 'static {
 
     /// Begins a write to collections. Other writes to them wait until it has ended; if it is dropped, nothing is written.
     fn write(&self, collections: Vec<CollectionNumber>) -> StorageFuture<'_, Box<dyn DocumentWriter>>;
+
+    /// Starts to hear of the changes of all nodes. Returns `None` if no other node can write to the store.
+    fn listen(&self) -> StorageFuture<'_, Option<Box<dyn Hints>>>;
+}
+
+/// What the nodes tell each other of their changes. It may be lost, so it is only a hint.
+pub trait Hints: Send {
+    /// Waits until a change was committed. Returns its collection and its number, or `None` if the connection was lost:
+    /// no more hints come then. If this is dropped before it is ready, nothing is lost.
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<(CollectionNumber, u64)>> + Send + '_>>;
 }
 
 /// Reads from one state of the store.

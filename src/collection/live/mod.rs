@@ -12,6 +12,7 @@ mod window;
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -43,6 +44,10 @@ pub(super) struct LiveQuery {
     collection: Arc<str>,
     queue: Mutex<Queue>,
     result: Mutex<LiveResult>,
+    /// The number of tasks that are reading its documents from the store.
+    reading: AtomicUsize,
+    /// Whether a task waits to load it again.
+    is_reload_due: AtomicBool,
     /// Notifies those that wait for documents from the store.
     progress: Notify,
 }
@@ -62,6 +67,8 @@ impl LiveQuery {
             collection: Arc::clone(collection),
             queue: Mutex::default(),
             result: Mutex::new(LiveResult::new(collection, plan)),
+            reading: AtomicUsize::new(0),
+            is_reload_due: AtomicBool::new(false),
             progress: Notify::new(),
         }
     }
@@ -128,6 +135,29 @@ impl LiveQuery {
     fn is_being_read(&self) -> bool {
         let result = self.result.try_lock();
         result.is_some_and(|result| matches!(result.phase(), Phase::Loading | Phase::Refilling))
+    }
+
+    pub(super) fn begin_reading(&self) {
+        self.reading.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn end_reading(&self) {
+        self.reading.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Returns whether documents are being read from the store which are not yet among those that are held.
+    pub(super) fn is_reading(&self) -> bool {
+        self.reading.load(Ordering::SeqCst) > 0
+    }
+
+    /// Notes that the result has to be loaded again. Returns whether this is not noted already.
+    pub(super) fn want_reload(&self) -> bool {
+        !self.is_reload_due.swap(true, Ordering::SeqCst)
+    }
+
+    /// Notes that the result is being loaded again: what is missed from now on has to be loaded once more.
+    pub(super) fn begin_reload(&self) {
+        self.is_reload_due.store(false, Ordering::SeqCst);
     }
 
     pub(super) fn note_progress(&self) {

@@ -95,11 +95,12 @@ impl Routes {
         }
     }
 
-    /// Returns the queries that a change can concern, each once.
-    pub(in super::super) fn concerned(&self, change: &Change) -> Vec<Arc<LiveQuery>> {
+    /// Returns the queries that a change can concern, each once. `held` are further versions of the document that queries
+    /// hold.
+    pub(in super::super) fn concerned(&self, change: &Change, held: &[Arc<Document>]) -> Vec<Arc<LiveQuery>> {
         let mut concerned: Vec<Arc<LiveQuery>> = self.any.clone();
         concerned.extend(self.by_id.get(&change.id).into_iter().flatten().cloned());
-        for document in [&change.old, &change.new].into_iter().flatten() {
+        for document in [&change.old, &change.new].into_iter().flatten().chain(held) {
             let mut keys = KeysOfDocument { document, by_field: HashMap::new() };
             self.by_values.iter().for_each(|group| group.add_concerned(&mut keys, &mut concerned));
         }

@@ -4,11 +4,13 @@
 //! - `transaction`: reads from one state, and writes, of which those to one collection run one after the other;
 //! - `page`, `put`: the statements with more than a line;
 //! - `indexes`: how indexes are added and dropped;
+//! - `hints`: what other nodes tell of their changes;
 //! - `purge`: how the rows of removed documents end;
 //! - `failure`: the errors of PostgreSQL in plain words.
 
 mod connections;
 mod failure;
+mod hints;
 mod indexes;
 mod page;
 mod purge;
@@ -25,11 +27,12 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use tokio::sync::OnceCell;
 
 use crate::collection::storage::{
-    CollectionNumber, CollectionSummary, DocumentReader, DocumentStore, DocumentWriter, Head, IndexNumber,
+    CollectionNumber, CollectionSummary, DocumentReader, DocumentStore, DocumentWriter, Head, Hints, IndexNumber,
     StorageError, StorageFuture, StoredCollection, StoredDocument,
 };
 use connections::Connections;
 use failure::{answer, failed, read_number, refuse_nul};
+use hints::PostgresHints;
 use purge::Removals;
 use transaction::Transaction;
 
@@ -136,6 +139,13 @@ impl DocumentStore for PostgresDocuments {
         Box::pin(async move {
             let writing = Transaction::write(self.connections().await?, &self.removals, &collections).await?;
             Ok(Box::new(writing) as Box<dyn DocumentWriter>)
+        })
+    }
+
+    fn listen(&self) -> StorageFuture<'_, Option<Box<dyn Hints>>> {
+        Box::pin(async move {
+            let hints = PostgresHints::listen(&self.options, self.patience).await?;
+            Ok(Some(Box::new(hints) as Box<dyn Hints>))
         })
     }
 }

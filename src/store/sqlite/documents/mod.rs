@@ -26,7 +26,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use tokio::sync::OnceCell;
 
 use crate::collection::storage::{
-    CollectionNumber, CollectionSummary, DocumentReader, DocumentStore, DocumentWriter, Head, IndexNumber,
+    CollectionNumber, CollectionSummary, DocumentReader, DocumentStore, DocumentWriter, Head, Hints, IndexNumber,
     StorageError, StorageFuture, StoredCollection, StoredDocument,
 };
 use failure::{failed, read_number};
@@ -126,6 +126,11 @@ impl DocumentStore for SqliteDocuments {
             let writing = Transaction::write(&self.connections().await?.writer, &self.removals).await?;
             Ok(Box::new(writing) as Box<dyn DocumentWriter>)
         })
+    }
+
+    /// Returns `None`: the file is locked, so that no other process writes to it.
+    fn listen(&self) -> StorageFuture<'_, Option<Box<dyn Hints>>> {
+        Box::pin(async { Ok(None) })
     }
 }
 

@@ -1,0 +1,152 @@
+//! [`Follower`]: brings the changes of other nodes to the live queries of this one.
+//!
+//! A store that several nodes share gives hints, which may be lost; so the heads of all collections are read every second
+//! as well, and what is missing is read from the store.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::core::CollectionCore;
+use super::missed::catch_up;
+use super::storage::{CollectionNumber, Hints, StorageError};
+use super::stored::StoreLink;
+
+/// The time between two looks at the heads.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The number of looks in a row, each of which found a change without a hint, after which hints are asked for anew: their
+/// connection may be dead without having ended.
+const DEAF_LOOKS: u32 = 3;
+
+/// The collections of a store that are followed.
+#[derive(Default)]
+pub(super) struct Follower(Mutex<Followed>);
+
+#[derive(Default)]
+struct Followed {
+    collections: HashMap<CollectionNumber, Weak<CollectionCore>>,
+    is_running: bool,
+}
+
+impl Follower {
+    /// Follows a collection that was opened. Called within a runtime.
+    pub(super) fn add(&self, number: CollectionNumber, core: &Arc<CollectionCore>, link: &Arc<StoreLink>) {
+        let mut followed = self.0.lock();
+        followed.collections.insert(number, Arc::downgrade(core));
+        if !std::mem::replace(&mut followed.is_running, true) {
+            tokio::spawn(follow(Arc::downgrade(link)));
+        }
+    }
+
+    fn get(&self, number: CollectionNumber) -> Option<Arc<CollectionCore>> {
+        self.0.lock().collections.get(&number)?.upgrade()
+    }
+}
+
+/// What the follower is told.
+enum Told {
+    Hint(CollectionNumber, u64),
+    /// The connection was lost, and hints with it.
+    Gap,
+    /// It is time to look at the heads.
+    Time,
+}
+
+/// Follows until the store is no longer used, or cannot be written by others.
+async fn follow(link: Weak<StoreLink>) {
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut state = State { hints: None, unannounced: 0, has_failed: false };
+    loop {
+        let told = match &mut state.hints {
+            Some(hints) => tokio::select! {
+                hint = hints.next() => hint.map_or(Told::Gap, |(number, version)| Told::Hint(number, version)),
+                _ = looks.tick() => Told::Time,
+            },
+            None => {
+                looks.tick().await;
+                Told::Time
+            }
+        };
+        let Some(link) = link.upgrade() else { return };
+        match state.take(&link, told).await {
+            Ok(Goes::On) => state.note_success(),
+            Ok(Goes::Home) => return,
+            Err(error) => state.note_failure(&error),
+        }
+    }
+}
+
+enum Goes {
+    On,
+    /// Nobody else writes to the store.
+    Home,
+}
+
+struct State {
+    hints: Option<Box<dyn Hints>>,
+    /// The number of looks in a row that have found a change without a hint.
+    unannounced: u32,
+    has_failed: bool,
+}
+
+impl State {
+    async fn take(&mut self, link: &StoreLink, told: Told) -> Result<Goes, StorageError> {
+        if self.hints.is_none() {
+            match link.store.listen().await {
+                Ok(Some(hints)) => self.hints = Some(hints),
+                Ok(None) => return Ok(Goes::Home),
+                Err(error) => {
+                    // The heads tell as well, only later.
+                    look(link).await?;
+                    return Err(error);
+                }
+            }
+        }
+        match told {
+            Told::Hint(number, version) => {
+                self.unannounced = 0;
+                if let Some(core) = link.follower.get(number) {
+                    catch_up(&core, version).await?;
+                }
+            }
+            // The heads are looked at when it is listened again, so that nothing is missed in between.
+            Told::Gap => self.hints = None,
+            Told::Time => {
+                let has_found = look(link).await?;
+                self.unannounced = if has_found { self.unannounced + 1 } else { 0 };
+                if self.unannounced >= DEAF_LOOKS {
+                    self.unannounced = 0;
+                    self.hints = None;
+                }
+            }
+        }
+        Ok(Goes::On)
+    }
+
+    fn note_success(&mut self) {
+        if std::mem::take(&mut self.has_failed) {
+            tracing::info!("the changes of other nodes are followed again");
+        }
+    }
+
+    fn note_failure(&mut self, error: &StorageError) {
+        if !std::mem::replace(&mut self.has_failed, true) {
+            tracing::warn!(%error, "the changes of other nodes cannot be read; live queries show older documents meanwhile");
+        }
+    }
+}
+
+/// Reads the heads, and catches up with them. Returns whether a collection was behind.
+async fn look(link: &StoreLink) -> Result<bool, StorageError> {
+    let mut was_behind = false;
+    for summary in link.store.collections().await? {
+        let Some(core) = link.follower.get(summary.number) else { continue };
+        was_behind |= catch_up(&core, summary.head.version).await?;
+    }
+    Ok(was_behind)
+}
