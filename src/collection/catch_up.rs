@@ -1,8 +1,11 @@
 //! Catching up: live queries are told of changes that are in the store, and that this process has not made or not noticed.
 //!
-//! Such are those of a commit that was made and reported as an error, since the connection was lost. They are found when the
-//! number of the last change in the store is not the one that live queries were told of: at the next write, or by a task
-//! that begins at once after such an error.
+//! Such are those of other nodes, and those of a commit that was made and reported as an error, since the connection was
+//! lost. They are found when the number of the last change in the store is not the one that live queries were told of: by
+//! the [follower](super::follower), at the next write, or by a task that begins at once after such an error.
+//!
+//! Only the task of the writer tells of changes, its own and those of others, so queries hear of them in their order. A write
+//! tells of what was missed before it overwrites it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,33 +18,30 @@ use super::error::CollectionError;
 use super::live::{Change, LiveQuery};
 use super::loading;
 use super::storage::{DocumentReader, Head, StorageError, StoredChange, StoredDocument};
-use super::stored::{Opened, document, unavailable};
+use super::stored::{Opened, Stored, document, unavailable};
 use super::writer::Writer;
 
 /// The time after which the changes are read again if the store has failed.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The maximum number of missed changes that are read one by one. With more, live queries read their documents once more.
-const MAX_CHANGES: usize = 1_000;
+const MAX_CHANGES: usize = 10_000;
+
+/// The number of changes that are read at once.
+const AT_ONCE: usize = 1_000;
 
 /// Tells live queries of the changes until `head`, which `reader` sees, unless they were told of them.
 pub(super) async fn catch_up(core: &Arc<CollectionCore>, opened: &Opened, reader: &mut dyn DocumentReader, head: Head) {
     let Some(stored) = core.store() else { return };
     let applied = stored.applied();
-    if head.version <= applied {
+    if head.version <= applied || stored.skip_if_unwatched(core, head.version) {
         return;
     }
-    let queries = core.live_queries();
-    let missed = if queries.is_empty() { Ok(Vec::new()) } else { missed(core, opened, reader, applied).await };
-    match missed {
-        Ok(missed) => {
-            let delivery = Delivery::to_all(core, &missed);
-            stored.note_applied(head.version);
-            delivery.deliver();
-        }
+    match missed(core, opened, reader, applied).await {
+        Ok(missed) => tell(core, stored, &missed, head.version).deliver(),
         Err(error) => {
             tracing::warn!(collection = core.name(), %error, "live queries read their documents once more");
-            read_again(core, &queries);
+            read_again(core, &core.live_queries());
             stored.note_applied(head.version);
         }
     }
@@ -66,6 +66,24 @@ pub(super) fn catch_up_soon(writer: &Arc<Writer>, core: &Arc<CollectionCore>) {
     });
 }
 
+/// Queues changes for the live queries.
+fn tell(core: &Arc<CollectionCore>, stored: &Stored, changes: &[Change], to: u64) -> Delivery {
+    let mut delivery = Delivery::default();
+    let state = core.state();
+    // What a query is just reading is not among the documents that are held. It is looked for first: a query that ends to
+    // read meanwhile holds them then.
+    let reading: Vec<Arc<LiveQuery>> = state.routes.queries().filter(|query| query.is_reading()).cloned().collect();
+    for change in changes {
+        let held = stored.held(&change.id);
+        if let Some(new) = &change.new {
+            stored.note_shown(new);
+        }
+        delivery.add_missed(core, &state, change, &held, &reading);
+    }
+    stored.note_applied(to);
+    delivery
+}
+
 fn read_again(core: &Arc<CollectionCore>, queries: &[Arc<LiveQuery>]) {
     for query in queries {
         loading::load_again(core, query);
@@ -79,13 +97,22 @@ async fn missed(
     reader: &mut dyn DocumentReader,
     applied: u64,
 ) -> Result<Vec<Change>, CollectionError> {
-    let changes = reader.changes(opened.number, applied, MAX_CHANGES + 1).await;
-    let changes = changes.map_err(|error| unavailable(core, &error))?;
-    if changes.len() > MAX_CHANGES {
-        let error = StorageError(format!("more than {MAX_CHANGES} changes were missed"));
-        return Err(unavailable(core, &error));
+    let mut missed: Vec<Change> = Vec::new();
+    loop {
+        let last = missed.last().map_or(applied, |change| change.version);
+        let changes = reader.changes(opened.number, last, AT_ONCE).await.map_err(|error| unavailable(core, &error))?;
+        let is_end = changes.len() < AT_ONCE;
+        for change in changes {
+            missed.push(change_of(core, change)?);
+        }
+        if is_end {
+            return Ok(missed);
+        }
+        if missed.len() > MAX_CHANGES {
+            let error = StorageError::Failed(format!("more than {MAX_CHANGES} changes were missed"));
+            return Err(unavailable(core, &error));
+        }
     }
-    changes.into_iter().map(|change| change_of(core, change)).collect()
 }
 
 fn change_of(core: &CollectionCore, change: StoredChange) -> Result<Change, CollectionError> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::core::{CollectionCore, State};
+use super::document::Document;
 use super::live::{Change, LiveQuery, Phase};
 use crate::outbox::Held;
 
@@ -23,22 +24,28 @@ impl Delivery {
         delivery
     }
 
-    /// Queues changes of which the former documents are not known, so that they can concern each query.
-    pub(super) fn to_all(core: &Arc<CollectionCore>, changes: &[Change]) -> Self {
-        let mut delivery = Self::default();
-        let state = core.state();
-        for change in changes {
-            for query in state.routes.queries() {
-                delivery.queue(core, Arc::clone(query), change);
-            }
-        }
-        drop(state);
-        delivery
-    }
-
     /// Queues a further change, like [`of`](Self::of).
     pub(super) fn add(&mut self, core: &Arc<CollectionCore>, state: &State, change: &Change) {
-        for query in state.routes.concerned(change) {
+        for query in state.routes.concerned(change, &[]) {
+            self.queue(core, query, change);
+        }
+    }
+
+    /// Queues a change of which only the new document is known: for the queries that it can concern, judged by the versions
+    /// of the document that are held, and for those that are being read, of which it is not known yet what they hold.
+    pub(super) fn add_missed(
+        &mut self,
+        core: &Arc<CollectionCore>,
+        state: &State,
+        change: &Change,
+        held: &[Arc<Document>],
+        reading: &[Arc<LiveQuery>],
+    ) {
+        let concerned = state.routes.concerned(change, held);
+        for query in reading.iter().filter(|query| !concerned.iter().any(|other| Arc::ptr_eq(query, other))) {
+            self.queue(core, Arc::clone(query), change);
+        }
+        for query in concerned {
             self.queue(core, query, change);
         }
     }

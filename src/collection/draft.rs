@@ -18,6 +18,9 @@ use super::live::Change;
 use super::storage::{Batch, DocumentWriter, Head, IndexKey, Page, StorageError, StoredChange};
 use super::stored::{OpenIndex, Opened, document};
 
+/// The maximum length of a key in an index, in bytes: with the id, an entry fits into an index of PostgreSQL.
+const MAX_KEY_BYTES: usize = 1_600;
+
 pub(super) struct Draft {
     collections: Vec<DraftOfCollection>,
     /// The documents that have a key of a unique index, as far as they are known.
@@ -406,12 +409,18 @@ fn add_entries(
 }
 
 fn entries_of(core: &CollectionCore, open: &OpenIndex, document: &Document) -> Result<Entries, CollectionError> {
-    open.index.entries(&document.id, &document.object).map_err(|_too_many| CollectionError::TooLarge {
+    let too_large = |limit, maximum| CollectionError::TooLarge {
         collection: core.name().to_owned(),
         id: document.id.to_string(),
-        limit: "index_entries",
-        maximum: MAX_ENTRIES,
-    })
+        limit,
+        maximum,
+    };
+    let entries = open.index.entries(&document.id, &document.object);
+    let entries = entries.map_err(|_too_many| too_large("index_entries", MAX_ENTRIES))?;
+    if entries.keys().any(|key| key.len() > MAX_KEY_BYTES) {
+        return Err(too_large("index_key_bytes", MAX_KEY_BYTES));
+    }
+    Ok(entries)
 }
 
 /// Returns the error for the first key of a page that two documents have.

@@ -137,6 +137,10 @@ impl Step {
     }
 
     fn check_id(&self, collection: &str) -> Result<(), CollectionError> {
+        if self.id.contains('\0') {
+            let id = self.id.chars().take(20).collect();
+            return Err(CollectionError::Id { collection: collection.into(), id });
+        }
         if self.id.len() <= MAX_ID_BYTES {
             return Ok(());
         }

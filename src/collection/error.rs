@@ -3,7 +3,8 @@
 /// The number of characters that a message shows of a text whose length nothing else limits.
 const SHOWN_CHARS: usize = 200;
 
-/// The error of a read or a write of a collection. A failed write has changed nothing.
+/// The error of a read or a write of a collection. A failed write has changed nothing, unless its outcome is
+/// [unknown](Self::OutcomeUnknown).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CollectionError {
@@ -61,6 +62,14 @@ pub enum CollectionError {
         /// The id.
         id: String,
     },
+    /// The id has the character U+0000, which not every store can keep.
+    #[error("no document of `{collection}` can have the id {id:?}, which has the character U+0000")]
+    Id {
+        /// The name of the collection.
+        collection: String,
+        /// The id.
+        id: String,
+    },
     /// The document, its id, an update of it, or what an index keeps of it, is larger than a limit.
     #[error("the document `{id}` of `{collection}` exceeds the limit `{limit}` of {maximum}")]
     TooLarge {
@@ -103,6 +112,15 @@ pub enum CollectionError {
         /// The name of the collection.
         collection: String,
         /// Why it is not available.
+        reason: String,
+    },
+    /// The connection to the store was lost while the write was committed: it may be stored, or may not. Read the document
+    /// to find out; live queries show what is stored.
+    #[error("it is not known whether the write to the collection `{collection}` was stored: {reason}")]
+    OutcomeUnknown {
+        /// The name of the collection.
+        collection: String,
+        /// What has happened to the connection.
         reason: String,
     },
 }

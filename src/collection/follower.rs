@@ -1,7 +1,7 @@
 //! [`Follower`]: brings the changes of other nodes to the live queries of this one.
 //!
 //! A store that several nodes share gives hints, which may be lost; so the heads of all collections are read every second
-//! as well, and what is missing is read from the store.
+//! as well. The writer reads and tells what is missing.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::core::CollectionCore;
-use super::missed::catch_up;
+use super::error::CollectionError;
 use super::storage::{CollectionNumber, Hints, StorageError};
 use super::stored::StoreLink;
 
@@ -30,6 +30,8 @@ pub(super) struct Follower(Mutex<Followed>);
 struct Followed {
     collections: HashMap<CollectionNumber, Weak<CollectionCore>>,
     is_running: bool,
+    /// Whether other nodes can write to the store.
+    is_shared: bool,
 }
 
 impl Follower {
@@ -40,6 +42,11 @@ impl Follower {
         if !std::mem::replace(&mut followed.is_running, true) {
             tokio::spawn(follow(Arc::downgrade(link)));
         }
+    }
+
+    /// Returns whether other nodes can write to the store.
+    pub(super) fn is_shared(&self) -> bool {
+        self.0.lock().is_shared
     }
 
     fn get(&self, number: CollectionNumber) -> Option<Arc<CollectionCore>> {
@@ -95,15 +102,18 @@ struct State {
 }
 
 impl State {
-    async fn take(&mut self, link: &StoreLink, told: Told) -> Result<Goes, StorageError> {
+    async fn take(&mut self, link: &StoreLink, told: Told) -> Result<Goes, FollowError> {
         if self.hints.is_none() {
             match link.store.listen().await {
-                Ok(Some(hints)) => self.hints = Some(hints),
+                Ok(Some(hints)) => {
+                    link.follower.0.lock().is_shared = true;
+                    self.hints = Some(hints);
+                }
                 Ok(None) => return Ok(Goes::Home),
                 Err(error) => {
                     // The heads tell as well, only later.
                     look(link).await?;
-                    return Err(error);
+                    return Err(error.into());
                 }
             }
         }
@@ -111,7 +121,7 @@ impl State {
             Told::Hint(number, version) => {
                 self.unannounced = 0;
                 if let Some(core) = link.follower.get(number) {
-                    catch_up(&core, version).await?;
+                    catch_up(link, &core, version).await?;
                 }
             }
             // The heads are looked at when it is listened again, so that nothing is missed in between.
@@ -134,7 +144,7 @@ impl State {
         }
     }
 
-    fn note_failure(&mut self, error: &StorageError) {
+    fn note_failure(&mut self, error: &FollowError) {
         if !std::mem::replace(&mut self.has_failed, true) {
             tracing::warn!(%error, "the changes of other nodes cannot be read; live queries show older documents meanwhile");
         }
@@ -142,11 +152,31 @@ impl State {
 }
 
 /// Reads the heads, and catches up with them. Returns whether a collection was behind.
-async fn look(link: &StoreLink) -> Result<bool, StorageError> {
+async fn look(link: &StoreLink) -> Result<bool, FollowError> {
     let mut was_behind = false;
     for summary in link.store.collections().await? {
         let Some(core) = link.follower.get(summary.number) else { continue };
-        was_behind |= catch_up(&core, summary.head.version).await?;
+        was_behind |= catch_up(link, &core, summary.head.version).await?;
     }
     Ok(was_behind)
+}
+
+/// Lets the writer tell the live queries of all changes, unless they were told of those up to this one. Returns whether
+/// changes were missed.
+async fn catch_up(link: &StoreLink, core: &Arc<CollectionCore>, to: u64) -> Result<bool, FollowError> {
+    let Some(stored) = core.store() else { return Ok(false) };
+    if stored.applied() >= to || stored.skip_if_unwatched(core, to) {
+        return Ok(false);
+    }
+    link.writer.catch_up(core).await?;
+    Ok(true)
+}
+
+/// Why the changes of other nodes cannot be followed.
+#[derive(Debug, thiserror::Error)]
+enum FollowError {
+    #[error(transparent)]
+    Store(#[from] StorageError),
+    #[error(transparent)]
+    Collection(#[from] CollectionError),
 }

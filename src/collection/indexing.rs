@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::core::CollectionCore;
 use super::error::CollectionError;
 use super::index::Index;
-use super::storage::{DocumentStore, StorageError};
+use super::storage::{CollectionNumber, DocumentStore, IndexNumber, StorageError};
 use super::stored::{OpenIndex, Opened, StoreLink};
 
 /// How many documents are indexed between two messages in the log.
@@ -49,12 +49,28 @@ pub(super) async fn open(core: &Arc<CollectionCore>, store: &dyn DocumentStore) 
         let known = stored.indexes.iter().find(|known| known.name == *name);
         let (number, is_ready) = match known {
             Some(known) => (known.number, known.is_ready),
-            None => (store.add_index(stored.number, name).await?, false),
+            None => add(store, core.name(), stored.number, name).await?,
         };
         let is_refused = AtomicBool::new(false);
         indexes.push(OpenIndex { index, number, is_ready: AtomicBool::new(is_ready), is_refused });
     }
     Ok(Opened { number: stored.number, indexes })
+}
+
+/// Adds an index, unless another node has added it since. Returns its number, and whether it is ready.
+async fn add(
+    store: &dyn DocumentStore,
+    collection: &str,
+    number: CollectionNumber,
+    name: &str,
+) -> Result<(IndexNumber, bool), StorageError> {
+    let refusal = match store.add_index(number, name).await {
+        Ok(index) => return Ok((index, false)),
+        Err(refusal) => refusal,
+    };
+    let indexes = store.open(collection).await?.indexes;
+    let known = indexes.into_iter().find(|known| known.name == name);
+    known.map(|known| (known.number, known.is_ready)).ok_or(refusal)
 }
 
 /// Starts to build the indexes that are not ready.
@@ -80,7 +96,7 @@ async fn build(core: &Arc<CollectionCore>, link: &StoreLink, place: usize, open:
         let job = IndexJob { core: Arc::clone(core), index: place, after: after.clone() };
         after = match link.writer.build(job).await {
             Ok(next) => next,
-            Err(error @ CollectionError::Unavailable { .. }) => {
+            Err(error @ (CollectionError::Unavailable { .. } | CollectionError::OutcomeUnknown { .. })) => {
                 tracing::warn!(collection, index, %error, "building an index is interrupted; it goes on later");
                 tokio::time::sleep(RETRY).await;
                 continue;

@@ -24,7 +24,7 @@ const LOADS: usize = 5;
 pub(super) fn start_load(core: &Arc<CollectionCore>, query: &Arc<LiveQuery>) {
     let (core, query) = (Arc::clone(core), Arc::clone(query));
     tokio::spawn(async move {
-        let reading = ReadingQuery(Arc::clone(&query));
+        let reading = ReadingQuery::begin(&query);
         if let Err(error) = load(&core, &query).await {
             tracing::error!(collection = core.name(), %error, "the documents of a live query cannot be read");
             query.lock().finish(Phase::Failed(error));
@@ -39,7 +39,7 @@ pub(super) fn start_load(core: &Arc<CollectionCore>, query: &Arc<LiveQuery>) {
 pub(super) fn start_refill(core: &Arc<CollectionCore>, query: &Arc<LiveQuery>) {
     let (core, query) = (Arc::clone(core), Arc::clone(query));
     tokio::spawn(async move {
-        let reading = ReadingQuery(Arc::clone(&query));
+        let reading = ReadingQuery::begin(&query);
         while let Err(error) = refill(&core, &query).await {
             tracing::error!(collection = core.name(), %error, "more documents of a live query cannot be read");
             // Writers need not wait for them.
@@ -69,8 +69,16 @@ pub(super) fn load_again(core: &Arc<CollectionCore>, query: &Arc<LiveQuery>) {
 /// A live query that is reading from the store. If that ends by a panic, the query fails.
 struct ReadingQuery(Arc<LiveQuery>);
 
+impl ReadingQuery {
+    fn begin(query: &Arc<LiveQuery>) -> Self {
+        query.begin_reading();
+        Self(Arc::clone(query))
+    }
+}
+
 impl Drop for ReadingQuery {
     fn drop(&mut self) {
+        self.0.end_reading();
         if std::thread::panicking() {
             let reason = "reading it has panicked".to_owned();
             let collection = self.0.collection().to_owned();
@@ -260,6 +268,7 @@ async fn refill_once(
         }
     };
     drop(reader);
+    stored.ask_for(core, head.version);
     stored.wait_for(core, head.version).await?;
     let (is_incomplete, unwritten) = outbox::hold(|| {
         let mut result = query.lock();

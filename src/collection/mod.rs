@@ -28,7 +28,6 @@ mod loading;
 mod many;
 mod memory;
 mod memory_write;
-mod missed;
 mod nesting;
 mod paths;
 mod plan;

@@ -20,7 +20,7 @@ pub enum StorageError {
     #[error("{0}")]
     Failed(String),
     /// The connection was lost during a commit: it is not known whether anything was written.
-    #[error("{0}; it is not known whether the write was stored")]
+    #[error("{0}")]
     Unknown(String),
     /// Changes cannot be told, since old removals are no longer kept.
     #[error("removals up to {purged_to} are no longer kept, so the changes after {after} are not known")]

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OnceCell, watch};
 
 use super::access::{Access, Source};
+use super::catch_up::catch_up_soon;
 use super::core::CollectionCore;
 use super::document::Document;
 use super::error::{CollectionError, shortened};
 use super::execution::{Execution, Found, Placed, Position, Reading};
+use super::follower::Follower;
 use super::index::Index;
 use super::indexing;
 use super::plan::Plan;
@@ -42,6 +44,7 @@ pub(super) struct Stored {
 pub(crate) struct StoreLink {
     pub(super) store: Arc<dyn DocumentStore>,
     pub(super) writer: Arc<Writer>,
+    pub(super) follower: Follower,
 }
 
 /// A collection as it stands in the store.
@@ -61,7 +64,7 @@ pub(super) struct OpenIndex {
 
 impl StoreLink {
     pub(crate) fn new(store: Arc<dyn DocumentStore>) -> Arc<Self> {
-        Arc::new(Self { writer: Writer::new(Arc::clone(&store)), store })
+        Arc::new(Self { writer: Writer::new(Arc::clone(&store)), store, follower: Follower::default() })
     }
 }
 
@@ -97,7 +100,8 @@ impl Stored {
             let opened = Arc::new(indexing::open(core, &*link.store).await?);
             let mut reader = link.store.read().await?;
             let head = reader.head(opened.number).await?;
-            self.applied.send_replace(head.version);
+            self.note_applied(head.version);
+            link.follower.add(opened.number, core, link);
             indexing::build_missing(core, link, &opened);
             Ok(opened)
         });
@@ -186,7 +190,36 @@ impl Stored {
 
     /// Notes that the live queries were told of all changes up to this one.
     pub(super) fn note_applied(&self, version: u64) {
-        self.applied.send_replace(version);
+        self.applied.send_if_modified(|applied| {
+            let is_later = version > *applied;
+            *applied = version.max(*applied);
+            is_later
+        });
+    }
+
+    /// Skips the changes up to this one if there are no live queries. A query that begins later reads them.
+    pub(super) fn skip_if_unwatched(&self, core: &CollectionCore, version: u64) -> bool {
+        let state = core.state();
+        let is_unwatched = state.routes.len() == 0;
+        if is_unwatched {
+            self.note_applied(version);
+        }
+        is_unwatched
+    }
+
+    /// Returns all versions of a document that live queries hold.
+    pub(super) fn held(&self, id: &str) -> Vec<Arc<Document>> {
+        self.shared.held(id)
+    }
+
+    /// Lets the live queries be told of the changes up to this one soon, if another node may have made them.
+    pub(super) fn ask_for(&self, core: &Arc<CollectionCore>, version: u64) {
+        if let Some(link) = self.store.get()
+            && link.follower.is_shared()
+            && self.applied() < version
+        {
+            catch_up_soon(&link.writer, core);
+        }
     }
 
     /// Returns the number of the last change that the live queries were told of.
@@ -309,5 +342,9 @@ pub(super) fn document(core: &CollectionCore, stored: StoredDocument) -> Result<
 }
 
 pub(super) fn unavailable(core: &CollectionCore, error: &StorageError) -> CollectionError {
-    CollectionError::Unavailable { collection: core.name().to_owned(), reason: error.to_string() }
+    let (collection, reason) = (core.name().to_owned(), error.to_string());
+    match error {
+        StorageError::Unknown(_) => CollectionError::OutcomeUnknown { collection, reason },
+        _ => CollectionError::Unavailable { collection, reason },
+    }
 }

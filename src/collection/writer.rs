@@ -60,7 +60,7 @@ enum Work {
 enum Failure {
     /// Nothing is written.
     Nothing(StorageError),
-    /// The store has failed in the commit.
+    /// The store has failed in the commit, so that it may be written.
     Unknown(StorageError),
 }
 
@@ -126,12 +126,7 @@ impl Writer {
         if begins {
             runtime.spawn(run(Running { writer: Arc::clone(self), has_ended: false }));
         }
-        let lost = || {
-            unavailable(
-                core,
-                &StorageError::Failed("the write was interrupted; it may or may not be stored".to_owned()),
-            )
-        };
+        let lost = || unavailable(core, &StorageError::Unknown("it was interrupted".to_owned()));
         answered.await.map_err(|_lost| lost())?
     }
 
@@ -175,7 +170,7 @@ impl Writer {
                 for (core, _) in &opened {
                     catch_up_soon(self, core);
                 }
-                refuse(jobs, &StorageError(format!("{error}; it is not known whether the write is stored")));
+                refuse(jobs, &error);
             }
         }
     }

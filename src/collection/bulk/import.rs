@@ -114,7 +114,7 @@ impl DocumentImport {
     /// the others are written without it. Some hundred documents at once are fast.
     ///
     /// # Errors
-    /// Returns [`CollectionError::Unavailable`] if the store fails. The error of a single document is in the list.
+    /// Returns [`CollectionError::Unavailable`] or [`CollectionError::OutcomeUnknown`] if the store fails. The error of a single document is in the list.
     pub async fn write(
         &self,
         documents: Vec<NewDocument>,
@@ -122,14 +122,16 @@ impl DocumentImport {
         let steps: Vec<_> = documents.into_iter().map(|document| self.step(document)).collect();
         match CollectionCore::write(steps.clone()).await {
             Ok(outcomes) => return Ok(outcomes.into_iter().map(|outcome| Ok(Written::of(outcome))).collect()),
-            Err(error @ CollectionError::Unavailable { .. }) => return Err(error),
+            Err(error @ (CollectionError::Unavailable { .. } | CollectionError::OutcomeUnknown { .. })) => {
+                return Err(error);
+            }
             // It is not known which documents are refused.
             Err(_refused) => {}
         }
         let each = steps.into_iter().map(|step| CollectionCore::write(vec![step]));
         let each: Vec<_> = stream::iter(each).buffered(WRITES_AT_ONCE).collect().await;
         let written = each.into_iter().map(|written| match written {
-            Err(error @ CollectionError::Unavailable { .. }) => Err(error),
+            Err(error @ (CollectionError::Unavailable { .. } | CollectionError::OutcomeUnknown { .. })) => Err(error),
             Err(refused) => Ok(Err(refused)),
             Ok(outcomes) => Ok(Ok(Written::of(outcomes.first().copied().unwrap_or(Outcome::Nothing)))),
         });

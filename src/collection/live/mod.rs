@@ -12,7 +12,7 @@ mod window;
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -46,8 +46,6 @@ pub(super) struct LiveQuery {
     result: Mutex<LiveResult>,
     /// The number of tasks that are reading its documents from the store.
     reading: AtomicUsize,
-    /// Whether a task waits to load it again.
-    is_reload_due: AtomicBool,
     /// Notifies those that wait for documents from the store.
     progress: Notify,
 }
@@ -68,7 +66,6 @@ impl LiveQuery {
             queue: Mutex::default(),
             result: Mutex::new(LiveResult::new(collection, plan)),
             reading: AtomicUsize::new(0),
-            is_reload_due: AtomicBool::new(false),
             progress: Notify::new(),
         }
     }
@@ -148,16 +145,6 @@ impl LiveQuery {
     /// Returns whether documents are being read from the store which are not yet among those that are held.
     pub(super) fn is_reading(&self) -> bool {
         self.reading.load(Ordering::SeqCst) > 0
-    }
-
-    /// Notes that the result has to be loaded again. Returns whether this is not noted already.
-    pub(super) fn want_reload(&self) -> bool {
-        !self.is_reload_due.swap(true, Ordering::SeqCst)
-    }
-
-    /// Notes that the result is being loaded again: what is missed from now on has to be loaded once more.
-    pub(super) fn begin_reload(&self) {
-        self.is_reload_due.store(false, Ordering::SeqCst);
     }
 
     pub(super) fn note_progress(&self) {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::collection::storage::{
-    Batch, CollectionNumber, CollectionSummary, DocumentReader, DocumentStore, DocumentWriter, Head, IndexKey,
+    Batch, CollectionNumber, CollectionSummary, DocumentReader, DocumentStore, DocumentWriter, Head, Hints, IndexKey,
     IndexNumber, Page, StorageError, StorageFuture, StoredChange, StoredCollection, StoredDocument, StoredEntry,
 };
 
@@ -107,7 +107,11 @@ impl Faults {
 
     async fn pass(&self, point: Point) -> Result<(), StorageError> {
         let Some(Strike { fault, hits, releases }) = self.strike(point) else { return Ok(()) };
-        let failure = || Err(StorageError(format!("the test lets {point:?} fail")));
+        let told = || format!("the test lets {point:?} fail");
+        let failure = || match point {
+            Point::Committed => Err(StorageError::Unknown(told())),
+            _ => Err(StorageError::Failed(told())),
+        };
         match fault {
             Fault::Failure => failure(),
             Fault::FailureAfter(successes) => {
@@ -192,6 +196,10 @@ impl DocumentStore for FaultyStore {
             let inner = self.inner.write(collections).await?;
             Ok(Box::new(FaultyWriter { inner, faults: self.faults.clone() }) as Box<dyn DocumentWriter>)
         })
+    }
+
+    fn listen(&self) -> StorageFuture<'_, Option<Box<dyn Hints>>> {
+        self.inner.listen()
     }
 }
 

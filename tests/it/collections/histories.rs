@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bolide::collection::{Batch, CollectionError, Upserted};
 use bolide::prelude::*;
@@ -13,7 +14,7 @@ use quickcheck::{Gen, QuickCheck};
 use serde_json::{Value, json};
 
 use super::model::{Change, Model, Refusal, Selection, Text, Write};
-use super::places::{File, Place};
+use super::places::{Home, Place};
 use super::steps::{Indexes, Side, Step, UNIQUE};
 use crate::messages::Messages as _;
 use crate::waiting::until;
@@ -28,18 +29,37 @@ fn a_collection_in_sqlite_is_like_the_model() {
     QuickCheck::new().rng(Gen::new(30)).tests(40).quickcheck(play_in_sqlite as fn(Indexes, Vec<Step>));
 }
 
+#[test]
+fn a_collection_in_postgres_is_like_the_model() {
+    QuickCheck::new().rng(Gen::new(30)).tests(12).quickcheck(play_in_postgres as fn(Indexes, Vec<Step>));
+}
+
+/// The nodes write in turns, and all clients are connected to the last one.
+#[test]
+fn a_collection_of_two_nodes_is_like_the_model() {
+    QuickCheck::new().rng(Gen::new(30)).tests(12).quickcheck(play_on_two_nodes as fn(Indexes, Vec<Step>));
+}
+
 fn play_in_memory(indexes: Indexes, steps: Vec<Step>) {
-    play(Place::Memory, indexes, steps);
+    play(Place::Memory, 1, indexes, steps);
 }
 
 fn play_in_sqlite(indexes: Indexes, steps: Vec<Step>) {
-    play(Place::Sqlite, indexes, steps);
+    play(Place::Sqlite, 1, indexes, steps);
 }
 
-fn play(place: Place, indexes: Indexes, steps: Vec<Step>) {
+fn play_in_postgres(indexes: Indexes, steps: Vec<Step>) {
+    play(Place::Postgres, 1, indexes, steps);
+}
+
+fn play_on_two_nodes(indexes: Indexes, steps: Vec<Step>) {
+    play(Place::Postgres, 2, indexes, steps);
+}
+
+fn play(place: Place, nodes: usize, indexes: Indexes, steps: Vec<Step>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async move {
-        let mut history = History::start(place, indexes).await;
+        let mut history = History::start(place, nodes, indexes).await;
         for step in steps {
             if let Step::Restart(indexes) = step {
                 history = history.restart(indexes).await;
@@ -54,16 +74,22 @@ fn play(place: Place, indexes: Indexes, steps: Vec<Step>) {
 /// Two collections, the models of them, and the clients.
 struct History {
     place: Place,
-    file: File,
+    home: Home,
     indexes: Indexes,
-    items: Collection,
-    notes: Collection,
+    nodes: Vec<Node>,
+    /// The number of steps so far, which decides whose turn it is.
+    turn: usize,
     model: Model,
     model_of_notes: Model,
-    app: App,
     /// The queries that clients have subscribed to, by the parameter of the subscription.
     selections: Arc<Mutex<Vec<Selection>>>,
     clients: Vec<Client>,
+}
+
+struct Node {
+    items: Collection,
+    notes: Collection,
+    app: App,
 }
 
 struct Client {
@@ -72,13 +98,17 @@ struct Client {
 }
 
 impl History {
-    async fn start(place: Place, indexes: Indexes) -> Self {
-        let (items, notes) = (place.items(indexes.declared()), place.collection("notes"));
-        let (file, selections) = (File::new(), Arc::default());
-        let app = start_app(place, &file, [&items, &notes], &selections).await;
+    async fn start(place: Place, count: usize, indexes: Indexes) -> Self {
+        let (home, selections) = (Home::new(place), Arc::default());
+        let nodes = start_nodes(place, &home, count, indexes, &selections).await;
         let model = Model::new(indexes.is_unique().then_some(UNIQUE));
         let (model_of_notes, clients) = (Model::new(None), Vec::new());
-        Self { place, file, indexes, items, notes, model, model_of_notes, app, selections, clients }
+        Self { place, home, indexes, nodes, turn: 0, model, model_of_notes, selections, clients }
+    }
+
+    /// Returns the node to which the clients are connected.
+    fn last(&self) -> &Node {
+        self.nodes.last().expect("a node")
     }
 
     /// Closes the app with its store, and starts it again with other indexes. The clients subscribe again.
@@ -86,19 +116,19 @@ impl History {
         if self.place == Place::Memory {
             return self;
         }
-        let Self { place, file, indexes: before, items, notes, model, model_of_notes, app, selections, clients } = self;
+        let Self { place, home, indexes: before, nodes, turn, model, model_of_notes, selections, clients } = self;
+        let count = nodes.len();
         let mut watched = Vec::new();
         for client in clients {
             client.connection.disconnect().await;
             watched.push(client.selection);
         }
-        drop((app, items, notes));
+        drop(nodes);
         // What is unique stays so: documents could violate another index.
         let indexes = indexes.unique_like(before);
-        let (items, notes) = (place.items(indexes.declared()), place.collection("notes"));
-        let app = start_app(place, &file, [&items, &notes], &selections).await;
+        let nodes = start_nodes(place, &home, count, indexes, &selections).await;
         let clients = Vec::new();
-        let mut history = Self { place, file, indexes, items, notes, model, model_of_notes, app, selections, clients };
+        let mut history = Self { place, home, indexes, nodes, turn, model, model_of_notes, selections, clients };
         for selection in watched {
             history.subscribe(&selection).await;
         }
@@ -106,32 +136,35 @@ impl History {
     }
 
     async fn take(&mut self, step: &Step) {
+        self.turn += 1;
+        let node = &self.nodes[self.turn % self.nodes.len()];
+        let (items, notes) = (node.items.clone(), node.notes.clone());
         match step {
             Step::BatchOfBoth(writes) => {
                 let add = |batch, (side, write): &(Side, Write)| match side {
-                    Side::Items => add_to(batch, &self.items, write),
-                    Side::Notes => add_to(batch, &self.notes, write),
+                    Side::Items => add_to(batch, &items, write),
+                    Side::Notes => add_to(batch, &notes, write),
                 };
                 let committed = writes.iter().fold(Batch::new(), add).commit().await;
                 assert_eq!(committed.map_err(refusal), self.write_both(writes), "{step:?}");
             }
             Step::Write(write) => {
-                assert_eq!(make(&self.items, write).await, self.model.write(write), "{step:?}");
+                assert_eq!(make(&items, write).await, self.model.write(write), "{step:?}");
             }
             Step::UpdateMany(condition, changes) => {
-                let updated = self.items.update_many(condition.filter(), update(changes)).await;
+                let updated = items.update_many(condition.filter(), update(changes)).await;
                 assert_eq!(updated.map_err(refusal), self.model.update_many(condition, changes), "{step:?}");
             }
             Step::RemoveMany(condition) => {
-                let removed = self.items.remove_many(condition.filter()).await;
+                let removed = items.remove_many(condition.filter()).await;
                 assert_eq!(removed, Ok(self.model.remove_many(condition)), "{step:?}");
             }
             Step::Batch(writes) => {
-                let committed = batch(&self.items, writes).commit().await;
+                let committed = batch(&items, writes).commit().await;
                 assert_eq!(committed.map_err(refusal), self.model.write_together(writes), "{step:?}");
             }
             Step::Find(selection) => {
-                let query = selection.query(&self.items);
+                let query = selection.query(&items);
                 let expected = self.model.find(selection);
                 assert_eq!(query.count().await, Ok(expected.len()), "{step:?}");
                 let expected: Vec<Object> = expected.into_iter().map(with_id).collect();
@@ -165,7 +198,7 @@ impl History {
             selections.push(selection.clone());
             selections.len() - 1
         };
-        let mut connection = TestClient::connect(&self.app).await;
+        let mut connection = TestClient::connect(&self.last().app).await;
         connection.subscribe("query", &json!([number])).await.expect("a subscription");
         self.clients.push(Client { connection, selection: selection.clone() });
     }
@@ -175,18 +208,26 @@ impl History {
         for client in self.clients {
             client.connection.disconnect().await;
         }
-        until(|| self.items.live_query_count() == 0).await;
+        until(|| self.nodes.iter().all(|node| node.items.live_query_count() == 0)).await;
     }
 
     async fn compare(&mut self, step: &Step) {
-        assert_eq!(self.items.count().await, Ok(self.model.len()), "{step:?}");
+        let Node { items, notes: stored_notes, .. } = self.last();
+        assert_eq!(items.count().await, Ok(self.model.len()), "{step:?}");
         let notes = self.model_of_notes.find(&Selection::everything()).into_iter().map(with_id).collect();
-        assert_eq!(self.notes.find(Filter::everything()).fetch().await, Ok(notes), "{step:?}");
+        assert_eq!(stored_notes.find(Filter::everything()).fetch().await, Ok(notes), "{step:?}");
+        // What another node has written comes a moment later.
+        let patience = if self.nodes.len() == 1 { Duration::ZERO } else { Duration::from_secs(10) };
         for client in &mut self.clients {
-            client.hear(step).await;
             let found = self.model.find(&client.selection).into_iter();
             let expected: BTreeMap<String, Value> =
                 found.map(|(id, document)| (id.to_owned(), json(&client.selection.show(document)))).collect();
+            client.hear(step).await;
+            let begin = Instant::now();
+            while client.documents() != expected && begin.elapsed() < patience {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                client.hear(step).await;
+            }
             assert_eq!(client.documents(), expected, "{:?} after {step:?}", client.selection);
         }
     }
@@ -230,23 +271,33 @@ async fn make(items: &Collection, write: &Write) -> Result<bool, Refusal> {
 }
 
 /// Starts an app that publishes the first collection.
-async fn start_app(
+async fn start_nodes(
     place: Place,
-    file: &File,
-    [items, notes]: [&Collection; 2],
+    home: &Home,
+    count: usize,
+    indexes: Indexes,
     selections: &Arc<Mutex<Vec<Selection>>>,
-) -> App {
+) -> Vec<Node> {
+    let mut nodes = Vec::with_capacity(count);
+    for _ in 0..count {
+        nodes.push(start_node(place, home, indexes, selections).await);
+    }
+    nodes
+}
+
+async fn start_node(place: Place, home: &Home, indexes: Indexes, selections: &Arc<Mutex<Vec<Selection>>>) -> Node {
+    let (items, notes) = (place.items(indexes.declared()), place.collection("notes"));
     let (published, known) = (items.clone(), Arc::clone(selections));
-    let app = App::builder().collection(items).collection(notes);
+    let app = App::builder().collection(&items).collection(&notes);
     let app = app.publish("query", async move |subscription: Subscription, number: usize| {
         let query = known.lock()[number].query(&published);
         subscription.publish(query).await
     });
     let app = match place {
         Place::Memory => app,
-        Place::Sqlite => app.store(file.open().await),
+        Place::Sqlite | Place::Postgres => app.store(home.open().await),
     };
-    app.build().expect("the app fits together")
+    Node { items, notes, app: app.build().expect("the app fits together") }
 }
 
 fn batch(items: &Collection, writes: &[Write]) -> Batch {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bolide::collection::{CollectionError, Index};
 use bolide::prelude::*;
 
-use super::places::{File, Place};
+use super::places::{Home, Place};
 
 #[tokio::test]
 async fn documents_can_agree_in_what_they_do_not_have() {
@@ -46,16 +46,16 @@ async fn large_integers_and_long_ids_are_found_with_an_index_as_without() {
 }
 
 /// Starts an app that has the collection in a file.
-async fn start(file: &File, items: &Collection) -> App {
-    App::builder().store(file.open().await).collection(items).build().expect("the app fits together")
+async fn start(home: &Home, items: &Collection) -> App {
+    App::builder().store(home.open().await).collection(items).build().expect("the app fits together")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_index_is_built_while_documents_are_written() {
     const DOCUMENTS: u32 = 3_000;
-    let file = File::new();
+    let home = Home::new(Place::Sqlite);
     let items: Collection = Collection::stored("items");
-    let app = start(&file, &items).await;
+    let app = start(&home, &items).await;
     let inserts = (0..DOCUMENTS).map(async |number| {
         let update = Update::new().set("parity", number % 2).set("number", number);
         items.upsert(number.to_string(), update).await.expect("a write");
@@ -64,7 +64,7 @@ async fn an_index_is_built_while_documents_are_written() {
     drop((app, items));
 
     let items: Collection = Collection::stored("items").index(["parity", "number"]);
-    let _app = start(&file, &items).await;
+    let _app = start(&home, &items).await;
     let even = || items.find(Filter::eq("parity", 0)).sort("number", Direction::Descending);
     assert_eq!(even().count().await, Ok(1_500), "before the index is ready");
     for number in (0..DOCUMENTS).step_by(100) {

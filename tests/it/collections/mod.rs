@@ -5,6 +5,7 @@ mod crashes;
 mod histories;
 mod indexes;
 mod model;
+mod nodes;
 mod places;
 mod plans;
 mod races;
