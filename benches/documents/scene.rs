@@ -125,14 +125,14 @@ pub(crate) async fn fill(messages: &Collection, documents: usize, rooms: usize) 
     }
 }
 
-async fn connect(app: &App) -> MemoryConnection {
+pub(crate) async fn connect(app: &App) -> MemoryConnection {
     let mut client = app.connect();
     client.send(r#"{"msg":"connect","version":"1","support":["1"]}"#).await;
     until(&mut client, "connected").await;
     client
 }
 
-async fn subscribe(client: &mut MemoryConnection, watched: Watched, room: usize) {
+pub(crate) async fn subscribe(client: &mut MemoryConnection, watched: Watched, room: usize) {
     let name = match watched {
         Watched::Room => "room",
         Watched::Newest => "newest",
@@ -141,7 +141,7 @@ async fn subscribe(client: &mut MemoryConnection, watched: Watched, room: usize)
     until(client, r#""msg":"ready""#).await;
 }
 
-async fn until(client: &mut MemoryConnection, text: &str) {
+pub(crate) async fn until(client: &mut MemoryConnection, text: &str) {
     loop {
         match client.receive().await {
             Some(FromServer::Frame(frame)) if frame.contains(text) => return,
