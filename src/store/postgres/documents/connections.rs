@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{Connection as _, Executor as _};
+use sqlx::{Connection as _, Executor as _, Postgres, Transaction};
 
-use super::failure::failed;
+use super::failure::{answer, failed, is_lost};
 use crate::collection::storage::StorageError;
 
 /// The number of connections that write. The writes of a node to its collections are one transaction after the other; the
@@ -15,13 +15,18 @@ const WRITERS: u32 = 3;
 /// How long an operation waits for a connection, and for a server that does not accept one: as long as a restart takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The time within which a connection must answer before it is used again.
+/// The time after which a connection is asked whether it still answers before it is used again.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// The time within which a connection must answer then.
 const PING: Duration = Duration::from_secs(2);
 
 /// All statements read a few rows by an index, in its order. PostgreSQL prepares a statement once, perhaps for tables that
-/// are still empty, and then prefers to read a whole table and to sort it; so it may not.
+/// are still empty, and then prefers to read a whole table and to sort it; so it may not. With one plan that suits all
+/// values, it need not plan again for each.
 const ONE_PLAN: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; \
-     SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
+     SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; \
+     SET plan_cache_mode = force_generic_plan";
 
 /// A node that hangs in the middle of a write keeps the others from writing, so its transaction is ended.
 const WRITER: &str = "SET lock_timeout = '20s'; SET idle_in_transaction_session_timeout = '15s'";
@@ -55,14 +60,35 @@ impl Connections {
 }
 
 /// Returns an error if a connection does not answer in time, so that it is closed without a farewell.
-async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+async fn answers(connection: &mut PgConnection, idle_for: Duration) -> Result<bool, sqlx::Error> {
+    if idle_for < IDLE {
+        return Ok(true);
+    }
     tokio::time::timeout(PING, connection.ping()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
     Ok(true)
 }
 
+/// Begins a transaction. A connection that was cut a moment ago is replaced.
+pub(super) async fn begin(
+    pool: &PgPool,
+    patience: Duration,
+    text: &'static str,
+) -> Result<Transaction<'static, Postgres>, StorageError> {
+    for _ in 0..pool.options().get_max_connections() {
+        match tokio::time::timeout(patience, pool.begin_with(text)).await {
+            Ok(Err(error)) if is_lost(&error) => {}
+            Ok(begun) => return begun.map_err(failed),
+            Err(_elapsed) => break,
+        }
+    }
+    answer(patience, pool.begin_with(text)).await
+}
+
 fn pool(connections: u32, settings: &'static str) -> PgPoolOptions {
     let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
-    let options = options.test_before_acquire(false).before_acquire(|connection, _| Box::pin(answers(connection)));
+    let options = options
+        .test_before_acquire(false)
+        .before_acquire(|connection, state| Box::pin(answers(connection, state.idle_for)));
     options.after_connect(move |connection, _| {
         Box::pin(async move {
             connection.execute(ONE_PLAN).await?;

@@ -89,7 +89,7 @@ fn advice(error: &sqlx::Error) -> Option<&'static str> {
 }
 
 /// Returns whether the connection ended before the answer was there.
-fn is_lost(error: &sqlx::Error) -> bool {
+pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
         // The server is shutting down, one of its processes has crashed, or it has ended the connection.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row as _};
 
-use super::connections::Connections;
+use super::connections::{Connections, begin};
 use super::failure::{answer, answer_to_commit, failed, read_number, write_number};
 use super::page::{PageStatement, entry_of};
 use super::purge::{Removals, purge};
@@ -35,7 +35,7 @@ pub(super) struct Transaction {
 impl Transaction {
     pub(super) async fn read(connections: &Connections, removals: &Arc<Removals>) -> Result<Self, StorageError> {
         let patience = connections.patience;
-        let inner = answer(patience, connections.reader.begin_with(READ)).await?;
+        let inner = begin(&connections.reader, patience, READ).await?;
         Ok(Self { inner, removals: Arc::clone(removals), patience, locked: Vec::new() })
     }
 
@@ -49,7 +49,7 @@ impl Transaction {
         collections: &[CollectionNumber],
     ) -> Result<Self, StorageError> {
         let patience = connections.patience;
-        let mut inner = answer(patience, connections.writer.begin_with(WRITE)).await?;
+        let mut inner = begin(&connections.writer, patience, WRITE).await?;
         let lock = "SELECT seq, documents, bytes, number FROM heads WHERE number = ANY($1) ORDER BY number \
              FOR NO KEY UPDATE";
         let numbers: Vec<i64> = collections.iter().map(|number| number.0).collect();
