@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bolide::prelude::*;
 use bolide::store::SqlStore;
-use bolide_test_servers::{Postgres, PrivatePostgres};
+use bolide_test_servers::{Postgres, PostgresVersion, PrivatePostgres};
 use futures::future::join_all;
 
 use super::Extent;
@@ -30,7 +30,7 @@ pub(crate) async fn measure(extent: Extent) {
         "Durable writes to PostgreSQL",
         &["version", "writers", "writes a second", "relative to pgbench with the same statements in batches"],
     );
-    let servers: Vec<PrivatePostgres> = Postgres::versions().iter().map(|version| version.private()).collect();
+    let servers: Vec<PrivatePostgres> = Postgres::versions().iter().map(PostgresVersion::private).collect();
     for server in &servers {
         writers(server, writes).await;
     }
@@ -67,8 +67,8 @@ async fn writers(server: &PrivatePostgres, writes: usize) {
     drop(app);
 }
 
-async fn write(messages: &Collection, round: usize, writer: usize, writes: usize) {
-    for number in 0..writes {
+async fn write(messages: &Collection, round: usize, writer: usize, count: usize) {
+    for number in 0..count {
         let id = format!("{round}-{writer}-{number}");
         messages.insert(id, &message(number, number % 20)).await.expect("a new document");
     }

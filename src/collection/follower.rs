@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::core::CollectionCore;
 use super::error::CollectionError;
-use super::storage::{CollectionNumber, Hints, StorageError};
+use super::storage::{CollectionNumber, Hint, Hints, StorageError};
 use super::stored::StoreLink;
 
 /// The time between two looks at the heads.
@@ -56,7 +56,7 @@ impl Follower {
 
 /// What the follower is told.
 enum Told {
-    Hint(CollectionNumber, u64),
+    Hint(Hint),
     /// The connection was lost, and hints with it.
     Gap,
     /// It is time to look at the heads.
@@ -69,15 +69,9 @@ async fn follow(link: Weak<StoreLink>) {
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut state = State { hints: None, unannounced: 0, has_failed: false };
     loop {
-        let told = match &mut state.hints {
-            Some(hints) => tokio::select! {
-                hint = hints.next() => hint.map_or(Told::Gap, |(number, version)| Told::Hint(number, version)),
-                _ = looks.tick() => Told::Time,
-            },
-            None => {
-                looks.tick().await;
-                Told::Time
-            }
+        let told = tokio::select! {
+            hint = next_of(&mut state.hints) => hint.map_or(Told::Gap, Told::Hint),
+            _ = looks.tick() => Told::Time,
         };
         let Some(link) = link.upgrade() else { return };
         match state.take(&link, told).await {
@@ -85,6 +79,14 @@ async fn follow(link: Weak<StoreLink>) {
             Ok(Goes::Home) => return,
             Err(error) => state.note_failure(&error),
         }
+    }
+}
+
+/// Waits for a hint, and for ever if there are none now.
+async fn next_of(hints: &mut Option<Box<dyn Hints>>) -> Option<Hint> {
+    match hints {
+        Some(hints) => hints.next().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -118,10 +120,10 @@ impl State {
             }
         }
         match told {
-            Told::Hint(number, version) => {
+            Told::Hint(hint) => {
                 self.unannounced = 0;
-                if let Some(core) = link.follower.get(number) {
-                    catch_up(link, &core, version).await?;
+                if let Some(core) = link.follower.get(hint.collection) {
+                    catch_up(link, &core, hint.version).await?;
                 }
             }
             // The heads are looked at when it is listened again, so that nothing is missed in between.

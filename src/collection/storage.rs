@@ -76,9 +76,18 @@ pub trait DocumentStore: Send + Sync + 'static {
 
 /// What the nodes tell each other of their changes. It may be lost, so it is only a hint.
 pub trait Hints: Send {
-    /// Waits until a change was committed. Returns its collection and its number, or `None` if the connection was lost:
-    /// no more hints come then. If this is dropped before it is ready, nothing is lost.
-    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<(CollectionNumber, u64)>> + Send + '_>>;
+    /// Waits until a change was committed. Returns `None` if the connection was lost: no more hints come then. If this is
+    /// dropped before it is ready, nothing is lost.
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<Hint>> + Send + '_>>;
+}
+
+/// A change that was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// The collection.
+    pub collection: CollectionNumber,
+    /// The number of the change.
+    pub version: u64,
 }
 
 /// Reads from one state of the store.

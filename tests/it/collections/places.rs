@@ -59,10 +59,10 @@ pub(super) enum Home {
 
 impl Home {
     pub(super) fn new(place: Place) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
         if place == Place::Postgres {
             return Self::Database(Postgres::shared().database());
         }
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("bolide-collections-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&path).expect("a directory");

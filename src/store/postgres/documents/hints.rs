@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 
 use super::CHANNEL;
 use super::failure::answer;
-use crate::collection::storage::{CollectionNumber, Hints, StorageError};
+use crate::collection::storage::{CollectionNumber, Hint, Hints, StorageError};
 
 /// A connection that listens.
 pub(super) struct PostgresHints {
@@ -33,7 +33,7 @@ impl PostgresHints {
 }
 
 impl Hints for PostgresHints {
-    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<(CollectionNumber, u64)>> + Send + '_>> {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<Hint>> + Send + '_>> {
         Box::pin(async move {
             loop {
                 match self.listener.try_recv().await {
@@ -50,7 +50,7 @@ impl Hints for PostgresHints {
     }
 }
 
-fn hint_of(message: &str) -> Option<(CollectionNumber, u64)> {
+fn hint_of(message: &str) -> Option<Hint> {
     let (collection, version) = message.split_once(' ')?;
-    Some((CollectionNumber(collection.parse().ok()?), version.parse().ok()?))
+    Some(Hint { collection: CollectionNumber(collection.parse().ok()?), version: version.parse().ok()? })
 }

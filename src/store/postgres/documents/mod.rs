@@ -10,6 +10,8 @@
 
 mod connections;
 mod failure;
+#[cfg(test)]
+mod follower_tests;
 mod hints;
 mod indexes;
 mod page;
