@@ -173,7 +173,7 @@ async fn subscribers_are_right_after_the_server_has_crashed() {
 async fn subscribers_show_what_is_stored_after_a_write_with_an_unknown_outcome() {
     let server = Postgres::private();
     let mut node = Node::subscribed(&server.database(), "room", json!(["red"])).await;
-    for round in 0..4 {
+    for round in 0..2 {
         let items = node.items.clone();
         let writing = tokio::spawn(async move {
             for number in 0_u32.. {

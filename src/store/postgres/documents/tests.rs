@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bolide_test_servers::Postgres;
 use futures::future::join_all;
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgListener, PgNotification};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::connections::Connections;
@@ -116,9 +116,9 @@ async fn a_commit_tells_of_its_changes_and_a_dropped_write_does_not() {
     dropped.put(Batch { heads: vec![(items, head(1, 0))], ..Batch::default() }).await.unwrap();
     drop(dropped);
     write(&documents, Batch { heads: vec![(items, head(7, 0)), (other, head(9, 0))], ..Batch::default() }).await;
-    let mut told = vec![listener.recv().await.unwrap(), listener.recv().await.unwrap()];
+    let mut told = [listener.recv().await.unwrap(), listener.recv().await.unwrap()];
     told.sort_by_key(|message| message.payload().to_owned());
-    let told: Vec<&str> = told.iter().map(|message| message.payload()).collect();
+    let told: Vec<&str> = told.iter().map(PgNotification::payload).collect();
     assert_eq!(told, [format!("{} 7", items.0), format!("{} 9", other.0)]);
 }
 
