@@ -60,7 +60,7 @@ impl PostgresBus {
     }
 
     fn with_options(options: PgConnectOptions) -> Self {
-        Self { options: options.application_name("bolide bus").disable_statement_logging() }
+        Self { options: options.application_name("bolide-bus").disable_statement_logging() }
     }
 }
 

@@ -84,6 +84,21 @@ pub(super) async fn begin(
     answer(patience, pool.begin_with(text)).await
 }
 
+/// Runs a statement that only reads. A connection that was cut a moment ago is replaced.
+pub(super) async fn read<T, Reading: Future<Output = Result<T, sqlx::Error>>>(
+    Connections { reader, patience, .. }: &Connections,
+    statement: impl Fn() -> Reading,
+) -> Result<T, StorageError> {
+    for _ in 0..reader.options().get_max_connections() {
+        match tokio::time::timeout(*patience, statement()).await {
+            Ok(Err(error)) if is_lost(&error) => {}
+            Ok(read) => return read.map_err(failed),
+            Err(_elapsed) => break,
+        }
+    }
+    answer(*patience, statement()).await
+}
+
 fn pool(connections: u32, settings: &'static str) -> PgPoolOptions {
     let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
     let options = options

@@ -2,7 +2,7 @@
 
 use sqlx::Row as _;
 
-use super::connections::Connections;
+use super::connections::{Connections, read};
 use super::failure::{answer, failed};
 use crate::collection::storage::{CollectionNumber, IndexNumber, StorageError, StoredIndex};
 
@@ -14,8 +14,7 @@ pub(super) async fn of_collection(
     collection: CollectionNumber,
 ) -> Result<Vec<StoredIndex>, StorageError> {
     let all = "SELECT number, name, is_ready FROM document_indexes WHERE collection = $1 ORDER BY number";
-    let all = sqlx::query(all).bind(collection.0).fetch_all(&connections.reader);
-    let rows = answer(connections.patience, all).await?;
+    let rows = read(connections, || sqlx::query(all).bind(collection.0).fetch_all(&connections.reader)).await?;
     rows.iter()
         .map(|row| {
             let number = IndexNumber(row.try_get(0).map_err(failed)?);
@@ -68,7 +67,7 @@ async fn remove(connections: &Connections, index: IndexNumber) -> Result<(), Sto
 /// the next start.
 pub(super) async fn finish_removals(connections: Connections) {
     let left = "SELECT number FROM document_indexes WHERE collection IS NULL";
-    let left = answer(connections.patience, sqlx::query_scalar(left).fetch_all(&connections.reader)).await;
+    let left = read(&connections, || sqlx::query_scalar(left).fetch_all(&connections.reader)).await;
     let finished = async {
         for index in left? {
             remove(&connections, IndexNumber(index)).await?;

@@ -32,7 +32,7 @@ use crate::collection::storage::{
     CollectionNumber, CollectionSummary, DocumentReader, DocumentStore, DocumentWriter, Head, Hints, IndexNumber,
     StorageError, StorageFuture, StoredCollection, StoredDocument,
 };
-use connections::Connections;
+use connections::{Connections, read};
 use failure::{answer, failed, read_number, refuse_nul};
 use hints::PostgresHints;
 use purge::Removals;
@@ -88,7 +88,7 @@ impl DocumentStore for PostgresDocuments {
         Box::pin(async move {
             let all = "SELECT seq, documents, bytes, number, collection FROM heads ORDER BY collection";
             let connections = self.connections().await?;
-            let rows = answer(connections.patience, sqlx::query(all).fetch_all(&connections.reader)).await?;
+            let rows = read(connections, || sqlx::query(all).fetch_all(&connections.reader)).await?;
             rows.iter()
                 .map(|row| {
                     let number = CollectionNumber(row.try_get(3).map_err(failed)?);
@@ -125,8 +125,9 @@ impl DocumentStore for PostgresDocuments {
     fn documents(&self, collection: CollectionNumber, ids: Vec<String>) -> StorageFuture<'_, Vec<StoredDocument>> {
         Box::pin(async move {
             let connections = self.connections().await?;
-            let mut connection = answer(connections.patience, connections.reader.acquire()).await?;
-            documents_with(connections.patience, &mut connection, collection, ids).await
+            let ids = without_nul(ids);
+            let find = || sqlx::query(FIND).bind(collection.0).bind(&ids).fetch_all(&connections.reader);
+            read(connections, find).await?.iter().map(document_of).collect()
         })
     }
 
@@ -153,8 +154,9 @@ impl DocumentStore for PostgresDocuments {
 }
 
 async fn number_of(connections: &Connections, name: &str) -> Result<Option<CollectionNumber>, StorageError> {
-    let find = sqlx::query_scalar("SELECT number FROM heads WHERE collection = $1").bind(name);
-    let number: Option<i64> = answer(connections.patience, find.fetch_optional(&connections.reader)).await?;
+    let find = "SELECT number FROM heads WHERE collection = $1";
+    let find = || sqlx::query_scalar::<_, i64>(find).bind(name).fetch_optional(&connections.reader);
+    let number = read(connections, find).await?;
     Ok(number.map(CollectionNumber))
 }
 
@@ -166,18 +168,23 @@ async fn make(connections: &Connections, name: &str) -> Result<CollectionNumber,
     answer(connections.patience, make).await.map(CollectionNumber)
 }
 
+const FIND: &str =
+    "SELECT id, fields, seq FROM documents WHERE collection = $1 AND id = ANY($2) AND fields IS NOT NULL";
+
+/// Returns ids without those that PostgreSQL refuses to look for. No document has such an id.
+fn without_nul(mut ids: Vec<String>) -> Vec<String> {
+    ids.retain(|id| !id.contains('\0'));
+    ids
+}
+
 async fn documents_with(
     patience: Duration,
     connection: &mut PgConnection,
     collection: CollectionNumber,
-    mut ids: Vec<String>,
+    ids: Vec<String>,
 ) -> Result<Vec<StoredDocument>, StorageError> {
-    // No document has such an id, and PostgreSQL refuses to look for it.
-    ids.retain(|id| !id.contains('\0'));
-    let find = "SELECT id, fields, seq FROM documents WHERE collection = $1 AND id = ANY($2) AND fields IS NOT NULL";
-    let find = sqlx::query(find).bind(collection.0).bind(ids).fetch_all(connection);
-    let rows = answer(patience, find).await?;
-    rows.iter().map(document_of).collect()
+    let find = sqlx::query(FIND).bind(collection.0).bind(without_nul(ids)).fetch_all(connection);
+    answer(patience, find).await?.iter().map(document_of).collect()
 }
 
 /// Reads the columns `id, fields, seq` at the start of a row.
