@@ -11,7 +11,7 @@ use bolide::accounts::password::HashingCost;
 use bolide::chance::SystemChance;
 use bolide::keys::KeyRing;
 use bolide::prelude::*;
-use bolide::store::{NewUser, SqliteStore, StoredHash, User};
+use bolide::store::{NewUser, SqlStore, StoredHash, User};
 use bolide::{AppBuilder, FromServer, MemoryConnection};
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ fn methods(app: AppBuilder) -> AppBuilder {
 }
 
 async fn app_with_accounts() -> App {
-    let store = SqliteStore::open("sqlite::memory:").await.expect("a store");
+    let store = SqlStore::open("sqlite::memory:").await.expect("a store");
     let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.expect("accounts");
     let accounts = accounts.hashing_cost(HashingCost::new(8, 1, 1).expect("a cost"));
     let password = accounts.hash_password(PASSWORD, Arc::new(SystemChance)).await.expect("a hash");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bolide::prelude::*;
-use bolide::store::SqliteStore;
+use bolide::store::SqlStore;
 use futures::future::join_all;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
@@ -62,8 +62,8 @@ async fn scene(file: &Path, documents: usize, rooms: usize) -> Scene {
     Scene::new(App::builder().store(open(file).await), messages, documents, rooms).await
 }
 
-async fn open(file: &Path) -> SqliteStore {
-    SqliteStore::open(&format!("sqlite:{}", file.display())).await.expect("a store")
+async fn open(file: &Path) -> SqlStore {
+    SqlStore::open(&format!("sqlite:{}", file.display())).await.expect("a store")
 }
 
 /// Compares one writer with the same statements without Bolide, and many writers with one.

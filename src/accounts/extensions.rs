@@ -71,13 +71,13 @@ impl Accounts {
     /// ```
     /// # use bolide::chance::SystemChance;
     /// # use bolide::keys::KeyRing;
-    /// # use bolide::store::SqliteStore;
+    /// # use bolide::store::SqlStore;
     /// use bolide::accounts::{Accounts, LoginRequest};
     /// use bolide::prelude::*;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let store = SqliteStore::open("sqlite::memory:").await?;
+    /// # let store = SqlStore::open("sqlite::memory:").await?;
     /// # let keys = KeyRing::generate(&SystemChance);
     /// // A client logs in with `login({ badge: "…" })`.
     /// let accounts = Accounts::open(store, keys).await?.login_handler("badge", async |request: LoginRequest| {

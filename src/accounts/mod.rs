@@ -75,7 +75,7 @@ use crate::keys::{KeyError, KeyRing};
 use crate::mail::{LogMailer, LoggedText, Mailer, Site, Templates};
 use crate::registry::Registry;
 use crate::settings::{SettingDefinition, SettingError, Settings};
-use crate::store::{NewUser, OpenError, SqlStore, SqliteStore, Store, StoreError};
+use crate::store::{NewUser, OpenError, SqlStore, Store, StoreError};
 use crate::user::UserId;
 
 pub use external::{ExternalLogin, LoginChallenge, LoginGrant, Visitor};
@@ -129,11 +129,11 @@ pub(crate) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
 /// use bolide::chance::SystemChance;
 /// use bolide::keys::KeyRing;
 /// use bolide::prelude::*;
-/// use bolide::store::SqliteStore;
+/// use bolide::store::SqlStore;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let store = SqliteStore::open("sqlite::memory:").await?;
+/// let store = SqlStore::open("sqlite::memory:").await?;
 /// let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await?;
 /// let app = App::builder().accounts(accounts).build()?;
 /// # Ok(())
@@ -206,9 +206,9 @@ impl Accounts {
     pub async fn sqlite(path: impl AsRef<Path>) -> Result<Self, AccountsError> {
         let path = path.as_ref();
         if path == Path::new(":memory:") {
-            return Self::open(SqliteStore::open("sqlite::memory:").await?, KeyRing::generate(&SystemChance)).await;
+            return Self::open(SqlStore::open("sqlite::memory:").await?, KeyRing::generate(&SystemChance)).await;
         }
-        let store = SqliteStore::open(&format!("sqlite:{}", path.display())).await?;
+        let store = SqlStore::open(&format!("sqlite:{}", path.display())).await?;
         Self::open(store, KeyRing::open_file(&path.with_extension("key"), &SystemChance)?).await
     }
 

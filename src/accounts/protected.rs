@@ -150,10 +150,10 @@ mod tests {
     use crate::call::Caller;
     use crate::chance::SystemChance;
     use crate::keys::KeyRing;
-    use crate::store::SqliteStore;
+    use crate::store::SqlStore;
 
     async fn policies() -> BTreeMap<String, TwoFactor> {
-        let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+        let store = SqlStore::open("sqlite::memory:").await.unwrap();
         let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.unwrap();
         let app = App::builder().accounts(accounts).build().unwrap();
         app.methods().into_iter().map(|method| (door_name(method.kind, &method.name), method.policy)).collect()
@@ -182,7 +182,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_method_that_is_not_a_door_gets_no_proof() {
-        let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+        let store = SqlStore::open("sqlite::memory:").await.unwrap();
         let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.unwrap();
         let rogue = async |me: SignedIn| me.prove(None).await.map(|_| true);
         let app = App::builder().accounts(accounts).method("rogue", TwoFactor::fresh_proof().on_demand(), rogue);

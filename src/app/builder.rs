@@ -217,12 +217,12 @@ impl AppBuilder {
     ///
     /// ```
     /// use bolide::prelude::*;
-    /// use bolide::store::SqliteStore;
+    /// use bolide::store::SqlStore;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let notes: Collection = Collection::stored("notes").index("owner");
-    /// let store = SqliteStore::open("sqlite::memory:").await?;
+    /// let store = SqlStore::open("sqlite::memory:").await?;
     /// let app = App::builder().store(store).collection(&notes).build()?;
     /// notes.upsert("first", Update::new().set("owner", "ada")).await?;
     /// assert_eq!(notes.find(Filter::eq("owner", "ada")).count().await?, 1);

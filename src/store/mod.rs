@@ -37,7 +37,7 @@ pub use audit::{AuditEntry, AuditEvent, AuditFilter};
 pub(crate) use changes::{Changes, Topic};
 pub use code::{Challenge, CodePurpose, CodeTry, EmailCode, KeyedHash, Link, LinkPurpose};
 pub use fold::{fold, skeleton};
-pub use sql::{CopiedTable, CopyError, DatabaseOptions, OpenError, SqlStore, SqlStore as SqliteStore};
+pub use sql::{CopiedTable, CopyError, DatabaseOptions, OpenError, SqlStore};
 pub use token::{ClientSighting, Fingerprint, HashedToken, LoginToken, TokenKind, Trust};
 pub use user::{
     BackupCodes, EmailAddress, Lookalikes, Namesakes, NewUser, PendingTotp, RoleLoss, Sealed, StoredHash, Totp, User,

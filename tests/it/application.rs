@@ -6,7 +6,7 @@ use bolide::chance::SystemChance;
 use bolide::clock::MovableClock;
 use bolide::keys::KeyRing;
 use bolide::mail::SmtpMailer;
-use bolide::store::SqliteStore;
+use bolide::store::SqlStore;
 use bolide::{App, AppBuilder, Collection};
 
 #[path = "../../examples/conformance_server/src/accounts.rs"]
@@ -41,7 +41,7 @@ pub(crate) async fn application_with_stored_items(smtp_url: &str) -> App {
 }
 
 async fn build(clock: MovableClock, smtp_url: &str, items: &Collection) -> App {
-    let store = SqliteStore::open("sqlite::memory:").await.expect("a store");
+    let store = SqlStore::open("sqlite::memory:").await.expect("a store");
     let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.expect("accounts");
     let sender = "Conformance <no-reply@example.com>".parse().expect("a sender");
     let accounts = accounts

@@ -9,7 +9,7 @@ use bolide::accounts::Accounts;
 use bolide::chance::SystemChance;
 use bolide::keys::KeyRing;
 use bolide::prelude::*;
-use bolide::store::SqliteStore;
+use bolide::store::SqlStore;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -346,7 +346,7 @@ async fn documents_that_clients_of_one_network_hold_leave_room_for_those_of_othe
 
 #[tokio::test]
 async fn bodies_of_one_network_leave_room_for_those_of_others() {
-    let store = SqliteStore::open("sqlite::memory:").await.expect("a database in memory");
+    let store = SqlStore::open("sqlite::memory:").await.expect("a database in memory");
     let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.expect("accounts");
     let app = App::builder().accounts(accounts).trusted_proxy("127.0.0.1".parse().expect("an address"));
     let limits = Limits { held_bytes_per_network: 300 << 10, ..Limits::default() };

@@ -3,7 +3,7 @@
 use bolide::accounts::Accounts;
 use bolide::chance::SystemChance;
 use bolide::keys::KeyRing;
-use bolide::store::SqliteStore;
+use bolide::store::SqlStore;
 use bolide::{App, AppBuilder, BuildError, Error};
 use serde_json::json;
 
@@ -16,7 +16,7 @@ async fn with_accounts() -> AppBuilder {
 }
 
 async fn with_accounts_at(root_url: &str) -> AppBuilder {
-    let store = SqliteStore::open("sqlite::memory:").await.expect("a database in memory");
+    let store = SqlStore::open("sqlite::memory:").await.expect("a database in memory");
     let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.expect("accounts");
     App::builder().accounts(accounts.site("Test", root_url))
 }

@@ -95,12 +95,12 @@ impl AccountsHandle {
     /// # use bolide::chance::SystemChance;
     /// # use bolide::keys::KeyRing;
     /// # use bolide::prelude::*;
-    /// # use bolide::store::SqliteStore;
+    /// # use bolide::store::SqlStore;
     /// use bolide::accounts::Imported;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let store = SqliteStore::open("sqlite::memory:").await?;
+    /// # let store = SqlStore::open("sqlite::memory:").await?;
     /// # let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await?;
     /// # let app = App::builder().accounts(accounts).build()?;
     /// # let accounts = app.accounts().ok_or("no accounts")?;

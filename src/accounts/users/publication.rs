@@ -173,12 +173,12 @@ mod tests {
     use crate::accounts::Accounts;
     use crate::chance::SystemChance;
     use crate::keys::KeyRing;
-    use crate::store::SqliteStore;
+    use crate::store::SqlStore;
     use crate::testing::TestClient;
 
     #[tokio::test]
     async fn a_logout_ends_the_watch_of_the_user() {
-        let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+        let store = SqlStore::open("sqlite::memory:").await.unwrap();
         let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.unwrap();
         let app = App::builder().accounts(accounts).build().unwrap();
         let accounts = app.accounts().unwrap();
@@ -195,7 +195,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_sessions_of_a_user_share_one_encoded_document() {
-        let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+        let store = SqlStore::open("sqlite::memory:").await.unwrap();
         let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.unwrap();
         let app = App::builder().accounts(accounts).build().unwrap();
         let accounts = app.accounts().unwrap();

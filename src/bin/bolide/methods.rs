@@ -6,7 +6,7 @@ use bolide::App;
 use bolide::accounts::Accounts;
 use bolide::chance::SystemChance;
 use bolide::keys::KeyRing;
-use bolide::store::SqliteStore;
+use bolide::store::SqlStore;
 
 use super::serve::Outcome;
 
@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
-    let store = SqliteStore::open("sqlite::memory:").await?;
+    let store = SqlStore::open("sqlite::memory:").await?;
     let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await?;
     let app = App::builder().accounts(accounts).build()?;
     let mut output = std::io::stdout().lock();

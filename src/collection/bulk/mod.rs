@@ -25,11 +25,11 @@ pub use import::{DocumentImport, ImportOptions, NewDocument, UnreadableDocument,
 /// ```
 /// use bolide::chance::SystemChance;
 /// use bolide::collection::bulk::{ImportOptions, NewDocument, Written};
-/// use bolide::store::SqliteStore;
+/// use bolide::store::SqlStore;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let collections = SqliteStore::open("sqlite::memory:").await?.collections();
+/// let collections = SqlStore::open("sqlite::memory:").await?.collections();
 /// let import = collections.import("rooms", ImportOptions::default()).await?;
 /// let room = NewDocument::read(r#"{"_id":"a","since":{"$date":"1970-01-01T00:00:01Z"}}"#, &SystemChance)?;
 /// assert_eq!(import.write(vec![room]).await?, [Ok(Written::Inserted)]);

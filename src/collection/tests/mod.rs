@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use self::faulty_store::{Faults, FaultyStore};
 use super::storage::DocumentStore;
 use super::{Batch, Collection, Explanation, Filter, Index, StoreLink};
-use crate::store::SqliteStore;
+use crate::store::SqlStore;
 use crate::store::private::StoresDocuments as _;
 use crate::testing::TestClient;
 use crate::{App, Subscription};
@@ -38,7 +38,7 @@ impl Stage {
 
     async fn with_indexes(indexes: impl IntoIterator<Item = Index>) -> Self {
         let faults = Faults::none();
-        let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+        let store = SqlStore::open("sqlite::memory:").await.unwrap();
         Self::over(FaultyStore::new(store.documents(), faults.clone()), faults, indexes)
     }
 

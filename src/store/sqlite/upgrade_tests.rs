@@ -6,7 +6,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use super::migrations::MIGRATIONS;
 use crate::store::outgoing::Outgoing as _;
 use crate::store::user::Users as _;
-use crate::store::{Namesakes, NewUser, SqliteStore, StoreError, User, UserFilter};
+use crate::store::{Namesakes, NewUser, SqlStore, StoreError, User, UserFilter};
 
 #[tokio::test]
 async fn an_upgrade_leaves_no_text_of_a_mail_in_the_file() {
@@ -31,7 +31,7 @@ async fn an_upgrade_leaves_no_text_of_a_mail_in_the_file() {
     };
     assert!(holds_secret());
 
-    let store = SqliteStore::open(&format!("sqlite:{}", file.display())).await.unwrap();
+    let store = SqlStore::open(&format!("sqlite:{}", file.display())).await.unwrap();
 
     assert!(!holds_secret());
     assert_eq!(store.count_waiting().await.unwrap(), 0);
@@ -59,7 +59,7 @@ async fn an_upgrade_keeps_users_with_all_that_is_theirs_and_admits_namesakes() {
     sqlx::raw_sql(rows).execute(&mut old).await.unwrap();
     old.close().await.unwrap();
 
-    let store = SqliteStore::open(&format!("sqlite:{}", file.display())).await.unwrap();
+    let store = SqlStore::open(&format!("sqlite:{}", file.display())).await.unwrap();
 
     let ada = store.user_by_username("aDA").await.unwrap().unwrap();
     assert_eq!((ada.username.as_deref(), ada.roles.as_slice()), (Some("Ada"), ["admin".to_owned()].as_slice()));

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bolide_test_servers::Postgres;
 
 use super::private::StoresDocuments as _;
-use super::{SqlStore, SqliteStore};
+use super::{SqlStore};
 use crate::collection::storage::{
     Batch, CollectionNumber, DocumentStore, Head, IndexKey, IndexNumber, StoredChange, StoredDocument,
 };
@@ -52,7 +52,7 @@ macro_rules! every_document_store {
 use every_document_store;
 
 async fn memory() -> Arc<dyn DocumentStore> {
-    SqliteStore::open("sqlite::memory:").await.unwrap().documents()
+    SqlStore::open("sqlite::memory:").await.unwrap().documents()
 }
 
 /// Returns the documents of an empty database of PostgreSQL, whose versions are counted from the oldest one.
@@ -77,8 +77,8 @@ impl File {
         self.0.join("a.db")
     }
 
-    pub(super) async fn open(&self) -> SqliteStore {
-        SqliteStore::open(&format!("sqlite:{}", self.path().display())).await.unwrap()
+    pub(super) async fn open(&self) -> SqlStore {
+        SqlStore::open(&format!("sqlite:{}", self.path().display())).await.unwrap()
     }
 
     async fn documents(&self) -> Arc<dyn DocumentStore> {

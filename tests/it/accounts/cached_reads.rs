@@ -8,7 +8,7 @@ use bolide::clock::Timestamp;
 use bolide::store::access::Access as _;
 use bolide::store::token::Tokens as _;
 use bolide::store::user::Users as _;
-use bolide::store::{HashedToken, Kept, LoginToken, NewUser, PasswordProof, SqliteStore, StoredHash, TokenKind, User};
+use bolide::store::{HashedToken, Kept, LoginToken, NewUser, PasswordProof, SqlStore, StoredHash, TokenKind, User};
 
 const NOW: Timestamp = Timestamp::from_milliseconds(1_000);
 
@@ -24,9 +24,9 @@ fn token(hashed: &HashedToken) -> LoginToken {
 }
 
 /// Opens a store in a file, which several connections read in parallel.
-async fn store(directory: &std::path::Path) -> Arc<SqliteStore> {
+async fn store(directory: &std::path::Path) -> Arc<SqlStore> {
     std::fs::create_dir_all(directory).unwrap();
-    let store = SqliteStore::open(&format!("sqlite:{}", directory.join("a.db").display())).await.unwrap();
+    let store = SqlStore::open(&format!("sqlite:{}", directory.join("a.db").display())).await.unwrap();
     store.insert_user(user("a", "ada")).await.unwrap();
     Arc::new(store)
 }
@@ -62,7 +62,7 @@ async fn readers_see_all_completed_writes() {
 
 #[tokio::test]
 async fn a_changed_password_is_read_at_once() {
-    let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+    let store = SqlStore::open("sqlite::memory:").await.unwrap();
     store.insert_user(user("a", "ada")).await.unwrap();
     let id = "a".into();
     store.set_password(&id, StoredHash::new("old")).await.unwrap();

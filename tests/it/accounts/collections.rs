@@ -8,13 +8,13 @@ use bolide::collection::Index;
 use bolide::keys::KeyRing;
 use bolide::prelude::*;
 use bolide::protocol::ejson::Object;
-use bolide::store::SqliteStore;
+use bolide::store::SqlStore;
 use bolide::testing::TestClient;
 use serde_json::{Value, json};
 
 /// An app with a stored collection and one in memory, and an admin who sees them.
 async fn watched_app() -> (Collection, Collection, App, TestClient) {
-    let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+    let store = SqlStore::open("sqlite::memory:").await.unwrap();
     let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.unwrap();
     let messages = Collection::stored("messages").index(Index::on("rid").and_descending("ts"));
     let typing: Collection = Collection::new("typing");

@@ -8,7 +8,7 @@ use bolide::accounts::{Accounts, AccountsError};
 use bolide::chance::SystemChance;
 use bolide::clock::Timestamp;
 use bolide::keys::KeyRing;
-use bolide::store::{SqliteStore, Store, Totp, User};
+use bolide::store::{SqlStore, Store, Totp, User};
 
 use super::SECRET;
 
@@ -29,8 +29,8 @@ impl Directory {
         own
     }
 
-    async fn store(&self) -> SqliteStore {
-        SqliteStore::open(&format!("sqlite:{}", self.0.join("bolide.db").display())).await.unwrap()
+    async fn store(&self) -> SqlStore {
+        SqlStore::open(&format!("sqlite:{}", self.0.join("bolide.db").display())).await.unwrap()
     }
 
     fn bolide(&self, arguments: &[&str], keys: Option<&str>) -> Output {
@@ -123,7 +123,7 @@ async fn a_database_of_an_older_version_is_not_opened_with_other_keys() {
     user.totp = Totp::On(keys.seal(SECRET, "totp:a", &SystemChance));
     for (ring, is_right) in [(keys, true), (KeyRing::generate(&SystemChance), false)] {
         // As such a database, it has secrets and no keys were used with it.
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open("sqlite::memory:").await.unwrap());
+        let store: Arc<dyn Store> = Arc::new(SqlStore::open("sqlite::memory:").await.unwrap());
         store.insert_user(user.clone().into()).await.unwrap();
         let opened = Accounts::open_shared(store, ring, []).await;
         assert_eq!(opened.is_ok(), is_right);

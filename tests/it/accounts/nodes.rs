@@ -9,7 +9,7 @@ use bolide::bus::LocalBus;
 use bolide::chance::SystemChance;
 use bolide::keys::KeyRing;
 use bolide::prelude::*;
-use bolide::store::{AuditEvent, AuditFilter, SqliteStore, Store};
+use bolide::store::{AuditEvent, AuditFilter, SqlStore, Store};
 use serde_json::{Value, json};
 
 use super::{add, error, password_login, result};
@@ -25,7 +25,7 @@ struct Cluster {
 
 impl Cluster {
     async fn start() -> Self {
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open("sqlite::memory:").await.unwrap());
+        let store: Arc<dyn Store> = Arc::new(SqlStore::open("sqlite::memory:").await.unwrap());
         let (keys, bus) = (KeyRing::generate(&SystemChance), LocalBus::default());
         let accounts = Accounts::open_shared(Arc::clone(&store), keys.clone(), []).await.unwrap();
         let accounts = accounts.hashing_cost(HashingCost::new(8, 1, 1).unwrap());
@@ -200,7 +200,7 @@ impl Strangers {
 }
 
 async fn open(path: &std::path::Path, keys: &KeyRing) -> Accounts {
-    let store = SqliteStore::open(&format!("sqlite:{}", path.display())).await.unwrap();
+    let store = SqlStore::open(&format!("sqlite:{}", path.display())).await.unwrap();
     let accounts = Accounts::open(store, keys.clone()).await.unwrap();
     accounts.hashing_cost(HashingCost::new(8, 1, 1).unwrap()).recheck_every(Duration::from_millis(20))
 }

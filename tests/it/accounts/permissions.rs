@@ -2,7 +2,7 @@
 
 use bolide::accounts::Accounts;
 use bolide::prelude::*;
-use bolide::store::SqliteStore;
+use bolide::store::SqlStore;
 use serde_json::json;
 
 use super::{Bank, error, result};
@@ -62,7 +62,7 @@ async fn without_accounts_all_permissions_are_denied() {
 
 #[tokio::test]
 async fn a_handler_can_require_an_application_permission() {
-    let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+    let store = SqlStore::open("sqlite::memory:").await.unwrap();
     let keys = bolide::keys::KeyRing::generate(&bolide::chance::SystemChance);
     let accounts = Accounts::open(store, keys).await.unwrap().permission("refund-orders", &["cashier"]);
     let app = App::builder()

@@ -7,7 +7,7 @@ use bolide::accounts::Accounts;
 use bolide::chance::SystemChance;
 use bolide::keys::KeyRing;
 use bolide::prelude::*;
-use bolide::store::SqliteStore;
+use bolide::store::SqlStore;
 
 /// The methods and endpoints that require a second factor, and their policies.
 const GATED: &[(&str, &str)] = &[
@@ -93,7 +93,7 @@ const OPEN: &[&str] = &[
 
 #[tokio::test]
 async fn every_method_and_endpoint_has_the_policy_listed_here() {
-    let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+    let store = SqlStore::open("sqlite::memory:").await.unwrap();
     let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.unwrap();
     let app = App::builder().accounts(accounts).build().unwrap();
     let name = |method: &MethodSummary| format!("{} {}", method.kind.verb().unwrap_or("method"), method.name);

@@ -11,7 +11,7 @@ use bolide::chance::SystemChance;
 use bolide::keys::KeyRing;
 use bolide::mail::{Delivery, Mail, MailError, Mailer, OutgoingMail};
 use bolide::prelude::*;
-use bolide::store::{SqliteStore, Store, User};
+use bolide::store::{SqlStore, Store, User};
 use parking_lot::Mutex;
 use serde_json::json;
 
@@ -42,8 +42,8 @@ impl Directory {
         Self(directory)
     }
 
-    async fn store(&self) -> SqliteStore {
-        SqliteStore::open(&format!("sqlite:{}", self.0.join("a.db").display())).await.unwrap()
+    async fn store(&self) -> SqlStore {
+        SqlStore::open(&format!("sqlite:{}", self.0.join("a.db").display())).await.unwrap()
     }
 
     /// Returns the names of the files that contain a text.

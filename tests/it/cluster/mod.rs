@@ -20,7 +20,7 @@ use bolide::bus::{Bus, BusReport, ClusterName};
 use bolide::chance::SystemChance;
 use bolide::keys::KeyRing;
 use bolide::prelude::*;
-use bolide::store::{SqliteStore, Store};
+use bolide::store::{SqlStore, Store};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -46,7 +46,7 @@ struct Shared {
 impl Shared {
     /// Returns a store with the users admin, alice and bob.
     async fn new() -> Self {
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open("sqlite::memory:").await.unwrap());
+        let store: Arc<dyn Store> = Arc::new(SqlStore::open("sqlite::memory:").await.unwrap());
         let shared = Self { store, keys: KeyRing::generate(&SystemChance), name: ClusterName::default() };
         let accounts = shared.accounts().await;
         for name in ["admin", "alice", "bob"] {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bolide::collection::Batch;
 use bolide::prelude::*;
 use bolide::protocol::ejson::Object;
-use bolide::store::SqliteStore;
+use bolide::store::SqlStore;
 
 const ROUNDS: u32 = 20;
 const WRITERS: usize = 8;
@@ -41,7 +41,7 @@ impl Drop for Database {
 }
 
 async fn open(file: &Path) -> (App, Collection, Collection) {
-    let store = SqliteStore::open(&format!("sqlite:{}", file.display())).await.expect("a store");
+    let store = SqlStore::open(&format!("sqlite:{}", file.display())).await.expect("a store");
     let notes: Collection = Collection::stored("notes").index(["group", "number"]);
     let totals: Collection = Collection::stored("totals");
     let app = App::builder().store(store).collection(&notes).collection(&totals).build().expect("an app");

@@ -10,7 +10,7 @@ use bolide::mail::{
     Delivery, EnqueueError, Mail, MailKind, MailQueue, MailSeal, MailState, Mailer, MemoryMailer, MemoryOutgoing,
     OutgoingMail, SmtpMailer,
 };
-use bolide::store::SqliteStore;
+use bolide::store::SqlStore;
 use bolide::testing::{SinkBehaviour, SmtpSink};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -262,7 +262,7 @@ async fn the_number_of_waiting_mails_is_limited() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_does_not_deadlock_with_a_store_of_one_connection() {
-    let store = Arc::new(SqliteStore::open("sqlite::memory:").await.expect("a store"));
+    let store = Arc::new(SqlStore::open("sqlite::memory:").await.expect("a store"));
     let queue =
         MailQueue::new(store, seal(), Arc::new(MovableClock::default())).polling_every(Duration::from_millis(1));
     let mailer = MemoryMailer::default();

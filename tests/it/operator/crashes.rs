@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bolide::accounts::LoginSecret;
-use bolide::store::SqliteStore;
+use bolide::store::SqlStore;
 use bolide::store::token::Tokens as _;
 use bolide_test_servers::Postgres;
 use futures::{SinkExt as _, StreamExt as _};
@@ -60,7 +60,7 @@ impl Writer {
 
 /// Reads the database directly.
 async fn expect_all(data: &Data, tokens: &[String]) {
-    let store = SqliteStore::open(&data.address()).await.unwrap();
+    let store = SqlStore::open(&data.address()).await.unwrap();
     for token in tokens {
         let hashed = LoginSecret::from(token.clone()).hashed();
         assert!(store.token(&hashed).await.unwrap().is_some(), "of {} tokens, one is lost", tokens.len());

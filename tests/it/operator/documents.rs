@@ -9,7 +9,7 @@ use bolide::collection::{Index, Upserted};
 use bolide::prelude::*;
 use bolide::protocol::DocumentId;
 use bolide::protocol::ejson::{Binary, Custom, Date, Object, Regexp};
-use bolide::store::SqliteStore;
+use bolide::store::SqlStore;
 
 use super::{Data, complaint};
 
@@ -18,7 +18,7 @@ const EXPORT: [&str; 4] = ["documents", "export", "--collection", "items"];
 
 /// Opens a collection as an application does.
 async fn opened(data: &Data, collection: Collection) -> (App, Collection) {
-    let store = SqliteStore::open(&format!("sqlite:{}", data.database().display())).await.unwrap();
+    let store = SqlStore::open(&format!("sqlite:{}", data.database().display())).await.unwrap();
     let app = App::builder().store(store).collection(&collection).build().unwrap();
     (app, collection)
 }
@@ -26,7 +26,7 @@ async fn opened(data: &Data, collection: Collection) -> (App, Collection) {
 /// Closes the collection: its database can be opened by another process afterwards.
 async fn closed(data: &Data, (app, collection): (App, Collection)) {
     drop((app, collection));
-    while SqliteStore::open(&format!("sqlite:{}", data.database().display())).await.is_err() {
+    while SqlStore::open(&format!("sqlite:{}", data.database().display())).await.is_err() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

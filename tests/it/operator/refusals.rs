@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use bolide::store::SqliteStore;
+use bolide::store::SqlStore;
 
 use super::{Data, bolide, complaint, run};
 use crate::waiting::until;
@@ -56,7 +56,7 @@ async fn a_damaged_database_is_rejected() {
     let data = Data::new("damaged");
     data.succeed(&["user", "add", "ada"], "kV9#tq-2Lw\n");
     // Opening moves the log into the file. Connections that close at the same time may leave an empty one.
-    drop(SqliteStore::open(&format!("sqlite:{}", data.database().display())).await.unwrap());
+    drop(SqlStore::open(&format!("sqlite:{}", data.database().display())).await.unwrap());
     let log = data.directory.join("bolide.db-wal");
     until(|| std::fs::metadata(&log).map_or(0, |file| file.len()) == 0).await;
     let mut bytes = std::fs::read(data.database()).unwrap();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bolide::store::{SqliteStore, Store};
+use bolide::store::{SqlStore, Store};
 use bolide_test_servers::Postgres;
 
 /// Runs the same tests for each store.
@@ -111,7 +111,7 @@ fn migrate(address: &str) {
 }
 
 async fn open(address: &str) -> Arc<dyn Store> {
-    Arc::new(SqliteStore::open(address).await.unwrap())
+    Arc::new(SqlStore::open(address).await.unwrap())
 }
 
 impl Database {

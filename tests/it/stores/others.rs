@@ -6,7 +6,7 @@ use std::time::Duration;
 use bolide::chance::SystemChance;
 use bolide::keys::KeyRing;
 use bolide::mail::{Mail, MailKind, MailSeal, MailState, NextAttempt, SealedMail};
-use bolide::store::{AuditEntry, AuditFilter, FailureRule, OpenError, SqliteStore, Store};
+use bolide::store::{AuditEntry, AuditFilter, FailureRule, OpenError, SqlStore, Store};
 use futures::future::join_all;
 
 use super::databases::file;
@@ -186,7 +186,7 @@ async fn a_file_is_persistent_and_can_be_open_in_one_store_at_a_time() {
     let store = file.open().await;
     store.insert_user(ada()).await.unwrap();
     store.put_setting("a", "1", at(1)).await.unwrap();
-    assert!(matches!(SqliteStore::open(&address).await, Err(OpenError::InUse(_))));
+    assert!(matches!(SqlStore::open(&address).await, Err(OpenError::InUse(_))));
     drop(store);
     let store = file.open().await;
     assert_eq!(store.user(&"a".into()).await.unwrap(), Some(ada().user));

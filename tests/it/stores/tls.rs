@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bolide::store::{OpenError, SqliteStore};
+use bolide::store::{OpenError, SqlStore};
 use bolide_test_servers::Postgres;
 use data_encoding::BASE64;
 
@@ -29,7 +29,7 @@ fn give(server: &Postgres, name: &str, bytes: &[u8]) {
 }
 
 async fn refused(address: &str) -> String {
-    match SqliteStore::open(address).await {
+    match SqlStore::open(address).await {
         Err(error @ OpenError::Unreachable { .. }) => error.to_string(),
         other => panic!("{address} is not refused: {other:?}"),
     }
@@ -52,7 +52,7 @@ async fn the_address_says_whether_connections_are_encrypted_and_the_certificate_
     let trusted = format!("{encrypted}&sslrootcert={}", file.display());
     let other_name = trusted.replace("localhost", "127.0.0.1");
     assert!(refused(&other_name).await.contains("ertificate"), "it is for `localhost`");
-    let store = SqliteStore::open(&trusted).await.unwrap();
+    let store = SqlStore::open(&trusted).await.unwrap();
     let connections = "SELECT count(*) FILTER (WHERE ssl) > 0 AND count(*) FILTER (WHERE NOT ssl) = 0 \
          FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name LIKE 'bolide %'";
     assert_eq!(psql(&server, &[connections]), "t\n", "all connections are encrypted");

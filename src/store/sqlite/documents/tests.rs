@@ -12,7 +12,7 @@ use crate::store::private::StoresDocuments as _;
 use crate::store::sqlite::migrations::MIGRATIONS;
 use crate::store::sqlite::{connect, file_options};
 use crate::store::tests::{File, head, key, open, put, write};
-use crate::store::{OpenError, SqliteStore};
+use crate::store::{OpenError, SqlStore};
 
 #[tokio::test]
 async fn pages_and_rows_are_found_by_primary_keys() {
@@ -151,7 +151,7 @@ async fn the_removal_of_an_index_goes_on_after_an_interruption() {
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_in_memory_leave_no_files() {
-    let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+    let store = SqlStore::open("sqlite::memory:").await.unwrap();
     let documents = store.documents();
     let items = open(&documents, "items").await;
     let prefix = format!("bolide-documents-{}-", std::process::id());

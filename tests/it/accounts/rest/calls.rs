@@ -7,7 +7,7 @@ use bolide::accounts::Accounts;
 use bolide::chance::SystemChance;
 use bolide::keys::KeyRing;
 use bolide::prelude::*;
-use bolide::store::SqliteStore;
+use bolide::store::SqlStore;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -128,7 +128,7 @@ async fn one_function_can_be_a_method_and_an_endpoint_with_path_and_query() {
 async fn a_request_runs_to_its_end_even_if_the_client_leaves() {
     let (started, ended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (start, end) = (Arc::clone(&started), Arc::clone(&ended));
-    let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+    let store = SqlStore::open("sqlite::memory:").await.unwrap();
     let accounts = Accounts::open(store, KeyRing::generate(&SystemChance)).await.unwrap();
     let endpoint = async move |_: Context, _: Value| {
         start.notify_one();
