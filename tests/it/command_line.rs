@@ -78,6 +78,8 @@ pub(crate) struct Terminal {
     keyboard: File,
     shown: Arc<Mutex<String>>,
     process: std::process::Child,
+    /// Reads what the command shows, until no process has the terminal open.
+    reader: std::thread::JoinHandle<()>,
 }
 
 impl Terminal {
@@ -92,13 +94,13 @@ impl Terminal {
         let keyboard = screen.try_clone().expect("a file");
         let shown = Arc::new(Mutex::new(String::new()));
         let written = Arc::clone(&shown);
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut buffer = [0; 1024];
             while let Ok(read @ 1..) = screen.read(&mut buffer) {
                 written.lock().push_str(&String::from_utf8_lossy(&buffer[..read]));
             }
         });
-        Self { keyboard, shown, process }
+        Self { keyboard, shown, process, reader }
     }
 
     pub(crate) async fn sees(&self, text: &str) {
@@ -119,8 +121,9 @@ impl Terminal {
     pub(crate) async fn ends(mut self) -> (ExitStatus, String) {
         let since = Instant::now();
         loop {
-            if let Some(status) = self.process.try_wait().expect("a process") {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+            if let Some(status) = self.process.try_wait().expect("a process")
+                && self.reader.is_finished()
+            {
                 return (status, self.shown.lock().clone());
             }
             assert!(since.elapsed() < SOON, "it does not end: {}", self.shown.lock());

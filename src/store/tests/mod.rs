@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use bolide_test_servers::Postgres;
 
+use super::SqlStore;
 use super::private::StoresDocuments as _;
-use super::{SqlStore};
 use crate::collection::storage::{
     Batch, CollectionNumber, DocumentStore, Head, IndexKey, IndexNumber, StoredChange, StoredDocument,
 };
