@@ -38,14 +38,23 @@ pub(crate) fn register(app: AppBuilder, items: &Collection) -> AppBuilder {
 
 fn register_items(app: AppBuilder, items: &Collection) -> AppBuilder {
     let all = items.clone();
-    let some = items.clone();
-    let (inserted, updated, removed) = (items.clone(), items.clone(), items.clone());
+    let (some, newest) = (items.clone(), items.clone());
+    let (inserted, updated, removed, incremented) = (items.clone(), items.clone(), items.clone(), items.clone());
     app.publish("items", async move |subscription: Subscription| {
         subscription.publish(all.find(Filter::everything())).await
     })
     .publish("itemsWhere", async move |subscription: Subscription, selector: Object| {
         let filter = Filter::from_selector(&selector).map_err(|error| MethodError::new(400, error.to_string()))?;
         subscription.publish(some.find(filter)).await
+    })
+    .publish("newestItems", async move |subscription: Subscription, group: Ejson, count: usize| {
+        let group = newest.find(Filter::eq("group", group));
+        subscription.publish(group.sort("rank", Direction::Descending).limit(count)).await
+    })
+    .method("incrementItem", TwoFactor::none(), async move |_: Context, id: Ejson, field: String, by: i32| {
+        let update = Update::new().increment(&field, by);
+        incremented.update(document_id(id)?, update).await.map_err(|error| MethodError::new(409, error.to_string()))?;
+        Ok(())
     })
     .method("insertItem", TwoFactor::none(), async move |context: Context, document: Object| {
         insert_item(&context, &inserted, document).await
