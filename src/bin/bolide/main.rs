@@ -47,7 +47,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serves accounts, settings and REST on an embedded database.
+    /// Serves accounts, settings and REST on an embedded database, or on one that several nodes share.
     Serve(Box<serve::Arguments>),
     /// Lists and changes users, while the server is stopped.
     #[command(subcommand)]
