@@ -46,7 +46,7 @@ struct Sending {
 }
 
 impl BusMember {
-    /// Joins a bus. `epoch` is drawn anew whenever a node starts. `apply` is called with the events of the other nodes.
+    /// Joins a bus. `epoch` is a random id, another one at each start of the node. `apply` is called with the events of the other nodes.
     pub(crate) fn join(
         bus: &dyn Bus,
         cluster: ClusterName,

@@ -120,7 +120,7 @@ impl BusReceiver {
         }
     }
 
-    /// Returns whether the node has gone, so that there is no use in telling it anything.
+    /// Returns whether the node has gone. A bus can then drop the receiver.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.0.strong_count() == 0
@@ -137,7 +137,7 @@ impl fmt::Debug for BusReceiver {
 pub struct BusSender(Box<dyn Fn(Arc<[u8]>) + Send + Sync>);
 
 impl BusSender {
-    /// Returns a sender that calls `send`, which must not block, and drops messages for which there is no room.
+    /// Returns a sender that calls `send`, which must not block, and must drop messages that do not fit into its queue.
     pub fn new(send: impl Fn(Arc<[u8]>) + Send + Sync + 'static) -> Self {
         Self(Box::new(send))
     }

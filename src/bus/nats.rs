@@ -70,7 +70,7 @@ impl NatsBus {
     /// TLS trusts the certificates of the system, or those in the file that the variable `SSL_CERT_FILE` names.
     ///
     /// # Errors
-    /// Returns [`InvalidNatsServer`] if there is no URL, or one is malformed.
+    /// Returns [`InvalidNatsServer`] if the list is empty, or a URL is malformed.
     pub fn new(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, InvalidNatsServer> {
         let servers: Vec<ServerAddr> = urls.into_iter().map(|url| server(url.as_ref())).collect::<Result<_, _>>()?;
         if servers.is_empty() {

@@ -87,7 +87,7 @@ impl BusMember {
         let Some((number, complete)) = member.questions.lock().open(&nodes) else {
             return Answers { by_node: Vec::new(), silent: nodes };
         };
-        // Closes the question also if nobody waits any more.
+        // Closes the question also if the caller has stopped waiting.
         let closing = Closing { questions: &member.questions, number };
         member.publish(&BusEvent::Asked(Question { asker: member.epoch().to_owned(), number, subject }));
         let _late = timeout(TIMEOUT, complete.notified()).await;

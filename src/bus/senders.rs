@@ -19,7 +19,7 @@ pub(super) enum Arrival {
     New,
     /// It is the one that comes next.
     Next,
-    /// So many are missing before it.
+    /// Messages are missing before it.
     After {
         /// The number of missing messages.
         missing: u64,

@@ -35,7 +35,9 @@ pub(crate) async fn run(Arguments { from, to }: Arguments) -> Outcome {
 /// Opening a file that does not exist would create it.
 fn require_file(address: &str) -> Result<(), String> {
     match address.strip_prefix("sqlite:") {
-        Some(path) if !Path::new(path).try_exists().unwrap_or(true) => Err(format!("there is no database {path}")),
+        Some(path) if !Path::new(path).try_exists().unwrap_or(true) => {
+            Err(format!("the database {path} does not exist; FROM is the one to copy"))
+        }
         _ => Ok(()),
     }
 }

@@ -50,7 +50,7 @@ async fn a_database_moves_into_postgres_and_back() {
 fn a_missing_source_and_a_used_target_are_refused_in_a_sentence() {
     let data = Data::new("migrate-refused");
     let missing = run(bolide(&["migrate", "sqlite:/nowhere/bolide.db", "sqlite::memory:"]), "");
-    assert!(complaint(&missing).contains("there is no database /nowhere/bolide.db"), "{missing:?}");
+    assert!(complaint(&missing).contains("the database /nowhere/bolide.db does not exist"), "{missing:?}");
     data.succeed(&["user", "add", "ada"], &format!("{PASSWORD}\n"));
     let database = Postgres::shared().database();
     let file = format!("sqlite:{}", data.database().display());
