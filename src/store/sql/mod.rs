@@ -4,6 +4,7 @@
 //! - `open`: the addresses of databases, and why one cannot be opened;
 //! - `write`, `cache`, `lease`: writes, and for how long what was read is kept;
 //! - `news`: what other nodes have written;
+//! - `page`: the statements that read pages of documents;
 //! - `copy`: all data to another database;
 //! - the others: the statements of each aggregate.
 //!
@@ -22,6 +23,7 @@ pub(super) mod lease;
 mod mails;
 mod news;
 mod open;
+pub(super) mod page;
 mod settings;
 mod tokens;
 mod users;

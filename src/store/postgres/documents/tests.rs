@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use bolide_test_servers::Postgres;
 use futures::future::join_all;
-use sqlx::postgres::{PgListener, PgNotification};
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::postgres::{PgArguments, PgListener, PgNotification};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Postgres as PostgresDriver, Row as _};
 
 use super::connections::Connections;
-use super::page::PageStatement;
+use super::page::{query, statement};
 use super::{CHANNEL, PostgresDocuments};
 use crate::collection::storage::{Batch, CollectionNumber, DocumentStore, IndexNumber, Page, StorageError};
 use crate::store::SqlStore;
@@ -28,8 +29,15 @@ async fn one_node(url: &str) -> Arc<dyn DocumentStore> {
     nodes(url, 1).await.remove(0)
 }
 
+/// Returns the query that tells how a page is read.
+fn explained(page: Page) -> Query<'static, PostgresDriver, PgArguments> {
+    let mut explained = statement(page).unwrap();
+    explained.text.insert_str(0, "EXPLAIN ");
+    query(explained)
+}
+
 async fn plan_of(connections: &Connections, page: Page) -> String {
-    let query = PageStatement::new(page).unwrap().explained().query();
+    let query = explained(page);
     let rows = query.fetch_all(&connections.reader).await.unwrap();
     rows.iter().map(|row| row.get::<String, _>(0) + "\n").collect()
 }

@@ -8,7 +8,7 @@ use sqlx::{Postgres, Row as _};
 
 use super::connections::{Connections, begin};
 use super::failure::{answer, answer_to_commit, failed, read_number, write_number};
-use super::page::{PageStatement, entry_of};
+use super::page::{entry_of, query, statement};
 use super::purge::{Removals, purge};
 use super::put::put;
 use super::{documents_with, head_of};
@@ -80,7 +80,7 @@ impl DocumentReader for Transaction {
     fn page(&mut self, page: Page) -> StorageFuture<'_, Vec<StoredEntry>> {
         Box::pin(async move {
             let by_index = page.index.is_some();
-            let query = PageStatement::new(page)?.query();
+            let query = query(statement(page)?);
             let rows = answer(self.patience, query.fetch_all(&mut *self.inner)).await?;
             rows.iter().map(|row| entry_of(row, by_index)).collect()
         })

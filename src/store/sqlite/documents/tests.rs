@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection as _, Row as _, SqliteConnection};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions};
+use sqlx::{Connection as _, Row as _, Sqlite, SqliteConnection};
 
-use super::page::PageStatement;
+use super::page::{query, statement};
 use super::{indexes, rows};
 use crate::collection::storage::{Batch, CollectionNumber, DocumentStore, IndexNumber, Page};
 use crate::store::private::StoresDocuments as _;
@@ -13,6 +14,13 @@ use crate::store::sqlite::migrations::MIGRATIONS;
 use crate::store::sqlite::{connect, file_options};
 use crate::store::tests::{File, head, key, open, put, write};
 use crate::store::{OpenError, SqlStore};
+
+/// Returns the query that tells how a page is read.
+fn explained(page: Page) -> Query<'static, Sqlite, SqliteArguments> {
+    let mut explained = statement(page).unwrap();
+    explained.text.insert_str(0, "EXPLAIN QUERY PLAN ");
+    query(explained)
+}
 
 #[tokio::test]
 async fn pages_and_rows_are_found_by_primary_keys() {
@@ -25,7 +33,7 @@ async fn pages_and_rows_are_found_by_primary_keys() {
             let (from, to) = (b"a".to_vec(), b"z".to_vec());
             let page =
                 Page { collection: CollectionNumber(1), index, from, to, after: after.clone(), is_reversed, limit: 9 };
-            let plan = PageStatement::new(page).unwrap().explained().query().fetch_all(&mut *connection).await.unwrap();
+            let plan = explained(page).fetch_all(&mut *connection).await.unwrap();
             let plan: Vec<String> = plan.iter().map(|row| row.get(3)).collect();
             let expected: &[&str] = match index {
                 Some(_) => &[

@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{Row as _, Sqlite};
 
 use super::failure::{failed, read_number, write_number};
-use super::page::{PageStatement, entry_of};
+use super::page::{entry_of, query, statement};
 use super::purge::{Removals, purge};
 use super::{documents_with, head_of, rows};
 use crate::collection::storage::{
@@ -120,7 +120,7 @@ impl DocumentReader for Transaction {
     fn page(&mut self, page: Page) -> StorageFuture<'_, Vec<StoredEntry>> {
         Box::pin(async move {
             let by_index = page.index.is_some();
-            let query = PageStatement::new(page)?.query();
+            let query = query(statement(page)?);
             let rows = query.fetch_all(&mut *self.inner).await.map_err(failed)?;
             rows.iter().map(|row| entry_of(row, by_index)).collect()
         })
