@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Postgres as PostgresDriver, Row as _};
 
 use super::connections::Connections;
 use super::page::{query, statement};
-use super::{CHANNEL, PostgresDocuments};
+use super::{CHANNEL, FIND, PostgresDocuments};
 use crate::collection::storage::{Batch, CollectionNumber, DocumentStore, IndexNumber, Page, StorageError};
 use crate::store::SqlStore;
 use crate::store::tests::{head, key, open, put, write};
@@ -40,6 +40,27 @@ async fn plan_of(connections: &Connections, page: Page) -> String {
     let query = explained(page);
     let rows = query.fetch_all(&connections.reader).await.unwrap();
     rows.iter().map(|row| row.get::<String, _>(0) + "\n").collect()
+}
+
+/// At 300 documents without statistics, PostgreSQL prefers other indexes the most.
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_are_looked_up_by_their_ids_whatever_the_tables_hold() {
+    for version in Postgres::versions() {
+        let url = version.shared().database();
+        let documents = one_node(&url).await;
+        let connections = Connections::open(&url.parse().unwrap(), 1, PATIENCE).await.unwrap();
+        let items = open(&documents, "items").await;
+        for round in 0..6 {
+            let prepare = AssertSqlSafe(format!("PREPARE find_{round}(bigint, text[]) AS {FIND}"));
+            sqlx::raw_sql(prepare).execute(&connections.reader).await.unwrap();
+            let explain = AssertSqlSafe(format!("EXPLAIN EXECUTE find_{round}({}, '{{a, b}}')", items.0));
+            let rows = sqlx::raw_sql(explain).fetch_all(&connections.reader).await.unwrap();
+            let plan: String = rows.iter().map(|row| row.get::<String, _>(0) + "\n").collect();
+            assert!(plan.contains("using documents_pkey"), "{round}: {plan}");
+            let ids = (0..300).map(|number| put(items, &format!("{round} {number}"), "{}", 1)).collect();
+            write(&documents, Batch { documents: ids, ..Batch::default() }).await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
