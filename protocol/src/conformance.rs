@@ -27,6 +27,7 @@ macro_rules! files {
 
 /// The conversations, in the order in which they are best read. Each file is a chapter of cases.
 pub const CASES: &[File] = files!["conformance":
+    "core.json",
     "connection.json",
     "heartbeat.json",
     "malformed.json",

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
 use super::http::{shown_answer, shown_request};
+use super::reading::Reading;
 use super::step::{Binary, Opening};
 use super::transport::{Connection, Received, Transport};
 
@@ -18,6 +19,7 @@ const TRANSCRIPT_LENGTH: usize = 12;
 pub(crate) struct Lines<'run, T: Transport> {
     transport: &'run T,
     answers_pings: bool,
+    reading: Reading,
     patience: Duration,
     open: BTreeMap<String, Line<T::Connection>>,
     transcript: VecDeque<String>,
@@ -25,6 +27,9 @@ pub(crate) struct Lines<'run, T: Transport> {
 
 struct Line<C> {
     connection: C,
+    has_spoken: bool,
+    /// A message that was received, but not expected yet.
+    put_back: Option<(String, Value)>,
     is_asked_at_the_end: bool,
 }
 
@@ -46,8 +51,8 @@ impl From<String> for Problem {
 }
 
 impl<'run, T: Transport> Lines<'run, T> {
-    pub(crate) fn new(transport: &'run T, answers_pings: bool, patience: Duration) -> Self {
-        Self { transport, answers_pings, patience, open: BTreeMap::new(), transcript: VecDeque::new() }
+    pub(crate) fn new(transport: &'run T, answers_pings: bool, reading: Reading, patience: Duration) -> Self {
+        Self { transport, answers_pings, reading, patience, open: BTreeMap::new(), transcript: VecDeque::new() }
     }
 
     /// Opens a connection. A connection that has the name already is cut.
@@ -57,7 +62,8 @@ impl<'run, T: Transport> Lines<'run, T> {
             .map_err(|_| Problem("the server does not answer the upgrade request".into()))?
             .map_err(|error| Problem(error.to_string()))?;
         self.note(&format!("{on}   (opened)"));
-        self.open.insert(on.to_owned(), Line { connection, is_asked_at_the_end: false });
+        let line = Line { connection, has_spoken: false, put_back: None, is_asked_at_the_end: false };
+        self.open.insert(on.to_owned(), line);
         Ok(())
     }
 
@@ -97,7 +103,11 @@ impl<'run, T: Transport> Lines<'run, T> {
     /// Waits until `limit` for the next message. Pings are answered and skipped, unless the case shows them.
     pub(crate) async fn hear(&mut self, on: &str, limit: Instant) -> Result<Heard, Problem> {
         loop {
+            let reading = self.reading;
             let line = self.line(on)?;
+            if let Some((text, value)) = line.put_back.take() {
+                return Ok(Heard::Message { text, value });
+            }
             let Ok(received) = timeout_at(limit, line.connection.receive()).await else {
                 return Ok(Heard::Nothing);
             };
@@ -113,13 +123,26 @@ impl<'run, T: Transport> Lines<'run, T> {
                     return Ok(Heard::Closed(code));
                 }
             };
+            let is_first = !line.has_spoken;
+            let value = read(&text).map(|value| {
+                line.has_spoken |= value.get("msg").is_some();
+                reading.of(value, is_first)
+            });
             self.note(&format!("{on} ← {text}"));
-            let value = read(&text)?;
+            let Some(value) = value? else {
+                continue;
+            };
             match pong_for(&value) {
                 Some(pong) if self.answers_pings => self.send_text(on, pong.to_string()).await?,
                 _ => return Ok(Heard::Message { text, value }),
             }
         }
+    }
+
+    /// Lets the next [`hear`](Self::hear) return this message again.
+    pub(crate) fn put_back(&mut self, on: &str, text: String, value: Value) -> Result<(), Problem> {
+        self.line(on)?.put_back = Some((text, value));
+        Ok(())
     }
 
     pub(crate) async fn close(&mut self, on: &str, code: u16) -> Result<(), Problem> {

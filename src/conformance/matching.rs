@@ -46,6 +46,7 @@ pub(crate) fn matches(expected: &Value, actual: &Value, memory: &mut Memory<'_>)
             Form::Error(error) => matches(&error, actual, memory),
             Form::Json(inner) => match_json(inner, actual, memory),
             Form::Contains(part) => match_part(part, actual, memory),
+            Form::Either(choices) => match_either(choices, actual, memory),
             Form::Computed(_) => equal(&memory.fill(expected).map_err(Mismatch::new)?, actual),
             Form::Members { open } => match_members(members, open, actual, memory),
         },
@@ -67,6 +68,7 @@ pub(crate) fn check_expected(expected: &Value) -> Result<(), String> {
             Form::Error(error) => check_expected(&error),
             Form::Json(inner) => check_expected(inner),
             Form::Contains(text) => check_sent(text),
+            Form::Either(choices) => choices.iter().try_for_each(check_expected),
             Form::Computed(computed) => check_sent(computed.argument()),
             Form::Members { .. } => members.values().try_for_each(check_expected),
         },
@@ -117,6 +119,21 @@ fn match_json(expected: &Value, actual: &Value, memory: &mut Memory<'_>) -> Matc
     let text = actual.as_str().ok_or_else(|| Mismatch::new(format!("expected a string of JSON, received {actual}")))?;
     let inner = serde_json::from_str(text).map_err(|error| Mismatch::new(format!("{actual} is not JSON: {error}")))?;
     matches(expected, &inner, memory).map_err(|mismatch| mismatch.under("<json>"))
+}
+
+/// The first choice is the recommended one.
+fn match_either(choices: &[Value], actual: &Value, memory: &mut Memory<'_>) -> Matched {
+    match choices.iter().position(|choice| matches_alone(choice, actual, memory)) {
+        Some(0) => Ok(()),
+        Some(_) => {
+            memory.note_departure(format!("{} is recommended; received {actual}", choices[0]));
+            Ok(())
+        }
+        None => {
+            let choices: Vec<String> = choices.iter().map(ToString::to_string).collect();
+            Err(Mismatch::new(format!("expected {}, received {actual}", choices.join(" or "))))
+        }
+    }
 }
 
 fn match_part(part: &Value, actual: &Value, memory: &mut Memory<'_>) -> Matched {
@@ -218,6 +235,7 @@ fn equal(expected: &Value, actual: &Value) -> Matched {
 
 pub(crate) const MORE: &str = "<more>";
 const ERROR: &str = "<error>";
+const EITHER: &str = "<either>";
 const CONTAINS: &str = "<contains>";
 const UNORDERED: &str = "<unordered>";
 const SOME: &str = "<some>";
@@ -235,6 +253,8 @@ pub(crate) enum Form<'form> {
     Json(&'form Value),
     /// `{"<contains>": …}`: a string that contains this.
     Contains(&'form Value),
+    /// `{"<either>": […]}`: one of these, and preferably the first.
+    Either(&'form [Value]),
     /// Exactly this value.
     Computed(Computed<'form>),
 }
@@ -249,6 +269,12 @@ impl<'form> Form<'form> {
         }
         if let Some(text) = members.get(CONTAINS) {
             return Ok(Self::Contains(text));
+        }
+        if let Some(choices) = members.get(EITHER) {
+            return match choices.as_array() {
+                Some(choices) if choices.len() > 1 && members.len() == 1 => Ok(Self::Either(choices)),
+                _ => Err(format!("`{EITHER}` must be a list of several values, and the only key of its object")),
+            };
         }
         match Computed::read(members)? {
             Some(Computed::Json(inner)) => return Ok(Self::Json(inner)),

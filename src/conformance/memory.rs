@@ -33,11 +33,13 @@ pub(crate) struct Memory<'run> {
     remembered: BTreeMap<String, Value>,
     round: Option<u32>,
     calls: u32,
+    departures: Vec<String>,
 }
 
 impl<'run> Memory<'run> {
     pub(crate) fn new(fresh_values: &'run FreshValues) -> Self {
-        Self { fresh_values, fresh: BTreeMap::new(), remembered: BTreeMap::new(), round: None, calls: 0 }
+        let (fresh, remembered, departures) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        Self { fresh_values, fresh, remembered, round: None, calls: 0, departures }
     }
 
     pub(crate) fn remember(&mut self, name: &str, value: &Value) {
@@ -51,6 +53,15 @@ impl<'run> Memory<'run> {
     pub(crate) fn fresh(&mut self, name: &str) -> Value {
         let values = self.fresh_values;
         self.fresh.entry(name.to_owned()).or_insert_with(|| values.make()).clone().into()
+    }
+
+    /// Notes that the server does what the case allows but does not recommend.
+    pub(crate) fn note_departure(&mut self, what: String) {
+        self.departures.push(what);
+    }
+
+    pub(crate) fn into_departures(self) -> Vec<String> {
+        self.departures
     }
 
     pub(crate) fn round(&self) -> Result<Value, String> {

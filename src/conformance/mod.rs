@@ -16,25 +16,33 @@
 //! In reading order:
 //!
 //! - [`Case`] and [`Step`]: the content of a file of cases, with errors that name the place;
+//! - [`Level`], [`Release`] and [`Capability`]: the servers to which a case applies;
 //! - [`book`]: the built-in cases, or those of a directory;
 //! - `placeholder`, `computed`, `memory`, `matching`: the strings such as `<id>` that stand for a value;
 //! - [`Transport`] and [`Connection`]: how the runner connects to a server, such as with [`WebSocket`];
+//! - `reading`: the variations of messages that the DDP specification allows;
 //! - `lines`: the connections of a case; `http`: its requests; [`Mailbox`]: the mails that it reads;
 //! - `player`: runs one case step by step;
+//! - `asking`: asks the application for its capabilities;
 //! - [`run`] with [`Options`]: selects the cases and runs them;
 //! - [`Report`]: the outcome of each case.
 
+mod asking;
 pub mod book;
+mod capability;
 mod case;
 mod computed;
 mod http;
 mod in_process;
+mod level;
 mod lines;
 mod mailbox;
 pub(crate) mod matching;
 pub(crate) mod memory;
 pub(crate) mod placeholder;
 mod player;
+mod reading;
+mod release;
 mod report;
 mod runner;
 mod sockjs;
@@ -44,10 +52,13 @@ mod tests;
 mod transport;
 mod websocket;
 
-pub use case::{Case, CaseError, Chapter, Level};
+pub use capability::Capability;
+pub use case::{Case, CaseError, Chapter};
 pub use http::{Exchange, HttpAnswer, HttpRequest};
 pub use in_process::{InProcess, InProcessConnection};
+pub use level::Level;
 pub use mailbox::Mailbox;
+pub use release::{Product, Release};
 pub use report::{Counts, Failure, Outcome, Report, Verdict};
 pub use runner::{Options, run};
 pub use sockjs::{SockJs, SockJsConnection};

@@ -11,6 +11,7 @@ use super::lines::{Heard, Lines, Problem, shortened, shown};
 use super::mailbox::Mailbox;
 use super::matching::{matches, matches_alone, text_matches};
 use super::memory::{FreshValues, Memory};
+use super::reading::Reading;
 use super::report::Failure;
 use super::step::{Action, Call, CloseCode, ExpectedMail, Opening, Step};
 use super::transport::Transport;
@@ -20,19 +21,29 @@ pub(crate) struct RunContext<'run> {
     pub(crate) fresh_values: &'run FreshValues,
     pub(crate) mailbox: Option<&'run Mailbox>,
     pub(crate) patience: Duration,
+    pub(crate) reading: Reading,
 }
 
-/// Runs `case` against the server that `transport` connects to.
-pub(crate) async fn play<T: Transport>(transport: &T, case: &Case, context: &RunContext<'_>) -> Result<(), Failure> {
+/// Runs `case` against the server that `transport` connects to. Returns how the server departs from what the case
+/// recommends.
+pub(crate) async fn play<T: Transport>(
+    transport: &T,
+    case: &Case,
+    context: &RunContext<'_>,
+) -> Result<Vec<String>, Failure> {
     let mut player = Player {
-        lines: Lines::new(transport, !case.shows_pings, context.patience),
+        lines: Lines::new(transport, !case.shows_pings, context.reading, context.patience),
         memory: Memory::new(context.fresh_values),
         mailbox: context.mailbox,
         patience: context.patience,
+        reading: context.reading,
     };
     let ended = player.play_to_the_end(&case.steps).await;
     let transcript = player.lines.say_goodbye().await;
-    ended.map_err(|(step, Problem(reason))| Failure { step, reason, transcript })
+    match ended {
+        Ok(()) => Ok(player.memory.into_departures()),
+        Err((step, Problem(reason))) => Err(Failure { step, reason, transcript }),
+    }
 }
 
 struct Player<'run, T: Transport> {
@@ -40,6 +51,7 @@ struct Player<'run, T: Transport> {
     memory: Memory<'run>,
     mailbox: Option<&'run Mailbox>,
     patience: Duration,
+    reading: Reading,
 }
 
 /// The number of a failed step, such as `3` or `3.1 (round 17)`, and the reason.
@@ -84,6 +96,7 @@ impl<T: Transport> Player<'_, T> {
             Action::SendBinary(binary) => self.lines.send_binary(on, binary).await,
             Action::Call(call) => self.call(on, call, patience).await,
             Action::Expect(messages) => self.expect_all(on, messages, patience).await,
+            Action::ExpectOptional(message) => self.expect_optional(on, message, patience).await,
             Action::ExpectUnordered(lists) => self.expect_unordered(on, lists, patience).await,
             Action::ExpectText(text) => self.expect_text(on, text, patience).await,
             Action::SkipTo(message) => self.skip_to(on, message, patience).await,
@@ -106,7 +119,11 @@ impl<T: Transport> Player<'_, T> {
         self.lines.open(on, &Opening::default()).await?;
         let connect = json!({"msg": "connect", "version": "1", "support": ["1", "pre2", "pre1"]});
         self.lines.send_text(on, connect.to_string()).await?;
-        self.expect(on, &json!({"msg": "connected", "session": "<id>"}), patience).await?;
+        let session = match self.reading {
+            Reading::Specified => "<string>",
+            Reading::Literal => "<id>",
+        };
+        self.expect(on, &json!({"msg": "connected", "session": session}), patience).await?;
         self.lines.ask_at_the_end(on)
     }
 
@@ -145,6 +162,19 @@ impl<T: Transport> Player<'_, T> {
         let (text, value) = self.hear_message(on, limit, || message.to_string()).await?;
         matches(message, &value, &mut self.memory)
             .map_err(|mismatch| Problem(format!("{}\n{mismatch}", unlike(&message.to_string(), &text))))
+    }
+
+    async fn expect_optional(&mut self, on: &str, message: &Value, patience: Duration) -> Result<(), Problem> {
+        match self.lines.hear(on, Instant::now() + patience).await? {
+            Heard::Message { value, .. } if matches_alone(message, &value, &mut self.memory) => return Ok(()),
+            Heard::Message { text, value } => self.lines.put_back(on, text, value)?,
+            Heard::Nothing => {}
+            Heard::Closed(code) => {
+                return Err(Problem(format!("expected {message} or nothing\nthe connection ended {}", shown(code))));
+            }
+        }
+        self.memory.note_departure(format!("{message} is recommended; the server sends nothing"));
+        Ok(())
     }
 
     async fn expect_unordered(&mut self, on: &str, lists: &[Vec<Value>], patience: Duration) -> Result<(), Problem> {

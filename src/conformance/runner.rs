@@ -1,15 +1,20 @@
 //! [`run`]: selects cases and runs several at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use serde_json::Value;
 
-use super::case::{Case, Chapter, Level};
+use super::asking::declared;
+use super::capability::Capability;
+use super::case::{Case, Chapter};
+use super::level::Level;
 use super::mailbox::Mailbox;
 use super::memory::FreshValues;
 use super::player::{RunContext, play};
+use super::reading::Reading;
+use super::release::{Product, Release};
 use super::report::{Outcome, Report, Verdict};
 use super::transport::Transport;
 
@@ -24,6 +29,8 @@ pub struct Options {
     patience: Duration,
     parallel: usize,
     server: BTreeMap<String, Value>,
+    missing: BTreeSet<Capability>,
+    versions: BTreeMap<Product, Release>,
     mailbox: Option<Mailbox>,
 }
 
@@ -44,11 +51,14 @@ impl Options {
                 ("transport".to_owned(), "websocket".into()),
                 ("httpForwardedCount".to_owned(), 0.into()),
             ]),
+            missing: BTreeSet::new(),
+            versions: BTreeMap::new(),
             mailbox: None,
         }
     }
 
-    /// Runs the cases of this level and of the levels below it. Default: [`Level::Ddp`].
+    /// Runs the cases of this level and of the levels below it. Default: [`Level::Ddp`]. From [`Level::Meteor`] on,
+    /// messages must have exactly the form of Meteor's.
     #[must_use]
     pub fn level(self, level: Level) -> Self {
         Self { level, ..self }
@@ -93,6 +103,22 @@ impl Options {
         self
     }
 
+    /// Declares that the server does not have a capability, in addition to what its application declares. Further calls
+    /// add capabilities.
+    #[must_use]
+    pub fn without(mut self, capability: Capability) -> Self {
+        self.missing.insert(capability);
+        self
+    }
+
+    /// Declares that the server corresponds to this version of a product: rules that hold since a later one are not
+    /// tested. Default: the newest version.
+    #[must_use]
+    pub fn version_of(mut self, release: Release) -> Self {
+        self.versions.insert(release.product, release);
+        self
+    }
+
     /// Declares that the server sends its mail to this mailbox.
     #[must_use]
     pub fn mailbox(self, mailbox: Mailbox) -> Self {
@@ -105,6 +131,10 @@ impl Options {
         in_chapter && (self.names.is_empty() || self.names.iter().any(|part| name.contains(part)))
     }
 
+    fn reading(&self) -> Reading {
+        if self.level < Level::Meteor { Reading::Specified } else { Reading::Literal }
+    }
+
     fn reason_to_skip(&self, case: &Case) -> Option<String> {
         if case.level > self.level {
             return Some(format!("its level is {}", case.level));
@@ -112,15 +142,20 @@ impl Options {
         if case.slow && !self.slow {
             return Some("it is slow".into());
         }
+        if let Some(since) = case.since.as_ref().filter(|since| self.is_before(since)) {
+            return Some(format!("it holds since {since}"));
+        }
         let unmet = case.needs.iter().find(|(name, value)| self.server.get(*name) != Some(value));
         unmet.map(|(name, value)| format!("it needs a server with {name} = {value}"))
+    }
+
+    fn is_before(&self, since: &Release) -> bool {
+        self.versions.get(&since.product).is_some_and(|release| release.version < since.version)
     }
 }
 
 /// Runs the selected cases against the server that `transport` connects to.
 pub async fn run<T: Transport>(transport: &T, book: &[Chapter], options: &Options) -> Report {
-    let fresh_values = &FreshValues::new(&options.salt);
-    let context = &RunContext { fresh_values, mailbox: options.mailbox.as_ref(), patience: options.patience };
     let selected: Vec<(usize, &Chapter, &Case)> = book
         .iter()
         .flat_map(|chapter| chapter.cases.iter().map(move |case| (chapter, case)))
@@ -128,10 +163,23 @@ pub async fn run<T: Transport>(transport: &T, book: &[Chapter], options: &Option
         .enumerate()
         .map(|(place, (chapter, case))| (place, chapter, case))
         .collect();
+    let fresh_values = &FreshValues::new(&options.salt);
+    let context = &RunContext {
+        fresh_values,
+        mailbox: options.mailbox.as_ref(),
+        patience: options.patience,
+        reading: options.reading(),
+    };
+    let missing = &missing(transport, selected.iter().map(|(_, _, case)| *case), options).await;
     let (alone, together): (Vec<_>, Vec<_>) = selected.into_iter().partition(|(_, _, case)| case.alone);
 
     let run_one = async |(place, chapter, case): (usize, &Chapter, &Case)| {
-        (place, run_case(transport, chapter, case, context, options).await)
+        let verdict = match reason_not_to_play(case, missing, options) {
+            Some(verdict) => verdict,
+            None => played(transport, case, context).await,
+        };
+        let (id, name, source) = (case.id.clone(), case.name.clone(), case.source.clone());
+        (place, Outcome { chapter: chapter.name.clone(), id, case: name, source, verdict })
     };
     let mut outcomes: Vec<(usize, Outcome)> =
         stream::iter(together).map(run_one).buffer_unordered(options.parallel).collect().await;
@@ -142,19 +190,34 @@ pub async fn run<T: Transport>(transport: &T, book: &[Chapter], options: &Option
     Report::new(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
 }
 
-async fn run_case<T: Transport>(
+/// Returns the capabilities that the server does not have. The application is asked if a case depends on the answer.
+async fn missing<'case, T: Transport>(
     transport: &T,
-    chapter: &Chapter,
-    case: &Case,
-    context: &RunContext<'_>,
+    mut cases: impl Iterator<Item = &'case Case>,
     options: &Options,
-) -> Outcome {
-    let verdict = match options.reason_to_skip(case) {
-        Some(reason) => Verdict::Skipped(reason),
-        None => match play(transport, case, context).await {
-            Ok(()) => Verdict::Passed,
-            Err(failure) => Verdict::Failed(failure),
-        },
-    };
-    Outcome { chapter: chapter.name.clone(), case: case.name.clone(), verdict }
+) -> BTreeSet<Capability> {
+    let mut missing = options.missing.clone();
+    let depends = |case: &Case| options.reason_to_skip(case).is_none() && !case.capabilities.is_subset(&missing);
+    if cases.any(depends)
+        && let Some(declared) = declared(transport, options.patience).await
+    {
+        missing.extend(Capability::ALL.into_iter().filter(|capability| !declared.contains(capability)));
+    }
+    missing
+}
+
+fn reason_not_to_play(case: &Case, missing: &BTreeSet<Capability>, options: &Options) -> Option<Verdict> {
+    if let Some(reason) = options.reason_to_skip(case) {
+        return Some(Verdict::Skipped(reason));
+    }
+    let lacking = case.capabilities.iter().find(|capability| missing.contains(capability));
+    lacking.map(|capability| Verdict::Unimplemented(format!("the server does not have `{capability}`")))
+}
+
+async fn played<T: Transport>(transport: &T, case: &Case, context: &RunContext<'_>) -> Verdict {
+    match play(transport, case, context).await {
+        Ok(departures) if departures.is_empty() => Verdict::Passed,
+        Ok(departures) => Verdict::NonStrict(departures),
+        Err(failure) => Verdict::Failed(failure),
+    }
 }

@@ -38,6 +38,8 @@ pub enum Action {
     Call(Call),
     /// Expects messages in this order.
     Expect(Vec<Value>),
+    /// Expects a message that the server may leave out.
+    ExpectOptional(Value),
     /// Expects the messages of several lists; those of one list must be in order.
     ExpectUnordered(Vec<Vec<Value>>),
     /// Expects a frame with exactly this text.
@@ -153,6 +155,7 @@ struct WrittenStep {
     result: Option<Value>,
     error: Option<Value>,
     expect: Option<OneOrMany>,
+    expect_optional: Option<Value>,
     expect_unordered: Option<Vec<OneOrMany>>,
     expect_text: Option<String>,
     skip_to: Option<Value>,
@@ -223,6 +226,7 @@ impl WrittenStep {
             self.send_binary.map(Action::SendBinary),
             call.map(Action::Call),
             self.expect.map(|messages| Action::Expect(messages.into_list())),
+            self.expect_optional.map(Action::ExpectOptional),
             self.expect_unordered.map(|lists| Action::ExpectUnordered(lanes(lists))),
             self.expect_text.map(Action::ExpectText),
             self.skip_to.map(Action::SkipTo),
@@ -309,7 +313,7 @@ fn check_placeholders(action: &Action) -> Result<(), String> {
         }
         Action::Expect(messages) => messages.iter().try_for_each(check_expected),
         Action::ExpectUnordered(lists) => lists.iter().flatten().try_for_each(check_expected),
-        Action::SkipTo(message) => check_expected(message),
+        Action::SkipTo(message) | Action::ExpectOptional(message) => check_expected(message),
         Action::Http(exchange) => exchange.check(),
         Action::Mail(mail) => check_sent(&mail.to).and_then(|()| check_expected(&mail.content)),
         _ => Ok(()),

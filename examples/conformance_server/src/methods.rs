@@ -8,10 +8,33 @@ use bolide::prelude::*;
 use bolide::protocol::error::ErrorCode;
 use serde_json::{Value, json};
 
+/// What this application can do, of the list in `protocol/conformance/README.md`.
+const CAPABILITIES: [&str; 18] = [
+    "script",
+    "connectionInfo",
+    "collections",
+    "mergeBox",
+    "strategies",
+    "randomSeeds",
+    "userChange",
+    "streams",
+    "runTime",
+    "resumption",
+    "accounts",
+    "accounts2fa",
+    "secondFactor",
+    "settings",
+    "clock",
+    "rest",
+    "administration",
+    "sockjs",
+];
+
 pub(crate) fn register(app: AppBuilder, clock: MovableClock) -> AppBuilder {
     let open = TwoFactor::none;
     let gated = TwoFactor::required;
-    app.method("echo", open(), async |_: Context, value: Ejson| Ok(value))
+    app.method("capabilities", open(), async |_: Context| Ok(CAPABILITIES))
+        .method("echo", open(), async |_: Context, value: Ejson| Ok(value))
         .method("add", open(), async |_: Context, a: f64, b: f64| Ok(a + b))
         .method("nothing", open(), async |_: Context| Ok(()))
         .method("failWith", open(), fail_with)

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bolide::chance::{Chance as _, SystemChance};
-use bolide::conformance::{Level, Mailbox, Options, Report, SockJs, WebSocket, book, run as play};
+use bolide::conformance::{Capability, Level, Mailbox, Options, Release, Report, SockJs, WebSocket, book, run as play};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -23,10 +23,20 @@ pub(crate) struct Arguments {
     #[arg(long = "case")]
     name: Vec<String>,
 
-    /// Which cases to run: `ddp` has those for every server, `meteor` adds Meteor's choices where DDP allows several
-    /// and its accounts, `rocketchat` adds the second factor and REST, and `bolide` adds Bolide's own rules.
+    /// Which cases to run: `core` has what the DDP specification says, `ddp` adds what clients rely on, `meteor` adds
+    /// Meteor's choices where DDP allows several and its accounts, `rocketchat` adds the second factor and REST, and
+    /// `bolide` adds Bolide's own rules.
     #[arg(long, default_value_t = Level::Ddp)]
     level: Level,
+
+    /// Does not run the cases that need this capability, such as `accounts`; may be repeated. Capabilities that the
+    /// application does not declare are left out as well.
+    #[arg(long, value_name = "CAPABILITY")]
+    without: Vec<Capability>,
+
+    /// Does not run the cases for later versions of this product, such as `meteor=3.1`; may be repeated.
+    #[arg(long, value_name = "PRODUCT=VERSION", value_parser = release)]
+    version_of: Vec<Release>,
 
     /// Also runs cases that take longer than a few seconds.
     #[arg(long)]
@@ -86,6 +96,12 @@ async fn options(arguments: &Arguments) -> Result<Options, String> {
     for name in &arguments.name {
         options = options.name(name);
     }
+    for capability in &arguments.without {
+        options = options.without(*capability);
+    }
+    for release in &arguments.version_of {
+        options = options.version_of(release.clone());
+    }
     if let Some(address) = arguments.smtp {
         let opened = Mailbox::open(address).await;
         options = options.mailbox(opened.map_err(|error| {
@@ -93,4 +109,11 @@ async fn options(arguments: &Arguments) -> Result<Options, String> {
         })?);
     }
     Ok(options)
+}
+
+fn release(text: &str) -> Result<Release, String> {
+    match text.split_once('=') {
+        Some((product, version)) => Release::new(product, version),
+        None => Err("a version has the form meteor=3.1".into()),
+    }
 }

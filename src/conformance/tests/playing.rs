@@ -5,10 +5,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::server::{Server, text};
-use crate::conformance::{Chapter, Counts, Level, Options, Received, Report, run};
+use crate::conformance::{Capability, Chapter, Counts, Level, Options, Received, Release, Report, Verdict, run};
 
+/// Numbers the cases.
 fn chapter(cases: &Value) -> Chapter {
-    let file = json!({"chapter": "c", "about": "a", "cases": cases});
+    let mut cases = cases.clone();
+    for (number, case) in (1..).zip(cases.as_array_mut().unwrap()) {
+        case["id"] = format!("c/{number}").into();
+    }
+    let file = json!({"chapter": "c", "about": "a", "source": "a test", "cases": cases});
     Chapter::parse("c.json", &file.to_string()).unwrap()
 }
 
@@ -217,8 +222,9 @@ async fn a_case_ends_with_disconnect_on_open_connections() {
 }
 
 async fn counts(cases: &Value, options: &Options) -> (usize, usize) {
-    let Counts { passed, failed, skipped } = run(&silent(), &[chapter(cases)], options).await.counts();
-    assert_eq!(failed, 0);
+    let counts = run(&silent(), &[chapter(cases)], options).await.counts();
+    let Counts { passed, non_strict, failed, unimplemented, skipped } = counts;
+    assert_eq!((non_strict, failed, unimplemented), (0, 0, 0));
     (passed, skipped)
 }
 
@@ -246,6 +252,98 @@ async fn cases_are_skipped_by_level_slowness_and_needs() {
 }
 
 #[tokio::test]
+async fn cases_about_later_releases_are_skipped() {
+    let steps = json!([{"connect": true}]);
+    let cases = json!([{"name": "new", "since": "meteor 3.5", "steps": steps}]);
+    let version = |text: &str| options().version_of(Release::new("meteor", text).unwrap());
+    assert_eq!(counts(&cases, &options()).await, (1, 0));
+    assert_eq!(counts(&cases, &version("3.5")).await, (1, 0));
+    assert_eq!(counts(&cases, &version("3.4.1")).await, (0, 1));
+    let other = options().version_of(Release::new("rocketchat", "1.0").unwrap());
+    assert_eq!(counts(&cases, &other).await, (1, 0));
+}
+
+/// A server whose application answers `capabilities` with `answer`.
+fn declaring(answer: Value) -> Server {
+    Server::new(move |message| {
+        let mut result = json!({"msg": "result", "id": message["id"]});
+        result[answer["key"].as_str().unwrap_or_default()] = answer["value"].clone();
+        let updated = json!({"msg": "updated", "methods": [message["id"]]});
+        if message["method"] == "capabilities" { vec![text(&updated), text(&result)] } else { Vec::new() }
+    })
+}
+
+#[tokio::test]
+async fn what_a_server_does_not_declare_is_unimplemented() {
+    let steps = json!([{"connect": true}]);
+    let cases = json!([
+        {"name": "a", "steps": steps},
+        {"name": "b", "capabilities": ["accounts"], "steps": steps},
+        {"name": "c", "capabilities": ["accounts", "clock"], "steps": steps},
+    ]);
+    let unimplemented = async |server: Server, options: Options| {
+        let counts = run(&server, &[chapter(&cases)], &options).await.counts();
+        assert_eq!(counts.passed + counts.unimplemented, 3);
+        counts.unimplemented
+    };
+    let list = |names: Value| declaring(json!({"key": "result", "value": names}));
+    assert_eq!(unimplemented(list(json!(["clock", "accounts"])), options()).await, 0);
+    assert_eq!(unimplemented(list(json!(["accounts", "a later one"])), options()).await, 1);
+    assert_eq!(unimplemented(list(json!([])), options()).await, 2);
+    assert_eq!(unimplemented(list(json!(["clock", "accounts"])), options().without(Capability::Clock)).await, 1);
+    // A server that does not answer with a list has them all.
+    assert_eq!(unimplemented(declaring(json!({"key": "error", "value": {"error": 404}})), options()).await, 0);
+    assert_eq!(unimplemented(silent(), options()).await, 0);
+    assert_eq!(unimplemented(silent(), options().without(Capability::Accounts)).await, 2);
+}
+
+#[tokio::test]
+async fn an_allowed_departure_is_non_strict() {
+    let verdict = async |said: Value, expected: Value| {
+        let steps = json!([{"connect": true}, {"send": {"say": said}}, expected, {"expect": "end"}]);
+        let report = run(&parrot(), &[one_case(&steps)], &options()).await;
+        report.outcomes()[0].verdict.clone()
+    };
+    let either = json!({"expect": {"<either>": [{"a": 1}, {"a": 2}]}});
+    assert!(matches!(verdict(json!([{"a": 1}, "end"]), either.clone()).await, Verdict::Passed));
+    let Verdict::NonStrict(departures) = verdict(json!([{"a": 2}, "end"]), either.clone()).await else {
+        panic!("not non-strict");
+    };
+    assert_eq!(departures, ["{\"a\":1} is recommended; received {\"a\":2}"]);
+    assert!(matches!(verdict(json!([{"a": 3}, "end"]), either).await, Verdict::Failed(_)));
+
+    let optional = json!({"expectOptional": {"a": 1}});
+    assert!(matches!(verdict(json!([{"a": 1}, "end"]), optional.clone()).await, Verdict::Passed));
+    let Verdict::NonStrict(departures) = verdict(json!(["end"]), optional.clone()).await else {
+        panic!("not non-strict");
+    };
+    assert_eq!(departures, ["{\"a\":1} is recommended; the server sends nothing"]);
+    assert!(matches!(verdict(json!([{"a": 2}, "end"]), optional).await, Verdict::Failed(_)));
+}
+
+#[tokio::test]
+async fn variations_that_the_specification_allows_pass_below_meteor() {
+    let sent = json!([{"msg": "changed", "collection": "c", "id": "1"}, {"msg": "pong", "at": 1}]);
+    let steps = json!([{"connect": true}, {"send": {"say": sent}}, {"expect": {"msg": "pong"}}]);
+    assert_eq!(failure(&parrot(), steps.clone()).await, None);
+    let report = run(&parrot(), &[one_case(&steps)], &options().level(Level::Meteor)).await;
+    assert_eq!(report.counts().failed, 1);
+}
+
+#[tokio::test]
+async fn a_report_shows_departures() {
+    let cases = json!([{"name": "odd", "steps": [
+        {"connect": true}, {"send": {"say": [2]}}, {"expect": {"<either>": [1, 2]}}
+    ]}]);
+    let report = run(&parrot(), &[chapter(&cases)], &options()).await;
+    assert!(report.is_success());
+    let mut written = Vec::new();
+    report.write(&mut written).unwrap();
+    let written = String::from_utf8(written).unwrap();
+    assert!(written.starts_with("NON-STRICT  c/1: odd\n    1 is recommended; received 2\n"), "{written}");
+}
+
+#[tokio::test]
 async fn a_run_without_cases_is_not_a_success() {
     assert!(!run(&silent(), &[], &options()).await.is_success());
 }
@@ -262,7 +360,8 @@ async fn a_report_shows_failures_and_a_table() {
     report.write(&mut written).unwrap();
     assert_eq!(
         String::from_utf8(written).unwrap(),
-        r#"FAILED  c: bad
+        r#"FAILED  c/2: bad
+  source: a test
   step 3
     expected 1
     received 2
@@ -274,10 +373,10 @@ async fn a_report_shows_failures_and_a_table() {
     a → {"say":[2]}
     a ← 2
 
-chapter  passed  failed  skipped
-c             1       1        1
+chapter  passed  non-strict  failed  unimplemented  skipped
+c             1           0       1              0        1
 
-1 passed, 1 failed, 1 skipped
+1 passed, 0 non-strict, 1 failed, 0 unimplemented, 1 skipped
 "#
     );
 }

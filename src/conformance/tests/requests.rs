@@ -11,7 +11,7 @@ use crate::conformance::{Chapter, Mailbox, Options, run};
 use crate::mail::{Mail, MailKind, Mailer as _, SmtpMailer};
 
 async fn failure_with(server: &Server, steps: Value, options: Options) -> Option<String> {
-    let file = json!({"chapter": "c", "about": "a", "cases": [{"name": "n", "steps": steps}]});
+    let file = json!({"chapter": "c", "about": "a", "source": "a test", "cases": [{"id": "c/1", "name": "n", "steps": steps}]});
     let chapter = Chapter::parse("c.json", &file.to_string()).unwrap();
     let report = run(server, &[chapter], &options.patience(Duration::from_millis(50))).await;
     report.failures().map(|(_, failure)| format!("{}: {}", failure.step, failure.reason)).next()
