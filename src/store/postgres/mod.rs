@@ -1,6 +1,8 @@
 //! PostgreSQL: how a database is opened, its schema, and what its nodes tell each other.
 
 mod documents;
+#[cfg(test)]
+mod half_open_tests;
 mod listener;
 mod migrations;
 #[cfg(test)]
@@ -63,6 +65,11 @@ fn server(address: &str, options: DatabaseOptions) -> Result<PgConnectOptions, O
         ("statement_timeout", timeout.as_str()),
         // What a node holds that is stopped within a transaction must not keep the others waiting.
         ("idle_in_transaction_session_timeout", timeout.as_str()),
+        // The server gives up a connection over which this node is not heard for half a minute, and what it holds for it.
+        ("tcp_keepalives_idle", "15"),
+        ("tcp_keepalives_interval", "5"),
+        ("tcp_keepalives_count", "3"),
+        ("tcp_user_timeout", "30000"),
         // Whatever the server's default is: stricter levels would refuse what waits for its turn.
         ("default_transaction_isolation", "read committed"),
     ]))

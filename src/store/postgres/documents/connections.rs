@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{Connection as _, Executor as _, Postgres, Transaction};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgQueryResult, PgRow};
+use sqlx::query::Query;
+use sqlx::{Connection as _, Executor as _, Postgres, Row as _};
+use tokio::time::timeout;
 
 use super::failure::{answer, failed, is_lost};
 use crate::collection::storage::StorageError;
+use crate::store::sql::layer::{Lent, LentTransaction};
 
 /// The number of connections that write. The writes of a node to its collections are one transaction after the other; the
 /// others build and drop indexes.
@@ -18,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The time after which a connection is asked whether it still answers before it is used again.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// The time within which a connection must answer then.
+/// The time within which a connection must answer then, or begin a transaction.
 const PING: Duration = Duration::from_secs(2);
 
 /// All statements read a few rows by an index, in its order. PostgreSQL prepares a statement once, perhaps for tables that
@@ -64,39 +67,62 @@ async fn answers(connection: &mut PgConnection, idle_for: Duration) -> Result<bo
     if idle_for < IDLE {
         return Ok(true);
     }
-    tokio::time::timeout(PING, connection.ping()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+    timeout(PING, connection.ping()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
     Ok(true)
 }
 
-/// Begins a transaction. A connection that was cut a moment ago is replaced.
+/// Begins a transaction. A connection that was cut a moment ago, or does not answer, is replaced.
 pub(super) async fn begin(
     pool: &PgPool,
     patience: Duration,
     text: &'static str,
-) -> Result<Transaction<'static, Postgres>, StorageError> {
-    for _ in 0..pool.options().get_max_connections() {
-        match tokio::time::timeout(patience, pool.begin_with(text)).await {
-            Ok(Err(error)) if is_lost(&error) => {}
-            Ok(begun) => return begun.map_err(failed),
-            Err(_elapsed) => break,
+) -> Result<LentTransaction, StorageError> {
+    let begun = async {
+        for _ in 0..pool.options().get_max_connections() {
+            match timeout(PING, Lent::of(pool).await?.begin(text)).await {
+                Ok(Err(error)) if is_lost(&error) => {}
+                Ok(begun) => return begun,
+                Err(_elapsed) => {}
+            }
         }
-    }
-    answer(patience, pool.begin_with(text)).await
+        Lent::of(pool).await?.begin(text).await
+    };
+    answer(patience, begun).await
 }
 
-/// Runs a statement that only reads. A connection that was cut a moment ago is replaced.
-pub(super) async fn read<T, Reading: Future<Output = Result<T, sqlx::Error>>>(
+/// Runs a statement that only reads, and returns its rows. A connection that was cut a moment ago is replaced.
+pub(super) async fn read<'values>(
     Connections { reader, patience, .. }: &Connections,
-    statement: impl Fn() -> Reading,
-) -> Result<T, StorageError> {
-    for _ in 0..reader.options().get_max_connections() {
-        match tokio::time::timeout(*patience, statement()).await {
-            Ok(Err(error)) if is_lost(&error) => {}
-            Ok(read) => return read.map_err(failed),
-            Err(_elapsed) => break,
+    statement: impl Fn() -> Query<'values, Postgres, PgArguments>,
+) -> Result<Vec<PgRow>, StorageError> {
+    let rows = async {
+        for _ in 0..reader.options().get_max_connections() {
+            match statement().fetch_all(&mut *Lent::of(reader).await?).await {
+                Err(error) if is_lost(&error) => {}
+                rows => return rows,
+            }
         }
-    }
-    answer(*patience, statement()).await
+        statement().fetch_all(&mut *Lent::of(reader).await?).await
+    };
+    answer(*patience, rows).await
+}
+
+/// Runs a statement that writes, and is a transaction of its own.
+pub(super) async fn write(
+    Connections { writer, patience, .. }: &Connections,
+    statement: Query<'_, Postgres, PgArguments>,
+) -> Result<PgQueryResult, StorageError> {
+    let mut connection = answer(*patience, Lent::of(writer)).await?;
+    answer(*patience, statement.execute(&mut *connection)).await
+}
+
+/// Runs a statement that writes a row and returns its number, and is a transaction of its own.
+pub(super) async fn write_numbered(
+    Connections { writer, patience, .. }: &Connections,
+    statement: Query<'_, Postgres, PgArguments>,
+) -> Result<i64, StorageError> {
+    let mut connection = answer(*patience, Lent::of(writer)).await?;
+    answer(*patience, statement.fetch_one(&mut *connection)).await?.try_get(0).map_err(failed)
 }
 
 fn pool(connections: u32, settings: &'static str) -> PgPoolOptions {

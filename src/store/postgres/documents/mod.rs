@@ -32,7 +32,7 @@ use crate::collection::storage::{
     CollectionNumber, CollectionSummary, DocumentReader, DocumentStore, DocumentWriter, Head, Hints, IndexNumber,
     StorageError, StorageFuture, StoredCollection, StoredDocument,
 };
-use connections::{Connections, read};
+use connections::{Connections, read, write_numbered};
 use failure::{answer, failed, read_number, refuse_nul};
 use hints::PostgresHints;
 use purge::Removals;
@@ -88,7 +88,7 @@ impl DocumentStore for PostgresDocuments {
         Box::pin(async move {
             let all = "SELECT seq, documents, bytes, number, collection FROM heads ORDER BY collection";
             let connections = self.connections().await?;
-            let rows = read(connections, || sqlx::query(all).fetch_all(&connections.reader)).await?;
+            let rows = read(connections, || sqlx::query(all)).await?;
             rows.iter()
                 .map(|row| {
                     let number = CollectionNumber(row.try_get(3).map_err(failed)?);
@@ -126,7 +126,7 @@ impl DocumentStore for PostgresDocuments {
         Box::pin(async move {
             let connections = self.connections().await?;
             let ids = distinct_without_nul(ids);
-            let find = || sqlx::query(FIND).bind(collection.0).bind(&ids).fetch_all(&connections.reader);
+            let find = || sqlx::query(FIND).bind(collection.0).bind(&ids);
             read(connections, find).await?.iter().map(document_of).collect()
         })
     }
@@ -155,17 +155,15 @@ impl DocumentStore for PostgresDocuments {
 
 async fn number_of(connections: &Connections, name: &str) -> Result<Option<CollectionNumber>, StorageError> {
     let find = "SELECT number FROM heads WHERE collection = $1";
-    let find = || sqlx::query_scalar::<_, i64>(find).bind(name).fetch_optional(&connections.reader);
-    let number = read(connections, find).await?;
-    Ok(number.map(CollectionNumber))
+    let rows = read(connections, || sqlx::query(find).bind(name)).await?;
+    rows.first().map(|row| row.try_get(0).map(CollectionNumber).map_err(failed)).transpose()
 }
 
 /// Makes a collection, unless another task or node has made it since.
 async fn make(connections: &Connections, name: &str) -> Result<CollectionNumber, StorageError> {
     let make = "INSERT INTO heads (collection, seq, purged_to, documents, bytes) VALUES ($1, 0, 0, 0, 0) \
          ON CONFLICT (collection) DO UPDATE SET collection = excluded.collection RETURNING number";
-    let make = sqlx::query_scalar(make).bind(name).fetch_one(&connections.writer);
-    answer(connections.patience, make).await.map(CollectionNumber)
+    write_numbered(connections, sqlx::query(make).bind(name)).await.map(CollectionNumber)
 }
 
 /// Looks up one id after another. With `id = ANY($2)`, PostgreSQL before 17 prefers to read the whole collection by another

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use sqlx::{Postgres, Row as _};
 
 use super::connections::{Connections, begin};
 use super::failure::{answer, answer_to_commit, failed, read_number, write_number};
@@ -16,6 +16,7 @@ use crate::collection::storage::{
     Batch, CollectionNumber, DocumentReader, DocumentWriter, Head, IndexKey, IndexNumber, Page, StorageError,
     StorageFuture, StoredChange, StoredDocument, StoredEntry,
 };
+use crate::store::sql::layer::LentTransaction;
 
 /// The first statement decides which state is read.
 const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1";
@@ -25,7 +26,7 @@ const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// A transaction for documents.
 pub(super) struct Transaction {
-    inner: sqlx::Transaction<'static, Postgres>,
+    inner: LentTransaction,
     removals: Arc<Removals>,
     patience: Duration,
     /// The heads as they were when they were locked, until they are written.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use sqlx::Sqlite;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
-use sqlx::{Postgres, Sqlite};
 
 use super::failure::{answer, answer_to_write};
-use super::{Sql, SqlError, query};
+use super::{Lent, LentTransaction, Sql, SqlError, query};
 use crate::user::UserId;
 
 /// A database with its connections.
@@ -43,7 +43,7 @@ pub(in crate::store) struct PostgresPool {
 #[derive(Debug)]
 pub(in crate::store) enum Transaction {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
-    Postgres(sqlx::Transaction<'static, Postgres>, Duration),
+    Postgres(LentTransaction, Duration),
 }
 
 /// What a statement runs on.
@@ -95,8 +95,13 @@ impl Pool {
 }
 
 impl PostgresPool {
+    /// Lends a connection, as soon as there is one.
+    pub(super) async fn lend(&self) -> Result<Lent, SqlError> {
+        answer(self.patience, Lent::of(&self.connections)).await
+    }
+
     async fn begin(&self, begin: &'static str) -> Result<Transaction, SqlError> {
-        let transaction = answer(self.patience, self.connections.begin_with(begin)).await?;
+        let transaction = answer(self.patience, self.lend().await?.begin(begin)).await?;
         Ok(Transaction::Postgres(transaction, self.patience))
     }
 }

@@ -77,7 +77,7 @@ impl<'value> Statement<'value> {
             Executor::Sqlite(connection) => Ok(self.sqlite()?.execute(connection).await?.rows_affected()),
             Executor::PostgresPool(pool) => {
                 let statement = self.postgres()?;
-                let mut connection = answer(pool.patience, pool.connections.acquire()).await?;
+                let mut connection = pool.lend().await?;
                 let done = answer_to_write(pool.patience, statement.execute(&mut *connection)).await?;
                 Ok(done.rows_affected())
             }
@@ -93,7 +93,7 @@ impl<'value> Statement<'value> {
             Pool::Sqlite(pool) => self.sqlite()?.fetch_optional(pool).await?.map(Row::from),
             Pool::Postgres(pool) => {
                 let statement = self.postgres()?;
-                let mut connection = answer(pool.patience, pool.connections.acquire()).await?;
+                let mut connection = pool.lend().await?;
                 answer_to_write(pool.patience, statement.fetch_optional(&mut *connection)).await?.map(Row::from)
             }
         })
@@ -105,7 +105,9 @@ impl<'value> Statement<'value> {
             Executor::SqlitePool(pool) => rows(self.sqlite()?.fetch_all(pool).await?),
             Executor::Sqlite(connection) => rows(self.sqlite()?.fetch_all(connection).await?),
             Executor::PostgresPool(pool) => {
-                rows(answer(pool.patience, self.postgres()?.fetch_all(&pool.connections)).await?)
+                let statement = self.postgres()?;
+                let mut connection = pool.lend().await?;
+                rows(answer(pool.patience, statement.fetch_all(&mut *connection)).await?)
             }
             Executor::Postgres(connection, patience) => {
                 rows(answer(patience, self.postgres()?.fetch_all(connection)).await?)
@@ -122,7 +124,9 @@ impl<'value> Statement<'value> {
             Executor::SqlitePool(pool) => self.sqlite()?.fetch_optional(pool).await?.map(Row::from),
             Executor::Sqlite(connection) => self.sqlite()?.fetch_optional(connection).await?.map(Row::from),
             Executor::PostgresPool(pool) => {
-                answer(pool.patience, self.postgres()?.fetch_optional(&pool.connections)).await?.map(Row::from)
+                let statement = self.postgres()?;
+                let mut connection = pool.lend().await?;
+                answer(pool.patience, statement.fetch_optional(&mut *connection)).await?.map(Row::from)
             }
             Executor::Postgres(connection, patience) => {
                 answer(patience, self.postgres()?.fetch_optional(connection)).await?.map(Row::from)
