@@ -1,4 +1,4 @@
-//! [`Error`]: why an app cannot be built, or cannot listen.
+//! [`Error`]: why an app cannot be built, or cannot listen. [`UnknownOutcome`]: a change that may have been made or not.
 
 use std::io;
 
@@ -17,6 +17,20 @@ pub enum Error {
         /// The error of the operating system.
         reason: io::Error,
     },
+}
+
+/// The source of an error after which it is not known whether a change was made: the connection to the store was lost before
+/// it answered. A client whose method fails with such an error is told so, with the error code `outcome-unknown`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UnknownOutcome(String);
+
+impl UnknownOutcome {
+    /// Creates the error with the reason, which clients do not see.
+    #[must_use]
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
 }
 
 /// Why an app cannot be built.

@@ -102,7 +102,7 @@ pub use call::{App, Caller, Connection, Context, MethodError, MethodResult, Meth
 #[cfg(feature = "server")]
 pub use collection::{Collection, Filter, Query, Update};
 #[cfg(feature = "server")]
-pub use error::{BuildError, Error};
+pub use error::{BuildError, Error, UnknownOutcome};
 pub use limits::{Heartbeat, Limits};
 #[cfg(feature = "server")]
 pub use publication::{Audience, Strategy, Stream, Subscription};

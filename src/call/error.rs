@@ -6,13 +6,16 @@ use bolide_protocol::DdpError;
 use bolide_protocol::error::ErrorCode;
 use serde::Serialize;
 
+use crate::error::UnknownOutcome;
+
 /// The result of a handler.
 pub type MethodResult<T> = Result<T, MethodError>;
 
 /// The error of a method or publication: one for the client, or an internal one that the client must not see.
 ///
 /// `?` converts any error. A [`DdpError`] reaches the client unchanged. Every other error is logged with an id, and the
-/// client receives `500`, `Internal server error`.
+/// client receives `500`, `Internal server error`; after a write whose outcome is [not known](crate::UnknownOutcome), it
+/// receives `outcome-unknown`, so that it reads what is stored before it tries again.
 ///
 /// Because `?` converts any `std::error::Error`, this type cannot be one. A `main` that calls functions with a
 /// [`MethodResult`] returns `MethodResult<()>` itself, in which `?` works on all errors.
@@ -104,13 +107,13 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for MethodError {
     }
 }
 
-/// Returns the error for the client. An internal error is logged with an id and replaced by `500`.
+/// Returns the error for the client. An internal error is logged with an id and replaced by `500`, or by `outcome-unknown`.
 pub(crate) fn sanitize(error: MethodError, kind: &str, name: &str, log_id: &str) -> DdpError {
     match error.0 {
         Cause::Client(error) => error,
         Cause::Internal(error) => {
             tracing::error!(kind, name, log_id, error = %chain(&*error), "internal error");
-            DdpError::internal()
+            if is_outcome_unknown(&*error) { outcome_unknown() } else { DdpError::internal() }
         }
     }
 }
@@ -120,14 +123,48 @@ pub(super) fn invalid_user(method: &str) -> DdpError {
     DdpError::new("error-invalid-user", "Invalid user").with_details(serde_json::json!({ "method": method }))
 }
 
-/// Describes an error and its sources in one line.
+fn outcome_unknown() -> DdpError {
+    DdpError::new("outcome-unknown", "The change may have been made, or may not: the database did not answer")
+}
+
+/// Returns whether the error comes from a write that may have been made or not.
+fn is_outcome_unknown(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<UnknownOutcome>)
+}
+
+/// Describes an error and its sources in one line. What a message says already is not repeated.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let reason = error.to_string();
+        if !text.ends_with(&reason) {
+            text.push_str(": ");
+            text.push_str(&reason);
+        }
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_told_that_an_outcome_is_not_known_however_deep_it_lies() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the order failed: {0}")]
+        struct Outer(#[source] UnknownOutcome);
+
+        let unknown = UnknownOutcome::new("the connection to db.internal was lost");
+        for error in [MethodError::internal(unknown.clone()), MethodError::from(Outer(unknown.clone()))] {
+            let told = sanitize(error, "method", "order", "1");
+            assert_eq!(told.error, ErrorCode::Name("outcome-unknown".into()));
+            assert!(!told.message().contains("db.internal"), "{told:?}");
+        }
+        let told = sanitize(MethodError::internal("something else"), "method", "order", "1");
+        assert_eq!(told.error, ErrorCode::Number(500));
+        assert_eq!(chain(&Outer(unknown)), "the order failed: the connection to db.internal was lost");
+    }
 }

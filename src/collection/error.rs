@@ -1,5 +1,7 @@
 //! [`CollectionError`]: why a read or a write of a collection failed.
 
+use crate::error::UnknownOutcome;
+
 /// The number of characters that a message shows of a text whose length nothing else limits.
 const SHOWN_CHARS: usize = 200;
 
@@ -121,7 +123,8 @@ pub enum CollectionError {
         /// The name of the collection.
         collection: String,
         /// What has happened to the connection.
-        reason: String,
+        #[source]
+        reason: UnknownOutcome,
     },
 }
 

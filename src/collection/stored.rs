@@ -24,6 +24,7 @@ use super::storage::{
     CollectionNumber, DocumentReader, DocumentStore, Head, IndexNumber, Page, StorageError, StoredDocument, StoredEntry,
 };
 use super::writer::Writer;
+use crate::error::UnknownOutcome;
 
 /// The longest time between the commit of a change and its place in the queues of live queries.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
@@ -344,7 +345,7 @@ pub(super) fn document(core: &CollectionCore, stored: StoredDocument) -> Result<
 pub(super) fn unavailable(core: &CollectionCore, error: &StorageError) -> CollectionError {
     let (collection, reason) = (core.name().to_owned(), error.to_string());
     match error {
-        StorageError::Unknown(_) => CollectionError::OutcomeUnknown { collection, reason },
+        StorageError::Unknown(_) => CollectionError::OutcomeUnknown { collection, reason: UnknownOutcome::new(reason) },
         _ => CollectionError::Unavailable { collection, reason },
     }
 }

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use crate::error::UnknownOutcome;
 use crate::store::{StoreError, Unique};
 
 /// Why a statement or a transaction has failed.
@@ -63,7 +64,7 @@ impl From<SqlError> for StoreError {
             return Self::Taken(unique(refusal.constraint().unwrap_or_else(|| refusal.message())));
         }
         match error {
-            SqlError::Unknown(reason) => Self::Unknown(Box::new(reason)),
+            SqlError::Unknown(reason) => Self::Unknown(Box::new(UnknownOutcome::new(reason.to_string()))),
             SqlError::Failed(reason) => Self::Failed(Box::new(reason)),
             SqlError::Nul => Self::Failed(Box::new(error)),
         }
