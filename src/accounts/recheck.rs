@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::AccountsCore;
@@ -26,6 +26,9 @@ const SHOWN_AGAIN: Duration = Duration::from_secs(10);
 
 /// How long a client that logs out itself has for it, from when its token has ended in the store.
 const LOGGING_OUT: Duration = Duration::from_millis(250);
+
+/// The timeout for a question to the store. A link that swallows what is sent is not noticed otherwise.
+const QUESTION: Duration = Duration::from_secs(5);
 
 /// The maximum number of tokens or users in one query.
 const BATCH: usize = 500;
@@ -93,7 +96,7 @@ async fn recheck(core: &AccountsCore, active: &mut HashSet<UserId>) -> Result<()
     end_tokens(core, &tokens).await?;
     let mut still_active = HashSet::new();
     for batch in users.chunks(BATCH) {
-        still_active.extend(core.store.active_users(batch).await?);
+        still_active.extend(asked(core.store.active_users(batch)).await?);
     }
     for user in users.iter().filter(|user| active.contains(*user) && !still_active.contains(*user)) {
         core.node.end_sessions_of(user, None);
@@ -102,11 +105,16 @@ async fn recheck(core: &AccountsCore, active: &mut HashSet<UserId>) -> Result<()
     Ok(())
 }
 
+/// Waits for the answer of the store.
+pub(super) async fn asked<T>(question: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    timeout(QUESTION, question).await.unwrap_or_else(|_elapsed| Err(StoreError::Failed("it does not answer".into())))
+}
+
 /// Asks about tokens in batches, each once, however many sessions have it.
 async fn end_tokens(core: &AccountsCore, tokens: &[HashedToken]) -> Result<(), StoreError> {
     let mut hashed: Vec<String> = Vec::new();
     for batch in tokens.chunks(BATCH) {
-        let ended = core.store.ended_tokens(batch, core.clock.now()).await?;
+        let ended = asked(core.store.ended_tokens(batch, core.clock.now())).await?;
         hashed.extend(ended.iter().map(|token| token.as_str().to_owned()));
     }
     if !hashed.is_empty() {

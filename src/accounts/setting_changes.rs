@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use super::audit::Audit;
 use super::node::Node;
 use super::protected::Proof;
+use super::recheck::asked;
 use super::users::Users;
 use crate::bus::BusEvent;
 use crate::call::{Connection, MethodError, MethodResult, SignedIn};
@@ -102,7 +103,7 @@ impl SettingChanges {
     /// Reads all settings again, which another node may have changed.
     pub(super) async fn read_again(&self) -> Result<(), StoreError> {
         let mut read_last = self.writing.lock().await;
-        let stored = self.store.settings().await?;
+        let stored = asked(self.store.settings()).await?;
         if read_last.as_ref() == Some(&stored) {
             return Ok(());
         }

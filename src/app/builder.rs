@@ -455,7 +455,7 @@ impl AppBuilder {
         #[cfg(feature = "accounts")]
         let accounts_store = accounts.as_ref().map(|accounts| Arc::clone(&accounts.store));
         #[cfg(feature = "accounts")]
-        attach_store(&self.collections, self.store.clone().or_else(|| accounts_store.clone()))?;
+        let documents = attach_store(&self.collections, self.store.clone().or_else(|| accounts_store.clone()))?;
         #[cfg(feature = "accounts")]
         self.slots.insert(Arc::new(AppCollections(self.collections.clone())));
         let members = Members {
@@ -482,6 +482,8 @@ impl AppBuilder {
             member.clone(),
             #[cfg(feature = "accounts")]
             accounts_store.into_iter().chain(self.store).collect(),
+            #[cfg(feature = "accounts")]
+            documents,
         ))));
         let sockjs = self.sockjs.then(|| XhrSessions::new(self.limits.message_bytes));
         slots.insert(Arc::new(Http {
@@ -582,11 +584,14 @@ impl fmt::Debug for AppBuilder {
     }
 }
 
-/// Connects the stored collections with the store.
+/// Connects the stored collections with the store. Returns `None` if there are none.
 #[cfg(feature = "accounts")]
-fn attach_store(collections: &[Arc<CollectionCore>], store: Option<Arc<dyn Store>>) -> Result<(), BuildError> {
+fn attach_store(
+    collections: &[Arc<CollectionCore>],
+    store: Option<Arc<dyn Store>>,
+) -> Result<Option<Arc<StoreLink>>, BuildError> {
     let stored: Vec<_> = collections.iter().filter(|core| core.is_stored()).collect();
-    let Some(first) = stored.first() else { return Ok(()) };
+    let Some(first) = stored.first() else { return Ok(None) };
     let store = store.ok_or_else(|| BuildError::CollectionWithoutStore(first.name().to_owned()))?;
     let link = StoreLink::new(store.documents());
     for (place, core) in stored.iter().enumerate() {
@@ -595,5 +600,5 @@ fn attach_store(collections: &[Arc<CollectionCore>], store: Option<Arc<dyn Store
         }
         core.attach_store(&link);
     }
-    Ok(())
+    Ok(Some(link))
 }

@@ -1,14 +1,14 @@
 //! [`Follower`]: brings the changes of other nodes to the live queries of this one.
 //!
 //! A store that several nodes share gives hints, which may be lost; so the heads of all collections are read every second
-//! as well. The writer reads and tells what is missing.
+//! as well. The writer reads and tells what is missing. When the heads were last known tells whether the node is behind.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::core::CollectionCore;
 use super::error::CollectionError;
@@ -18,8 +18,14 @@ use super::stored::StoreLink;
 /// The time between two looks at the heads.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The number of looks in a row, each of which found a change without a hint, after which hints are asked for anew: their
-/// connection may be dead without having ended.
+/// The timeout for a question to the store. A link that swallows what is sent is not noticed otherwise.
+const QUESTION: Duration = Duration::from_secs(3);
+
+/// How long ago a node may last have had all changes, and still be sent clients. It is the timeout for catching up as well.
+const MAX_BEHIND: Duration = Duration::from_secs(5);
+
+/// The number of looks in a row, each of which found a change without a hint, after which hints are asked for
+/// again: their connection may be dead without having ended.
 const DEAF_LOOKS: u32 = 3;
 
 /// The collections of a store that are followed.
@@ -32,6 +38,8 @@ struct Followed {
     is_running: bool,
     /// Whether other nodes can write to the store.
     is_shared: bool,
+    /// When this node last had all changes. `None` if no collection is followed.
+    current_at: Option<Instant>,
 }
 
 impl Follower {
@@ -40,6 +48,8 @@ impl Follower {
         let mut followed = self.0.lock();
         followed.collections.insert(number, Arc::downgrade(core));
         if !std::mem::replace(&mut followed.is_running, true) {
+            // A collection is read when it is opened.
+            followed.current_at = Some(Instant::now());
             tokio::spawn(follow(Arc::downgrade(link)));
         }
     }
@@ -47,6 +57,16 @@ impl Follower {
     /// Returns whether other nodes can write to the store.
     pub(super) fn is_shared(&self) -> bool {
         self.0.lock().is_shared
+    }
+
+    /// Returns whether other nodes may have made changes more than five seconds ago that live queries were not told of.
+    pub(super) fn is_behind(&self) -> bool {
+        self.0.lock().current_at.is_some_and(|at| at.elapsed() > MAX_BEHIND)
+    }
+
+    /// Notes that live queries were told of all changes until a moment. `None`: no other node can make changes.
+    fn note_current(&self, at: Option<Instant>) {
+        self.0.lock().current_at = at;
     }
 
     fn get(&self, number: CollectionNumber) -> Option<Arc<CollectionCore>> {
@@ -76,7 +96,7 @@ async fn follow(link: Weak<StoreLink>) {
         let Some(link) = link.upgrade() else { return };
         match state.take(&link, told).await {
             Ok(Goes::On) => state.note_success(),
-            Ok(Goes::Home) => return,
+            Ok(Goes::Home) => return link.follower.note_current(None),
             Err(error) => state.note_failure(&error),
         }
     }
@@ -92,7 +112,7 @@ async fn next_of(hints: &mut Option<Box<dyn Hints>>) -> Option<Hint> {
 
 enum Goes {
     On,
-    /// Nobody else writes to the store.
+    /// No other node writes to the store.
     Home,
 }
 
@@ -106,7 +126,7 @@ struct State {
 impl State {
     async fn take(&mut self, link: &StoreLink, told: Told) -> Result<Goes, FollowError> {
         if self.hints.is_none() {
-            match link.store.listen().await {
+            match asked(link.store.listen()).await {
                 Ok(Some(hints)) => {
                     link.follower.0.lock().is_shared = true;
                     self.hints = Some(hints);
@@ -115,7 +135,7 @@ impl State {
                 Err(error) => {
                     // The heads tell as well, only later.
                     look(link).await?;
-                    return Err(error.into());
+                    return Err(error);
                 }
             }
         }
@@ -129,7 +149,12 @@ impl State {
             // The heads are looked at when it is listened again, so that nothing is missed in between.
             Told::Gap => self.hints = None,
             Told::Time => {
-                let has_found = look(link).await?;
+                let found = look(link).await;
+                if found.is_err() {
+                    // The connection that hints come by may be dead as well.
+                    self.hints = None;
+                }
+                let has_found = found?;
                 self.unannounced = if has_found { self.unannounced + 1 } else { 0 };
                 if self.unannounced >= DEAF_LOOKS {
                     self.unannounced = 0;
@@ -155,12 +180,26 @@ impl State {
 
 /// Reads the heads, and catches up with them. Returns whether a collection was behind.
 async fn look(link: &StoreLink) -> Result<bool, FollowError> {
+    let begun = Instant::now();
     let mut was_behind = false;
-    for summary in link.store.collections().await? {
+    let mut failure = None;
+    for summary in asked(link.store.collections()).await? {
         let Some(core) = link.follower.get(summary.number) else { continue };
-        was_behind |= catch_up(link, &core, summary.head.version).await?;
+        match catch_up(link, &core, summary.head.version).await {
+            Ok(missed) => was_behind |= missed,
+            Err(error) => failure = Some(error),
+        }
     }
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    link.follower.note_current(Some(begun));
     Ok(was_behind)
+}
+
+/// Waits for the answer of the store.
+async fn asked<T>(question: impl Future<Output = Result<T, StorageError>>) -> Result<T, FollowError> {
+    Ok(timeout(QUESTION, question).await.map_err(|_elapsed| FollowError::Silent)??)
 }
 
 /// Lets the writer tell the live queries of all changes, unless they were told of those up to this one. Returns whether
@@ -170,7 +209,8 @@ async fn catch_up(link: &StoreLink, core: &Arc<CollectionCore>, to: u64) -> Resu
     if stored.applied() >= to || stored.skip_if_unwatched(core, to) {
         return Ok(false);
     }
-    link.writer.catch_up(core).await?;
+    // It waits for writes that have begun, and for longer than this if one of them has lost its connection.
+    timeout(MAX_BEHIND, link.writer.catch_up(core)).await.map_err(|_elapsed| FollowError::Silent)??;
     Ok(true)
 }
 
@@ -181,4 +221,6 @@ enum FollowError {
     Store(#[from] StorageError),
     #[error(transparent)]
     Collection(#[from] CollectionError),
+    #[error("the store does not answer")]
+    Silent,
 }

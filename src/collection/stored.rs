@@ -67,6 +67,11 @@ impl StoreLink {
     pub(crate) fn new(store: Arc<dyn DocumentStore>) -> Arc<Self> {
         Arc::new(Self { writer: Writer::new(Arc::clone(&store)), store, follower: Follower::default() })
     }
+
+    /// Returns whether live queries of this node show what the store had more than five seconds ago.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.follower.is_behind()
+    }
 }
 
 impl Default for Stored {

@@ -7,6 +7,7 @@
 
 mod admins;
 mod faulty;
+mod half_open;
 mod nats;
 mod postgres;
 mod ready;
