@@ -20,6 +20,10 @@ const AT_ONCE: usize = 4;
 /// The timeout of a delivery.
 const DELIVERY: Duration = Duration::from_mins(1);
 
+/// The timeout for asking the store for mails. A link that swallows what is sent is not noticed otherwise, and mails that
+/// others have stored meanwhile would wait.
+const ASKING: Duration = Duration::from_secs(5);
+
 /// How long a claimed mail belongs to this worker: longer than a delivery takes, and short enough to be retried soon after
 /// a crash.
 const CLAIM: Duration = Duration::from_mins(2);
@@ -65,8 +69,9 @@ impl Worker<'_> {
             return Vec::new();
         }
         let now = self.clock.now();
-        let claimed = self.outgoing.claim(now, now.plus(CLAIM), room.try_into().unwrap_or(u32::MAX)).await;
-        claimed.unwrap_or_else(|error| {
+        let claimed = self.outgoing.claim(now, now.plus(CLAIM), room.try_into().unwrap_or(u32::MAX));
+        let silent = |_elapsed| Err(StoreError::Failed("it does not answer".into()));
+        timeout(ASKING, claimed).await.unwrap_or_else(silent).unwrap_or_else(|error| {
             tracing::error!(%error, "the mails to send cannot be read from the store");
             Vec::new()
         })
