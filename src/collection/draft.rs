@@ -373,7 +373,7 @@ impl DraftOfCollection {
             let fields = after.as_ref().map(|after| after.raw(self.core.name()).get().to_owned());
             let version = after.as_ref().map_or_else(|| self.removed_at(id), |after| after.version);
             batch.documents.push((self.opened.number, StoredChange { id: id.clone(), fields, version }));
-            for open in &self.opened.indexes {
+            for open in self.opened.indexes.iter().chain(&self.opened.kept) {
                 add_entries(batch, &self.core, open, id, before.as_deref(), after.as_deref());
             }
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::core::CollectionCore;
 use super::error::CollectionError;
 use super::index::Index;
-use super::storage::{CollectionNumber, DocumentStore, IndexNumber, StorageError};
+use super::storage::{CollectionNumber, DocumentStore, IndexNumber, StorageError, StoredIndex};
 use super::stored::{OpenIndex, Opened, StoreLink};
 
 /// How many documents are indexed between two messages in the log.
@@ -30,19 +30,17 @@ impl IndexJob {
 }
 
 /// Opens a collection: adds the indexes that are declared and not in the store, and drops those that are no longer
-/// declared.
+/// declared. While other nodes are there, it keeps these: a newer one may declare them.
 pub(super) async fn open(core: &Arc<CollectionCore>, store: &dyn DocumentStore) -> Result<Opened, StorageError> {
     let stored = store.open(core.name()).await?;
     let declared = core.indexes();
     let names: Vec<String> = declared.iter().map(|index| index.stored_name()).collect();
-    for known in stored.indexes.iter().filter(|known| !names.contains(&known.name)) {
-        let (collection, index) = (core.name(), &known.name);
-        if Index::parse_stored(index).is_some_and(|index| declared.iter().any(|declared| **declared == index)) {
-            tracing::info!(collection, index, "an index is built again, since its keys are of another version");
-        } else {
-            tracing::info!(collection, index, "an index is dropped, since it is not declared");
-        }
-        store.drop_index(known.number).await?;
+    let undeclared: Vec<_> = stored.indexes.iter().filter(|known| !names.contains(&known.name)).collect();
+    let mut kept = Vec::new();
+    if !undeclared.is_empty() && store.has_others().await? {
+        kept = undeclared.iter().filter_map(|known| keep(core.name(), known)).collect();
+    } else {
+        drop_all(core, store, &declared, &undeclared).await?;
     }
     let mut indexes = Vec::with_capacity(declared.len());
     for (index, name) in declared.into_iter().zip(&names) {
@@ -51,10 +49,44 @@ pub(super) async fn open(core: &Arc<CollectionCore>, store: &dyn DocumentStore) 
             Some(known) => (known.number, known.is_ready),
             None => add(store, core.name(), stored.number, name).await?,
         };
-        let is_refused = AtomicBool::new(false);
-        indexes.push(OpenIndex { index, number, is_ready: AtomicBool::new(is_ready), is_refused });
+        indexes.push(open_index(index, number, is_ready));
     }
-    Ok(Opened { number: stored.number, indexes })
+    Ok(Opened { number: stored.number, indexes, kept })
+}
+
+fn open_index(index: Arc<Index>, number: IndexNumber, is_ready: bool) -> OpenIndex {
+    OpenIndex { index, number, is_ready: AtomicBool::new(is_ready), is_refused: AtomicBool::new(false) }
+}
+
+/// Keeps an index that this node does not declare. Returns `None` if its keys are of another version, so that this node
+/// cannot keep it up to date.
+fn keep(collection: &str, known: &StoredIndex) -> Option<OpenIndex> {
+    let index = &known.name;
+    tracing::warn!(
+        collection,
+        index,
+        "an index is not declared by this node, and kept for others; it is dropped when a node starts alone without it"
+    );
+    let parsed = Index::parse_stored(index).filter(|parsed| parsed.stored_name() == *index)?;
+    Some(open_index(Arc::new(parsed), known.number, known.is_ready))
+}
+
+async fn drop_all(
+    core: &CollectionCore,
+    store: &dyn DocumentStore,
+    declared: &[Arc<Index>],
+    undeclared: &[&StoredIndex],
+) -> Result<(), StorageError> {
+    for known in undeclared {
+        let (collection, index) = (core.name(), &known.name);
+        if Index::parse_stored(index).is_some_and(|index| declared.iter().any(|declared| **declared == index)) {
+            tracing::info!(collection, index, "an index is built again, since its keys are of another version");
+        } else {
+            tracing::info!(collection, index, "an index is dropped, since it is not declared");
+        }
+        store.drop_index(known.number).await?;
+    }
+    Ok(())
 }
 
 /// Adds an index, unless another node has added it since. Returns its number, and whether it is ready.

@@ -58,6 +58,9 @@ pub trait DocumentStore: Send + Sync + 'static {
     /// Marks an index as ready: it has the entries of all documents.
     fn finish_index(&self, index: IndexNumber) -> StorageFuture<'_, ()>;
 
+    /// Returns whether other programs have the store open, such as other nodes.
+    fn has_others(&self) -> StorageFuture<'_, bool>;
+
     /// Takes an index away. Its entries are removed later in steps, so that other writes do not wait for long.
     fn drop_index(&self, index: IndexNumber) -> StorageFuture<'_, ()>;
 

@@ -52,6 +52,8 @@ pub(crate) struct StoreLink {
 pub(super) struct Opened {
     pub(super) number: CollectionNumber,
     pub(super) indexes: Vec<OpenIndex>,
+    /// The indexes that other nodes may use. Writes keep them up to date, and queries of this node do not use them.
+    pub(super) kept: Vec<OpenIndex>,
 }
 
 /// An index of a stored collection. Writes keep all of them; queries use those that are ready.

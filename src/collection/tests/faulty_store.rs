@@ -198,6 +198,10 @@ impl DocumentStore for FaultyStore {
         })
     }
 
+    fn has_others(&self) -> StorageFuture<'_, bool> {
+        self.inner.has_others()
+    }
+
     fn listen(&self) -> StorageFuture<'_, Option<Box<dyn Hints>>> {
         self.inner.listen()
     }

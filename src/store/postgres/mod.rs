@@ -34,7 +34,12 @@ const PING: Duration = Duration::from_secs(2);
 const GRACE: Duration = Duration::from_secs(5);
 
 /// What the names of connections begin with.
-pub(super) const APPLICATION: &str = "bolide";
+const APPLICATION: &str = "bolide";
+
+/// Counts the other stores that have the database open. The parameter is a [pattern](others) of their names.
+pub(super) const OTHERS: &str = "SELECT count(DISTINCT application_name) FROM pg_stat_activity \
+     WHERE datname = current_database() AND application_name LIKE $1 \
+     AND application_name <> current_setting('application_name')";
 
 /// The number of random characters in the name of a store.
 const ID_LENGTH: usize = 17;
@@ -78,6 +83,11 @@ fn server(address: &str, options: DatabaseOptions) -> Result<PgConnectOptions, O
 /// Draws the name by which the server's lists show the connections of this store, such as `bolide 2QyfTSmbmNDmQvqCj`.
 fn application_name() -> String {
     format!("{APPLICATION} {}", random::id_of_length(&mut Generator(&SystemChance), ID_LENGTH))
+}
+
+/// Returns the pattern of the names of all stores.
+pub(super) fn others() -> String {
+    format!("{APPLICATION} %")
 }
 
 /// Returns a pool that closes connections which do not answer, such as those to a server that has crashed.

@@ -32,7 +32,7 @@ mod write;
 use std::any::Any;
 use std::sync::Arc;
 
-use super::postgres::APPLICATION;
+use super::postgres::{OTHERS, others};
 use super::private::{Private, StoresDocuments, Watched};
 use super::{Changes, Store, StoreError};
 use crate::collection::bulk::StoredCollections;
@@ -85,11 +85,7 @@ impl SqlStore {
     /// Returns [`StoreError::Failed`] if the database cannot be reached.
     pub async fn count_others(&self) -> Result<u64, StoreError> {
         let Pool::Postgres(_) = &self.database.reader else { return Ok(0) };
-        let others = query(
-            "SELECT count(DISTINCT application_name) FROM pg_stat_activity WHERE datname = current_database() \
-             AND application_name LIKE $1 AND application_name <> current_setting('application_name')",
-        );
-        let count = others.bind(format!("{APPLICATION} %")).fetch_one(&self.database.reader).await?;
+        let count = query(OTHERS).bind(others()).fetch_one(&self.database.reader).await?;
         Ok(u64::from(count.get_u32(0)?))
     }
 

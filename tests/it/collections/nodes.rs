@@ -206,3 +206,37 @@ async fn subscribers_show_what_is_stored_after_a_write_with_an_unknown_outcome()
         node.expect(&stored.into_iter().map(with_id).collect()).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_does_not_declare_an_index_keeps_it_for_those_that_do() {
+    let database = Postgres::shared().database();
+    let newer = Place::Postgres.items(["room"].map(Into::into));
+    let _newer = node(&database, &newer).await.build().expect("the app fits together");
+    put(&newer, "a", "red").await;
+    uses_its_index(&newer).await;
+
+    // As in a rolling upgrade, an older node starts once more.
+    let older = Place::Postgres.items([]);
+    let _older = node(&database, &older).await.build().expect("the app fits together");
+    put(&older, "b", "red").await;
+    put(&older, "a", "blue").await;
+    uses_its_index(&newer).await;
+    assert_eq!(newer.find(Filter::eq("room", "red")).count().await, Ok(1));
+    assert_eq!(newer.find(Filter::eq("room", "blue")).count().await, Ok(1));
+    assert!(older.remove("b").await.expect("a removal"));
+    assert_eq!(newer.find(Filter::eq("room", "red")).count().await, Ok(0));
+}
+
+async fn put(items: &Collection, id: &str, room: &str) {
+    items.upsert(id, Update::new().set("room", room)).await.expect("a document");
+}
+
+/// Waits until a query for a room is read by the index.
+async fn uses_its_index(items: &Collection) {
+    let used = async {
+        while items.find(Filter::eq("room", "red")).explain().await.expect("an explanation").index.is_none() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), used).await.expect("the index is built");
+}

@@ -28,6 +28,7 @@ use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use tokio::sync::OnceCell;
 
+use super::{OTHERS, others};
 use crate::collection::storage::{
     CollectionNumber, CollectionSummary, DocumentReader, DocumentStore, DocumentWriter, Head, Hints, IndexNumber,
     StorageError, StorageFuture, StoredCollection, StoredDocument,
@@ -142,6 +143,15 @@ impl DocumentStore for PostgresDocuments {
         Box::pin(async move {
             let writing = Transaction::write(self.connections().await?, &self.removals, &collections).await?;
             Ok(Box::new(writing) as Box<dyn DocumentWriter>)
+        })
+    }
+
+    fn has_others(&self) -> StorageFuture<'_, bool> {
+        Box::pin(async move {
+            let connections = self.connections().await?;
+            let rows = read(connections, || sqlx::query(OTHERS).bind(others())).await?;
+            let count = rows.first().map_or(Ok(0), |row| row.try_get::<i64, _>(0)).map_err(failed)?;
+            Ok(count > 0)
         })
     }
 

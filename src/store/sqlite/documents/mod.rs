@@ -128,6 +128,11 @@ impl DocumentStore for SqliteDocuments {
         })
     }
 
+    /// Returns `false`: the file is locked.
+    fn has_others(&self) -> StorageFuture<'_, bool> {
+        Box::pin(async { Ok(false) })
+    }
+
     /// Returns `None`: the file is locked, so that no other process writes to it.
     fn listen(&self) -> StorageFuture<'_, Option<Box<dyn Hints>>> {
         Box::pin(async { Ok(None) })
