@@ -38,7 +38,7 @@ pub(super) async fn catch_up(core: &Arc<CollectionCore>, opened: &Opened, reader
         return;
     }
     match missed(core, opened, reader, applied).await {
-        Ok(missed) => tell(core, stored, &missed, head.version).deliver(),
+        Ok(missed) => tell(core, stored, missed, head.version).deliver(),
         Err(error) => {
             tracing::warn!(collection = core.name(), %error, "live queries read their documents once more");
             read_again(core, &core.live_queries());
@@ -67,7 +67,7 @@ pub(super) fn catch_up_soon(writer: &Arc<Writer>, core: &Arc<CollectionCore>) {
 }
 
 /// Queues changes for the live queries.
-fn tell(core: &Arc<CollectionCore>, stored: &Stored, changes: &[Change], to: u64) -> Delivery {
+fn tell(core: &Arc<CollectionCore>, stored: &Stored, changes: Vec<Change>, to: u64) -> Delivery {
     let mut delivery = Delivery::default();
     let state = core.state();
     // What a query is just reading is not among the documents that are held. It is looked for first: a query that ends to
@@ -75,10 +75,7 @@ fn tell(core: &Arc<CollectionCore>, stored: &Stored, changes: &[Change], to: u64
     let reading: Vec<Arc<LiveQuery>> = state.routes.queries().filter(|query| query.is_reading()).cloned().collect();
     for change in changes {
         let held = stored.held(&change.id);
-        if let Some(new) = &change.new {
-            stored.note_shown(new);
-        }
-        delivery.add_missed(core, &state, change, &held, &reading);
+        delivery.add_missed(core, &state, &stored.share_new(change), &held, &reading);
     }
     stored.note_applied(to);
     delivery

@@ -211,12 +211,11 @@ impl Draft {
             {
                 let state = core.state();
                 for (job, change) in collection.changes {
-                    if let (Some(stored), Some(new)) = (core.store(), &change.new)
-                        && state.routes.len() > 0
-                    {
-                        stored.note_shown(new);
-                    }
-                    deliveries[job].add(core, &state, &change);
+                    let shown = match core.store().filter(|_| state.routes.len() > 0) {
+                        Some(stored) => stored.share_new(change),
+                        None => change,
+                    };
+                    deliveries[job].add(core, &state, &shown);
                 }
             }
             if let Some(stored) = core.store() {

@@ -16,6 +16,7 @@ use super::execution::{Execution, Found, Placed, Position, Reading};
 use super::follower::Follower;
 use super::index::Index;
 use super::indexing;
+use super::live::Change;
 use super::plan::Plan;
 use super::query::UnreadyIndex;
 use super::scans::NOTED_FROM;
@@ -191,9 +192,10 @@ impl Stored {
         page.into_iter().map(share).collect()
     }
 
-    /// Lets later live queries share a document that a change has brought.
-    pub(super) fn note_shown(&self, document: &Arc<Document>) {
-        drop(self.shared.share(Arc::clone(document)));
+    /// Returns the change with the document that live queries hold, or are to share. What they hold must be known: by it,
+    /// a change of another node finds them.
+    pub(super) fn share_new(&self, change: Change) -> Change {
+        Change { new: change.new.map(|new| self.shared.share(new)), ..change }
     }
 
     /// Notes that the live queries were told of all changes up to this one.

@@ -6,7 +6,7 @@ use bolide_protocol::DdpError;
 
 use super::faulty_store::{Fault, Point};
 use super::{Stage, held, id, ids, numbered, soon, until_held};
-use crate::collection::Batch;
+use crate::collection::{Batch, Update};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_that_cannot_be_read_ends_its_subscription_and_later_ones_succeed() {
@@ -137,4 +137,28 @@ async fn a_refill_whose_changes_do_not_come_gives_up_and_tries_again() {
     until_held(&mut client, 18..22).await;
     soon(stage.items.insert(id(1), &numbered(1))).await.unwrap();
     until_held(&mut client, [1, 18, 19, 20]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_read_before_its_change_was_told_is_found_again_after_the_reader_left() {
+    let stage = Stage::new().await;
+    stage.add(0..1).await;
+    let (mut group, mut all) = (stage.client().await, stage.client().await);
+    group.subscribe("group", &["a"]).await.unwrap();
+    // The change is in the store, and live queries are not told of it yet.
+    stage.faults.set(Point::Committed, Fault::Pause);
+    let items = stage.items.clone();
+    let writing = tokio::spawn(async move { items.update(id(0), Update::new().set("number", 7)).await });
+    stage.faults.struck(Point::Committed, 1).await;
+    all.subscribe("all", &()).await.unwrap();
+    stage.faults.clear(Point::Committed);
+    assert_eq!(soon(writing).await.unwrap(), Ok(true));
+    all.disconnect().await;
+    while stage.items.live_query_count() > 1 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // A change of which only the new document is known, as of one that another node has made.
+    stage.faults.set(Point::Committed, Fault::Failure);
+    let _lost = stage.items.update(id(0), Update::new().set("group", "b")).await.unwrap_err();
+    until_held(&mut group, []).await;
 }
