@@ -50,8 +50,13 @@ async function call({ id, method, params }) {
 
 async function subscribe({ id, name, params }) {
   await ddp.connect();
-  await ddp.subscribe(name, ...params).ready();
+  const subscription = ddp.subscribe(name, ...params);
+  await subscription.ready();
   say({ id });
+  // As an application does: the library does not subscribe again after it was refused.
+  setInterval(() => {
+    if (ddp.connected && subscription.isStopped() && !subscription.isOn()) subscription.start();
+  }, 300);
 }
 
 function view({ id }) {

@@ -8,21 +8,23 @@ use bolide::client::{Change, Document, Heartbeat, Login, Reconnect, Resend, Stat
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{Documents, Outcome, PATIENCE};
 
 /// How many messages are kept for a report.
 const RECORDED: usize = 60;
 
+/// The time after which a client subscribes again if it was refused, as an application does.
+const AGAIN: Duration = Duration::from_millis(300);
+
 /// A client that is connected, or connects again by itself.
 #[derive(Debug)]
 pub(crate) struct Ours {
     client: bolide::client::Client,
     seen: Arc<Mutex<Seen>>,
-    recording: Vec<AbortHandle>,
-    /// Ends when it is dropped.
-    subscription: Option<Subscription>,
+    /// What records, and what subscribes again. They end with the client.
+    tasks: Vec<AbortHandle>,
 }
 
 /// What the client was sent.
@@ -48,8 +50,8 @@ impl Ours {
         let builder = builder.reconnect(reconnect).heartbeat(heartbeat).connect_timeout(2 * second);
         let client = builder.connect().await?;
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let recording = vec![record_changes(&client, &seen), record_status(&client, &seen)];
-        Ok(Self { client, seen, recording, subscription: None })
+        let tasks = vec![record_changes(&client, &seen), record_status(&client, &seen)];
+        Ok(Self { client, seen, tasks })
     }
 
     /// Connects and subscribes to a publication of `items`.
@@ -57,8 +59,27 @@ impl Ours {
         let mut client = Self::connect(port).await?;
         let subscription = client.client.subscribe(publication, params)?;
         timeout(PATIENCE, subscription.ready()).await??;
-        client.subscription = Some(subscription);
+        let (publication, params) = (publication.to_owned(), params.clone());
+        client.tasks.push(client.subscribe_again(subscription, publication, params));
         Ok(client)
+    }
+
+    /// Keeps a subscription, and makes it again after a pause whenever it was refused.
+    fn subscribe_again(&self, mut current: Subscription, publication: String, params: Value) -> AbortHandle {
+        let (client, seen) = (self.client.clone(), Arc::clone(&self.seen));
+        tokio::spawn(async move {
+            loop {
+                let ended = current.stopped().await;
+                seen.lock().note(format!("its subscription has ended: {ended:?}"));
+                sleep(AGAIN).await;
+                match client.subscribe(&publication, &params) {
+                    Ok(again) => current = again,
+                    // The client is closed.
+                    Err(_) => return,
+                }
+            }
+        })
+        .abort_handle()
     }
 
     pub(crate) async fn login(&self, login: Login) -> Outcome {
@@ -99,7 +120,7 @@ impl Ours {
 
 impl Drop for Ours {
     fn drop(&mut self) {
-        self.recording.iter().for_each(AbortHandle::abort);
+        self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 
