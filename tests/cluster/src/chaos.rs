@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use futures::future::join_all;
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
@@ -14,16 +15,13 @@ use tokio::time::{Instant, sleep};
 
 use crate::cluster::{Cluster, Links};
 use crate::crowd::Crowd;
-use crate::faults::{Fault, REST};
+use crate::faults::{Fault, REST, START};
 use crate::ledger::Ledger;
 use crate::work::budgets;
 use crate::work::codes::Codes;
 use crate::work::mails::Mails;
 use crate::work::sessions::Sessions;
 use crate::work::writer::{Writer, insert_shared};
-
-/// How long it may take until a node that was started again is ready.
-const START: Duration = Duration::from_secs(30);
 
 /// A cluster with clients at work.
 #[derive(Debug)]
@@ -84,23 +82,32 @@ impl Chaos {
     /// Runs rounds until the time is over, or something is wrong.
     pub(crate) async fn run(&mut self, lasting: Duration) -> anyhow::Result<()> {
         let start = Instant::now();
-        let mut round = 0;
-        while start.elapsed() < lasting {
-            round += 1;
-            // In every third round only one server is away, which must not disconnect anybody.
-            let (schedule, is_gentle) = if round % 3 == 0 { (self.gentle(), true) } else { (self.wild(), false) };
-            let wrong = self.round(&schedule, is_gentle).await?;
-            if !wrong.is_empty() {
-                let logs = self.cluster.logs().await;
-                println!("{} passed, 1 failed, 0 skipped", round - 1);
-                anyhow::bail!("in round {round}, after {schedule:?}:\n{}\n{logs}", wrong.join("\n"));
-            }
+        let mut passed = 0;
+        let outcome = self.rounds(start + lasting, &mut passed).await;
+        println!("{passed} passed, {} failed, 0 skipped", u32::from(outcome.is_err()));
+        println!("it took {} s", start.elapsed().as_secs());
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(error) => anyhow::bail!("{error:#}\n{}", self.cluster.logs().await),
+        }
+    }
+
+    /// Counts in `passed` the rounds after which everything was right, and the checks at the end.
+    async fn rounds(&mut self, until: Instant, passed: &mut u32) -> anyhow::Result<()> {
+        while Instant::now() < until {
+            let round = *passed + 1;
+            let schedule = if round.is_multiple_of(3) { self.alone() } else { self.wild() };
+            let is_gentle = schedule.iter().all(|(fault, ..)| fault.is_gentle());
+            let what = || format!("in round {round}, after {}", shown(&schedule));
+            let wrong = self.round(&schedule, is_gentle).await.with_context(what)?;
+            anyhow::ensure!(wrong.is_empty(), "{}:\n{}", what(), wrong.join("\n"));
             println!("round {round}: {} {}", self.summary(), shown(&schedule));
+            *passed = round;
         }
         let mut wrong = budgets::check(&self.ports).await?;
         wrong.extend(self.late_mails().await);
-        println!("{} passed, {} failed, 0 skipped", round + i32::from(wrong.is_empty()), i32::from(!wrong.is_empty()));
-        anyhow::ensure!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), self.cluster.logs().await);
+        anyhow::ensure!(wrong.is_empty(), "at the end:\n{}", wrong.join("\n"));
+        *passed += 1;
         Ok(())
     }
 
@@ -222,8 +229,8 @@ impl Chaos {
             .collect()
     }
 
-    fn gentle(&mut self) -> Schedule {
-        let fault = if self.random.random_bool(0.5) { Fault::NatsAway } else { Fault::PostgresAway };
+    fn alone(&mut self) -> Schedule {
+        let fault = Fault::choose_alone(&mut self.random);
         vec![(fault, Duration::from_millis(500), Duration::from_secs(2))]
     }
 

@@ -3,14 +3,13 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use bolide::chance::SystemChance;
 use bolide::keys::KeyRing;
 use bolide::testing::SmtpSink;
-use bolide_test_servers::{Nats, Postgres, PrivatePostgres};
+use bolide_test_servers::{Nats, Postgres, PrivatePostgres, Programs};
 use parking_lot::Mutex;
 use serde_json::Value;
 use sqlx::Row as _;
@@ -40,18 +39,18 @@ pub(crate) struct Cluster {
     to_postgres: Vec<Proxy>,
     to_nats: Vec<Proxy>,
     postgres: Arc<PrivatePostgres>,
+    /// Held by the one that stops PostgreSQL and starts it again.
+    pub(crate) restarting_postgres: tokio::sync::Mutex<()>,
     nats: Arc<Mutex<Nats>>,
     pub(crate) mails: SmtpSink,
     /// A way to the database that is never broken by a proxy.
     pub(crate) pool: PgPool,
-    directory: PathBuf,
 }
 
 impl Cluster {
     /// Starts everything, and waits until all nodes are ready.
     pub(crate) async fn start(program: PathBuf, links: Links) -> anyhow::Result<Self> {
-        let directory = unused_directory();
-        std::fs::create_dir_all(&directory)?;
+        let programs = Arc::new(Programs::of("nodes"));
         let (postgres, nats) = spawn_blocking(|| (Postgres::private(), Nats::start())).await?;
         let database = postgres.database();
         let name = database.rsplit('/').next().context("the URL of a database ends with its name")?.to_owned();
@@ -74,14 +73,24 @@ impl Cluster {
                 nats: Some(format!("nats://127.0.0.1:{nats_port}")),
                 smtp: mails.url(),
                 keys: keys.clone(),
-                log: directory.join(format!("node-{number}.log")),
+                name: format!("node-{number}"),
+                programs: Arc::clone(&programs),
             };
             nodes.push(tokio::sync::Mutex::new(Node::start(options).await?));
             to_postgres.push(postgres);
             to_nats.push(nats);
         }
         let (postgres, nats) = (Arc::new(postgres), Arc::new(Mutex::new(nats)));
-        Ok(Self { nodes, to_postgres, to_nats, postgres, nats, mails, pool, directory })
+        Ok(Self {
+            nodes,
+            to_postgres,
+            to_nats,
+            postgres,
+            restarting_postgres: tokio::sync::Mutex::default(),
+            nats,
+            mails,
+            pool,
+        })
     }
 
     pub(crate) fn node(&self, number: usize) -> &tokio::sync::Mutex<Node> {
@@ -141,6 +150,15 @@ impl Cluster {
         ports
     }
 
+    /// Returns the ports of all nodes but one.
+    pub(crate) async fn ports_but(&self, number: usize) -> Vec<u16> {
+        let mut ports = Vec::new();
+        for (_, node) in self.nodes.iter().enumerate().filter(|(other, _)| *other != number) {
+            ports.push(node.lock().await.port());
+        }
+        ports
+    }
+
     /// Reads the documents of `items` from the table itself.
     pub(crate) async fn table(&self) -> anyhow::Result<Documents> {
         let rows = sqlx::query(
@@ -168,18 +186,5 @@ impl Cluster {
             let _written = write!(logs, "  the log of node {number} ends:\n{log}");
         }
         logs
-    }
-}
-
-/// Returns the name of a directory that no other cluster of this process has.
-fn unused_directory() -> PathBuf {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    std::env::temp_dir().join(format!("bolide-cluster-{}-{count}", std::process::id()))
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        let _removed_later = std::fs::remove_dir_all(&self.directory);
     }
 }

@@ -84,7 +84,9 @@ impl Member {
         let (publication, params) = view.publication();
         let client = match kind {
             Kind::Ours => Client::Ours(Ours::watching(proxy.port(), publication, &params).await?),
-            Kind::Published => Client::Published(Published::watching(proxy.port(), publication, &params).await?),
+            Kind::Published => {
+                Client::Published(Box::new(Published::watching(proxy.port(), publication, &params).await?))
+            }
         };
         Ok(Self { client: Arc::new(client), view, proxy })
     }

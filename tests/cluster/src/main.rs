@@ -26,7 +26,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use chaos::Chaos;
@@ -79,7 +78,8 @@ async fn run(server: PathBuf, command: Command) -> anyhow::Result<()> {
             println!("seed {seed}");
             let mut chaos = Chaos::start(server, seed).await?;
             let outcome = chaos.run(Duration::from_secs_f64(minutes * 60.0)).await;
-            outcome.with_context(|| format!("with --seed {seed}"))
+            let again = || format!("To repeat it: tests/cluster/run --seed {seed} --minutes {minutes}");
+            outcome.map_err(|error| anyhow::anyhow!("{error:#}\n{}", again()))
         }
         Command::Figures => figures::run(server).await,
         Command::Forgeries => forgeries::run(server).await,

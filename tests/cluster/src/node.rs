@@ -5,13 +5,18 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use bolide_test_servers::Programs;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
+
+/// How long a node may take to end in order: the default of `Limits::shutdown_timeout`, and some time for its own end.
+const END: Duration = Duration::from_secs(15);
 
 /// What all nodes of a cluster have in common, and what is different for this one.
 #[derive(Clone, Debug)]
@@ -21,7 +26,15 @@ pub(crate) struct NodeOptions {
     pub(crate) nats: Option<String>,
     pub(crate) smtp: String,
     pub(crate) keys: String,
-    pub(crate) log: PathBuf,
+    /// What it is called in `programs`, where its log is.
+    pub(crate) name: String,
+    pub(crate) programs: Arc<Programs>,
+}
+
+impl NodeOptions {
+    fn log(&self) -> PathBuf {
+        self.programs.directory(&self.name).join("log")
+    }
 }
 
 /// A node, which runs unless it was killed. It always listens on the same port.
@@ -60,12 +73,24 @@ impl Node {
         }
     }
 
+    /// Ends the process in order (SIGTERM).
+    ///
+    /// # Errors
+    /// Fails if it does not end well, or within [`END`].
+    pub(crate) async fn end(&mut self) -> anyhow::Result<()> {
+        self.signal("TERM").await;
+        let Some(mut running) = self.running.take() else { return Ok(()) };
+        let status = timeout(END, running.wait()).await.context("it does not end")??;
+        anyhow::ensure!(status.success(), "it has ended with {status}:\n{}", self.log_tail());
+        Ok(())
+    }
+
     /// Starts the process unless it runs. It may take a while until it is ready.
     pub(crate) fn run(&mut self) -> anyhow::Result<()> {
         if self.running.is_some() {
             return Ok(());
         }
-        let log = File::options().create(true).append(true).open(&self.options.log)?;
+        let log = File::options().create(true).append(true).open(self.options.log())?;
         let NodeOptions { program, database, nats, smtp, keys, .. } = &self.options;
         let mut command = Command::new(program);
         command.args(["--listen", &format!("127.0.0.1:{}", self.port), "--database", database, "--stored-items"]);
@@ -83,6 +108,7 @@ impl Node {
             .stderr(log);
         command.kill_on_drop(true);
         let running = command.spawn().with_context(|| format!("cannot run {}", program.display()))?;
+        self.options.programs.note(&self.options.name, running.id());
         self.running = Some(running);
         self.was_ready = false;
         Ok(())
@@ -133,7 +159,7 @@ impl Node {
 
     /// Returns the last lines of the log.
     pub(crate) fn log_tail(&self) -> String {
-        tail(&self.options.log, 40)
+        tail(&self.options.log(), 40)
     }
 
     async fn signal(&self, name: &str) {

@@ -99,6 +99,42 @@ impl ServerDirectory {
     }
 }
 
+/// Programs that a test starts by itself, each with a directory for its files. They are killed, and the directories removed,
+/// when the process of the test has ended, even if it was killed.
+#[derive(Debug)]
+pub struct Programs(ServerDirectory);
+
+impl Programs {
+    /// Makes a directory for the programs of a kind.
+    #[must_use]
+    pub fn of(kind: &str) -> Self {
+        Self(ServerDirectory::private(kind))
+    }
+
+    /// Returns the directory of a program, which is made if it is missing.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be made.
+    #[must_use]
+    pub fn directory(&self, program: &str) -> PathBuf {
+        let path = self.0.path().join(program);
+        std::fs::create_dir_all(&path).expect("a directory can be made for a program");
+        path
+    }
+
+    /// Notes the process of a program, in place of the one that was noted before.
+    ///
+    /// # Panics
+    ///
+    /// If its file cannot be written.
+    pub fn note(&self, program: &str, process: Option<u32>) {
+        let file = self.directory(program).join("pid");
+        std::fs::write(file, process.map_or(String::new(), |process| format!("{process}\n")))
+            .expect("a file can be written for a program");
+    }
+}
+
 /// Locks a directory as shared, and makes it if it is missing. Returns `None` if it was removed meanwhile.
 fn held(path: &Path) -> Option<File> {
     std::fs::create_dir_all(path).ok()?;

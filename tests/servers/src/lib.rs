@@ -14,6 +14,7 @@ mod nats;
 mod postgres;
 mod process;
 
+pub use directory::Programs;
 pub use link::Link;
 pub use nats::Nats;
 pub use postgres::{Postgres, PostgresVersion, PrivatePostgres};

@@ -65,7 +65,7 @@ impl Outcome {
 #[derive(Debug)]
 pub(crate) enum Client {
     Ours(Ours),
-    Published(Published),
+    Published(Box<Published>),
 }
 
 impl Client {

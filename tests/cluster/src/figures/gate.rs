@@ -1,12 +1,13 @@
 //! A gated call of a trusted client, on PostgreSQL and on SQLite.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bolide::chance::SystemChance;
 use bolide::client::Login;
 use bolide::keys::KeyRing;
 use bolide::testing::SmtpSink;
-use bolide_test_servers::Postgres;
+use bolide_test_servers::{Postgres, Programs};
 use futures::future::join_all;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
@@ -28,8 +29,7 @@ struct Trusted {
 }
 
 pub(crate) async fn measure(program: PathBuf) -> anyhow::Result<()> {
-    let directory = std::env::temp_dir().join(format!("bolide-gate-{}", std::process::id()));
-    std::fs::create_dir_all(&directory)?;
+    let programs = Arc::new(Programs::of("gate"));
     let postgres = spawn_blocking(Postgres::private).await?;
     let mails = SmtpSink::start().await?;
     let options = |database: String, name: &str| NodeOptions {
@@ -38,10 +38,12 @@ pub(crate) async fn measure(program: PathBuf) -> anyhow::Result<()> {
         nats: None,
         smtp: mails.url(),
         keys: KeyRing::generate(&SystemChance).to_text().expose().replace('\n', ","),
-        log: directory.join(name),
+        name: name.to_owned(),
+        programs: Arc::clone(&programs),
     };
-    let on_sqlite = Trusted::start(options(format!("sqlite:{}", directory.join("db").display()), "sqlite.log")).await?;
-    let on_postgres = Trusted::start(options(postgres.database(), "postgres.log")).await?;
+    let file = programs.directory("sqlite").join("db");
+    let on_sqlite = Trusted::start(options(format!("sqlite:{}", file.display()), "sqlite")).await?;
+    let on_postgres = Trusted::start(options(postgres.database(), "postgres")).await?;
     let (mut floors, mut costs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..SLICES {
         let (floor, cost) = (on_sqlite.slice().await?, on_postgres.slice().await?);
@@ -54,7 +56,6 @@ pub(crate) async fn measure(program: PathBuf) -> anyhow::Result<()> {
         &format!("{:.1} µs, {:.2} × SQLite ({:.1} µs)", median(costs), median(ratios), median(floors)),
         "≤ 1.3 × SQLite",
     );
-    let _removed = std::fs::remove_dir_all(directory);
     Ok(())
 }
 
