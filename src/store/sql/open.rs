@@ -35,6 +35,15 @@ pub enum OpenError {
         /// The error of SQLite.
         reason: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The file has 0 bytes, and a server has used it before.
+    #[error(
+        "the database {path} has 0 bytes, but a server has stored data in it; restore it with `bolide restore`, or delete \
+         {path}, {path}-wal and {path}.lock to start with an empty one"
+    )]
+    Emptied {
+        /// The path of the file.
+        path: PathBuf,
+    },
     /// A file failed while it was opened, and nothing says that it is damaged: the disk is full, for example.
     #[error("the database {path} cannot be opened: {reason}; {advice}")]
     Failed {

@@ -1,14 +1,15 @@
 //! SQLite: how a file is opened and locked, its schema, and its documents.
 //!
 //! One connection writes, several read. A write that has returned is on the disk (WAL, `synchronous = FULL`). A lock file
-//! beside the database keeps a second process from opening it.
+//! beside the database keeps a second process from opening it, and tells that the database was used.
 
 mod documents;
+mod lock;
 mod migrations;
 #[cfg(test)]
 mod upgrade_tests;
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use super::sql::lease::Lease;
 use super::sql::{News, OpenError, Opened};
 use documents::failure::advice_at_start;
 use documents::{Place, SqliteDocuments};
+use lock::Lock;
 use migrations::migrate;
 
 /// The number of connections that read a file concurrently.
@@ -68,10 +70,12 @@ async fn in_memory() -> Result<Opened, OpenError> {
 }
 
 async fn open_file(path: &Path) -> Result<Opened, OpenError> {
-    let lock = Arc::new(lock(path)?);
+    let lock = Arc::new(Lock::take(path)?);
+    lock.refuse_emptied()?;
     make_private(path).map_err(|reason| OpenError::File { path: path.to_owned(), reason })?;
     let options = file_options(path);
     let Pools { reader, writer } = connect(path, &options).await?;
+    lock.mark();
     let place = Place::File { writer: writer.clone(), options: Box::new(options), _lock: Arc::clone(&lock) };
     Ok(Opened {
         database: Database::sqlite(reader, writer),
@@ -127,18 +131,6 @@ fn file_options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         // Deleted data is overwritten, so that it does not stay in freed pages.
         .pragma("secure_delete", "ON")
-}
-
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".lock");
-    let failed = |reason| OpenError::File { path: path.to_owned(), reason };
-    let file = File::options().create(true).truncate(false).write(true).open(beside).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
-        Err(TryLockError::Error(reason)) => Err(failed(reason)),
-    }
 }
 
 /// Creates the file if it is missing, readable by its owner only.

@@ -67,6 +67,24 @@ async fn a_damaged_database_is_rejected() {
 }
 
 #[test]
+fn a_database_that_was_cut_to_nothing_is_not_taken_for_a_new_one() {
+    let data = Data::new("cut");
+    data.succeed(&["user", "add", "ada"], "kV9#tq-2Lw\n");
+    let start = || data.run(&["serve", "--listen", "127.0.0.1:0"], "");
+    super::write(&data.database(), b"");
+    refused(&start(), "has 0 bytes, but a server has stored data in it");
+    // As an earlier version leaves it, which did not note that it was used.
+    super::write(&data.directory.join("bolide.db.lock"), b"");
+    super::write(&data.directory.join("bolide.db-wal"), b"changes that are not in the file");
+    refused(&start(), "has 0 bytes");
+    assert_eq!(std::fs::read(data.directory.join("bolide.db-wal")).unwrap(), b"changes that are not in the file");
+    // An empty file is no reason to refuse if nothing was there.
+    std::fs::remove_file(data.directory.join("bolide.db-wal")).unwrap();
+    std::fs::remove_file(data.directory.join("bolide.key")).unwrap();
+    data.serve();
+}
+
+#[test]
 fn a_database_of_a_newer_version_is_rejected() {
     let data = Data::new("newer");
     super::write(&data.database(), &database_of_version(0));

@@ -1,6 +1,6 @@
 //! [`Place`]: the database in which the documents are, and the connections to it.
 
-use std::fs::{DirBuilder, File};
+use std::fs::DirBuilder;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqliteSynchronous};
 
 use super::failure::failed;
 use crate::collection::storage::StorageError;
-use crate::store::sqlite::{self, READERS, file_options, file_pool};
+use crate::store::sqlite::{self, Lock, READERS, file_options, file_pool};
 
 /// Where the documents are.
 pub(in crate::store::sqlite) enum Place {
@@ -18,7 +18,7 @@ pub(in crate::store::sqlite) enum Place {
         writer: SqlitePool,
         options: Box<SqliteConnectOptions>,
         /// The lock on the file: documents may be in use for longer than the store.
-        _lock: Arc<File>,
+        _lock: Arc<Lock>,
     },
     /// In a temporary file of their own, since a database in memory has one connection only: a read that is open would
     /// stop all writes.
