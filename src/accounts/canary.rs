@@ -31,6 +31,18 @@ pub(super) async fn recognize(store: &dyn Store, keys: &KeyRing, chance: &dyn Ch
     }
 }
 
+/// Opens the canary without storing one.
+///
+/// # Errors
+/// [`AccountsError::OtherKeys`] if the keys are not those of the database.
+pub(super) async fn check(store: &dyn Store, keys: &KeyRing) -> Result<(), AccountsError> {
+    let fits = match store.canary().await? {
+        Some(sealed) => keys.open(&sealed, OWNER).is_some(),
+        None => opens_secrets(store, keys).await?,
+    };
+    if fits { Ok(()) } else { Err(AccountsError::OtherKeys) }
+}
+
 /// Seals the canary with the current key.
 pub(super) async fn reseal(store: &dyn Store, keys: &KeyRing, chance: &dyn Chance) -> Result<(), StoreError> {
     match store.canary().await? {

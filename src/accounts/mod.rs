@@ -260,6 +260,14 @@ impl Accounts {
         Self::open_shared(Arc::new(store), keys, own).await
     }
 
+    /// Checks whether keys are those that a store was used with, and changes nothing: for a tool that only reads.
+    ///
+    /// # Errors
+    /// [`AccountsError::OtherKeys`] if they are not, or an error of the store.
+    pub async fn check_keys(store: &dyn Store, keys: &KeyRing) -> Result<(), AccountsError> {
+        canary::check(store, keys).await
+    }
+
     /// Opens accounts in a store that several apps of this process share, as the nodes of a cluster share a database.
     /// They need the same keys, and a [bus](crate::AppBuilder::bus) between them.
     ///

@@ -6,7 +6,8 @@
 //! - [`access`]: how access to an account ends as a whole;
 //! - [`attempt`]: counters of failures;
 //! - [`setting`], [`audit`]: the values of settings, and the audit log;
-//! - [`Outgoing`](crate::mail::Outgoing): mails that wait to be sent.
+//! - [`Outgoing`](crate::mail::Outgoing): mails that wait to be sent;
+//! - [`backup`], [`inspection`]: copies of all data as files, and what is wrong with a database.
 //!
 //! Whatever may be used only once (a code, a time step, a link) is consumed by one conditional write: of two tasks that
 //! consume the same one, exactly one gets `true`.
@@ -14,10 +15,12 @@
 pub mod access;
 pub mod attempt;
 pub mod audit;
+pub mod backup;
 pub mod canary;
 mod changes;
 pub mod code;
 mod fold;
+pub mod inspection;
 pub(crate) mod mail;
 pub(crate) mod outgoing;
 mod postgres;

@@ -66,15 +66,30 @@ impl DataDirectory {
         self.database.as_deref()
     }
 
-    /// Opens the database only. A file is locked, so that no other process opens it.
-    pub(crate) async fn store(&self) -> Result<SqlStore, OpenError> {
-        let Some(address) = &self.database else {
-            return SqlStore::open(&format!("sqlite:{}", self.file().display())).await;
-        };
+    /// Returns the address of the database.
+    pub(crate) fn address(&self) -> String {
+        self.database.clone().unwrap_or_else(|| format!("sqlite:{}", self.file().display()))
+    }
+
+    /// Returns the path of the database if it is a file.
+    pub(crate) fn database_file(&self) -> Option<PathBuf> {
+        match &self.database {
+            None => Some(self.file()),
+            Some(address) => address.strip_prefix("sqlite:").map(PathBuf::from),
+        }
+    }
+
+    /// Returns how a PostgreSQL database is used.
+    pub(crate) fn options(&self) -> DatabaseOptions {
         let mut options = DatabaseOptions::default();
         options.connections = self.database_connections;
         options.statement_timeout = Duration::from_secs(self.statement_timeout.into());
-        SqlStore::open_with(address, options).await
+        options
+    }
+
+    /// Opens the database only. A file is locked, so that no other process opens it.
+    pub(crate) async fn store(&self) -> Result<SqlStore, OpenError> {
+        SqlStore::open_with(&self.address(), self.options()).await
     }
 
     /// Does the same, and fails if the file does not exist.
@@ -115,6 +130,21 @@ impl DataArguments {
         match (&self.keys, self.key_file()) {
             (None, Some(file)) => KeyRing::open_file(&file, &SystemChance),
             (text, _) => KeyRing::parse(text.as_deref().unwrap_or_default()),
+        }
+    }
+
+    /// Reads the keys, and fails if the file does not exist: other commands create it, and a new key fits no database that
+    /// exists.
+    pub(crate) fn existing_keys(&self) -> Result<KeyRing, Box<dyn std::error::Error>> {
+        match self.key_file() {
+            Some(file) if !file.try_exists().unwrap_or(true) => {
+                let file = file.display();
+                Err(format!(
+                    "the key file {file} does not exist; put the copy of the server's keys there, or set BOLIDE_KEYS"
+                )
+                .into())
+            }
+            _ => Ok(self.keys()?),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The command line `bolide`.
 
 mod account_limits;
+mod backup;
 mod bench;
 mod call;
 mod cluster;
@@ -20,6 +21,7 @@ mod migrate;
 mod output;
 mod progress;
 mod prompt;
+mod restore;
 mod serve;
 mod server_arguments;
 mod site;
@@ -66,6 +68,16 @@ enum Command {
     /// Prints each table with the number and the SHA-256 hash of its rows, separated by tabs. Secrets stay encrypted: the
     /// server needs the same keys as before.
     Migrate(migrate::Arguments),
+    /// Writes a backup of all data to a file, also while servers use the database.
+    ///
+    /// Prints each table with the number and the SHA-256 hash of its rows, separated by tabs. Secrets stay encrypted, and
+    /// the keys are not in the file: keep a copy of them elsewhere.
+    Backup(backup::Arguments),
+    /// Puts a backup back, while the server is stopped.
+    ///
+    /// Prints each table with the number and the SHA-256 hash of its rows, which are those of the backup. The keys must be
+    /// those of the server whose backup it is.
+    Restore(restore::Arguments),
     /// Lists the methods and endpoints of `bolide serve` with their two-factor policies.
     Methods(methods::Arguments),
     /// Calls a method of any DDP server and prints its result.
@@ -91,6 +103,8 @@ async fn main() -> ExitCode {
         Command::Key(command) => serve::report(checked(key::run(command)).await),
         Command::Documents(command) => serve::report(checked(documents::run(command)).await),
         Command::Migrate(arguments) => serve::report(Box::pin(checked(migrate::run(arguments))).await),
+        Command::Backup(arguments) => serve::report(Box::pin(checked(backup::run(arguments))).await),
+        Command::Restore(arguments) => serve::report(Box::pin(checked(restore::run(arguments))).await),
         Command::Methods(arguments) => serve::report(checked(methods::run(arguments)).await),
         Command::Call(arguments) => output::finish(call::run(arguments)).await,
         Command::Subscribe(arguments) => output::finish(subscribe::run(arguments)).await,

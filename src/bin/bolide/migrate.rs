@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use bolide::store::SqlStore;
+use bolide::store::{CopiedTable, SqlStore};
 
 use super::serve::Outcome;
 use crate::progress::Transfer;
@@ -23,13 +23,16 @@ pub(crate) async fn run(Arguments { from, to }: Arguments) -> Outcome {
     let shown = Transfer::of_rows();
     let copied = source.copy_to(&target, |table, rows| shown.describe(format!("{table}: {rows} rows"))).await;
     shown.finish();
-    let mut output = io::stdout().lock();
-    for table in copied? {
-        writeln!(output, "{}\t{}\t{}", table.name, table.rows, table.hash)?;
-    }
+    print_tables(&copied?)?;
     let note = "every table was read again from the target and is equal; start the server with the same keys";
     writeln!(io::stderr(), "{note}")?;
     Ok(())
+}
+
+/// Prints each table with the number and the hash of its rows.
+pub(crate) fn print_tables(tables: &[CopiedTable]) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    tables.iter().try_for_each(|table| writeln!(output, "{}\t{}\t{}", table.name, table.rows, table.hash))
 }
 
 /// Opening a file that does not exist would create it.

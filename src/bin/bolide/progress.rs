@@ -102,6 +102,12 @@ impl Transfer {
         self.0.wrap_read(input)
     }
 
+    /// Sets how far it is.
+    pub(crate) fn at(&self, position: u64, of: u64) {
+        self.0.set_length(of);
+        self.0.set_position(position);
+    }
+
     pub(crate) fn advance(&self, by: u64) {
         self.0.inc(by);
     }

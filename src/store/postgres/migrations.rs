@@ -4,6 +4,8 @@
 //! new one changes the schema, and the old ones go on. So a migration only adds what old versions do without, and says
 //! which is the oldest schema whose programs may go on.
 
+use std::cmp::Ordering;
+
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{AssertSqlSafe, Row as _};
 
@@ -44,6 +46,33 @@ pub(super) async fn migrate(pool: &PgPool, database: &str) -> Result<(), OpenErr
         apply(&mut whole, version, migration).await.map_err(failed)?;
     }
     whole.commit().await.map_err(failed)
+}
+
+/// Returns the version of the schema that this program knows.
+pub(in crate::store) const fn known_version() -> usize {
+    MIGRATIONS.len()
+}
+
+/// Fails unless the schema is that of this version. Changes nothing.
+pub(super) async fn require_current(pool: &PgPool, database: &str) -> Result<(), OpenError> {
+    let failed = |reason: sqlx::Error| OpenError::Schema { database: database.to_owned(), reason: reason.into() };
+    let found = version(pool).await.map_err(failed)?;
+    let (database, known) = (database.to_owned(), MIGRATIONS.len());
+    match found.cmp(&known) {
+        Ordering::Less => Err(OpenError::Older { database, found, known }),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(OpenError::Newer { database, found, known }),
+    }
+}
+
+/// Returns the version of the schema, which is 0 in a database that no server has used.
+async fn version(pool: &PgPool) -> Result<usize, sqlx::Error> {
+    let exists = sqlx::query_scalar("SELECT to_regclass('bolide_schema') IS NOT NULL");
+    if !exists.fetch_one(pool).await? {
+        return Ok(0);
+    }
+    let version: i64 = sqlx::query_scalar("SELECT version FROM bolide_schema").fetch_one(pool).await?;
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }
 
 /// Waits until no other node migrates. Returns the version of the schema, and the oldest whose programs may use it.

@@ -22,7 +22,8 @@ use super::sql::{DatabaseOptions, News, OpenError, Opened};
 use crate::chance::{Generator, SystemChance};
 use documents::PostgresDocuments;
 use listener::Listener;
-use migrations::migrate;
+pub(super) use migrations::known_version;
+use migrations::{migrate, require_current};
 
 /// The time that a statement waits for a free connection, or for a new one.
 const WAIT: Duration = Duration::from_secs(10);
@@ -40,6 +41,9 @@ const APPLICATION: &str = "bolide";
 pub(super) const OTHERS: &str = "SELECT count(DISTINCT application_name) FROM pg_stat_activity \
      WHERE datname = current_database() AND application_name LIKE $1 \
      AND application_name <> current_setting('application_name')";
+
+/// The name of connections that only read, and are not counted as a node.
+const READER: &str = "bolide-reader";
 
 /// The number of random characters in the name of a store.
 const ID_LENGTH: usize = 17;
@@ -59,6 +63,23 @@ pub(super) async fn open(address: &str, options: DatabaseOptions) -> Result<Open
         documents: Arc::new(PostgresDocuments::new(server, options.connections, patience)),
         news,
         guard: Some(Box::new(listener)),
+    })
+}
+
+/// Opens a database to read from it, next to its nodes. Fails if its schema is that of another version, and does not hear
+/// of changes.
+pub(super) async fn open_to_read(address: &str, options: DatabaseOptions) -> Result<Opened, OpenError> {
+    let server = server(address, options)?.application_name(READER).options([("default_transaction_read_only", "on")]);
+    let name = name_of(&server);
+    let unreachable = |reason: sqlx::Error| OpenError::Unreachable { database: name.clone(), reason: reason.into() };
+    let connections = pool(options.connections).connect_with(server.clone()).await.map_err(unreachable)?;
+    require_current(&connections, &name).await?;
+    let patience = options.statement_timeout.saturating_add(GRACE);
+    Ok(Opened {
+        database: Database::postgres(PostgresPool { connections, patience }),
+        documents: Arc::new(PostgresDocuments::new(server, options.connections, patience)),
+        news: News::new(Lease::alone()),
+        guard: None,
     })
 }
 

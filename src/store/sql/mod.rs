@@ -38,9 +38,10 @@ use super::{Changes, Store, StoreError};
 use crate::collection::bulk::StoredCollections;
 use crate::collection::storage::DocumentStore;
 pub use copy::{CopiedTable, CopyError};
+pub(super) use copy::{Occupied, Pace};
 use layer::{Database, Pool, query};
 pub(super) use news::News;
-pub(super) use open::Opened;
+pub(super) use open::{Address, Opened};
 pub use open::{DatabaseOptions, OpenError};
 pub(super) use users::folded_name_in;
 use write::{Caches, Touches};
@@ -87,6 +88,22 @@ impl SqlStore {
         let Pool::Postgres(_) = &self.database.reader else { return Ok(0) };
         let count = query(OTHERS).bind(others()).fetch_one(&self.database.reader).await?;
         Ok(u64::from(count.get_u32(0)?))
+    }
+
+    /// Returns the connections that read.
+    pub(super) const fn reader(&self) -> &Pool {
+        &self.database.reader
+    }
+
+    /// Closes the connections, and with them the file.
+    pub(super) async fn close(self) {
+        match &self.database.writer {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.connections.close().await,
+        }
+        if let Pool::Sqlite(pool) = &self.database.reader {
+            pool.close().await;
+        }
     }
 
     /// Begins a transaction as a write does.

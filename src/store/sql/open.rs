@@ -44,6 +44,9 @@ pub enum OpenError {
         /// The path of the file.
         path: PathBuf,
     },
+    /// The file does not exist, and is not created by who only reads it.
+    #[error("there is no database {0}; --data-dir sets its directory, and --database another one")]
+    Missing(PathBuf),
     /// A file failed while it was opened, and nothing says that it is damaged: the disk is full, for example.
     #[error("the database {path} cannot be opened: {reason}; {advice}")]
     Failed {
@@ -59,6 +62,19 @@ pub enum OpenError {
         "the database {database} was written by a newer version (schema {found}, this one knows {known}); update Bolide"
     )]
     Newer {
+        /// The path of the file, or the name of the database with its server.
+        database: String,
+        /// The version of its schema.
+        found: usize,
+        /// The version that this program knows.
+        known: usize,
+    },
+    /// The database was written by an older version, and who only reads it does not change its schema.
+    #[error(
+        "the database {database} has the schema {found} of an older version, this one knows {known}; use the program of \
+         that version, or start `bolide serve` of this one first, which brings the schema up to date"
+    )]
+    Older {
         /// The path of the file, or the name of the database with its server.
         database: String,
         /// The version of its schema.
@@ -135,17 +151,35 @@ impl SqlStore {
     /// # Errors
     /// Returns an [`OpenError`], whose message names the file or the server.
     pub async fn open_with(address: &str, options: DatabaseOptions) -> Result<Self, OpenError> {
-        if let Some(path) = address.strip_prefix("sqlite:") {
-            return Ok(Self::new(sqlite::open(path).await?));
-        }
-        if address.starts_with("postgres://") || address.starts_with("postgresql://") {
-            return Ok(Self::new(postgres::open(address, options).await?));
-        }
-        Err(OpenError::Address("this one begins with something else".to_owned()))
+        Ok(Self::new(match Address::of(address)? {
+            Address::Sqlite(path) => sqlite::open(path).await?,
+            Address::Postgres(url) => postgres::open(url, options).await?,
+        }))
     }
 
-    fn new(Opened { database, documents, news, guard }: Opened) -> Self {
+    pub(in crate::store) fn new(Opened { database, documents, news, guard }: Opened) -> Self {
         let News { caches, changes } = news;
         Self { database, caches, changes, documents, _guard: guard }
+    }
+}
+
+/// Where a database is.
+#[derive(Clone, Copy)]
+pub(in crate::store) enum Address<'address> {
+    /// The path of a file, or `:memory:`.
+    Sqlite(&'address str),
+    /// A `postgres://` URL.
+    Postgres(&'address str),
+}
+
+impl<'address> Address<'address> {
+    pub(in crate::store) fn of(address: &'address str) -> Result<Self, OpenError> {
+        if let Some(path) = address.strip_prefix("sqlite:") {
+            return Ok(Self::Sqlite(path));
+        }
+        if address.starts_with("postgres://") || address.starts_with("postgresql://") {
+            return Ok(Self::Postgres(address));
+        }
+        Err(OpenError::Address("this one begins with something else".to_owned()))
     }
 }

@@ -1,11 +1,22 @@
 //! SQLite: how a file is opened and locked, its schema, and its documents.
 //!
 //! One connection writes, several read. A write that has returned is on the disk (WAL, `synchronous = FULL`). A lock file
-//! beside the database keeps a second process from opening it, and tells that the database was used.
+//! beside the database keeps a second process from opening it.
+//!
+//! - `lock`: the lock file, which also tells that the database was used;
+//! - `snapshot`: the state of a database at one moment, also while another process writes to it;
+//! - `alone`: files that one connection writes, and no server uses;
+//! - `reading`: files that are only read, and what is wrong with them;
+//! - `replace`: puts another file in the place of a database;
+//! - `migrations`, `documents`: the schema, and the documents.
 
+mod alone;
 mod documents;
 mod lock;
 mod migrations;
+mod reading;
+mod replace;
+mod snapshot;
 #[cfg(test)]
 mod upgrade_tests;
 
@@ -21,10 +32,15 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use super::sql::layer::Database;
 use super::sql::lease::Lease;
 use super::sql::{News, OpenError, Opened};
+pub(super) use alone::open_alone;
 use documents::failure::advice_at_start;
+pub(super) use documents::failure::advice_to_copy;
 use documents::{Place, SqliteDocuments};
-use lock::Lock;
+pub(super) use lock::{Lock, beside};
 use migrations::migrate;
+pub(super) use reading::Reading;
+pub(super) use replace::replace;
+pub(super) use snapshot::write_snapshot;
 
 /// The number of connections that read a file concurrently.
 const READERS: u32 = 4;
@@ -61,18 +77,23 @@ async fn in_memory() -> Result<Opened, OpenError> {
     // The database exists as long as its one connection.
     let pool = pool(1).connect_with(options).await.map_err(failed)?;
     migrate(&pool, &path).await?;
-    Ok(Opened {
+    Ok(on_one_connection(pool))
+}
+
+/// Returns a database that has one connection, and whose documents are not stored in it.
+fn on_one_connection(pool: SqlitePool) -> Opened {
+    Opened {
         database: Database::sqlite(pool.clone(), pool),
         documents: Arc::new(SqliteDocuments::new(Place::Temporary)),
         news: News::new(Lease::alone()),
         guard: None,
-    })
+    }
 }
 
 async fn open_file(path: &Path) -> Result<Opened, OpenError> {
     let lock = Arc::new(Lock::take(path)?);
     lock.refuse_emptied()?;
-    make_private(path).map_err(|reason| OpenError::File { path: path.to_owned(), reason })?;
+    open_private(path).map(drop).map_err(|reason| OpenError::File { path: path.to_owned(), reason })?;
     let options = file_options(path);
     let Pools { reader, writer } = connect(path, &options).await?;
     lock.mark();
@@ -133,11 +154,11 @@ fn file_options(path: &Path) -> SqliteConnectOptions {
         .pragma("secure_delete", "ON")
 }
 
-/// Creates the file if it is missing, readable by its owner only.
-fn make_private(path: &Path) -> std::io::Result<()> {
+/// Opens a file, which is created if it is missing, readable by its owner only.
+pub(super) fn open_private(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.create(true).truncate(false).read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    options.open(path)
 }

@@ -1,10 +1,14 @@
 //! A database of an older version is brought up to date.
 
+use std::sync::Arc;
+
 use sqlx::Connection as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 
 use super::migrations::MIGRATIONS;
+use crate::store::backup::{BackupOptions, StagedBackup, back_up};
 use crate::store::outgoing::Outgoing as _;
+use crate::store::setting::StoredSettings as _;
 use crate::store::user::Users as _;
 use crate::store::{Namesakes, NewUser, SqlStore, StoreError, User, UserFilter};
 
@@ -81,6 +85,37 @@ async fn an_upgrade_keeps_users_with_all_that_is_theirs_and_admits_namesakes() {
     assert_eq!(store.user_by_username("ADA").await.unwrap(), None);
     assert!(store.delete_user(&ada.id).await.unwrap());
     assert_eq!(store.user_by_address("Ada@example.com").await.unwrap(), None, "the addresses go with the user");
+    drop(store);
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[tokio::test]
+async fn a_backup_of_an_older_version_is_taken_as_it_is_and_restored_in_the_new_schema() {
+    let directory = std::env::temp_dir().join(format!("bolide-upgrade-backup-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let (file, backup) = (directory.join("a.db"), directory.join("a.backup"));
+    let options =
+        SqliteConnectOptions::new().filename(&file).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+    let mut old = SqliteConnection::connect_with(&options).await.unwrap();
+    for migration in &MIGRATIONS[..8] {
+        sqlx::raw_sql(*migration).execute(&mut old).await.unwrap();
+    }
+    let rows = "PRAGMA user_version = 8; INSERT INTO settings (id, json, changed_at) VALUES ('a', '1', 1)";
+    sqlx::raw_sql(rows).execute(&mut old).await.unwrap();
+    let address = format!("sqlite:{}", file.display());
+    // The old connection is still open, as that of a server.
+    let written = back_up(&address, &backup, BackupOptions::default(), Arc::new(|_| ())).await.unwrap();
+    assert_eq!(written.tables, []);
+    sqlx::raw_sql("DELETE FROM settings").execute(&mut old).await.unwrap();
+    old.close().await.unwrap();
+
+    let staged = StagedBackup::for_file(&backup, &file).await.unwrap();
+    let restored = staged.replace_file().await.unwrap();
+
+    assert!(restored.was_older);
+    assert_eq!(restored.tables.iter().find(|table| table.name == "settings").unwrap().rows, 1);
+    let store = SqlStore::open(&address).await.unwrap();
+    assert_eq!(store.settings().await.unwrap().len(), 1);
     drop(store);
     std::fs::remove_dir_all(directory).unwrap();
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test prepares works, or the test fails")]
 
+mod backup;
 mod commands;
 mod crashes;
 mod documents;

@@ -1,11 +1,13 @@
 //! [`SqlStore::copy_to`]: copies all data of a store into an empty one, possibly in another database.
 //!
 //! - `tables`: the tables, their columns and keys;
-//! - `page`: reads and writes rows of any table.
+//! - `page`: reads and writes rows of any table;
+//! - `pace`: how fast a copy may be.
 //!
 //! The copy is read from one state of the source and written in one transaction. Before that is committed, each table is read
 //! again and compared with what was read from the source: the number of rows, and a hash of all of them.
 
+mod pace;
 mod page;
 mod tables;
 #[cfg(test)]
@@ -15,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::SqlStore;
 use super::layer::{SqlError, Transaction, query};
+pub(in crate::store) use pace::Pace;
 use page::{Cell, Cursor, insert};
 use tables::{TABLES, Table};
 
@@ -79,16 +82,29 @@ impl SqlStore {
     pub async fn copy_to(
         &self,
         target: &Self,
+        progress: impl FnMut(&'static str, u64) + Send,
+    ) -> Result<Vec<CopiedTable>, CopyError> {
+        self.copy_paced(target, Occupied::Refused, Pace::unlimited(), progress).await
+    }
+
+    /// Does the same, and decides about a target with data and about the bytes per second.
+    pub(in crate::store) async fn copy_paced(
+        &self,
+        target: &Self,
+        occupied: Occupied,
+        mut pace: Pace,
         mut progress: impl FnMut(&'static str, u64) + Send,
     ) -> Result<Vec<CopiedTable>, CopyError> {
         let mut from = self.database.reader.read().await.map_err(database)?;
+        pace.allow_pauses(&mut from).await.map_err(database)?;
         let mut to = target.database.writer.write().await.map_err(database)?;
-        for table in &TABLES {
-            table.require_empty(&mut to).await?;
+        match occupied {
+            Occupied::Refused => require_empty(&mut to).await?,
+            Occupied::Emptied => empty(&mut to).await?,
         }
         let mut read = Vec::with_capacity(TABLES.len());
         for table in &TABLES {
-            read.push(table.copy(&mut from, &mut to, &mut progress).await?);
+            read.push(table.copy(&mut from, &mut to, &mut pace, &mut progress).await?);
         }
         // The source need not wait for the comparison.
         drop(from);
@@ -103,6 +119,45 @@ impl SqlStore {
         target.caches.forget_all();
         Ok(read)
     }
+
+    /// Returns each table with the number and the hash of its rows, all read from one state of the database.
+    pub(in crate::store) async fn sums(&self) -> Result<Vec<CopiedTable>, CopyError> {
+        let mut from = self.database.reader.read().await.map_err(database)?;
+        let mut sums = Vec::with_capacity(TABLES.len());
+        for table in &TABLES {
+            sums.push(table.sum(&mut from).await?);
+        }
+        Ok(sums)
+    }
+}
+
+/// What becomes of the data of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Occupied {
+    /// A target with data is an error.
+    Refused,
+    /// All data are deleted, in the transaction that writes the new ones.
+    Emptied,
+}
+
+async fn require_empty(to: &mut Transaction) -> Result<(), CopyError> {
+    for table in &TABLES {
+        table.require_empty(to).await?;
+    }
+    Ok(())
+}
+
+/// Deletes all rows. In PostgreSQL, other nodes wait for the end of the transaction before they read or write.
+async fn empty(to: &mut Transaction) -> Result<(), CopyError> {
+    if let Transaction::Postgres(..) = to {
+        let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
+        return query(format!("TRUNCATE {}", names.join(", "))).execute(to).await.map(drop).map_err(database);
+    }
+    for table in TABLES.iter().rev() {
+        let delete = query(format!("DELETE FROM {}", table.name)).execute(&mut *to).await;
+        delete.map_err(|error| table.failed(error))?;
+    }
+    Ok(())
 }
 
 impl Table {
@@ -118,6 +173,7 @@ impl Table {
         &self,
         from: &mut Transaction,
         to: &mut Transaction,
+        pace: &mut Pace,
         progress: &mut (impl FnMut(&'static str, u64) + Send),
     ) -> Result<CopiedTable, CopyError> {
         let (mut cursor, mut sum) = (Cursor::new(self), Sum::default());
@@ -131,26 +187,30 @@ impl Table {
             }
             insert(to, self, &rows).await.map_err(|error| self.failed(error))?;
             progress(self.name, sum.rows);
+            pace.wait_after(&rows).await;
         }
     }
 
     /// Reads the table again, and compares it with what was read from the source.
     async fn compare(&self, to: &mut Transaction, read: &CopiedTable) -> Result<(), CopyError> {
+        let copied = self.sum(to).await?;
+        if copied == *read {
+            return Ok(());
+        }
+        Err(CopyError::Different { table: self.name, read: read.rows, copied: copied.rows })
+    }
+
+    async fn sum(&self, from: &mut Transaction) -> Result<CopiedTable, CopyError> {
         let (mut cursor, mut sum) = (Cursor::new(self), Sum::default());
         loop {
-            let rows = cursor.next(to, ROWS_AT_ONCE).await.map_err(|error| self.failed(error))?;
+            let rows = cursor.next(from, ROWS_AT_ONCE).await.map_err(|error| self.failed(error))?;
             if rows.is_empty() {
-                break;
+                return Ok(sum.of_table(self));
             }
             for row in &rows {
                 sum.add(row);
             }
         }
-        let copied = sum.of_table(self);
-        if copied == *read {
-            return Ok(());
-        }
-        Err(CopyError::Different { table: self.name, read: read.rows, copied: copied.rows })
     }
 
     /// Has the numbers of new rows follow those that were copied. SQLite does so itself.

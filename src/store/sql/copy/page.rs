@@ -82,6 +82,15 @@ fn read(table: &Table, row: &Row) -> Result<Vec<Cell>, SqlError> {
 }
 
 impl Cell {
+    /// Returns the number of bytes of the value, roughly.
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Self::Text(text) => text.as_ref().map_or(0, |text| text.len() as u64),
+            Self::Bytes(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+            Self::Number(_) | Self::Boolean(_) => 8,
+        }
+    }
+
     /// Adds the value to a hash, so that different rows have different hashes: with its kind and its length.
     pub(super) fn add_to(&self, hash: &mut Sha256) {
         match self {

@@ -38,6 +38,19 @@ pub(in crate::store::sqlite) fn advice_at_start(error: &sqlx::Error) -> Option<&
     }
 }
 
+/// Returns what to do about an error while a database was being copied into a file.
+pub(in crate::store) fn advice_to_copy(error: &sqlx::Error) -> &'static str {
+    match kind(error) {
+        Some(9) => "it was interrupted",
+        Some(10) => {
+            "a disk could not be read or written: check both, and the system's log; is there a limit of file sizes?"
+        }
+        Some(11 | 26) => "the database is damaged: run `bolide check --thorough`",
+        Some(13) => "the disk of the new file is full: make room, or choose another one",
+        _ => advice(error).unwrap_or("check the database and the disk of the new file"),
+    }
+}
+
 /// Returns the kind of an error: the low byte of its code. The other bytes say more.
 fn kind(error: &sqlx::Error) -> Option<i32> {
     let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
