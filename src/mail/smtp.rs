@@ -69,6 +69,14 @@ impl SmtpMailer {
         Self::build(self.server.builder.clone(), self.server.sender.clone(), timeout)
     }
 
+    /// Connects to the mail server as a delivery does, with TLS and the user of the URL, and sends no mail.
+    ///
+    /// # Errors
+    /// Returns the error that a delivery would have.
+    pub async fn check(&self) -> Result<(), MailError> {
+        self.server.check().await
+    }
+
     fn build(builder: AsyncSmtpTransportBuilder, sender: Sender, timeout: Duration) -> Self {
         let builder = builder.timeout(Some(timeout));
         Self { server: Arc::new(MailServer { builder, sender, timeout, transport: Mutex::default() }) }
@@ -114,9 +122,25 @@ impl MailServer {
             Ok(outcome) => outcome.map(drop).map_err(|error| judge(&error)),
             Err(_elapsed) => {
                 self.part_with(&transport).await;
-                Err(MailError::Temporary(format!("the mail server did not answer within {:?}", self.timeout)))
+                Err(self.is_late())
             }
         }
+    }
+
+    async fn check(&self) -> Result<(), MailError> {
+        let transport = self.transport();
+        let answered = timeout(self.timeout, transport.test_connection()).await;
+        self.part_with(&transport).await;
+        match answered {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(MailError::Temporary("the mail server has closed the connection".to_owned())),
+            Ok(Err(error)) => Err(judge(&error)),
+            Err(_elapsed) => Err(self.is_late()),
+        }
+    }
+
+    fn is_late(&self) -> MailError {
+        MailError::Temporary(format!("the mail server did not answer within {:?}", self.timeout))
     }
 
     fn transport(&self) -> Arc<Transport> {

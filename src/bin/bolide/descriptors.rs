@@ -34,7 +34,7 @@ pub(crate) fn raise() -> Option<usize> {
 /// half of them.
 pub(crate) fn fit(limits: Limits, open_files: Option<usize>) -> Limits {
     let Some(open_files) = open_files else { return limits };
-    let room = open_files.saturating_sub(RESERVED).max(1);
+    let room = room(open_files);
     if limits.connections <= room {
         return limits;
     }
@@ -47,6 +47,11 @@ pub(crate) fn fit(limits: Limits, open_files: Option<usize>) -> Limits {
         limits.connections
     );
     Limits { connections: room, connections_per_network, ..limits }
+}
+
+/// Returns the number of connections for which these open files are enough.
+pub(crate) fn room(open_files: usize) -> usize {
+    open_files.saturating_sub(RESERVED).max(1)
 }
 
 #[cfg(test)]

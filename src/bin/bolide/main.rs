@@ -4,6 +4,7 @@ mod account_limits;
 mod backup;
 mod bench;
 mod call;
+mod check;
 mod cluster;
 mod conformance;
 mod data;
@@ -78,6 +79,10 @@ enum Command {
     /// Prints each table with the number and the SHA-256 hash of its rows, which are those of the backup. The keys must be
     /// those of the server whose backup it is.
     Restore(restore::Arguments),
+    /// Checks database, keys, mail server, clock, files and limits of a server, also while it runs, and says what to do.
+    ///
+    /// Takes the flags and variables of `bolide serve`, and changes nothing.
+    Check(Box<check::Arguments>),
     /// Lists the methods and endpoints of `bolide serve` with their two-factor policies.
     Methods(methods::Arguments),
     /// Calls a method of any DDP server and prints its result.
@@ -105,6 +110,7 @@ async fn main() -> ExitCode {
         Command::Migrate(arguments) => serve::report(Box::pin(checked(migrate::run(arguments))).await),
         Command::Backup(arguments) => serve::report(Box::pin(checked(backup::run(arguments))).await),
         Command::Restore(arguments) => serve::report(Box::pin(checked(restore::run(arguments))).await),
+        Command::Check(arguments) => serve::report(Box::pin(checked(check::run(*arguments))).await),
         Command::Methods(arguments) => serve::report(checked(methods::run(arguments)).await),
         Command::Call(arguments) => output::finish(call::run(arguments)).await,
         Command::Subscribe(arguments) => output::finish(subscribe::run(arguments)).await,

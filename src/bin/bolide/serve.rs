@@ -32,22 +32,22 @@ pub(crate) struct Arguments {
     listen: String,
 
     #[command(flatten)]
-    data: DataArguments,
+    pub(crate) data: DataArguments,
 
     #[command(flatten)]
-    site: SiteArguments,
+    pub(crate) site: SiteArguments,
 
     /// URL of the mail server: smtp://[USER:PASSWORD@]HOST[:PORT]
     #[arg(long, env = "MAIL_URL", hide_env_values = true)]
-    mail_url: Option<String>,
+    pub(crate) mail_url: Option<String>,
 
     /// Directory in which mails are stored as files, instead of a mail server
     #[arg(long, env = "BOLIDE_MAIL_DIR")]
-    mail_dir: Option<std::path::PathBuf>,
+    pub(crate) mail_dir: Option<std::path::PathBuf>,
 
     /// Sender of mails
     #[arg(long, env = "MAIL_FROM", default_value = "Bolide <no-reply@localhost>")]
-    mail_from: String,
+    pub(crate) mail_from: String,
 
     /// Number of proxies in front of this server, as Meteor counts them
     #[arg(long, env = "HTTP_FORWARDED_COUNT", default_value_t = 0)]
@@ -67,7 +67,7 @@ pub(crate) struct Arguments {
     cluster: ClusterArguments,
 
     #[command(flatten)]
-    limits: LimitArguments,
+    pub(crate) limits: LimitArguments,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Outcome {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test prepares works, or the test fails")]
 
 mod backup;
+mod check;
 mod commands;
 mod crashes;
 mod documents;
