@@ -65,6 +65,7 @@ pub trait Store:
     + canary::Canary
     + outgoing::Outgoing
     + private::Watched
+    + private::Cached
     + private::StoresDocuments
     + Send
     + Sync
@@ -81,6 +82,17 @@ pub(crate) mod private {
     #[expect(unnameable_types, reason = "applications do not call it")]
     pub trait Watched {
         fn changes(&self) -> &super::Changes;
+    }
+
+    /// Drops what a cache has of users and tokens that another node has changed. The bus may say so before the database does.
+    #[expect(unnameable_types, reason = "applications do not call it")]
+    pub trait Cached {
+        fn forget_tokens(&self, hashed: &[String]);
+
+        fn forget_user(&self, user: &crate::user::UserId);
+
+        /// Drops the tokens of all users.
+        fn forget_all_tokens(&self);
     }
 
     /// Keeps the documents of stored collections.

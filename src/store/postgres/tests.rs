@@ -7,7 +7,7 @@ use bolide_test_servers::{Postgres, PrivatePostgres};
 
 use super::migrations::MIGRATIONS;
 use crate::clock::Timestamp;
-use crate::store::private::Watched as _;
+use crate::store::private::{Cached as _, Watched as _};
 use crate::store::setting::StoredSettings as _;
 use crate::store::token::Tokens as _;
 use crate::store::user::Users as _;
@@ -110,6 +110,27 @@ async fn a_token_that_is_replaced_is_forgotten_under_its_old_hash() {
     here.replace_personal_token(&"a".into(), "ci", new.clone(), "y".into(), NOW).await.unwrap().unwrap();
     soon(async || there.token(&old).await.unwrap().is_none()).await;
     assert!(there.token(&new).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_bus_tells_of_is_read_again_though_the_database_has_not_told_yet() {
+    let server = Postgres::shared();
+    let address = server.database();
+    let store = open(&address).await;
+    store.insert_user(ada()).await.unwrap();
+    let token = HashedToken::from_base64("token");
+    let kind = TokenKind::Session { expires_at: Timestamp::from_milliseconds(9) };
+    store.insert_token(LoginToken::new(token.clone(), "a".into(), kind, NOW)).await.unwrap();
+    kept_name(&server, &address, &store).await;
+    assert!(store.token(&token).await.unwrap().is_some());
+    let silently = "ALTER TABLE tokens DISABLE TRIGGER ALL; DELETE FROM tokens; ALTER TABLE tokens ENABLE TRIGGER ALL";
+    psql(&server, database_in(&address), silently);
+    assert!(store.token(&token).await.unwrap().is_some(), "it is kept");
+    store.forget_tokens(&["token".to_owned()]);
+    assert!(store.token(&token).await.unwrap().is_none());
+    let kept = kept_name(&server, &address, &store).await;
+    store.forget_user(&"a".into());
+    assert_ne!(name_of(&store).await, Some(kept));
 }
 
 #[tokio::test(flavor = "multi_thread")]

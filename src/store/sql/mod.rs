@@ -33,10 +33,11 @@ use std::any::Any;
 use std::sync::Arc;
 
 use super::postgres::{OTHERS, others};
-use super::private::{Private, StoresDocuments, Watched};
-use super::{Changes, Store, StoreError};
+use super::private::{Cached, Private, StoresDocuments, Watched};
+use super::{Changes, HashedToken, Store, StoreError};
 use crate::collection::bulk::StoredCollections;
 use crate::collection::storage::DocumentStore;
+use crate::user::UserId;
 pub use copy::{CopiedTable, CopyError};
 pub(super) use copy::{Occupied, Pace};
 use layer::{Database, Pool, query};
@@ -63,6 +64,22 @@ impl Private for SqlStore {}
 impl Watched for SqlStore {
     fn changes(&self) -> &Changes {
         &self.changes
+    }
+}
+
+impl Cached for SqlStore {
+    fn forget_tokens(&self, hashed: &[String]) {
+        for hashed in hashed {
+            self.caches.tokens.forget(&HashedToken::from_base64(hashed.as_str()));
+        }
+    }
+
+    fn forget_user(&self, user: &UserId) {
+        self.caches.users.forget(user);
+    }
+
+    fn forget_all_tokens(&self) {
+        self.caches.tokens.forget_all();
     }
 }
 
