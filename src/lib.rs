@@ -24,7 +24,7 @@
 //!   [`collection`], `session` (the rules of DDP for one connection), `outbox`, `transport`, `registry`;
 //! - storage: [`bus`], and with the feature `accounts` `store`, `mail` and `keys`;
 //! - features (feature `accounts`): `accounts`, `two_factor`, `settings`, `admin`;
-//! - doors (feature `accounts`): `rest` and `web`;
+//! - doors: `metrics`, and with the feature `accounts` `rest` and `web`;
 //! - assembly: [`AppBuilder`], which puts an [`App`] together.
 //!
 //! Outside the layers are `client` (feature `client`), a client for any DDP server with a prompt for the second factor;
@@ -53,11 +53,15 @@ pub mod clock;
 pub mod collection;
 #[cfg(feature = "server")]
 mod error;
+#[cfg(feature = "server")]
+mod figures;
 #[cfg(feature = "accounts")]
 pub mod keys;
 mod limits;
 #[cfg(feature = "accounts")]
 pub mod mail;
+#[cfg(feature = "server")]
+mod metrics;
 #[cfg(feature = "server")]
 mod node;
 #[cfg(feature = "server")]

@@ -45,9 +45,21 @@ struct State {
     refused_to_network: Refusals,
 }
 
-/// The refusals for one maximum since the last log entry.
+/// What is held of a maximum, and how often it has refused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    pub(crate) maximum: Maximum,
+    /// How much all clients hold. `None` for the maximum of one network.
+    pub(crate) held: Option<usize>,
+    pub(crate) refused: u64,
+}
+
+/// The refusals for one maximum.
 #[derive(Default)]
 struct Refusals {
+    /// Since the start.
+    total: u64,
+    /// Since the last log entry.
     count: u64,
     logged_at: Option<Timestamp>,
 }
@@ -79,6 +91,16 @@ impl Shares {
     /// Takes this many, or none.
     pub(crate) fn take_many(self: &Arc<Self>, source: Source, count: usize, now: Timestamp) -> Option<Share> {
         self.count(source, count, now).then(|| Share { shares: Arc::clone(self), source, count })
+    }
+
+    /// Returns what is held of both maximums.
+    pub(crate) fn usage(&self) -> [Usage; 2] {
+        let state = self.state.lock();
+        let (all, network) = (state.refused_in_total.total, state.refused_to_network.total);
+        [
+            Usage { maximum: self.in_total, held: Some(state.in_total), refused: all },
+            Usage { maximum: self.per_network, held: None, refused: network },
+        ]
     }
 
     fn count(&self, source: Source, count: usize, now: Timestamp) -> bool {
@@ -132,6 +154,7 @@ impl Drop for Share {
 
 impl Refusals {
     fn note(&mut self, maximum: Maximum, source: Source, now: Timestamp) {
+        self.total += 1;
         self.count += 1;
         let is_due = self.logged_at.is_none_or(|at| now < at || at.plus(BETWEEN_WARNINGS) <= now);
         if !is_due {

@@ -9,6 +9,7 @@ use super::counters::counted_address;
 use super::notices::Notices;
 use crate::call::Connection;
 use crate::clock::Clock;
+use crate::figures::Count;
 use crate::settings::{AUDIT_ENTRIES, Settings};
 use crate::store::{AuditEntry, AuditEvent, Store};
 use crate::user::UserId;
@@ -19,6 +20,8 @@ pub(crate) struct Audit {
     clock: Arc<dyn Clock>,
     settings: Settings,
     notices: Arc<Notices>,
+    /// In the order of [`AuditEvent::ALL`].
+    counts: [Count; AuditEvent::ALL.len()],
 }
 
 impl Audit {
@@ -33,7 +36,13 @@ impl Audit {
             clock: Arc::clone(clock),
             settings: settings.clone(),
             notices: Arc::clone(notices),
+            counts: std::array::from_fn(|_| Count::default()),
         }
+    }
+
+    /// Returns how often each event happened on this node, whether or not its entry could be written.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (AuditEvent, u64)> {
+        AuditEvent::ALL.iter().zip(&self.counts).map(|(event, count)| (*event, count.get()))
     }
 
     /// Records an event that concerns `user`, and tells the user of it if it changes what protects the account. The actor
@@ -46,6 +55,7 @@ impl Audit {
         connection: Option<&Connection>,
         details: Value,
     ) {
+        self.counts[event as usize].one();
         let ClientInfo { address, user_agent } = ClientInfo::of_connection(connection);
         let entry = AuditEntry {
             id: 0,

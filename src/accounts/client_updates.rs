@@ -136,7 +136,8 @@ mod tests {
     fn updated(before: &Value, modifier: &Value) -> Result<Value, Value> {
         let (before, modifier) = (ejson(before), ejson(modifier));
         let settings = settings(&modifier).ok_or_else(|| json!(403))?;
-        let after = ProfileBounds::new(&Limits::default()).updated(before.as_object().cloned(), &settings);
+        let after =
+            ProfileBounds::new(&Limits::default(), &Arc::default()).updated(before.as_object().cloned(), &settings);
         after.map(|after| serde_json::to_value(after).unwrap()).map_err(|error| json!(error.error))
     }
 

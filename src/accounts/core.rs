@@ -15,7 +15,7 @@ use super::mails::Mails;
 use super::names::Usernames;
 use super::node::Node;
 use super::notices::Notices;
-use super::password::PasswordHasher;
+use super::password::{HashingLines, PasswordHasher};
 use super::password_policy::PasswordPolicy;
 use super::passwords::Passwords;
 use super::permissions::Permissions;
@@ -34,6 +34,7 @@ use crate::bus::BusMember;
 use crate::call::AppCore;
 use crate::chance::Chance;
 use crate::clock::Clock;
+use crate::figures::Figures;
 use crate::keys::KeyRing;
 use crate::limits::Limits;
 use crate::session::Host;
@@ -56,6 +57,7 @@ pub(crate) struct Foundation {
     pub(crate) users: Arc<Users>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) passwords: Arc<Passwords>,
+    pub(crate) figures: Arc<Figures>,
     usernames: Arc<Usernames>,
     bounds: ProfileBounds,
     failure_counters: u32,
@@ -96,7 +98,13 @@ pub(crate) struct AccountsCore {
 }
 
 impl Foundation {
-    pub(crate) fn new(accounts: Accounts, limits: &Limits, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Self {
+    pub(crate) fn new(
+        accounts: Accounts,
+        limits: &Limits,
+        clock: &Arc<dyn Clock>,
+        chance: &Arc<dyn Chance>,
+        figures: &Arc<Figures>,
+    ) -> Self {
         let Accounts { store, keys, settings, site, mailer, templates, cost, .. } = accounts;
         let line = LineBounds { total: limits.waiting_passwords, of_network: limits.waiting_passwords_per_network };
         let node = Arc::new(Node::default());
@@ -121,7 +129,8 @@ impl Foundation {
                 &audit,
             )),
             usernames: Arc::new(Usernames::new(settings.clone())),
-            bounds: ProfileBounds::new(limits),
+            bounds: ProfileBounds::new(limits, figures),
+            figures: Arc::clone(figures),
             failure_counters: limits.failure_counters,
             recheck_interval: accounts.recheck_interval,
             permissions: accounts.permissions,
@@ -183,7 +192,7 @@ impl AccountsCore {
                 (&hooks, &audit),
                 &passwords,
                 (&links, &mails),
-                (&usernames, bounds),
+                (&usernames, bounds.clone()),
             ),
             setting_changes: Arc::new(SettingChanges::new(&settings, (&store, &clock), &node, &users, &audit)),
             login,
@@ -209,6 +218,11 @@ impl AccountsCore {
             recheck_interval,
             rechecks: Rechecks::default(),
         })
+    }
+
+    /// Returns the lines of calls that wait until a password is hashed.
+    pub(crate) fn hashing_lines(&self) -> HashingLines {
+        self.passwords.lines()
     }
 
     pub(crate) fn join_bus(&self, member: BusMember) {

@@ -7,7 +7,8 @@ use serde_json::json;
 use super::audit::Audit;
 use super::node::Node;
 use super::password::{
-    HashingError, HashingLine, HashingPlace, NewPassword, Password, PasswordHash, PasswordHasher, Verification,
+    HashingError, HashingLine, HashingLines, HashingPlace, NewPassword, Password, PasswordHash, PasswordHasher,
+    Verification,
 };
 use super::password_policy::PasswordPolicy;
 use super::protected::Proof;
@@ -30,6 +31,10 @@ pub(crate) struct Passwords {
 }
 
 impl Passwords {
+    pub(super) fn lines(&self) -> HashingLines {
+        self.hasher.lines()
+    }
+
     pub(super) fn new(
         store: &Arc<dyn Store>,
         (hasher, policy): (PasswordHasher, PasswordPolicy),

@@ -1,17 +1,21 @@
 //! [`ProfileBounds`]: how large the profile of a user may be. Clients receive it with every login.
 
+use std::sync::Arc;
+
 use bolide_protocol::ejson::Object;
 use bolide_protocol::{DdpError, Ejson, ejson};
 
+use crate::figures::{Figures, Limit};
 use crate::limits::Limits;
 use crate::store::User;
 
 /// How large the profile and the further fields of a user may be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(super) struct ProfileBounds {
     bytes: usize,
     members: usize,
     depth: usize,
+    figures: Arc<Figures>,
 }
 
 /// What is left of the bounds while a value is measured.
@@ -21,8 +25,9 @@ struct Left {
 }
 
 impl ProfileBounds {
-    pub(super) const fn new(limits: &Limits) -> Self {
-        Self { bytes: limits.profile_bytes, members: limits.profile_members, depth: limits.profile_depth }
+    pub(super) fn new(limits: &Limits, figures: &Arc<Figures>) -> Self {
+        let &Limits { profile_bytes: bytes, profile_members: members, profile_depth: depth, .. } = limits;
+        Self { bytes, members, depth, figures: Arc::clone(figures) }
     }
 
     /// Checks a profile that a client sends.
@@ -69,7 +74,8 @@ impl ProfileBounds {
     }
 
     fn refusal(&self) -> DdpError {
-        let Self { bytes, members, depth } = self;
+        let Self { bytes, members, depth, figures } = self;
+        figures.refusals.count(Limit::Profile);
         DdpError::new(
             400,
             format!(
@@ -119,7 +125,7 @@ mod tests {
 
     fn fits(profile: &Value) -> bool {
         let profile = Ejson::from_typed(profile).unwrap();
-        ProfileBounds::new(&Limits::default()).check(profile.as_object().unwrap()).is_ok()
+        ProfileBounds::new(&Limits::default(), &Arc::default()).check(profile.as_object().unwrap()).is_ok()
     }
 
     fn members(count: usize) -> Value {

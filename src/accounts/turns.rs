@@ -52,6 +52,16 @@ struct State<const LINES: usize> {
     /// The line that has the next turn.
     next: usize,
     last_number: u64,
+    refused: RefusedTurns,
+}
+
+/// How many calls were refused because a line was full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RefusedTurns {
+    /// By the bound of all networks together.
+    pub(crate) in_total: u64,
+    /// By the bound of one network.
+    pub(crate) to_network: u64,
 }
 
 struct Line<const LINES: usize> {
@@ -75,7 +85,7 @@ impl<const LINES: usize> Turns<LINES> {
     /// Returns a semaphore with `permits` turns at once.
     pub(crate) fn new(permits: usize, bounds: LineBounds) -> Self {
         let lines = std::array::from_fn(|_| Line::default());
-        let state = State { free: permits, bounds, lines, next: 0, last_number: 0 };
+        let state = State { free: permits, bounds, lines, next: 0, last_number: 0, refused: RefusedTurns::default() };
         Self { shared: Arc::new(Mutex::new(state)) }
     }
 
@@ -97,9 +107,18 @@ impl<const LINES: usize> Turns<LINES> {
         turn.await.map_err(|_| Busy)
     }
 
+    /// Returns the number of calls that wait in each line.
+    pub(crate) fn waiting_by_line(&self) -> [usize; LINES] {
+        self.shared.lock().lines.each_ref().map(|line| line.waiting)
+    }
+
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
-        self.shared.lock().lines.iter().map(|line| line.waiting).sum()
+        self.waiting_by_line().iter().sum()
+    }
+
+    pub(crate) fn refused(&self) -> RefusedTurns {
+        self.shared.lock().refused
     }
 }
 
@@ -108,8 +127,16 @@ impl<const LINES: usize> State<LINES> {
         let LineBounds { total, of_network } = self.bounds;
         let line = &mut self.lines[line];
         let own = line.count(network);
-        if own >= of_network || (line.waiting >= total && !line.make_room(own + 1)) {
+        if own >= of_network {
+            self.refused.to_network += 1;
             return Err(Busy);
+        }
+        if line.waiting >= total {
+            // Either this call is refused, or one that waits.
+            self.refused.in_total += 1;
+            if !line.make_room(own + 1) {
+                return Err(Busy);
+            }
         }
         self.last_number = self.last_number.wrapping_add(1);
         let (wake, turn) = oneshot::channel();

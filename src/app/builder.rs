@@ -17,9 +17,10 @@ use crate::call::{
 use crate::chance::{Chance, SystemChance};
 use crate::clock::{Clock, SystemClock};
 #[cfg(feature = "accounts")]
-use crate::collection::{AppCollections, StoreLink};
-use crate::collection::{Collection, CollectionCore};
+use crate::collection::StoreLink;
+use crate::collection::{AppCollections, Collection, CollectionCore};
 use crate::error::{BuildError, Error};
+use crate::figures::Figures;
 use crate::limits::{Heartbeat, Limits};
 use crate::node::NodeId;
 use crate::publication::{PublicationHandler, Strategies, Strategy, Stream, add_built_in};
@@ -39,6 +40,7 @@ use crate::two_factor::TwoFactorCore;
 #[cfg(feature = "accounts")]
 use crate::web::WebPages;
 
+use super::MetricsAddress;
 use super::bus::{self, Members};
 use super::ready::NodeCheck;
 
@@ -427,6 +429,13 @@ impl AppBuilder {
         self
     }
 
+    /// Serves the [metrics](App::metrics) at `/metrics` of another address, such as `127.0.0.1:9464`, as long as
+    /// [`serve`](Self::serve) runs. Choose an address that only operators reach. Default: off.
+    pub fn metrics_listen(mut self, address: &str) -> Self {
+        self.slots.insert(Arc::new(MetricsAddress(address.to_owned())));
+        self
+    }
+
     /// Sets the clock. Default: the system's clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -444,10 +453,11 @@ impl AppBuilder {
     /// # Errors
     /// Returns [`BuildError`] for the first part that does not fit.
     pub fn build(mut self) -> Result<App, Error> {
+        let figures = Arc::<Figures>::default();
         add_built_in(&mut self.registry.publications)?;
         let proxies = self.check()?;
         #[cfg(feature = "accounts")]
-        let accounts = self.register_features()?;
+        let accounts = self.register_features(&figures)?;
         let Registry { methods, publications, streams, mistakes } = self.registry;
         if let Some(mistake) = mistakes.into_iter().next() {
             return Err(mistake.into());
@@ -456,7 +466,6 @@ impl AppBuilder {
         let accounts_store = accounts.as_ref().map(|accounts| Arc::clone(&accounts.store));
         #[cfg(feature = "accounts")]
         let documents = attach_store(&self.collections, self.store.clone().or_else(|| accounts_store.clone()))?;
-        #[cfg(feature = "accounts")]
         self.slots.insert(Arc::new(AppCollections(self.collections.clone())));
         let members = Members {
             collections: self.collections,
@@ -513,6 +522,7 @@ impl AppBuilder {
             chance: self.chance,
             node,
             slots,
+            figures,
         });
         #[cfg(feature = "accounts")]
         if let Some(accounts) = accounts {
@@ -543,9 +553,9 @@ impl AppBuilder {
 
     /// Has the features register what the app has not registered itself.
     #[cfg(feature = "accounts")]
-    fn register_features(&mut self) -> Result<Option<Arc<AccountsCore>>, BuildError> {
+    fn register_features(&mut self, figures: &Arc<Figures>) -> Result<Option<Arc<AccountsCore>>, BuildError> {
         let accounts = self.accounts.take().map(|accounts| {
-            let foundation = Foundation::new(accounts, &self.limits, &self.clock, &self.chance);
+            let foundation = Foundation::new(accounts, &self.limits, &self.clock, &self.chance, figures);
             let factors = TwoFactorCore::new(&foundation);
             let core = AccountsCore::new(foundation, Arc::clone(&factors) as _);
             crate::accounts::register(&core, &mut self.registry);

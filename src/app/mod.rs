@@ -104,13 +104,29 @@ impl App {
     /// Listens on `address` and serves until the process is asked to end (SIGINT or SIGTERM), then shuts down in order.
     ///
     /// # Errors
-    /// [`Error::Listen`] if the address is not available.
+    /// [`Error::Listen`] if the address, or that of the [metrics](AppBuilder::metrics_listen), is not available.
     pub async fn serve(&self, address: &str) -> Result<(), Error> {
         let listener = listen(address).await?;
+        let metrics = match self.core().slot::<MetricsAddress>() {
+            Some(address) => Some(listen(&address.0).await?),
+            None => None,
+        };
         if let Ok(address) = listener.local_addr() {
             tracing::info!("listening on http://{address}");
         }
-        self.serve_on(listener, shutdown_signal()).await;
+        let served = self.serve_on(listener, shutdown_signal());
+        match metrics {
+            None => served.await,
+            Some(metrics) => {
+                if let Ok(address) = metrics.local_addr() {
+                    tracing::info!("the metrics are at http://{address}/metrics");
+                }
+                tokio::select! {
+                    () = served => {}
+                    () = self.serve_metrics_on(metrics, std::future::pending()) => {}
+                }
+            }
+        }
         Ok(())
     }
 
@@ -121,6 +137,25 @@ impl App {
             tracing::info!("this is the node {}; the ids of its sessions begin so", self.node_id());
             listener::serve(server, self.router(), listener, shutdown).await;
         }
+    }
+
+    /// Returns the metrics of this node as [OpenMetrics] text, for an application that serves them itself. It tells what the
+    /// server does to whoever can read it, so it is not for the clients of the app.
+    ///
+    /// [OpenMetrics]: https://prometheus.io/docs/specs/om/open_metrics_spec/
+    pub async fn metrics(&self) -> String {
+        crate::metrics::render(self.core()).await
+    }
+
+    /// Returns the route `GET /metrics`, to be mounted in an axum router that only operators reach.
+    pub fn metrics_router(&self) -> Router {
+        crate::metrics::listener::router(self.core())
+    }
+
+    /// Serves `GET /metrics` on a listener of its own until `shutdown` is ready. Another path is answered with 404.
+    /// [`AppBuilder::metrics_listen`] does it for an app that [serves](Self::serve) itself.
+    pub async fn serve_metrics_on(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        crate::metrics::listener::serve(Arc::clone(self.core()), listener, shutdown).await;
     }
 
     /// Takes no more clients, lets running methods end within
@@ -141,6 +176,9 @@ impl App {
         Server::of(self.core())
     }
 }
+
+/// The address at which [`App::serve`] serves the metrics, stored in a slot.
+struct MetricsAddress(String);
 
 async fn listen(address: &str) -> Result<TcpListener, Error> {
     let failed = |reason| Error::Listen { address: address.to_owned(), reason };

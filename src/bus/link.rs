@@ -167,6 +167,11 @@ impl Link {
         Some(if was_lost { Turn::Returned } else { Turn::Joined })
     }
 
+    /// Returns the time since this node last had all that the others had told. `None` while it starts.
+    pub(super) fn behind(&self, now: Instant) -> Option<Duration> {
+        self.fresh.map(|fresh| now.duration_since(fresh))
+    }
+
     pub(super) fn standing(&self, now: Instant) -> Standing {
         match self.fresh {
             None => Standing::Starting,

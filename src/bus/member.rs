@@ -274,8 +274,12 @@ impl Member {
     }
 
     fn report(&self) -> BusReport {
-        let standing = self.link.lock().standing(Instant::now());
+        let (standing, behind) = {
+            let (link, now) = (self.link.lock(), Instant::now());
+            (link.standing(now), link.behind(now))
+        };
         BusReport {
+            behind: behind.filter(|_| !self.is_lossless),
             bus: self.bus,
             is_connected: self.is_lossless || standing == Standing::Good,
             nodes: self.senders.lock().nodes(),

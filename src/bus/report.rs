@@ -1,6 +1,7 @@
 //! [`BusReport`]: what a node has sent and received over the bus, in numbers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// What a node has sent and received over the bus since it started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +13,9 @@ pub struct BusReport {
     pub is_connected: bool,
     /// The ids of the other nodes that were heard in the last seconds.
     pub nodes: Vec<String>,
+    /// How far this node is behind the others: the time since it last had all that they had told. `None` while it starts,
+    /// and on a bus that loses nothing.
+    pub behind: Option<Duration>,
     /// The number of messages that were sent.
     pub sent: u64,
     /// The number of messages of other nodes that were received.

@@ -10,9 +10,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::slots::Slots;
-use super::{Caller, Current, Gate, Invocation, Method, MethodRegistry, MethodSummary, Parameters, RateLimiter};
+use super::{
+    Caller, Counted, Current, Gate, Invocation, Method, MethodRegistry, MethodSummary, Parameters, RateLimiter,
+};
 use crate::chance::{Chance, Generator};
 use crate::clock::Clock;
+use crate::figures::{Figures, Limit};
 use crate::limits::Limits;
 use crate::node::NodeId;
 
@@ -33,6 +36,7 @@ pub(crate) struct AppCore {
     pub(crate) chance: Arc<dyn Chance>,
     pub(crate) node: NodeId,
     pub(crate) slots: Slots,
+    pub(crate) figures: Arc<Figures>,
 }
 
 impl App {
@@ -114,7 +118,19 @@ impl AppCore {
     /// # Errors
     /// Returns 404 if there is no such method.
     pub(crate) fn method(&self, name: &str) -> Result<Arc<Method>, DdpError> {
-        self.methods.read().find(name).cloned().ok_or_else(|| DdpError::method_not_found(name))
+        self.methods.read().find(name).cloned().ok_or_else(|| {
+            self.figures.unknown_methods.one();
+            DdpError::method_not_found(name)
+        })
+    }
+
+    /// Counts a call or a subscription against the rate limits.
+    ///
+    /// # Errors
+    /// Returns `too-many-requests` if one of them is exceeded.
+    pub(crate) fn count_limited(&self, counted: &Counted<'_>) -> Result<(), DdpError> {
+        let outcome = self.rate_limiter.count(counted, self.clock.now());
+        outcome.inspect_err(|_| self.figures.refusals.count(Limit::CallRate))
     }
 
     pub(crate) fn random_id(&self) -> String {

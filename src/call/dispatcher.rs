@@ -140,7 +140,7 @@ impl Invocation {
         }
         let user = self.user();
         let counted = Counted { kind: CountedKind::Method, name: &self.method.name, user: user.as_ref(), connection };
-        Ok(self.core.rate_limiter.count(&counted, self.core.clock.now())?)
+        Ok(self.core.count_limited(&counted)?)
     }
 }
 
@@ -180,7 +180,7 @@ impl Future for RunningMethod {
             Ok(poll) => task::ready!(poll),
             Err(panic) => Err(panic),
         };
-        self.method.statistics.count(self.since.elapsed(), outcome.is_err());
+        self.method.statistics.count(self.since.elapsed(), &outcome);
         Poll::Ready(outcome)
     }
 }

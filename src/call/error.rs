@@ -40,6 +40,19 @@ enum Cause {
     Internal(Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// How a call has failed. Ordered as the outcomes of the statistics are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CallFailure {
+    /// With an error for the client.
+    Rejected,
+    /// The client was asked for a second factor, and may call again with one.
+    Challenged,
+    /// A rate limit or a full line has refused the call.
+    Limited,
+    /// With an internal error.
+    Failed,
+}
+
 impl MethodError {
     /// Creates an error for the client, with a code and a reason.
     pub fn new(error: impl Into<ErrorCode>, reason: impl Into<String>) -> Self {
@@ -75,6 +88,15 @@ impl MethodError {
         match &self.0 {
             Cause::Client(error) => Some(error),
             Cause::Internal(_) => None,
+        }
+    }
+
+    pub(super) fn failure(&self) -> CallFailure {
+        match self.for_client().map(|error| &error.error) {
+            None => CallFailure::Failed,
+            Some(ErrorCode::Name(code)) if code == "totp-required" => CallFailure::Challenged,
+            Some(ErrorCode::Name(code)) if code == "too-many-requests" => CallFailure::Limited,
+            Some(_) => CallFailure::Rejected,
         }
     }
 }

@@ -42,7 +42,7 @@ pub(crate) use rate_limit::Counted;
 pub(crate) use rate_limiter::RateLimiter;
 pub(crate) use registry::{Method, MethodRegistry};
 pub(crate) use slots::Slots;
-pub(crate) use statistics::MethodStatistics;
+pub(crate) use statistics::{CallFigures, MethodStatistics};
 #[cfg(feature = "accounts")]
 pub(crate) use windows::{WindowCount, WindowRule, Windows};
 

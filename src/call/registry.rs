@@ -69,10 +69,14 @@ impl MethodRegistry {
         self.endpoints.push(method);
     }
 
+    /// Returns all methods and endpoints.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Method>> {
+        self.methods.values().chain(&self.endpoints)
+    }
+
     /// Returns a summary of every method and endpoint, ordered by kind and name.
     pub(crate) fn summaries(&self) -> Vec<MethodSummary> {
-        let all = self.methods.values().chain(&self.endpoints);
-        let mut summaries: Vec<_> = all.map(|method| MethodSummary::new(method)).collect();
+        let mut summaries: Vec<_> = self.all().map(|method| MethodSummary::new(method)).collect();
         summaries.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
         summaries
     }

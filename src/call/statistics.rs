@@ -1,15 +1,18 @@
-//! [`MethodStatistics`]: the calls of a method, its errors and its durations. Counted without a lock, since every call
+//! [`MethodStatistics`]: the calls of a method, their outcomes and their durations. Counted without a lock, since every call
 //! counts.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Two buckets for each doubling, from a microsecond to some 17 minutes.
-const BUCKETS: usize = 60;
+use super::MethodOutcome;
+use crate::figures::{Count, Durations, DurationsSnapshot};
 
+/// The names of the outcomes, the successful one first.
+const OUTCOMES: [&str; 5] = ["ok", "rejected", "challenged", "limited", "failed"];
+
+#[derive(Default)]
 pub(crate) struct MethodStatistics {
-    errors: AtomicU64,
-    by_duration: [AtomicU64; BUCKETS],
+    durations: Durations,
+    failures: [Count; OUTCOMES.len() - 1],
 }
 
 /// The calls of a method since the app was built.
@@ -26,79 +29,64 @@ pub struct MethodCounts {
     pub percentile_99: Duration,
 }
 
+/// The same by outcome, with all durations.
+#[derive(Clone, Debug)]
+pub(crate) struct CallFigures {
+    /// The number of calls that have ended with each outcome.
+    pub(crate) outcomes: [(&'static str, u64); OUTCOMES.len()],
+    pub(crate) durations: DurationsSnapshot,
+}
+
 impl MethodStatistics {
     /// Counts a call that has ended.
-    pub(crate) fn count(&self, took: Duration, has_failed: bool) {
-        self.by_duration[bucket(took)].fetch_add(1, Ordering::Relaxed);
-        if has_failed {
-            self.errors.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn count(&self, took: Duration, outcome: &MethodOutcome) {
+        self.durations.count(took);
+        if let Err(error) = outcome {
+            self.failures[error.failure() as usize].one();
         }
     }
 
     pub(crate) fn counts(&self) -> MethodCounts {
-        let buckets: Vec<u64> = self.by_duration.iter().map(|count| count.load(Ordering::Relaxed)).collect();
-        let calls = buckets.iter().sum();
+        let durations = self.durations.snapshot();
         MethodCounts {
-            calls,
-            errors: self.errors.load(Ordering::Relaxed),
-            median: percentile(&buckets, calls, 50),
-            percentile_99: percentile(&buckets, calls, 99),
+            calls: durations.count(),
+            errors: self.failures.iter().map(Count::get).sum(),
+            median: durations.percentile(50),
+            percentile_99: durations.percentile(99),
         }
     }
-}
 
-impl Default for MethodStatistics {
-    fn default() -> Self {
-        Self { errors: AtomicU64::new(0), by_duration: std::array::from_fn(|_| AtomicU64::new(0)) }
+    pub(crate) fn figures(&self) -> CallFigures {
+        // Read first: each failure is among the durations that are read afterwards.
+        let failures = self.failures.each_ref().map(Count::get);
+        let durations = self.durations.snapshot();
+        let ok = durations.count().saturating_sub(failures.iter().sum());
+        let mut counts = std::iter::once(ok).chain(failures);
+        let outcomes = OUTCOMES.map(|outcome| (outcome, counts.next().unwrap_or_default()));
+        CallFigures { outcomes, durations }
     }
-}
-
-/// Returns the bucket of a duration: the number of its highest bit, twice, and one more if the next bit is set.
-fn bucket(took: Duration) -> usize {
-    let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
-    let doublings = microseconds.ilog2();
-    let is_upper_half = doublings > 0 && microseconds >> (doublings - 1) & 1 == 1;
-    (2 * doublings as usize + usize::from(is_upper_half)).min(BUCKETS - 1)
-}
-
-/// Returns the longest duration of a bucket.
-fn longest(bucket: usize) -> Duration {
-    let doubled = 1_u64 << (bucket / 2);
-    Duration::from_micros(if bucket.is_multiple_of(2) { doubled + doubled / 2 } else { 2 * doubled })
-}
-
-fn percentile(buckets: &[u64], calls: u64, percent: u64) -> Duration {
-    let wanted = (calls * percent).div_ceil(100);
-    let mut seen = 0;
-    let reached = buckets.iter().position(|count| {
-        seen += count;
-        seen >= wanted
-    });
-    if calls == 0 { Duration::ZERO } else { longest(reached.unwrap_or(BUCKETS - 1)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::MethodError;
+    use crate::call::error::CallFailure;
 
     #[test]
-    fn a_duration_is_at_most_half_as_long_again_as_it_is_told() {
-        for microseconds in (0..40).map(|doublings| (1_u64 << doublings) / 3).filter(|number| *number < 900_000_000) {
-            let took = Duration::from_micros(microseconds.max(1));
-            let told = longest(bucket(took));
-            assert!(took <= told && told <= took * 2, "{took:?} is told as {told:?}");
-        }
-    }
-
-    #[test]
-    fn one_slow_call_in_fifty_shows_in_the_99th_percentile_alone() {
+    fn each_outcome_is_counted_apart() {
         let statistics = MethodStatistics::default();
-        for number in 0..100 {
-            statistics.count(Duration::from_millis(if number % 50 == 0 { 800 } else { 1 }), number < 7);
+        let count = |outcome| statistics.count(Duration::from_millis(1), &outcome);
+        count(Ok(None));
+        count(Ok(None));
+        for code in ["no-amount", "totp-invalid", "totp-required", "too-many-requests"] {
+            count(Err(MethodError::new(code, "")));
         }
-        let counts = statistics.counts();
-        assert_eq!((counts.calls, counts.errors), (100, 7));
-        assert!(counts.median < Duration::from_millis(3) && counts.percentile_99 >= Duration::from_millis(800));
+        count(Err(MethodError::internal("the disk is full")));
+        let expected = [("ok", 2), ("rejected", 2), ("challenged", 1), ("limited", 1), ("failed", 1)];
+        assert_eq!(statistics.figures().outcomes, expected);
+        assert_eq!((statistics.counts().calls, statistics.counts().errors), (7, 5));
+        assert!(CallFailure::Failed as usize == OUTCOMES.len() - 2);
     }
 
     #[test]

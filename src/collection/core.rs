@@ -16,6 +16,7 @@ use super::document::Document;
 use super::edit::{Outcome, Step};
 use super::error::CollectionError;
 use super::execution::{Execution, Placed};
+use super::figures::WriteFigures;
 use super::index::Index;
 use super::live::{Change, LiveQuery, Phase, Routes};
 use super::loading;
@@ -50,6 +51,7 @@ pub(crate) struct CollectionCore {
     pub(super) relay: Relay,
     pub(super) scans: Scans,
     pub(super) slow: SlowQueries,
+    pub(super) writes: WriteFigures,
 }
 
 #[derive(Default)]
@@ -78,6 +80,7 @@ impl CollectionCore {
             relay: Relay::default(),
             scans: Scans::default(),
             slow: SlowQueries::default(),
+            writes: WriteFigures::default(),
         })
     }
 

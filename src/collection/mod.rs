@@ -18,6 +18,7 @@ mod draft;
 mod edit;
 mod error;
 mod execution;
+mod figures;
 mod filter;
 mod follower;
 mod index;
@@ -63,13 +64,15 @@ pub(crate) use self::core::CollectionCore;
 pub use batch::Batch;
 pub use error::CollectionError;
 use error::shortened;
+use figures::Timed;
+pub(crate) use figures::{AppCollections, CollectionFigures};
 pub use filter::Filter;
 pub use index::Index;
 pub use key::Direction;
 pub use query::{Explanation, Query, UnreadyIndex};
 pub(crate) use relay::RelayedChange;
 #[cfg(feature = "accounts")]
-pub(crate) use report::{AppCollections, CollectionReport};
+pub(crate) use report::CollectionReport;
 pub use selector::SelectorError;
 pub(crate) use stored::StoreLink;
 pub use update::Update;
@@ -316,8 +319,15 @@ impl<T> Collection<T> {
 }
 
 impl CollectionCore {
-    /// Makes steps as one write, in memory or in the store.
+    /// Makes steps as one write, in memory or in the store, and counts it.
     async fn write(steps: Vec<(Arc<Self>, Step)>) -> Result<Vec<Outcome>, CollectionError> {
+        let timed = Timed::begin(&steps);
+        let outcome = Self::write_uncounted(steps).await;
+        timed.end(&outcome);
+        outcome
+    }
+
+    async fn write_uncounted(steps: Vec<(Arc<Self>, Step)>) -> Result<Vec<Outcome>, CollectionError> {
         let Some((first, _)) = steps.first() else { return Ok(Vec::new()) };
         let Some(stored) = first.store() else {
             apart(&steps, |core| core.store().is_none())?;

@@ -15,9 +15,6 @@ const LIVE_QUERIES: usize = 10_000;
 /// The maximum number of kinds of live queries in a report: those with the most watchers.
 const LIVE_KINDS: usize = 20;
 
-/// The collections of an app, in the order in which it was given them.
-pub(crate) struct AppCollections(pub(crate) Vec<Arc<CollectionCore>>);
-
 /// What a collection holds, and what is asked of it.
 #[derive(Debug)]
 pub(crate) struct CollectionReport {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::plan::Plan;
+use crate::figures::{Durations, DurationsSnapshot};
 
 /// The time from which a query is recorded. Faster ones cost no more than two readings of the clock.
 const RECORDED_FROM: Duration = Duration::from_millis(5);
@@ -15,6 +16,7 @@ const MAX_KINDS: usize = 20;
 
 #[derive(Default)]
 pub(super) struct SlowQueries {
+    durations: Durations,
     by_kind: Mutex<HashMap<String, SlowQuery>>,
 }
 
@@ -33,9 +35,15 @@ impl SlowQueries {
     /// Records a query that has ended, if it was slow.
     pub(super) fn note(&self, plan: &Plan, begin: Instant, read: usize) {
         let elapsed = begin.elapsed();
+        self.durations.count(elapsed);
         if elapsed >= RECORDED_FROM {
             self.record(plan.kind(), elapsed, read);
         }
+    }
+
+    /// Returns the durations of all queries.
+    pub(super) fn durations(&self) -> DurationsSnapshot {
+        self.durations.snapshot()
     }
 
     fn record(&self, kind: String, elapsed: Duration, read: usize) {

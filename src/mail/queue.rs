@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::worker::Worker;
 use super::{Mail, MailId, MailSeal, Mailer, Outgoing, OutgoingMail};
 use crate::clock::Clock;
+use crate::figures::Count;
 use crate::store::{StoreError, StoreFuture};
 
 /// The default maximum number of waiting mails.
@@ -26,6 +27,18 @@ pub struct MailQueue {
     woken: Arc<Notify>,
     capacity: u64,
     poll: Duration,
+    figures: Arc<MailFigures>,
+}
+
+/// What has become of mails on this node.
+#[derive(Default)]
+pub(crate) struct MailFigures {
+    pub(crate) sent: Count,
+    /// Attempts that failed and are made again.
+    pub(crate) failed: Count,
+    pub(crate) given_up: Count,
+    /// Mails that were not queued, because the queue was full.
+    pub(crate) refused: Count,
 }
 
 /// Why a mail was not added to the queue.
@@ -43,7 +56,7 @@ pub enum EnqueueError {
 impl MailQueue {
     /// Returns a queue of the mails in `outgoing`, including those that were stored before a restart with the same keys.
     pub fn new(outgoing: Arc<dyn Outgoing>, seal: MailSeal, clock: Arc<dyn Clock>) -> Self {
-        Self { outgoing, seal, clock, woken: Arc::default(), capacity: CAPACITY, poll: POLL }
+        Self { outgoing, seal, clock, woken: Arc::default(), capacity: CAPACITY, poll: POLL, figures: Arc::default() }
     }
 
     /// Sets the maximum number of waiting mails. Default: 10 000.
@@ -65,6 +78,7 @@ impl MailQueue {
     /// Returns an error if the queue is full or the store fails.
     pub async fn enqueue(&self, mail: &Mail) -> Result<Vec<MailId>, EnqueueError> {
         if self.outgoing.count_waiting().await? >= self.capacity {
+            self.figures.refused.one();
             return Err(EnqueueError::Full(self.capacity));
         }
         let mut ids = Vec::with_capacity(mail.to.len());
@@ -74,6 +88,15 @@ impl MailQueue {
         }
         self.woken.notify_one();
         Ok(ids)
+    }
+
+    pub(crate) fn figures(&self) -> &MailFigures {
+        &self.figures
+    }
+
+    /// Returns the number of mails that wait.
+    pub(crate) fn count_waiting(&self) -> StoreFuture<'_, u64> {
+        self.outgoing.count_waiting()
     }
 
     /// Returns at most `limit` mails that wait or were given up, the newest first.
@@ -124,7 +147,13 @@ impl MailQueue {
     ///
     /// Run it on one task. Several nodes with the same store can each run it: every mail is sent by one of them.
     pub async fn work(&self, mailer: Arc<dyn Mailer>, stopped: impl Future<Output = ()> + Send) {
-        let worker = Worker { outgoing: &*self.outgoing, seal: &self.seal, clock: &*self.clock, mailer: &*mailer };
+        let worker = Worker {
+            outgoing: &*self.outgoing,
+            seal: &self.seal,
+            clock: &*self.clock,
+            mailer: &*mailer,
+            figures: &self.figures,
+        };
         worker.run(&self.woken, self.poll, stopped).await;
     }
 }

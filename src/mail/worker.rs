@@ -9,6 +9,7 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::Notify;
 use tokio::time::{interval, sleep, timeout};
 
+use super::queue::MailFigures;
 use super::retry::after_failure;
 use super::{MailError, MailSeal, Mailer, NextAttempt, Outgoing, QueuedMail};
 use crate::clock::{Clock, Timestamp};
@@ -39,6 +40,7 @@ pub(super) struct Worker<'queue> {
     pub(super) seal: &'queue MailSeal,
     pub(super) clock: &'queue dyn Clock,
     pub(super) mailer: &'queue dyn Mailer,
+    pub(super) figures: &'queue MailFigures,
 }
 
 impl Worker<'_> {
@@ -85,7 +87,10 @@ impl Worker<'_> {
     /// Stores the outcome of a delivery.
     async fn note(&self, queued: &QueuedMail, outcome: Result<(), MailError>) {
         let outcome = match outcome {
-            Ok(()) => self.outgoing.sent(queued.id).await,
+            Ok(()) => {
+                self.figures.sent.one();
+                self.outgoing.sent(queued.id).await
+            }
             Err(error) => self.keep(queued, &error).await,
         };
         if let Err(error) = outcome {
@@ -121,9 +126,11 @@ impl Worker<'_> {
         let (id, kind) = (queued.id, queued.mail.kind);
         match next {
             NextAttempt::At(time) => {
+                self.figures.failed.one();
                 tracing::warn!(mail = %id, %kind, %error, seconds = seconds(now, time), "a mail could not be sent and is retried later");
             }
             NextAttempt::Never => {
+                self.figures.given_up.one();
                 tracing::error!(mail = %id, %kind, %error, "a mail could not be sent and was given up");
             }
         }

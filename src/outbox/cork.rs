@@ -158,7 +158,7 @@ mod tests {
         let (socket, _) = listener.accept().await.unwrap();
         socket.writable().await.unwrap();
         let (_reading, writing) = socket.into_split();
-        let outbox = Arc::new(Outbox::new(Link::Direct(writing), &Limits::default()));
+        let outbox = Arc::new(Outbox::new(Link::Direct(writing), &Limits::default(), &Arc::default()));
         in_turn(WRITTEN_AT_ONCE - 1, || outbox.send("{}".into()));
         assert!(outbox.is_empty());
         in_turn(WRITTEN_AT_ONCE, || outbox.send("{}".into()));

@@ -19,6 +19,7 @@ use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::net::tcp::OwnedWriteHalf;
 
+use crate::figures::{Figures, Limit, TrafficBatch};
 use crate::limits::Limits;
 use queue::Queue;
 
@@ -48,6 +49,7 @@ pub(crate) struct Outbox {
     max_bytes: usize,
     max_detached_messages: usize,
     high_water: usize,
+    figures: Arc<Figures>,
 }
 
 struct State {
@@ -61,6 +63,8 @@ struct State {
     on_the_way: usize,
     /// The number of sent messages, without heartbeats.
     sent_count: u64,
+    /// The messages that were sent and not added to those of all sessions.
+    sent: TrafficBatch,
     /// Whether bytes have been sent since the last call of `has_moved`.
     has_moved: bool,
     corked: bool,
@@ -81,6 +85,13 @@ pub(crate) enum Condition {
     Ended,
 }
 
+/// What is more than a limit allows.
+enum Excess {
+    None,
+    Messages,
+    Bytes,
+}
+
 /// How much waits for the client.
 #[derive(Clone, Copy)]
 pub(crate) struct Pressure {
@@ -90,7 +101,7 @@ pub(crate) struct Pressure {
 }
 
 impl Outbox {
-    pub(crate) fn new(link: Link, limits: &Limits) -> Self {
+    pub(crate) fn new(link: Link, limits: &Limits, figures: &Arc<Figures>) -> Self {
         Self {
             state: Mutex::new(State {
                 link,
@@ -99,6 +110,7 @@ impl Outbox {
                 unsent: Vec::new(),
                 on_the_way: 0,
                 sent_count: 0,
+                sent: TrafficBatch::default(),
                 has_moved: false,
                 corked: false,
                 condition: Condition::Good,
@@ -109,6 +121,7 @@ impl Outbox {
             max_bytes: limits.outbox_bytes,
             max_detached_messages: limits.resume_messages,
             high_water: limits.outbox_high_water,
+            figures: Arc::clone(figures),
         }
     }
 
@@ -351,6 +364,9 @@ impl Outbox {
         let mut state = self.state.lock();
         let item = state.pop()?;
         state.has_moved = true;
+        if state.waiting.is_empty() {
+            self.tell_sent(&mut state);
+        }
         self.wake_if_there_is_room(&mut state);
         Some(item)
     }
@@ -379,18 +395,30 @@ impl Outbox {
             Link::Driver if !state.waiting.is_empty() => self.driver.wake(),
             Link::Driver | Link::Detached => {}
         }
+        self.tell_sent(state);
         self.check_limits(state);
         self.wake_if_there_is_room(state);
     }
 
+    fn tell_sent(&self, state: &mut State) {
+        state.sent.tell(&self.figures.traffic.sent);
+    }
+
     fn check_limits(&self, state: &mut State) {
-        let max_messages = match state.link {
-            Link::Detached => self.max_detached_messages,
-            Link::Direct(_) | Link::Driver => self.max_messages,
+        let (max_messages, limit) = match state.link {
+            Link::Detached => (self.max_detached_messages, Limit::ResumeMessages),
+            Link::Direct(_) | Link::Driver => (self.max_messages, Limit::OutboxMessages),
         };
-        if state.condition == Condition::Good && state.is_over(max_messages, self.max_bytes) {
-            state.condition = Condition::Overflowed;
+        if state.condition != Condition::Good {
+            return;
         }
+        let reached = match state.excess(max_messages, self.max_bytes) {
+            Excess::None => return,
+            Excess::Messages => limit,
+            Excess::Bytes => Limit::OutboxBytes,
+        };
+        self.figures.refusals.count(reached);
+        state.condition = Condition::Overflowed;
     }
 
     /// Returns whether senders that can wait should wait.
@@ -419,8 +447,15 @@ impl State {
     /// Takes the next item and counts it as sent.
     fn pop(&mut self) -> Option<Item> {
         let item = self.waiting.pop()?;
-        self.sent_count += item.count();
+        self.note_sent(&item);
         Some(item)
+    }
+
+    fn note_sent(&mut self, item: &Item) {
+        self.sent_count += item.count();
+        if !matches!(item, Item::Bytes(_)) {
+            self.sent.add(item.len());
+        }
     }
 
     /// Notes that the socket is lost. An overflow stays an overflow: messages are missing, so the session must not be
@@ -440,10 +475,14 @@ impl State {
         self.pending_bytes() + self.on_the_way
     }
 
-    fn is_over(&self, max_messages: usize, max_bytes: usize) -> bool {
+    fn excess(&self, max_messages: usize, max_bytes: usize) -> Excess {
         let (messages, bytes) = self.waiting.counted();
-        let bytes = bytes + self.unsent.len() + self.on_the_way;
-        self.bursts == 0 && (messages > max_messages || bytes > max_bytes)
+        match bytes + self.unsent.len() + self.on_the_way {
+            _ if self.bursts > 0 => Excess::None,
+            _ if messages > max_messages => Excess::Messages,
+            bytes if bytes > max_bytes => Excess::Bytes,
+            _ => Excess::None,
+        }
     }
 
     /// Writes to the socket until it does not accept more or no bytes are left.
@@ -467,7 +506,7 @@ impl State {
     /// Writes one message without the queue, which must be empty.
     fn write_alone(&mut self, item: &Item) {
         self.write_batch(|state, batch| {
-            state.sent_count += item.count();
+            state.note_sent(item);
             item.write_frame(batch);
         });
     }
@@ -534,7 +573,7 @@ mod tests {
     use super::*;
 
     fn outbox() -> Outbox {
-        Outbox::new(Link::Driver, &Limits { outbox_messages: 2, ..Limits::default() })
+        Outbox::new(Link::Driver, &Limits { outbox_messages: 2, ..Limits::default() }, &Arc::default())
     }
 
     fn message() -> Item {

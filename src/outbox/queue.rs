@@ -102,7 +102,7 @@ impl Queue {
 }
 
 impl Item {
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Message(text) | Self::Heartbeat(text) | Self::Volatile { frame: text, .. } => text.len(),
             Self::Bytes(bytes) => bytes.len(),

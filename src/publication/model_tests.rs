@@ -194,7 +194,7 @@ impl World {
 
 impl Tested {
     fn new() -> Self {
-        let outbox = Arc::new(Outbox::new(Link::Driver, &Limits::default()));
+        let outbox = Arc::new(Outbox::new(Link::Driver, &Limits::default(), &Arc::default()));
         Self {
             recipient: Recipient::new(outbox, Arc::default()),
             subscriptions: [None; SUBSCRIPTIONS],

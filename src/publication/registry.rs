@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{PublicationHandler, PublishFuture, Subscription};
 use crate::call::Parameters;
 use crate::error::BuildError;
+use crate::figures::{Count, Level};
 
 #[derive(Clone, Default)]
 pub(crate) struct PublicationRegistry {
@@ -22,6 +23,10 @@ pub struct UniversalId(u64);
 
 /// A registered publication.
 pub(crate) struct Publication {
+    /// The subscriptions that were started, those included that started again with another user.
+    pub(crate) started: Count,
+    /// The subscriptions that have not ended.
+    pub(crate) active: Arc<Level>,
     pub(crate) declared: Option<usize>,
     /// Whether users who must set up a second factor first may subscribe to it.
     pub(crate) open_to_enrolment: bool,
@@ -72,6 +77,16 @@ impl PublicationRegistry {
         self.named.get(name)
     }
 
+    /// Returns the named publications.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&str, &Arc<Publication>)> {
+        self.named.iter().map(|(name, publication)| (&**name, publication))
+    }
+
+    /// Returns the universal publications.
+    pub(crate) fn universal(&self) -> impl Iterator<Item = &Arc<Publication>> {
+        self.universal.iter().map(|(_, publication)| publication)
+    }
+
     pub(crate) fn find_universal(&self, id: UniversalId) -> Option<&Arc<Publication>> {
         self.universal.iter().find(|(own, _)| *own == id).map(|(_, publication)| publication)
     }
@@ -85,7 +100,8 @@ impl PublicationRegistry {
 impl Publication {
     fn new<Signature, Handler: PublicationHandler<Signature>>(handler: Handler) -> Self {
         let handler = Box::new(move |subscription, parameters| handler.publish(subscription, parameters));
-        Self { declared: Handler::DECLARED, open_to_enrolment: false, handler }
+        let (started, active) = (Count::default(), Arc::default());
+        Self { started, active, declared: Handler::DECLARED, open_to_enrolment: false, handler }
     }
 
     pub(crate) fn start(&self, subscription: Subscription, parameters: Parameters) -> PublishFuture {

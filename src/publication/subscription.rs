@@ -231,7 +231,13 @@ impl SubscriptionCore {
             Origin::Named(subscribe) => (Some(subscribe.name.clone()), subscribe.params.clone()),
             Origin::Universal(_) => (None, None),
         };
-        let handle = subscriber.recipient.views().start(origin);
+        let handle = {
+            let mut views = subscriber.recipient.views();
+            let handle = views.start(origin);
+            views.count(handle, &publication.active);
+            handle
+        };
+        publication.started.one();
         let core = Self { subscriber: Arc::clone(subscriber), handle, unblocked: Arc::new(AtomicBool::new(false)) };
         let mut parameters = Parameters::from_message(params.as_ref());
         parameters.set_types(&subscriber.core.types);

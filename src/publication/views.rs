@@ -15,6 +15,7 @@ use super::registry::UniversalId;
 use super::strategy::Strategy;
 use super::view::{Target, View};
 use crate::call::EndCallback;
+use crate::figures::{Level, Raised};
 use crate::outbox::Outbox;
 
 /// Strategies by collection name. The default is [`Strategy::Merge`].
@@ -48,6 +49,8 @@ pub(crate) struct Entry {
     on_stop: Vec<EndCallback>,
     /// The collections of which the subscription publishes a query.
     claimed: Vec<Box<str>>,
+    /// Counts the subscription among the active ones of its publication.
+    counted: Option<Raised>,
 }
 
 /// The state of the publication's handle.
@@ -155,9 +158,17 @@ impl Views {
             handler: None,
             on_stop: Vec::new(),
             claimed: Vec::new(),
+            counted: None,
         };
         self.subscriptions.insert(handle, entry);
         handle
+    }
+
+    /// Counts a subscription until it ends.
+    pub(super) fn count(&mut self, handle: Handle, active: &Arc<Level>) {
+        if let Some(entry) = self.subscriptions.get_mut(&handle) {
+            entry.counted = Some(Raised::of(active));
+        }
     }
 
     /// Notes that a subscription publishes a query of a collection. Returns `false` if it already does.

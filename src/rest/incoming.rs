@@ -21,6 +21,7 @@ use crate::accounts::{AccountsCore, request_connection};
 use crate::call::{
     Connection, Identity, Invocation, Method, MethodError, MethodResult, Parameters, WindowRule, sanitize,
 };
+use crate::figures::Limit;
 use crate::peer::Peer;
 use crate::session::NoShare;
 use crate::settings;
@@ -130,7 +131,10 @@ impl Api {
             .clone()
             .map(|user| self.limits.count_user(user, usual(&settings::REST_RATE_LIMIT_USER_CALLS), now));
         match [Some(of_address), of_user].into_iter().flatten().find(Counted::is_too_many) {
-            Some(refused) => Err(Box::new(refused.refuse())),
+            Some(refused) => {
+                self.server.core.figures.refusals.count(Limit::RequestRate);
+                Err(Box::new(refused.refuse()))
+            }
             None => Ok(Some(of_address)),
         }
     }
@@ -145,7 +149,8 @@ impl Api {
         let limits = self.server.limits();
         let share = self.server.hold_body(Source::of(&peer), &body, limits.request_bytes);
         let share = share.map_err(|NoShare| Box::new(busy()))?;
-        let body = body::read(body, limits.request_bytes, limits.request_timeout).await?;
+        let body = body::read(body, limits.request_bytes, limits.request_timeout).await;
+        let body = body.inspect_err(|refused| self.count_refused(refused.status()))?;
         let path = if endpoint.has_path_values() { path_values(&mut head).await? } else { Vec::new() };
         Ok(Incoming {
             server: self.server.clone(),
@@ -158,6 +163,15 @@ impl Api {
             _share: share,
             path,
         })
+    }
+
+    fn count_refused(&self, status: StatusCode) {
+        let limit = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => Limit::RequestBytes,
+            StatusCode::REQUEST_TIMEOUT => Limit::RequestTimeout,
+            _ => return,
+        };
+        self.server.core.figures.refusals.count(limit);
     }
 
     async fn may(&self, user: &UserId, permission: &str) -> MethodResult<bool> {

@@ -15,7 +15,7 @@ use crate::limits::{Heartbeat, Limits};
 use crate::outbox::{Link, Outbox};
 use crate::peer::Peer;
 use crate::publication::{PublicationRegistry, Recipient, Strategies};
-use crate::shares::{Share, Source};
+use crate::shares::{Share, Shares, Source};
 
 /// A callback for every session that opens.
 pub(crate) type ConnectionHook = Box<dyn Fn(Connection) + Send + Sync>;
@@ -67,9 +67,14 @@ impl Host {
         self.shares.take_body(source, bytes, core.clock.now())
     }
 
+    /// Returns what sessions hold: their number, those that are not open, bytes, and documents.
+    pub(crate) fn shares(&self) -> [&Arc<Shares>; 4] {
+        self.shares.all()
+    }
+
     /// Creates a session for a new connection. It opens with the client's `connect`.
     pub(crate) fn new_session(&self, core: &AppCore, peer: Peer, link: Link) -> Arc<Session> {
-        let outbox = Arc::new(Outbox::new(link, &core.limits));
+        let outbox = Arc::new(Outbox::new(link, &core.limits, &core.figures));
         let recipient = Recipient::new(outbox, Arc::clone(&self.strategies));
         Session::new(core.node.new_session_id(&*core.chance), core.clock.now(), peer, recipient)
     }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bolide_protocol::RawJson;
 use bolide_protocol::message::{MalformedMessage, MethodCall, Subscribe};
 
+use crate::figures::Limit;
 use crate::limits::Limits;
 
 /// A waiting message.
@@ -24,8 +25,8 @@ pub(super) struct Inbox {
     max_bytes: usize,
 }
 
-/// The error of a full inbox.
-pub(super) struct Full;
+/// The error of a full inbox, with the limit that is reached.
+pub(super) struct Full(pub(super) Limit);
 
 impl Inbox {
     pub(super) const fn new(limits: &Limits) -> Self {
@@ -38,8 +39,11 @@ impl Inbox {
     }
 
     pub(super) fn push(&mut self, message: Queued, bytes: usize) -> Result<(), Full> {
-        if self.waiting.len() >= self.max_messages || self.bytes + bytes > self.max_bytes {
-            return Err(Full);
+        if self.waiting.len() >= self.max_messages {
+            return Err(Full(Limit::QueuedMessages));
+        }
+        if self.bytes + bytes > self.max_bytes {
+            return Err(Full(Limit::QueuedBytes));
         }
         self.bytes += bytes;
         self.waiting.push_back((message, bytes));

@@ -73,6 +73,11 @@ impl SessionShares {
         }
     }
 
+    /// Returns what sessions hold: their number, those that are not open, bytes, and documents.
+    pub(super) fn all(&self) -> [&Arc<Shares>; 4] {
+        [&self.all, &self.unopened, &self.bytes, &self.documents]
+    }
+
     /// Takes the places of a new session. Returns `None` if a maximum is reached.
     pub(super) fn take(&self, source: Source, now: Timestamp) -> Option<Places> {
         let unopened = self.unopened.take(source, now)?;

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use bytestring::ByteString;
 
+use crate::figures::Carrier;
 use crate::outbox::Outbox;
 
 /// A connection to a client, as a driver uses it. The outbox is a parameter because it changes when the client resumes
@@ -21,6 +22,9 @@ pub(crate) trait Transport: Send {
     fn buffered_bytes(&self) -> usize {
         0
     }
+
+    /// Returns what carries the messages. `None` if there is no connection.
+    fn carrier(&self) -> Option<Carrier>;
 
     /// Switches to the outbox of another session, which the client resumes.
     fn adopt(&mut self, _outbox: &Arc<Outbox>) {}
@@ -67,6 +71,11 @@ impl Goodbye {
         Self { code, reason }
     }
 
+    /// A message exceeds [`Limits::message_bytes`](crate::Limits::message_bytes).
+    pub(crate) const fn too_long() -> Self {
+        Self::new(1009, "The message is too long")
+    }
+
     pub(crate) const fn normal() -> Self {
         Self::new(1000, "Normal closure")
     }
@@ -81,6 +90,10 @@ impl Transport for Gone {
     }
 
     fn poll_send(&mut self, _: &Arc<Outbox>, _: &mut Context<'_>) {}
+
+    fn carrier(&self) -> Option<Carrier> {
+        None
+    }
 
     fn close(&mut self, _: &Arc<Outbox>, _: Goodbye) {}
 }

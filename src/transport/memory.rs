@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
+use crate::figures::Carrier;
 use crate::outbox::Outbox;
 use crate::session::{Goodbye, Received, Transport};
 
@@ -85,7 +86,7 @@ impl Transport for MemoryTransport {
     fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Received> {
         match self.from_client.poll_recv(context) {
             Poll::Ready(Some(frame)) if frame.len() > self.message_bytes => {
-                Poll::Ready(Received::Refused(Goodbye::new(1009, "The message is too long")))
+                Poll::Ready(Received::Refused(Goodbye::too_long()))
             }
             Poll::Ready(Some(frame)) => Poll::Ready(Received::from_bytes(frame)),
             Poll::Ready(None) => Poll::Ready(Received::Closed),
@@ -113,6 +114,10 @@ impl Transport for MemoryTransport {
             self.to_client.close();
             context.waker().wake_by_ref();
         }
+    }
+
+    fn carrier(&self) -> Option<Carrier> {
+        Some(Carrier::Memory)
     }
 
     fn close(&mut self, _: &Arc<Outbox>, goodbye: Goodbye) {

@@ -11,6 +11,8 @@ use http::{Response, StatusCode};
 use serde_json::json;
 
 use super::server::Server;
+use crate::call::AppCore;
+use crate::session::Host;
 
 /// Whether a node should be sent clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,17 +43,20 @@ impl Ready {
     }
 }
 
+/// Checks whether this node should be sent clients.
+pub(crate) async fn readiness(core: &AppCore) -> Readiness {
+    if core.slot::<Host>().is_some_and(|host| host.is_shutting_down()) {
+        return Readiness::Unavailable { reason: "the server is shutting down" };
+    }
+    match core.slot::<Ready>() {
+        Some(ready) => ready.0.check().await,
+        None => Readiness::Ready { degraded: Vec::new() },
+    }
+}
+
 /// Answers load balancers.
 pub(super) async fn ready(server: &Server) -> Response<Body> {
-    let readiness = if server.host.is_shutting_down() {
-        Readiness::Unavailable { reason: "the server is shutting down" }
-    } else {
-        match server.core.slot::<Ready>() {
-            Some(ready) => ready.0.check().await,
-            None => Readiness::Ready { degraded: Vec::new() },
-        }
-    };
-    let (status, body) = match readiness {
+    let (status, body) = match readiness(&server.core).await {
         Readiness::Ready { degraded } => (StatusCode::OK, json!({ "status": "ready", "degraded": degraded })),
         Readiness::Unavailable { reason } => {
             (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "unavailable", "reason": reason }))

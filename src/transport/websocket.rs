@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::lingering::Lingering;
+use crate::figures::Carrier;
 use crate::outbox::{Item, Outbox};
 use crate::session::{Goodbye, Received, Transport};
 use crate::shares::Share;
@@ -118,6 +119,10 @@ impl Transport for DirectWebSocket {
         self.reader.buffered_bytes()
     }
 
+    fn carrier(&self) -> Option<Carrier> {
+        Some(Carrier::WebSocket)
+    }
+
     fn close(&mut self, _: &Arc<Outbox>, goodbye: Goodbye) {
         // The outbox accepts bytes immediately, so the future is ready at once.
         let _taken = self.reader.stream.close(Some(close_frame(goodbye))).now_or_never();
@@ -150,6 +155,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Transport for QueuedWebSocket<Io
 
     fn buffered_bytes(&self) -> usize {
         self.reader.buffered_bytes()
+    }
+
+    fn carrier(&self) -> Option<Carrier> {
+        Some(Carrier::WebSocket)
     }
 
     fn close(&mut self, outbox: &Arc<Outbox>, goodbye: Goodbye) {
@@ -223,7 +232,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Reader<Io> {
 
 fn failure(error: &Error) -> Received {
     match error {
-        Error::Capacity(_) => Received::Refused(Goodbye::new(1009, "The message is too long")),
+        Error::Capacity(_) => Received::Refused(Goodbye::too_long()),
         Error::Utf8(_) => Received::Refused(Goodbye::new(1007, "The text is not UTF-8")),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Received::Closed,
         Error::Protocol(_) => Received::Refused(Goodbye::new(1002, "Not the WebSocket protocol")),

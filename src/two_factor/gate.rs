@@ -19,6 +19,7 @@ use crate::call::{
 };
 use crate::chance::{Chance, Generator};
 use crate::clock::{Clock, Timestamp};
+use crate::figures::{Figures, GateOutcome};
 use crate::settings::{PASSWORD_FALLBACK, Settings, TOKENS_MAY_BYPASS, TWO_FACTOR_ENABLED};
 use crate::store::{AuditEvent, CodePurpose, HashedToken, LoginToken, Store, TokenKind, User};
 use crate::user::UserId;
@@ -38,6 +39,7 @@ pub(crate) struct FactorGate {
     email: Arc<EmailCodes>,
     trusted: Arc<TrustedClients>,
     audit: Arc<Audit>,
+    figures: Arc<Figures>,
 }
 
 /// The gate as the dispatcher holds it.
@@ -92,6 +94,7 @@ impl FactorGate {
             email: Arc::clone(email),
             trusted: Arc::clone(trusted),
             audit: Arc::clone(&accounts.audit),
+            figures: Arc::clone(&accounts.figures),
         }
     }
 
@@ -164,28 +167,34 @@ impl FactorGate {
     async fn ask(&self, user: &User, question: Question<'_>) -> MethodResult<Admission> {
         let facts = self.facts(user, &question);
         let method = match decide(question.requirement, facts) {
-            Decision::Admit => return Ok(Admission::Excused),
-            Decision::AskForLogin => return Err(login_is_too_old()),
+            Decision::Admit => {
+                self.figures.gate.count(GateOutcome::Excused, None);
+                return Ok(Admission::Excused);
+            }
+            Decision::AskForLogin => {
+                self.figures.gate.count(GateOutcome::LoginTooOld, None);
+                return Err(login_is_too_old());
+            }
             Decision::Ask(method) => method,
         };
         let factor = (method, question.purpose);
         let Some(code) = question.code else {
             let details = self.describe(user, method, facts, &question).await?;
-            self.record(AuditEvent::TwoFactorAsked, user, method, &question).await;
+            self.record(GateOutcome::Asked, user, method, &question).await;
             return Err(refusal("totp-required", "TOTP Required", &details));
         };
         let Some(counted) = self.codes.begin(&user.id, question.connection).await? else {
-            self.record(AuditEvent::TwoFactorBlocked, user, method, &question).await;
+            self.record(GateOutcome::Blocked, user, method, &question).await;
             let details = plain_details(method, facts);
             return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", &details));
         };
         let Checked::Wrong { is_last } = self.codes.check(counted, user, factor, code, question.connection).await?
         else {
-            self.record(AuditEvent::TwoFactorPassed, user, method, &question).await;
+            self.record(GateOutcome::Passed, user, method, &question).await;
             self.remember(&question).await?;
             return Ok(Admission::Shown(method));
         };
-        self.record(AuditEvent::TwoFactorFailed, user, method, &question).await;
+        self.record(GateOutcome::Failed, user, method, &question).await;
         if is_last {
             let details = plain_details(method, facts);
             return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", &details));
@@ -194,7 +203,16 @@ impl FactorGate {
         Err(refusal("totp-invalid", "TOTP Invalid", &details))
     }
 
-    async fn record(&self, event: AuditEvent, user: &User, method: TwoFactorMethod, question: &Question<'_>) {
+    /// Counts a decision about a factor, and writes it into the audit log.
+    async fn record(&self, outcome: GateOutcome, user: &User, method: TwoFactorMethod, question: &Question<'_>) {
+        self.figures.gate.count(outcome, Some(method));
+        let event = match outcome {
+            GateOutcome::Asked => AuditEvent::TwoFactorAsked,
+            GateOutcome::Passed => AuditEvent::TwoFactorPassed,
+            GateOutcome::Failed => AuditEvent::TwoFactorFailed,
+            GateOutcome::Blocked => AuditEvent::TwoFactorBlocked,
+            GateOutcome::Excused | GateOutcome::LoginTooOld => return,
+        };
         let details = json!({ "method": method.as_str(), "action": question.action });
         self.audit.record(event, Some(&user.id), question.connection, details).await;
     }

@@ -35,6 +35,7 @@ mod long_method;
 mod mail;
 mod messages;
 mod meteor;
+mod metrics;
 mod mounted;
 mod operator;
 mod protecting_writes;

@@ -20,6 +20,16 @@ pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
     timeout(SOON, check).await.expect("it becomes so");
 }
 
+/// Asks until the answer is true.
+pub(crate) async fn until_it(mut is_so: impl AsyncFnMut() -> bool) {
+    let check = async {
+        while !is_so().await {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(SOON, check).await.expect("it becomes so");
+}
+
 /// Awaits a future with the timeout.
 pub(crate) async fn soon<Output>(event: impl Future<Output = Output>) -> Output {
     timeout(SOON, event).await.expect("it comes soon")

@@ -14,6 +14,10 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "127.0.0.1:3000")]
     pub(crate) listen: String,
 
+    /// The address at which the metrics are served, if they are
+    #[arg(long)]
+    pub(crate) metrics_listen: Option<String>,
+
     /// The database for users and settings: `sqlite:PATH`, `sqlite::memory:` or `postgres://…`
     #[arg(long, default_value = "sqlite::memory:")]
     pub(crate) database: String,

@@ -62,6 +62,10 @@ async fn main() -> anyhow::Result<()> {
     // Installed before the announcement, because its reader may stop this program at once.
     let ended = ended()?;
     announce(&listener)?;
+    if let Some(address) = &arguments.metrics_listen {
+        let (app, metrics) = (app.clone(), TcpListener::bind(address).await?);
+        tokio::spawn(async move { app.serve_metrics_on(metrics, std::future::pending()).await });
+    }
     app.serve_on(listener, ended).await;
     Ok(())
 }

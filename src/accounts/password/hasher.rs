@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use argon2::PasswordHasher as _;
 
-use super::permits::{HashingLine, HashingPermits, HashingPlace};
+use super::permits::{HashingLine, HashingLines, HashingPermits, HashingPlace};
 use super::{HashingCost, Password, PasswordHash};
 use crate::accounts::turns::{Busy, LineBounds};
 use crate::call::MethodError;
@@ -87,6 +87,10 @@ impl PasswordHasher {
     /// Sets how many passwords may wait to be hashed, in each line.
     pub(in crate::accounts) fn with_bounds(self, bounds: LineBounds) -> Self {
         Self { permits: self.permits.with_bounds(bounds), ..self }
+    }
+
+    pub(in crate::accounts) fn lines(&self) -> HashingLines {
+        self.permits.lines()
     }
 
     /// Hashes a new password.

@@ -25,3 +25,4 @@ pub use sent::Password;
 
 pub(crate) use common::is_common;
 pub(crate) use new::NewPassword;
+pub(crate) use permits::HashingLines;

@@ -11,7 +11,7 @@ use std::thread;
 use tokio::task;
 
 use super::HashingError;
-use crate::accounts::turns::{LineBounds, Turns, Waiting};
+use crate::accounts::turns::{LineBounds, RefusedTurns, Turns, Waiting};
 use crate::limits::Limits;
 
 /// What a password is hashed for.
@@ -39,6 +39,14 @@ pub(super) struct HashingPermits {
     turns: Arc<Turns<LINES>>,
 }
 
+/// The lines of calls that wait until a password is hashed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HashingLines {
+    /// The number of calls in each line, with its name.
+    pub(crate) waiting: [(&'static str, usize); LINES],
+    pub(crate) refused: RefusedTurns,
+}
+
 const LINES: usize = 3;
 
 impl HashingLine {
@@ -63,6 +71,13 @@ impl HashingPermits {
     pub(super) fn default_count() -> NonZeroUsize {
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// Returns the lines of calls that wait.
+    pub(super) fn lines(&self) -> HashingLines {
+        let [new_password, login, code] = self.turns.waiting_by_line();
+        let waiting = [("new_password", new_password), ("login", login), ("code", code)];
+        HashingLines { waiting, refused: self.turns.refused() }
     }
 
     /// Runs `work` on a thread of its own once there is a permit.

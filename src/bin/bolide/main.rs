@@ -18,6 +18,7 @@ mod key;
 mod limits;
 mod login;
 mod methods;
+mod metrics;
 mod migrate;
 mod output;
 mod progress;

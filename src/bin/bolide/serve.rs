@@ -17,6 +17,7 @@ use super::cluster::ClusterArguments;
 use super::data::DataArguments;
 use super::descriptors;
 use super::limits::LimitArguments;
+use super::metrics::{MetricsArguments, serve_beside};
 use super::site::SiteArguments;
 
 /// What is logged if the variable `RUST_LOG` does not say. The bus tells itself that NATS is lost or back, once.
@@ -64,6 +65,9 @@ pub(crate) struct Arguments {
     allowed_origins: Vec<AllowedOrigin>,
 
     #[command(flatten)]
+    metrics: MetricsArguments,
+
+    #[command(flatten)]
     cluster: ClusterArguments,
 
     #[command(flatten)]
@@ -78,6 +82,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         .init();
     let limits = descriptors::fit(arguments.limits.limits(), descriptors::raise());
     let listener = arguments.listen().await?;
+    let metrics = arguments.metrics.listen().await?;
     let root_url = arguments.site.root_url.clone().unwrap_or(root_url(listener.local_addr()?));
     arguments.data.create_directory()?;
     let accounts = arguments.data.open().await?.site(&arguments.site.site_name, &root_url);
@@ -99,7 +104,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let _not_yet = futures::poll!(&mut ended);
     // With port 0 the system chooses the port.
     writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
-    app.serve_on(listener, ended).await;
+    serve_beside(&app, metrics, app.serve_on(listener, ended)).await;
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use futures::stream::{FuturesUnordered, Stream as _};
 
 use super::{Driver, Phase, Queued};
 use crate::call::{Counted, CountedKind, Invocation, MethodOutcome, MethodResult, Parameters, RunningMethod, guarded};
+use crate::figures::Limit;
 use crate::outbox::effort;
 use crate::publication::{Origin, PublishFuture, Started, SubscriptionCore, UniversalId, size_of_subscription};
 
@@ -158,6 +159,7 @@ impl Driver {
     /// Starts a subscription. As in Meteor, checks first that the publication exists, then duplicates, then limits.
     fn start_subscription(&mut self, subscribe: Subscribe, context: &mut Context<'_>) {
         let Some(publication) = self.host.publications.read().find(&subscribe.name).cloned() else {
+            self.core.figures.unknown_publications.one();
             let error = DdpError::subscription_not_found(&subscribe.name);
             return self.send(&ServerMessage::nosub(&subscribe.id, Some(error)));
         };
@@ -182,6 +184,8 @@ impl Driver {
         let limits = &self.core.limits;
         let is_too_large = size_of_subscription(subscribe).saturating_add(bytes) > limits.subscription_bytes;
         if count >= limits.subscriptions || is_too_large {
+            let limit = if is_too_large { Limit::SubscriptionBytes } else { Limit::Subscriptions };
+            self.core.figures.refusals.count(limit);
             return Err(DdpError::new("too-many-subscriptions", "This session has too many subscriptions"));
         }
         if self.core.rate_limiter.is_empty() {
@@ -190,7 +194,7 @@ impl Driver {
         let (connection, user) = (self.session.connection(), self.session.user());
         let name = &subscribe.name;
         let counted = Counted { kind: CountedKind::Subscription, name, user: user.as_ref(), connection: &connection };
-        self.core.rate_limiter.count(&counted, self.core.clock.now())
+        self.core.count_limited(&counted)
     }
 
     /// Ends a subscription. Every id is answered, also an unknown one.

@@ -24,6 +24,7 @@ use super::inbox::{Full, Inbox, Queued};
 use super::timer::{Expired, Timer};
 use super::{Gone, Goodbye, Host, NoShare, Places, Received, Request, Session, Transport};
 use crate::call::{AppCore, ConnectionPort as _};
+use crate::figures::{Counted, Limit, Standing, TrafficBatch};
 use crate::outbox::{self, Condition, Pressure, effort};
 use crate::publication::{Subscriber, UniversalId};
 
@@ -80,6 +81,9 @@ struct Driver {
     shutting_down: bool,
     /// Whether the client has announced that it will not resume the session.
     is_leaving: bool,
+    counted: Counted,
+    /// The messages of this poll.
+    received: TrafficBatch,
 }
 
 enum Phase {
@@ -119,6 +123,7 @@ impl Driver {
         // Checked after the session was added, so that a shutdown does not miss it.
         let shutting_down = host.is_shutting_down();
         let subscriber = subscriber(&core, &session);
+        let counted = Counted::new(Arc::clone(&core.figures));
         Self {
             core,
             host,
@@ -139,6 +144,8 @@ impl Driver {
             waiting_bytes: 0,
             shutting_down,
             is_leaving: false,
+            counted,
+            received: TrafficBatch::default(),
         }
     }
 
@@ -172,6 +179,8 @@ impl Driver {
         self.count_held_bytes(context);
         self.count_held_documents(context);
         self.poll_stops(context);
+        self.received.tell(&self.core.figures.traffic.received);
+        self.counted.note(self.standing());
         let is_over = matches!(self.phase, Phase::Ended) && !self.calls.is_running() && self.stops.is_empty();
         if is_over { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -188,9 +197,17 @@ impl Driver {
         };
         self.look_ahead(&received, context);
         match received {
-            Received::Frame(frame) => self.receive(&frame, context),
+            Received::Frame(frame) => {
+                self.received.add(frame.len());
+                self.receive(&frame, context);
+            }
             Received::Garbage => self.receive_garbage(),
-            Received::Refused(goodbye) => self.close(goodbye),
+            Received::Refused(goodbye) => {
+                if goodbye == Goodbye::too_long() {
+                    self.core.figures.refusals.count(Limit::MessageBytes);
+                }
+                self.close(goodbye);
+            }
             Received::Closed => self.lose_socket(),
         }
         Poll::Ready(())
@@ -328,7 +345,8 @@ impl Driver {
             Err(malformed) if is_answered_at_once(malformed) => return self.answer_malformed(malformed, frame),
             Err(malformed) => Queued::Malformed(malformed, self.quote(frame)),
         };
-        if let Err(Full) = self.inbox.push(message, frame.len()) {
+        if let Err(Full(limit)) = self.inbox.push(message, frame.len()) {
+            self.core.figures.refusals.count(limit);
             self.send_error("Too many messages are waiting", None);
             self.close(Goodbye::new(1008, "Too many messages are waiting"));
         }
@@ -415,7 +433,10 @@ impl Driver {
                 }
                 Expired::Gone if matches!(self.phase, Phase::Closing | Phase::Away(_)) => self.end(),
                 Expired::Gone if matches!(self.phase, Phase::Open(_)) => self.lose_silent_client(),
-                Expired::Gone => self.close(Goodbye::normal()),
+                Expired::Gone => {
+                    self.core.figures.refusals.count(Limit::ConnectTimeout);
+                    self.close(Goodbye::normal());
+                }
             }
         }
     }
@@ -478,6 +499,18 @@ impl Driver {
         self.end_subscriptions();
         self.calls.drop_publications();
         self.session.recipient().views().clear();
+    }
+
+    /// Returns how the session is counted.
+    fn standing(&self) -> Standing {
+        let with = |standing: fn(_) -> Standing| self.transport.carrier().map_or(Standing::Ended, standing);
+        match self.phase {
+            Phase::Connecting | Phase::Resuming(_) => with(Standing::Connecting),
+            Phase::Open(_) => with(Standing::Open),
+            Phase::Closing => with(Standing::Closing),
+            Phase::Away(_) => Standing::Away,
+            Phase::Ended => Standing::Ended,
+        }
     }
 
     fn is_finished(&self) -> bool {

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::{Driver, Phase};
 use crate::call::ConnectionPort as _;
+use crate::figures::Limit;
 use crate::outbox::Condition;
 use crate::session::inbox::Queued;
 use crate::session::{Gone, Goodbye, Request, ResumingConnection, Resumption};
@@ -143,6 +144,7 @@ impl Driver {
     /// Closes the socket of a client that does not answer heartbeats. The session waits for it.
     pub(super) fn lose_silent_client(&mut self) {
         let Phase::Open(version) = self.phase else { return };
+        self.core.figures.refusals.count(Limit::Heartbeat);
         if !self.may_wait_for_client() {
             return self.close(Goodbye::normal());
         }

@@ -154,7 +154,7 @@ async fn take_messages(
     };
     if matches!(outcome, Err(Refusal::TooLong)) {
         // As over a WebSocket.
-        let refused = Received::Refused(Goodbye::new(1009, "The message is too long"));
+        let refused = Received::Refused(Goodbye::too_long());
         let _ended = session.post(refused).await;
     }
     outcome

@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::messages;
 use super::pace::Pace;
+use crate::figures::Carrier;
 use crate::outbox::Outbox;
 use crate::session::{Goodbye, Received, Transport};
 use crate::transport::websocket::{Reader, accept, close_frame};
@@ -86,6 +87,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Transport for SockJsWebSocket<Io
         self.reader.buffered_bytes() + self.received.as_ref().map_or(0, Payload::remaining_bytes)
     }
 
+    fn carrier(&self) -> Option<Carrier> {
+        Some(Carrier::SockJsWebSocket)
+    }
+
     fn close(&mut self, outbox: &Arc<Outbox>, goodbye: Goodbye) {
         self.heartbeat = None;
         while let Some(message) = self.next_message(outbox) {
@@ -146,9 +151,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> SockJsWebSocket<Io> {
 
     fn take(&mut self, sent: Sent) -> Received {
         match sent {
-            Sent::Text(text) if text.len() > self.message_limit => {
-                self.refuse(Goodbye::new(1009, "The message is too long"))
-            }
+            Sent::Text(text) if text.len() > self.message_limit => self.refuse(Goodbye::too_long()),
             Sent::Text(text) => Received::Frame(text),
             Sent::NoText => Received::Garbage,
         }

@@ -15,6 +15,7 @@ use super::pace::Pace;
 use super::poll_request::{PollRequest, RESPONSE_BYTES};
 use super::registry::{NewSession, Place, Posted};
 use super::response::Left;
+use crate::figures::Carrier;
 use crate::outbox::Outbox;
 use crate::session::{Goodbye, Received, Transport};
 
@@ -82,6 +83,10 @@ impl Transport for XhrTransport {
 
     fn buffered_bytes(&self) -> usize {
         self.registered.posted_bytes()
+    }
+
+    fn carrier(&self) -> Option<Carrier> {
+        Some(Carrier::SockJsHttp)
     }
 
     fn close(&mut self, outbox: &Arc<Outbox>, goodbye: Goodbye) {

@@ -7,6 +7,7 @@ mod check;
 mod commands;
 mod crashes;
 mod documents;
+mod metrics;
 mod migrate;
 mod nats;
 mod nodes;
@@ -88,6 +89,7 @@ fn bolide(arguments: &[&str]) -> Command {
         "BOLIDE_DATA_DIR",
         "BOLIDE_DATABASE",
         "BOLIDE_LISTEN",
+        "BOLIDE_METRICS_LISTEN",
         "MAIL_URL",
         "MAIL_FROM",
         "HTTP_FORWARDED_COUNT",
