@@ -22,6 +22,8 @@ use crate::collection::{AppCollections, Collection, CollectionCore};
 use crate::error::{BuildError, Error};
 use crate::figures::Figures;
 use crate::limits::{Heartbeat, Limits};
+#[cfg(feature = "accounts")]
+use crate::metrics::MeasuredStores;
 use crate::node::NodeId;
 use crate::publication::{PublicationHandler, Strategies, Strategy, Stream, add_built_in};
 use crate::registry::Registry;
@@ -487,6 +489,11 @@ impl AppBuilder {
             slots.insert(Arc::new(member.clone()));
         }
         slots.insert(Arc::new(host));
+        #[cfg(feature = "accounts")]
+        let measured = [("accounts", accounts_store.clone()), ("collections", self.store.clone())]
+            .into_iter()
+            .filter_map(|(name, store)| Some((name, store?)))
+            .collect();
         slots.insert(Arc::new(Ready::new(NodeCheck::new(
             member.clone(),
             #[cfg(feature = "accounts")]
@@ -494,6 +501,8 @@ impl AppBuilder {
             #[cfg(feature = "accounts")]
             documents,
         ))));
+        #[cfg(feature = "accounts")]
+        slots.insert(Arc::new(MeasuredStores(measured)));
         let sockjs = self.sockjs.then(|| XhrSessions::new(self.limits.message_bytes));
         slots.insert(Arc::new(Http {
             path_prefix: self.path_prefix,

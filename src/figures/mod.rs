@@ -9,6 +9,8 @@ mod count;
 mod durations;
 mod gate;
 mod limit;
+#[cfg(feature = "accounts")]
+mod pool;
 mod traffic;
 
 pub(crate) use connections::{Carrier, Connections, Counted, Standing};
@@ -18,6 +20,8 @@ pub(crate) use gate::GateFigures;
 #[cfg(feature = "accounts")]
 pub(crate) use gate::GateOutcome;
 pub(crate) use limit::{Limit, Refusals};
+#[cfg(feature = "accounts")]
+pub(crate) use pool::{PoolFigures, PoolReport, TimedStatement};
 pub(crate) use traffic::{Traffic, TrafficBatch};
 
 /// What an app counts that belongs to no method, collection or other part of it.

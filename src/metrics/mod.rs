@@ -18,11 +18,15 @@ mod node;
 mod page;
 mod process;
 mod sessions;
+#[cfg(feature = "accounts")]
+mod store;
 
 use std::sync::Arc;
 
 use crate::call::AppCore;
 use page::Page;
+#[cfg(feature = "accounts")]
+pub(crate) use store::MeasuredStores;
 
 /// Returns the metrics of an app as `OpenMetrics` text.
 pub(crate) async fn render(core: &Arc<AppCore>) -> String {
@@ -35,6 +39,8 @@ pub(crate) async fn render(core: &Arc<AppCore>) -> String {
     limits::write(core, &mut page);
     #[cfg(feature = "accounts")]
     accounts::write(core, &mut page).await;
+    #[cfg(feature = "accounts")]
+    store::write(core, &mut page);
     process::write(&process, &mut page);
     page.finish()
 }

@@ -78,10 +78,13 @@ pub(crate) mod private {
     #[expect(unnameable_types, reason = "it is sealed so")]
     pub trait Private {}
 
-    /// Notifies publications that show the store live.
+    /// Notifies publications that show the store live, and tells what the store does.
     #[expect(unnameable_types, reason = "applications do not call it")]
     pub trait Watched {
         fn changes(&self) -> &super::Changes;
+
+        /// Returns what its pools of connections do.
+        fn pools(&self) -> Vec<crate::figures::PoolReport>;
     }
 
     /// Drops what a cache has of users and tokens that another node has changed. The bus may say so before the database does.

@@ -106,7 +106,7 @@ async fn main() -> ExitCode {
         Command::Serve(arguments) => serve::report(checked(serve::run(*arguments)).await),
         Command::User(command) => serve::report(checked(user::run(command)).await),
         Command::Token(command) => serve::report(checked(token::run(command)).await),
-        Command::Key(command) => serve::report(checked(key::run(command)).await),
+        Command::Key(command) => serve::report(Box::pin(checked(key::run(command))).await),
         Command::Documents(command) => serve::report(checked(documents::run(command)).await),
         Command::Migrate(arguments) => serve::report(Box::pin(checked(migrate::run(arguments))).await),
         Command::Backup(arguments) => serve::report(Box::pin(checked(backup::run(arguments))).await),

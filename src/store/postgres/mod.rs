@@ -59,7 +59,7 @@ pub(super) async fn open(address: &str, options: DatabaseOptions) -> Result<Open
     let listener = Listener::start(server.clone(), news.clone());
     let patience = options.statement_timeout.saturating_add(GRACE);
     Ok(Opened {
-        database: Database::postgres(PostgresPool { connections, patience }),
+        database: Database::postgres(PostgresPool::new(connections, patience)),
         documents: Arc::new(PostgresDocuments::new(server, options.connections, patience)),
         news,
         guard: Some(Box::new(listener)),
@@ -76,7 +76,7 @@ pub(super) async fn open_to_read(address: &str, options: DatabaseOptions) -> Res
     require_current(&connections, &name).await?;
     let patience = options.statement_timeout.saturating_add(GRACE);
     Ok(Opened {
-        database: Database::postgres(PostgresPool { connections, patience }),
+        database: Database::postgres(PostgresPool::new(connections, patience)),
         documents: Arc::new(PostgresDocuments::new(server, options.connections, patience)),
         news: News::new(Lease::alone()),
         guard: None,

@@ -37,6 +37,7 @@ use super::private::{Cached, Private, StoresDocuments, Watched};
 use super::{Changes, HashedToken, Store, StoreError};
 use crate::collection::bulk::StoredCollections;
 use crate::collection::storage::DocumentStore;
+use crate::figures::PoolReport;
 use crate::user::UserId;
 pub use copy::{CopiedTable, CopyError};
 pub(super) use copy::{Occupied, Pace};
@@ -64,6 +65,10 @@ impl Private for SqlStore {}
 impl Watched for SqlStore {
     fn changes(&self) -> &Changes {
         &self.changes
+    }
+
+    fn pools(&self) -> Vec<PoolReport> {
+        self.database.pools()
     }
 }
 
@@ -115,11 +120,11 @@ impl SqlStore {
     /// Closes the connections, and with them the file.
     pub(super) async fn close(self) {
         match &self.database.writer {
-            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Sqlite(pool) => pool.connections.close().await,
             Pool::Postgres(pool) => pool.connections.close().await,
         }
         if let Pool::Sqlite(pool) = &self.database.reader {
-            pool.close().await;
+            pool.connections.close().await;
         }
     }
 
@@ -133,7 +138,7 @@ impl SqlStore {
     #[cfg(test)]
     pub(super) fn sqlite_writer(&self) -> &sqlx::SqlitePool {
         match &self.database.writer {
-            Pool::Sqlite(pool) => pool,
+            Pool::Sqlite(pool) => &pool.connections,
             Pool::Postgres(_) => panic!("the store is not in SQLite"),
         }
     }

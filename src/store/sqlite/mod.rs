@@ -83,7 +83,7 @@ async fn in_memory() -> Result<Opened, OpenError> {
 /// Returns a database that has one connection, and whose documents are not stored in it.
 fn on_one_connection(pool: SqlitePool) -> Opened {
     Opened {
-        database: Database::sqlite(pool.clone(), pool),
+        database: Database::sqlite_in_memory(pool),
         documents: Arc::new(SqliteDocuments::new(Place::Temporary)),
         news: News::new(Lease::alone()),
         guard: None,

@@ -1,5 +1,6 @@
 //! [`Database`]: the connections to SQLite or PostgreSQL, and transactions on them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Sqlite;
@@ -8,6 +9,7 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::failure::{answer, answer_to_write};
 use super::{Lent, LentTransaction, Sql, SqlError, query};
+use crate::figures::{PoolFigures, PoolReport, Raised, TimedStatement};
 use crate::user::UserId;
 
 /// A database with its connections.
@@ -22,8 +24,15 @@ pub(in crate::store) struct Database {
 /// Connections to a database.
 #[derive(Clone, Debug)]
 pub(in crate::store) enum Pool {
-    Sqlite(SqlitePool),
+    Sqlite(SqliteConnections),
     Postgres(PostgresPool),
+}
+
+/// Connections to SQLite.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct SqliteConnections {
+    pub(in crate::store) connections: SqlitePool,
+    pub(super) figures: Arc<PoolFigures>,
 }
 
 /// Connections to PostgreSQL.
@@ -33,6 +42,14 @@ pub(in crate::store) struct PostgresPool {
     /// The time after which a connection without an answer is given up. It is longer than the server's own timeout of
     /// statements: it ends what waits for a server that is away without a word.
     pub(in crate::store) patience: Duration,
+    pub(super) figures: Arc<PoolFigures>,
+}
+
+/// What a transaction is counted by, as long as it has its connection.
+#[derive(Debug)]
+pub(in crate::store) struct CountedUser {
+    figures: Arc<PoolFigures>,
+    _user: Raised,
 }
 
 /// A transaction. If it is dropped, nothing is written.
@@ -42,16 +59,16 @@ pub(in crate::store) struct PostgresPool {
 /// [waits for its turn](Self::take_turn).
 #[derive(Debug)]
 pub(in crate::store) enum Transaction {
-    Sqlite(sqlx::Transaction<'static, Sqlite>),
-    Postgres(LentTransaction, Duration),
+    Sqlite(sqlx::Transaction<'static, Sqlite>, CountedUser),
+    Postgres(LentTransaction, Duration, CountedUser),
 }
 
 /// What a statement runs on.
 pub(in crate::store) enum Executor<'on> {
-    SqlitePool(&'on SqlitePool),
-    Sqlite(&'on mut SqliteConnection),
+    SqlitePool(&'on SqliteConnections),
+    Sqlite(&'on mut SqliteConnection, &'on PoolFigures),
     PostgresPool(&'on PostgresPool),
-    Postgres(&'on mut PgConnection, Duration),
+    Postgres(&'on mut PgConnection, Duration, &'on PoolFigures),
 }
 
 /// What the transactions of all nodes do one after the other, because no row could be locked. A transaction takes its
@@ -67,12 +84,27 @@ pub(in crate::store) enum Serial {
 }
 
 impl Database {
-    pub(in crate::store) const fn sqlite(reader: SqlitePool, writer: SqlitePool) -> Self {
-        Self { reader: Pool::Sqlite(reader), writer: Pool::Sqlite(writer) }
+    pub(in crate::store) fn sqlite(reader: SqlitePool, writer: SqlitePool) -> Self {
+        let pool = |connections| Pool::Sqlite(SqliteConnections { connections, figures: Arc::default() });
+        Self { reader: pool(reader), writer: pool(writer) }
+    }
+
+    /// Returns a database in memory, which has one connection.
+    pub(in crate::store) fn sqlite_in_memory(connections: SqlitePool) -> Self {
+        let pool = Pool::Sqlite(SqliteConnections { connections, figures: Arc::default() });
+        Self { reader: pool.clone(), writer: pool }
     }
 
     pub(in crate::store) fn postgres(pool: PostgresPool) -> Self {
         Self { reader: Pool::Postgres(pool.clone()), writer: Pool::Postgres(pool) }
+    }
+
+    /// Returns what its pools do: one for reading and one for writing, or one for both.
+    pub(in crate::store) fn pools(&self) -> Vec<PoolReport> {
+        if std::ptr::eq(self.reader.figures(), self.writer.figures()) {
+            return vec![self.writer.report("all")];
+        }
+        vec![self.reader.report("reader"), self.writer.report("writer")]
     }
 }
 
@@ -80,7 +112,7 @@ impl Pool {
     /// Begins a transaction that writes.
     pub(in crate::store) async fn write(&self) -> Result<Transaction, SqlError> {
         Ok(match self {
-            Self::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite(pool) => pool.begin("BEGIN IMMEDIATE").await?,
             Self::Postgres(pool) => pool.begin("BEGIN").await?,
         })
     }
@@ -88,21 +120,67 @@ impl Pool {
     /// Begins a transaction whose statements all read from one state of the database: that of its first statement.
     pub(in crate::store) async fn read(&self) -> Result<Transaction, SqlError> {
         Ok(match self {
-            Self::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN DEFERRED").await?),
+            Self::Sqlite(pool) => pool.begin("BEGIN DEFERRED").await?,
             Self::Postgres(pool) => pool.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
         })
     }
 }
 
+impl Pool {
+    fn figures(&self) -> &PoolFigures {
+        match self {
+            Self::Sqlite(pool) => &pool.figures,
+            Self::Postgres(pool) => &pool.figures,
+        }
+    }
+
+    fn report(&self, name: &'static str) -> PoolReport {
+        let (size, idle) = match self {
+            Self::Sqlite(pool) => (pool.connections.size(), pool.connections.num_idle()),
+            Self::Postgres(pool) => (pool.connections.size(), pool.connections.num_idle()),
+        };
+        self.figures().report(name, size, idle)
+    }
+}
+
+impl SqliteConnections {
+    async fn begin(&self, begin: &'static str) -> Result<Transaction, SqlError> {
+        let user = CountedUser::of(&self.figures);
+        Ok(Transaction::Sqlite(self.connections.begin_with(begin).await?, user))
+    }
+}
+
 impl PostgresPool {
+    pub(in crate::store) fn new(connections: PgPool, patience: Duration) -> Self {
+        Self { connections, patience, figures: Arc::default() }
+    }
+
     /// Lends a connection, as soon as there is one.
     pub(super) async fn lend(&self) -> Result<Lent, SqlError> {
         answer(self.patience, Lent::of(&self.connections)).await
     }
 
     async fn begin(&self, begin: &'static str) -> Result<Transaction, SqlError> {
+        let user = CountedUser::of(&self.figures);
         let transaction = answer(self.patience, self.lend().await?.begin(begin)).await?;
-        Ok(Transaction::Postgres(transaction, self.patience))
+        Ok(Transaction::Postgres(transaction, self.patience, user))
+    }
+}
+
+impl CountedUser {
+    fn of(figures: &Arc<PoolFigures>) -> Self {
+        Self { figures: Arc::clone(figures), _user: figures.user() }
+    }
+}
+
+impl<'on> Executor<'on> {
+    /// Begins to count a statement.
+    pub(super) fn count(&self) -> TimedStatement<'on> {
+        match self {
+            Self::SqlitePool(pool) => pool.figures.statement(),
+            Self::PostgresPool(pool) => pool.figures.statement(),
+            Self::Sqlite(_, figures) | Self::Postgres(_, _, figures) => figures.statement_in_transaction(),
+        }
     }
 }
 
@@ -110,8 +188,13 @@ impl Transaction {
     /// Commits. If the connection is lost meanwhile, the outcome is [not known](SqlError::Unknown).
     pub(in crate::store) async fn commit(self) -> Result<(), SqlError> {
         match self {
-            Self::Sqlite(transaction) => transaction.commit().await.map_err(SqlError::Failed),
-            Self::Postgres(transaction, patience) => answer_to_write(patience, transaction.commit()).await,
+            Self::Sqlite(transaction, user) => {
+                user.figures.statement_in_transaction().end(transaction.commit().await.map_err(SqlError::Failed))
+            }
+            Self::Postgres(transaction, patience, user) => {
+                let timed = user.figures.statement_in_transaction();
+                timed.end(answer_to_write(patience, transaction.commit()).await)
+            }
         }
     }
 
@@ -156,8 +239,8 @@ impl<'on> From<&'on Pool> for Executor<'on> {
 impl<'on> From<&'on mut Transaction> for Executor<'on> {
     fn from(transaction: &'on mut Transaction) -> Self {
         match transaction {
-            Transaction::Sqlite(transaction) => Self::Sqlite(transaction),
-            Transaction::Postgres(transaction, patience) => Self::Postgres(transaction, *patience),
+            Transaction::Sqlite(transaction, user) => Self::Sqlite(transaction, &user.figures),
+            Transaction::Postgres(transaction, patience, user) => Self::Postgres(transaction, *patience, &user.figures),
         }
     }
 }

@@ -72,16 +72,21 @@ impl<'value> Statement<'value> {
 
     /// Runs the statement, which is a write. Returns the number of rows that it has changed.
     pub(in crate::store) async fn execute<'on>(self, on: impl Into<Executor<'on>>) -> Result<u64, SqlError> {
-        match on.into() {
-            Executor::SqlitePool(pool) => Ok(self.sqlite()?.execute(pool).await?.rows_affected()),
-            Executor::Sqlite(connection) => Ok(self.sqlite()?.execute(connection).await?.rows_affected()),
+        let on = on.into();
+        on.count().end(self.execute_uncounted(on).await)
+    }
+
+    async fn execute_uncounted(self, on: Executor<'_>) -> Result<u64, SqlError> {
+        match on {
+            Executor::SqlitePool(pool) => Ok(self.sqlite()?.execute(&pool.connections).await?.rows_affected()),
+            Executor::Sqlite(connection, _) => Ok(self.sqlite()?.execute(connection).await?.rows_affected()),
             Executor::PostgresPool(pool) => {
                 let statement = self.postgres()?;
                 let mut connection = pool.lend().await?;
                 let done = answer_to_write(pool.patience, statement.execute(&mut *connection)).await?;
                 Ok(done.rows_affected())
             }
-            Executor::Postgres(connection, patience) => {
+            Executor::Postgres(connection, patience, _) => {
                 Ok(answer(patience, self.postgres()?.execute(connection)).await?.rows_affected())
             }
         }
@@ -89,8 +94,13 @@ impl<'value> Statement<'value> {
 
     /// Runs the statement, which is a write of one row. Returns the row, or `None` if it changed nothing.
     pub(in crate::store) async fn execute_returning(self, on: &Pool) -> Result<Option<Row>, SqlError> {
+        let timed = Executor::from(on).count();
+        timed.end(self.execute_returning_uncounted(on).await)
+    }
+
+    async fn execute_returning_uncounted(self, on: &Pool) -> Result<Option<Row>, SqlError> {
         Ok(match on {
-            Pool::Sqlite(pool) => self.sqlite()?.fetch_optional(pool).await?.map(Row::from),
+            Pool::Sqlite(pool) => self.sqlite()?.fetch_optional(&pool.connections).await?.map(Row::from),
             Pool::Postgres(pool) => {
                 let statement = self.postgres()?;
                 let mut connection = pool.lend().await?;
@@ -101,15 +111,20 @@ impl<'value> Statement<'value> {
 
     /// Runs the statement. Returns the rows.
     pub(in crate::store) async fn fetch_all<'on>(self, on: impl Into<Executor<'on>>) -> Result<Vec<Row>, SqlError> {
-        Ok(match on.into() {
-            Executor::SqlitePool(pool) => rows(self.sqlite()?.fetch_all(pool).await?),
-            Executor::Sqlite(connection) => rows(self.sqlite()?.fetch_all(connection).await?),
+        let on = on.into();
+        on.count().end(self.fetch_all_uncounted(on).await)
+    }
+
+    async fn fetch_all_uncounted(self, on: Executor<'_>) -> Result<Vec<Row>, SqlError> {
+        Ok(match on {
+            Executor::SqlitePool(pool) => rows(self.sqlite()?.fetch_all(&pool.connections).await?),
+            Executor::Sqlite(connection, _) => rows(self.sqlite()?.fetch_all(connection).await?),
             Executor::PostgresPool(pool) => {
                 let statement = self.postgres()?;
                 let mut connection = pool.lend().await?;
                 rows(answer(pool.patience, statement.fetch_all(&mut *connection)).await?)
             }
-            Executor::Postgres(connection, patience) => {
+            Executor::Postgres(connection, patience, _) => {
                 rows(answer(patience, self.postgres()?.fetch_all(connection)).await?)
             }
         })
@@ -120,15 +135,20 @@ impl<'value> Statement<'value> {
         self,
         on: impl Into<Executor<'on>>,
     ) -> Result<Option<Row>, SqlError> {
-        Ok(match on.into() {
-            Executor::SqlitePool(pool) => self.sqlite()?.fetch_optional(pool).await?.map(Row::from),
-            Executor::Sqlite(connection) => self.sqlite()?.fetch_optional(connection).await?.map(Row::from),
+        let on = on.into();
+        on.count().end(self.fetch_optional_uncounted(on).await)
+    }
+
+    async fn fetch_optional_uncounted(self, on: Executor<'_>) -> Result<Option<Row>, SqlError> {
+        Ok(match on {
+            Executor::SqlitePool(pool) => self.sqlite()?.fetch_optional(&pool.connections).await?.map(Row::from),
+            Executor::Sqlite(connection, _) => self.sqlite()?.fetch_optional(connection).await?.map(Row::from),
             Executor::PostgresPool(pool) => {
                 let statement = self.postgres()?;
                 let mut connection = pool.lend().await?;
                 answer(pool.patience, statement.fetch_optional(&mut *connection)).await?.map(Row::from)
             }
-            Executor::Postgres(connection, patience) => {
+            Executor::Postgres(connection, patience, _) => {
                 answer(patience, self.postgres()?.fetch_optional(connection)).await?.map(Row::from)
             }
         })
