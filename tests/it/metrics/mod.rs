@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test prepares works, or the test fails")]
 
+mod documents;
 mod open_metrics;
 
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::waiting::until_it;
 use open_metrics::Exposition;
 
 /// Reads the metrics of an app.
-async fn read(app: &App) -> Exposition {
+pub(super) async fn read(app: &App) -> Exposition {
     let text = app.metrics().await;
     Exposition::parse(&text).unwrap_or_else(|broken| panic!("{broken}\n{text}"))
 }
