@@ -59,7 +59,7 @@ async fn the_connections_of_statements_that_a_link_has_swallowed_are_replaced() 
         stage.operator.execute("SELECT pg_advisory_lock(1)").await.unwrap();
         let mut waiting = Vec::new();
         for _ in 0..SLOTS {
-            let mut transaction = soon(stage.store.begin()).await;
+            let mut transaction = soon(Box::pin(stage.store.begin())).await;
             waiting.push(tokio::spawn(async move {
                 query("SET LOCAL statement_timeout = 0").execute(&mut transaction).await.unwrap();
                 query("SELECT pg_advisory_xact_lock(1)").execute(&mut transaction).await
