@@ -10,7 +10,7 @@ use bolide::bus::{ClusterName, NatsBus, PostgresBus};
 pub(crate) struct ClusterArguments {
     /// URL of a NATS server, over which nodes that share a database tell each other of changes: `nats://HOST:4222`, or
     /// `tls://HOST:4222` to refuse connections without TLS; repeat it or separate several by commas; default: the notifications of a PostgreSQL database
-    #[arg(long, value_name = "URL", env = "BOLIDE_NATS", hide_env_values = true, value_delimiter = ',')]
+    #[arg(long, value_name = "URL", env = "BOLIDE_NATS", hide_env_values = true, value_delimiter = ',', value_parser = nats_server)]
     nats: Vec<String>,
 
     /// File with what NATS is shown: one line, USER:PASSWORD or a token
@@ -48,4 +48,13 @@ impl ClusterArguments {
         })?;
         Ok(Some(bus.credentials(text.parse()?)))
     }
+}
+
+/// Returns the text if it names a NATS server. The error does not quote it: it may have a password.
+fn nats_server(text: &str) -> Result<String, &'static str> {
+    const NEEDED: &str = "a server such as nats://HOST:4222 or tls://HOST:4222 is needed";
+    let (scheme, rest) = text.split_once("://").unwrap_or(("nats", text));
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let is_host = !host.is_empty() && host.chars().all(|letter| letter.is_alphanumeric() || "-._:[]".contains(letter));
+    if matches!(scheme, "nats" | "tls") && is_host { Ok(text.to_owned()) } else { Err(NEEDED) }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bolide::App;
 use bolide::accounts::{Accounts, AccountsHandle};
 use bolide::chance::SystemChance;
-use bolide::keys::{KeyError, KeyRing};
+use bolide::keys::KeyRing;
 use bolide::store::{DatabaseOptions, OpenError, SqlStore};
 
 use super::site::SiteArguments;
@@ -126,10 +126,11 @@ impl DataArguments {
     }
 
     /// Reads the keys from the variable or the key file.
-    pub(crate) fn keys(&self) -> Result<KeyRing, KeyError> {
+    pub(crate) fn keys(&self) -> Result<KeyRing, Box<dyn std::error::Error>> {
         match (&self.keys, self.key_file()) {
-            (None, Some(file)) => KeyRing::open_file(&file, &SystemChance),
-            (text, _) => KeyRing::parse(text.as_deref().unwrap_or_default()),
+            (None, Some(file)) => Ok(KeyRing::open_file(&file, &SystemChance)?),
+            (text, _) => KeyRing::parse(text.as_deref().unwrap_or_default())
+                .map_err(|error| format!("{error}; --keys (BOLIDE_KEYS) sets them").into()),
         }
     }
 

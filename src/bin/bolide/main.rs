@@ -6,6 +6,7 @@ mod bench;
 mod call;
 mod check;
 mod cluster;
+mod configuration;
 mod conformance;
 mod data;
 mod descriptors;
@@ -33,9 +34,12 @@ mod token;
 mod tokens;
 mod user;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use configuration::{Configuration, Refused};
 
 /// A server allocates and frees many small objects, and hashes passwords in large blocks, which the system's allocator keeps.
 #[global_allocator]
@@ -53,6 +57,11 @@ struct Arguments {
 enum Command {
     /// Serves accounts, settings and REST on an embedded database, or on one that several nodes share.
     Serve(Box<serve::Arguments>),
+    /// Prints the settings that `bolide serve` would have with these flags, and where each comes from.
+    ///
+    /// A flag overrides a variable of the environment, which overrides the file of --config, which overrides the default.
+    /// Of secrets only whether they are set is printed.
+    Config(Box<serve::Arguments>),
     /// Lists and changes users, while the server is stopped.
     #[command(subcommand)]
     User(user::Command),
@@ -102,8 +111,11 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match Arguments::parse().command {
+    let (command, configuration) =
+        read(&std::env::args_os().collect::<Vec<_>>()).unwrap_or_else(|refused| refused.exit());
+    match command {
         Command::Serve(arguments) => serve::report(checked(serve::run(*arguments)).await),
+        Command::Config(_) => serve::report(checked(async { configuration::show::run(&configuration) }).await),
         Command::User(command) => serve::report(checked(user::run(command)).await),
         Command::Token(command) => serve::report(checked(token::run(command)).await),
         Command::Key(command) => serve::report(Box::pin(checked(key::run(command))).await),
@@ -120,6 +132,13 @@ async fn main() -> ExitCode {
         Command::Bench(arguments) => output::finish(bench::run(arguments)).await,
         Command::Conformance(arguments) => conformance::run(arguments).await,
     }
+}
+
+/// Reads the arguments, with the environment and the file of `--config`.
+fn read(arguments: &[OsString]) -> Result<(Command, Configuration), Refused> {
+    let configuration = Configuration::read(&Arguments::command(), arguments)?;
+    let arguments = Arguments::from_arg_matches(configuration.matches()).map_err(Refused::Arguments)?;
+    Ok((arguments.command, configuration))
 }
 
 /// Runs an operator's command, unless the environment has an unknown variable.

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -28,8 +29,12 @@ pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
+    /// File in TOML with the flags that follow, such as `max-connections = 1000`; flags and variables override it
+    #[arg(long, value_name = "FILE", env = "BOLIDE_CONFIG")]
+    config: Option<PathBuf>,
+
     /// Address to listen on
-    #[arg(long, env = "BOLIDE_LISTEN", default_value = "127.0.0.1:3000")]
+    #[arg(long, value_name = "ADDRESS", env = "BOLIDE_LISTEN", default_value = "127.0.0.1:3000")]
     listen: String,
 
     #[command(flatten)]
@@ -39,19 +44,19 @@ pub(crate) struct Arguments {
     pub(crate) site: SiteArguments,
 
     /// URL of the mail server: smtp://[USER:PASSWORD@]HOST[:PORT]
-    #[arg(long, env = "MAIL_URL", hide_env_values = true)]
+    #[arg(long, value_name = "URL", env = "MAIL_URL", hide_env_values = true)]
     pub(crate) mail_url: Option<String>,
 
     /// Directory in which mails are stored as files, instead of a mail server
-    #[arg(long, env = "BOLIDE_MAIL_DIR")]
-    pub(crate) mail_dir: Option<std::path::PathBuf>,
+    #[arg(long, value_name = "DIRECTORY", env = "BOLIDE_MAIL_DIR")]
+    pub(crate) mail_dir: Option<PathBuf>,
 
     /// Sender of mails
     #[arg(long, env = "MAIL_FROM", default_value = "Bolide <no-reply@localhost>")]
     pub(crate) mail_from: String,
 
     /// Number of proxies in front of this server, as Meteor counts them
-    #[arg(long, env = "HTTP_FORWARDED_COUNT", default_value_t = 0)]
+    #[arg(long, value_name = "NUMBER", env = "HTTP_FORWARDED_COUNT", default_value_t = 0)]
     forwarded_count: usize,
 
     /// Proxy whose forwarding headers are trusted, as an address or a network such as 10.0.0.0/8; repeat it or separate
@@ -136,10 +141,18 @@ impl Arguments {
     }
 
     fn with_mailer(&self, accounts: Accounts) -> Result<Accounts, Box<dyn std::error::Error>> {
-        let sender: Sender = self.mail_from.parse()?;
+        let sender: Sender = self.mail_from.parse().map_err(|error| format!("{error} (--mail-from)"))?;
         Ok(match (&self.mail_url, &self.mail_dir) {
-            (Some(url), _) => accounts.mailer(SmtpMailer::new(url, sender)?),
-            (None, Some(directory)) => accounts.mailer(FileMailer::new(directory, sender, Arc::new(SystemClock))),
+            (Some(url), _) => {
+                accounts.mailer(SmtpMailer::new(url, sender).map_err(|error| format!("{error} (--mail-url)"))?)
+            }
+            (None, Some(directory)) => {
+                std::fs::create_dir_all(directory).map_err(|error| {
+                    let shown = directory.display();
+                    format!("the directory {shown} cannot be created ({error}); --mail-dir sets another")
+                })?;
+                accounts.mailer(FileMailer::new(directory, sender, Arc::new(SystemClock)))
+            }
             (None, None) => accounts.mailer(LogMailer::new(LoggedText::Withheld)),
         })
     }

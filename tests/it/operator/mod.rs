@@ -5,6 +5,7 @@
 mod backup;
 mod check;
 mod commands;
+mod configuration;
 mod crashes;
 mod documents;
 mod metrics;

@@ -159,3 +159,29 @@ fn unknown_variables_and_invalid_values_are_rejected() {
         refused(&run(command, ""), sentence);
     }
 }
+
+#[test]
+fn nonsense_is_refused_with_the_flag_that_changes_it() {
+    let data = Data::new("nonsense");
+    for (flag, value) in [
+        ("--listen", "nonsense"),
+        ("--data-dir", "/dev/null"),
+        ("--database", "nonsense"),
+        ("--keys", "nonsense"),
+        ("--mail-url", "nonsense"),
+        ("--mail-dir", "/dev/null"),
+        ("--mail-from", "nonsense"),
+        ("--nats-credentials", "/dev/null/nonsense"),
+    ] {
+        let (address, rest) = if flag == "--listen" { (value, None) } else { ("127.0.0.1:0", Some(value)) };
+        let mut command = data.bolide(&["serve", "--listen", address]);
+        command.args(rest.into_iter().flat_map(|value| [flag, value]));
+        if flag == "--nats-credentials" {
+            command.args(["--nats", "nats://127.0.0.1:1"]);
+        }
+        if flag == "--data-dir" {
+            command.env_remove("BOLIDE_DATA_DIR");
+        }
+        refused(&run(command, ""), flag);
+    }
+}
