@@ -98,7 +98,7 @@ pub mod conformance;
 pub mod testing;
 
 #[cfg(feature = "server")]
-pub use app::{AppBuilder, shutdown_signal};
+pub use app::{AppBuilder, shutdown_signal, shutdown_signals};
 pub use bolide_protocol as protocol;
 pub use bolide_protocol::DdpError;
 #[cfg(feature = "server")]

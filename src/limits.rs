@@ -46,8 +46,14 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// The timeout of the closing handshake. Default: 5 s.
     pub close_timeout: Duration,
-    /// The timeout for running methods when the server shuts down. Default: 10 s.
+    /// The timeout for running methods when the server shuts down, after the last sessions were asked to end. Default: 10 s.
     pub shutdown_timeout: Duration,
+    /// The time for which a server that shuts down still takes clients, while `/ready` answers 503, so that a load balancer
+    /// notices before connections are refused. Default: 0 s.
+    pub drain_delay: Duration,
+    /// The time over which a server that shuts down closes its sessions, in waves of at least 100, so that their clients do
+    /// not all connect to other servers at once. Up to 100 sessions are closed at once. Default: 5 s.
+    pub drain_time: Duration,
     /// The maximum number of subscriptions of a session. A further one fails with `too-many-subscriptions`.
     /// Default: 2 000.
     pub subscriptions: usize,
@@ -126,6 +132,8 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
             shutdown_timeout: Duration::from_secs(10),
+            drain_delay: Duration::ZERO,
+            drain_time: Duration::from_secs(5),
             subscriptions: 2_000,
             subscription_bytes: 2 << 20,
             user_change_timeout: Duration::from_secs(10),

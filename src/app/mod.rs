@@ -101,7 +101,8 @@ impl App {
         connection
     }
 
-    /// Listens on `address` and serves until the process is asked to end (SIGINT or SIGTERM), then shuts down in order.
+    /// Listens on `address` and serves until the process is asked to end (SIGINT or SIGTERM), then
+    /// [shuts down](Self::shutdown) in order. A second signal ends it at once: running methods are not answered.
     ///
     /// # Errors
     /// [`Error::Listen`] if the address, or that of the [metrics](AppBuilder::metrics_listen), is not available.
@@ -114,24 +115,24 @@ impl App {
         if let Ok(address) = listener.local_addr() {
             tracing::info!("listening on http://{address}");
         }
-        let served = self.serve_on(listener, shutdown_signal());
-        match metrics {
-            None => served.await,
-            Some(metrics) => {
-                if let Ok(address) = metrics.local_addr() {
-                    tracing::info!("the metrics are at http://{address}/metrics");
-                }
-                tokio::select! {
-                    () = served => {}
-                    () = self.serve_metrics_on(metrics, std::future::pending()) => {}
-                }
+        let serving_metrics = async {
+            let Some(metrics) = metrics else { return std::future::pending().await };
+            if let Ok(address) = metrics.local_addr() {
+                tracing::info!("the metrics are at http://{address}/metrics");
             }
+            self.serve_metrics_on(metrics, std::future::pending()).await;
+        };
+        let (first, second) = shutdown_signals();
+        tokio::select! {
+            () = self.serve_on(listener, first) => {}
+            () = serving_metrics => {}
+            () = second => tracing::warn!("a second signal ends the server at once"),
         }
         Ok(())
     }
 
-    /// Serves on a listener until `shutdown` is ready. Then it accepts no more connections, lets running methods end within
-    /// [`Limits::shutdown_timeout`](crate::Limits::shutdown_timeout), and closes the sessions with 1001.
+    /// Serves on a listener until `shutdown` is ready. Then it [shuts down](Self::shutdown) in order, and goes on accepting
+    /// connections until [`Limits::drain_delay`](crate::Limits::drain_delay) has passed.
     pub async fn serve_on(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         if let Some(server) = self.server() {
             tracing::info!("this is the node {}; the ids of its sessions begin so", self.node_id());
@@ -158,13 +159,25 @@ impl App {
         crate::metrics::listener::serve(Arc::clone(self.core()), listener, shutdown).await;
     }
 
-    /// Takes no more clients, lets running methods end within
-    /// [`Limits::shutdown_timeout`](crate::Limits::shutdown_timeout), and closes the sessions with 1001. For an app whose
-    /// [`router`](Self::router) is mounted in another server: call it before that server stops. [`serve`](Self::serve) and
-    /// [`serve_on`](Self::serve_on) do it themselves.
+    /// Shuts down in order:
+    ///
+    /// 1. `/ready` answers 503. For [`Limits::drain_delay`](crate::Limits::drain_delay), clients are still taken.
+    /// 2. No further sessions are opened. Those that there are are closed with 1001, in waves over
+    ///    [`Limits::drain_time`](crate::Limits::drain_time): a session whose turn it is starts no further messages, and is
+    ///    closed when its running methods have been answered.
+    /// 3. [`Limits::shutdown_timeout`](crate::Limits::shutdown_timeout) after the last wave, the connections of methods that
+    ///    still run are closed without an answer.
+    ///
+    /// So a call whose method has begun is answered, unless it takes longer than that. A call that has arrived and is not
+    /// answered has not begun: its client may call again elsewhere.
+    ///
+    /// This is for an app whose [`router`](Self::router) is mounted in another server: call it before that server stops.
+    /// [`serve`](Self::serve) and [`serve_on`](Self::serve_on) do it themselves.
     pub async fn shutdown(&self) {
         if let Some(host) = self.host() {
-            host.shut_down(&self.core().limits).await;
+            let limits = &self.core().limits;
+            host.announce_shutdown(limits).await;
+            host.shut_down(limits).await;
         }
     }
 
@@ -183,6 +196,23 @@ struct MetricsAddress(String);
 async fn listen(address: &str) -> Result<TcpListener, Error> {
     let failed = |reason| Error::Listen { address: address.to_owned(), reason };
     listener::bind(address).await.map_err(failed)
+}
+
+/// Returns what completes when the process is asked to end, by SIGINT or SIGTERM, and what completes when it is asked again,
+/// which should end it at once.
+pub fn shutdown_signals() -> (impl Future<Output = ()>, impl Future<Output = ()>) {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let first = async {
+        shutdown_signal().await;
+        let _heard = tell.send(());
+    };
+    let second = async {
+        match told.await {
+            Ok(()) => shutdown_signal().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    (first, second)
 }
 
 /// Completes when the process is asked to end, by SIGINT or SIGTERM: for [`App::serve_on`].

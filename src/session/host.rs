@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::drain::{self, Drain};
 use super::places::SessionShares;
 use super::registry::Sessions;
 use super::{Goodbye, NoShare, Places, Request, Session, Transport, drive};
@@ -28,7 +29,8 @@ pub(crate) struct Host {
     pub(super) connection_hooks: Vec<ConnectionHook>,
     pub(crate) sessions: Sessions,
     shares: SessionShares,
-    /// Cancelled when the app shuts down.
+    drain: Drain,
+    /// Cancelled when the app shuts down, and all sessions have been asked to end.
     pub(crate) stopping: CancellationToken,
     /// The tasks for which a shutdown waits.
     pub(crate) tasks: TaskTracker,
@@ -49,6 +51,7 @@ impl Host {
             connection_hooks,
             sessions: Sessions::default(),
             shares: SessionShares::new(limits),
+            drain: Drain::default(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }
@@ -56,7 +59,7 @@ impl Host {
 
     /// Takes the places of a client's session. Returns `None` if the server is full for this client or shuts down.
     pub(crate) fn admit(&self, core: &AppCore, peer: &Peer) -> Option<Places> {
-        if self.is_shutting_down() {
+        if self.refuses_clients() {
             return None;
         }
         self.shares.take(Source::of(peer), core.clock.now())
@@ -90,19 +93,43 @@ impl Host {
         self.tasks.spawn(drive(Arc::clone(core), Arc::clone(self), session, places, transport));
     }
 
-    pub(crate) fn is_shutting_down(&self) -> bool {
-        self.stopping.is_cancelled()
+    /// Returns whether a shutdown has begun: load balancers should send clients elsewhere.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.drain.has_begun()
     }
 
-    /// Waits for running methods until [`Limits::shutdown_timeout`], and closes all sessions with 1001.
+    /// Returns whether no further sessions are opened.
+    pub(crate) fn refuses_clients(&self) -> bool {
+        self.drain.refuses_clients()
+    }
+
+    /// Begins a shutdown: the node is not ready any more. Returns after [`Limits::drain_delay`], in which it still takes
+    /// clients.
+    pub(crate) async fn announce_shutdown(&self, limits: &Limits) {
+        self.drain.begin();
+        if !limits.drain_delay.is_zero() {
+            tracing::info!("the server is not ready any more; it takes clients for another {:?}", limits.drain_delay);
+            sleep(limits.drain_delay).await;
+        }
+    }
+
+    /// Refuses further sessions, closes those that there are with 1001 in waves over [`Limits::drain_time`], and waits for
+    /// running methods until [`Limits::shutdown_timeout`]. Each session ends when its running methods were answered.
     pub(crate) async fn shut_down(&self, limits: &Limits) {
+        self.drain.refuse_clients();
+        self.sessions.request(|| Request::RefuseConnections);
+        drain::close_in_waves(&self.sessions, limits.drain_time).await;
         self.stopping.cancel();
         self.tasks.close();
         self.sessions.request(|| Request::ShutDown);
         if timeout(limits.shutdown_timeout, self.tasks.wait()).await.is_ok() {
             return;
         }
-        tracing::warn!("methods still run after the shutdown timeout; their connections are closed");
+        tracing::warn!(
+            "methods still run {:?} (--shutdown-timeout) after the last sessions were asked to end; their connections are \
+             closed",
+            limits.shutdown_timeout
+        );
         self.sessions.request(|| Request::Close(Goodbye::new(1001, "The server is shutting down")));
         let _late = timeout(Duration::from_millis(500), self.tasks.wait()).await;
     }

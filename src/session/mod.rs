@@ -6,6 +6,7 @@
 //! - [`Places`] are what a session counts for;
 //! - [`Host`] contains the state that all sessions of an app share.
 
+mod drain;
 mod driver;
 mod host;
 mod inbox;
@@ -52,6 +53,8 @@ pub(crate) enum Request {
     StartUniversal,
     /// Closes the connection. The session cannot be resumed.
     Close(Goodbye),
+    /// Does what `ShutDown` does, unless the session is open and its client needs no further connection.
+    RefuseConnections,
     /// Starts no further messages, and closes when the running methods have ended.
     ShutDown,
     /// Resumes the session on another connection, if the client's count of messages is correct.

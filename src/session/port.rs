@@ -29,6 +29,11 @@ pub(crate) trait Transport: Send {
     /// Switches to the outbox of another session, which the client resumes.
     fn adopt(&mut self, _outbox: &Arc<Outbox>) {}
 
+    /// Returns whether the client needs further connections to receive what is sent.
+    fn needs_listener(&self) -> bool {
+        false
+    }
+
     /// Closes the connection after the waiting messages of the outbox.
     fn close(&mut self, outbox: &Arc<Outbox>, goodbye: Goodbye);
 }

@@ -27,7 +27,6 @@ impl Sessions {
     }
 
     /// Returns all sessions.
-    #[cfg(feature = "accounts")]
     pub(crate) fn all(&self) -> Vec<Arc<Session>> {
         self.by_id.lock().values().cloned().collect()
     }

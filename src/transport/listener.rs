@@ -56,11 +56,16 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves `router` until `shutdown` is ready, and then ends all sessions gracefully.
+/// Serves `router` until `shutdown` is ready, and for [`Limits::drain_delay`](crate::Limits::drain_delay) after it. Then ends
+/// all sessions gracefully.
 pub(crate) async fn serve(server: Server, router: Router, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    let announced = async {
+        shutdown.await;
+        server.host.announce_shutdown(server.limits()).await;
+    };
     tokio::select! {
         () = accept_all(&server, &router, &listener) => {}
-        () = shutdown => {}
+        () = announced => {}
     }
     drop(listener);
     server.host.shut_down(server.limits()).await;

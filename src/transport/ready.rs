@@ -45,7 +45,7 @@ impl Ready {
 
 /// Checks whether this node should be sent clients.
 pub(crate) async fn readiness(core: &AppCore) -> Readiness {
-    if core.slot::<Host>().is_some_and(|host| host.is_shutting_down()) {
+    if core.slot::<Host>().is_some_and(|host| host.is_draining()) {
         return Readiness::Unavailable { reason: "the server is shutting down" };
     }
     match core.slot::<Ready>() {

@@ -23,6 +23,7 @@ mod conformance;
 mod conformance_runner;
 mod dispatch;
 mod documents;
+mod drain;
 mod gates;
 mod handlers;
 mod http;

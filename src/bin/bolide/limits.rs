@@ -225,7 +225,7 @@ pub(crate) struct LimitArguments {
     )]
     close_timeout: Seconds,
 
-    /// Time for running methods when the server shuts down
+    /// Time for running methods when the server shuts down, after the last sessions were asked to end
     #[arg(
         long,
         env = "BOLIDE_SHUTDOWN_TIMEOUT",
@@ -234,6 +234,26 @@ pub(crate) struct LimitArguments {
         help_heading = "Timeouts"
     )]
     shutdown_timeout: Seconds,
+
+    /// Time for which a server that shuts down still takes clients, while /ready answers 503
+    #[arg(
+        long,
+        env = "BOLIDE_DRAIN_DELAY",
+        value_name = "SECONDS",
+        default_value_t = Seconds(Limits::default().drain_delay),
+        help_heading = "Timeouts"
+    )]
+    drain_delay: Seconds,
+
+    /// Time over which a server that shuts down closes its sessions, in waves of at least 100
+    #[arg(
+        long,
+        env = "BOLIDE_DRAIN_TIME",
+        value_name = "SECONDS",
+        default_value_t = Seconds(Limits::default().drain_time),
+        help_heading = "Timeouts"
+    )]
+    drain_time: Seconds,
 
     /// Time for which a change of the user waits for publications that run again
     #[arg(
@@ -296,6 +316,8 @@ impl LimitArguments {
             write_timeout: self.write_timeout.0,
             close_timeout: self.close_timeout.0,
             shutdown_timeout: self.shutdown_timeout.0,
+            drain_delay: self.drain_delay.0,
+            drain_time: self.drain_time.0,
             subscriptions: self.max_subscriptions,
             user_change_timeout: self.user_change_timeout.0,
             resume_grace: self.resume_grace.0,

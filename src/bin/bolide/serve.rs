@@ -10,7 +10,7 @@ use bolide::accounts::{Accounts, AccountsHandle};
 use bolide::clock::SystemClock;
 use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
 use bolide::store::{User, UserFilter};
-use bolide::{AllowedOrigin, App, AppBuilder, InvalidOrigin, TrustedProxy, shutdown_signal};
+use bolide::{AllowedOrigin, App, AppBuilder, InvalidOrigin, TrustedProxy, shutdown_signals};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -104,13 +104,16 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     if let Some(accounts) = app.accounts() {
         welcome_first_admin(&accounts).await?;
     }
-    let mut ended = Box::pin(shutdown_signal());
+    let (first, second) = shutdown_signals();
+    let mut first = Box::pin(first);
     // Installs the signal handlers: a program that reads the line may send a signal at once.
-    let _not_yet = futures::poll!(&mut ended);
+    let _not_yet = futures::poll!(&mut first);
     // With port 0 the system chooses the port.
     writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
-    serve_beside(&app, metrics, app.serve_on(listener, ended)).await;
-    Ok(())
+    tokio::select! {
+        () = serve_beside(&app, metrics, app.serve_on(listener, first)) => Ok(()),
+        () = second => Err("a second signal has ended the server at once; running calls were not answered".into()),
+    }
 }
 
 /// Prints to standard error why a command failed.

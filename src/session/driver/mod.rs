@@ -121,7 +121,7 @@ impl Driver {
         let inbox = Inbox::new(&core.limits);
         host.sessions.add(&session);
         // Checked after the session was added, so that a shutdown does not miss it.
-        let shutting_down = host.is_shutting_down();
+        let shutting_down = host.refuses_clients();
         let subscriber = subscriber(&core, &session);
         let counted = Counted::new(Arc::clone(&core.figures));
         Self {
@@ -393,6 +393,7 @@ impl Driver {
                 }
                 Request::StartUniversal => {}
                 Request::Close(goodbye) => self.close(goodbye),
+                Request::RefuseConnections => self.shutting_down |= self.needs_listener(),
                 Request::ShutDown => self.shutting_down = true,
                 Request::Resume(resumption) => self.resume(resumption, context),
             }
@@ -411,6 +412,11 @@ impl Driver {
         }
         self.session.outbox().drop_waiting();
         self.close(Goodbye::new(1013, "The client reads too slowly"));
+    }
+
+    /// Returns whether the session cannot go on without further connections.
+    fn needs_listener(&self) -> bool {
+        !matches!(self.phase, Phase::Open(_)) || self.transport.needs_listener()
     }
 
     /// Closes the connection during a shutdown, when the running methods have ended.

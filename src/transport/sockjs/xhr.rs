@@ -89,6 +89,10 @@ impl Transport for XhrTransport {
         Some(Carrier::SockJsHttp)
     }
 
+    fn needs_listener(&self) -> bool {
+        true
+    }
+
     fn close(&mut self, outbox: &Arc<Outbox>, goodbye: Goodbye) {
         self.goodbye = Some(goodbye);
         self.write_frames(outbox);

@@ -159,7 +159,8 @@ fn flags_of_limits() -> Vec<(String, String)> {
     let flags: Vec<_> = fields
         .map(|(name, value)| {
             let name = name.replace('_', "-");
-            match value.strip_suffix('s') {
+            // Zero is shown as `0ns`.
+            match value.strip_suffix("ns").or_else(|| value.strip_suffix('s')) {
                 Some(seconds) => (name, seconds.to_owned()),
                 None => (format!("max-{name}"), value.to_owned()),
             }

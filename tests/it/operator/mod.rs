@@ -8,6 +8,7 @@ mod commands;
 mod configuration;
 mod crashes;
 mod documents;
+mod drain;
 mod metrics;
 mod migrate;
 mod nats;
@@ -148,9 +149,12 @@ impl Serving {
 
     /// Asks the server to stop, as an init system does. Returns whether it succeeded.
     fn terminate(mut self) -> bool {
-        let id = rustix::process::Pid::from_child(&self.process);
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        self.signal(rustix::process::Signal::TERM);
         self.process.wait().unwrap().success()
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.process), signal).unwrap();
     }
 }
 
