@@ -113,11 +113,15 @@ pub use publication::{Audience, Strategy, Stream, Subscription};
 #[cfg(feature = "server")]
 pub use transport::listener::bind;
 #[cfg(feature = "server")]
+pub use transport::listening::Listener;
+#[cfg(feature = "server")]
 pub use transport::memory::{FromServer, MemoryConnection};
 #[cfg(feature = "server")]
 pub use transport::origins::{AllowedOrigin, InvalidOrigin};
 #[cfg(feature = "server")]
 pub use transport::proxies::{InvalidProxy, TrustedProxy};
+#[cfg(feature = "tls")]
+pub use transport::tls::{Tls, TlsError};
 pub use user::UserId;
 
 /// Compiles the examples in the docs, and runs them.

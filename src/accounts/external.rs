@@ -56,7 +56,7 @@ impl App {
     #[must_use]
     pub fn visitor(&self, socket: Option<SocketAddr>, headers: &HeaderMap) -> Visitor {
         let proxies = self.core().slot::<Http>().map_or(Proxies::None, |http| http.proxies.clone());
-        Visitor(peer::describe(socket, headers, &proxies))
+        Visitor(peer::describe(socket.into(), headers, &proxies))
     }
 }
 

@@ -23,6 +23,7 @@ use crate::peer::Peer;
 #[cfg(feature = "accounts")]
 use crate::rest::Endpoints;
 use crate::session::{Host, Places};
+use crate::transport::listening::Listener;
 use crate::transport::memory::{self, MemoryConnection};
 use crate::transport::server::Server;
 use crate::transport::{http, listener};
@@ -101,20 +102,20 @@ impl App {
         connection
     }
 
-    /// Listens on `address` and serves until the process is asked to end (SIGINT or SIGTERM), then
-    /// [shuts down](Self::shutdown) in order. A second signal ends it at once: running methods are not answered.
+    /// Listens on `address`, such as `127.0.0.1:3000` or `unix:/run/chat.sock`, and serves until the process is asked to end
+    /// (SIGINT or SIGTERM), then [shuts down](Self::shutdown) in order. A second signal ends it at once: running methods are
+    /// not answered.
     ///
     /// # Errors
     /// [`Error::Listen`] if the address, or that of the [metrics](AppBuilder::metrics_listen), is not available.
     pub async fn serve(&self, address: &str) -> Result<(), Error> {
-        let listener = listen(address).await?;
+        let failed = |reason| Error::Listen { address: address.to_owned(), reason };
+        let listener = Listener::bind(address).await.map_err(failed)?;
         let metrics = match self.core().slot::<MetricsAddress>() {
             Some(address) => Some(listen(&address.0).await?),
             None => None,
         };
-        if let Ok(address) = listener.local_addr() {
-            tracing::info!("listening on http://{address}");
-        }
+        tracing::info!("listening on {listener}");
         let serving_metrics = async {
             let Some(metrics) = metrics else { return std::future::pending().await };
             if let Ok(address) = metrics.local_addr() {
@@ -124,7 +125,7 @@ impl App {
         };
         let (first, second) = shutdown_signals();
         tokio::select! {
-            () = self.serve_on(listener, first) => {}
+            () = self.serve_all([listener], first) => {}
             () = serving_metrics => {}
             () = second => tracing::warn!("a second signal ends the server at once"),
         }
@@ -134,9 +135,26 @@ impl App {
     /// Serves on a listener until `shutdown` is ready. Then it [shuts down](Self::shutdown) in order, and goes on accepting
     /// connections until [`Limits::drain_delay`](crate::Limits::drain_delay) has passed.
     pub async fn serve_on(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        self.serve_all([listener.into()], shutdown).await;
+    }
+
+    /// Does the same on several listeners: TCP addresses, with TLS or without, and Unix sockets.
+    ///
+    /// ```no_run
+    /// use bolide::{App, Listener};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let app = App::builder().build()?;
+    /// let listeners = [Listener::bind("127.0.0.1:3000").await?, Listener::bind("unix:/run/chat.sock").await?];
+    /// app.serve_all(listeners, bolide::shutdown_signal()).await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn serve_all(&self, listeners: impl IntoIterator<Item = Listener>, shutdown: impl Future<Output = ()>) {
         if let Some(server) = self.server() {
             tracing::info!("this is the node {}; the ids of its sessions begin so", self.node_id());
-            listener::serve(server, self.router(), listener, shutdown).await;
+            listener::serve(server, self.router(), listeners.into_iter().collect(), shutdown).await;
         }
     }
 

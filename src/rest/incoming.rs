@@ -1,12 +1,11 @@
 //! [`Incoming`]: a request that has passed the checks before its handler, in Rocket.Chat's order: identity (401), permission
 //! (403), rate limits (429), well-formedness (400). The dispatcher then asks for the second factor.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, FromRequestParts as _, RawPathParams, Request};
+use axum::extract::{FromRequestParts as _, RawPathParams, Request};
 use bolide_protocol::DdpError;
 use http::header::ORIGIN;
 use http::request::Parts;
@@ -27,6 +26,7 @@ use crate::session::NoShare;
 use crate::settings;
 use crate::shares::{Share, Source};
 use crate::transport::peer;
+use crate::transport::remote::Remote;
 use crate::transport::server::Server;
 use crate::user::UserId;
 
@@ -92,8 +92,7 @@ impl Api {
 
     /// Identifies the sender and checks the permission.
     async fn recognize(&self, endpoint: &Endpoint, head: &Parts) -> Result<Caller, Box<Answer>> {
-        let socket = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
-        let peer = peer::describe(socket, &head.headers, &self.server.http.proxies);
+        let peer = peer::describe(Remote::of(&head.extensions), &head.headers, &self.server.http.proxies);
         // A login is anonymous, even if the request has an old token.
         let identity = match endpoint.target {
             Target::Login => Ok(Identity::default()),

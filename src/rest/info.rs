@@ -1,8 +1,6 @@
 //! `GET /api/info`: the version of the server. Strangers are told its first two numbers only, as by Rocket.Chat.
 
-use std::net::SocketAddr;
-
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use http::header::ORIGIN;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
@@ -13,6 +11,7 @@ use super::incoming::Api;
 use super::{cors, identity};
 use crate::call::{MethodResult, sanitize};
 use crate::transport::peer;
+use crate::transport::remote::Remote;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -40,8 +39,7 @@ fn short() -> Answer {
 }
 
 async fn is_signed_in(api: &Api, head: &Parts) -> MethodResult<bool> {
-    let socket = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
-    let peer = peer::describe(socket, &head.headers, &api.server.http.proxies);
+    let peer = peer::describe(Remote::of(&head.extensions), &head.headers, &api.server.http.proxies);
     Ok(identity::identify(&api.accounts, &head.headers, &peer).await?.user.is_some())
 }
 

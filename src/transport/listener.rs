@@ -5,16 +5,19 @@ use std::net::SocketAddr;
 use std::pin::pin;
 
 use axum::Router;
-use axum::extract::ConnectInfo;
+use futures::future::join_all;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
 use tokio::time::{sleep, timeout};
 use tower_service::Service as _;
 
+use super::listening::{Accepted, Listener};
 use super::outage::Outage;
 use super::peer;
+use super::remote::Remote;
 use super::server::Server;
 use super::socket::Socket;
 use super::upgrade::no_more_connections;
@@ -58,26 +61,43 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves `router` until `shutdown` is ready, and for [`Limits::drain_delay`](crate::Limits::drain_delay) after it. Then ends
 /// all sessions gracefully.
-pub(crate) async fn serve(server: Server, router: Router, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+pub(crate) async fn serve(
+    server: Server,
+    router: Router,
+    listeners: Vec<Listener>,
+    shutdown: impl Future<Output = ()>,
+) {
     let announced = async {
         shutdown.await;
         server.host.announce_shutdown(server.limits()).await;
     };
+    let accepting = join_all(listeners.iter().map(|listener| accept_all(&server, &router, listener)));
     tokio::select! {
-        () = accept_all(&server, &router, &listener) => {}
+        _ = accepting => {}
         () = announced => {}
     }
-    drop(listener);
+    drop(listeners);
     server.host.shut_down(server.limits()).await;
 }
 
-async fn accept_all(server: &Server, router: &Router, listener: &TcpListener) {
+async fn accept_all(server: &Server, router: &Router, listener: &Listener) {
+    #[cfg(feature = "tls")]
+    if let Some(tls) = listener.tls() {
+        tokio::select! {
+            () = accept_from(server, router, listener) => return,
+            () = tls.watch() => return,
+        }
+    }
+    accept_from(server, router, listener).await;
+}
+
+async fn accept_from(server: &Server, router: &Router, listener: &Listener) {
     let mut outage = Outage::default();
     loop {
         match listener.accept().await {
-            Ok((socket, address)) => {
+            Ok(accepted) => {
                 outage.end();
-                admit(server, router, socket, address);
+                admit(server, router, accepted, listener);
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => sleep(outage.note(&error)).await,
@@ -86,27 +106,64 @@ async fn accept_all(server: &Server, router: &Router, listener: &TcpListener) {
 }
 
 /// Serves a connection if there is a place for it.
-fn admit(server: &Server, router: &Router, socket: TcpStream, address: SocketAddr) {
-    let source = server.http.proxies.source_of_socket(address.ip());
-    let Some(share) = server.http.sockets.take(source, server.core.clock.now()) else { return refuse(socket) };
-    // Small packets are better than messages that wait for an acknowledgement.
-    let _as_it_is = socket.set_nodelay(true);
-    let socket = Socket::new(socket, share, server.limits().write_timeout);
-    server.host.tasks.spawn(serve_http(server.clone(), router.clone(), socket, address, source));
-}
-
-/// Answers a connection without reading from it, and closes it.
-fn refuse(socket: TcpStream) {
-    if let Ok(mut socket) = socket.into_std() {
-        let _gone = socket.write(FULL);
+fn admit(server: &Server, router: &Router, accepted: Accepted, listener: &Listener) {
+    let remote = accepted.remote();
+    let source = server.http.proxies.source_of_socket(remote);
+    let Some(share) = server.http.sockets.take(source, server.core.clock.now()) else {
+        return refuse(accepted, listener);
+    };
+    let (own, router) = (server.clone(), router.clone());
+    let timeout = server.limits().write_timeout;
+    match accepted {
+        Accepted::Tcp(socket, _) => {
+            // Small packets are better than messages that wait for an acknowledgement.
+            let _as_it_is = socket.set_nodelay(true);
+            #[cfg(feature = "tls")]
+            if let Some(tls) = listener.tls().cloned() {
+                server.host.tasks.spawn(async move {
+                    let handshake = tls.accept(socket, source, own.core.clock.now());
+                    let Some(Some(socket)) = own.host.stopping.clone().run_until_cancelled(handshake).await else {
+                        return;
+                    };
+                    serve_http(own, router, Socket::new(socket, share, timeout), remote, source).await;
+                });
+                return;
+            }
+            server.host.tasks.spawn(serve_http(own, router, Socket::new(socket, share, timeout), remote, source));
+        }
+        #[cfg(unix)]
+        Accepted::Unix(socket) => {
+            server.host.tasks.spawn(serve_http(own, router, Socket::new(socket, share, timeout), remote, source));
+        }
     }
 }
 
-async fn serve_http(server: Server, router: Router, socket: Socket, address: SocketAddr, source: Source) {
+/// Answers a connection without reading from it, and closes it. Before a handshake, it is only closed.
+fn refuse(accepted: Accepted, listener: &Listener) {
+    #[cfg(feature = "tls")]
+    if listener.tls().is_some() {
+        return;
+    }
+    #[cfg(not(feature = "tls"))]
+    let _is_plain = listener;
+    let _gone = match accepted {
+        Accepted::Tcp(socket, _) => socket.into_std().and_then(|mut socket| socket.write(FULL)),
+        #[cfg(unix)]
+        Accepted::Unix(socket) => socket.into_std().and_then(|mut socket| socket.write(FULL)),
+    };
+}
+
+async fn serve_http<Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    server: Server,
+    router: Router,
+    socket: Socket<Stream>,
+    remote: Remote,
+    source: Source,
+) {
     let own = server.clone();
     let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(address));
-        let place = RequestPlace::take(&own, source, address, request.headers());
+        remote.note(request.extensions_mut());
+        let place = RequestPlace::take(&own, source, remote, request.headers());
         let mut router = router.clone();
         async move {
             if matches!(place, RequestPlace::None) {
@@ -145,11 +202,11 @@ enum RequestPlace {
 }
 
 impl RequestPlace {
-    fn take(server: &Server, source: Source, address: SocketAddr, headers: &http::HeaderMap) -> Self {
+    fn take(server: &Server, source: Source, remote: Remote, headers: &http::HeaderMap) -> Self {
         if source != Source::Proxy {
             return Self::OfConnection;
         }
-        let client = peer::source(Some(address), headers, &server.http.proxies);
+        let client = peer::source(remote, headers, &server.http.proxies);
         match server.http.requests.take(client, server.core.clock.now()) {
             Some(share) => Self::OfClient { _share: share },
             None => Self::None,

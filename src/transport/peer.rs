@@ -1,10 +1,9 @@
 //! The description of a client: its address, also behind proxies, and the headers that methods can read.
 
-use std::net::SocketAddr;
-
 use http::HeaderMap;
 
 use super::proxies::Proxies;
+use super::remote::Remote;
 use crate::peer::{HeaderCode, Network, Peer};
 use crate::shares::Source;
 
@@ -30,17 +29,17 @@ const SHOWN_HEADERS: [&str; 14] = [
 const LONGEST_HEADER: usize = 1024;
 
 /// Describes the client of a request.
-pub(crate) fn describe(socket: Option<SocketAddr>, headers: &HeaderMap, proxies: &Proxies) -> Peer {
+pub(crate) fn describe(remote: Remote, headers: &HeaderMap, proxies: &Proxies) -> Peer {
     Peer {
-        address: proxies.client_address(socket, headers),
+        address: proxies.client_address(remote, headers),
         headers: shown(headers),
         header_code: header_code(headers),
     }
 }
 
 /// Returns what a request counts for.
-pub(super) fn source(socket: Option<SocketAddr>, headers: &HeaderMap, proxies: &Proxies) -> Source {
-    let address = proxies.client_address(socket, headers);
+pub(super) fn source(remote: Remote, headers: &HeaderMap, proxies: &Proxies) -> Source {
+    let address = proxies.client_address(remote, headers);
     address.map_or(Source::Unknown, |address| Source::Network(Network::of(address)))
 }
 

@@ -8,26 +8,36 @@ use std::str::FromStr;
 use http::HeaderMap;
 use ipnet::{IpNet, Ipv4Net};
 
+use super::remote::Remote;
 use crate::error::BuildError;
 use crate::peer::Network;
 use crate::shares::Source;
 
-/// The address of a trusted proxy, or of a network of them. Its `x-forwarded-for` header is trusted.
+/// The address of a trusted proxy, or of a network of them, or `unix` for the proxies that connect over a Unix socket. Its
+/// `x-forwarded-for` header is trusted.
 ///
 /// ```
 /// use bolide::TrustedProxy;
 ///
 /// let network: TrustedProxy = "10.0.0.0/8".parse()?;
 /// let one: TrustedProxy = "2001:db8::7".parse()?;
+/// let local: TrustedProxy = "unix".parse()?;
 /// assert!("everybody".parse::<TrustedProxy>().is_err());
 /// # Ok::<(), bolide::InvalidProxy>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TrustedProxy(IpNet);
+pub struct TrustedProxy(Trusted);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trusted {
+    Network(IpNet),
+    /// All processes that can connect to a Unix socket of the server.
+    UnixSocket,
+}
 
 /// The error for a text that is neither an address nor a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is neither an address such as 192.0.2.7 nor a network such as 10.0.0.0/8")]
+#[error("`{0}` is neither an address such as 192.0.2.7 nor a network such as 10.0.0.0/8 nor `unix`")]
 pub struct InvalidProxy(String);
 
 /// The rule that finds the address of a client.
@@ -57,23 +67,26 @@ impl Proxies {
     }
 
     /// Returns what an accepted connection counts for. The clients of a proxy are counted by their requests.
-    pub(super) fn source_of_socket(&self, socket: IpAddr) -> Source {
+    pub(super) fn source_of_socket(&self, socket: Remote) -> Source {
         let is_proxy = match self {
             Self::None => false,
             Self::Counted(_) => true,
-            Self::Trusted(networks) => is_trusted(networks, socket.to_canonical()),
+            Self::Trusted(proxies) => is_trusted_remote(proxies, socket),
         };
-        if is_proxy { Source::Proxy } else { Source::Network(Network::of(socket)) }
+        if is_proxy {
+            return Source::Proxy;
+        }
+        socket.ip().map_or(Source::Unknown, |address| Source::Network(Network::of(address)))
     }
 
     /// Returns the client's address, or `None` if the number of addresses does not match the number of proxies. An IPv4
-    /// address that is mapped to IPv6 (`::ffff:192.0.2.7`, on a socket for both) is the IPv4 address.
-    pub(crate) fn client_address(&self, socket: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
-        let socket = socket.map(|socket| socket.ip().to_canonical());
+    /// address that is mapped to IPv6 (`::ffff:192.0.2.7`, on a socket for both) is the IPv4 address. The address of a client
+    /// on a Unix socket is unknown, unless it is a trusted proxy that names one.
+    pub(crate) fn client_address(&self, socket: Remote, headers: &HeaderMap) -> Option<IpAddr> {
         match self {
-            Self::None => socket,
+            Self::None => socket.ip(),
             Self::Counted(count) => counted(headers, count.get()),
-            Self::Trusted(networks) => socket.map(|socket| followed(networks, socket, headers)),
+            Self::Trusted(proxies) => followed(proxies, socket, headers),
         }
     }
 }
@@ -84,24 +97,32 @@ fn counted(headers: &HeaderMap, count: usize) -> Option<IpAddr> {
 }
 
 /// Returns the first address from the right that is not trusted, or the last one before a malformed address.
-fn followed(networks: &[TrustedProxy], socket: IpAddr, headers: &HeaderMap) -> IpAddr {
-    let mut nearest = socket;
-    if !is_trusted(networks, nearest) {
+fn followed(proxies: &[TrustedProxy], socket: Remote, headers: &HeaderMap) -> Option<IpAddr> {
+    let mut nearest = socket.ip();
+    if !is_trusted_remote(proxies, socket) {
         return nearest;
     }
     let hops: Vec<&str> = hops(headers).collect();
     for hop in hops.into_iter().rev() {
         let Some(address) = address(hop) else { break };
-        nearest = address;
-        if !is_trusted(networks, nearest) {
+        nearest = Some(address);
+        if !is_trusted(proxies, address) {
             break;
         }
     }
     nearest
 }
 
-fn is_trusted(networks: &[TrustedProxy], address: IpAddr) -> bool {
-    networks.iter().any(|network| network.contains(address))
+fn is_trusted(proxies: &[TrustedProxy], address: IpAddr) -> bool {
+    proxies.iter().any(|proxy| proxy.contains(address))
+}
+
+fn is_trusted_remote(proxies: &[TrustedProxy], socket: Remote) -> bool {
+    match socket {
+        Remote::Address(address) => is_trusted(proxies, address.ip().to_canonical()),
+        Remote::Unix => proxies.iter().any(|proxy| proxy.0 == Trusted::UnixSocket),
+        Remote::Unknown => false,
+    }
 }
 
 /// Returns the addresses in the order in which they were added. A non-text header stands for a malformed address.
@@ -119,7 +140,7 @@ fn address(hop: &str) -> Option<IpAddr> {
 
 impl TrustedProxy {
     fn contains(&self, address: IpAddr) -> bool {
-        self.0.contains(&address)
+        matches!(self.0, Trusted::Network(network) if network.contains(&address))
     }
 }
 
@@ -128,9 +149,12 @@ impl FromStr for TrustedProxy {
 
     fn from_str(text: &str) -> Result<Self, InvalidProxy> {
         let text = text.trim();
+        if text == "unix" {
+            return Ok(Self(Trusted::UnixSocket));
+        }
         let network = text.parse::<IpNet>().ok().map(canonical);
         let network = network.or_else(|| text.parse::<IpAddr>().ok().map(|address| address.to_canonical().into()));
-        network.map(Self).ok_or_else(|| InvalidProxy(text.to_owned()))
+        network.map(|network| Self(Trusted::Network(network))).ok_or_else(|| InvalidProxy(text.to_owned()))
     }
 }
 
@@ -144,7 +168,10 @@ fn canonical(network: IpNet) -> IpNet {
 
 impl fmt::Display for TrustedProxy {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
+        match self.0 {
+            Trusted::Network(network) => network.fmt(formatter),
+            Trusted::UnixSocket => formatter.write_str("unix"),
+        }
     }
 }
 
@@ -161,8 +188,8 @@ mod tests {
     }
 
     fn found(proxies: &Proxies, socket: &str, lines: &[&[u8]]) -> Option<String> {
-        let socket = SocketAddr::new(socket.parse().unwrap(), 5);
-        proxies.client_address(Some(socket), &headers(lines)).map(|address| address.to_string())
+        let socket = Remote::Address(SocketAddr::new(socket.parse().unwrap(), 5));
+        proxies.client_address(socket, &headers(lines)).map(|address| address.to_string())
     }
 
     fn count(proxies: usize) -> Proxies {
@@ -236,6 +263,29 @@ mod tests {
             assert_eq!(found(&inside, "10.0.0.1", &[wrong]).as_deref(), Some("10.0.0.1"), "{wrong:?}");
         }
         assert_eq!(found(&inside, "10.0.0.1", &[b"junk, 10.0.0.2"]).as_deref(), Some("10.0.0.2"));
+    }
+
+    #[test]
+    fn a_unix_socket_is_trusted_only_if_it_is_named() {
+        let found = |proxies: &Proxies, lines: &[&[u8]]| {
+            let (socket, headers) = (Remote::Unix, headers(lines));
+            (
+                proxies.client_address(socket, &headers).map(|address| address.to_string()),
+                proxies.source_of_socket(socket),
+            )
+        };
+        let unknown = (None, Source::Unknown);
+        assert_eq!(found(&count(0), &[b"6.6.6.6"]), unknown);
+        assert_eq!(found(&trust(&["0.0.0.0/0", "::/0"]), &[b"6.6.6.6"]), unknown);
+        let local = trust(&["unix", "10.0.0.0/8"]);
+        let client = |address: &str| (Some(address.to_owned()), Source::Proxy);
+        assert_eq!(found(&local, &[b"6.6.6.6, 1.1.1.1"]), client("1.1.1.1"));
+        assert_eq!(found(&local, &[b"6.6.6.6, 1.1.1.1, 10.0.0.2"]), client("1.1.1.1"));
+        assert_eq!(found(&local, &[]), (None, Source::Proxy));
+        assert_eq!(found(&local, &[b"1.1.1.1, unix"]), (None, Source::Proxy));
+        assert_eq!(found(&count(1), &[b"1.1.1.1"]), client("1.1.1.1"));
+        // A server that mounts the routes does not tell that it is one.
+        assert_eq!(local.client_address(Remote::Unknown, &headers(&[b"6.6.6.6"])), None);
     }
 
     #[test]

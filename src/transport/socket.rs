@@ -1,4 +1,4 @@
-//! [`Socket`]: an accepted TCP socket with its share of the connections, and a timeout for a client that does not read.
+//! [`Socket`]: an accepted connection with its share of the connections, and a timeout for a client that does not read.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -29,8 +29,8 @@ impl<Stream> Socket<Stream> {
         (self.stream, self.share)
     }
 
-    /// Passes on the outcome of a write. A write that waits too long fails.
-    fn limit(&mut self, written: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    /// Passes on the outcome of a write, or of a flush, which waits over TLS. One that waits too long fails.
+    fn limit<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stalled = None;
             return written;
@@ -71,11 +71,13 @@ impl<Stream: AsyncWrite + Unpin> AsyncWrite for Socket<Stream> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.limit(flushed, context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let ended = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.limit(ended, context)
     }
 }
 

@@ -1,10 +1,9 @@
 //! The upgrade of a request to a WebSocket. It is implemented here, to get the socket itself after the upgrade.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use bytes::Bytes;
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -15,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::peer;
+use super::remote::Remote;
 use super::server::Server;
 use super::socket::Socket;
 use super::sockjs::pace::Pace;
@@ -53,8 +53,7 @@ pub(super) fn websocket(server: &Server, mut request: Request, framing: Framing)
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
     };
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
-    let peer = peer::describe(address, request.headers(), &server.http.proxies);
+    let peer = peer::describe(Remote::of(request.extensions()), request.headers(), &server.http.proxies);
     let Some(places) = server.admit(&peer) else { return no_more_connections() };
     server.host.tasks.spawn(serve(server.clone(), upgrade, peer, places, framing));
     switching_protocols(&accept)

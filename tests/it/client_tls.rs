@@ -14,9 +14,9 @@ use crate::application::application;
 use crate::server::Server;
 use crate::waiting::soon;
 
-const CERTIFICATE: &[u8] = include_bytes!("certificate/certificate.pem");
+pub(crate) const CERTIFICATE: &[u8] = include_bytes!("certificate/certificate.pem");
 /// The key of a certificate for `localhost` that only these tests trust.
-const KEY: &[u8] = include_bytes!("certificate/key.pem");
+pub(crate) const KEY: &[u8] = include_bytes!("certificate/key.pem");
 
 fn certificate() -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(CERTIFICATE).expect("a certificate")
@@ -41,7 +41,7 @@ async fn encrypt(server: &Server) -> u16 {
     port
 }
 
-fn trusting() -> Arc<ClientConfig> {
+pub(crate) fn trusting() -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate()).expect("an authority");
     let provider = Arc::new(rustls::crypto::ring::default_provider());

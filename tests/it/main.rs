@@ -30,6 +30,7 @@ mod http;
 mod json_values;
 mod leaks;
 mod limits;
+mod listeners;
 mod live_queries;
 mod log;
 mod long_method;

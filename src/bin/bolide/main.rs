@@ -17,6 +17,7 @@ mod export;
 mod import;
 mod key;
 mod limits;
+mod listen;
 mod login;
 mod methods;
 mod metrics;

@@ -1,7 +1,6 @@
 //! `bolide serve`: serves accounts, settings and REST on an embedded database without any configuration, or on one that nodes share.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,13 +10,13 @@ use bolide::clock::SystemClock;
 use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
 use bolide::store::{User, UserFilter};
 use bolide::{AllowedOrigin, App, AppBuilder, InvalidOrigin, TrustedProxy, shutdown_signals};
-use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use super::cluster::ClusterArguments;
 use super::data::DataArguments;
 use super::descriptors;
 use super::limits::LimitArguments;
+use super::listen::{ListenArguments, root_url};
 use super::metrics::{MetricsArguments, serve_beside};
 use super::site::SiteArguments;
 
@@ -33,9 +32,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", env = "BOLIDE_CONFIG")]
     config: Option<PathBuf>,
 
-    /// Address to listen on
-    #[arg(long, value_name = "ADDRESS", env = "BOLIDE_LISTEN", default_value = "127.0.0.1:3000")]
-    listen: String,
+    #[command(flatten)]
+    listen: ListenArguments,
 
     #[command(flatten)]
     pub(crate) data: DataArguments,
@@ -86,9 +84,10 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED)))
         .init();
     let limits = descriptors::fit(arguments.limits.limits(), descriptors::raise());
-    let listener = arguments.listen().await?;
+    let tls = arguments.listen.tls()?;
+    let listeners = arguments.listen.listeners(tls.as_ref()).await?;
     let metrics = arguments.metrics.listen().await?;
-    let root_url = arguments.site.root_url.clone().unwrap_or(root_url(listener.local_addr()?));
+    let root_url = arguments.site.root_url.clone().unwrap_or_else(|| root_url(&listeners, tls.is_some()));
     arguments.data.create_directory()?;
     let accounts = arguments.data.open().await?.site(&arguments.site.site_name, &root_url);
     let accounts = arguments.with_mailer(accounts)?;
@@ -109,9 +108,11 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     // Installs the signal handlers: a program that reads the line may send a signal at once.
     let _not_yet = futures::poll!(&mut first);
     // With port 0 the system chooses the port.
-    writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
+    for listener in &listeners {
+        writeln!(std::io::stdout(), "listening on {listener}")?;
+    }
     tokio::select! {
-        () = serve_beside(&app, metrics, app.serve_on(listener, first)) => Ok(()),
+        () = serve_beside(&app, metrics, app.serve_all(listeners, first)) => Ok(()),
         () = second => Err("a second signal has ended the server at once; running calls were not answered".into()),
     }
 }
@@ -125,15 +126,6 @@ pub(crate) fn report(outcome: Outcome) -> ExitCode {
 }
 
 impl Arguments {
-    async fn listen(&self) -> Result<TcpListener, String> {
-        let address = &self.listen;
-        bolide::bind(address).await.map_err(|reason| {
-            format!(
-                "cannot listen on {address}: {reason}; choose another address with --listen, such as 127.0.0.1:3001"
-            )
-        })
-    }
-
     /// Returns the origins that may open sessions, with that of the server's own pages. An empty list allows all.
     fn origins(&self, root_url: &str) -> Result<Vec<AllowedOrigin>, InvalidOrigin> {
         let mut origins = self.allowed_origins.clone();
@@ -164,15 +156,6 @@ impl Arguments {
 /// Returns whether it is the admin that an earlier start created and whose password was not chosen yet.
 fn is_waiting(user: &User) -> bool {
     user.username.as_deref() == Some("admin") && user.password.is_none()
-}
-
-/// Returns the URL with which a browser on this machine reaches a server that listens on `address`.
-fn root_url(address: SocketAddr) -> String {
-    if address.ip().is_unspecified() {
-        format!("http://localhost:{}", address.port())
-    } else {
-        format!("http://{address}")
-    }
 }
 
 /// Returns the beginning of a URL up to its path.
@@ -216,14 +199,5 @@ mod tests {
     fn the_origin_of_a_url_is_what_precedes_its_path() {
         assert_eq!(origin_of("https://a.example/chat/"), "https://a.example");
         assert_eq!(origin_of("http://localhost:3000"), "http://localhost:3000");
-    }
-
-    #[test]
-    fn the_root_url_is_the_address_that_the_server_listens_on() {
-        let root = |address: &str| root_url(address.parse().unwrap());
-        assert_eq!(root("127.0.0.1:8000"), "http://127.0.0.1:8000");
-        assert_eq!(root("[::1]:8000"), "http://[::1]:8000");
-        assert_eq!(root("0.0.0.0:3000"), "http://localhost:3000");
-        assert_eq!(root("[::]:3000"), "http://localhost:3000");
     }
 }

@@ -1,10 +1,9 @@
 //! The requests of a session: `xhr` and `xhr_streaming` receive frames, `xhr_send` sends messages.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use bolide_protocol::sockjs::{Payload, Sent};
 use bytestring::ByteString;
 use futures::StreamExt as _;
@@ -22,6 +21,7 @@ use crate::outbox::Link;
 use crate::session::{Goodbye, NoShare, Received};
 use crate::shares::Source;
 use crate::transport::peer;
+use crate::transport::remote::Remote;
 use crate::transport::server::Server;
 use crate::transport::upgrade::no_more_connections;
 
@@ -77,9 +77,7 @@ fn attach(
 
 /// Creates a session, unless another request has just done so.
 fn start(server: &Server, sessions: &XhrSessions, id: &str, request: &Request) -> Result<Arc<XhrSession>, Full> {
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let address = address.map(|ConnectInfo(address)| *address);
-    let peer = peer::describe(address, request.headers(), &server.http.proxies);
+    let peer = peer::describe(Remote::of(request.extensions()), request.headers(), &server.http.proxies);
     let places = server.admit(&peer).ok_or(Full)?;
     let (session, new) = sessions.find_or_add(id);
     if let Some(new) = new {
@@ -91,8 +89,7 @@ fn start(server: &Server, sessions: &XhrSessions, id: &str, request: &Request) -
 /// Receives messages, in the order of the requests.
 pub(super) async fn send(server: &Server, sessions: &XhrSessions, id: &str, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
-    let source = peer::source(address, &parts.headers, &server.http.proxies);
+    let source = peer::source(Remote::of(&parts.extensions), &parts.headers, &server.http.proxies);
     let mut response = match take_messages(server, sessions, id, source, &parts.headers, body).await {
         Ok(()) => accepted(),
         Err(refusal) => refusal.answer(),

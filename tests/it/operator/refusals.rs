@@ -172,6 +172,8 @@ fn nonsense_is_refused_with_the_flag_that_changes_it() {
         ("--mail-dir", "/dev/null"),
         ("--mail-from", "nonsense"),
         ("--nats-credentials", "/dev/null/nonsense"),
+        ("--tls-cert", "/dev/null/nonsense"),
+        ("--tls-key", "/dev/null/nonsense"),
     ] {
         let (address, rest) = if flag == "--listen" { (value, None) } else { ("127.0.0.1:0", Some(value)) };
         let mut command = data.bolide(&["serve", "--listen", address]);
@@ -179,6 +181,12 @@ fn nonsense_is_refused_with_the_flag_that_changes_it() {
         if flag == "--nats-credentials" {
             command.args(["--nats", "nats://127.0.0.1:1"]);
         }
+        let certificate = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/certificate/certificate.pem");
+        match flag {
+            "--tls-cert" => command.args(["--tls-key", certificate]),
+            "--tls-key" => command.args(["--tls-cert", certificate]),
+            _ => &mut command,
+        };
         if flag == "--data-dir" {
             command.env_remove("BOLIDE_DATA_DIR");
         }

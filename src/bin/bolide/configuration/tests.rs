@@ -121,7 +121,12 @@ fn each_flag_can_be_in_the_file_and_is_shown() {
     for (name, flag) in file::flags(&command) {
         let is_switch = matches!(flag.get_action(), clap::ArgAction::SetTrue);
         let value = if is_switch { "true".to_owned() } else { format!("{:?}", example(name, flag)) };
-        let others = if flag.get_id() == "nats_credentials" { "nats = \"nats://localhost\"\n" } else { "" };
+        let others = match name {
+            "nats-credentials" => "nats = \"nats://localhost\"\n",
+            "tls-cert" => "tls-key = \"key.pem\"\n",
+            "tls-key" => "tls-cert = \"certificate.pem\"\n",
+            _ => "",
+        };
         let file = File::new(&format!("each-{name}"), &format!("{others}{name} = {value}\n"));
         let configuration = file.read(&[]).unwrap_or_else(|refused| panic!("{name}: {refused:?}"));
         let shown = shown(&configuration, name);
@@ -151,7 +156,9 @@ fn what_is_shown_is_a_file_that_says_the_same() {
 #[test]
 fn each_flag_refuses_nonsense_with_its_name_and_what_it_takes() {
     /// What is checked when it is used.
-    const LATER: [&str; 9] = [
+    const LATER: [&str; 11] = [
+        "tls-cert",
+        "tls-key",
         "listen",
         "data-dir",
         "database",
