@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use bolide::{Listener, Tls, TlsError};
 
+use super::systemd;
+
 /// Where a server listens.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListenArguments {
@@ -42,12 +44,19 @@ impl ListenArguments {
         self.tls_cert.as_ref().zip(self.tls_key.as_ref()).map(|(cert, key)| Tls::open(cert, key)).transpose()
     }
 
-    /// Listens on all addresses. The error is a sentence.
+    /// Takes the sockets of systemd, or listens on all addresses. The error is a sentence.
     pub(crate) async fn listeners(&self, tls: Option<&Tls>) -> Result<Vec<Listener>, String> {
         let encrypted = |listener: Listener| match tls {
             Some(tls) => listener.with_tls(tls),
             None => listener,
         };
+        let passed = systemd::listeners().map_err(|error| {
+            format!("a socket of systemd (LISTEN_FDS) cannot be used: {error}; it must be a stream")
+        })?;
+        if !passed.is_empty() {
+            tracing::info!("the sockets of systemd are used, and --listen is not");
+            return Ok(passed.into_iter().map(encrypted).collect());
+        }
         let mut listeners = Vec::new();
         for address in &self.listen {
             let listener = Listener::bind_with_mode(address, self.socket_mode.0).await.map_err(|reason| {

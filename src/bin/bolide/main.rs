@@ -30,6 +30,7 @@ mod serve;
 mod server_arguments;
 mod site;
 mod subscribe;
+mod systemd;
 mod terminal;
 mod token;
 mod tokens;

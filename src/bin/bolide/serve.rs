@@ -19,6 +19,7 @@ use super::limits::LimitArguments;
 use super::listen::{ListenArguments, root_url};
 use super::metrics::{MetricsArguments, serve_beside};
 use super::site::SiteArguments;
+use super::systemd::{Notices, State};
 
 /// What is logged if the variable `RUST_LOG` does not say. The bus tells itself that NATS is lost or back, once.
 const LOGGED: &str = "info,async_nats=off";
@@ -111,6 +112,12 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     for listener in &listeners {
         writeln!(std::io::stdout(), "listening on {listener}")?;
     }
+    let notices = Notices::from_environment();
+    notices.tell(State::Ready);
+    let first = async {
+        first.await;
+        notices.tell(State::Stopping);
+    };
     tokio::select! {
         () = serve_beside(&app, metrics, app.serve_all(listeners, first)) => Ok(()),
         () = second => Err("a second signal has ended the server at once; running calls were not answered".into()),

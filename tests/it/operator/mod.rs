@@ -16,6 +16,7 @@ mod nodes;
 mod open_files;
 mod postgres;
 mod refusals;
+mod systemd;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
