@@ -44,6 +44,8 @@ pub struct Case {
     pub alone: bool,
     /// Whether the steps of the case show the server's pings.
     pub shows_pings: bool,
+    /// The collections whose documents are not part of the conversation.
+    pub ignores: BTreeSet<String>,
     /// The options with which the server must have been started.
     pub needs: BTreeMap<String, Value>,
     /// The steps, in order.
@@ -167,6 +169,7 @@ impl Case {
             slow: written.slow,
             alone: written.alone,
             shows_pings,
+            ignores: written.ignores,
             needs: written.needs,
             steps: Step::read_all(written.steps)?,
         })
@@ -202,6 +205,8 @@ struct WrittenCase {
     #[serde(default)]
     alone: bool,
     pings: Option<String>,
+    #[serde(default)]
+    ignores: BTreeSet<String>,
     #[serde(default)]
     needs: BTreeMap<String, Value>,
     steps: Vec<Value>,

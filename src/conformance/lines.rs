@@ -1,6 +1,6 @@
 //! The connections of one case by name, and a transcript of their frames.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -20,6 +20,8 @@ pub(crate) struct Lines<'run, T: Transport> {
     transport: &'run T,
     answers_pings: bool,
     reading: Reading,
+    /// The collections whose messages are skipped.
+    ignored: BTreeSet<String>,
     patience: Duration,
     open: BTreeMap<String, Line<T::Connection>>,
     transcript: VecDeque<String>,
@@ -52,7 +54,13 @@ impl From<String> for Problem {
 
 impl<'run, T: Transport> Lines<'run, T> {
     pub(crate) fn new(transport: &'run T, answers_pings: bool, reading: Reading, patience: Duration) -> Self {
-        Self { transport, answers_pings, reading, patience, open: BTreeMap::new(), transcript: VecDeque::new() }
+        let (open, ignored, transcript) = (BTreeMap::new(), BTreeSet::new(), VecDeque::new());
+        Self { transport, answers_pings, reading, ignored, patience, open, transcript }
+    }
+
+    /// Skips the documents of these collections from now on.
+    pub(crate) fn ignore(&mut self, collections: BTreeSet<String>) {
+        self.ignored = collections;
     }
 
     /// Opens a connection. A connection that has the name already is cut.
@@ -129,7 +137,7 @@ impl<'run, T: Transport> Lines<'run, T> {
                 reading.of(value, is_first)
             });
             self.note(&format!("{on} ← {text}"));
-            let Some(value) = value? else {
+            let Some(value) = value?.filter(|value| !self.ignores(value)) else {
                 continue;
             };
             match pong_for(&value) {
@@ -182,6 +190,11 @@ impl<'run, T: Transport> Lines<'run, T> {
             timeout_at(limit, goodbye).await.unwrap_or_default();
         }
         self.transcript.into()
+    }
+
+    fn ignores(&self, message: &Value) -> bool {
+        let is_data = matches!(message["msg"].as_str(), Some("added" | "changed" | "removed"));
+        is_data && message["collection"].as_str().is_some_and(|name| self.ignored.contains(name))
     }
 
     fn line(&mut self, on: &str) -> Result<&mut Line<T::Connection>, Problem> {

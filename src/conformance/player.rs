@@ -22,6 +22,8 @@ pub(crate) struct RunContext<'run> {
     pub(crate) mailbox: Option<&'run Mailbox>,
     pub(crate) patience: Duration,
     pub(crate) reading: Reading,
+    /// Whether the documents of universal publications come before `updated`.
+    pub(crate) documents_come_first: bool,
 }
 
 /// Runs `case` against the server that `transport` connects to. Returns how the server departs from what the case
@@ -37,7 +39,9 @@ pub(crate) async fn play<T: Transport>(
         mailbox: context.mailbox,
         patience: context.patience,
         reading: context.reading,
+        documents_come_first: context.documents_come_first,
     };
+    player.lines.ignore(case.ignores.clone());
     let ended = player.play_to_the_end(&case.steps).await;
     let transcript = player.lines.say_goodbye().await;
     match ended {
@@ -52,6 +56,7 @@ struct Player<'run, T: Transport> {
     mailbox: Option<&'run Mailbox>,
     patience: Duration,
     reading: Reading,
+    documents_come_first: bool,
 }
 
 /// The number of a failed step, such as `3` or `3.1 (round 17)`, and the reason.
@@ -146,8 +151,12 @@ impl<T: Transport> Player<'_, T> {
             result[key] = value.clone();
         }
         let mut data_then_updated = call.data.clone();
+        let mut around = call.around.clone();
+        if self.documents_come_first {
+            data_then_updated.append(&mut around);
+        }
         data_then_updated.push(json!({"msg": "updated", "methods": [id]}));
-        self.expect_unordered(on, &[vec![result], data_then_updated], patience).await
+        self.expect_unordered(on, &[vec![result], data_then_updated, around], patience).await
     }
 
     async fn expect_all(&mut self, on: &str, messages: &[Value], patience: Duration) -> Result<(), Problem> {

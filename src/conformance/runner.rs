@@ -169,6 +169,7 @@ pub async fn run<T: Transport>(transport: &T, book: &[Chapter], options: &Option
         mailbox: options.mailbox.as_ref(),
         patience: options.patience,
         reading: options.reading(),
+        documents_come_first: options.level == Level::Bolide,
     };
     let missing = &missing(transport, selected.iter().map(|(_, _, case)| *case), options).await;
     let (alone, together): (Vec<_>, Vec<_>) = selected.into_iter().partition(|(_, _, case)| case.alone);

@@ -96,6 +96,9 @@ pub struct Call {
     pub params: Vec<Value>,
     /// The data messages that are expected before `updated`.
     pub data: Vec<Value>,
+    /// The data messages that are expected before or after the answers. In a run of level `bolide`, they come before
+    /// `updated`.
+    pub around: Vec<Value>,
     /// The expected member of the `result` message, in addition to `msg` and `id`.
     pub answer: Option<(String, Value)>,
 }
@@ -150,6 +153,7 @@ struct WrittenStep {
     send_binary: Option<Binary>,
     call: Option<Vec<Value>>,
     data: Option<Vec<Value>>,
+    around: Option<Vec<Value>>,
     // A `null` in the file is an expected null, not a missing key.
     #[serde(default, deserialize_with = "present")]
     result: Option<Value>,
@@ -250,10 +254,11 @@ impl WrittenStep {
     }
 
     fn take_call(&mut self) -> Result<Option<Call>, String> {
-        let (data, result, error) = (self.data.take(), self.result.take(), self.error.take());
+        let (data, around) = (self.data.take(), self.around.take());
+        let (result, error) = (self.result.take(), self.error.take());
         let Some(call) = self.call.take() else {
-            if data.is_some() || result.is_some() || error.is_some() {
-                return Err("`data`, `result` and `error` belong to `call`".into());
+            if data.is_some() || around.is_some() || result.is_some() || error.is_some() {
+                return Err("`data`, `around`, `result` and `error` belong to `call`".into());
             }
             return Ok(None);
         };
@@ -266,7 +271,8 @@ impl WrittenStep {
         let answer = result
             .map(|result| ("result".to_owned(), result))
             .or_else(|| error.map(|error| ("error".to_owned(), error)));
-        Ok(Some(Call { method: method.clone(), params: params.to_vec(), data: data.unwrap_or_default(), answer }))
+        let (data, around) = (data.unwrap_or_default(), around.unwrap_or_default());
+        Ok(Some(Call { method: method.clone(), params: params.to_vec(), data, around, answer }))
     }
 
     fn take_exchange(&mut self) -> Result<Option<Exchange>, String> {
@@ -308,7 +314,7 @@ fn check_placeholders(action: &Action) -> Result<(), String> {
         Action::Send(messages) => messages.iter().try_for_each(check_sent),
         Action::Call(call) => {
             call.params.iter().try_for_each(check_sent)?;
-            call.data.iter().try_for_each(check_expected)?;
+            call.data.iter().chain(&call.around).try_for_each(check_expected)?;
             call.answer.iter().try_for_each(|(_, value)| check_expected(value))
         }
         Action::Expect(messages) => messages.iter().try_for_each(check_expected),

@@ -104,7 +104,7 @@ async fn an_unreachable_server_fails_all_cases() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let report = hold_against(address, Options::new("test").name(SESSION)).await;
+    let report = hold_against(address, Options::new("test").name(SESSION).level(Level::Meteor)).await;
     let (_, failure) = report.failures().next().unwrap();
     assert!(failure.reason.starts_with("cannot reach the server: "), "{}", failure.reason);
 }

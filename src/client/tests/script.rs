@@ -138,6 +138,7 @@ impl Writer<'_> {
         let id = self.memory.next_call();
         self.hear(on, &json!({"msg": "method", "id": id, "method": call.method, "params": call.params}))?;
         self.say_all(on, &call.data)?;
+        self.say_all(on, &call.around)?;
         self.say(on, &json!({"msg": "updated", "methods": [id]}))?;
         let mut result = json!({"msg": "result", "id": id});
         if let Some((key, value)) = &call.answer {

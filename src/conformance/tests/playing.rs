@@ -132,6 +132,41 @@ async fn a_call_is_answered_by_result_and_updated_with_data_before() {
 }
 
 #[tokio::test]
+async fn documents_around_a_call_come_before_or_after_its_answers() {
+    let (added, updated, result) = (
+        json!({"msg": "added"}),
+        json!({"msg": "updated", "methods": ["call-1"]}),
+        json!({"msg": "result", "id": "call-1", "result": 7}),
+    );
+    let steps = json!([{"connect": true}, {"call": ["in", 5], "around": [{"msg": "added"}], "result": 7}]);
+    let failed = async |messages: &[&Value], level: Level| {
+        let messages: Vec<Received> = messages.iter().copied().map(text).collect();
+        let server = Server::new(move |message| if message["method"] == "in" { messages.clone() } else { Vec::new() });
+        run(&server, &[one_case(&steps)], &options().level(level)).await.counts().failed
+    };
+    for messages in [[&added, &updated, &result], [&updated, &added, &result], [&updated, &result, &added]] {
+        assert_eq!(failed(&messages, Level::RocketChat).await, 0);
+    }
+    assert_eq!(failed(&[&updated, &result], Level::RocketChat).await, 1);
+    assert_eq!(failed(&[&added, &updated, &result], Level::Bolide).await, 0);
+    assert_eq!(failed(&[&updated, &added, &result], Level::Bolide).await, 1);
+}
+
+#[tokio::test]
+async fn documents_of_ignored_collections_are_skipped() {
+    let added = |collection: &str| json!({"msg": "added", "collection": collection, "id": "1"});
+    let failed = async |said: Value| {
+        let case = json!([{"name": "n", "ignores": ["users"], "steps": [
+            {"connect": true}, {"send": {"say": said}}, {"expect": {"msg": "ready", "subs": ["s"]}}
+        ]}]);
+        run(&parrot(), &[chapter(&case)], &options()).await.counts().failed
+    };
+    let ready = json!({"msg": "ready", "subs": ["s"]});
+    assert_eq!(failed(json!([added("users"), ready, added("users")])).await, 0);
+    assert_eq!(failed(json!([added("others"), ready])).await, 1);
+}
+
+#[tokio::test]
 async fn pings_are_answered_and_skipped_unless_they_are_shown() {
     let steps = json!([{"connect": true}, {"send": {"say": [{"msg": "ping", "id": "p"}, 1]}}, {"expect": 1}]);
     let server = parrot();
