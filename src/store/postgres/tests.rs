@@ -48,8 +48,21 @@ fn change_silently(server: &Postgres, address: &str, name: &str) {
     psql(server, database_in(address), &change);
 }
 
+/// Waits until the store was told of all that has been written. Messages come in the order of the commits.
+async fn told_of_all(server: &Postgres, address: &str, store: &SqlStore) {
+    let mut audit = store.changes().subscribe(Topic::Audit);
+    audit.mark_unchanged();
+    soon(async || {
+        // Again, if the store is just about to listen.
+        psql(server, database_in(address), "SELECT pg_notify('bolide_store', 'audit')");
+        tokio::time::timeout(Duration::from_millis(500), audit.changed()).await.is_ok()
+    })
+    .await;
+}
+
 /// Reads until the store keeps what it has read, and returns the name that it keeps.
 async fn kept_name(server: &Postgres, address: &str, store: &SqlStore) -> String {
+    told_of_all(server, address, store).await;
     for round in 0..100 {
         let name = name_of(store).await;
         let silent = format!("silent {round}");
