@@ -50,7 +50,7 @@ pub struct HttpAnswer {
     /// The body as JSON.
     pub body: Option<Value>,
     /// The body as text.
-    pub text: Option<String>,
+    pub text: Option<Value>,
 }
 
 impl Exchange {
@@ -62,7 +62,7 @@ impl Exchange {
         }
         check_sent(&request.path)?;
         request.headers.values().chain(&request.body).try_for_each(check_sent)?;
-        answer.headers.values().chain(&answer.body).try_for_each(check_expected)
+        answer.headers.values().chain(&answer.body).chain(&answer.text).try_for_each(check_expected)
     }
 }
 
@@ -108,10 +108,11 @@ impl HttpAnswer {
                 .map_err(|error| Mismatch::new(format!("the body is not JSON: {error}")).under("body"))?;
             matches(expected, &body, memory).map_err(|mismatch| mismatch.under("body"))?;
         }
-        match &self.text {
-            Some(expected) if expected != answer.body() => Err(Mismatch::new("the text is different").under("body")),
-            _ => Ok(()),
+        if let Some(expected) = &self.text {
+            let text = answer.body().as_str().into();
+            matches(expected, &text, memory).map_err(|mismatch| mismatch.under("body"))?;
         }
+        Ok(())
     }
 }
 

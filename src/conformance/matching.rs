@@ -47,6 +47,8 @@ pub(crate) fn matches(expected: &Value, actual: &Value, memory: &mut Memory<'_>)
             Form::Json(inner) => match_json(inner, actual, memory),
             Form::Contains(part) => match_part(part, actual, memory),
             Form::Either(choices) => match_either(choices, actual, memory),
+            Form::Begins(prefix, rest) => match_begin(prefix, rest, actual, memory),
+            Form::Near(near) => match_near(&near, actual, memory),
             Form::Computed(_) => equal(&memory.fill(expected).map_err(Mismatch::new)?, actual),
             Form::Members { open } => match_members(members, open, actual, memory),
         },
@@ -69,6 +71,8 @@ pub(crate) fn check_expected(expected: &Value) -> Result<(), String> {
             Form::Json(inner) => check_expected(inner),
             Form::Contains(text) => check_sent(text),
             Form::Either(choices) => choices.iter().try_for_each(check_expected),
+            Form::Begins(_, rest) => check_expected(rest),
+            Form::Near(near) => check_sent(&near.base),
             Form::Computed(computed) => check_sent(computed.argument()),
             Form::Members { .. } => members.values().try_for_each(check_expected),
         },
@@ -144,12 +148,34 @@ fn match_part(part: &Value, actual: &Value, memory: &mut Memory<'_>) -> Matched 
     }
 }
 
+fn match_begin(prefix: &str, rest: &Value, actual: &Value, memory: &mut Memory<'_>) -> Matched {
+    let Some(actual) = actual.as_str().and_then(|text| text.strip_prefix(prefix)) else {
+        return Err(Mismatch::new(format!("expected a string that begins with {prefix:?}, received {actual}")));
+    };
+    matches(rest, &actual.into(), memory).map_err(|mismatch| mismatch.under("<begins>"))
+}
+
+fn match_near(near: &Near, actual: &Value, memory: &mut Memory<'_>) -> Matched {
+    let base = memory.fill(&near.base).map_err(Mismatch::new)?;
+    let (Some(base), Some(number)) = (base.as_f64(), actual.as_f64()) else {
+        return Err(Mismatch::new(format!("expected a number, received {actual}")));
+    };
+    let expected = base + near.offset;
+    if (number - expected).abs() <= near.tolerance {
+        return Ok(());
+    }
+    Err(Mismatch::new(format!("expected {expected} with a tolerance of {}, received {actual}", near.tolerance)))
+}
+
 fn match_members(expected: &Map<String, Value>, open: bool, actual: &Value, memory: &mut Memory<'_>) -> Matched {
     let Value::Object(actual) = actual else {
         return Err(Mismatch::new(format!("expected an object, received {actual}")));
     };
     for (key, value) in expected.iter().filter(|(key, _)| *key != MORE) {
         let Some(found) = actual.get(key) else {
+            if value == ABSENT {
+                continue;
+            }
             return Err(Mismatch::new(format!("the key {key:?} is missing")));
         };
         matches(value, found, memory).map_err(|mismatch| mismatch.under(format!(".{key}")))?;
@@ -237,6 +263,9 @@ pub(crate) const MORE: &str = "<more>";
 const ERROR: &str = "<error>";
 const EITHER: &str = "<either>";
 const CONTAINS: &str = "<contains>";
+const BEGINS: &str = "<begins>";
+const ABSENT: &str = "<absent>";
+const NEAR: &str = "<near>";
 const UNORDERED: &str = "<unordered>";
 const SOME: &str = "<some>";
 
@@ -255,6 +284,10 @@ pub(crate) enum Form<'form> {
     Contains(&'form Value),
     /// `{"<either>": […]}`: one of these, and preferably the first.
     Either(&'form [Value]),
+    /// `{"<begins>": [PREFIX, …]}`: a string that begins with this text, and whose rest matches.
+    Begins(&'form str, &'form Value),
+    /// `{"<near>": [BASE, OFFSET, TOLERANCE]}`: a number that is about this.
+    Near(Near),
     /// Exactly this value.
     Computed(Computed<'form>),
 }
@@ -276,6 +309,15 @@ impl<'form> Form<'form> {
                 _ => Err(format!("`{EITHER}` must be a list of several values, and the only key of its object")),
             };
         }
+        if let Some(parts) = members.get(BEGINS) {
+            return match parts.as_array().map(Vec::as_slice) {
+                Some([Value::String(prefix), rest]) => Ok(Self::Begins(prefix, rest)),
+                _ => Err(format!("`{BEGINS}` must be a list of a text and what follows it")),
+            };
+        }
+        if let Some(parts) = members.get(NEAR) {
+            return Near::read(parts).map(Self::Near);
+        }
         match Computed::read(members)? {
             Some(Computed::Json(inner)) => return Ok(Self::Json(inner)),
             Some(computed) => return Ok(Self::Computed(computed)),
@@ -286,6 +328,24 @@ impl<'form> Form<'form> {
             Some(Value::Bool(true)) => Ok(Self::Members { open: true }),
             Some(_) => Err(format!("`{MORE}` must be true or omitted")),
         }
+    }
+}
+
+/// A number that may differ from `base` plus `offset` by `tolerance`.
+pub(crate) struct Near {
+    base: Value,
+    offset: f64,
+    tolerance: f64,
+}
+
+impl Near {
+    fn read(parts: &Value) -> Result<Self, String> {
+        if let Some([base, offset, tolerance]) = parts.as_array().map(Vec::as_slice)
+            && let (Some(offset), Some(tolerance)) = (offset.as_f64(), tolerance.as_f64())
+        {
+            return Ok(Self { base: base.clone(), offset, tolerance });
+        }
+        Err(format!("`{NEAR}` must be a list of a number or a remembered one, an offset and a tolerance"))
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     Array,
     Id,
     Secret,
+    /// Not there: the value of a key that an object must not have.
+    Absent,
 }
 
 impl Placeholder {
@@ -75,6 +77,7 @@ impl Kind {
             "array" => Some(Self::Array),
             "id" => Some(Self::Id),
             "secret" => Some(Self::Secret),
+            "absent" => Some(Self::Absent),
             _ => None,
         }
     }
@@ -83,6 +86,7 @@ impl Kind {
     pub(crate) fn admits(self, value: &Value) -> bool {
         match self {
             Self::Any => true,
+            Self::Absent => false,
             Self::String => value.is_string(),
             Self::Number => value.is_number(),
             Self::Boolean => value.is_boolean(),

@@ -24,6 +24,7 @@ pub(crate) struct RunContext<'run> {
     pub(crate) reading: Reading,
     /// Whether the documents of universal publications come before `updated`.
     pub(crate) documents_come_first: bool,
+    pub(crate) linger: Duration,
 }
 
 /// Runs `case` against the server that `transport` connects to. Returns how the server departs from what the case
@@ -40,6 +41,7 @@ pub(crate) async fn play<T: Transport>(
         patience: context.patience,
         reading: context.reading,
         documents_come_first: context.documents_come_first,
+        linger: context.linger,
     };
     player.lines.ignore(case.ignores.clone());
     let ended = player.play_to_the_end(&case.steps).await;
@@ -57,6 +59,7 @@ struct Player<'run, T: Transport> {
     patience: Duration,
     reading: Reading,
     documents_come_first: bool,
+    linger: Duration,
 }
 
 /// The number of a failed step, such as `3` or `3.1 (round 17)`, and the reason.
@@ -290,6 +293,25 @@ impl<T: Transport> Player<'_, T> {
             let ping = json!({"msg": "ping", "id": "the end"});
             self.lines.send_text(&on, ping.to_string()).await?;
             self.expect(&on, &json!({"msg": "pong", "id": "the end"}), self.patience).await?;
+        }
+        self.linger().await
+    }
+
+    /// Fails the case if something arrives late, such as a close frame after an answer.
+    async fn linger(&mut self) -> Result<(), Problem> {
+        let limit = Instant::now() + self.linger;
+        for on in self.lines.asked_at_the_end() {
+            loop {
+                match self.lines.hear(&on, limit).await? {
+                    Heard::Nothing => break,
+                    // Where the pings of the server are shown, a further one is not too many.
+                    Heard::Message { value, .. } if value["msg"] == "ping" => {}
+                    Heard::Message { text, .. } => return Err(Problem(unlike("nothing more", &text))),
+                    Heard::Closed(code) => {
+                        return Err(Problem(format!("expected nothing more\nthe connection ended {}", shown(code))));
+                    }
+                }
+            }
         }
         Ok(())
     }

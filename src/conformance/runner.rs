@@ -27,6 +27,7 @@ pub struct Options {
     chapters: Vec<String>,
     names: Vec<String>,
     patience: Duration,
+    linger: Duration,
     parallel: usize,
     server: BTreeMap<String, Value>,
     missing: BTreeSet<Capability>,
@@ -46,6 +47,7 @@ impl Options {
             chapters: Vec::new(),
             names: Vec::new(),
             patience: Duration::from_secs(5),
+            linger: Duration::from_millis(20),
             parallel: 8,
             server: BTreeMap::from([
                 ("transport".to_owned(), "websocket".into()),
@@ -88,6 +90,13 @@ impl Options {
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// Sets for how long a case listens to its connections after its last step: a message or an end of a connection that
+    /// arrives late fails the case. Default: 20 ms.
+    #[must_use]
+    pub fn linger(self, linger: Duration) -> Self {
+        Self { linger, ..self }
     }
 
     /// Sets the maximum number of cases that run at the same time.
@@ -170,6 +179,7 @@ pub async fn run<T: Transport>(transport: &T, book: &[Chapter], options: &Option
         patience: options.patience,
         reading: options.reading(),
         documents_come_first: options.level == Level::Bolide,
+        linger: options.linger,
     };
     let missing = &missing(transport, selected.iter().map(|(_, _, case)| *case), options).await;
     let (alone, together): (Vec<_>, Vec<_>) = selected.into_iter().partition(|(_, _, case)| case.alone);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bolide::chance::{Chance as _, SystemChance};
 use bolide::conformance::{Capability, Level, Mailbox, Options, Release, Report, SockJs, WebSocket, book, run as play};
+use serde_json::Value;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -41,6 +42,15 @@ pub(crate) struct Arguments {
     /// Also runs cases that take longer than a few seconds.
     #[arg(long)]
     slow: bool,
+
+    /// Declares how the server was started, for the cases that need it, such as `heartbeatIntervalMs=400` with
+    /// `heartbeatTimeoutMs=400`, or `httpForwardedCount=1`; may be repeated.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = need)]
+    need: Vec<(String, Value)>,
+
+    /// For how long a case listens to its connections after its last step, in milliseconds.
+    #[arg(long, default_value_t = 20)]
+    linger_ms: u64,
 
     /// Timeout for an expected message, in milliseconds.
     #[arg(long, default_value_t = 5000)]
@@ -89,7 +99,11 @@ async fn options(arguments: &Arguments) -> Result<Options, String> {
     let mut options = Options::new(&format!("{:016x}", u64::from_le_bytes(salt)))
         .level(arguments.level)
         .slow(arguments.slow)
+        .linger(Duration::from_millis(arguments.linger_ms))
         .patience(Duration::from_millis(arguments.patience_ms));
+    for (name, value) in &arguments.need {
+        options = options.server(name, value.clone());
+    }
     for chapter in &arguments.chapter {
         options = options.chapter(chapter);
     }
@@ -116,4 +130,11 @@ fn release(text: &str) -> Result<Release, String> {
         Some((product, version)) => Release::new(product, version),
         None => Err("a version has the form meteor=3.1".into()),
     }
+}
+
+/// Reads `NAME=VALUE`. A value that is not JSON is a string.
+fn need(text: &str) -> Result<(String, Value), String> {
+    let (name, value) =
+        text.split_once('=').ok_or("a need has the form NAME=VALUE, such as heartbeatIntervalMs=400")?;
+    Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
 }

@@ -260,13 +260,16 @@ fn made_up(expected: &Value, memory: &mut Memory<'_>) -> Result<Value, String> {
         Value::Object(members) => match Form::read(members)? {
             Form::Error(error) => made_up(&error, memory),
             Form::Members { .. } => {
-                let members = members.iter().filter(|(key, _)| *key != MORE);
+                let members = members.iter().filter(|(key, value)| *key != MORE && **value != "<absent>");
                 members.map(|(key, value)| Ok((key.clone(), made_up(value, memory)?))).collect()
             }
             Form::Json(inner) => Ok(made_up(inner, memory)?.to_string().into()),
             Form::Contains(text) => Ok(text.clone()),
             Form::Either(choices) => made_up(&choices[0], memory),
-            Form::Computed(_) => Err("a server that computes this is beyond a script".to_owned()),
+            Form::Begins(text, rest) => {
+                Ok(format!("{text}{}", made_up(rest, memory)?.as_str().unwrap_or_default()).into())
+            }
+            Form::Computed(_) | Form::Near(_) => Err("a server that computes this is beyond a script".to_owned()),
         },
         other => Ok(other.clone()),
     }
@@ -285,6 +288,7 @@ fn made_up_text(text: &str, memory: &mut Memory<'_>) -> Result<Value, String> {
         Kind::Object => json!({}),
         Kind::Array => json!([]),
         Kind::Id => made_up_id(memory),
+        Kind::Absent => return Err("an absent value is the value of a key".to_owned()),
     };
     if let Some(name) = name {
         memory.remember(&name, &value);

@@ -215,3 +215,33 @@ fn mistakes_are_found_before_a_case_runs() {
     assert!(check_sent(&json!({"a": "<id>"})).is_err(), "an id can only be expected");
     assert!(check_sent(&json!({"a": "<not:session>"})).is_err());
 }
+
+#[test]
+fn a_key_may_have_to_be_absent() {
+    let expected = json!({"<more>": true, "secret": "<absent>"});
+    assert_matches(&expected, &json!({"name": "x"}));
+    assert!(mismatch(&expected, &json!({"secret": null})).is_some());
+    assert!(mismatch(&json!("<absent>"), &json!(null)).is_some());
+}
+
+#[test]
+fn a_text_may_have_a_beginning_and_a_rest() {
+    let expected = json!({"<begins>": ["a", {"<json>": [1, "<any>"]}]});
+    assert_matches(&expected, &json!("a[1,2]\n"));
+    for other in [json!("[1,2]"), json!("a[2,2]"), json!("a"), json!(1)] {
+        assert!(mismatch(&expected, &other).is_some(), "{other}");
+    }
+    assert!(check_expected(&json!({"<begins>": ["a"]})).is_err());
+}
+
+#[test]
+fn a_number_may_be_about_another() {
+    let expected = json!({"<near>": [100, 50, 5]});
+    for right in [json!(145), json!(150.5), json!(155)] {
+        assert_matches(&expected, &right);
+    }
+    for wrong in [json!(144), json!(156), json!("150"), json!(null)] {
+        assert!(mismatch(&expected, &wrong).is_some(), "{wrong}");
+    }
+    assert!(check_expected(&json!({"<near>": [1, 2]})).is_err());
+}

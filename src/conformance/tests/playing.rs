@@ -74,6 +74,19 @@ async fn an_unexpected_message_fails_at_the_end() {
 }
 
 #[tokio::test]
+async fn what_arrives_after_the_end_fails_too() {
+    let steps = json!([{"connect": true}]);
+    for (late, problem) in [
+        (text(&json!({"msg": "ready"})), "expected nothing more\nreceived"),
+        (Received::Closed(Some(1000)), "expected nothing more\nthe connection ended with code 1000"),
+    ] {
+        let reason = failure(&Server::late(late), steps.clone()).await.unwrap();
+        assert!(reason.starts_with("the end: ") && reason.contains(problem), "{reason}");
+    }
+    assert_eq!(failure(&Server::late(text(&json!({"msg": "ping"}))), steps).await, None);
+}
+
+#[tokio::test]
 async fn a_connection_without_a_session_is_not_checked_at_the_end() {
     let steps = json!([{"open": true}, {"send": {"say": [1, 2]}}, {"expect": 1}]);
     assert_eq!(failure(&parrot(), steps).await, None);

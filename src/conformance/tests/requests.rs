@@ -78,7 +78,7 @@ async fn a_wrong_status_header_or_body_fails() {
             "expected a string that contains \"x\"",
         ),
         (json!({"status": 201, "body": {"<more>": true, "body": {"<json>": 1}}}), "is not JSON"),
-        (json!({"status": 201, "text": ""}), "the text is different"),
+        (json!({"status": 201, "text": ""}), "at body: expected \"\""),
     ] {
         let failed = failure(&mirror(), expecting(answer.clone())).await.unwrap_or_default();
         assert!(failed.starts_with("1: ") && failed.contains(reason), "{answer}: {failed}");

@@ -41,6 +41,18 @@ impl Server {
         Self { answer: Arc::new(Box::new(with_basics)), answer_http, seen: Seen::default() }
     }
 
+    /// Answers `connect`, and each ping with a pong that `late` follows.
+    pub(super) fn late(late: Received) -> Self {
+        let server = Self::new(|_| Vec::new());
+        let basics = Arc::clone(&server.answer);
+        let with_late = move |message: &Value| {
+            let mut answers = basics(message);
+            answers.extend((message["msg"] == "ping").then(|| late.clone()));
+            answers
+        };
+        Self { answer: Arc::new(Box::new(with_late)), ..server }
+    }
+
     /// Answers HTTP requests with `answer`.
     pub(super) fn http(answer: impl Fn(&Request<String>) -> Response<String> + Send + Sync + 'static) -> Self {
         Self { answer_http: Box::new(answer), ..Self::new(|_| Vec::new()) }
