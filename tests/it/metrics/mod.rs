@@ -152,12 +152,14 @@ async fn refusals_are_counted_by_the_limit_that_was_reached() {
 }
 
 /// Limits that end something, or make it wait, and refuse no client.
-const NOT_REFUSING: [&str; 11] = [
+const NOT_REFUSING: [&str; 13] = [
     "running_calls",
     "outbox_high_water",
     "write_timeout",
     "close_timeout",
     "shutdown_timeout",
+    "drain_delay",
+    "drain_time",
     "user_change_timeout",
     "resume_grace",
     "rate_counters",
