@@ -21,6 +21,7 @@ pub mod message;
 pub mod random;
 pub mod random_stream;
 mod raw;
+mod scan;
 pub mod sockjs;
 pub mod two_factor;
 pub mod version;

@@ -9,6 +9,8 @@ use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::scan::Scanner;
+
 /// A piece of valid JSON text. Clones share the text.
 ///
 /// It is usually a slice of the frame that contained it, and keeps that frame in memory.
@@ -69,8 +71,9 @@ impl RawJson {
     /// ```
     #[must_use]
     pub fn elements(&self) -> Option<Vec<Self>> {
-        let elements: Vec<&RawValue> = serde_json::from_str(&self.0).ok()?;
-        Some(elements.into_iter().map(|element| Self::slice_of(&self.0, element)).collect())
+        let mut elements = Vec::new();
+        Scanner::new(&self.0).array(|element| elements.push(Self::slice_of(&self.0, element)))?;
+        Some(elements)
     }
 
     /// Returns a part of a frame that this crate wrote.
@@ -83,9 +86,14 @@ impl RawJson {
         Self(text.into())
     }
 
+    /// Copies a value that a [`Scanner`] has found.
+    pub(crate) fn copy_of(value: &str) -> Self {
+        Self(value.into())
+    }
+
     /// Returns the part of `frame` that contains `raw`, without copying it.
-    pub(crate) fn slice_of(frame: &ByteString, raw: &RawValue) -> Self {
-        Self(frame.slice_ref(raw.get()))
+    pub(crate) fn slice_of(frame: &ByteString, raw: &str) -> Self {
+        Self(frame.slice_ref(raw))
     }
 }
 

@@ -11,6 +11,7 @@ use super::envelope::{Envelope, Key, as_string, is_falsy, write_kind_and_id, wri
 use crate::RawJson;
 use crate::ejson::ser::write_string;
 use crate::ejson::{self, CustomTypes, Ejson};
+use crate::scan::Scanner;
 
 /// A message from a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -241,17 +242,17 @@ impl<'de: 'frame, 'frame> Deserialize<'de> for Members<'frame> {
 fn read_envelope(frame: &str) -> Result<Envelope<'_>, MalformedMessage> {
     let first = frame.bytes().find(|byte| !byte.is_ascii_whitespace());
     match first {
-        Some(b'{') => serde_json::from_str(frame).map_err(|_| MalformedMessage::NoMessage),
-        Some(b'[') => match serde_json::from_str::<&RawValue>(frame) {
-            Ok(_) => Err(MalformedMessage::NoKind),
-            Err(_) => Err(MalformedMessage::NoMessage),
+        Some(b'{') => Envelope::read(frame).ok_or(MalformedMessage::NoMessage),
+        Some(b'[') => match Scanner::new(frame).only_value() {
+            Some(_) => Err(MalformedMessage::NoKind),
+            None => Err(MalformedMessage::NoMessage),
         },
         _ => Err(MalformedMessage::NoMessage),
     }
 }
 
 fn check_ejson(frame: &str, envelope: &Envelope<'_>, types: &CustomTypes) -> Result<(), MalformedMessage> {
-    if envelope.cleared.is_some_and(|cleared| !is_falsy(cleared) && !cleared.get().starts_with('[')) {
+    if envelope.cleared.is_some_and(|cleared| !is_falsy(cleared) && !cleared.starts_with('[')) {
         return Err(MalformedMessage::NoEjson);
     }
     if !ejson::needs_decoding(frame) {
@@ -260,19 +261,19 @@ fn check_ejson(frame: &str, envelope: &Envelope<'_>, types: &CustomTypes) -> Res
     [envelope.fields, envelope.params, envelope.result]
         .into_iter()
         .flatten()
-        .try_for_each(|part| ejson::validate(part.get(), types))
+        .try_for_each(|part| ejson::validate(part, types))
         .map_err(|_| MalformedMessage::NoEjson)
 }
 
 fn read_connect(envelope: &Envelope<'_>) -> ConnectRequest {
     let version = envelope.version.and_then(as_string).map(String::from);
-    let support = envelope.support.and_then(|raw| serde_json::from_str::<Vec<String>>(raw.get()).ok());
+    let support = envelope.support.and_then(|raw| serde_json::from_str::<Vec<String>>(raw).ok());
     ConnectRequest {
         // A `support` that is not a list of strings makes the whole request invalid.
         version: version.filter(|_| support.is_some()),
         support: support.unwrap_or_default(),
         session: envelope.session.and_then(as_string).map(String::from),
-        received_count: envelope.received_count.and_then(|raw| raw.get().parse().ok()),
+        received_count: envelope.received_count.and_then(|raw| raw.parse().ok()),
     }
 }
 
@@ -302,12 +303,12 @@ fn read_method(frame: &ByteString, envelope: &Envelope<'_>) -> Option<ClientMess
 fn read_params(frame: &ByteString, envelope: &Envelope<'_>) -> Option<Option<RawJson>> {
     match envelope.params {
         None => Some(None),
-        Some(params) if params.get().starts_with('[') => Some(raw(frame, Some(params))),
+        Some(params) if params.starts_with('[') => Some(raw(frame, Some(params))),
         Some(_) => None,
     }
 }
 
-fn raw(frame: &ByteString, member: Option<&RawValue>) -> Option<RawJson> {
+fn raw(frame: &ByteString, member: Option<&str>) -> Option<RawJson> {
     member.map(|value| RawJson::slice_of(frame, value))
 }
 

@@ -4,38 +4,50 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::{Deserializer, Visitor};
 
 use crate::RawJson;
 use crate::ejson::ser::write_string;
+use crate::scan::Scanner;
 
 /// The members of all messages; other members are ignored.
 #[derive(Default)]
 pub(super) struct Envelope<'frame> {
-    pub(super) msg: Option<&'frame RawValue>,
-    pub(super) id: Option<&'frame RawValue>,
-    pub(super) name: Option<&'frame RawValue>,
-    pub(super) method: Option<&'frame RawValue>,
-    pub(super) params: Option<&'frame RawValue>,
-    pub(super) random_seed: Option<&'frame RawValue>,
-    pub(super) version: Option<&'frame RawValue>,
-    pub(super) support: Option<&'frame RawValue>,
-    pub(super) session: Option<&'frame RawValue>,
-    pub(super) received_count: Option<&'frame RawValue>,
-    pub(super) collection: Option<&'frame RawValue>,
-    pub(super) fields: Option<&'frame RawValue>,
-    pub(super) cleared: Option<&'frame RawValue>,
-    pub(super) subs: Option<&'frame RawValue>,
-    pub(super) methods: Option<&'frame RawValue>,
-    pub(super) result: Option<&'frame RawValue>,
-    pub(super) error: Option<&'frame RawValue>,
-    pub(super) reason: Option<&'frame RawValue>,
-    pub(super) offending_message: Option<&'frame RawValue>,
+    pub(super) msg: Option<&'frame str>,
+    pub(super) id: Option<&'frame str>,
+    pub(super) name: Option<&'frame str>,
+    pub(super) method: Option<&'frame str>,
+    pub(super) params: Option<&'frame str>,
+    pub(super) random_seed: Option<&'frame str>,
+    pub(super) version: Option<&'frame str>,
+    pub(super) support: Option<&'frame str>,
+    pub(super) session: Option<&'frame str>,
+    pub(super) received_count: Option<&'frame str>,
+    pub(super) collection: Option<&'frame str>,
+    pub(super) fields: Option<&'frame str>,
+    pub(super) cleared: Option<&'frame str>,
+    pub(super) subs: Option<&'frame str>,
+    pub(super) methods: Option<&'frame str>,
+    pub(super) result: Option<&'frame str>,
+    pub(super) error: Option<&'frame str>,
+    pub(super) reason: Option<&'frame str>,
+    pub(super) offending_message: Option<&'frame str>,
 }
 
 impl<'frame> Envelope<'frame> {
-    fn member(&mut self, name: &str) -> Option<&mut Option<&'frame RawValue>> {
+    /// Reads a message. Returns `None` if it is not a JSON object.
+    pub(super) fn read(frame: &'frame str) -> Option<Self> {
+        let mut envelope = Self::default();
+        Scanner::new(frame).object(|name, value| {
+            if let Some(member) = envelope.member(&as_string(name)?) {
+                *member = Some(value);
+            }
+            Some(())
+        })?;
+        Some(envelope)
+    }
+
+    fn member(&mut self, name: &str) -> Option<&mut Option<&'frame str>> {
         Some(match name {
             "msg" => &mut self.msg,
             "id" => &mut self.id,
@@ -61,33 +73,6 @@ impl<'frame> Envelope<'frame> {
     }
 }
 
-impl<'de: 'frame, 'frame> Deserialize<'de> for Envelope<'frame> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(EnvelopeVisitor)
-    }
-}
-
-struct EnvelopeVisitor;
-
-impl<'de> Visitor<'de> for EnvelopeVisitor {
-    type Value = Envelope<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a DDP message")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut envelope = Envelope::default();
-        while let Some(Key(key)) = map.next_key()? {
-            let value: &'de RawValue = map.next_value()?;
-            if let Some(member) = envelope.member(&key) {
-                *member = Some(value);
-            }
-        }
-        Ok(envelope)
-    }
-}
-
 /// The name of a member; borrowed if it has no escapes.
 pub(super) struct Key<'frame>(pub(super) Cow<'frame, str>);
 
@@ -110,9 +95,8 @@ impl<'de: 'frame, 'frame> Deserialize<'de> for Key<'frame> {
     }
 }
 
-/// Returns the string that `raw` contains, or `None` if it is not a string.
-pub(super) fn as_string(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let text = raw.get();
+/// Returns the string that the JSON text contains, or `None` if it is not a string.
+pub(super) fn as_string(text: &str) -> Option<Cow<'_, str>> {
     let inner = text.strip_prefix('"')?.strip_suffix('"')?;
     if !inner.contains('\\') {
         return Some(Cow::Borrowed(inner));
@@ -121,10 +105,11 @@ pub(super) fn as_string(raw: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 /// Returns whether JavaScript treats the value as false in a condition.
-pub(super) fn is_falsy(raw: &RawValue) -> bool {
-    match raw.get() {
+pub(super) fn is_falsy(text: &str) -> bool {
+    match text {
         "null" | "false" | "\"\"" => true,
-        text => text.parse::<f64>().is_ok_and(|number| number == 0.0),
+        // A string is not a number.
+        text => !text.starts_with('"') && text.parse::<f64>().is_ok_and(|number| number == 0.0),
     }
 }
 

@@ -1,12 +1,12 @@
 //! Messages from servers: `connected`, `failed`, `ping`, `pong`, data, `ready`, `nosub`, `result`, `updated`, `error`.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bytestring::ByteString;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::envelope::{
     Envelope, as_string, string_to_raw, write_kind_and_id, write_name, write_raw_member, write_string_member,
@@ -246,7 +246,7 @@ impl ServerMessage {
     /// # Ok::<(), bolide_protocol::message::InvalidServerMessage>(())
     /// ```
     pub fn parse(frame: &str) -> Result<Self, InvalidServerMessage> {
-        let envelope: Envelope<'_> = serde_json::from_str(frame)?;
+        let envelope = Envelope::read(frame).ok_or_else(|| no_object(frame))?;
         let kind = envelope.msg.and_then(as_string).ok_or(InvalidServerMessage::NoKind)?;
         Ok(match &*kind {
             "connected" => Self::Connected { session: string("connected", "session", envelope.session)? },
@@ -349,27 +349,33 @@ fn write_list(frame: &mut String, name: &str, texts: &[String]) {
     frame.push(']');
 }
 
-fn raw(member: Option<&RawValue>) -> Option<RawJson> {
-    member.map(|value| value.to_owned().into())
+/// Returns what is wrong with a frame that is not a JSON object.
+fn no_object(frame: &str) -> serde_json::Error {
+    let read: Result<BTreeMap<String, IgnoredAny>, _> = serde_json::from_str(frame);
+    read.err().unwrap_or_else(|| serde::de::Error::custom("a name that is not Unicode"))
 }
 
-fn string(kind: &'static str, member: &'static str, value: Option<&RawValue>) -> Result<String, InvalidServerMessage> {
+fn raw(member: Option<&str>) -> Option<RawJson> {
+    member.map(RawJson::copy_of)
+}
+
+fn string(kind: &'static str, member: &'static str, value: Option<&str>) -> Result<String, InvalidServerMessage> {
     value.and_then(as_string).map(String::from).ok_or(InvalidServerMessage::Member { kind, member })
 }
 
 fn typed<T: DeserializeOwned>(
     kind: &'static str,
     member: &'static str,
-    value: Option<&RawValue>,
+    value: Option<&str>,
 ) -> Result<T, InvalidServerMessage> {
-    value.and_then(|value| serde_json::from_str(value.get()).ok()).ok_or(InvalidServerMessage::Member { kind, member })
+    value.and_then(|value| serde_json::from_str(value).ok()).ok_or(InvalidServerMessage::Member { kind, member })
 }
 
-fn error(kind: &'static str, value: Option<&RawValue>) -> Result<Option<DdpError>, InvalidServerMessage> {
+fn error(kind: &'static str, value: Option<&str>) -> Result<Option<DdpError>, InvalidServerMessage> {
     match value {
         None => Ok(None),
         // Meteor does not send `"error":null`, but some compatible servers do.
-        Some(value) if value.get() == "null" => Ok(None),
+        Some("null") => Ok(None),
         Some(value) => typed(kind, "error", Some(value)).map(Some),
     }
 }
