@@ -123,23 +123,29 @@ impl Drop for Uncork {
     }
 }
 
-/// Puts a message into an outbox. It is written now, or when the current poll ends.
-pub(super) fn send(outbox: &Arc<Outbox>, item: Item) {
+/// Puts messages into an outbox. They are written now, or when the current poll ends.
+pub(super) fn send(outbox: &Arc<Outbox>, items: impl IntoIterator<Item = Item>) {
     CORK.with(|current| match current.borrow_mut().as_mut() {
         Some(cork) if cork.more_to_come || Arc::ptr_eq(&cork.own, outbox) => {
-            if outbox.push_corked(item) {
+            if outbox.push_corked(items) {
                 cork.corked.push(Arc::clone(outbox));
             }
         }
-        _ if LEFT_TO_DRIVERS.get() => outbox.push_for_driver(item),
-        _ => HELD.with_borrow_mut(|held| match held {
-            None => outbox.push(item),
-            Some(held) => {
-                if outbox.push_held(item) {
-                    held.push(Arc::clone(outbox));
-                }
+        _ => items.into_iter().for_each(|item| send_uncorked(outbox, item)),
+    });
+}
+
+fn send_uncorked(outbox: &Arc<Outbox>, item: Item) {
+    if LEFT_TO_DRIVERS.get() {
+        return outbox.push_for_driver(item);
+    }
+    HELD.with_borrow_mut(|held| match held {
+        None => outbox.push(item),
+        Some(held) => {
+            if outbox.push_held(item) {
+                held.push(Arc::clone(outbox));
             }
-        }),
+        }
     });
 }
 

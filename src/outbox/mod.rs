@@ -145,10 +145,10 @@ impl Outbox {
         self.driver.wake();
     }
 
-    /// Adds a message that is written when the poll ends. Returns whether it is the first one of the poll.
-    fn push_corked(&self, item: Item) -> bool {
+    /// Adds messages that are written when the poll ends. Returns whether they are the first ones of the poll.
+    fn push_corked(&self, items: impl IntoIterator<Item = Item>) -> bool {
         let mut state = self.state.lock();
-        state.put(item);
+        items.into_iter().for_each(|item| state.put(item));
         if state.waiting.bytes() >= CORKED_BYTES {
             self.flush(&mut state);
         }
@@ -173,17 +173,22 @@ impl Outbox {
 
     /// Sends a message. It is written when the driver's current poll ends, or immediately outside a poll.
     pub(crate) fn send(self: &Arc<Self>, frame: ByteString) {
-        cork::send(self, Item::Message(frame));
+        cork::send(self, [Item::Message(frame)]);
+    }
+
+    /// Sends two messages that follow each other.
+    pub(crate) fn send_both(self: &Arc<Self>, frames: [ByteString; 2]) {
+        cork::send(self, frames.map(Item::Message));
     }
 
     /// Sends a `ping` or `pong`, which does not count as a message.
     pub(crate) fn send_uncounted(self: &Arc<Self>, frame: ByteString) {
-        cork::send(self, Item::Heartbeat(frame));
+        cork::send(self, [Item::Heartbeat(frame)]);
     }
 
     /// Sends a message that replaces a waiting one of the same collection and event.
     pub(crate) fn send_volatile(self: &Arc<Self>, collection: &Arc<str>, event: &str, frame: ByteString) {
-        cork::send(self, Item::Volatile { key: (Arc::clone(collection), event.into()), frame });
+        cork::send(self, [Item::Volatile { key: (Arc::clone(collection), event.into()), frame }]);
     }
 
     /// Adds a control frame of the transport.

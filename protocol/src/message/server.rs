@@ -15,6 +15,9 @@ use crate::ejson::ser::write_string;
 use crate::ejson::{self, EncodeError};
 use crate::{DdpError, RawJson};
 
+/// The length of an `updated` and a `result` without their values, with some room for an error.
+const ANSWER_BYTES: usize = 96;
+
 /// The size that the text for writing documents keeps, in bytes.
 const LARGEST_SCRATCH: usize = 64 << 10;
 
@@ -161,6 +164,29 @@ impl ServerMessage {
         text.shrink_to(LARGEST_SCRATCH);
         SCRATCH.set(text);
         added
+    }
+
+    /// Encodes the `updated` and the `result` of a method call. Both frames share one allocation.
+    ///
+    /// ```
+    /// use bolide_protocol::ServerMessage;
+    ///
+    /// let [updated, result] = ServerMessage::encode_answer("1", &Ok(None));
+    /// assert_eq!(updated, r#"{"msg":"updated","methods":["1"]}"#);
+    /// assert_eq!(result, r#"{"msg":"result","id":"1"}"#);
+    /// ```
+    #[must_use]
+    pub fn encode_answer(id: &str, outcome: &Result<Option<RawJson>, DdpError>) -> [ByteString; 2] {
+        let length = outcome.as_ref().map_or(0, |result| result.as_ref().map_or(0, |result| result.get().len()));
+        let mut text = String::with_capacity(ANSWER_BYTES + 2 * id.len() + length);
+        text.push_str(r#"{"msg":"updated","methods":["#);
+        write_string(&mut text, id);
+        text.push_str("]}");
+        let end = text.len();
+        write_result(&mut text, id, outcome);
+        text.push('}');
+        let both = ByteString::from(text);
+        [both.slice_ref(&both[..end]), both.slice_ref(&both[end..])]
     }
 
     /// Returns a `nosub` for a subscription whose id is a string, as every valid one is.

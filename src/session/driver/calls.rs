@@ -262,15 +262,14 @@ impl Driver {
 
     pub(super) fn finish(&self, done: Done) {
         match done {
-            Done::Method(id, invocation, outcome) => self.answer(id, &invocation, outcome),
+            Done::Method(id, invocation, outcome) => self.answer(&id, &invocation, outcome),
             Done::Publication(core, outcome) => core.returned(outcome),
         }
     }
 
     /// Sends `updated`, since all data that the method has written has been sent, and then `result`.
-    fn answer(&self, id: String, invocation: &Invocation, outcome: MethodOutcome) {
+    fn answer(&self, id: &str, invocation: &Invocation, outcome: MethodOutcome) {
         let outcome = outcome.map_err(|error| invocation.sanitize(error));
-        self.send(&ServerMessage::Updated { methods: vec![id.clone()] });
-        self.send(&ServerMessage::Result { id, outcome });
+        self.session.outbox().send_both(ServerMessage::encode_answer(id, &outcome));
     }
 }
