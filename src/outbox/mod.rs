@@ -6,21 +6,24 @@
 mod cork;
 pub(crate) mod effort;
 mod framing;
+mod glance;
 mod queue;
 
 use std::cell::RefCell;
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use bytestring::ByteString;
 use futures::task::AtomicWaker;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::net::tcp::OwnedWriteHalf;
 
 use crate::figures::{Figures, Limit, TrafficBatch};
 use crate::limits::Limits;
+use glance::Glance;
 use queue::Queue;
 
 pub(crate) use cork::{Held, expect_more, hold, in_turn, poll};
@@ -44,6 +47,7 @@ pub(crate) enum Link {
 
 pub(crate) struct Outbox {
     state: Mutex<State>,
+    glance: Glance,
     driver: AtomicWaker,
     max_messages: usize,
     max_bytes: usize,
@@ -71,6 +75,12 @@ struct State {
     condition: Condition,
     /// The handlers that wait for room.
     waiting_for_room: Vec<Waker>,
+}
+
+/// The locked state. When it is released, [`Glance`] follows.
+struct Locked<'outbox> {
+    state: MutexGuard<'outbox, State>,
+    outbox: &'outbox Outbox,
 }
 
 /// Whether the outbox can send.
@@ -116,6 +126,7 @@ impl Outbox {
                 condition: Condition::Good,
                 waiting_for_room: Vec::new(),
             }),
+            glance: Glance::default(),
             driver: AtomicWaker::new(),
             max_messages: limits.outbox_messages,
             max_bytes: limits.outbox_bytes,
@@ -127,7 +138,7 @@ impl Outbox {
 
     /// Adds a message. It is written immediately if the socket accepts it.
     fn push(&self, item: Item) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         if state.is_idle() {
             state.write_alone(&item);
         } else {
@@ -138,7 +149,7 @@ impl Outbox {
 
     /// Adds a message that the driver writes.
     fn push_for_driver(&self, item: Item) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         state.put(item);
         self.check_limits(&mut state);
         drop(state);
@@ -147,7 +158,7 @@ impl Outbox {
 
     /// Adds messages that are written when the poll ends. Returns whether they are the first ones of the poll.
     fn push_corked(&self, items: impl IntoIterator<Item = Item>) -> bool {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         items.into_iter().for_each(|item| state.put(item));
         if state.waiting.bytes() >= CORKED_BYTES {
             self.flush(&mut state);
@@ -159,14 +170,14 @@ impl Outbox {
 
     /// Adds a message that is written when a lock is released. Returns whether no others wait for that.
     fn push_held(&self, item: Item) -> bool {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         state.put(item);
         !std::mem::replace(&mut state.corked, true)
     }
 
     /// Writes the messages that a poll has sent, or that were held.
     fn uncork(&self) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         state.corked = false;
         self.flush(&mut state);
     }
@@ -197,7 +208,7 @@ impl Outbox {
     }
 
     pub(crate) fn condition(&self) -> Condition {
-        self.state.lock().condition
+        self.glance.condition()
     }
 
     /// Returns whether too much waits to read more messages from the client.
@@ -207,8 +218,7 @@ impl Outbox {
 
     /// Returns how much waits for the client.
     pub(crate) fn pressure(&self) -> Pressure {
-        let state = self.state.lock();
-        Pressure { bytes: state.held_bytes(), is_high: self.is_high(&state) }
+        self.glance.pressure()
     }
 
     /// Waits until a handler may send more: while the client is slow, and if the task has worked long. Does not wait for the
@@ -219,7 +229,7 @@ impl Outbox {
                 effort::give_way(context);
                 return Poll::Pending;
             }
-            let mut state = self.state.lock();
+            let mut state = self.lock();
             if state.condition != Condition::Good || !self.is_high(&state) {
                 return Poll::Ready(());
             }
@@ -233,7 +243,7 @@ impl Outbox {
     /// Detaches the outbox from its closed socket, until the session is resumed. Returns the messages that were not
     /// sent, or `None` if messages are missing because too many waited.
     pub(crate) fn detach(&self) -> Option<Vec<ByteString>> {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         state.link = Link::Detached;
         state.unsent = Vec::new();
         state.on_the_way = 0;
@@ -247,19 +257,19 @@ impl Outbox {
 
     /// Takes the link, for another session. Returns `None` if bytes still wait for it, possibly half a frame.
     pub(crate) fn take_link(&self) -> Option<Link> {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         self.hand_over(&mut state);
         (state.pending_bytes() == 0).then(|| std::mem::replace(&mut state.link, Link::Detached))
     }
 
     /// Returns the link that [`take_link`](Self::take_link) took.
     pub(crate) fn relink(&self, link: Link) {
-        self.state.lock().link = link;
+        self.lock().link = link;
     }
 
     /// Attaches the outbox to a new socket. `first` is sent before the waiting messages.
     pub(crate) fn attach(&self, link: Link, first: ByteString) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         state.link = link;
         state.waiting.push_front(Item::Message(first));
         self.flush(&mut state);
@@ -267,26 +277,26 @@ impl Outbox {
 
     /// Returns the number of sent messages, without heartbeats.
     pub(crate) fn sent_count(&self) -> u64 {
-        self.state.lock().sent_count
+        self.lock().sent_count
     }
 
     /// Rejects further messages. Waiting messages are still sent.
     pub(crate) fn seal(&self) {
-        self.state.lock().condition = Condition::Ended;
+        self.lock().condition = Condition::Ended;
     }
 
     /// Returns whether no bytes wait.
     pub(crate) fn is_empty(&self) -> bool {
-        self.state.lock().pending_bytes() == 0
+        self.lock().pending_bytes() == 0
     }
 
     /// Runs `act`, which sends messages that belong together, however many. They do not count towards the limits, so a
     /// client that reads is not disconnected because of them; later messages count. The client's messages are not read
     /// until it has received most of them.
     pub(crate) fn burst<Output>(&self, act: impl FnOnce() -> Output) -> Output {
-        self.state.lock().bursts += 1;
+        self.lock().bursts += 1;
         let output = act();
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         state.bursts -= 1;
         if !matches!(state.link, Link::Detached) {
             state.waiting.exempt_all();
@@ -296,7 +306,7 @@ impl Outbox {
 
     /// Notes that the transport cannot send any more, because the client is gone.
     pub(crate) fn break_off(&self) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         if state.condition != Condition::Ended {
             state.lose_socket();
         }
@@ -309,7 +319,7 @@ impl Outbox {
 
     /// Drops waiting and further messages.
     pub(crate) fn end(&self) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         state.condition = Condition::Ended;
         state.waiting = Queue::default();
         state.unsent = Vec::new();
@@ -320,19 +330,19 @@ impl Outbox {
 
     /// Drops the waiting messages after an overflow, so that the closing frame can be sent.
     pub(crate) fn drop_waiting(&self) {
-        self.state.lock().waiting = Queue::default();
+        self.lock().waiting = Queue::default();
     }
 
     /// Starts to count messages. Messages before the session was open do not count.
     pub(crate) fn begin_count(&self) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         self.hand_over(&mut state);
         state.sent_count = 0;
     }
 
     /// Returns whether bytes have been sent since the last call.
     pub(crate) fn has_moved(&self) -> bool {
-        std::mem::take(&mut self.state.lock().has_moved)
+        std::mem::take(&mut self.lock().has_moved)
     }
 
     pub(crate) fn wake_driver(&self) {
@@ -345,7 +355,7 @@ impl Outbox {
 
     /// Continues to write to a direct socket. Ready when no bytes are left or the socket is broken.
     pub(crate) fn poll_flush(&self, context: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         loop {
             self.hand_over(&mut state);
             let is_done = state.unsent.is_empty() && state.waiting.is_empty();
@@ -366,7 +376,7 @@ impl Outbox {
 
     /// Takes the next item, for a transport that the driver writes to.
     pub(crate) fn take(&self) -> Option<Item> {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         let item = state.pop()?;
         state.has_moved = true;
         if state.waiting.is_empty() {
@@ -378,7 +388,7 @@ impl Outbox {
 
     /// Notes how many bytes a transport has taken that its client has not received. They count like those that wait.
     pub(crate) fn note_on_the_way(&self, bytes: usize) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         state.on_the_way = bytes;
         self.wake_if_there_is_room(&mut state);
     }
@@ -426,6 +436,10 @@ impl Outbox {
         state.condition = Condition::Overflowed;
     }
 
+    fn lock(&self) -> Locked<'_> {
+        Locked { state: self.state.lock(), outbox: self }
+    }
+
     /// Returns whether senders that can wait should wait.
     fn is_high(&self, state: &State) -> bool {
         state.held_bytes() > self.high_water || state.waiting.len() > self.max_messages / 2
@@ -436,6 +450,28 @@ impl Outbox {
         if is_low || state.condition != Condition::Good {
             state.waiting_for_room.drain(..).for_each(Waker::wake);
         }
+    }
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+/// The state is still locked.
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let pressure = Pressure { bytes: self.state.held_bytes(), is_high: self.outbox.is_high(&self.state) };
+        self.outbox.glance.note(self.state.condition, pressure);
     }
 }
 

@@ -16,6 +16,7 @@ mod registry;
 mod timer;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
@@ -42,6 +43,8 @@ pub(crate) struct Session {
     recipient: Arc<Recipient>,
     /// `None` once the session has ended.
     requests: Mutex<Option<Vec<Request>>>,
+    /// Whether there are requests. The driver looks here first, since there are few.
+    has_requests: AtomicBool,
     closing: Mutex<Closing>,
 }
 
@@ -93,6 +96,7 @@ impl Session {
             identity: Mutex::default(),
             recipient,
             requests: Mutex::new(Some(Vec::new())),
+            has_requests: AtomicBool::new(false),
             closing: Mutex::new(Closing::Open(Vec::new())),
         })
     }
@@ -124,6 +128,7 @@ impl Session {
         let mut requests = self.requests.lock();
         let Some(requests) = requests.as_mut() else { return };
         requests.push(request);
+        self.has_requests.store(true, Ordering::Release);
         self.outbox().wake_driver();
     }
 
@@ -136,7 +141,12 @@ impl Session {
     }
 
     fn take_requests(&self) -> Vec<Request> {
-        self.requests.lock().as_mut().map(std::mem::take).unwrap_or_default()
+        if !self.has_requests.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        let mut requests = self.requests.lock();
+        self.has_requests.store(false, Ordering::Release);
+        requests.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Drops further requests, because the session has ended.
