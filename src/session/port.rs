@@ -48,6 +48,9 @@ pub(crate) enum Received {
     Refused(Goodbye),
     /// The client has closed the connection.
     Closed,
+    /// The same with the code 1001: the client goes away, as a browser does with a page that is closed. It will not resume
+    /// the session. Meteor's client closes with 1000 before it connects again.
+    Left,
 }
 
 impl Received {
@@ -55,7 +58,7 @@ impl Received {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Frame(frame) => frame.len(),
-            Self::Garbage | Self::Refused(_) | Self::Closed => 0,
+            Self::Garbage | Self::Refused(_) | Self::Closed | Self::Left => 0,
         }
     }
 

@@ -53,6 +53,8 @@ pub(super) struct Reader<Io> {
     /// `None` unless a protocol error has ended the frames.
     lingering: Option<Lingering>,
     heard_pong: bool,
+    /// Whether the client has said that it goes away.
+    is_leaving: bool,
 }
 
 /// A stream that counts what is read from it.
@@ -98,7 +100,7 @@ pub(super) async fn accept<Io: AsyncRead + AsyncWrite + Unpin>(io: Io, read: Byt
     // Copied, because hyper's bytes would keep its whole buffer alive.
     let io = Counting { io, read: 0 };
     let stream = WebSocketStream::from_partially_read(io, read.to_vec(), Role::Server, Some(config)).await;
-    Reader { stream, limit, lingering: None, heard_pong: false }
+    Reader { stream, limit, lingering: None, heard_pong: false, is_leaving: false }
 }
 
 impl Transport for DirectWebSocket {
@@ -185,9 +187,16 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Reader<Io> {
                     continue;
                 }
                 // tungstenite answers these frames itself.
-                Some(Ok(Message::Ping(_) | Message::Close(_) | Message::Frame(_))) => continue,
-                Some(Err(error)) => failure(&error),
-                None => Received::Closed,
+                Some(Ok(Message::Close(frame))) => {
+                    self.is_leaving |= frame.is_some_and(|frame| frame.code == CloseCode::Away);
+                    continue;
+                }
+                Some(Ok(Message::Ping(_) | Message::Frame(_))) => continue,
+                Some(Err(error)) => match failure(&error) {
+                    Received::Closed => self.closed(),
+                    received => received,
+                },
+                None => self.closed(),
             };
             if let Received::Refused(goodbye) = received {
                 self.lingering = Some(Lingering::until_answer_to(goodbye, self.buffered_bytes()));
@@ -203,6 +212,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Reader<Io> {
             Some(lingering) => lingering.held(),
             None => self.stream.get_ref().read.min(self.limit),
         }
+    }
+
+    const fn closed(&self) -> Received {
+        if self.is_leaving { Received::Left } else { Received::Closed }
     }
 
     /// Returns whether a pong has arrived since the last call.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bolide::{App, Limits};
 use serde_json::json;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::application::{application, register};
 use crate::client::{Client, resume};
@@ -117,4 +118,18 @@ async fn sessions_whose_client_never_returns_end() {
         session_away(&server).await;
     }
     until(|| server.app.connection_count() == 0).await;
+}
+
+#[tokio::test]
+async fn only_a_client_that_goes_away_ends_its_session_at_once() {
+    let server = Server::start(application()).await;
+    for (code, is_over) in [(None, false), (Some(1000), false), (Some(1001), true), (Some(1011), false)] {
+        let client = Client::connect(server.address).await;
+        let session = client.session().to_owned();
+        let close = code.map(|code: u16| CloseFrame { code: code.into(), reason: "".into() });
+        client.close_with(close).await;
+        let mut again = Client::come_back(server.address, &session, 1).await;
+        assert_eq!(again.session() != session, is_over, "{code:?}");
+        again.ping().await;
+    }
 }

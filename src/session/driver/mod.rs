@@ -209,6 +209,10 @@ impl Driver {
                 self.close(goodbye);
             }
             Received::Closed => self.lose_socket(),
+            Received::Left => {
+                self.is_leaving = true;
+                self.lose_socket();
+            }
         }
         Poll::Ready(())
     }

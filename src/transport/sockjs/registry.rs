@@ -111,7 +111,7 @@ impl XhrSession {
     pub(super) async fn post(&self, received: Received) -> Result<(), Ended> {
         let bytes = match &received {
             Received::Frame(text) => text.len().clamp(1, self.posted_bytes),
-            Received::Garbage | Received::Refused(_) | Received::Closed => 1,
+            Received::Garbage | Received::Refused(_) | Received::Closed | Received::Left => 1,
         };
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).acquire_many_owned(bytes).await.map_err(|_| Ended)?;
