@@ -45,7 +45,7 @@ impl Address {
         self.security
     }
 
-    pub(super) const fn uri(&self) -> &Uri {
+    pub(crate) const fn uri(&self) -> &Uri {
         &self.uri
     }
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -40,12 +40,20 @@ impl HttpClient {
     /// Returns [`CallError::Connect`] if there is no connection to the server, and [`CallError::Http`] if it does not
     /// answer in HTTP, or with a body of more than 64 MiB.
     pub(crate) async fn send(&self, request: Request<String>) -> Result<Response<Bytes>, CallError> {
-        let request = request.map(|body| Full::new(Bytes::from(body)));
-        let response = self.0.request(request).await.map_err(|error| call_error(&error))?;
-        let (head, body) = response.into_parts();
+        let (head, body) = self.open(request).await?.into_parts();
         let body = Limited::new(body, RESPONSE_SIZE).collect().await;
         let body = body.map_err(|error| CallError::Http(error.to_string()))?;
         Ok(Response::from_parts(head, body.to_bytes()))
+    }
+
+    /// Sends a request, whose URI must be absolute. The body of the response can be read while it arrives.
+    ///
+    /// # Errors
+    /// Returns [`CallError::Connect`] if there is no connection to the server, and [`CallError::Http`] if it does not
+    /// answer in HTTP.
+    pub(crate) async fn open(&self, request: Request<String>) -> Result<Response<Incoming>, CallError> {
+        let request = request.map(|body| Full::new(Bytes::from(body)));
+        self.0.request(request).await.map_err(|error| call_error(&error))
     }
 }
 

@@ -60,7 +60,7 @@ mod shared;
 mod socket;
 mod state;
 mod status;
-mod stream;
+pub(crate) mod stream;
 mod subscription;
 mod task;
 #[cfg(all(test, feature = "conformance"))]

@@ -16,14 +16,14 @@ use super::address::{Address, Security};
 use super::error::ConnectError;
 
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
     /// Connects to the host of `address`. Without `tls`, the public certificate authorities are trusted.
-    pub(super) async fn open(address: &Address, tls: Option<&Arc<ClientConfig>>) -> Result<Self, ConnectError> {
+    pub(crate) async fn open(address: &Address, tls: Option<&Arc<ClientConfig>>) -> Result<Self, ConnectError> {
         let host = || format!("{}:{}", address.host(), address.port());
         let stream = TcpStream::connect((address.host(), address.port()))
             .await

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use http::uri::{Authority, Scheme};
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -116,15 +115,13 @@ impl HttpAnswer {
     }
 }
 
-/// Sends a request, whose URI is a path with a query, to the server at `authority`.
+/// Sends a request to an address, which replaces its URI.
 pub(super) async fn exchange(
     client: &HttpClient,
-    authority: &Authority,
+    address: &str,
     mut request: Request<String>,
 ) -> Result<Response<String>, String> {
-    let mut address = request.uri().clone().into_parts();
-    (address.scheme, address.authority) = (Some(Scheme::HTTP), Some(authority.clone()));
-    *request.uri_mut() = Uri::from_parts(address).map_err(as_text)?;
+    *request.uri_mut() = address.parse().map_err(as_text)?;
     let answer = client.send(request).await.map_err(as_text)?;
     Ok(answer.map(|body| String::from_utf8_lossy(&body).into_owned()))
 }

@@ -37,7 +37,26 @@ struct Line<C> {
 
 /// Why a step failed.
 #[derive(Debug)]
-pub(crate) struct Problem(pub(crate) String);
+pub(crate) struct Problem {
+    /// What was expected and received.
+    pub(crate) reason: String,
+    /// Where they differ, in words that do not depend on the values of the case.
+    pub(crate) difference: String,
+}
+
+impl Problem {
+    /// Creates a problem whose difference is the last line of `reason`.
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        let difference = shortened(reason.lines().last().unwrap_or_default());
+        Self { reason, difference }
+    }
+
+    /// Sets where the received differs from the expected.
+    pub(crate) fn differing(self, difference: impl Into<String>) -> Self {
+        Self { difference: difference.into(), ..self }
+    }
+}
 
 /// What was received on a connection.
 pub(crate) enum Heard {
@@ -48,7 +67,7 @@ pub(crate) enum Heard {
 
 impl From<String> for Problem {
     fn from(reason: String) -> Self {
-        Self(reason)
+        Self::new(reason)
     }
 }
 
@@ -67,8 +86,8 @@ impl<'run, T: Transport> Lines<'run, T> {
     pub(crate) async fn open(&mut self, on: &str, opening: &Opening) -> Result<(), Problem> {
         let opened = timeout_at(self.limit(), self.transport.open(opening)).await;
         let connection = opened
-            .map_err(|_| Problem("the server does not answer the upgrade request".into()))?
-            .map_err(|error| Problem(error.to_string()))?;
+            .map_err(|_| Problem::new("the server does not answer the upgrade request"))?
+            .map_err(|error| Problem::new(error.to_string()))?;
         self.note(&format!("{on}   (opened)"));
         let line = Line { connection, has_spoken: false, put_back: None, is_asked_at_the_end: false };
         self.open.insert(on.to_owned(), line);
@@ -84,8 +103,8 @@ impl<'run, T: Transport> Lines<'run, T> {
         self.note(&format!("http → {}", shown_request(&request)));
         let answer = timeout_at(limit, self.transport.request(request))
             .await
-            .map_err(|_| Problem("the server does not answer the request".into()))?
-            .map_err(|error| Problem(error.to_string()))?;
+            .map_err(|_| Problem::new("the server does not answer the request"))?
+            .map_err(|error| Problem::new(error.to_string()))?;
         self.note(&format!("http ← {}", shown_answer(&answer)));
         Ok(answer)
     }
@@ -123,7 +142,8 @@ impl<'run, T: Transport> Lines<'run, T> {
                 Received::Text(text) => text,
                 Received::Binary(bytes) => {
                     let text = String::from_utf8_lossy(&bytes);
-                    return Err(Problem(format!("received a binary frame: {}", shortened(&text))));
+                    let reason = format!("received a binary frame: {}", shortened(&text));
+                    return Err(Problem::new(reason).differing("received a binary frame"));
                 }
                 Received::Closed(code) => {
                     self.note(&format!("{on} ← (ended {})", shown(code)));
@@ -231,8 +251,10 @@ pub(crate) fn shortened(text: &str) -> String {
 }
 
 fn read(text: &str) -> Result<Value, Problem> {
-    serde_json::from_str(text)
-        .map_err(|error| Problem(format!("received {}\nwhich is not JSON: {error}", shortened(text))))
+    serde_json::from_str(text).map_err(|error| {
+        let reason = format!("received {}\nwhich is not JSON: {error}", shortened(text));
+        Problem::new(reason).differing("received a frame that is not JSON")
+    })
 }
 
 fn pong_for(message: &Value) -> Option<Value> {
@@ -247,9 +269,9 @@ fn pong_for(message: &Value) -> Option<Value> {
 }
 
 fn taken_in_time<E>(sent: Result<(), E>) -> Result<(), Problem> {
-    sent.map_err(|_| Problem("the server does not read messages".into()))
+    sent.map_err(|_| Problem::new("the server does not read messages"))
 }
 
 fn not_open(on: &str) -> Problem {
-    Problem(format!("there is no open connection `{on}`"))
+    Problem::new(format!("there is no open connection `{on}`"))
 }

@@ -13,6 +13,8 @@ use super::placeholder::{ID_LENGTH, Placeholder, is_id};
 pub(crate) struct Mismatch {
     path: String,
     reason: String,
+    /// A key that only one of both has.
+    key: Option<String>,
 }
 
 type Matched = Result<(), Mismatch>;
@@ -28,7 +30,19 @@ impl fmt::Display for Mismatch {
 
 impl Mismatch {
     pub(crate) fn new(reason: impl Into<String>) -> Self {
-        Self { path: String::new(), reason: reason.into() }
+        Self { path: String::new(), reason: reason.into(), key: None }
+    }
+
+    fn of_key(self, key: &str) -> Self {
+        Self { key: Some(key.to_owned()), ..self }
+    }
+
+    /// Returns where a message of a `kind` differs, such as `result.error.message`, without its values.
+    pub(crate) fn place(&self, kind: &str) -> String {
+        let key = self.key.as_ref().map_or_else(String::new, |key| format!(".{key}"));
+        let path = format!("{}{key}", self.path);
+        let dot = if path.is_empty() || path.starts_with(['.', '[']) { "" } else { "." };
+        format!("{kind}{dot}{path}")
     }
 
     pub(crate) fn under(self, step: impl fmt::Display) -> Self {
@@ -57,7 +71,6 @@ pub(crate) fn matches(expected: &Value, actual: &Value, memory: &mut Memory<'_>)
             ArrayForm::Some(items) => match_some(items, actual, memory),
             ArrayForm::Ordered(items) => match_items(items, actual, memory),
         },
-        Value::Number(number) if is_same_number(number, actual) => Ok(()),
         other => equal(other, actual),
     }
 }
@@ -176,13 +189,13 @@ fn match_members(expected: &Map<String, Value>, open: bool, actual: &Value, memo
             if value == ABSENT {
                 continue;
             }
-            return Err(Mismatch::new(format!("the key {key:?} is missing")));
+            return Err(Mismatch::new(format!("the key {key:?} is missing")).of_key(key));
         };
         matches(value, found, memory).map_err(|mismatch| mismatch.under(format!(".{key}")))?;
     }
     match actual.iter().find(|(key, _)| !expected.contains_key(*key)) {
         Some((key, value)) if !open => {
-            Err(Mismatch::new(format!("the key {key:?} was not expected (its value: {value})")))
+            Err(Mismatch::new(format!("the key {key:?} was not expected (its value: {value})")).of_key(key))
         }
         _ => Ok(()),
     }
@@ -240,6 +253,21 @@ fn items_of(actual: &Value, expected_length: usize) -> Result<&[Value], Mismatch
     Ok(items)
 }
 
+/// Compares without placeholders. Numbers are equal if their values are.
+fn is_same(expected: &Value, actual: &Value) -> bool {
+    match (expected, actual) {
+        (Value::Number(expected), actual) => is_same_number(expected, actual),
+        (Value::Array(expected), Value::Array(actual)) => {
+            expected.len() == actual.len() && expected.iter().zip(actual).all(|(one, other)| is_same(one, other))
+        }
+        (Value::Object(expected), Value::Object(actual)) => {
+            let is_there = |(key, value): (&String, &Value)| actual.get(key).is_some_and(|other| is_same(value, other));
+            expected.len() == actual.len() && expected.iter().all(is_there)
+        }
+        (expected, actual) => expected == actual,
+    }
+}
+
 // JavaScript has one type of number, so a server may write 1 as 1.0. Integers are compared as integers: as floats,
 // neighbours above 2^53 would be equal.
 fn is_same_number(expected: &serde_json::Number, actual: &Value) -> bool {
@@ -253,7 +281,7 @@ fn is_same_number(expected: &serde_json::Number, actual: &Value) -> bool {
 }
 
 fn equal(expected: &Value, actual: &Value) -> Matched {
-    if expected == actual {
+    if is_same(expected, actual) {
         return Ok(());
     }
     Err(Mismatch::new(format!("expected {expected}, received {actual}")))

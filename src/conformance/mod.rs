@@ -24,8 +24,10 @@
 //! - `lines`: the connections of a case; `http`: its requests; [`Mailbox`]: the mails that it reads;
 //! - `player`: runs one case step by step;
 //! - `asking`: asks the application for its capabilities;
+//! - `selection`, [`KnownFailures`]: the cases to run, and those that are expected to fail;
+//! - [`preflight`]: finds out whether a server answers;
 //! - [`run`] with [`Options`]: selects the cases and runs them;
-//! - [`Report`]: the outcome of each case.
+//! - [`Report`]: the outcome of each case; [`Record`]: a report in a file; [`page`]: records side by side.
 
 mod asking;
 pub mod book;
@@ -34,17 +36,21 @@ mod case;
 mod computed;
 mod http;
 mod in_process;
+mod known_failures;
 mod level;
 mod lines;
 mod mailbox;
 pub(crate) mod matching;
 pub(crate) mod memory;
+mod nearest;
 pub(crate) mod placeholder;
 mod player;
+mod preflight;
 mod reading;
 mod release;
 mod report;
 mod runner;
+mod selection;
 mod sockjs;
 mod step;
 #[cfg(test)]
@@ -56,12 +62,15 @@ pub use capability::Capability;
 pub use case::{Case, CaseError, Chapter};
 pub use http::{Exchange, HttpAnswer, HttpRequest};
 pub use in_process::{InProcess, InProcessConnection};
+pub use known_failures::{KnownFailures, KnownFailuresError};
 pub use level::Level;
 pub use mailbox::Mailbox;
+pub use preflight::{Unreachable, preflight};
 pub use release::{Product, Release};
-pub use report::{Counts, Failure, Outcome, Report, Verdict};
-pub use runner::{Options, run};
-pub use sockjs::{SockJs, SockJsConnection};
+pub use report::{Counts, Failure, Outcome, Record, RecordError, Report, Subject, Verdict, page};
+pub use runner::{Options, run, run_watched};
+pub use selection::UnknownName;
+pub use sockjs::{SockJs, SockJsConnection, SockJsTransport};
 pub use step::{Action, Binary, Call, CloseCode, ExpectedMail, Opening, Step};
 pub use transport::{Connection, Received, Transport, TransportError};
 pub use websocket::{WebSocket, WebSocketConnection};

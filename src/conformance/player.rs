@@ -9,7 +9,7 @@ use super::case::Case;
 use super::http::Exchange;
 use super::lines::{Heard, Lines, Problem, shortened, shown};
 use super::mailbox::Mailbox;
-use super::matching::{matches, matches_alone, text_matches};
+use super::matching::{Mismatch, matches, matches_alone, text_matches};
 use super::memory::{FreshValues, Memory};
 use super::reading::Reading;
 use super::report::Failure;
@@ -48,7 +48,7 @@ pub(crate) async fn play<T: Transport>(
     let transcript = player.lines.say_goodbye().await;
     match ended {
         Ok(()) => Ok(player.memory.into_departures()),
-        Err((step, Problem(reason))) => Err(Failure { step, reason, transcript }),
+        Err((step, Problem { reason, difference })) => Err(Failure { step, reason, difference, transcript }),
     }
 }
 
@@ -173,7 +173,7 @@ impl<T: Transport> Player<'_, T> {
         let limit = Instant::now() + patience;
         let (text, value) = self.hear_message(on, limit, || message.to_string()).await?;
         matches(message, &value, &mut self.memory)
-            .map_err(|mismatch| Problem(format!("{}\n{mismatch}", unlike(&message.to_string(), &text))))
+            .map_err(|mismatch| differing(&message.to_string(), &text, &mismatch, message["msg"].as_str()))
     }
 
     async fn expect_optional(&mut self, on: &str, message: &Value, patience: Duration) -> Result<(), Problem> {
@@ -182,7 +182,10 @@ impl<T: Transport> Player<'_, T> {
             Heard::Message { text, value } => self.lines.put_back(on, text, value)?,
             Heard::Nothing => {}
             Heard::Closed(code) => {
-                return Err(Problem(format!("expected {message} or nothing\nthe connection ended {}", shown(code))));
+                return Err(Problem::new(format!(
+                    "expected {message} or nothing\nthe connection ended {}",
+                    shown(code)
+                )));
             }
         }
         self.memory.note_departure(format!("{message} is recommended; the server sends nothing"));
@@ -215,10 +218,20 @@ impl<T: Transport> Player<'_, T> {
 
         let memory = &mut self.memory;
         let Some(taken) = firsts.iter().position(|first| matches_alone(first, &value, memory)) else {
-            return Err(Problem(unlike(&expected, &text)));
+            return Err(self.like_none(&firsts, &expected, &text, &value));
         };
         waiting[taken] = &waiting[taken][1..];
         Ok(())
+    }
+
+    /// Compares a message that none of the expected ones matches with the one of its kind, to tell where it differs.
+    fn like_none(&self, firsts: &[&Value], expected: &str, text: &str, value: &Value) -> Problem {
+        let mut attempt = self.memory.clone();
+        let of_its_kind = firsts.iter().find(|first| first.get("msg").is_some() && first["msg"] == value["msg"]);
+        match of_its_kind.map(|first| matches(first, value, &mut attempt)) {
+            Some(Err(mismatch)) => differing(expected, text, &mismatch, value["msg"].as_str()),
+            _ => unexpected(expected, text),
+        }
     }
 
     async fn expect_text(&mut self, on: &str, expected: &str, patience: Duration) -> Result<(), Problem> {
@@ -227,7 +240,7 @@ impl<T: Transport> Player<'_, T> {
         if text_matches(expected, &text) {
             return Ok(());
         }
-        Err(Problem(format!("{}\nthe text has to be the same", unlike(expected, &text))))
+        Err(Problem::new(format!("{}\nthe text has to be the same", unlike(expected, &text))))
     }
 
     async fn skip_to(&mut self, on: &str, message: &Value, patience: Duration) -> Result<(), Problem> {
@@ -243,15 +256,15 @@ impl<T: Transport> Player<'_, T> {
     async fn expect_nothing(&mut self, on: &str, silence: Duration) -> Result<(), Problem> {
         match self.lines.hear(on, Instant::now() + silence).await? {
             Heard::Nothing => Ok(()),
-            Heard::Message { text, .. } => Err(Problem(unlike("nothing", &text))),
-            Heard::Closed(code) => Err(Problem(format!("expected nothing\nthe connection ended {}", shown(code)))),
+            Heard::Message { text, .. } => Err(unexpected("nothing", &text)),
+            Heard::Closed(code) => Err(Problem::new(format!("expected nothing\nthe connection ended {}", shown(code)))),
         }
     }
 
     async fn expect_close(&mut self, on: &str, expected: CloseCode, patience: Duration) -> Result<(), Problem> {
         match self.lines.hear(on, Instant::now() + patience).await? {
             Heard::Closed(code) => is_expected_end(expected, code),
-            Heard::Message { text, .. } => Err(Problem(unlike("the end of the connection", &text))),
+            Heard::Message { text, .. } => Err(unexpected("the end of the connection", &text)),
             Heard::Nothing => Err(still_open()),
         }
     }
@@ -272,19 +285,18 @@ impl<T: Transport> Player<'_, T> {
         let answer = self.lines.request(request, Instant::now() + patience).await?;
         exchange.answer.matches(&answer, &mut self.memory).map_err(|mismatch| {
             let expected = serde_json::to_string(&exchange.answer.body).unwrap_or_default();
-            Problem(format!("{}\n{mismatch}", unlike(&expected, answer.body())))
+            differing(&expected, answer.body(), &mismatch, Some("http"))
         })
     }
 
     async fn expect_mail(&mut self, expected: &ExpectedMail, patience: Duration) -> Result<(), Problem> {
-        let mailbox = self.mailbox.ok_or_else(|| Problem("the runner does not receive mail; use --smtp".into()))?;
+        let mailbox = self.mailbox.ok_or_else(|| Problem::new("the runner does not receive mail; use --smtp"))?;
         let to = self.memory.fill(&expected.to)?;
-        let address = to.as_str().ok_or_else(|| Problem(format!("{to} is not an address")))?;
+        let address = to.as_str().ok_or_else(|| Problem::new(format!("{to} is not an address")))?;
         let mail = timeout(patience, mailbox.next(address)).await;
-        let mail = mail.map_err(|_| Problem(format!("expected a mail to {address}\nreceived none")))?;
-        matches(&expected.content, &mail, &mut self.memory).map_err(|mismatch| {
-            Problem(format!("{}\n{mismatch}", unlike(&expected.content.to_string(), &mail.to_string())))
-        })
+        let mail = mail.map_err(|_| Problem::new(format!("expected a mail to {address}\nreceived none")))?;
+        matches(&expected.content, &mail, &mut self.memory)
+            .map_err(|mismatch| differing(&expected.content.to_string(), &mail.to_string(), &mismatch, Some("mail")))
     }
 
     /// Fails the case if the server sends messages that were not expected.
@@ -306,9 +318,12 @@ impl<T: Transport> Player<'_, T> {
                     Heard::Nothing => break,
                     // Where the pings of the server are shown, a further one is not too many.
                     Heard::Message { value, .. } if value["msg"] == "ping" => {}
-                    Heard::Message { text, .. } => return Err(Problem(unlike("nothing more", &text))),
+                    Heard::Message { text, .. } => return Err(unexpected("nothing more", &text)),
                     Heard::Closed(code) => {
-                        return Err(Problem(format!("expected nothing more\nthe connection ended {}", shown(code))));
+                        return Err(Problem::new(format!(
+                            "expected nothing more\nthe connection ended {}",
+                            shown(code)
+                        )));
                     }
                 }
             }
@@ -324,10 +339,10 @@ impl<T: Transport> Player<'_, T> {
     ) -> Result<(String, Value), Problem> {
         match self.lines.hear(on, limit).await? {
             Heard::Message { text, value } => Ok((text, value)),
-            Heard::Nothing => Err(Problem(unlike(&expected(), "nothing"))),
+            Heard::Nothing => Err(Problem::new(unlike(&expected(), "nothing"))),
             Heard::Closed(code) => {
                 let end = shown(code);
-                Err(Problem(format!("expected {}\nthe connection ended {end}", expected())))
+                Err(Problem::new(format!("expected {}\nthe connection ended {end}", expected())))
             }
         }
     }
@@ -338,13 +353,23 @@ fn is_expected_end(expected: CloseCode, code: Option<u16>) -> Result<(), Problem
         CloseCode::Any => Ok(()),
         CloseCode::Exactly(expected) if code == Some(expected) => Ok(()),
         CloseCode::Exactly(expected) => {
-            Err(Problem(format!("expected the connection to end with code {expected}\nit ended {}", shown(code))))
+            Err(Problem::new(format!("expected the connection to end with code {expected}\nit ended {}", shown(code))))
         }
     }
 }
 
 fn still_open() -> Problem {
-    Problem("expected the end of the connection\nit is still open".into())
+    Problem::new("expected the end of the connection\nit is still open")
+}
+
+fn unexpected(expected: &str, received: &str) -> Problem {
+    Problem::new(unlike(expected, received)).differing("received a message that was not expected")
+}
+
+/// Describes a message of a `kind`, such as `result`, that differs at one place.
+fn differing(expected: &str, received: &str, mismatch: &Mismatch, kind: Option<&str>) -> Problem {
+    let reason = format!("{}\n{}", unlike(expected, received), shortened(&mismatch.to_string()));
+    Problem::new(reason).differing(mismatch.place(kind.unwrap_or("the message")))
 }
 
 fn unlike(expected: &str, received: &str) -> String {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::asking::declared;
 use super::capability::Capability;
 use super::case::{Case, Chapter};
+use super::known_failures::KnownFailures;
 use super::level::Level;
 use super::mailbox::Mailbox;
 use super::memory::FreshValues;
@@ -16,6 +17,7 @@ use super::player::{RunContext, play};
 use super::reading::Reading;
 use super::release::{Product, Release};
 use super::report::{Outcome, Report, Verdict};
+use super::selection::{Selection, UnknownName};
 use super::transport::Transport;
 
 /// Which cases to run, and how.
@@ -24,8 +26,7 @@ pub struct Options {
     salt: String,
     level: Level,
     slow: bool,
-    chapters: Vec<String>,
-    names: Vec<String>,
+    selection: Selection,
     patience: Duration,
     linger: Duration,
     parallel: usize,
@@ -33,6 +34,7 @@ pub struct Options {
     missing: BTreeSet<Capability>,
     versions: BTreeMap<Product, Release>,
     mailbox: Option<Mailbox>,
+    known: KnownFailures,
 }
 
 impl Options {
@@ -44,8 +46,7 @@ impl Options {
             salt: salt.to_owned(),
             level: Level::Ddp,
             slow: false,
-            chapters: Vec::new(),
-            names: Vec::new(),
+            selection: Selection::default(),
             patience: Duration::from_secs(5),
             linger: Duration::from_millis(20),
             parallel: 8,
@@ -56,6 +57,7 @@ impl Options {
             missing: BTreeSet::new(),
             versions: BTreeMap::new(),
             mailbox: None,
+            known: KnownFailures::default(),
         }
     }
 
@@ -75,14 +77,21 @@ impl Options {
     /// Runs only this chapter. Further calls add chapters.
     #[must_use]
     pub fn chapter(mut self, name: &str) -> Self {
-        self.chapters.push(name.to_owned());
+        self.selection.chapters.push(name.to_owned());
+        self
+    }
+
+    /// Runs only the cases whose id fits a pattern such as `methods/12` or `methods/*`. Further calls add patterns.
+    #[must_use]
+    pub fn case(mut self, pattern: &str) -> Self {
+        self.selection.ids.push(pattern.to_owned());
         self
     }
 
     /// Runs only cases whose name contains this text. Further calls add texts.
     #[must_use]
     pub fn name(mut self, part: &str) -> Self {
-        self.names.push(part.to_lowercase());
+        self.selection.names.push(part.to_lowercase());
         self
     }
 
@@ -128,34 +137,62 @@ impl Options {
         self
     }
 
+    /// Expects these cases to fail.
+    #[must_use]
+    pub fn known_failures(self, known: KnownFailures) -> Self {
+        Self { known, ..self }
+    }
+
     /// Declares that the server sends its mail to this mailbox.
     #[must_use]
     pub fn mailbox(self, mailbox: Mailbox) -> Self {
         Self { mailbox: Some(mailbox), ..self.server("mail", true) }
     }
 
-    fn selects(&self, chapter: &Chapter, case: &Case) -> bool {
-        let name = case.name.to_lowercase();
-        let in_chapter = self.chapters.is_empty() || self.chapters.contains(&chapter.name);
-        in_chapter && (self.names.is_empty() || self.names.iter().any(|part| name.contains(part)))
+    /// Checks that the selected chapters and cases, and the declared options of the server, occur in `book`.
+    ///
+    /// # Errors
+    /// Returns an error that suggests the nearest name if one does not occur.
+    pub fn check(&self, book: &[Chapter]) -> Result<(), UnknownName> {
+        self.selection.check(book)?;
+        let cases = || book.iter().flat_map(|chapter| &chapter.cases);
+        let is_needed =
+            |name: &String| DECLARED.contains(&name.as_str()) || cases().any(|it| it.needs.contains_key(name));
+        match self.server.keys().find(|name| !is_needed(name)) {
+            None => Ok(()),
+            Some(name) => {
+                let mut known = cases().flat_map(|case| case.needs.keys()).map(String::as_str);
+                Err(UnknownName::new("the need", name, &mut known))
+            }
+        }
+    }
+
+    /// Returns the selected cases with their chapters, including those that this run skips.
+    pub fn selected<'book>(&self, book: &'book [Chapter]) -> impl Iterator<Item = (&'book Chapter, &'book Case)> {
+        let cases = book.iter().flat_map(|chapter| chapter.cases.iter().map(move |case| (chapter, case)));
+        cases.filter(|(chapter, case)| self.selection.selects(chapter, case))
     }
 
     fn reading(&self) -> Reading {
         if self.level < Level::Meteor { Reading::Specified } else { Reading::Literal }
     }
 
-    fn reason_to_skip(&self, case: &Case) -> Option<String> {
+    /// Returns why this run skips a selected case, or `None` if it runs it, provided that the server has the
+    /// capabilities.
+    #[must_use]
+    pub fn reason_to_skip(&self, case: &Case) -> Option<String> {
         if case.level > self.level {
             return Some(format!("its level is {}", case.level));
         }
         if case.slow && !self.slow {
-            return Some("it is slow".into());
+            return Some("it is slow, and needs --slow".into());
         }
         if let Some(since) = case.since.as_ref().filter(|since| self.is_before(since)) {
             return Some(format!("it holds since {since}"));
         }
-        let unmet = case.needs.iter().find(|(name, value)| self.server.get(*name) != Some(value));
-        unmet.map(|(name, value)| format!("it needs a server with {name} = {value}"))
+        let unmet = case.needs.iter().filter(|(name, value)| self.server.get(*name) != Some(value));
+        let unmet: Vec<String> = unmet.map(|(name, value)| shown_need(name, value)).collect();
+        (!unmet.is_empty()).then(|| format!("it needs {}", unmet.join(" ")))
     }
 
     fn is_before(&self, since: &Release) -> bool {
@@ -163,15 +200,34 @@ impl Options {
     }
 }
 
+/// The options of a server that a runner knows or assumes itself.
+const DECLARED: [&str; 3] = ["transport", "httpForwardedCount", "mail"];
+
+/// Formats a need as the flag that declares it.
+fn shown_need(name: &str, value: &Value) -> String {
+    match (name, value) {
+        ("mail", Value::Bool(true)) => "--smtp ADDRESS".into(),
+        ("transport", Value::String(transport)) => format!("--transport {transport}"),
+        (_, Value::String(text)) => format!("--need {name}={text}"),
+        (_, value) => format!("--need {name}={value}"),
+    }
+}
+
 /// Runs the selected cases against the server that `transport` connects to.
 pub async fn run<T: Transport>(transport: &T, book: &[Chapter], options: &Options) -> Report {
-    let selected: Vec<(usize, &Chapter, &Case)> = book
-        .iter()
-        .flat_map(|chapter| chapter.cases.iter().map(move |case| (chapter, case)))
-        .filter(|(chapter, case)| options.selects(chapter, case))
-        .enumerate()
-        .map(|(place, (chapter, case))| (place, chapter, case))
-        .collect();
+    run_watched(transport, book, options, |_| ()).await
+}
+
+/// Runs the selected cases as [`run`] does, and calls `watch` with each outcome as soon as it is known.
+pub async fn run_watched<T: Transport>(
+    transport: &T,
+    book: &[Chapter],
+    options: &Options,
+    watch: impl Fn(&Outcome),
+) -> Report {
+    let cases = options.selected(book).enumerate();
+    let selected: Vec<(usize, &Chapter, &Case)> =
+        cases.map(|(place, (chapter, case))| (place, chapter, case)).collect();
     let fresh_values = &FreshValues::new(&options.salt);
     let context = &RunContext {
         fresh_values,
@@ -189,8 +245,9 @@ pub async fn run<T: Transport>(transport: &T, book: &[Chapter], options: &Option
             Some(verdict) => verdict,
             None => played(transport, case, context).await,
         };
-        let (id, name, source) = (case.id.clone(), case.name.clone(), case.source.clone());
-        (place, Outcome { chapter: chapter.name.clone(), id, case: name, source, verdict })
+        let outcome = Outcome::of(chapter, case, options.known.judge(&case.id, verdict));
+        watch(&outcome);
+        (place, outcome)
     };
     let mut outcomes: Vec<(usize, Outcome)> =
         stream::iter(together).map(run_one).buffer_unordered(options.parallel).collect().await;

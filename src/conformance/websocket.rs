@@ -1,49 +1,84 @@
 //! [`WebSocket`]: a transport over a raw WebSocket, as most clients outside of browsers use it.
 
+use std::sync::Arc;
+
 use futures::{SinkExt, StreamExt};
 use http::{Request as HttpRequest, Response};
-use tokio::net::TcpStream;
+use rustls::ClientConfig;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::header::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::http::uri::{PathAndQuery, Uri};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::http::exchange;
 use super::step::Opening;
 use super::transport::{Connection, Received, Transport, TransportError};
 use crate::client::http::HttpClient;
+use crate::client::stream::Stream;
+use crate::client::{Address, ConnectError, InvalidAddress};
 
 /// The raw WebSocket endpoint of a server.
 #[derive(Debug, Clone)]
 pub struct WebSocket {
-    address: Uri,
+    address: Address,
+    tls: Option<Arc<ClientConfig>>,
     http: HttpClient,
 }
 
 /// An open WebSocket.
 #[derive(Debug)]
 pub struct WebSocketConnection {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: WebSocketStream<Stream>,
 }
 
 impl WebSocket {
-    /// Creates a transport to an address such as `ws://127.0.0.1:3000/websocket`.
+    /// Creates a transport to an address such as `ws://127.0.0.1:3000/websocket` or `wss://chat.example.com`. Encrypted
+    /// connections trust the certificates that browsers trust.
     ///
     /// # Errors
-    /// Returns an error if the address is malformed or does not begin with `ws://`.
-    pub fn new(address: &str) -> Result<Self, TransportError> {
-        let address: Uri = address.parse().map_err(|error| failed(&address, &error))?;
-        if address.scheme_str() != Some("ws") {
-            return Err(failed(&address, &"the address must begin with ws://"));
+    /// Returns an error if the address is malformed.
+    pub fn new(address: &str) -> Result<Self, InvalidAddress> {
+        Ok(Self { address: address.parse()?, tls: None, http: HttpClient::new(None) })
+    }
+
+    /// Sets which certificates are trusted. Default: those that browsers trust.
+    #[must_use]
+    pub fn tls(self, config: Arc<ClientConfig>) -> Self {
+        Self { http: HttpClient::new(Some(Arc::clone(&config))), tls: Some(config), ..self }
+    }
+
+    pub(super) const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(super) const fn http(&self) -> &HttpClient {
+        &self.http
+    }
+
+    /// Returns the path of the address.
+    pub(super) fn path(&self) -> &str {
+        self.address.uri().path()
+    }
+
+    /// Returns the address of another path of the same server, for HTTP.
+    pub(super) fn http_address(&self, path: &str) -> String {
+        let scheme = if self.address.is_encrypted() { "https" } else { "http" };
+        let authority = self.address.uri().authority().map_or("", |authority| authority.as_str());
+        format!("{scheme}://{authority}{path}")
+    }
+
+    fn without_stream(&self, error: &ConnectError) -> TransportError {
+        match error {
+            ConnectError::Unreachable { reason, .. } => failed(&self.address, reason),
+            other => failed(&self.address, other),
         }
-        Ok(Self { address, http: HttpClient::new(None) })
     }
 
     fn request(&self, opening: &Opening) -> Result<Request, String> {
-        let mut parts = self.address.clone().into_parts();
+        let mut parts = self.address.uri().clone().into_parts();
         if let Some(path) = &opening.path {
             let path: PathAndQuery = path.parse().map_err(as_text)?;
             parts.path_and_query = Some(path);
@@ -64,17 +99,15 @@ impl Transport for WebSocket {
 
     async fn open(&self, opening: &Opening) -> Result<WebSocketConnection, TransportError> {
         let request = self.request(opening).map_err(|reason| failed(&self.address, &reason))?;
-        let without_delay = true;
-        let (socket, _) = connect_async_with_config(request, None, without_delay)
-            .await
-            .map_err(|error| failed(&self.address, &error))?;
+        let stream = Stream::open(&self.address, self.tls.as_ref()).await;
+        let stream = stream.map_err(|error| self.without_stream(&error))?;
+        let (socket, _) = client_async(request, stream).await.map_err(|error| failed(&self.address, &error))?;
         Ok(WebSocketConnection { socket })
     }
 
     async fn request(&self, request: HttpRequest<String>) -> Result<Response<String>, TransportError> {
-        let authority =
-            self.address.authority().ok_or_else(|| failed(&self.address, &"the host is missing in the address"))?;
-        exchange(&self.http, authority, request).await.map_err(|reason| failed(authority, &reason))
+        let address = self.http_address(&request.uri().to_string());
+        exchange(&self.http, &address, request).await.map_err(|reason| failed(&self.address, &reason))
     }
 }
 

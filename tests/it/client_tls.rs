@@ -23,7 +23,7 @@ fn certificate() -> CertificateDer<'static> {
 }
 
 /// Starts a TLS proxy in front of a server, and returns its port.
-async fn encrypt(server: &Server) -> u16 {
+pub(crate) async fn encrypt(server: &Server) -> u16 {
     let key = PrivateKeyDer::from_pem_slice(KEY).expect("a key");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bolide::conformance::{InProcess, Level, Mailbox, Options, Report, SockJs, Transport, WebSocket, book, run};
+use bolide::conformance::{
+    InProcess, Level, Mailbox, Options, Report, SockJs, SockJsTransport, Transport, WebSocket, book, run,
+};
 use bolide::{App, Heartbeat};
 
 use crate::application::{application_with_stored_items, application_with_users, register};
@@ -35,9 +37,31 @@ async fn the_conversations_hold_over_a_stored_collection() {
 async fn the_conversations_hold_over_sockjs() {
     let mailbox = mailbox().await;
     let server = Server::start(application_with_users(&mailbox.url()).await).await;
-    let sockjs = SockJs::new(&format!("ws://{}/sockjs", server.address)).expect("an address");
+    let sockjs = SockJs::new(&format!("ws://{}/sockjs", server.address), "sockjs").expect("an address");
     let options = options("sockjs", mailbox).server("transport", "sockjs");
     expect_success(&play(&sockjs, &options).await, 1000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_conversations_hold_over_polling() {
+    hold_over_http(SockJsTransport::XhrPolling, "xhr-polling").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_conversations_hold_over_streaming() {
+    hold_over_http(SockJsTransport::XhrStreaming, "xhr-streaming").await;
+}
+
+/// Chapters whose conversations do not depend on how a connection ends, which the server notices late over HTTP.
+const OVER_HTTP: [&str; 5] = ["methods", "subscriptions", "collections", "merge-box", "sockjs"];
+
+async fn hold_over_http(over: SockJsTransport, name: &str) {
+    let mailbox = mailbox().await;
+    let server = Server::start(application_with_users(&mailbox.url()).await).await;
+    let sockjs = SockJs::new(&format!("http://{}/sockjs", server.address), name).expect("an address").over(over);
+    let options = options(name, mailbox).server("transport", name);
+    let options = OVER_HTTP.into_iter().fold(options, Options::chapter);
+    expect_success(&play(&sockjs, &options).await, 150);
 }
 
 #[tokio::test(flavor = "multi_thread")]

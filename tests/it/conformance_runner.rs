@@ -34,7 +34,7 @@ const PROMISES: [&str; 11] =
 
 /// The mistake that a server makes.
 #[derive(Clone, Copy, PartialEq)]
-enum Mistake {
+pub(crate) enum Mistake {
     None,
     GreetsUnasked,
     ShortSession,
@@ -138,7 +138,7 @@ fn shown(report: &Report) -> String {
     String::from_utf8(text).unwrap()
 }
 
-async fn serve(mistake: Mistake) -> SocketAddr {
+pub(crate) async fn serve(mistake: Mistake) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {

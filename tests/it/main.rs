@@ -20,6 +20,7 @@ mod collections;
 mod command_line;
 mod command_line_accounts;
 mod conformance;
+mod conformance_command;
 mod conformance_runner;
 mod dispatch;
 mod documents;

@@ -88,6 +88,12 @@ impl Transfer {
         Self::new(None, "", "{msg}, {elapsed}")
     }
 
+    /// Creates a bar for a number of conformance cases.
+    pub(crate) fn of_cases(cases: usize) -> Self {
+        let cases = u64::try_from(cases).unwrap_or(u64::MAX);
+        Self::new(Some(cases), "[{bar:30}] {pos} of {len} cases{msg}, {elapsed}", "")
+    }
+
     fn new(length: Option<u64>, with_end: &str, without: &str) -> Self {
         let (bar, template) = match length {
             Some(length) => (ProgressBar::new(length), with_end),

@@ -4,5 +4,7 @@ mod files;
 mod matching;
 mod playing;
 #[cfg(feature = "accounts")]
+mod reports;
 mod requests;
+mod selecting;
 mod server;

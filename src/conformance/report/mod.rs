@@ -1,7 +1,21 @@
-//! [`Report`]: the outcomes of a run, as a table by chapter, with the expected and the received message of each
-//! failure.
+//! [`Report`]: the outcomes of a run.
+//!
+//! `text` writes them for a terminal, [`Record`] keeps them in a file of JSON, `junit` writes them for CI, and [`page`]
+//! compares several records on a page of HTML.
 
-use std::io::{self, Write};
+mod escape;
+mod junit;
+mod page;
+mod record;
+mod text;
+
+use serde::{Deserialize, Serialize};
+
+use super::case::{Case, Chapter};
+use super::level::Level;
+
+pub use page::page;
+pub use record::{Record, RecordError, Subject};
 
 /// The outcomes of a run.
 #[derive(Debug, Clone)]
@@ -10,7 +24,7 @@ pub struct Report {
 }
 
 /// The outcome of one case.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Outcome {
     /// The chapter.
     pub chapter: String,
@@ -18,14 +32,18 @@ pub struct Outcome {
     pub id: String,
     /// The name of the case.
     pub case: String,
+    /// The level of the case.
+    pub level: Level,
     /// The source of the rule.
     pub source: String,
     /// Whether the case passed.
+    #[serde(flatten)]
     pub verdict: Verdict,
 }
 
 /// Whether a case passed, failed or was not run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "verdict", content = "because", rename_all = "camelCase")]
 pub enum Verdict {
     /// The server follows the rule.
     Passed,
@@ -35,30 +53,38 @@ pub enum Verdict {
     Unimplemented(String),
     /// The server does not follow the rule, for this reason.
     Failed(Failure),
+    /// The server does not follow the rule, for this reason, which was expected.
+    KnownFailure(Failure),
     /// The case was not run, for this reason.
     Skipped(String),
 }
 
 /// Why a case failed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Failure {
     /// The number of the step, such as `3`, `3.1 (round 17)` inside a `repeat`, or `the end`.
     pub step: String,
     /// What was expected, what was received, and where they differ.
     pub reason: String,
+    /// The place at which the received message differs first, such as `result.error.message`, or what happened instead.
+    /// Failures with the same difference often have the same cause.
+    pub difference: String,
     /// The last frames of the case, of all its connections.
     pub transcript: Vec<String>,
 }
 
 /// The numbers of cases by verdict.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Counts {
     /// The number of cases that passed, without those that passed in a non-strict way.
     pub passed: usize,
     /// The number of cases that passed in a way that is allowed, but not recommended.
     pub non_strict: usize,
-    /// The number of cases that failed.
+    /// The number of cases that failed, without those that were expected to fail.
     pub failed: usize,
+    /// The number of cases that failed as expected.
+    pub known_failures: usize,
     /// The number of cases about something that the server does not have.
     pub unimplemented: usize,
     /// The number of cases that were not selected.
@@ -70,11 +96,11 @@ impl Report {
         Self { outcomes }
     }
 
-    /// Returns whether at least one case passed and none failed.
+    /// Returns whether at least one case was run and none failed, other than those that were expected to fail.
     #[must_use]
     pub fn is_success(&self) -> bool {
         let counts = self.counts();
-        counts.failed == 0 && counts.passed + counts.non_strict > 0
+        counts.failed == 0 && counts.run() > 0
     }
 
     /// Returns the outcomes, in the order of the files.
@@ -83,7 +109,7 @@ impl Report {
         &self.outcomes
     }
 
-    /// Returns the cases that failed.
+    /// Returns the cases that failed, other than those that were expected to fail.
     pub fn failures(&self) -> impl Iterator<Item = (&Outcome, &Failure)> {
         self.outcomes.iter().filter_map(|outcome| match &outcome.verdict {
             Verdict::Failed(failure) => Some((outcome, failure)),
@@ -97,40 +123,27 @@ impl Report {
         Counts::of(&self.outcomes)
     }
 
-    /// Writes the departures and the failures, then the table.
-    ///
-    /// # Errors
-    /// Returns the errors of `out`.
-    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        for outcome in &self.outcomes {
-            match &outcome.verdict {
-                Verdict::NonStrict(departures) => write_departures(out, outcome, departures)?,
-                Verdict::Failed(failure) => write_failure(out, outcome, failure)?,
-                Verdict::Passed | Verdict::Unimplemented(_) | Verdict::Skipped(_) => {}
-            }
-        }
-        self.write_table(out)
+    /// Returns the outcomes of each chapter, in the order of the files.
+    fn chapters(&self) -> impl Iterator<Item = &[Outcome]> {
+        self.outcomes.chunk_by(|one, next| one.chapter == next.chapter)
     }
+}
 
-    fn write_table(&self, out: &mut impl Write) -> io::Result<()> {
-        let chapters: Vec<&[Outcome]> = self.outcomes.chunk_by(|one, next| one.chapter == next.chapter).collect();
-        let names = chapters.iter().filter_map(|outcomes| outcomes.first());
-        let width = names.map(|outcome| outcome.chapter.len()).max().unwrap_or(0).max(7);
-        writeln!(out, "{:width$}  passed  non-strict  failed  unimplemented  skipped", "chapter")?;
-        for outcomes in chapters {
-            let Counts { passed, non_strict, failed, unimplemented, skipped } = Counts::of(outcomes);
-            let chapter = &outcomes[0].chapter;
-            write!(out, "{chapter:width$}  {passed:>6}  {non_strict:>10}  ")?;
-            writeln!(out, "{failed:>6}  {unimplemented:>13}  {skipped:>7}")?;
+impl Outcome {
+    pub(super) fn of(chapter: &Chapter, case: &Case, verdict: Verdict) -> Self {
+        Self {
+            chapter: chapter.name.clone(),
+            id: case.id.clone(),
+            case: case.name.clone(),
+            level: case.level,
+            source: case.source.clone(),
+            verdict,
         }
-        let Counts { passed, non_strict, failed, unimplemented, skipped } = self.counts();
-        write!(out, "\n{passed} passed, {non_strict} non-strict, ")?;
-        writeln!(out, "{failed} failed, {unimplemented} unimplemented, {skipped} skipped")
     }
 }
 
 impl Counts {
-    fn of(outcomes: &[Outcome]) -> Self {
+    fn of<'outcome>(outcomes: impl IntoIterator<Item = &'outcome Outcome>) -> Self {
         let mut counts = Self::default();
         for outcome in outcomes {
             match outcome.verdict {
@@ -138,31 +151,16 @@ impl Counts {
                 Verdict::NonStrict(_) => counts.non_strict += 1,
                 Verdict::Unimplemented(_) => counts.unimplemented += 1,
                 Verdict::Failed(_) => counts.failed += 1,
+                Verdict::KnownFailure(_) => counts.known_failures += 1,
                 Verdict::Skipped(_) => counts.skipped += 1,
             }
         }
         counts
     }
-}
 
-fn write_departures(out: &mut impl Write, outcome: &Outcome, departures: &[String]) -> io::Result<()> {
-    writeln!(out, "NON-STRICT  {}: {}", outcome.id, outcome.case)?;
-    for departure in departures {
-        writeln!(out, "    {departure}")?;
+    /// Returns the number of cases that were run.
+    #[must_use]
+    pub const fn run(&self) -> usize {
+        self.passed + self.non_strict + self.failed + self.known_failures
     }
-    writeln!(out)
-}
-
-fn write_failure(out: &mut impl Write, outcome: &Outcome, failure: &Failure) -> io::Result<()> {
-    writeln!(out, "FAILED  {}: {}", outcome.id, outcome.case)?;
-    writeln!(out, "  source: {}", outcome.source)?;
-    writeln!(out, "  step {}", failure.step)?;
-    for line in failure.reason.lines() {
-        writeln!(out, "    {line}")?;
-    }
-    writeln!(out, "  the last frames")?;
-    for line in &failure.transcript {
-        writeln!(out, "    {line}")?;
-    }
-    writeln!(out)
 }
