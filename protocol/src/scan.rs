@@ -280,8 +280,8 @@ fn plain_bytes(bytes: &[u8]) -> usize {
 const fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = u64::MAX / 0xFF;
     const HIGH: u64 = ONES * 0x80;
-    let quote = word ^ ONES * b'"' as u64;
-    let backslash = word ^ ONES * b'\\' as u64;
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
     // A borrow may only reach bytes above one that is found itself.
     let found = word.wrapping_sub(ONES * 0x20) & !word
         | quote.wrapping_sub(ONES) & !quote
@@ -370,7 +370,9 @@ mod tests {
             "[\"01234567\",\"0123456\",\"012345678\\n\"]",
             "{\"a\":1 \"b\":2}",
         ];
-        texts.iter().for_each(|text| check(text));
+        for text in texts {
+            check(text);
+        }
     }
 
     #[test]
@@ -402,7 +404,7 @@ mod tests {
         }
 
         #[test]
-        fn a_changed_byte_is_judged_as_by_serde_json(place in 0..94_usize, byte in r#"[ -~é\n]"#) {
+        fn a_changed_byte_is_judged_as_by_serde_json(place in 0..94_usize, byte in r"[ -~é\n]") {
             let text = r#" {"msg":"method","id":"a\"b","params":[1.5e-3,{"ä":[true,null,-0]},"\u00e4"],"x":{"y":"😀"}} "#;
             let mut places = text.char_indices().map(|(place, _)| place).collect::<Vec<_>>();
             places.push(text.len());

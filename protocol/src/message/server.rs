@@ -1,12 +1,12 @@
 //! Messages from servers: `connected`, `failed`, `ping`, `pong`, data, `ready`, `nosub`, `result`, `updated`, `error`.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bytestring::ByteString;
 use serde::Serialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::envelope::{
     Envelope, as_string, string_to_raw, write_kind_and_id, write_name, write_raw_member, write_string_member,
@@ -377,7 +377,7 @@ fn write_list(frame: &mut String, name: &str, texts: &[String]) {
 
 /// Returns what is wrong with a frame that is not a JSON object.
 fn no_object(frame: &str) -> serde_json::Error {
-    let read: Result<BTreeMap<String, IgnoredAny>, _> = serde_json::from_str(frame);
+    let read: Result<Map<String, Value>, _> = serde_json::from_str(frame);
     read.err().unwrap_or_else(|| serde::de::Error::custom("a name that is not Unicode"))
 }
 
@@ -399,9 +399,8 @@ fn typed<T: DeserializeOwned>(
 
 fn error(kind: &'static str, value: Option<&str>) -> Result<Option<DdpError>, InvalidServerMessage> {
     match value {
-        None => Ok(None),
         // Meteor does not send `"error":null`, but some compatible servers do.
-        Some("null") => Ok(None),
+        None | Some("null") => Ok(None),
         Some(value) => typed(kind, "error", Some(value)).map(Some),
     }
 }
