@@ -19,7 +19,8 @@
 //!
 //! The rooms of the crate, by layer; a room uses its own layer and those above it in this list:
 //!
-//! - ground: [`Limits`], [`clock`], [`chance`], [`UserId`], errors, and the [`protocol`] crate;
+//! - ground: [`Limits`], [`clock`], [`chance`], [`UserId`], errors, `webauthn` (the ceremonies of passkeys), and the
+//!   [`protocol`] crate;
 //! - runtime, a DDP server without users: [`call`] (the dispatcher, the gate, what a handler is given), [`publication`],
 //!   [`collection`], `session` (the rules of DDP for one connection), `outbox`, `transport`, `registry`;
 //! - storage: [`bus`], and with the feature `accounts` `store`, `mail` and `keys`;
@@ -91,6 +92,8 @@ mod two_factor;
 mod user;
 #[cfg(feature = "accounts")]
 mod web;
+#[cfg(feature = "accounts")]
+mod webauthn;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 /// The layers from the ground up, each with its rooms. A room may import rooms of its own layer and of those above it in
 /// this list.
 const LAYERS: [(&str, &[&str]); 6] = [
-    ("ground", &["chance", "clock", "error", "figures", "limits", "node", "peer", "public_name", "shares", "user"]),
+    (
+        "ground",
+        &["chance", "clock", "error", "figures", "limits", "node", "peer", "public_name", "shares", "user", "webauthn"],
+    ),
     ("runtime", &["call", "collection", "outbox", "publication", "registry", "session", "transport"]),
     ("storage", &["bus", "keys", "mail", "store"]),
     ("features", &["accounts", "admin", "settings", "two_factor"]),
