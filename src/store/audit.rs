@@ -68,6 +68,14 @@ audit_events! {
     TotpReset = "totp.reset",
     /// A user has replaced the backup codes.
     TotpCodesRegenerated = "totp.codes-regenerated",
+    /// A user has registered a passkey.
+    PasskeyAdded = "passkey.added",
+    /// A user has renamed a passkey.
+    PasskeyRenamed = "passkey.renamed",
+    /// A user has removed a passkey.
+    PasskeyRemoved = "passkey.removed",
+    /// A passkey was refused because its counter went back: there may be a copy of the authenticator.
+    PasskeyCloned = "passkey.cloned",
     /// A user has turned on codes by e-mail.
     EmailCodesEnabled = "email-codes.enabled",
     /// A user has turned off codes by e-mail.

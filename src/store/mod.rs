@@ -2,6 +2,7 @@
 //!
 //! - [`user`]: users, their addresses and their factors;
 //! - [`token`]: login tokens, which a client sends instead of a password;
+//! - [`passkey`]: passkeys, and the challenges that they have signed;
 //! - [`code`]: codes, links and challenges, which can be used once;
 //! - [`access`]: how access to an account ends as a whole;
 //! - [`attempt`]: counters of failures;
@@ -23,6 +24,7 @@ mod fold;
 pub mod inspection;
 pub(crate) mod mail;
 pub(crate) mod outgoing;
+pub mod passkey;
 mod postgres;
 pub mod setting;
 mod sql;
@@ -40,6 +42,7 @@ pub use audit::{AuditEntry, AuditEvent, AuditFilter};
 pub(crate) use changes::{Changes, Topic};
 pub use code::{Challenge, CodePurpose, CodeTry, EmailCode, KeyedHash, Link, LinkPurpose};
 pub use fold::{fold, skeleton};
+pub use passkey::{Passkey, PasskeyAdded, PasskeyUse, PasskeyUsed, UsedChallenge};
 pub use sql::{CopiedTable, CopyError, DatabaseOptions, OpenError, SqlStore};
 pub use token::{ClientSighting, Fingerprint, HashedToken, LoginToken, TokenKind, Trust};
 pub use user::{
@@ -57,6 +60,7 @@ pub type StoreFuture<'store, T> = Pin<Box<dyn Future<Output = Result<T, StoreErr
 pub trait Store:
     user::Users
     + token::Tokens
+    + passkey::Passkeys
     + code::Codes
     + access::Access
     + attempt::FailureCounters
@@ -140,6 +144,8 @@ pub enum Unique {
     Address,
     /// A login token, or the name of a personal access token among those of its user.
     Token,
+    /// The id of a passkey.
+    Passkey,
 }
 
 impl std::fmt::Display for Unique {
@@ -149,6 +155,7 @@ impl std::fmt::Display for Unique {
             Self::Username => "the username",
             Self::Address => "the address",
             Self::Token => "the token",
+            Self::Passkey => "the passkey",
         })
     }
 }

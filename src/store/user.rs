@@ -6,7 +6,7 @@ use bolide_protocol::Ejson;
 use bolide_protocol::ejson::Object;
 
 use super::private::Private;
-use super::{HashedToken, KeyedHash, LoginToken, StoreFuture};
+use super::{HashedToken, KeyedHash, LoginToken, Passkey, StoreFuture};
 use crate::clock::Timestamp;
 use crate::user::UserId;
 
@@ -39,6 +39,8 @@ pub struct User {
     pub totp: Totp,
     /// Whether the user has turned on codes by e-mail.
     pub has_email_codes: bool,
+    /// The number of passkeys. It follows from those that are stored: one that is written with the user has no effect.
+    pub passkeys: u32,
 }
 
 /// An e-mail address of a user.
@@ -76,7 +78,7 @@ pub struct PendingTotp {
     pub since: Timestamp,
 }
 
-/// A user to be stored, with the codes and tokens that an import brings.
+/// A user to be stored, with the codes, passkeys and tokens that an import brings.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NewUser {
@@ -84,6 +86,8 @@ pub struct NewUser {
     pub user: User,
     /// The hashes of the user's backup codes.
     pub backup_codes: Vec<KeyedHash>,
+    /// The user's passkeys.
+    pub passkeys: Vec<Passkey>,
     /// The user's login tokens.
     pub tokens: Vec<LoginToken>,
     /// Whether the username may look like another one.
@@ -173,10 +177,10 @@ pub struct Sealed(Vec<u8>);
 /// Methods that change a user return `false` if there is no such user, unless they say otherwise. A new password or
 /// address, and codes by e-mail that are turned on or off, remove the pending secret of an authenticator app.
 pub trait Users: Private {
-    /// Stores a new user with its backup codes and tokens, all or nothing.
+    /// Stores a new user with its backup codes, passkeys and tokens, all or nothing.
     ///
     /// # Errors
-    /// Returns [`Taken`](super::StoreError::Taken) if the id, the username, an address or a token is in use, or if the
+    /// Returns [`Taken`](super::StoreError::Taken) if the id, the username, an address, a passkey or a token is in use, or if the
     /// username looks like another one and may not. An id, name, address or token that is equal is always in use; one that
     /// differs in case only is, unless [`Namesakes`] are allowed.
     fn insert_user(&self, user: NewUser) -> StoreFuture<'_, ()>;
@@ -312,7 +316,8 @@ pub trait Users: Private {
     /// Consumes a time step. Returns `true` once per step, and only if the step is later than all consumed ones.
     fn take_totp_step<'store>(&'store self, id: &'store UserId, step: i64) -> StoreFuture<'store, bool>;
 
-    /// Removes the authenticator app, also a pending one, and the backup codes. Returns `false` if there was no app.
+    /// Removes the authenticator app, also a pending one. The backup codes go with it, unless the user has a passkey. Returns
+    /// `false` if there was no app.
     fn remove_totp<'store>(&'store self, id: &'store UserId) -> StoreFuture<'store, bool>;
 
     /// Replaces a sealed secret, in use or pending, by the same secret under another key. Returns `false` if it has changed
@@ -327,7 +332,7 @@ pub trait Users: Private {
     /// Returns all sealed secrets, for a rotation of keys.
     fn totp_secrets(&self) -> StoreFuture<'_, Vec<(UserId, Sealed)>>;
 
-    /// Replaces the backup codes. Returns `false` if no authenticator app is in use.
+    /// Replaces the backup codes. Returns `false` if the user has neither an authenticator app in use nor a passkey.
     fn replace_backup_codes<'store>(&'store self, id: &'store UserId, codes: BackupCodes) -> StoreFuture<'store, bool>;
 
     /// Consumes the backup code with one of these hashes (one for each key). Returns `true` once per code.
@@ -358,6 +363,7 @@ impl User {
             must_change_password: false,
             totp: Totp::Off,
             has_email_codes: false,
+            passkeys: 0,
         }
     }
 
@@ -402,11 +408,12 @@ impl PendingTotp {
 }
 
 impl From<User> for NewUser {
-    /// Returns a new user without backup codes and login tokens.
+    /// Returns a new user without backup codes, passkeys and login tokens.
     fn from(user: User) -> Self {
         Self {
             user,
             backup_codes: Vec::new(),
+            passkeys: Vec::new(),
             tokens: Vec::new(),
             lookalikes: Lookalikes::Allowed,
             namesakes: Namesakes::Refused,

@@ -13,9 +13,10 @@ use super::OpenError;
 
 /// The statements that bring the schema from each version to the next, starting with an empty database. They are never
 /// changed, only added.
-pub(super) const MIGRATIONS: [Migration; 2] = [
+pub(super) const MIGRATIONS: [Migration; 3] = [
     Migration { sql: include_str!("migration_1.sql"), oldest: 1 },
     Migration { sql: include_str!("migration_2.sql"), oldest: 1 },
+    Migration { sql: include_str!("migration_3.sql"), oldest: 1 },
 ];
 
 /// A step from one version of the schema to the next.

@@ -23,7 +23,7 @@ const REFUND_CODE: &str = "UPDATE email_codes SET failures = failures - 1 WHERE 
 const END_CODE: &str = "UPDATE email_codes SET expires_at = 0 WHERE user_id = $1 AND purpose = $2";
 
 /// Those that another transaction has locked are left to the next time.
-const DELETE_EXPIRED: [Sql; 3] = [
+const DELETE_EXPIRED: [Sql; 4] = [
     Sql::each(
         "DELETE FROM email_codes WHERE expires_at <= $1",
         "DELETE FROM email_codes WHERE (user_id, purpose) IN \
@@ -36,6 +36,11 @@ const DELETE_EXPIRED: [Sql; 3] = [
     Sql::each(
         "DELETE FROM challenges WHERE expires_at <= $1",
         "DELETE FROM challenges WHERE hash IN (SELECT hash FROM challenges WHERE expires_at <= $1 FOR UPDATE SKIP LOCKED)",
+    ),
+    Sql::each(
+        "DELETE FROM used_challenges WHERE expires_at <= $1",
+        "DELETE FROM used_challenges WHERE hash IN \
+         (SELECT hash FROM used_challenges WHERE expires_at <= $1 FOR UPDATE SKIP LOCKED)",
     ),
 ];
 

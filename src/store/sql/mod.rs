@@ -24,6 +24,7 @@ mod mails;
 mod news;
 mod open;
 pub(super) mod page;
+mod passkeys;
 mod settings;
 mod tokens;
 mod users;

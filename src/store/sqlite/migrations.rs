@@ -11,7 +11,7 @@ use crate::store::sql::folded_name_in;
 
 /// The statements that bring the schema from each version to the next, starting with an empty database. They are never
 /// changed, only added.
-pub(super) const MIGRATIONS: [&str; 9] = [
+pub(super) const MIGRATIONS: [&str; 10] = [
     include_str!("migration_1.sql"),
     include_str!("migration_2.sql"),
     include_str!("migration_3.sql"),
@@ -21,6 +21,7 @@ pub(super) const MIGRATIONS: [&str; 9] = [
     include_str!("migration_7.sql"),
     include_str!("migration_8.sql"),
     WITH_FOLDED_NAMES,
+    include_str!("migration_10.sql"),
 ];
 
 /// The migration after which usernames have skeletons, which SQL cannot compute.

@@ -15,7 +15,7 @@ mod users;
 use bolide::clock::Timestamp;
 use bolide::prelude::Ejson;
 use bolide::store::{
-    EmailAddress, HashedToken, KeyedHash, LoginToken, NewUser, Sealed, StoredHash, TokenKind, Totp, User,
+    EmailAddress, HashedToken, KeyedHash, LoginToken, NewUser, Passkey, Sealed, StoredHash, TokenKind, Totp, User,
 };
 use databases::{Database, every_shared_database, every_store};
 use serde_json::json;
@@ -38,8 +38,11 @@ fn ada() -> NewUser {
     user.must_change_password = true;
     user.totp = Totp::On(Sealed::new(*b"sealed"));
     user.has_email_codes = true;
+    // It follows from those below.
+    user.passkeys = 1;
     let mut new = NewUser::from(user);
     new.backup_codes = vec![KeyedHash::new("backup 1"), KeyedHash::new("backup 2")];
+    new.passkeys = vec![Passkey::new("passkey".into(), "a".into(), "Phone".into(), b"key".to_vec(), at(1))];
     new.tokens = vec![session("one", "a", at(100)), personal("two", "a", "ci")];
     new
 }

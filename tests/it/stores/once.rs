@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use bolide::clock::Timestamp;
-use bolide::store::{Challenge, CodePurpose, CodeTry, KeyedHash, Link, LinkPurpose, Store};
+use bolide::store::{
+    BackupCodes, Challenge, CodePurpose, CodeTry, KeyedHash, Link, LinkPurpose, Passkey, PasskeyAdded, PasskeyUse,
+    PasskeyUsed, Store, StoreError, Unique, UsedChallenge,
+};
 use bolide::store::{FailureRule, Kept, PasswordProof, StoredHash};
 use futures::future::join_all;
 
@@ -18,6 +21,7 @@ every_store!(
     a_right_code_for_one_purpose_is_not_counted_against_another,
     a_link_invalidates_earlier_ones_with_the_same_purpose,
     expired_values_are_deleted,
+    a_passkey_counts_up_and_takes_each_challenge_once,
 );
 
 fn hash(text: &str) -> KeyedHash {
@@ -53,12 +57,75 @@ async fn of_twenty_parallel_uses_exactly_one_succeeds(store: Arc<dyn Store>) {
     store.put_challenge(challenge()).await.unwrap();
     let challenge = async |store: Arc<dyn Store>| store.take_challenge(&hash("challenge")).await.unwrap();
     assert_eq!(winners(&store, challenge).await, 1);
+    let passkey = async |store: Arc<dyn Store>| {
+        store.use_passkey(used("passkey", 0, "nonce")).await.unwrap() == PasskeyUsed::Accepted
+    };
+    assert_eq!(winners(&store, passkey).await, 1);
+    let added = async |store: Arc<dyn Store>| {
+        let new = Passkey::new("new".into(), "a".into(), "New".into(), vec![1], at(1));
+        let challenge = UsedChallenge::new(hash("registration"), at(9));
+        let added = store.add_passkey(new, challenge, BackupCodes::default(), 9).await.unwrap();
+        matches!(added, PasskeyAdded::Added { .. })
+    };
+    assert_eq!(winners(&store, added).await, 1);
     let password = async |store: Arc<dyn Store>| {
         let (old, new) = (StoredHash::new("a hash"), StoredHash::new("another"));
         let proof = PasswordProof::Present(&old);
         store.renew_password(&"a".into(), proof, new, Kept::Own(None)).await.unwrap().is_some()
     };
     assert_eq!(winners(&store, password).await, 1);
+}
+
+fn used(id: &str, counter: u32, challenge: &str) -> PasskeyUse {
+    let challenge = UsedChallenge::new(hash(challenge), at(9));
+    PasskeyUse::new(("a".into(), id.into()), counter, true, challenge, at(5))
+}
+
+async fn a_passkey_counts_up_and_takes_each_challenge_once(store: Arc<dyn Store>) {
+    store.insert_user(ada()).await.unwrap();
+    let user = "a".into();
+    let mut counting = Passkey::new("counting".into(), "a".into(), "Stick".into(), vec![1, 2], at(2));
+    counting.counter = 3;
+    counting.is_backup_eligible = true;
+    counting.transports = vec!["nfc".into(), "usb".into()];
+    let challenge = |name: &str| UsedChallenge::new(hash(name), at(9));
+    let codes = || BackupCodes(vec![hash("of the passkey")]);
+    let added = store.add_passkey(counting.clone(), challenge("1"), codes(), 2).await.unwrap();
+    assert_eq!(added, PasskeyAdded::Added { with_backup_codes: false }, "there are two");
+    assert_eq!(store.passkey("counting").await.unwrap(), Some(counting.clone()));
+    assert_eq!(store.user(&user).await.unwrap().unwrap().passkeys, 2);
+    let mut again = counting.clone();
+    again.id = "other".into();
+    assert_eq!(store.add_passkey(again.clone(), challenge("2"), codes(), 2).await.unwrap(), PasskeyAdded::TooMany);
+    assert_eq!(store.add_passkey(again, challenge("1"), codes(), 9).await.unwrap(), PasskeyAdded::ChallengeUsed);
+    let taken = store.add_passkey(counting, challenge("3"), codes(), 9).await.unwrap_err();
+    assert!(matches!(taken, StoreError::Taken(Unique::Passkey)), "{taken}");
+    for (counter, challenge, expected) in [
+        (4, "4", PasskeyUsed::Accepted),
+        (5, "4", PasskeyUsed::ChallengeUsed),
+        (4, "5", PasskeyUsed::CounterTooLow),
+        (0, "6", PasskeyUsed::CounterTooLow),
+        (u32::MAX, "7", PasskeyUsed::Accepted),
+    ] {
+        assert_eq!(store.use_passkey(used("counting", counter, challenge)).await.unwrap(), expected, "{challenge}");
+    }
+    let now = store.passkey("counting").await.unwrap().unwrap();
+    assert_eq!((now.counter, now.is_backed_up, now.last_used_at), (u32::MAX, true, Some(at(5))));
+    assert_eq!(store.use_passkey(used("nobody's", 1, "8")).await.unwrap(), PasskeyUsed::Unknown);
+    store.delete_expired_codes(at(9)).await.unwrap();
+    assert_eq!(store.use_passkey(used("passkey", 0, "4")).await.unwrap(), PasskeyUsed::Accepted, "it has expired");
+    // Backup codes stand beside the app or a passkey, and go with the last of them.
+    assert!(store.rename_passkey(&user, "counting", "Ring").await.unwrap());
+    assert!(!store.rename_passkey(&"b".into(), "counting", "Ring").await.unwrap());
+    assert_eq!(store.remove_passkey(&"b".into(), "counting").await.unwrap(), None);
+    assert_eq!(store.remove_passkey(&user, "counting").await.unwrap().unwrap().name, "Ring");
+    store.remove_totp(&user).await.unwrap();
+    assert_eq!(store.backup_codes_left(&user).await.unwrap(), 2);
+    assert!(store.replace_backup_codes(&user, codes()).await.unwrap());
+    assert_eq!(store.remove_passkeys(&user).await.unwrap(), 1);
+    assert_eq!(store.backup_codes_left(&user).await.unwrap(), 0);
+    assert!(!store.replace_backup_codes(&user, codes()).await.unwrap());
+    assert_eq!(store.user(&user).await.unwrap().unwrap().passkeys, 0);
 }
 
 async fn twenty_parallel_failures_are_all_counted(store: Arc<dyn Store>) {

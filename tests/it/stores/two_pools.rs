@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bolide::store::{
-    BackupCodes, CodePurpose, CodeTry, EmailAddress, FailureRule, HashedToken, KeyedHash, Link, LinkPurpose, RoleLoss,
-    Store, User,
+    BackupCodes, CodePurpose, CodeTry, EmailAddress, FailureRule, HashedToken, KeyedHash, Link, LinkPurpose,
+    PasskeyUse, PasskeyUsed, RoleLoss, Store, UsedChallenge, User,
 };
 use futures::future::join_all;
 
@@ -18,6 +18,7 @@ every_shared_database!(
     of_two_who_take_a_name_or_an_address_in_different_cases_exactly_one_succeeds,
     attempts_through_two_pools_use_exactly_the_budget,
     codes_by_mail_are_compared_as_often_as_the_limit_allows,
+    of_two_uses_of_a_challenge_or_of_a_counter_exactly_one_succeeds,
     each_mail_is_claimed_by_one_of_two_workers,
     tokens_codes_addresses_and_links_are_replaced_as_a_whole,
 );
@@ -47,6 +48,24 @@ async fn race_of_two(
         admins += usize::from(user.is_some_and(|user| user.is_active && user.has_role("admin")));
     }
     (won, admins)
+}
+
+async fn of_two_uses_of_a_challenge_or_of_a_counter_exactly_one_succeeds(database: Database) {
+    let stores = [database.open().await, database.open_again().await];
+    stores[0].insert_user(ada()).await.unwrap();
+    for round in 1..=20_u32 {
+        // One challenge, with two counters; then one counter, with two challenges.
+        for uses in [[(2 * round, 0), (2 * round, 0)], [(2 * round + 1, 1), (2 * round + 1, 2)]] {
+            let tasks = stores.iter().zip(uses).map(|(store, (counter, challenge))| {
+                let store = Arc::clone(store);
+                let challenge = UsedChallenge::new(KeyedHash::new(format!("{round} {challenge}")), at(9));
+                let used = PasskeyUse::new(("a".into(), "passkey".into()), counter, false, challenge, at(2));
+                tokio::spawn(async move { store.use_passkey(used).await.unwrap() == PasskeyUsed::Accepted })
+            });
+            let won = join_all(tasks).await.into_iter().filter(|won| *won.as_ref().unwrap()).count();
+            assert_eq!(won, 1, "{uses:?}");
+        }
+    }
 }
 
 /// Reads a user past the cache of the store, which another pool does not tell of its writes.

@@ -22,7 +22,7 @@ pub(super) enum Kind {
     Bytes,
 }
 
-pub(super) const TABLES: [Table; 18] = [
+pub(super) const TABLES: [Table; 20] = [
     Table::new("canary", 1, &[("id", Number), ("sealed", Bytes)]),
     Table::new(
         "users",
@@ -104,6 +104,23 @@ pub(super) const TABLES: [Table; 18] = [
         1,
         &[("hash", Text), ("user_id", Text), ("method", Text), ("created_at", Number), ("expires_at", Number)],
     ),
+    Table::new(
+        "passkeys",
+        1,
+        &[
+            ("id", Text),
+            ("user_id", Text),
+            ("name", Text),
+            ("public_key", Bytes),
+            ("counter", Number),
+            ("is_backup_eligible", Boolean),
+            ("is_backed_up", Boolean),
+            ("transports", Text),
+            ("created_at", Number),
+            ("last_used_at", Number),
+        ],
+    ),
+    Table::new("used_challenges", 1, &[("hash", Text), ("user_id", Text), ("expires_at", Number)]),
     Table::new(
         "failures",
         1,

@@ -79,5 +79,8 @@ fn unique(constraint: &str) -> Unique {
     if constraint.contains("emails") {
         return Unique::Address;
     }
+    if constraint.contains("passkeys") {
+        return Unique::Passkey;
+    }
     if constraint.contains("tokens") { Unique::Token } else { Unique::UserId }
 }

@@ -2,6 +2,7 @@
 
 use super::super::columns::user_id;
 use super::super::layer::{Transaction, query};
+use super::super::passkeys::END_BACKUP_CODES;
 use super::{SqlStore, Touches};
 use crate::store::{BackupCodes, HashedToken, KeyedHash, PendingTotp, Sealed, StoreError, StoreFuture};
 use crate::user::UserId;
@@ -63,12 +64,13 @@ pub(super) async fn remove_totp(store: &SqlStore, id: &UserId) -> Result<bool, S
         .transaction(Touches::User(id), |transaction| {
             Box::pin(async move {
                 transaction.lock_user(&owner).await?;
-                put_backup_codes(transaction, &owner, &[]).await?;
                 let removed = query(
                     "UPDATE users SET totp_secret = NULL, totp_pending = NULL, totp_step = -1 \
                      WHERE id = $1 AND (totp_secret IS NOT NULL OR totp_pending IS NOT NULL)",
                 );
-                Ok(removed.bind(owner.as_str()).execute(transaction).await? > 0)
+                let removed = removed.bind(owner.as_str()).execute(&mut *transaction).await?;
+                query(END_BACKUP_CODES).bind(owner.as_str()).execute(transaction).await?;
+                Ok(removed > 0)
             })
         })
         .await
@@ -103,7 +105,10 @@ pub(super) async fn replace_backup_codes(
         .transaction(Touches::User(id), |transaction| {
             Box::pin(async move {
                 transaction.lock_user(&owner).await?;
-                let on = query("SELECT 1 FROM users WHERE id = $1 AND totp_secret IS NOT NULL");
+                let on = query(
+                    "SELECT 1 FROM users WHERE id = $1 AND (totp_secret IS NOT NULL \
+                     OR EXISTS (SELECT 1 FROM passkeys WHERE user_id = users.id))",
+                );
                 if on.bind(owner.as_str()).fetch_optional(&mut *transaction).await?.is_none() {
                     return Ok(false);
                 }
@@ -136,7 +141,7 @@ async fn put_backup_codes(transaction: &mut Transaction, id: &UserId, codes: &[K
     insert_backup_codes(transaction, id, codes).await
 }
 
-pub(super) async fn insert_backup_codes(
+pub(in crate::store::sql) async fn insert_backup_codes(
     transaction: &mut Transaction,
     id: &UserId,
     codes: &[KeyedHash],

@@ -19,13 +19,14 @@ use bolide_protocol::Ejson;
 use bolide_protocol::ejson::Object;
 
 use super::layer::query;
-use super::{SqlStore, Touches, tokens};
+use super::{SqlStore, Touches, passkeys, tokens};
 use crate::store::user::Users;
 use crate::store::{
     BackupCodes, EmailAddress, KeyedHash, NewUser, PendingTotp, RoleLoss, Sealed, StoreFuture, StoredHash, User,
     UserFilter, UserPage,
 };
 use crate::user::UserId;
+pub(super) use factors::insert_backup_codes;
 pub(in crate::store) use rows::folded_name_in;
 
 impl Users for SqlStore {

@@ -7,7 +7,7 @@ use bolide_protocol::ejson::{self, CustomTypes, Object};
 
 use super::super::columns::{optional_time, time, unreadable};
 use super::super::layer::{Pool, Row, Serial, Transaction, list_size, placeholders, query};
-use super::{SqlStore, Touches, emails, factors, names, roles, tokens};
+use super::{SqlStore, Touches, emails, factors, names, passkeys, roles, tokens};
 use crate::clock::Timestamp;
 use crate::store::{
     EmailAddress, HashedToken, Lookalikes, Namesakes, NewUser, PendingTotp, Sealed, StoreError, StoredHash, Totp, User,
@@ -18,6 +18,7 @@ use crate::user::UserId;
 /// The columns that [`read`] needs, and the addresses.
 const WITH_EMAILS: &str = "SELECT id, username, profile, roles, fields, created_at, is_active, password, \
      must_change_password, totp_pending, totp_secret, totp_pending_token, totp_pending_since, has_email_codes, \
+     (SELECT count(*) FROM passkeys WHERE passkeys.user_id = users.id) AS passkeys, \
      emails.address, emails.is_verified FROM users LEFT JOIN emails ON emails.user_id = users.id";
 
 pub(super) async fn user(store: &SqlStore, id: &UserId) -> Result<Option<User>, StoreError> {
@@ -68,6 +69,9 @@ pub(super) async fn insert_new(store: &SqlStore, new: NewUser) -> Result<(), Sto
                 }
                 insert(transaction, &new.user).await?;
                 factors::insert_backup_codes(transaction, &new.user.id, &new.backup_codes).await?;
+                for passkey in &new.passkeys {
+                    passkeys::insert(transaction, passkey).await?;
+                }
                 for token in &new.tokens {
                     tokens::insert(transaction, token).await?;
                 }
@@ -144,6 +148,7 @@ fn read(row: &Row) -> Result<User, StoreError> {
         must_change_password: row.get("must_change_password")?,
         totp: totp(row)?,
         has_email_codes: row.get("has_email_codes")?,
+        passkeys: row.get_u32("passkeys")?,
     })
 }
 
