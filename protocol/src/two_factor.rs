@@ -16,6 +16,9 @@ pub enum TwoFactorMethod {
     Email,
     /// The password, as the hexadecimal SHA-256 of what the user typed.
     Password,
+    /// A passkey: the answer of `navigator.credentials.get` as JSON text. No `details.method` names it, since clients that
+    /// do not know it would not ask for anything; `details.webauthn` is what it answers.
+    WebAuthn,
 }
 
 impl TwoFactorMethod {
@@ -26,13 +29,14 @@ impl TwoFactorMethod {
             Self::Totp => "totp",
             Self::Email => "email",
             Self::Password => "password",
+            Self::WebAuthn => "webauthn",
         }
     }
 
     /// Returns the kind with this name on the wire, or `None` if it is unknown.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Totp, Self::Email, Self::Password].into_iter().find(|method| method.as_str() == name)
+        [Self::Totp, Self::Email, Self::Password, Self::WebAuthn].into_iter().find(|method| method.as_str() == name)
     }
 }
 

@@ -29,7 +29,7 @@ use super::sweep::sweep_regularly;
 use super::tokens::{PersonalTokens, Tokens};
 use super::turns::LineBounds;
 use super::users::Users;
-use super::{Accounts, AccountsHandle};
+use super::{Accounts, AccountsHandle, RelyingParty};
 use crate::bus::BusMember;
 use crate::call::AppCore;
 use crate::chance::Chance;
@@ -62,6 +62,8 @@ pub(crate) struct Foundation {
     bounds: ProfileBounds,
     failure_counters: u32,
     recheck_interval: Duration,
+    /// `None` if the site has no domain to which passkeys could belong.
+    pub(crate) relying_party: Option<RelyingParty>,
     permissions: Permissions,
     handlers: Vec<OwnHandler>,
     pub(crate) hooks: Arc<Hooks>,
@@ -107,13 +109,14 @@ impl Foundation {
     ) -> Self {
         let Accounts { store, keys, settings, site, mailer, templates, cost, .. } = accounts;
         let line = LineBounds { total: limits.waiting_passwords, of_network: limits.waiting_passwords_per_network };
+        let relying_party = accounts.relying_party.or_else(|| RelyingParty::of_root_url(&site.root_url).ok());
         let node = Arc::new(Node::default());
         let keys = Arc::new(keys);
         let counters = Arc::new(Counters::new(&store, clock, limits.waiting_passwords));
         let mails = Arc::new(Mails::new((templates, mailer, site), &store, (&keys, chance), &counters, clock));
         let notices = Arc::new(Notices::new(&store, &keys, &settings, clock, &mails));
         let audit = Arc::new(Audit::new(&store, clock, &settings, &notices));
-        let rules = Arc::new(FactorRules::new(settings.clone()));
+        let rules = Arc::new(FactorRules::new(settings.clone(), relying_party.is_some()));
         let hooks = Arc::new(accounts.hooks);
         let tokens = Tokens::new(&store, &settings, (clock, chance), &node, (&audit, &notices, &hooks));
         let tokens = Arc::new(tokens);
@@ -133,6 +136,7 @@ impl Foundation {
             figures: Arc::clone(figures),
             failure_counters: limits.failure_counters,
             recheck_interval: accounts.recheck_interval,
+            relying_party,
             permissions: accounts.permissions,
             handlers: accounts.handlers,
             hooks,

@@ -8,7 +8,7 @@ use bolide_protocol::two_factor::TwoFactorMethod;
 use http::HeaderMap;
 
 use super::login::ExternalOutcome;
-use super::{AccountsHandle, LoginSecret, request_connection};
+use super::{AccountsHandle, BegunChallenge, LoginSecret, request_connection};
 use crate::call::{App, Identity, MethodResult};
 use crate::clock::Timestamp;
 use crate::peer::Peer;
@@ -48,6 +48,9 @@ pub struct LoginChallenge {
     pub id: String,
     /// The factor whose code is asked for. For [`Email`](TwoFactorMethod::Email), a code was sent.
     pub method: TwoFactorMethod,
+    /// The options of `navigator.credentials.get`, in their JSON form, for users who have a passkey. Its answer as JSON text
+    /// may be sent in place of the code.
+    pub webauthn: Option<serde_json::Value>,
 }
 
 impl App {
@@ -89,7 +92,8 @@ impl AccountsHandle {
                 token: LoginSecret::from(login.token),
             }),
             ExternalOutcome::Challenged(begun) => {
-                ExternalLogin::Challenged(LoginChallenge { id: begun.id, method: begun.method })
+                let BegunChallenge { id, method, webauthn } = begun;
+                ExternalLogin::Challenged(LoginChallenge { id, method, webauthn })
             }
         })
     }

@@ -4,26 +4,35 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::settings::{
-    EMAIL_CODES_ENABLED, EMAIL_CODES_FOR_OAUTH_USERS, MANDATORY_ROLES, Settings, TOTP_ENABLED, TWO_FACTOR_ENABLED,
+    EMAIL_CODES_ENABLED, EMAIL_CODES_FOR_OAUTH_USERS, MANDATORY_ROLES, PASSKEYS_ENABLED, Settings, TOTP_ENABLED,
+    TWO_FACTOR_ENABLED,
 };
 use crate::store::{Totp, User};
 
 /// Which factors count, as the settings say now.
 pub(crate) struct FactorRules {
     settings: Settings,
+    /// Whether the site has a domain to which passkeys can belong.
+    has_domain: bool,
     /// Whether any role demands a factor, in the lowest bit, and the revision of the settings that says so: it is read
     /// at every call.
     roles_demand_factor: AtomicU64,
 }
 
 impl FactorRules {
-    pub(super) const fn new(settings: Settings) -> Self {
-        Self { settings, roles_demand_factor: AtomicU64::new(0) }
+    pub(super) const fn new(settings: Settings, has_domain: bool) -> Self {
+        Self { settings, has_domain, roles_demand_factor: AtomicU64::new(0) }
     }
 
     /// Returns whether the user has a second factor that counts.
     pub(crate) fn has_factor(&self, user: &User) -> bool {
-        self.settings.get(&TWO_FACTOR_ENABLED) && (self.has_totp(user) || self.has_email_codes(user))
+        let has_any = self.has_totp(user) || self.has_passkey(user) || self.has_email_codes(user);
+        has_any && self.settings.get(&TWO_FACTOR_ENABLED)
+    }
+
+    /// Returns whether the user has a passkey, and the settings allow passkeys.
+    pub(crate) fn has_passkey(&self, user: &User) -> bool {
+        user.passkeys > 0 && self.settings.get(&PASSKEYS_ENABLED)
     }
 
     /// Returns whether the user has an authenticator app, and the settings allow it.
@@ -57,10 +66,16 @@ impl FactorRules {
         names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
     }
 
+    /// Returns whether users can set any factor up.
+    fn can_enrol(&self) -> bool {
+        let allows = |setting| self.settings.get(setting);
+        allows(&TOTP_ENABLED) || allows(&EMAIL_CODES_ENABLED) || (self.has_domain && allows(&PASSKEYS_ENABLED))
+    }
+
     /// Returns whether this user must set up a factor before anything else. `false` while the settings allow no factor.
     pub(crate) fn must_enrol(&self, user: &User) -> bool {
         self.roles_demand_factor()
-            && (self.settings.get(&TOTP_ENABLED) || self.settings.get(&EMAIL_CODES_ENABLED))
+            && self.can_enrol()
             && !self.has_factor(user)
             && self.mandatory_roles().iter().any(|role| user.has_role(role))
     }

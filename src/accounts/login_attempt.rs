@@ -12,7 +12,7 @@ use crate::store::User;
 use crate::user::UserId;
 
 /// The members of the options of `login` and `createUser` that are secrets.
-const SECRETS: [&str; 3] = ["password", "resume", "code"];
+const SECRETS: [&str; 4] = ["password", "resume", "code", "webauthn"];
 
 /// A login, as hooks receive it. It contains no password, token or code, except for what the application's own login
 /// handlers read: see [`arguments`](Self::arguments). `Debug` omits the arguments.
@@ -66,7 +66,7 @@ impl LoginAttempt {
     /// Returns the arguments of the method, as the client has sent them: the options of `login` and of `createUser`. They
     /// are not checked. Those of `resetPassword` and `verifyEmail` are secrets and left out, so there are none.
     ///
-    /// In the options, the values of `password`, `resume` and `code` are `null`, so that a hook that logs or stores what it
+    /// In the options, the values of `password`, `resume`, `code` and `webauthn` are `null`, so that a hook that logs or stores what it
     /// sees does not spread them. The options of the application's own login handlers are as they were sent, since only the
     /// application knows which of them are secret.
     ///

@@ -85,6 +85,8 @@ pub use login::LoginRequest;
 pub use login_attempt::{LoginAttempt, Logout};
 pub use tokens::LoginSecret;
 
+pub use crate::webauthn::{InvalidRelyingParty, RelyingParty};
+
 pub(crate) use self::core::{AccountsCore, Foundation};
 pub(crate) use audit::Audit;
 pub(crate) use client_info::ClientInfo;
@@ -154,6 +156,8 @@ pub struct Accounts {
     hooks: Hooks,
     published_fields: Vec<String>,
     recheck_interval: Duration,
+    /// `None` if it follows from the site.
+    relying_party: Option<RelyingParty>,
 }
 
 /// Why accounts cannot be opened.
@@ -297,12 +301,21 @@ impl Accounts {
             hooks: Hooks::default(),
             published_fields: Vec::new(),
             recheck_interval: recheck::INTERVAL,
+            relying_party: None,
         })
     }
 
-    /// Sets the name of the site in mails and authenticator apps, and the URL below which links lead.
+    /// Sets the name of the site in mails and authenticator apps, and the URL below which links lead. Passkeys belong to its
+    /// domain, unless [`relying_party`](Self::relying_party) says otherwise.
     pub fn site(mut self, name: &str, root_url: &str) -> Self {
         self.site = Site { name: name.into(), root_url: root_url.trim_end_matches('/').into() };
+        self
+    }
+
+    /// Sets the domain to which passkeys belong, and the origins on which they may be used. Default: those of the site's URL.
+    /// Passkeys that were registered for another domain cannot be used any more.
+    pub fn relying_party(mut self, relying_party: RelyingParty) -> Self {
+        self.relying_party = Some(relying_party);
         self
     }
 

@@ -136,6 +136,11 @@ fn sentence(event: AuditEvent, details: &Value) -> Option<String> {
         AuditEvent::TotpEnabled => "An authenticator app was set up".to_owned(),
         AuditEvent::TotpDisabled => "The authenticator app was removed".to_owned(),
         AuditEvent::TotpCodesRegenerated => "The backup codes were replaced".to_owned(),
+        AuditEvent::PasskeyAdded => format!("The passkey “{}” was added", token()),
+        AuditEvent::PasskeyRemoved => format!("The passkey “{}” was removed", token()),
+        AuditEvent::PasskeyCloned => {
+            format!("The passkey “{}” was refused, because there may be a copy of its authenticator", token())
+        }
         AuditEvent::EmailCodesEnabled => "Codes by e-mail were turned on".to_owned(),
         AuditEvent::EmailCodesDisabled => "Codes by e-mail were turned off".to_owned(),
         AuditEvent::UsernameChanged => "The username was changed".to_owned(),

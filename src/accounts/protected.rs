@@ -60,7 +60,7 @@ const fn setting_up(name: &'static str, asks: Asks) -> Door {
 }
 
 /// Every door.
-const DOORS: [Door; 35] = [
+const DOORS: [Door; 45] = [
     // Factors.
     setting_up("2fa:enable", Asks::SomeCalls),
     setting_up("2fa:validateTempToken", Asks::SomeCalls),
@@ -79,6 +79,17 @@ const DOORS: [Door; 35] = [
     setting_up("POST users.2fa.enableEmail", Asks::SomeCalls),
     door("POST users.2fa.disableEmail", Asks::EveryCall),
     door("POST users.resetTOTP", Asks::EveryCall),
+    // To begin a registration is proven; its challenge is the proof of who finishes it.
+    setting_up("passkeys:beginRegistration", Asks::EveryCall),
+    setting_up("passkeys:finishRegistration", Asks::ItsOwnWay),
+    door("passkeys:rename", Asks::EveryCall),
+    door("passkeys:remove", Asks::EveryCall),
+    door("passkeys:regenerateCodes", Asks::EveryCall),
+    setting_up("POST users.passkeys.beginRegistration", Asks::EveryCall),
+    setting_up("POST users.passkeys.finishRegistration", Asks::ItsOwnWay),
+    door("POST users.passkeys.rename", Asks::EveryCall),
+    door("POST users.passkeys.remove", Asks::EveryCall),
+    door("POST users.passkeys.regenerateCodes", Asks::EveryCall),
     // Passwords and addresses.
     door("changePassword", Asks::SomeCalls),
     door("resetPassword", Asks::ItsOwnWay),

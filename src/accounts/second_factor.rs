@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Proof;
 use crate::call::{Connection, MethodResult};
 use crate::store::User;
+use crate::user::UserId;
 
 /// What accounts need of the second factor.
 pub(crate) trait SecondFactor: Send + Sync {
@@ -21,6 +22,14 @@ pub(crate) trait SecondFactor: Send + Sync {
         code: Option<&'call str>,
         connection: Option<&'call Connection>,
     ) -> BoxFuture<'call, MethodResult<()>>;
+
+    /// Checks a login by a passkey alone, and uses its challenge up. Returns the user, who may not be active. `None` if the
+    /// assertion is wrong, or such logins are not allowed.
+    fn recognize_passkey<'call>(
+        &'call self,
+        assertion: &'call str,
+        connection: Option<&'call Connection>,
+    ) -> BoxFuture<'call, MethodResult<Option<UserId>>>;
 
     /// Begins a challenge for a login that the client cannot repeat with a code. `None` if the user has no second factor.
     fn begin_challenge<'call>(
@@ -45,4 +54,6 @@ pub(crate) struct BegunChallenge {
     /// The secret by which the client names the challenge.
     pub(crate) id: String,
     pub(crate) method: TwoFactorMethod,
+    /// What a passkey answers instead. `None` if the user has none.
+    pub(crate) webauthn: Option<Value>,
 }

@@ -182,7 +182,9 @@ impl Invocation {
     /// Notes that the gate has admitted the call.
     pub(super) fn note_admission(&self, requirement: Requirement, admission: Admission) {
         match admission {
-            Admission::Shown(TwoFactorMethod::Totp | TwoFactorMethod::Email) => self.note_second_factor(),
+            Admission::Shown(TwoFactorMethod::Totp | TwoFactorMethod::Email | TwoFactorMethod::WebAuthn) => {
+                self.note_second_factor();
+            }
             Admission::Shown(TwoFactorMethod::Password) | Admission::Excused => {
                 *self.met.lock() = Met::Requirement(requirement);
             }

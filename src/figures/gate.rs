@@ -34,7 +34,7 @@ outcomes! {
 }
 
 /// The labels of the factors. The first one stands for decisions without a factor.
-const FACTORS: [&str; 4] = ["none", "totp", "email", "password"];
+const FACTORS: [&str; 5] = ["none", "totp", "email", "password", "webauthn"];
 
 #[derive(Default)]
 pub(crate) struct GateFigures([[Count; FACTORS.len()]; OUTCOMES.len()]);
@@ -55,6 +55,7 @@ impl GateFigures {
             Some(TwoFactorMethod::Totp) => 1,
             Some(TwoFactorMethod::Email) => 2,
             Some(TwoFactorMethod::Password) => 3,
+            Some(TwoFactorMethod::WebAuthn) => 4,
         };
         self.0[outcome as usize][factor].one();
     }

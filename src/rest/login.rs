@@ -27,6 +27,7 @@ pub(super) fn endpoints() -> [Endpoint; 2] {
             Field::any("password").optional().about("The password, or its digest"),
             Field::text("code").optional().about("The code of a second factor; or in the header x-2fa-code"),
             Field::text("resume").optional().about("A login token, instead of a password"),
+            Field::text("webauthn").optional().about("The answer of a passkey as JSON text, instead of a password"),
         ])
         .gives([Field::text("status"), Field::object("data").about("userId, authToken, and the user as me")]);
     let logout = Route::new("logout")

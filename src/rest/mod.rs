@@ -23,6 +23,7 @@ mod login;
 mod method_call;
 mod openapi;
 mod own_account;
+mod passkeys;
 mod route;
 mod settings;
 mod users;
@@ -60,6 +61,7 @@ pub(crate) fn register(core: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore>, e
     users::register(core, factors, endpoints);
     settings::register(core, endpoints);
     challenges::register(factors, endpoints);
+    passkeys::register(endpoints);
 }
 
 /// Returns the endpoints that are not methods.

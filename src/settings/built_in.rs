@@ -47,6 +47,26 @@ pub const TOTP_MAX_DELTA: Setting<i64> = Setting::integer(
 )
 .protecting();
 
+/// Whether users can register passkeys.
+pub const PASSKEYS_ENABLED: Setting<bool> = Setting::boolean(
+    "Accounts_TwoFactorAuthentication_By_Passkey_Enabled",
+    TWO_FACTOR,
+    "Let users register passkeys and security keys as second factors.",
+    true,
+)
+.public()
+.protecting();
+
+/// Whether a passkey is enough to log in.
+pub const PASSKEY_LOGIN: Setting<bool> = Setting::boolean(
+    "Accounts_TwoFactorAuthentication_Passkey_Login",
+    TWO_FACTOR,
+    "Let users log in with a passkey alone, without their password. The passkey must verify the user, by a PIN or a fingerprint for example, and counts as both factors.",
+    true,
+)
+.public()
+.protecting();
+
 /// Whether users can receive codes by e-mail.
 pub const EMAIL_CODES_ENABLED: Setting<bool> = Setting::boolean(
     "Accounts_TwoFactorAuthentication_By_Email_Enabled",
@@ -505,6 +525,8 @@ pub(crate) fn all() -> Vec<SettingDefinition> {
     let booleans = [
         TWO_FACTOR_ENABLED,
         TOTP_ENABLED,
+        PASSKEYS_ENABLED,
+        PASSKEY_LOGIN,
         EMAIL_CODES_ENABLED,
         EMAIL_CODES_FOR_OAUTH_USERS,
         EMAIL_CODES_AUTO_OPT_IN,

@@ -8,8 +8,10 @@ use bolide_protocol::random;
 use bolide_protocol::two_factor::TwoFactorMethod;
 use serde_json::json;
 
-use super::codes::{Checked, Codes};
+use super::codes::{Checked, Codes, ShownFactor};
 use super::email::EmailCodes;
+use super::gate::is_assertion;
+use super::passkeys::{Action, PasskeyFactor};
 use super::trust::TrustedClients;
 use crate::accounts::{
     Audit, BegunChallenge, CounterKey, Counters, FactorRules, Foundation, Hooks, LONGEST_SECRET, LoginAttempt,
@@ -20,7 +22,7 @@ use crate::chance::{Chance, Generator};
 use crate::clock::Clock;
 use crate::keys::KeyRing;
 use crate::settings::{Settings, TWO_FACTOR_ENABLED};
-use crate::store::{AuditEvent, Challenge, CodePurpose, FailureRule, Store, User};
+use crate::store::{AuditEvent, Challenge, CodePurpose, FailureRule, KeyedHash, Store, User};
 
 const PURPOSE: &str = "challenge";
 
@@ -46,6 +48,7 @@ pub(crate) struct Challenges {
     tokens: Arc<Tokens>,
     codes: Arc<Codes>,
     email: Arc<EmailCodes>,
+    passkeys: Arc<PasskeyFactor>,
     trusted: Arc<TrustedClients>,
     audit: Arc<Audit>,
     hooks: Arc<Hooks>,
@@ -55,7 +58,7 @@ impl Challenges {
     pub(super) fn new(
         accounts: &Foundation,
         codes: &Arc<Codes>,
-        email: &Arc<EmailCodes>,
+        (email, passkeys): (&Arc<EmailCodes>, &Arc<PasskeyFactor>),
         trusted: &Arc<TrustedClients>,
     ) -> Self {
         Self {
@@ -70,6 +73,7 @@ impl Challenges {
             tokens: Arc::clone(&accounts.tokens),
             codes: Arc::clone(codes),
             email: Arc::clone(email),
+            passkeys: Arc::clone(passkeys),
             trusted: Arc::clone(trusted),
             audit: Arc::clone(&accounts.audit),
             hooks: Arc::clone(&accounts.hooks),
@@ -85,8 +89,9 @@ impl Challenges {
         let Some(method) = self.factor_of(user) else { return Ok(None) };
         let id = random::hex_string(&mut Generator(&*self.chance), 64);
         let now = self.clock.now();
+        let hash = self.keys.hash(PURPOSE, "", &id);
         let challenge = Challenge {
-            hash: self.keys.hash(PURPOSE, "", &id),
+            hash: hash.clone(),
             user: user.id.clone(),
             method: method.as_str().to_owned(),
             created_at: now,
@@ -98,7 +103,12 @@ impl Challenges {
         }
         let details = json!({ "method": method.as_str() });
         self.audit.record(AuditEvent::LoginChallenged, Some(&user.id), connection, details).await;
-        Ok(Some(BegunChallenge { id, method }))
+        let webauthn = if self.rules.has_passkey(user) {
+            self.passkeys.request(user, Action { name: &action_of(&hash), session: None }).await?
+        } else {
+            None
+        };
+        Ok(Some(BegunChallenge { id, method, webauthn }))
     }
 
     /// Sends another code by mail for a challenge.
@@ -139,8 +149,12 @@ impl Challenges {
         code: &str,
         connection: Option<&Connection>,
     ) -> MethodResult<LoginResult> {
-        let method = TwoFactorMethod::parse(&challenge.method).unwrap_or(TwoFactorMethod::Totp);
-        let factor = (method, CodePurpose::Login);
+        let shows_passkey = is_assertion(code) && self.rules.has_passkey(user);
+        let asked = TwoFactorMethod::parse(&challenge.method).unwrap_or(TwoFactorMethod::Totp);
+        let method = if shows_passkey { TwoFactorMethod::WebAuthn } else { asked };
+        let action = action_of(&challenge.hash);
+        let action = Action { name: &action, session: None };
+        let shown = ShownFactor { method, code, purpose: CodePurpose::Login, action };
         let key = CounterKey::challenge(challenge.hash.as_str());
         let (Some(answer), Some(counted)) =
             (self.counters.count(key, RULE).await?, self.codes.begin(&user.id, connection).await?)
@@ -149,7 +163,7 @@ impl Challenges {
             self.record(AuditEvent::TwoFactorBlocked, user, method, connection).await;
             return Err(too_many());
         };
-        if let Checked::Wrong { is_last } = self.codes.check(counted, user, factor, code, connection).await? {
+        if let Checked::Wrong { is_last } = self.codes.check(counted, user, shown, connection).await? {
             self.record(AuditEvent::TwoFactorFailed, user, method, connection).await;
             if is_last || answer.is_last() {
                 // An answer that is checked at the same time may be right. If it is not, the next one ends the challenge.
@@ -186,7 +200,8 @@ impl Challenges {
         if self.rules.has_email_codes(user) {
             return Some(TwoFactorMethod::Email);
         }
-        self.rules.has_totp(user).then_some(TwoFactorMethod::Totp)
+        // Of who has a passkey alone, a backup code.
+        (self.rules.has_totp(user) || self.rules.has_passkey(user)).then_some(TwoFactorMethod::Totp)
     }
 
     async fn live(&self, id: &str) -> MethodResult<Challenge> {
@@ -204,6 +219,11 @@ impl Challenges {
         let no_such_user = || MethodError::new("error-user-not-found", "User not found");
         self.users.active(&challenge.user).await?.ok_or_else(no_such_user)
     }
+}
+
+/// Returns the action for which a passkey answers a challenge: this challenge alone.
+fn action_of(hash: &KeyedHash) -> String {
+    format!("challenge:{}", hash.as_str())
 }
 
 fn too_many() -> MethodError {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::email::EmailCodes;
 use super::gate::refusal;
+use super::passkeys::{Action, PasskeyFactor};
 use super::totp::AuthenticatorApps;
 use crate::accounts::password::Password;
 use crate::accounts::{
@@ -38,6 +39,7 @@ const ADDRESS_RULE: FailureRule = FailureRule {
 pub(super) struct Codes {
     apps: Arc<AuthenticatorApps>,
     email: Arc<EmailCodes>,
+    passkeys: Arc<PasskeyFactor>,
     passwords: Arc<Passwords>,
     counters: Arc<Counters>,
     audit: Arc<Audit>,
@@ -48,6 +50,18 @@ pub(super) struct Codes {
 pub(super) struct CountedCode {
     user: Counted,
     address: Option<Counted>,
+}
+
+/// What is shown as a second factor, and for what.
+#[derive(Clone, Copy)]
+pub(super) struct ShownFactor<'call> {
+    pub(super) method: TwoFactorMethod,
+    /// The code, the password as its hash, or the assertion of a passkey.
+    pub(super) code: &'call str,
+    /// What a code by mail must have been requested for.
+    pub(super) purpose: CodePurpose,
+    /// What the challenge of a passkey must have been made for.
+    pub(super) action: Action<'call>,
 }
 
 /// The outcome of a check.
@@ -61,10 +75,16 @@ pub(super) enum Checked {
 }
 
 impl Codes {
-    pub(super) fn new(accounts: &Foundation, apps: &Arc<AuthenticatorApps>, email: &Arc<EmailCodes>) -> Self {
+    pub(super) fn new(
+        accounts: &Foundation,
+        apps: &Arc<AuthenticatorApps>,
+        email: &Arc<EmailCodes>,
+        passkeys: &Arc<PasskeyFactor>,
+    ) -> Self {
         Self {
             apps: Arc::clone(apps),
             email: Arc::clone(email),
+            passkeys: Arc::clone(passkeys),
             passwords: Arc::clone(&accounts.passwords),
             counters: Arc::clone(&accounts.counters),
             audit: Arc::clone(&accounts.audit),
@@ -98,12 +118,15 @@ impl Codes {
         &self,
         counted: CountedCode,
         user: &User,
-        (method, purpose): (TwoFactorMethod, CodePurpose),
-        code: &str,
+        ShownFactor { method, code, purpose, action }: ShownFactor<'_>,
         connection: Option<&Connection>,
     ) -> MethodResult<Checked> {
         let wrong = Checked::Wrong { is_last: counted.user.is_last() };
         let checked = match method {
+            TwoFactorMethod::WebAuthn => {
+                let is_right = self.passkeys.verify(user, code, action, connection).await;
+                is_right.map(|is_right| right_or(is_right, wrong))
+            }
             _ if code.len() > LONGEST_SECRET => Ok(wrong),
             TwoFactorMethod::Totp => self.apps.verify(user, code).await.map(|is_right| right_or(is_right, wrong)),
             TwoFactorMethod::Email => self.check_mailed(user, purpose, code, wrong).await,
@@ -158,12 +181,17 @@ impl Codes {
         code: &str,
         connection: Option<&Connection>,
     ) -> MethodResult<Option<Proof>> {
-        const FACTOR: (TwoFactorMethod, CodePurpose) = (TwoFactorMethod::Totp, CodePurpose::Call);
+        let shown = ShownFactor {
+            method: TwoFactorMethod::Totp,
+            code,
+            purpose: CodePurpose::Call,
+            action: Action { name: "", session: None },
+        };
         let Some(counted) = self.begin(&user.id, connection).await? else {
             let details = json!({ "method": "totp", "codeGenerated": false, "availableMethods": ["totp"] });
             return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", &details));
         };
-        if self.check(counted, user, FACTOR, code, connection).await? == Checked::Right {
+        if self.check(counted, user, shown, connection).await? == Checked::Right {
             return Ok(Some(Proof::by(Ground::Shown)));
         }
         let details = json!({ "method": "totp" });

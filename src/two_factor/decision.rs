@@ -13,12 +13,25 @@ pub(crate) struct Facts {
     pub(crate) is_enabled: bool,
     pub(crate) has_totp: bool,
     pub(crate) has_email: bool,
+    /// Whether the user has a passkey. Then there are backup codes too, which are asked for as codes of an app.
+    pub(crate) has_passkey: bool,
     pub(crate) has_password: bool,
     /// Whether the password is accepted from users without another factor.
     pub(crate) allows_password: bool,
     pub(crate) token: TokenFacts,
     /// The factor that the client prefers.
     pub(crate) preferred: Option<TwoFactorMethod>,
+}
+
+impl Facts {
+    const fn has_factor(&self) -> bool {
+        self.has_totp || self.has_email || self.has_passkey
+    }
+
+    /// Returns whether the user can show a code of an authenticator app, or a backup code.
+    pub(crate) const fn has_codes(&self) -> bool {
+        self.has_totp || self.has_passkey
+    }
 }
 
 /// What the decision needs to know about the login token.
@@ -63,7 +76,7 @@ pub(crate) fn decide(requirement: Requirement, facts: Facts) -> Decision {
 
 fn is_excused(requirement: Requirement, facts: Facts) -> bool {
     let token = facts.token;
-    let has_factor = facts.has_totp || facts.has_email;
+    let has_factor = facts.has_factor();
     if !token.is_known {
         return false;
     }
@@ -73,12 +86,19 @@ fn is_excused(requirement: Requirement, facts: Facts) -> bool {
     token.bypasses || (token.is_in_grace && !has_factor) || (token.is_trusted && !requirement.is_remember_me_disabled())
 }
 
-/// Returns the factor to ask for. A preferred factor counts only if the user has it.
+/// Returns the factor to ask for. A preferred factor counts only if the user has it. A passkey must be preferred: clients
+/// that do not know it are asked for something else.
 fn factor(requirement: Requirement, facts: Facts) -> Option<TwoFactorMethod> {
-    if facts.has_email && (facts.preferred == Some(TwoFactorMethod::Email) || !facts.has_totp) {
+    match facts.preferred {
+        Some(TwoFactorMethod::WebAuthn) if facts.has_passkey => return Some(TwoFactorMethod::WebAuthn),
+        Some(TwoFactorMethod::Totp) if facts.has_codes() => return Some(TwoFactorMethod::Totp),
+        Some(TwoFactorMethod::Email) if facts.has_email => return Some(TwoFactorMethod::Email),
+        _ => {}
+    }
+    if facts.has_email && !facts.has_totp {
         return Some(TwoFactorMethod::Email);
     }
-    if facts.has_totp {
+    if facts.has_codes() {
         return Some(TwoFactorMethod::Totp);
     }
     let may_be_password = !requirement.is_password_fallback_disabled() && facts.allows_password && facts.has_password;
@@ -88,7 +108,7 @@ fn factor(requirement: Requirement, facts: Facts) -> Option<TwoFactorMethod> {
 #[cfg(test)]
 mod tests {
     use super::Decision::{Admit, Ask, AskForLogin};
-    use super::TwoFactorMethod::{Email, Password, Totp};
+    use super::TwoFactorMethod::{Email, Password, Totp, WebAuthn};
     use super::*;
     use crate::call::TwoFactor;
 
@@ -176,11 +196,33 @@ mod tests {
         assert_eq!(prefer(user(false, true, true), Totp), Ask(Email));
     }
 
+    #[test]
+    fn clients_that_do_not_know_passkeys_are_asked_for_what_they_know() {
+        let usual = TwoFactor::required();
+        let strict = TwoFactor::required().require_second_factor();
+        let with_passkey = |facts: Facts| Facts { has_passkey: true, ..facts };
+        for requirement in [usual, strict, usual.disable_password_fallback()] {
+            assert_eq!(decide(requirement, with_passkey(user(true, true, true))), Ask(Totp));
+            assert_eq!(decide(requirement, with_passkey(user(false, true, true))), Ask(Email));
+            assert_eq!(decide(requirement, with_passkey(user(false, false, true))), Ask(Totp));
+            let prefer = |facts: Facts, method| decide(requirement, Facts { preferred: Some(method), ..facts });
+            assert_eq!(prefer(with_passkey(user(true, true, true)), WebAuthn), Ask(WebAuthn));
+            assert_eq!(prefer(with_passkey(user(false, false, true)), WebAuthn), Ask(WebAuthn));
+            assert_eq!(prefer(with_passkey(user(false, false, true)), Password), Ask(Totp));
+            assert_eq!(prefer(with_passkey(user(false, true, true)), Totp), Ask(Totp));
+            assert_eq!(prefer(user(true, true, true), WebAuthn), Ask(Totp));
+        }
+        let grace = TokenFacts { is_known: true, is_in_grace: true, is_of_new_user: true, ..TokenFacts::default() };
+        let new = Facts { token: grace, ..with_passkey(user(false, false, true)) };
+        assert_eq!(decide(usual, new), Ask(Totp), "the grace is for users without a factor");
+        assert_eq!(decide(TwoFactor::fresh_proof().accept_new_account(), new), Ask(Totp));
+    }
+
     /// The facts sheet's steps in their order: the first row that applies decides.
     fn by_the_sheet(requirement: Requirement, facts: Facts) -> Decision {
         let token = facts.token;
         let may_be_excused = token.is_known && !requirement.is_second_factor_required();
-        let has_factor = facts.has_totp || facts.has_email;
+        let has_factor = facts.has_totp || facts.has_email || facts.has_passkey;
         let is_new = token.is_known && token.is_of_new_user && !has_factor;
         let shows_login =
             requirement.is_second_factor_required() && requirement.is_recent_login_accepted() && !facts.has_password;
@@ -190,10 +232,13 @@ mod tests {
             (may_be_excused && token.is_in_grace && !has_factor, Admit),
             (is_new && requirement.is_second_factor_required() && requirement.is_new_account_accepted(), Admit),
             (may_be_excused && !requirement.is_remember_me_disabled() && token.is_trusted, Admit),
-            (facts.preferred == Some(Totp) && facts.has_totp, Ask(Totp)),
+            (facts.preferred == Some(WebAuthn) && facts.has_passkey, Ask(WebAuthn)),
+            (facts.preferred == Some(Totp) && (facts.has_totp || facts.has_passkey), Ask(Totp)),
             (facts.preferred == Some(Email) && facts.has_email, Ask(Email)),
             (facts.has_totp, Ask(Totp)),
             (facts.has_email, Ask(Email)),
+            // By a backup code.
+            (facts.has_passkey, Ask(Totp)),
             (shows_login && token.is_known && token.is_recent, Admit),
             (shows_login, AskForLogin),
             (requirement.is_second_factor_required(), Ask(Password)),
@@ -236,6 +281,7 @@ mod tests {
             has_email: is(2),
             has_password: is(3),
             allows_password: is(4),
+            has_passkey: is(11),
             token,
             preferred,
         }
@@ -245,8 +291,8 @@ mod tests {
     fn the_whole_matrix_is_decided_as_the_steps_say() {
         let mut asked = 0;
         for policy in 0..32 {
-            for bits in 0..2048 {
-                for preferred in [None, Some(Totp), Some(Email), Some(Password)] {
+            for bits in 0..4096 {
+                for preferred in [None, Some(Totp), Some(Email), Some(Password), Some(WebAuthn)] {
                     let (requirement, facts) = (requirement(policy), facts(bits, preferred));
                     let decision = decide(requirement, facts);
                     assert_eq!(decision, by_the_sheet(requirement, facts), "{requirement:?} {facts:?}");
@@ -254,12 +300,12 @@ mod tests {
                 }
             }
         }
-        assert!(asked > 64_000, "only {asked} of 262144 were asked");
+        assert!(asked > 160_000, "only {asked} of 655360 were asked");
     }
 
     #[test]
     fn no_token_excuses_from_what_requires_a_second_factor_nor_does_an_unknown_one_from_anything() {
-        for bits in (0..2048).filter(|bits| bits & 1 == 1) {
+        for bits in (0..4096).filter(|bits| bits & 1 == 1) {
             let strict = decide(requirement(4), facts(bits, None));
             assert_ne!(strict, Admit, "{bits:b}");
             let unknown = facts(bits & !(1 << 5), None);

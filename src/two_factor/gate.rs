@@ -8,9 +8,10 @@ use bolide_protocol::two_factor::TwoFactorMethod;
 use bolide_protocol::{DdpError, random};
 use serde_json::{Value, json};
 
-use super::codes::{Checked, Codes};
+use super::codes::{Checked, Codes, ShownFactor};
 use super::decision::{Decision, Facts, TokenFacts, decide};
 use super::email::EmailCodes;
+use super::passkeys::{Action, PasskeyFactor};
 use super::trust::TrustedClients;
 use crate::accounts::{Audit, FactorRules, Foundation};
 use crate::call::{
@@ -37,6 +38,7 @@ pub(crate) struct FactorGate {
     rules: Arc<FactorRules>,
     codes: Arc<Codes>,
     email: Arc<EmailCodes>,
+    passkeys: Arc<PasskeyFactor>,
     trusted: Arc<TrustedClients>,
     audit: Arc<Audit>,
     figures: Arc<Figures>,
@@ -77,11 +79,17 @@ struct Question<'call> {
     shown_name: Option<String>,
 }
 
+impl Question<'_> {
+    fn as_action(&self) -> Action<'_> {
+        Action { name: self.action, session: self.token.as_ref().map(|token| &token.hashed) }
+    }
+}
+
 impl FactorGate {
     pub(super) fn new(
         accounts: &Foundation,
         codes: &Arc<Codes>,
-        email: &Arc<EmailCodes>,
+        (email, passkeys): (&Arc<EmailCodes>, &Arc<PasskeyFactor>),
         trusted: &Arc<TrustedClients>,
     ) -> Self {
         Self {
@@ -92,6 +100,7 @@ impl FactorGate {
             rules: Arc::clone(&accounts.rules),
             codes: Arc::clone(codes),
             email: Arc::clone(email),
+            passkeys: Arc::clone(passkeys),
             trusted: Arc::clone(trusted),
             audit: Arc::clone(&accounts.audit),
             figures: Arc::clone(&accounts.figures),
@@ -139,7 +148,8 @@ impl FactorGate {
         let question = Question {
             requirement: TwoFactor::required().disable_password_fallback(),
             code,
-            preferred: None,
+            // A login has no member that names the factor.
+            preferred: code.filter(|code| is_assertion(code)).map(|_| TwoFactorMethod::WebAuthn),
             connection,
             token: None,
             action: "login",
@@ -177,29 +187,28 @@ impl FactorGate {
             }
             Decision::Ask(method) => method,
         };
-        let factor = (method, question.purpose);
         let Some(code) = question.code else {
-            let details = self.describe(user, method, facts, &question).await?;
+            let details = self.describe(user, facts, &question).await?;
             self.record(GateOutcome::Asked, user, method, &question).await;
             return Err(refusal("totp-required", "TOTP Required", &details));
         };
         let Some(counted) = self.codes.begin(&user.id, question.connection).await? else {
             self.record(GateOutcome::Blocked, user, method, &question).await;
-            let details = plain_details(method, facts);
+            let details = plain_details(question.requirement, facts);
             return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", &details));
         };
-        let Checked::Wrong { is_last } = self.codes.check(counted, user, factor, code, question.connection).await?
-        else {
+        let shown = ShownFactor { method, code, purpose: question.purpose, action: question.as_action() };
+        let Checked::Wrong { is_last } = self.codes.check(counted, user, shown, question.connection).await? else {
             self.record(GateOutcome::Passed, user, method, &question).await;
             self.remember(&question).await?;
             return Ok(Admission::Shown(method));
         };
         self.record(GateOutcome::Failed, user, method, &question).await;
         if is_last {
-            let details = plain_details(method, facts);
+            let details = plain_details(question.requirement, facts);
             return Err(refusal("totp-max-attempts", "TOTP Maximun Failed Attempts Reached", &details));
         }
-        let details = self.describe(user, method, facts, &question).await?;
+        let details = self.describe(user, facts, &question).await?;
         Err(refusal("totp-invalid", "TOTP Invalid", &details))
     }
 
@@ -230,6 +239,7 @@ impl FactorGate {
             is_enabled: self.settings.get(&TWO_FACTOR_ENABLED),
             has_totp: self.rules.has_totp(user),
             has_email: self.rules.has_email_codes(user),
+            has_passkey: self.rules.has_passkey(user),
             has_password: user.password.is_some(),
             allows_password: self.settings.get(&PASSWORD_FALLBACK),
             token,
@@ -258,16 +268,17 @@ impl FactorGate {
         }
     }
 
-    /// Returns what the client is told of the factor. For codes by mail, one is sent unless there is a live one.
-    async fn describe(
-        &self,
-        user: &User,
-        method: TwoFactorMethod,
-        facts: Facts,
-        question: &Question<'_>,
-    ) -> MethodResult<Value> {
-        let mut details = plain_details(method, facts);
-        if method != TwoFactorMethod::Email {
+    /// Returns what the client is told of the factor. For codes by mail, one is sent unless there is a live one, or the
+    /// client shows a passkey.
+    async fn describe(&self, user: &User, facts: Facts, question: &Question<'_>) -> MethodResult<Value> {
+        let mut details = plain_details(question.requirement, facts);
+        if facts.has_passkey
+            && let Some(request) = self.passkeys.request(user, question.as_action()).await?
+        {
+            details["webauthn"] = request;
+        }
+        let shows_passkey = facts.has_passkey && facts.preferred == Some(TwoFactorMethod::WebAuthn);
+        if details["method"] != TwoFactorMethod::Email.as_str() || shows_passkey {
             return Ok(details);
         }
         let was_sent =
@@ -294,8 +305,20 @@ fn header_code(connection: &Connection, is_wanted: bool) -> Option<(Option<Strin
     Some((shown.code.clone(), shown.method.clone()))
 }
 
-fn plain_details(method: TwoFactorMethod, facts: Facts) -> Value {
-    let available = [(facts.has_totp, "totp"), (facts.has_email, "email")];
+/// Returns whether a code is the assertion of a passkey, which is an object in JSON. No other code begins so.
+pub(super) fn is_assertion(code: &str) -> bool {
+    code.starts_with('{')
+}
+
+/// Returns what every client understands. A passkey is one of the available methods, and never the one that is asked for:
+/// clients that do not know it would not ask for anything.
+fn plain_details(requirement: Requirement, facts: Facts) -> Value {
+    let preferred = facts.preferred.filter(|method| *method != TwoFactorMethod::WebAuthn);
+    let method = match decide(requirement, Facts { preferred, ..facts }) {
+        Decision::Ask(method) => method,
+        Decision::Admit | Decision::AskForLogin => TwoFactorMethod::Totp,
+    };
+    let available = [(facts.has_codes(), "totp"), (facts.has_email, "email"), (facts.has_passkey, "webauthn")];
     let available: Vec<&str> = available.into_iter().filter(|(is_there, _)| *is_there).map(|(_, name)| name).collect();
     json!({ "method": method.as_str(), "codeGenerated": false, "availableMethods": available })
 }

@@ -19,7 +19,7 @@ pub(super) struct Services {
 }
 
 /// Registers the methods that the app has not registered itself.
-pub(crate) fn register(accounts: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore>, registry: &mut Registry) {
+pub(super) fn register(accounts: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore>, registry: &mut Registry) {
     let services = Arc::new(Services { accounts: Arc::clone(accounts), factors: Arc::clone(factors) });
     macro_rules! method {
         ($register:ident, $name:literal, $function:path, $caller:ty) => {{
@@ -84,7 +84,7 @@ async fn disable(services: &Services, context: Context, parameters: Parameters) 
 async fn regenerate(services: &Services, context: Context, parameters: Parameters) -> MethodResult<Option<RawJson>> {
     let user = signed_in(services, &context, "2fa:regenerateCodes").await?;
     let (shown, factors): (String, _) = (parameters.get(0)?, &services.factors);
-    if !matches!(user.totp, Totp::On(_)) {
+    if !has_codes(&user) {
         return Err(invalid_totp());
     }
     let Some(proof) = factors.codes.check_totp(&user, &shown, context.connection()).await? else { return Ok(None) };
@@ -94,10 +94,15 @@ async fn regenerate(services: &Services, context: Context, parameters: Parameter
 
 async fn codes_remaining(services: &Services, context: Context, _: Parameters) -> MethodResult<Value> {
     let user = signed_in(services, &context, "2fa:checkCodesRemaining").await?;
-    if !matches!(user.totp, Totp::On(_)) {
+    if !has_codes(&user) {
         return Err(invalid_totp());
     }
     Ok(json!({ "remaining": services.factors.apps.backup_codes_left(&user.id).await? }))
+}
+
+/// Returns whether the user may have backup codes.
+const fn has_codes(user: &User) -> bool {
+    matches!(user.totp, Totp::On(_)) || user.passkeys > 0
 }
 
 async fn enable_email(services: &Services, me: SignedIn, _: Parameters) -> MethodResult<bool> {

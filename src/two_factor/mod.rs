@@ -3,6 +3,7 @@
 //! - `gate`: asks for a factor before a gated call and at login; `decision`: whether it must, as a pure function;
 //! - `codes`: checks codes of every factor, and counts wrong ones;
 //! - `totp`: authenticator apps and backup codes; `email`: codes by mail;
+//! - `passkeys`: passkeys, as second factors and as logins of their own;
 //! - `trust`: clients that have shown a factor lately;
 //! - `challenge`: the second factor of a login that the client cannot repeat;
 //! - `reset`: for users who have lost their factors;
@@ -18,6 +19,7 @@ mod email;
 mod gate;
 mod meteor;
 mod methods;
+mod passkeys;
 mod reset;
 mod totp;
 mod trust;
@@ -27,18 +29,20 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use crate::accounts::{BegunChallenge, Foundation, Proof, SecondFactor};
+use crate::accounts::{AccountsCore, BegunChallenge, Foundation, Proof, SecondFactor};
 use crate::call::{Connection, MethodResult};
+use crate::registry::Registry;
 use crate::store::User;
+use crate::user::UserId;
 use challenge::Challenges;
 use codes::Codes;
 use email::EmailCodes;
+use passkeys::{PasskeyFactor, PasskeyOwner};
 use reset::FactorReset;
 use totp::AuthenticatorApps;
 use trust::TrustedClients;
 
 pub(crate) use gate::FactorGate;
-pub(crate) use methods::register;
 
 /// The second factors of an app, put together of services.
 pub(crate) struct TwoFactorCore {
@@ -48,6 +52,14 @@ pub(crate) struct TwoFactorCore {
     codes: Arc<Codes>,
     email: Arc<EmailCodes>,
     apps: Arc<AuthenticatorApps>,
+    passkeys: Arc<PasskeyFactor>,
+    owner: PasskeyOwner,
+}
+
+/// Registers the methods that the app has not registered itself.
+pub(crate) fn register(accounts: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore>, registry: &mut Registry) {
+    methods::register(accounts, factors, registry);
+    passkeys::register(factors, registry);
 }
 
 impl TwoFactorCore {
@@ -55,14 +67,17 @@ impl TwoFactorCore {
         let apps = Arc::new(AuthenticatorApps::new(accounts));
         let email = Arc::new(EmailCodes::new(accounts));
         let trusted = Arc::new(TrustedClients::new(accounts));
-        let codes = Arc::new(Codes::new(accounts, &apps, &email));
+        let passkeys = Arc::new(PasskeyFactor::new(accounts));
+        let codes = Arc::new(Codes::new(accounts, &apps, &email, &passkeys));
         Arc::new(Self {
-            gate: Arc::new(FactorGate::new(accounts, &codes, &email, &trusted)),
-            challenges: Challenges::new(accounts, &codes, &email, &trusted),
+            gate: Arc::new(FactorGate::new(accounts, &codes, (&email, &passkeys), &trusted)),
+            challenges: Challenges::new(accounts, &codes, (&email, &passkeys), &trusted),
+            owner: PasskeyOwner::new(accounts, &passkeys, &apps),
             reset: FactorReset::new(accounts),
             codes,
             email,
             apps,
+            passkeys,
         })
     }
 }
@@ -75,6 +90,14 @@ impl SecondFactor for TwoFactorCore {
         connection: Option<&'call Connection>,
     ) -> BoxFuture<'call, MethodResult<()>> {
         Box::pin(self.gate.check_at_login(user, code, connection))
+    }
+
+    fn recognize_passkey<'call>(
+        &'call self,
+        assertion: &'call str,
+        connection: Option<&'call Connection>,
+    ) -> BoxFuture<'call, MethodResult<Option<UserId>>> {
+        Box::pin(self.passkeys.verify_login(assertion, connection))
     }
 
     fn begin_challenge<'call>(

@@ -43,6 +43,7 @@ impl FactorReset {
         proof: &Proof,
     ) -> MethodResult<()> {
         self.store.set_email_codes(&user.id, false).await?;
+        self.store.remove_passkeys(&user.id).await?;
         self.remove(AuditEvent::SecondFactorsReset, user, connection, details, proof).await?;
         self.tell(user).await;
         Ok(())

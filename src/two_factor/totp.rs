@@ -149,7 +149,7 @@ impl AuthenticatorApps {
         Ok(was_there)
     }
 
-    /// Replaces the backup codes. `None` if the user has no app.
+    /// Replaces the backup codes. `None` if the user has neither an app nor a passkey.
     pub(super) async fn regenerate_backup_codes(
         &self,
         user: &UserId,
@@ -171,11 +171,12 @@ impl AuthenticatorApps {
 
     /// Checks a code of the app or a backup code, and uses it up.
     pub(super) async fn verify(&self, user: &User, code: &str) -> MethodResult<bool> {
-        let Totp::On(sealed) = &user.totp else { return Ok(false) };
-        if code.chars().count() == BACKUP_CODE_LENGTH {
+        // Users of a passkey have backup codes as well.
+        if code.chars().count() == BACKUP_CODE_LENGTH && (user.passkeys > 0 || matches!(user.totp, Totp::On(_))) {
             let hashes = backup_code_hashes(&self.keys, &user.id, &sha256_hex(code));
             return Ok(self.store.take_backup_code(&user.id, &hashes).await?);
         }
+        let Totp::On(sealed) = &user.totp else { return Ok(false) };
         match self.matching_step(user, sealed, code) {
             Some(step) => Ok(self.store.take_totp_step(&user.id, step).await?),
             None => Ok(false),
@@ -201,7 +202,7 @@ impl AuthenticatorApps {
     }
 
     /// Draws backup codes, and returns them as they are shown once and as they are stored.
-    fn new_backup_codes(&self, user: &UserId) -> (Vec<String>, BackupCodes) {
+    pub(super) fn new_backup_codes(&self, user: &UserId) -> (Vec<String>, BackupCodes) {
         let draw = |_| random::id_of_length(&mut Generator(&*self.chance), BACKUP_CODE_LENGTH);
         let codes: Vec<String> = (0..BACKUP_CODES).map(draw).collect();
         let hash = |code: &String| backup_code_hash(&self.keys, user, &sha256_hex(code));

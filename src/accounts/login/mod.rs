@@ -1,7 +1,7 @@
 //! [`Login`]: the login pipeline, the same for every door:
 //!
 //! 1. the first handler that knows what the client sends says which user it is: a resume token, a password, or an
-//!    [application's own](own);
+//!    [passkey](passkey), or an [application's own](own);
 //! 2. a user who is blocked or not active is rejected;
 //! 3. the application's [hooks](super::hooks) may reject;
 //! 4. a second factor is asked for;
@@ -9,6 +9,7 @@
 
 mod options;
 mod own;
+mod passkey;
 
 use std::sync::Arc;
 
@@ -78,6 +79,8 @@ struct Attempt<'call> {
     connection: Option<&'call Connection>,
     code: Option<LoginCode>,
     origin: LoginOrigin,
+    /// Whether the first factor was a second one as well: a passkey that has verified the user.
+    has_shown_both: bool,
 }
 
 impl Login {
@@ -129,6 +132,10 @@ impl Login {
             shown.kind = "password".into();
             return self.log_in_by_password(shown, options, connection, code).await;
         }
+        if let Some(assertion) = options.get("webauthn").and_then(Ejson::as_str) {
+            shown.kind = passkey::KIND.into();
+            return self.log_in_by_passkey(shown, options, assertion, connection).await;
+        }
         self.log_in_by_own_handlers(shown, options, connection, code).await
     }
 
@@ -161,7 +168,7 @@ impl Login {
         let code = code.or_else(|| Some(LoginCode { code: own_code?, dialect: Dialect::Meteor }));
         let found = self.users.find(&selector).await?;
         let origin = LoginOrigin::new(Some(selector.text()), found.as_ref(), connection);
-        let attempt = Attempt { shown, connection, code, origin };
+        let attempt = Attempt { shown, connection, code, origin, has_shown_both: false };
         let counted = match self.blocks.begin(&attempt.origin).await? {
             Begun::Open(refusal) => return Err(self.refuse_blocked(&attempt, refusal).await),
             Begun::Counted(login) => Some(login),
@@ -198,14 +205,14 @@ impl Login {
 
     /// Runs the second half of the pipeline, for a user who was recognized.
     async fn admit(&self, attempt: Attempt<'_>, counted: CountedLogin, user: User) -> MethodResult<LoginResult> {
-        let Attempt { shown, connection, code, .. } = attempt;
+        let Attempt { shown, connection, code, has_shown_both, .. } = attempt;
         shown.user = Some(user.clone());
         let details = json!({ "type": shown.kind() });
         if let Err(refusal) = self.hooks.validate_login(shown).await {
             self.audit.record(AuditEvent::LoginRefused, Some(&user.id), connection, details).await;
             return Err(refusal);
         }
-        if let Err(refusal) = self.ask_for_factor(&user, code.as_ref(), connection).await {
+        if !has_shown_both && let Err(refusal) = self.ask_for_factor(&user, code.as_ref(), connection).await {
             // A login that is asked for a code has not failed.
             if code.is_none() {
                 self.blocks.refund(counted).await?;

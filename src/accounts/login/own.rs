@@ -69,7 +69,8 @@ impl Login {
         let unrecognized = || MethodError::new(400, "Unrecognized options for login request");
         let app = self.node.app().filter(|_| !self.handlers.is_empty());
         let accounts = app.and_then(|app| AccountsCore::handle_of(&app)).ok_or_else(unrecognized)?;
-        let attempt = Attempt { shown, connection, code, origin: origin(options, connection) };
+        let origin = origin(options, connection);
+        let attempt = Attempt { shown, connection, code, origin, has_shown_both: false };
         let counted = match self.blocks.begin_as_typed(&attempt.origin).await? {
             Begun::Open(refusal) => return Err(self.refuse_blocked(&attempt, refusal).await),
             Begun::Counted(login) => Some(login),
@@ -97,16 +98,16 @@ impl Login {
         Err(unrecognized())
     }
 
-    /// Refunds a login that no handler has decided about.
-    async fn refund_undecided(&self, counted: Option<CountedLogin>) -> MethodResult<()> {
+    /// Refunds a login that was not decided.
+    pub(super) async fn refund_undecided(&self, counted: Option<CountedLogin>) -> MethodResult<()> {
         match counted {
             Some(login) => Ok(self.blocks.refund(login).await?),
             None => Ok(()),
         }
     }
 
-    /// Admits the user that a handler has named, if the user may log in.
-    async fn admit_named(
+    /// Admits the user that a handler or a passkey has named, if the user may log in.
+    pub(super) async fn admit_named(
         &self,
         mut attempt: Attempt<'_>,
         counted: Option<CountedLogin>,

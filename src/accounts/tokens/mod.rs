@@ -314,4 +314,5 @@ fn has_same_credentials(then: &User, now: &User) -> bool {
         && now.password == then.password
         && has_totp(now) == has_totp(then)
         && now.has_email_codes == then.has_email_codes
+        && now.passkeys == then.passkeys
 }

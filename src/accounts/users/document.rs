@@ -49,8 +49,10 @@ pub(crate) fn emails(user: &User) -> Ejson {
 
 /// Returns which second factors a user has.
 pub(crate) fn factors(user: &User) -> Object {
-    Object::from_iter([
+    let of_all = [
         ("totp".to_owned(), Ejson::Bool(matches!(user.totp, Totp::On(_)))),
         ("email".to_owned(), Ejson::Bool(user.can_receive_codes())),
-    ])
+    ];
+    let passkeys = (user.passkeys > 0).then(|| ("webauthn".to_owned(), Ejson::Bool(true)));
+    of_all.into_iter().chain(passkeys).collect()
 }

@@ -74,7 +74,7 @@ async fn users_are_told_at_once_that_a_factor_is_no_longer_required() {
 #[tokio::test]
 async fn factors_that_the_settings_forbid_are_not_required() {
     let bank = Bank::open().await;
-    for setting in ["By_TOTP_Enabled", "By_Email_Enabled"] {
+    for setting in ["By_TOTP_Enabled", "By_Email_Enabled", "By_Passkey_Enabled"] {
         let setting = format!("Accounts_TwoFactorAuthentication_{setting}");
         bank.set(&setting, false).await;
     }

@@ -24,6 +24,7 @@ mod nodes;
 mod notices;
 mod other_dialects;
 mod own_document;
+mod passkeys;
 mod password_policy;
 mod permissions;
 mod pipeline;

@@ -6,7 +6,10 @@ use std::time::Duration;
 use bolide::MethodSummary;
 use bolide::chance::SystemChance;
 use bolide::clock::Clock as _;
-use bolide::store::{HashedToken, LoginToken, PendingTotp, Sealed, TokenKind, User, UserFilter};
+use bolide::store::{
+    BackupCodes, HashedToken, KeyedHash, LoginToken, Passkey, PendingTotp, Sealed, TokenKind, UsedChallenge, User,
+    UserFilter,
+};
 use serde_json::{Value, json};
 
 use super::{Bank, SECRET, by_password, error, password_login, result, totp_code, with_code};
@@ -37,6 +40,7 @@ struct Protected {
     users: Vec<User>,
     tokens: Vec<(HashedToken, TokenKind)>,
     settings: Vec<(String, String)>,
+    passkeys: Vec<Passkey>,
     backup_codes: u32,
 }
 
@@ -52,6 +56,9 @@ impl Robbed {
         for id in ["user-bob", "user-emma"] {
             store.set_roles(&id.into(), vec!["admin".to_owned()]).await.unwrap();
         }
+        let passkey = Passkey::new("passkey".into(), "user-bob".into(), "Phone".into(), vec![1], bank.clock.now());
+        let challenge = UsedChallenge::new(KeyedHash::new("challenge"), bank.clock.now());
+        store.add_passkey(passkey, challenge, BackupCodes::default(), 1).await.unwrap();
         let token = bank.token(user).await;
         let mut session = bank.connect().await;
         result(&session.ask("login", json!([{ "resume": token }])).await);
@@ -86,8 +93,12 @@ impl Robbed {
             let own = store.tokens_of(&user.id).await.unwrap();
             tokens.extend(own.into_iter().map(|token: LoginToken| (token.hashed, token.kind)));
         }
-        let backup_codes = store.backup_codes_left(&"user-emma".into()).await.unwrap();
-        Protected { users, tokens, settings: store.settings().await.unwrap(), backup_codes }
+        let passkeys = store.passkeys_of(&"user-bob".into()).await.unwrap();
+        let mut backup_codes = 0;
+        for user in &users {
+            backup_codes += store.backup_codes_left(&user.id).await.unwrap();
+        }
+        Protected { users, tokens, settings: store.settings().await.unwrap(), passkeys, backup_codes }
     }
 
     /// Begins to set up emma's app with one of the tokens, if the door is there to confirm one.
@@ -144,7 +155,9 @@ fn change_by(name: String, code: &str) -> Try {
     let (user, params) = match &*name {
         "2fa:enable" | "generate2faActivationQrCode" | "2fa:disable-email" => ("emma", json!([])),
         "2fa:validateTempToken" | "enableUser2fa" => ("emma", json!([code])),
-        "2fa:enable-email" | "disableUser2fa" => ("bob", json!([])),
+        "2fa:enable-email" | "disableUser2fa" | "passkeys:beginRegistration" | "passkeys:regenerateCodes" => {
+            ("bob", json!([]))
+        }
         "changePassword" => ("bob", json!(["bob's password", "another password"])),
         "saveUserProfile" => ("bob", json!([{ "email": "new@example.com" }])),
         "personalAccessTokens:generateToken" => ("bob", json!([{ "tokenName": "new", "bypassTwoFactor": true }])),
@@ -155,9 +168,16 @@ fn change_by(name: String, code: &str) -> Try {
         "admin:setRole" => ("bob", json!(["auditor", { "mandatory2fa": true }])),
         "admin:setActive" => ("bob", json!(["user-alice", false])),
         "admin:resetSecondFactors" => ("bob", json!(["user-emma"])),
+        "passkeys:rename" => ("bob", json!([{ "id": "passkey", "name": "Stick" }])),
+        "passkeys:remove" => ("bob", json!([{ "id": "passkey" }])),
+        "POST users.passkeys.rename" => ("bob", json!({ "id": "passkey", "name": "Stick" })),
+        "POST users.passkeys.remove" => ("bob", json!({ "id": "passkey" })),
         "POST users.enableTotp" | "POST users.2fa.disableEmail" => ("emma", json!({})),
         "POST users.validateTotp" => ("emma", json!({ "code": code })),
-        "POST users.2fa.enableEmail" | "POST users.resetTOTP" => ("bob", json!({})),
+        "POST users.2fa.enableEmail"
+        | "POST users.resetTOTP"
+        | "POST users.passkeys.beginRegistration"
+        | "POST users.passkeys.regenerateCodes" => ("bob", json!({})),
         "POST users.updateOwnBasicInfo" => ("bob", json!({ "data": { "newPassword": "another password" } })),
         "POST users.generatePersonalAccessToken" => ("bob", json!({ "tokenName": "new" })),
         "POST users.regeneratePersonalAccessToken" | "POST users.removePersonalAccessToken" => ("bob", bypass),
@@ -206,7 +226,9 @@ async fn no_trusted_client_and_no_bypass_token_opens_a_door_and_the_proof_does()
         for (way, refusal) in robbed.attempts(&door, &session, Some(&proof)).await {
             assert_eq!(refusal, Value::Null, "{} by {way} with the proof", door.name);
         }
-        assert_ne!(robbed.protected().await, before, "{} changes nothing", door.name);
+        // What begins a registration returns a challenge, and stores nothing.
+        let changes = !door.name.ends_with("beginRegistration");
+        assert_eq!(robbed.protected().await != before, changes, "{}", door.name);
     });
     for door in all {
         door.await;

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use bolide::accounts::{ExternalLogin, LoginChallenge, Visitor};
+use bolide::protocol::two_factor::TwoFactorMethod;
+use bolide::testing::PasskeyAuthenticator;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::accounts::Bank;
+use crate::accounts::{Bank, by_password};
 
 impl Bank {
     /// Logs in as after a login at another service.
@@ -127,4 +129,23 @@ async fn ids_and_codes_of_the_wrong_type_are_rejected() {
     }
     bank.app.accounts().unwrap().store().set_active(&"user-bob".into(), false).await.unwrap();
     assert_eq!(bank.verify(&challenge.id, &bank.code()).await.error(), "error-user-not-found");
+}
+
+#[tokio::test]
+async fn a_passkey_answers_the_challenge_that_it_was_requested_for() {
+    let bank = Bank::open().await;
+    let mut alice = bank.log_in("alice").await;
+    let begun = alice.ask("passkeys:beginRegistration", by_password("alice", json!([]))).await;
+    let mut authenticator = PasskeyAuthenticator::new("http://localhost:3000");
+    let made = authenticator.register(&begun["result"]).to_string();
+    let codes =
+        alice.ask("passkeys:finishRegistration", json!([{ "credential": made }])).await["result"]["codes"].clone();
+    let challenge = bank.challenge("alice").await;
+    assert_eq!(challenge.method, TwoFactorMethod::Totp, "a page that does not know passkeys asks for a backup code");
+    let other = bank.challenge("alice").await;
+    let wrong = authenticator.get(other.webauthn.as_ref().unwrap()).unwrap().to_string();
+    assert_eq!(bank.verify(&challenge.id, &wrong).await.error(), "error-invalid-code");
+    let right = authenticator.get(challenge.webauthn.as_ref().unwrap()).unwrap().to_string();
+    assert_eq!(bank.verify(&challenge.id, &right).await.body["userId"], "user-alice");
+    assert_eq!(bank.verify(&other.id, codes[0].as_str().unwrap()).await.body["userId"], "user-alice");
 }
