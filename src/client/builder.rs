@@ -14,7 +14,7 @@ use super::shared::{ClientInner, Shared};
 use super::socket::connect;
 use super::status::Status;
 use super::task;
-use super::two_factor::{Answer, Challenge, Prompter};
+use super::two_factor::{Answer, Challenge, Passkeys, Prompter};
 use crate::limits::Heartbeat;
 
 /// Builds a [`Client`].
@@ -54,7 +54,13 @@ impl ClientBuilder {
         Ask: FnOnce(Challenge) -> Asked + Clone + Send + Sync + 'static,
         Asked: Future<Output: Into<Answer>> + Send + 'static,
     {
-        self.prompter = Some(Prompter::new(ask));
+        self.prompter = Some(Prompter::asking(self.prompter, ask));
+        self
+    }
+
+    /// Sets the passkeys that answer before the prompt is asked. If none of them can, the prompt is asked for a code.
+    pub fn passkeys(mut self, passkeys: impl Passkeys) -> Self {
+        self.prompter = Some(Prompter::showing(self.prompter, passkeys));
         self
     }
 

@@ -50,6 +50,13 @@ impl Login {
         Self::new(json!({ "selector": { selector: user }, "token": token }))
     }
 
+    /// Signs in with a passkey alone. `answer` is what it has returned, as JSON text, for the result of the method
+    /// `passkeys:beginLogin`.
+    #[must_use]
+    pub fn passkey(answer: &str) -> Self {
+        Self::new(json!({ "webauthn": answer }))
+    }
+
     /// Signs in with any other object that the server's `login` method accepts.
     ///
     /// # Errors

@@ -87,7 +87,7 @@ pub use self::rest::{RestAccount, RestClient};
 pub use self::state::{Account, SubscriptionStatus};
 pub use self::status::Status;
 pub use self::subscription::Subscription;
-pub use self::two_factor::{Answer, Challenge, Subject};
+pub use self::two_factor::{Answer, Challenge, PasskeyFuture, Passkeys, Subject};
 pub use crate::limits::Heartbeat;
 pub use bolide_protocol::two_factor::TwoFactorMethod;
 

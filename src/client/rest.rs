@@ -19,7 +19,7 @@ use super::address::{Address, InvalidAddress};
 use super::call::as_array;
 use super::error::{CallError, ConnectError};
 use super::http::HttpClient;
-use super::two_factor::{Answer, Challenge, Prompter, Proof, Subject, prove};
+use super::two_factor::{Answer, Challenge, Passkeys, Prompter, Proof, Subject, prove};
 
 /// Calls methods over HTTP. Connections are kept open for later requests.
 ///
@@ -68,7 +68,15 @@ impl RestClient {
         Ask: FnOnce(Challenge) -> Asked + Clone + Send + Sync + 'static,
         Asked: Future<Output: Into<Answer>> + Send + 'static,
     {
-        self.prompter = Some(Prompter::new(ask));
+        self.prompter = Some(Prompter::asking(self.prompter.take(), ask));
+        self
+    }
+
+    /// Sets the passkeys that answer before the prompt is asked, as
+    /// [`ClientBuilder::passkeys`](super::ClientBuilder::passkeys) does.
+    #[must_use]
+    pub fn passkeys(mut self, passkeys: impl Passkeys) -> Self {
+        self.prompter = Some(Prompter::showing(self.prompter.take(), passkeys));
         self
     }
 

@@ -60,6 +60,7 @@ struct Details {
     code_generated: bool,
     email_or_username: Option<String>,
     available_methods: Vec<String>,
+    webauthn: Option<serde_json::Value>,
 }
 
 impl Challenge {
@@ -100,6 +101,19 @@ impl Challenge {
         self.details.available_methods.iter().filter_map(|name| TwoFactorMethod::parse(name))
     }
 
+    /// Returns the options of `navigator.credentials.get`, in their JSON form, if a passkey may answer. The answer is a
+    /// [code](Answer::code_for) for [`WebAuthn`](TwoFactorMethod::WebAuthn), as JSON text.
+    #[must_use]
+    pub const fn passkey_request(&self) -> Option<&serde_json::Value> {
+        self.details.webauthn.as_ref()
+    }
+
+    /// Returns the domain on whose pages the user can show a passkey.
+    #[must_use]
+    pub fn passkey_site(&self) -> Option<&str> {
+        self.passkey_request()?.get("rpId")?.as_str()
+    }
+
     /// Returns the server's error, with all of its details.
     #[must_use]
     pub const fn error(&self) -> &DdpError {
@@ -120,7 +134,11 @@ impl Challenge {
             _ => return None,
         };
         let method = match dialect {
-            Dialect::RocketChat => TwoFactorMethod::parse(details.method.as_deref()?)?,
+            Dialect::RocketChat => {
+                // A passkey is offered beside another method, and is none that a person could be asked for.
+                let method = TwoFactorMethod::parse(details.method.as_deref()?);
+                method.filter(|method| *method != TwoFactorMethod::WebAuthn)?
+            }
             Dialect::Meteor => TwoFactorMethod::Totp,
         };
         Some(Self { subject: subject.clone(), method, is_repeated, dialect, details, error: error.clone() })
@@ -131,6 +149,7 @@ impl Challenge {
         let code = match method {
             TwoFactorMethod::Password => sha256(code),
             TwoFactorMethod::Totp | TwoFactorMethod::Email => typed_code(code),
+            TwoFactorMethod::WebAuthn => code.to_owned(),
         };
         Proof { code: TwoFactorCode::new(code, method.as_str()), dialect: self.dialect }
     }
@@ -181,14 +200,45 @@ impl fmt::Debug for Answer {
     }
 }
 
+/// Signs challenges with passkeys, such as those of a security key or of the platform.
+///
+/// ```
+/// use std::sync::Mutex;
+/// use bolide::client::{Client, PasskeyFuture, Passkeys};
+/// use bolide::testing::PasskeyAuthenticator;
+/// use serde_json::Value;
+///
+/// struct InSoftware(Mutex<PasskeyAuthenticator>);
+///
+/// impl Passkeys for InSoftware {
+///     fn get<'request>(&'request self, request: &'request Value) -> PasskeyFuture<'request> {
+///         Box::pin(async move { self.0.lock().ok()?.get(request).map(|answer| answer.to_string()) })
+///     }
+/// }
+///
+/// let passkeys = InSoftware(Mutex::new(PasskeyAuthenticator::new("https://chat.example.com")));
+/// let builder = Client::builder("wss://chat.example.com").passkeys(passkeys);
+/// ```
+pub trait Passkeys: Send + Sync + 'static {
+    /// Answers a request: the options of `navigator.credentials.get`, in their JSON form. Returns the answer as JSON text, or
+    /// `None` if there is no passkey that the request allows, or the user declines.
+    fn get<'request>(&'request self, request: &'request serde_json::Value) -> PasskeyFuture<'request>;
+}
+
+/// The answer of a passkey.
+pub type PasskeyFuture<'request> = Pin<Box<dyn Future<Output = Option<String>> + Send + 'request>>;
+
 type AskFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
-/// The prompt. It is asked for one challenge at a time, since a person cannot answer two.
+/// The prompt, and the passkeys that are tried before it. It is asked for one challenge at a time, since a person cannot
+/// answer two.
 #[derive(Clone)]
 pub(super) struct Prompter(Arc<Inner>);
 
+#[derive(Default)]
 struct Inner {
-    ask: Box<dyn Fn(Challenge) -> AskFuture + Send + Sync>,
+    ask: Option<Arc<dyn Fn(Challenge) -> AskFuture + Send + Sync>>,
+    passkeys: Option<Arc<dyn Passkeys>>,
     /// Held while a challenge is being answered.
     turn: Mutex<()>,
     /// The number of challenges that were passed.
@@ -196,7 +246,8 @@ struct Inner {
 }
 
 impl Prompter {
-    pub(super) fn new<Ask, Asked>(ask: Ask) -> Self
+    /// Returns a prompter with this prompt, and with the passkeys of the one before.
+    pub(super) fn asking<Ask, Asked>(before: Option<Self>, ask: Ask) -> Self
     where
         Ask: FnOnce(Challenge) -> Asked + Clone + Send + Sync + 'static,
         Asked: Future<Output: Into<Answer>> + Send + 'static,
@@ -205,7 +256,14 @@ impl Prompter {
             let asked = (ask.clone())(challenge);
             Box::pin(async move { asked.await.into() })
         };
-        Self(Arc::new(Inner { ask: Box::new(ask), turn: Mutex::default(), passed: AtomicU64::new(0) }))
+        let passkeys = before.and_then(|before| before.0.passkeys.clone());
+        Self(Arc::new(Inner { ask: Some(Arc::new(ask)), passkeys, ..Inner::default() }))
+    }
+
+    /// Returns a prompter that tries these passkeys first, and with the prompt of the one before.
+    pub(super) fn showing(before: Option<Self>, passkeys: impl Passkeys) -> Self {
+        let ask = before.and_then(|before| before.0.ask.clone());
+        Self(Arc::new(Inner { ask, passkeys: Some(Arc::new(passkeys)), ..Inner::default() }))
     }
 }
 
@@ -253,11 +311,8 @@ where
         outcome = attempt(None).await;
     }
     while let Some(challenge) = challenge(&outcome, subject) {
-        let error = challenge.error.clone();
-        let asked = challenge.clone();
-        let Given::Code { code, method } = (prompter.ask)(asked).await.0 else {
-            return Err(CallError::TwoFactorCanceled(error));
-        };
+        let Some(Answer(given)) = prompter.answer(&challenge).await else { return outcome };
+        let Given::Code { code, method } = given else { return Err(CallError::TwoFactorCanceled(challenge.error)) };
         outcome = attempt(Some(challenge.proof(&code, method))).await;
         if outcome.is_ok() {
             prompter.passed.fetch_add(1, Ordering::Relaxed);
@@ -267,6 +322,18 @@ where
 }
 
 impl Inner {
+    /// Answers with a passkey if one can, or else with what the prompt returns. `None` without a prompt.
+    async fn answer(&self, challenge: &Challenge) -> Option<Answer> {
+        // A passkey that was refused would be refused again.
+        if let Some(passkeys) = self.passkeys.as_ref().filter(|_| !challenge.is_repeated())
+            && let Some(request) = challenge.passkey_request()
+            && let Some(shown) = passkeys.get(request).await
+        {
+            return Some(Answer::code_for(TwoFactorMethod::WebAuthn, shown));
+        }
+        Some(self.ask.as_ref()?(challenge.clone()).await)
+    }
+
     fn passed(&self) -> u64 {
         self.passed.load(Ordering::Relaxed)
     }

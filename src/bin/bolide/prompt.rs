@@ -51,7 +51,7 @@ impl CodeSource {
             Self::Terminal => {
                 let typing = match challenge.method() {
                     TwoFactorMethod::Password => Typing::Hidden,
-                    TwoFactorMethod::Totp | TwoFactorMethod::Email => Typing::Shown,
+                    TwoFactorMethod::Totp | TwoFactorMethod::Email | TwoFactorMethod::WebAuthn => Typing::Shown,
                 };
                 ask(question(&challenge), typing).await.unwrap_or_else(|_| no_terminal())
             }
@@ -103,7 +103,11 @@ fn question(challenge: &Challenge) -> String {
         TwoFactorMethod::Totp => "for a code of your authenticator app, or a backup code".to_owned(),
         TwoFactorMethod::Email => format!("for the code{whose}"),
         TwoFactorMethod::Password => "for your password".to_owned(),
+        TwoFactorMethod::WebAuthn => "for your passkey".to_owned(),
     };
+    let elsewhere = challenge.passkey_site().map(harmless);
+    let elsewhere =
+        elsewhere.map(|site| format!("; your passkey works in a browser, at https://{site}")).unwrap_or_default();
     let wrong = if challenge.is_repeated() { "The code is wrong. " } else { "" };
-    format!("{wrong}{what} {how} (empty to cancel): ")
+    format!("{wrong}{what} {how} (empty to cancel{elsewhere}): ")
 }

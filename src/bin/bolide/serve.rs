@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use bolide::accounts::{Accounts, AccountsHandle};
+use bolide::accounts::{Accounts, AccountsHandle, InvalidRelyingParty, RelyingParty};
 use bolide::clock::SystemClock;
 use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
 use bolide::store::{User, UserFilter};
@@ -68,6 +68,22 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ORIGIN", env = "BOLIDE_ALLOWED_ORIGINS", value_delimiter = ',')]
     allowed_origins: Vec<AllowedOrigin>,
 
+    /// Domain to which passkeys belong, such as `example.com` for pages of its subdomains; default: that of the root URL.
+    /// Passkeys that were registered for another domain cannot be used any more
+    #[arg(long, value_name = "DOMAIN", env = "BOLIDE_PASSKEY_DOMAIN", value_parser = passkey_domain)]
+    passkey_domain: Option<String>,
+
+    /// Origin of pages on which passkeys may be used, in addition to that of the root URL; repeat it or separate several by
+    /// commas
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        env = "BOLIDE_PASSKEY_ORIGINS",
+        value_delimiter = ',',
+        value_parser = passkey_origin
+    )]
+    passkey_origins: Vec<String>,
+
     #[command(flatten)]
     metrics: MetricsArguments,
 
@@ -91,7 +107,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let root_url = arguments.site.root_url.clone().unwrap_or_else(|| root_url(&listeners, tls.is_some()));
     arguments.data.create_directory()?;
     let accounts = arguments.data.open().await?.site(&arguments.site.site_name, &root_url);
-    let accounts = arguments.with_mailer(accounts)?;
+    let accounts = arguments.with_passkeys(arguments.with_mailer(accounts)?, &root_url)?;
     let app = App::builder()
         .accounts(accounts)
         .web_pages()
@@ -142,6 +158,20 @@ impl Arguments {
         Ok(origins)
     }
 
+    fn with_passkeys(&self, accounts: Accounts, root_url: &str) -> Result<Accounts, InvalidRelyingParty> {
+        if self.passkey_domain.is_none() && self.passkey_origins.is_empty() {
+            return Ok(accounts);
+        }
+        let domain = match &self.passkey_domain {
+            Some(domain) => domain.clone(),
+            None => RelyingParty::of_root_url(root_url)?.id().to_owned(),
+        };
+        let own = RelyingParty::new(&domain, [origin_of(root_url)]);
+        let own = own.iter().flat_map(|own| own.origins().to_vec());
+        let origins = self.passkey_origins.iter().cloned().chain(own);
+        Ok(accounts.relying_party(RelyingParty::new(&domain, origins)?))
+    }
+
     fn with_mailer(&self, accounts: Accounts) -> Result<Accounts, Box<dyn std::error::Error>> {
         let sender: Sender = self.mail_from.parse().map_err(|error| format!("{error} (--mail-from)"))?;
         Ok(match (&self.mail_url, &self.mail_dir) {
@@ -163,6 +193,17 @@ impl Arguments {
 /// Returns whether it is the admin that an earlier start created and whose password was not chosen yet.
 fn is_waiting(user: &User) -> bool {
     user.username.as_deref() == Some("admin") && user.password.is_none()
+}
+
+/// Reads a domain to which passkeys can belong.
+fn passkey_domain(text: &str) -> Result<String, InvalidRelyingParty> {
+    RelyingParty::new(text, [format!("https://{text}")]).map(|site| site.id().to_owned())
+}
+
+/// Reads the origin of a page, or of an app as its platform writes it.
+fn passkey_origin(text: &str) -> Result<String, InvalidOrigin> {
+    let is_of_app = ["android:", "ios:"].iter().any(|scheme| text.starts_with(scheme));
+    if is_of_app { Ok(text.to_owned()) } else { text.parse::<AllowedOrigin>().map(|origin| origin.to_string()) }
 }
 
 /// Returns the beginning of a URL up to its path.

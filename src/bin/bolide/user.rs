@@ -145,7 +145,11 @@ async fn list(search: Option<String>, data: &DataArguments) -> Outcome {
         let page = accounts.store().users(filter).await?;
         for user in &page.users {
             let emails: Vec<&str> = user.emails.iter().map(|email| email.address.as_str()).collect();
-            let factors = [(matches!(user.totp, Totp::On(_)), "totp"), (user.has_email_codes, "email")];
+            let factors = [
+                (matches!(user.totp, Totp::On(_)), "totp"),
+                (user.has_email_codes, "email"),
+                (user.passkeys > 0, "passkey"),
+            ];
             let factors: Vec<&str> = factors.into_iter().filter(|(has, _)| *has).map(|(_, name)| name).collect();
             let name = user.username.as_deref().unwrap_or("-");
             let [emails, roles, factors] = [emails.join(","), user.roles.join(","), factors.join(",")];

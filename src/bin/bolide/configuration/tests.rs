@@ -107,7 +107,7 @@ fn example(name: &str, flag: &Arg) -> String {
     }
     match name {
         "trusted-proxy" => "10.0.0.0/8",
-        "allowed-origins" | "root-url" => "https://chat.example.com",
+        "allowed-origins" | "passkey-origins" | "root-url" => "https://chat.example.com",
         _ => "something",
     }
     .to_owned()
