@@ -36,7 +36,7 @@ export type UserSelector = string | { id: string } | { username: string } | { em
 export interface Challenge {
   method: 'totp' | 'email' | 'password';
   /** As the server sent it: always with `availableMethods`, for 'email' also with `emailOrUsername` and `codeGenerated`. */
-  details: { method: string; codeGenerated?: boolean; emailOrUsername?: string; availableMethods?: string[]; [name: string]: unknown };
+  details: { method: string; codeGenerated?: boolean; emailOrUsername?: string; availableMethods?: string[]; webauthn?: PasskeyRequest; [name: string]: unknown };
   /** `error.error` is 'totp-required' for the first code and 'totp-invalid' after a wrong code. */
   error: DdpError;
   /** 1 for the first code, 2 for the next, … */
@@ -45,7 +45,30 @@ export interface Challenge {
   call: { method: string; params: Value[] };
 }
 
-export type Code = string | null | undefined;
+/** A code or password, or the answer of a passkey from `showPasskey`; null cancels. */
+export type Code = string | { webauthn: string } | null | undefined;
+
+/** The options of a passkey as the server sends them: the JSON form of `PublicKeyCredentialRequestOptions`. */
+export interface PasskeyRequest {
+  challenge: string;
+  rpId: string;
+  timeout?: number;
+  allowCredentials?: { type: string; id: string; transports?: string[] }[];
+  userVerification?: string;
+}
+
+/** What `navigator.credentials.get` is told in addition. */
+export interface PasskeyMediation {
+  mediation?: 'optional' | 'required' | 'conditional' | 'silent';
+  signal?: unknown;
+}
+
+export interface RegisteredPasskey {
+  id: string;
+  name: string;
+  /** Backup codes, if the user had none. They are not shown again. */
+  codes?: string[];
+}
 
 export interface Subscription {
   readonly id: string;
@@ -78,13 +101,16 @@ export class DdpClient {
   close(): void;
 
   call<Result = any>(method: string, ...params: Value[]): Promise<Result>;
-  onTwoFactor(ask: ((challenge: Challenge) => Code | Promise<Code>) | null): void;
+  onTwoFactor(ask: ((challenge: Challenge) => Code | Promise<Code>) | null, options?: { passkeys?: boolean }): void;
 
   loginWithPassword(credentials: { user: UserSelector; password: string }): Promise<Login>;
   loginWithToken(token: string): Promise<Login>;
+  loginWithPasskey(how?: PasskeyMediation): Promise<Login>;
   login(credentials: object): Promise<Login>;
   loginBy(method: string, ...params: Value[]): Promise<Login>;
   logout(): Promise<void>;
+
+  registerPasskey(name?: string): Promise<RegisteredPasskey>;
 
   subscribe(name: string, ...params: Value[]): Subscription;
   collection<Fields extends object = any>(name: string): Collection<Fields>;
@@ -129,6 +155,10 @@ export class CustomValue {
   value: any;
 }
 
+/** Returns whether this page can use passkeys of the domain `rpId`, or of any domain. */
+export function canUsePasskeys(rpId?: string): boolean;
+/** Signs the challenge with a passkey. Resolves to the answer as JSON text. Rejects if the user declines. */
+export function showPasskey(options: PasskeyRequest, how?: PasskeyMediation): Promise<string>;
 export function passwordDigest(password: string): Promise<{ digest: string; algorithm: 'sha-256' }>;
 export function sha256(text: string): Promise<string>;
 export function typedCode(typed: string): string;

@@ -6,12 +6,13 @@ import { Store } from './bolide/documents.js';
 import { EJSON } from './bolide/ejson.js';
 import { connectionClosed, connectionLost, DdpError } from './bolide/error.js';
 import { listen, notify } from './bolide/listeners.js';
+import { canUsePasskeys, createPasskey, showPasskey } from './bolide/passkeys.js';
 import { passwordDigest, sha256 } from './bolide/sha256.js';
 import { TwoFactorWrapper, typedCode } from './bolide/two-factor.js';
 
 export { Collection } from './bolide/documents.js';
 export { CustomValue } from './bolide/ejson.js';
-export { DdpError, EJSON, passwordDigest, sha256, typedCode };
+export { canUsePasskeys, DdpError, EJSON, passwordDigest, sha256, showPasskey, typedCode };
 
 /**
  * A client of one server. It manages the connection, the login, subscriptions and their documents.
@@ -92,10 +93,14 @@ export class DdpClient {
 
   /**
    * Sets the function that is asked for a second factor: `ask({ method, details, error, attempt, call })` returns the code, or a
-   * promise of it; null or undefined cancels. For the method 'password' it returns the password, which is sent as a digest.
+   * promise of it; null or undefined cancels. For the method 'password' it returns the password, which is sent as a digest; for
+   * a passkey, `{ webauthn: await showPasskey(details.webauthn) }`.
+   *
+   * Where the page can, users who have a passkey are asked for it first, and `ask` only if they decline. `passkeys: false`
+   * leaves passkeys to `ask`.
    */
-  onTwoFactor(ask) {
-    this.#twoFactor.ask = ask;
+  onTwoFactor(ask, { passkeys = true } = {}) {
+    Object.assign(this.#twoFactor, { ask, showsPasskeys: passkeys });
   }
 
   // Logging in.
@@ -108,6 +113,14 @@ export class DdpClient {
   /** Logs in with the token of an earlier login, or with a personal access token. */
   loginWithToken(token) {
     return this.login({ resume: token });
+  }
+
+  /**
+   * Logs in with a passkey alone. `how` goes to `navigator.credentials.get`: `{ mediation: 'conditional', signal }` offers
+   * passkeys in the field for the username, until one is chosen or the signal aborts.
+   */
+  async loginWithPasskey(how) {
+    return this.login({ webauthn: await showPasskey(await this.call('passkeys:beginLogin'), how) });
   }
 
   /** Logs in with any credentials that the server's `login` method accepts. */
@@ -127,6 +140,14 @@ export class DdpClient {
   async logout() {
     await this.#requestUntilAnswered('logout');
     this.#setLogin(null);
+  }
+
+  // Passkeys.
+
+  /** Registers a passkey of this device or of a security key. Resolves to `{ id, name, codes }`, with backup codes if the user had none. */
+  async registerPasskey(name) {
+    const credential = await createPasskey(await this.call('passkeys:beginRegistration'));
+    return this.call('passkeys:finishRegistration', { credential, name });
   }
 
   // Data.

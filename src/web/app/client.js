@@ -26,7 +26,7 @@ export function isAdmin(user) {
 }
 
 export function hasSecondFactor({ twoFactor }) {
-  return Boolean(twoFactor?.totp || twoFactor?.email);
+  return Boolean(twoFactor?.totp || twoFactor?.email || twoFactor?.webauthn);
 }
 
 /** Keeps the token unless the server rejected it: a busy server is not a reason to sign out. */

@@ -10,6 +10,11 @@ const SENTENCES = {
   'not-authorized': 'You do not have permission to do this.',
   'error-token-already-exists': 'You already have a token with this name. Choose another name.',
   'invalid-totp': 'That code was wrong. Codes change every 30 seconds; check that the clock of your phone is right.',
+  'passkey-not-used': 'No passkey was used. Try again, or enter a code.',
+  'passkey-known': 'This device has a passkey for your account already.',
+  'passkey-not-made': 'No passkey was made. Try again.',
+  'passkey-declined': 'No passkey was used. Try again, or sign in with your password.',
+  'passkey-unknown': 'This passkey is not registered here, or cannot sign in alone.',
   400: 'The server rejected this value. Check your input.',
   500: 'Something went wrong on the server. Its log has the details.',
 };

@@ -1,9 +1,11 @@
 // The prompt for a second factor, which `client.onTwoFactor` uses for every call that needs one.
 
-import { client } from './client.js';
+import { canUsePasskeys, showPasskey } from '../bolide.js';
+import { client, currentUser } from './client.js';
 import { showDialog } from './dialogs.js';
 import { element } from './element.js';
 import { action, field } from './form.js';
+import { complain } from './messages.js';
 
 const PURPOSES = {
   login: 'to sign in',
@@ -14,6 +16,10 @@ const PURPOSES = {
   '2fa:validateTempToken': 'to turn on the app',
   '2fa:enable-email': 'to turn on codes by e-mail',
   '2fa:disable-email': 'to turn off codes by e-mail',
+  'passkeys:beginRegistration': 'to add a passkey',
+  'passkeys:rename': 'to rename a passkey',
+  'passkeys:remove': 'to remove a passkey',
+  'passkeys:regenerateCodes': 'to create new backup codes',
   'personalAccessTokens:generateToken': 'to create a token',
   'personalAccessTokens:regenerateToken': 'to regenerate the token',
   'personalAccessTokens:removeToken': 'to revoke the token',
@@ -32,7 +38,7 @@ const SET_UP_MS = 600_000;
 /** The password that began to set up an app. Confirming the app asks for it as well, and nobody should type it twice. */
 let setUp = null;
 
-/** Resolves to the code that the user enters, or null if the user cancels. */
+/** Resolves to the code that the user enters, to the answer of a passkey, or to null if the user cancels. */
 export async function askForCode({ method, details, error, call, attempt }) {
   if (call.method === '2fa:validateTempToken' && method === 'password' && attempt === 1) {
     const typed = takeSetUp();
@@ -59,6 +65,7 @@ function keepSetUp(password) {
 async function prompt({ method, details, error, call }) {
   const wrong = error.error === 'totp-invalid' ? 'That is wrong. Try again.' : '';
   const input = inputFor(method);
+  const shown = {};
   const answer = await showDialog(
     { title: 'Confirm that it is you' },
     element('p', {}, question(method, details, PURPOSES[call.method] ?? 'to continue')),
@@ -72,19 +79,39 @@ async function prompt({ method, details, error, call }) {
         { class: 'buttons' },
         element('button', { value: 'send', class: 'primary' }, 'Confirm'),
         element('button', { value: '', class: 'quiet', formnovalidate: true }, 'Cancel'),
+        details.webauthn && canUsePasskeys(details.webauthn.rpId) && passkeyButton(details.webauthn, shown),
         method === 'email' && sendAnother(details),
       ),
     ),
   );
+  if (shown.webauthn) return shown;
   return answer === 'send' ? input.querySelector('input').value : null;
+}
+
+/** Returns a button that shows a passkey, for users who have declined at first, and for browsers that want a click. */
+function passkeyButton(request, shown) {
+  const button = action('Use a passkey', async () => {
+    const webauthn = await showPasskey(request).catch(() => null);
+    if (!webauthn) return complain(Object.assign(new Error(), { error: 'passkey-not-used' }));
+    shown.webauthn = webauthn;
+    button.closest('dialog').close();
+  });
+  return button;
 }
 
 function question(method, { emailOrUsername, codeGenerated }, purpose) {
   if (method === 'password') return `You have no second factor yet. Enter your password ${purpose}.`;
-  if (method === 'totp') return `Enter the code from your authenticator app, or a backup code, ${purpose}.`;
+  if (method === 'totp' && currentUserHasApp()) return `Enter the code from your authenticator app, or a backup code, ${purpose}.`;
+  if (method === 'totp') return `Use your passkey, or enter a backup code, ${purpose}.`;
   const sent = codeGenerated === false ? 'A code was already sent by e-mail' : 'A code was sent by e-mail';
   const where = emailOrUsername?.includes('@') ? ` to ${emailOrUsername}` : '';
   return `${sent}${where}. Enter it ${purpose}.`;
+}
+
+/** Returns whether the user may have an app. At login, it is not known. */
+function currentUserHasApp() {
+  const { twoFactor } = currentUser() ?? {};
+  return !twoFactor || twoFactor.totp || !twoFactor.webauthn;
 }
 
 function inputFor(method) {

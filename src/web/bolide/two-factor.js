@@ -4,8 +4,12 @@
 // same call is then made again with `{ twoFactorCode, twoFactorMethod }` as an additional last parameter (a login carries the
 // code differently, which is why `perform` decides). A wrong code fails with `totp-invalid`, and the user is asked again. Any
 // other error, including `totp-max-attempts`, ends the call. A code is sent once and not stored.
+//
+// Users who have a passkey may show it instead: `details.webauthn` is what it answers. On a page that can, the first answer
+// comes from the passkey without asking; if the user declines or it fails, the user is asked for a code.
 
 import { twoFactorCanceled } from './error.js';
+import { canUsePasskeys, showPasskey } from './passkeys.js';
 import { sha256 } from './sha256.js';
 
 const METHODS = ['totp', 'email', 'password'];
@@ -13,6 +17,8 @@ const METHODS = ['totp', 'email', 'password'];
 export class TwoFactorWrapper {
   /** The function that is asked for codes, or null. */
   ask = null;
+  /** Whether a passkey answers by itself where it can. */
+  showsPasskeys = true;
   /** Resolves when the last prompt is closed. */
   #lastPrompt = Promise.resolve();
   #waiting = 0;
@@ -22,7 +28,7 @@ export class TwoFactorWrapper {
     try {
       return await perform();
     } catch (error) {
-      if (!this.ask || !isChallenge(error)) throw error;
+      if (!isChallenge(error) || !(this.ask || this.#canShowPasskey(error, 1))) throw error;
       return this.#inTurn((hasWaited) => (hasWaited ? this.#performAgain(error, call, perform) : this.#answer(error, call, perform)));
     }
   }
@@ -59,14 +65,28 @@ export class TwoFactorWrapper {
     }
   }
 
+  #canShowPasskey({ details }, attempt) {
+    return this.showsPasskeys && attempt === 1 && details.webauthn && canUsePasskeys(details.webauthn.rpId);
+  }
+
   async #codeFor(error, attempt, call) {
     const { details } = error;
     const { method } = details;
+    if (this.#canShowPasskey(error, attempt)) {
+      const shown = await showPasskey(details.webauthn).catch(() => null); // declined, or there is none on this device
+      if (shown) return passkeyAnswer(shown);
+    }
+    if (!this.ask) throw error;
     const code = await this.ask({ method, details, error, attempt, call });
     if (code === null || code === undefined) throw twoFactorCanceled(details);
+    if (typeof code.webauthn === 'string') return passkeyAnswer(code.webauthn);
     if (typeof code !== 'string' || code === '') throw new TypeError('onTwoFactor must return a non-empty string, or null to cancel');
     return { twoFactorCode: method === 'password' ? await sha256(code) : typedCode(code), twoFactorMethod: method };
   }
+}
+
+function passkeyAnswer(assertion) {
+  return { twoFactorCode: assertion, twoFactorMethod: 'webauthn' };
 }
 
 /** Returns a code as an app or a mail shows it, from what a person typed: `123 456` and `123-456` are `123456`. */

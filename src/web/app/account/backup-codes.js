@@ -17,7 +17,7 @@ export function newBackupCodes(codes, done) {
     element(
       'p',
       { class: 'about' },
-      `Each code signs ${currentUser().username ?? 'you'} in at ${location.host} once, without the app. They will not be shown again.`,
+      `Each code signs ${currentUser().username ?? 'you'} in at ${location.host} once, without the app or the passkey. They will not be shown again.`,
     ),
     element(
       'ul',

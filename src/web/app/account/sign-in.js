@@ -6,26 +6,29 @@ import { checkbox, field, form } from '../form.js';
 import { watchPublicSetting } from '../live.js';
 import { say } from '../messages.js';
 import { staySignedIn } from '../token.js';
+import { passkeySignIn } from './passkey-sign-in.js';
 
 export function signInPage({ signal }) {
   const signUp = element('p', { class: 'aside' }, 'New here? ', element('a', { href: '#/sign-up' }, 'Create an account'));
   watchPublicSetting(signal, 'Accounts_Registration_Enabled', (isOpen) => (signUp.hidden = isOpen === false));
+  const stay = checkbox({ label: 'Stay signed in on this device', name: 'stay' });
+  const passkey = passkeySignIn(signal, () => staySignedIn(stay.querySelector('input').checked));
   return element(
     'div',
     {},
     form(
-      { button: 'Sign in', submit: signIn },
+      { button: 'Sign in', submit: (values) => passkey.alone(() => signIn(values)), others: [passkey.button] },
       field({
         label: 'Username or e-mail address',
         name: 'user',
-        autocomplete: 'username',
+        autocomplete: 'username webauthn',
         autocapitalize: 'off',
         spellcheck: 'false',
         required: true,
         'data-focus': true,
       }),
       field({ label: 'Password', name: 'password', type: 'password', autocomplete: 'current-password', required: true }),
-      checkbox({ label: 'Stay signed in on this device', name: 'stay' }),
+      stay,
     ),
     element('p', { class: 'aside' }, element('a', { href: '#/forgot-password' }, 'Forgot your password?')),
     signUp,

@@ -1,17 +1,18 @@
-// The user's second factors: an authenticator app with its backup codes, and codes by e-mail.
+// The user's second factors: passkeys, an authenticator app, their backup codes, and codes by e-mail.
 
 import { currentUser, hasSecondFactor } from '../client.js';
 import { element } from '../element.js';
 import { publicSetting, watch } from '../live.js';
 import { authenticatorSection } from './authenticator.js';
 import { emailCodesSection } from './email-codes.js';
+import { passkeysSection } from './passkeys.js';
 
 export function twoFactorPage({ signal }) {
   const lead = element('p', { class: 'lead' });
   const update = () => (lead.textContent = introduction(currentUser()));
   watch(signal, 'users', update);
   watch(signal, 'publicSettings', update);
-  return element('div', {}, lead, authenticatorSection(signal), emailCodesSection(signal));
+  return element('div', {}, lead, passkeysSection(signal), authenticatorSection(signal), emailCodesSection(signal));
 }
 
 function introduction(user) {
