@@ -73,6 +73,7 @@ pub const CASES: &[File] = files!["conformance":
     "two-factor-headers.json",
     "two-factor-wrapped-calls.json",
     "two-factor-meteor.json",
+    "passkeys.json",
     "two-factor-enrolment.json",
     "rest-login.json",
     "rest-authentication.json",

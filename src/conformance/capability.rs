@@ -36,6 +36,8 @@ pub enum Capability {
     Accounts2fa,
     /// Rocket.Chat's second factors and personal access tokens.
     SecondFactor,
+    /// Passkeys, as second factors and as logins.
+    Passkeys,
     /// Rocket.Chat's settings.
     Settings,
     /// A clock that cases can move forward.
@@ -50,7 +52,7 @@ pub enum Capability {
 
 impl Capability {
     /// All capabilities.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Script,
         Self::ConnectionInfo,
         Self::Collections,
@@ -64,6 +66,7 @@ impl Capability {
         Self::Accounts,
         Self::Accounts2fa,
         Self::SecondFactor,
+        Self::Passkeys,
         Self::Settings,
         Self::Clock,
         Self::Rest,
@@ -88,6 +91,7 @@ impl Capability {
             Self::Accounts => "accounts",
             Self::Accounts2fa => "accounts2fa",
             Self::SecondFactor => "secondFactor",
+            Self::Passkeys => "passkeys",
             Self::Settings => "settings",
             Self::Clock => "clock",
             Self::Rest => "rest",

@@ -1,10 +1,12 @@
 //! Values that a case cannot contain because they depend on remembered values: an authenticator's code, a digest, a
-//! joined string, JSON in a string.
+//! joined string, JSON in a string, the answer of a passkey.
 
 use data_encoding::HEXLOWER;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use totp_rs::{Builder, Secret};
+
+use super::passkey;
 
 const STEP_MILLISECONDS: i64 = 30_000;
 
@@ -19,6 +21,8 @@ pub(crate) enum Computed<'form> {
     Join(&'form Value),
     /// `{"<json>": VALUE}`
     Json(&'form Value),
+    /// `{"<passkey>": {"seed": TEXT, "create" or "get": OPTIONS, …}}`
+    Passkey(&'form Value),
 }
 
 impl<'form> Computed<'form> {
@@ -29,6 +33,7 @@ impl<'form> Computed<'form> {
             "<sha256>" => Some((key, Self::Sha256(argument))),
             "<join>" => Some((key, Self::Join(argument))),
             "<json>" => Some((key, Self::Json(argument))),
+            "<passkey>" => Some((key, Self::Passkey(argument))),
             _ => None,
         });
         match computed {
@@ -40,7 +45,11 @@ impl<'form> Computed<'form> {
     /// Returns the argument, with its placeholders.
     pub(crate) const fn argument(self) -> &'form Value {
         match self {
-            Self::Totp(argument) | Self::Sha256(argument) | Self::Join(argument) | Self::Json(argument) => argument,
+            Self::Totp(argument)
+            | Self::Sha256(argument)
+            | Self::Join(argument)
+            | Self::Json(argument)
+            | Self::Passkey(argument) => argument,
         }
     }
 
@@ -51,6 +60,7 @@ impl<'form> Computed<'form> {
             Self::Sha256(_) => Ok(HEXLOWER.encode(&Sha256::digest(text(argument)?)).into()),
             Self::Join(_) => join(argument),
             Self::Json(_) => Ok(argument.to_string().into()),
+            Self::Passkey(_) => passkey::answer(argument),
         }
     }
 }

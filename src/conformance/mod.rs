@@ -43,6 +43,7 @@ mod mailbox;
 pub(crate) mod matching;
 pub(crate) mod memory;
 mod nearest;
+mod passkey;
 pub(crate) mod placeholder;
 mod player;
 mod preflight;

@@ -46,6 +46,11 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) rate_limits: bool,
 
+    /// Gives every user who has a second factor a passkey as well, which no authenticator has: clients that do not know
+    /// passkeys must not notice
+    #[arg(long, env = "CONFORMANCE_PASSKEYS")]
+    pub(crate) passkeys: bool,
+
     /// How long a client may be silent before the server sends a ping, in milliseconds; 0 disables pings
     #[arg(long, default_value_t = 15_000)]
     pub(crate) heartbeat_interval_ms: u64,

@@ -1,13 +1,15 @@
-//! The store, the keys and the mailer of the conformance server, as configured by its flags.
+//! The store, the keys, the mailer and the origins of the conformance server, as configured by its flags.
 
 use std::sync::Arc;
 
-use bolide::accounts::Accounts;
+use bolide::accounts::{Accounts, RelyingParty};
 use bolide::chance::SystemChance;
-use bolide::clock::MovableClock;
+use bolide::clock::{MovableClock, Timestamp};
 use bolide::keys::KeyRing;
 use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
-use bolide::store::SqlStore;
+use bolide::store::{BackupCodes, KeyedHash, Passkey, SqlStore, UsedChallenge};
+use bolide::{App, UserId};
+use tokio::net::TcpListener;
 
 use super::arguments::Arguments;
 
@@ -28,4 +30,22 @@ pub(crate) async fn open(arguments: &Arguments, clock: &MovableClock) -> anyhow:
         (None, Some(directory)) => accounts.mailer(FileMailer::new(directory, sender, Arc::new(clock.clone()))),
         (None, None) => accounts.mailer(LogMailer::new(LoggedText::Withheld)),
     })
+}
+
+/// Returns where passkeys may be used: on the origin that the cases name, and on this server's own pages, for browsers.
+pub(crate) fn relying_party(listener: &TcpListener) -> anyhow::Result<RelyingParty> {
+    let own = format!("http://localhost:{}", listener.local_addr()?.port());
+    Ok(RelyingParty::new("localhost", ["http://localhost:3000", own.as_str()])?)
+}
+
+/// Gives the users who have a second factor a passkey.
+pub(crate) async fn add_passkeys(app: &App) -> anyhow::Result<()> {
+    let Some(accounts) = app.accounts() else { return Ok(()) };
+    for name in ["bob", "emma", "zoe"] {
+        let (now, user) = (Timestamp::from_milliseconds(0), UserId::from(format!("user-{name}")));
+        let passkey = Passkey::new(format!("passkey-of-{name}"), user, "Lost".into(), Vec::new(), now);
+        let challenge = UsedChallenge::new(KeyedHash::new(name), now);
+        accounts.store().add_passkey(passkey, challenge, BackupCodes::default(), u32::MAX).await?;
+    }
+    Ok(())
 }

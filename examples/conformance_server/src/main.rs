@@ -32,7 +32,8 @@ async fn main() -> anyhow::Result<()> {
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
         .init();
     let clock = MovableClock::default();
-    let accounts = backing::open(&arguments, &clock).await?;
+    let listener = TcpListener::bind(&arguments.listen).await?;
+    let accounts = backing::open(&arguments, &clock).await?.relying_party(backing::relying_party(&listener)?);
     accounts::add_users(&accounts).await?;
     let mut app = App::builder()
         .accounts(accounts)
@@ -58,7 +59,9 @@ async fn main() -> anyhow::Result<()> {
     accounts::limit_requests(&app, arguments.rate_limits).await?;
     accounts::send_no_notices(&app).await?;
     accounts::allow_short_passwords(&app).await?;
-    let listener = TcpListener::bind(&arguments.listen).await?;
+    if arguments.passkeys {
+        backing::add_passkeys(&app).await?;
+    }
     // Installed before the announcement, because its reader may stop this program at once.
     let ended = ended()?;
     announce(&listener)?;

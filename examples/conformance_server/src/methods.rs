@@ -9,7 +9,7 @@ use bolide::protocol::error::ErrorCode;
 use serde_json::{Value, json};
 
 /// What this application can do, of the list in `protocol/conformance/README.md`.
-const CAPABILITIES: [&str; 18] = [
+const CAPABILITIES: [&str; 19] = [
     "script",
     "connectionInfo",
     "collections",
@@ -23,6 +23,7 @@ const CAPABILITIES: [&str; 18] = [
     "accounts",
     "accounts2fa",
     "secondFactor",
+    "passkeys",
     "settings",
     "clock",
     "rest",
