@@ -80,7 +80,7 @@ impl AccountsHandle {
     ) -> MethodResult<User> {
         let emails: Vec<EmailAddress> = addresses.iter().map(|address| EmailAddress::verified(*address)).collect();
         let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
-        self.0.sign_up.add(username, &emails, &roles, password).await
+        self.0.sign_up.add(username, &emails, &roles, password, None).await
     }
 
     /// Activates or deactivates a user. A user who is deactivated cannot log in, and all access ends: tokens, those of

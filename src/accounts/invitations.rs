@@ -1,11 +1,48 @@
-//! Mails that an application or an operator sends to users: to choose the first password, and to verify an address.
+//! Users whom others add, and the mails that an application, an operator or an admin sends to users: to choose the first password, and to verify an address.
 
+use serde::Deserialize;
 use serde_json::json;
 
-use super::AccountsHandle;
 use super::links::path;
-use crate::call::{MethodError, MethodResult};
+use super::{AccountsCore, AccountsHandle, Proof};
+use crate::call::{MethodError, MethodResult, SignedIn};
 use crate::store::{AuditEvent, EmailAddress, LinkPurpose, User};
+
+/// A user whom an admin adds. It has a password, and is not shown.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewMember {
+    username: String,
+    email: Option<String>,
+    /// Without one, the user is sent a link to choose it.
+    password: Option<String>,
+    #[serde(default)]
+    pub(crate) roles: Vec<String>,
+}
+
+impl AccountsCore {
+    /// Adds a user for an admin: with a password, or with an address to which a link is sent.
+    ///
+    /// # Errors
+    /// `error-invalid-email` without a password and an address, and those of [`AccountsHandle::add_user`].
+    pub(crate) async fn add_member(&self, new: NewMember, by: &SignedIn, _: &Proof) -> MethodResult<User> {
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let (address, password) = (given(new.email), given(new.password));
+        if address.is_none() && password.is_none() {
+            let reason = "Set a password, or an e-mail address to which a link is sent";
+            return Err(MethodError::new("error-invalid-email", reason));
+        }
+        let emails: Vec<EmailAddress> = address.iter().map(EmailAddress::unverified).collect();
+        let connection = by.context().connection();
+        let user = self.sign_up.add(&new.username, &emails, &new.roles, password.as_deref(), connection).await?;
+        if let Some(email) = user.emails.first().filter(|_| password.is_none()) {
+            self.links.send(&user, LinkPurpose::EnrollAccount, &email.address).await?;
+            let details = json!({ "by": "admin", "purpose": path(LinkPurpose::EnrollAccount) });
+            self.audit.record(AuditEvent::LinkSent, Some(&user.id), connection, details).await;
+        }
+        Ok(user)
+    }
+}
 
 impl AccountsHandle {
     /// Adds a user who chooses the password by a link: sends an enrolment mail to the address, which is verified when the
@@ -25,7 +62,7 @@ impl AccountsHandle {
     /// Those of [`add_user`](Self::add_user).
     pub async fn invite_user(&self, username: &str, address: &str, roles: &[&str]) -> MethodResult<User> {
         let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
-        let user = self.core().sign_up.add(username, &[EmailAddress::unverified(address)], &roles, None).await?;
+        let user = self.core().sign_up.add(username, &[EmailAddress::unverified(address)], &roles, None, None).await?;
         self.send_link(&user, LinkPurpose::EnrollAccount, None).await?;
         Ok(user)
     }

@@ -94,6 +94,7 @@ pub(crate) use counters::{Counted, CounterKey, Counters, counted_address};
 pub(crate) use events::hear;
 pub(crate) use factor_rules::FactorRules;
 pub(crate) use hooks::Hooks;
+pub(crate) use invitations::NewMember;
 pub(crate) use login::{Dialect, LoginCode, Selector};
 pub(crate) use mails::{MailBudget, Mails};
 pub(crate) use methods::selector_of;

@@ -60,7 +60,7 @@ const fn setting_up(name: &'static str, asks: Asks) -> Door {
 }
 
 /// Every door.
-const DOORS: [Door; 45] = [
+const DOORS: [Door; 46] = [
     // Factors.
     setting_up("2fa:enable", Asks::SomeCalls),
     setting_up("2fa:validateTempToken", Asks::SomeCalls),
@@ -99,6 +99,7 @@ const DOORS: [Door; 45] = [
     // Roles, and whether a user may log in.
     door("admin:setRoles", Asks::EveryCall),
     door("admin:setActive", Asks::EveryCall),
+    door("admin:addUser", Asks::EveryCall),
     // Tokens. A login is a proof itself; `getNewToken` replaces a token by one that ends no later.
     setting_up("personalAccessTokens:generateToken", Asks::EveryCall),
     setting_up("personalAccessTokens:regenerateToken", Asks::EveryCall),

@@ -96,13 +96,14 @@ impl SignUp {
         Ok(())
     }
 
-    /// Makes a user for an operator, and stores it.
+    /// Makes a user for an operator, or for an admin on a connection, and stores it.
     pub(super) async fn add(
         &self,
         username: &str,
         emails: &[EmailAddress],
         roles: &[String],
         password: Option<&str>,
+        admin: Option<&Connection>,
     ) -> MethodResult<User> {
         let checked = |email: &EmailAddress| {
             Ok(EmailAddress { address: names::address(&email.address)?, is_verified: email.is_verified })
@@ -123,7 +124,8 @@ impl SignUp {
             StoreError::Taken(what) => MethodError::new(403, format!("{what} is taken")),
             other => other.into(),
         })?;
-        self.audit.record(AuditEvent::UserCreated, Some(&user.id), None, json!({ "by": "operator" })).await;
+        let by = if admin.is_some() { "admin" } else { "operator" };
+        self.audit.record(AuditEvent::UserCreated, Some(&user.id), admin, json!({ "by": by })).await;
         Ok(user)
     }
 

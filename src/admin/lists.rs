@@ -169,6 +169,9 @@ struct ShownSession {
     user_agent: Option<String>,
     since: Date,
     subscriptions: usize,
+    /// The public name of the login, by which it is ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login: Option<String>,
 }
 
 /// The maximum number of sessions that are shown.
@@ -185,7 +188,8 @@ pub(super) async fn sessions(core: &AccountsCore) -> MethodResult<Vec<Document>>
 }
 
 async fn shown_session(core: &AccountsCore, session: &Session) -> MethodResult<ShownSession> {
-    let (client, user_id) = (ClientInfo::of_peer(&session.peer()), session.user());
+    let (client, identity) = (ClientInfo::of_peer(&session.peer()), session.identity());
+    let user_id = identity.user;
     let username = match &user_id {
         Some(id) => core.store.user(id).await?.and_then(|user| user.username),
         None => None,
@@ -198,6 +202,7 @@ async fn shown_session(core: &AccountsCore, session: &Session) -> MethodResult<S
         user_agent: client.user_agent,
         since: session.opened_at().to_date(),
         subscriptions,
+        login: identity.credential.map(|shown| public_name(&shown.hashed)),
     })
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::lists;
 use super::publications::AuditQuery;
 use super::settings::not_allowed;
-use crate::accounts::{AccountsCore, protected};
+use crate::accounts::{AccountsCore, NewMember, protected};
 use crate::call::{MethodError, MethodResult, MethodSummary, Parameters, SignedIn, TwoFactor};
 use crate::mail::MailId;
 use crate::registry::Registry;
@@ -48,6 +48,8 @@ pub(super) fn register(accounts: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore
     method!("admin:methods", open, list_methods);
     method!("admin:setRoles", set_roles);
     method!("admin:setActive", set_active);
+    method!("admin:addUser", add_user);
+    method!("admin:endSession", gated, end_session);
     method!("admin:logOut", gated, log_out);
     method!("admin:unblock", gated, unblock);
     method!("admin:resetSecondFactors", reset_second_factors);
@@ -69,12 +71,7 @@ async fn list_methods(services: &Services, _: SignedIn, _: Parameters) -> Method
 
 async fn set_roles(services: &Services, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
     let (accounts, user) = (&services.accounts, services.named_user(&parameters).await?);
-    let mut roles: Vec<String> = parameters.get(1)?;
-    if roles.len() > 100 || roles.iter().any(|role| role.is_empty() || role.len() > 100 || role.contains(',')) {
-        return Err(DdpError::match_failed().into());
-    }
-    roles.sort();
-    roles.dedup();
+    let roles = checked_roles(parameters.get(1)?)?;
     if !accounts.users.set_roles(&user, roles.clone(), &me.prove(None).await?).await? {
         return Err(changed_meanwhile());
     }
@@ -91,6 +88,21 @@ async fn set_active(services: &Services, me: SignedIn, parameters: Parameters) -
     accounts.users.set_active(&user.id, is_active, &me.prove(None).await?).await?;
     let details = json!({ "active": is_active });
     accounts.audit.record(AuditEvent::UserActiveChanged, Some(&user.id), me.context().connection(), details).await;
+    Ok(true)
+}
+
+/// Adds a user. Returns the id.
+async fn add_user(services: &Services, me: SignedIn, parameters: Parameters) -> MethodResult<UserId> {
+    let mut new: NewMember = parameters.get(0)?;
+    new.roles = checked_roles(new.roles)?;
+    let proof = me.prove(None).await?;
+    Ok(services.accounts.add_member(new, &me, &proof).await?.id)
+}
+
+/// Ends the login of a session, which the list of sessions names, and the connections that use it.
+async fn end_session(services: &Services, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
+    let (user, login): (UserId, String) = (UserId::from(parameters.get::<String>(0)?), parameters.get(1)?);
+    services.accounts.tokens.end_login(&user, &login, &me).await?;
     Ok(true)
 }
 
@@ -169,6 +181,16 @@ impl Services {
         let id: String = parameters.get(0)?;
         self.accounts.users.existing(&UserId::from(id)).await
     }
+}
+
+/// Returns the roles in their order, each once.
+fn checked_roles(mut roles: Vec<String>) -> Result<Vec<String>, DdpError> {
+    if roles.len() > 100 || roles.iter().any(|role| role.is_empty() || role.len() > 100 || role.contains(',')) {
+        return Err(DdpError::match_failed());
+    }
+    roles.sort();
+    roles.dedup();
+    Ok(roles)
 }
 
 fn changed_meanwhile() -> MethodError {

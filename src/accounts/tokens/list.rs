@@ -46,18 +46,7 @@ async fn show(tokens: Weak<Tokens>, subscription: Subscription) -> MethodResult<
 /// Ends one login of the user. Personal access tokens are removed by name, behind the gate.
 async fn revoke(tokens: &Tokens, me: SignedIn, parameters: Parameters) -> MethodResult<bool> {
     let wanted: String = parameters.get(0)?;
-    let all = tokens.store.tokens_of(me.user()).await?;
-    let is_wanted = |token: &&LoginToken| {
-        matches!(token.kind, TokenKind::Session { .. }) && public_name(token.hashed.as_str()) == wanted
-    };
-    let unknown = || MethodError::new("error-token-does-not-exists", "The token does not exist");
-    let token = all.iter().find(is_wanted).ok_or_else(unknown)?;
-    tokens.store.delete_token(&token.hashed).await?;
-    let own = own_token(me.context());
-    let spared = me.context().connection().filter(|_| own.as_ref() == Some(&token.hashed));
-    tokens.node.end_connections(std::slice::from_ref(&token.hashed), spared);
-    let details = json!({ "count": 1 });
-    tokens.audit.record(AuditEvent::SessionsRevoked, Some(me.user()), me.context().connection(), details).await;
+    tokens.end_login(me.user(), &wanted, &me).await?;
     Ok(true)
 }
 
@@ -87,6 +76,27 @@ struct ShownToken {
 }
 
 impl Tokens {
+    /// Ends a login of a user, named by its public name: deletes the token, and ends its connections, except for that of the
+    /// caller who ends its own login.
+    ///
+    /// # Errors
+    /// `error-token-does-not-exists` if the user has no such login. Personal access tokens are removed in other ways.
+    pub(crate) async fn end_login(&self, user: &UserId, name: &str, by: &SignedIn) -> MethodResult<()> {
+        let all = self.store.tokens_of(user).await?;
+        let is_wanted = |token: &&LoginToken| {
+            matches!(token.kind, TokenKind::Session { .. }) && public_name(token.hashed.as_str()) == name
+        };
+        let unknown = || MethodError::new("error-token-does-not-exists", "The token does not exist");
+        let token = all.iter().find(is_wanted).ok_or_else(unknown)?;
+        self.store.delete_token(&token.hashed).await?;
+        let own = own_token(by.context());
+        let connection = by.context().connection();
+        let spared = connection.filter(|_| own.as_ref() == Some(&token.hashed));
+        self.node.end_connections(std::slice::from_ref(&token.hashed), spared);
+        self.audit.record(AuditEvent::SessionsRevoked, Some(user), connection, json!({ "count": 1 })).await;
+        Ok(())
+    }
+
     async fn documents(&self, user: &UserId, own: Option<&HashedToken>) -> MethodResult<Vec<Document>> {
         let now = self.clock.now();
         let all = self.store.tokens_of(user).await?;

@@ -25,6 +25,8 @@ const PURPOSES = {
   'personalAccessTokens:removeToken': 'to revoke the token',
   'admin:setRoles': 'to change the roles of a user',
   'admin:setActive': 'to activate or deactivate a user',
+  'admin:addUser': 'to add a user',
+  'admin:endSession': 'to end a session',
   'admin:logOut': 'to sign a user out',
   'admin:resetSecondFactors': 'to reset the second factors of a user',
   'admin:setRole': 'to change a role',

@@ -167,6 +167,7 @@ fn change_by(name: String, code: &str) -> Try {
         "admin:setRoles" => ("bob", json!(["user-alice", ["admin"]])),
         "admin:setRole" => ("bob", json!(["auditor", { "mandatory2fa": true }])),
         "admin:setActive" => ("bob", json!(["user-alice", false])),
+        "admin:addUser" => ("bob", json!([{ "username": "nora", "password": "nora's password" }])),
         "admin:resetSecondFactors" => ("bob", json!(["user-emma"])),
         "passkeys:rename" => ("bob", json!([{ "id": "passkey", "name": "Stick" }])),
         "passkeys:remove" => ("bob", json!([{ "id": "passkey" }])),

@@ -1,8 +1,12 @@
 // The open connections, on all nodes.
 
+import { client } from '../client.js';
+import { confirm } from '../dialogs.js';
 import { element } from '../element.js';
+import { action } from '../form.js';
 import { liveList } from '../live-list.js';
 import { subscribe, watch } from '../live.js';
+import { say } from '../messages.js';
 import { row } from '../row.js';
 import { nodesOf } from './nodes.js';
 import { clientName, count, time } from '../text.js';
@@ -26,10 +30,23 @@ export function sessionsPage({ signal }) {
   return element('div', {}, lead, nodes.silent, list.element);
 }
 
-function sessionRow({ userId, username, address, userAgent, since, subscriptions, node }) {
+function sessionRow({ userId, username, address, userAgent, since, subscriptions, node, login }) {
+  const name = username ?? userId;
   return row({
-    title: username ?? userId ?? 'Not signed in',
+    title: name ?? 'Not signed in',
     tooltip: userAgent,
     facts: [clientName(userAgent), address, ['since ', time(since)], count(subscriptions, 'subscription'), node && `node ${node}`],
+    actions: [login && action('End', () => end(userId, login, name), { class: 'danger-quiet', 'aria-label': `End a session of ${name}` })],
   });
+}
+
+async function end(user, login, name) {
+  const isSure = await confirm({
+    title: `End this session of ${name}?`,
+    text: 'The client is signed out, with all its connections, and has to sign in again.',
+    button: 'End',
+  });
+  if (!isSure) return;
+  await client.call('admin:endSession', user, login);
+  say(`The session of ${name} has ended.`);
 }

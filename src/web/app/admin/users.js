@@ -9,6 +9,7 @@ import { row } from '../row.js';
 import { badge } from '../section.js';
 import { switcher } from '../switcher.js';
 import { count, time } from '../text.js';
+import { addUser } from './new-user.js';
 import { nameOf, showUser } from './user-dialog.js';
 
 const PAGE = 25;
@@ -26,6 +27,7 @@ export function usersPage({ signal }) {
   return element(
     'div',
     {},
+    element('div', { class: 'buttons' }, action('Add a user', addUser)),
     filters(signal, (changes) => change({ ...changes, offset: 0 })),
     lists.element,
   );
