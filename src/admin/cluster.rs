@@ -1,4 +1,4 @@
-//! The sessions and the method statistics of all nodes. A node asks the others over the bus, and names those that do not
+//! The sessions, the method statistics and the overview of all nodes. A node asks the others over the bus, and names those that do not
 //! answer within a second.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use bolide_protocol::ejson::{CustomTypes, Object};
 use bolide_protocol::{Ejson, RawJson, ejson};
 use serde::{Deserialize, Serialize};
 
-use super::lists;
+use super::{lists, overview};
 use crate::accounts::AccountsCore;
 use crate::bus::{Answers, Question, Subject};
 use crate::call::MethodResult;
@@ -64,6 +64,7 @@ async fn own_documents(core: &AccountsCore, subject: Subject) -> MethodResult<Ve
     match subject {
         Subject::Sessions => lists::sessions(core).await,
         Subject::Methods => lists::methods(core),
+        Subject::Overview => overview::of_node(core).await,
     }
 }
 
@@ -79,6 +80,7 @@ fn foreign_document(subject: Subject, node: &str, item: &RawJson) -> Option<Docu
     let collection = match subject {
         Subject::Sessions => "sessions",
         Subject::Methods => "methods",
+        Subject::Overview => overview::COLLECTION,
     };
     let id = format!("{node} {}", item.id);
     Some(Document::of_object(collection, id, fields).with("node", Ejson::from(node.to_owned())))

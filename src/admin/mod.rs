@@ -4,13 +4,17 @@
 //! - [`lists`]: the documents of each publication; [`collections`]: those about the collections of the app;
 //! - [`cluster`]: the same documents of the other nodes;
 //! - [`publications`]: sends them, and sends them again when they change;
+//! - [`overview`]: what all nodes do, of the samples in [`history`], and what is wrong with them ([`problems`]);
 //! - [`methods`]: what admins change;
 //! - [`settings`]: the methods that read and change settings.
 
 mod cluster;
 mod collections;
+mod history;
 mod lists;
 mod methods;
+mod overview;
+mod problems;
 mod publications;
 mod settings;
 
@@ -21,6 +25,7 @@ use crate::registry::Registry;
 use crate::two_factor::TwoFactorCore;
 
 pub(crate) use cluster::answer;
+pub(crate) use history::{History, start};
 pub(crate) use settings::list_settings;
 
 /// Registers the methods and publications for admins.

@@ -8,7 +8,8 @@ use bolide_protocol::DdpError;
 use futures::future::BoxFuture;
 use serde::Deserialize;
 
-use super::{cluster, collections, lists};
+use super::history::EVERY;
+use super::{cluster, collections, lists, overview};
 use crate::accounts::AccountsCore;
 use crate::bus::Subject;
 use crate::call::MethodResult;
@@ -43,7 +44,7 @@ pub(super) struct AuditQuery {
 pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
     let core = Arc::downgrade(core);
     let (settings, roles, methods, sessions) = (core.clone(), core.clone(), core.clone(), core.clone());
-    let (users, audit, of_app) = (core.clone(), core.clone(), core.clone());
+    let (users, audit, of_app, of_nodes) = (core.clone(), core.clone(), core.clone(), core.clone());
     registry
         .publish("admin:settings", async move |subscription: Subscription| {
             let read =
@@ -65,6 +66,16 @@ pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
                 Box::pin(async move { cluster::documents(&core, Subject::Sessions).await })
             };
             show(sessions, subscription, Source::Polled, read).await
+        })
+        .publish("admin:overview", async move |subscription: Subscription| {
+            let read = |core: Arc<AccountsCore>| -> Reading {
+                Box::pin(async move {
+                    let mut documents = cluster::documents(&core, Subject::Overview).await?;
+                    documents.extend(overview::of_all_nodes(&core).await?);
+                    Ok(documents)
+                })
+            };
+            show(of_nodes, subscription, Source::Sampled, read).await
         })
         .publish("admin:collections", async move |subscription: Subscription| {
             let read = |core: Arc<AccountsCore>| -> Reading { Box::pin(async move { collections::list(&core).await }) };
@@ -105,6 +116,8 @@ enum Source {
     Store(Topic),
     /// Changes are not announced.
     Polled,
+    /// Most changes come with the samples of the history.
+    Sampled,
 }
 
 impl Source {
@@ -115,6 +128,7 @@ impl Source {
             Self::Settings => When::Changed(vec![core.settings.subscribe(), users]),
             Self::Store(topic) => When::Changed(vec![core.store.changes().subscribe(topic), users]),
             Self::Polled => When::Every(POLLING),
+            Self::Sampled => When::Every(EVERY),
         }
     }
 }

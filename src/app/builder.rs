@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "accounts")]
+use std::time::Duration;
 
 use bolide_protocol::ejson::CustomTypes;
 use serde::Serialize;
@@ -9,11 +11,15 @@ use serde::de::DeserializeOwned;
 
 #[cfg(feature = "accounts")]
 use crate::accounts::{Accounts, AccountsCore, Foundation};
+#[cfg(feature = "accounts")]
+use crate::admin::History;
 use crate::bus::{Bus, ClusterName};
 use crate::call::{
     App, AppCore, ClosedGate, Connection, Current, Gate, MethodHandler, Policy, RateLimitRule, RateLimiter, Slots,
     State,
 };
+#[cfg(feature = "accounts")]
+use crate::call::{SLOW_CALL, SlowCalls};
 use crate::chance::{Chance, SystemChance};
 use crate::clock::{Clock, SystemClock};
 #[cfg(feature = "accounts")]
@@ -85,6 +91,8 @@ pub struct AppBuilder {
     rate_limits: Vec<RateLimitRule>,
     #[cfg(feature = "accounts")]
     default_rate_limits: bool,
+    #[cfg(feature = "accounts")]
+    slow_call: Duration,
     connection_hooks: Vec<ConnectionHook>,
     path_prefix: String,
     sockjs: bool,
@@ -119,6 +127,8 @@ impl AppBuilder {
             rate_limits: Vec::new(),
             #[cfg(feature = "accounts")]
             default_rate_limits: true,
+            #[cfg(feature = "accounts")]
+            slow_call: SLOW_CALL,
             connection_hooks: Vec::new(),
             path_prefix: String::new(),
             sockjs: true,
@@ -438,6 +448,14 @@ impl AppBuilder {
         self
     }
 
+    /// Sets how long a call takes at least to be among the latest slow calls that admins are shown: the method, the user, when
+    /// it began and how long it took, not its parameters. Default: 1 second.
+    #[cfg(feature = "accounts")]
+    pub const fn slow_call(mut self, duration: Duration) -> Self {
+        self.slow_call = duration;
+        self
+    }
+
     /// Sets the clock. Default: the system's clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -515,6 +533,7 @@ impl AppBuilder {
         #[cfg(feature = "accounts")]
         if let Some(accounts) = &accounts {
             slots.insert(Arc::clone(accounts));
+            slots.insert(Arc::<History>::default());
             slots.insert(Arc::new(self.endpoints));
         }
         #[cfg(feature = "accounts")]
@@ -532,6 +551,8 @@ impl AppBuilder {
             node,
             slots,
             figures,
+            #[cfg(feature = "accounts")]
+            slow_calls: SlowCalls::new(self.slow_call),
         });
         #[cfg(feature = "accounts")]
         if let Some(accounts) = accounts {
@@ -539,6 +560,7 @@ impl AppBuilder {
                 accounts.join_bus(member);
             }
             accounts.attach(&core);
+            crate::admin::start(&accounts, &core);
         }
         Ok(App::of(core))
     }

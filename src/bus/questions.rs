@@ -33,6 +33,8 @@ pub(crate) enum Subject {
     Sessions,
     /// The methods with the statistics of the node.
     Methods,
+    /// What the node has done in the last minutes, and what is wrong with it.
+    Overview,
 }
 
 /// A question, for the node that answers.

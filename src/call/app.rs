@@ -37,6 +37,8 @@ pub(crate) struct AppCore {
     pub(crate) node: NodeId,
     pub(crate) slots: Slots,
     pub(crate) figures: Arc<Figures>,
+    #[cfg(feature = "accounts")]
+    pub(crate) slow_calls: super::SlowCalls,
 }
 
 impl App {

@@ -12,7 +12,7 @@ use bolide_protocol::{DdpError, RawJson};
 
 use super::error::invalid_user;
 use super::{
-    AccessRequest, Admission, Context, Counted, CountedKind, GatedCall, HandlerFuture, Invocation, Method, MethodError,
+    AccessRequest, Admission, Context, Counted, CountedKind, GatedCall, HandlerFuture, Invocation, MethodError,
     MethodKind, Parameters, Requirement, TwoFactor, sanitize,
 };
 
@@ -158,7 +158,7 @@ fn start(invocation: Arc<Invocation>, mut parameters: Parameters) -> HandlerFutu
 
 /// A running method. It ends with the method's outcome; a panic is an internal error.
 pub(crate) struct RunningMethod {
-    method: Arc<Method>,
+    invocation: Arc<Invocation>,
     since: Instant,
     future: HandlerFuture,
 }
@@ -168,7 +168,7 @@ impl RunningMethod {
     pub(crate) fn start(invocation: &Arc<Invocation>, parameters: Parameters) -> Self {
         let since = Instant::now();
         let future = Arc::clone(invocation).run(parameters);
-        Self { method: Arc::clone(&invocation.method), since, future }
+        Self { invocation: Arc::clone(invocation), since, future }
     }
 }
 
@@ -180,7 +180,10 @@ impl Future for RunningMethod {
             Ok(poll) => task::ready!(poll),
             Err(panic) => Err(panic),
         };
-        self.method.statistics.count(self.since.elapsed(), &outcome);
+        let (invocation, took) = (&self.invocation, self.since.elapsed());
+        invocation.method.statistics.count(took, &outcome);
+        #[cfg(feature = "accounts")]
+        invocation.core.slow_calls.note(invocation, took);
         Poll::Ready(outcome)
     }
 }

@@ -24,6 +24,8 @@ mod rate_limit;
 mod rate_limiter;
 mod registry;
 mod slots;
+#[cfg(feature = "accounts")]
+mod slow;
 mod statistics;
 mod summary;
 mod windows;
@@ -42,6 +44,8 @@ pub(crate) use rate_limit::Counted;
 pub(crate) use rate_limiter::RateLimiter;
 pub(crate) use registry::{Method, MethodRegistry};
 pub(crate) use slots::Slots;
+#[cfg(feature = "accounts")]
+pub(crate) use slow::{SLOW_CALL, SlowCall, SlowCalls};
 pub(crate) use statistics::{CallFigures, MethodStatistics};
 #[cfg(feature = "accounts")]
 pub(crate) use windows::{WindowCount, WindowRule, Windows};

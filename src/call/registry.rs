@@ -31,6 +31,14 @@ pub(crate) struct Method {
     handler: Box<dyn Fn(Context, Parameters) -> HandlerFuture + Send + Sync>,
 }
 
+impl Method {
+    /// Returns the name for lists: that of a method, or the verb and the path of an endpoint.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn shown_name(&self) -> String {
+        self.kind.verb().map_or_else(|| self.name.to_string(), |verb| format!("{verb} {}", self.name))
+    }
+}
+
 impl MethodRegistry {
     pub(crate) fn add<Signature>(
         &mut self,

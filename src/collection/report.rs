@@ -71,8 +71,13 @@ impl CollectionCore {
             live_queries: live_queries.len(),
             live_kinds: kinds_of(&live_queries),
             slow_queries: self.slow.list(),
-            scans: self.scans.list(),
+            scans: self.scanning_queries(),
         })
+    }
+
+    /// Returns the indexes that would help queries, as they are declared, with the most documents that one has read without.
+    pub(crate) fn scanning_queries(&self) -> Vec<(String, usize)> {
+        self.scans.list()
     }
 
     async fn index_reports(self: &Arc<Self>) -> Result<Vec<IndexReport>, CollectionError> {

@@ -39,10 +39,35 @@ impl Default for Durations {
     }
 }
 
+#[cfg(feature = "accounts")]
+impl Default for DurationsSnapshot {
+    fn default() -> Self {
+        Self { total: Duration::ZERO, by_class: [0; CLASSES] }
+    }
+}
+
 impl DurationsSnapshot {
     /// Returns the number of durations.
     pub(crate) fn count(&self) -> u64 {
         self.by_class.iter().sum()
+    }
+
+    /// Adds the durations of something else.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.total += other.total;
+        for (sum, count) in self.by_class.iter_mut().zip(other.by_class) {
+            *sum += count;
+        }
+    }
+
+    /// Returns the durations that were counted after an earlier snapshot.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        Self {
+            total: self.total.saturating_sub(earlier.total),
+            by_class: std::array::from_fn(|class| self.by_class[class].saturating_sub(earlier.by_class[class])),
+        }
     }
 
     /// Returns the sum of the durations.

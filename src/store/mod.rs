@@ -89,6 +89,9 @@ pub(crate) mod private {
 
         /// Returns what its pools of connections do.
         fn pools(&self) -> Vec<crate::figures::PoolReport>;
+
+        /// Returns the file in which it keeps the data. `None` if that is in memory or on another machine.
+        fn file(&self) -> Option<std::path::PathBuf>;
     }
 
     /// Drops what a cache has of users and tokens that another node has changed. The bus may say so before the database does.

@@ -30,6 +30,7 @@ const FOR_ADMINS = {
   '/account/two-factor': 'Second factors',
   '/account/clients': 'Signed-in clients',
   '/account/tokens': 'Access tokens',
+  '/admin/overview': 'Overview',
   '/admin/settings': 'Settings',
   '/admin/users': 'Users',
   '/admin/roles': 'Roles',
@@ -87,6 +88,10 @@ for (const [look, options] of Object.entries(LOOKS)) {
     await page.goto(`${server.url}/#/admin/users`);
     await press(page, 'Manage zoe');
     await examine(page, look, '/admin/users/dialog');
+    await page.goto(`${server.url}/#/admin/overview`);
+    await server.call('sleep', 1100);
+    await page.getByRole('row', { name: /^sleep/ }).waitFor();
+    await examine(page, look, '/admin/overview/busy');
   });
 }
 

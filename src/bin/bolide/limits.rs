@@ -11,7 +11,7 @@ use super::account_limits::AccountLimitArguments;
 
 /// A duration that is written in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seconds(Duration);
+pub(super) struct Seconds(pub(super) Duration);
 
 /// The limits of a server. Each flag is named after the field of [`Limits`] that it sets.
 #[derive(Debug, clap::Args)]
@@ -348,7 +348,7 @@ impl LimitArguments {
 
 /// The error for a text that is not a number of seconds.
 #[derive(Debug, thiserror::Error)]
-enum NotSeconds {
+pub(super) enum NotSeconds {
     #[error("a number of seconds such as 30 or 0.5 is needed")]
     Number(#[from] ParseFloatError),
     #[error("the number of seconds must be positive and not too large")]

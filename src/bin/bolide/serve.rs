@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bolide::accounts::{Accounts, AccountsHandle, InvalidRelyingParty, RelyingParty};
 use bolide::clock::SystemClock;
@@ -15,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 use super::cluster::ClusterArguments;
 use super::data::DataArguments;
 use super::descriptors;
-use super::limits::LimitArguments;
+use super::limits::{LimitArguments, Seconds};
 use super::listen::{ListenArguments, root_url};
 use super::metrics::{MetricsArguments, serve_beside};
 use super::site::SiteArguments;
@@ -84,6 +85,10 @@ pub(crate) struct Arguments {
     )]
     passkey_origins: Vec<String>,
 
+    /// Seconds from which a call is among the slow calls that admins are shown
+    #[arg(long, env = "BOLIDE_SLOW_CALL", value_name = "SECONDS", default_value_t = Seconds(Duration::from_secs(1)))]
+    slow_call: Seconds,
+
     #[command(flatten)]
     metrics: MetricsArguments,
 
@@ -113,6 +118,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         .web_pages()
         .forwarded_count(arguments.forwarded_count)
         .limits(limits)
+        .slow_call(arguments.slow_call.0)
         .heartbeat(arguments.limits.heartbeat());
     let app = arguments.cluster.connect(app, arguments.data.directory.shared_database())?;
     let app = arguments.trusted_proxy.iter().copied().fold(app, AppBuilder::trusted_proxy);

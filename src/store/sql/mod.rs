@@ -31,6 +31,7 @@ mod users;
 mod write;
 
 use std::any::Any;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::postgres::{OTHERS, others};
@@ -70,6 +71,12 @@ impl Watched for SqlStore {
 
     fn pools(&self) -> Vec<PoolReport> {
         self.database.pools()
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        let Pool::Sqlite(pool) = &self.database.writer else { return None };
+        let file = pool.connections.connect_options().get_filename().to_owned();
+        file.is_file().then_some(file)
     }
 }
 

@@ -48,7 +48,8 @@ function routeFor(address, user) {
 }
 
 function home(user) {
-  return named(user ? '/account' : '/sign-in');
+  if (!user) return named('/sign-in');
+  return named(isAdmin(user) && !user.twoFactor?.required ? '/admin/overview' : '/account');
 }
 
 function named(path) {

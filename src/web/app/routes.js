@@ -11,6 +11,7 @@ import { auditPage } from './admin/audit.js';
 import { collectionsPage } from './admin/collections.js';
 import { mailPage } from './admin/mail.js';
 import { methodsPage } from './admin/methods.js';
+import { overviewPage } from './admin/overview.js';
 import { rolesPage } from './admin/roles.js';
 import { sessionsPage } from './admin/sessions.js';
 import { settingsPage } from './admin/settings.js';
@@ -30,6 +31,7 @@ export const routes = [
   { path: '/account/clients', title: 'Signed-in clients', access: 'user', group: 'Account', page: clientsPage },
   { path: '/account/tokens', title: 'Access tokens', access: 'user', group: 'Account', page: tokensPage },
 
+  { path: '/admin/overview', title: 'Overview', access: 'admin', group: 'Administration', width: 'wide', page: overviewPage },
   { path: '/admin/settings', title: 'Settings', access: 'admin', group: 'Administration', page: settingsPage },
   { path: '/admin/users', title: 'Users', access: 'admin', group: 'Administration', page: usersPage },
   { path: '/admin/roles', title: 'Roles', access: 'admin', group: 'Administration', page: rolesPage },

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::{Bank, error, result, sha256, with_code};
 use crate::messages::Messages as _;
 
-const PUBLICATIONS: [&str; 8] = [
+const PUBLICATIONS: [&str; 9] = [
+    "admin:overview",
     "admin:settings",
     "admin:roles",
     "admin:methods",
@@ -18,11 +19,13 @@ const PUBLICATIONS: [&str; 8] = [
     "admin:audit",
 ];
 
-const METHODS: [&str; 9] = [
+const METHODS: [&str; 11] = [
     "admin:auditPage",
     "admin:methods",
     "admin:setRoles",
     "admin:setActive",
+    "admin:addUser",
+    "admin:endSession",
     "admin:logOut",
     "admin:resetSecondFactors",
     "admin:setRole",
@@ -263,4 +266,72 @@ async fn users_can_list_and_end_their_own_logins() {
     allowed(&mut alice, "account:revokeToken", &json!([theirs])).await;
     assert_eq!(other.close_code().await, 1000);
     until(&mut alice, "tokens", |tokens| tokens.len() == 1).await;
+}
+
+#[tokio::test]
+async fn admins_see_what_the_server_does_and_what_is_wrong_with_it() {
+    let bank = Bank::open().await;
+    let mut admin = trusted_admin(&bank).await;
+    admin.subscribe("admin:overview", &()).await.unwrap();
+    let shown = admin.documents::<Value>("overview");
+    for series in ["connections", "calls", "percentile99", "errors", "deliveries", "asked", "logins", "refusals"] {
+        assert_eq!(shown[series]["kind"], "series", "{series}");
+        assert!(!shown[series]["values"].as_array().unwrap().is_empty(), "{series}");
+    }
+    assert_eq!(shown["samples"]["every"], 5);
+    let problem = |shown: &std::collections::BTreeMap<String, Value>, text: &str| {
+        shown.values().any(|one| one["kind"] == "problem" && one["what"].as_str().unwrap().contains(text))
+    };
+    assert!(problem(&shown, "Admins without a second factor: admin."), "{shown:?}");
+    assert!(!problem(&shown, "Mails"), "{shown:?}");
+}
+
+#[tokio::test]
+async fn slow_calls_are_shown_with_their_users_and_without_parameters() {
+    let bank = Bank::open().await;
+    let mut alice = bank.log_in("alice").await;
+    result(&alice.ask("echo", json!(["a secret parameter"])).await);
+    let mut admin = trusted_admin(&bank).await;
+    admin.subscribe("admin:overview", &()).await.unwrap();
+    let shown = admin.documents::<Value>("overview");
+    let call = shown.values().find(|one| one["method"] == "echo").unwrap();
+    let names: Vec<&String> = call.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["began", "kind", "method", "milliseconds", "userId", "username"]);
+    assert_eq!((&call["username"], &call["userId"]), (&json!("alice"), &json!("user-alice")));
+    assert!(!format!("{shown:?}").contains("secret parameter"));
+}
+
+#[tokio::test]
+async fn admins_add_users_with_a_password_or_by_a_link() {
+    let bank = Bank::open().await;
+    let mut admin = trusted_admin(&bank).await;
+    let with_password = json!([{ "username": "nora", "password": "nora's password", "roles": ["user"] }]);
+    assert_eq!(refusal(&mut admin, "admin:addUser", &with_password).await, "totp-required");
+    proven(&mut admin, "admin:addUser", &with_password).await;
+    bank.log_in("nora").await;
+    let by_link = json!([{ "username": "otto", "email": "otto@example.com", "password": "" }]);
+    proven(&mut admin, "admin:addUser", &by_link).await;
+    assert_eq!(bank.mails(1).await[0].to, ["otto@example.com"]);
+    for wrong in [json!([{ "username": "nora", "password": "x" }]), json!([{ "username": "paul" }])] {
+        let refused = admin.call_with_code::<Value>("admin:addUser", &wrong, &password_of("admin")).await;
+        assert!(refused.is_err(), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn admins_end_one_session_of_a_user() {
+    let bank = Bank::open().await;
+    let mut alice = bank.log_in("alice").await;
+    let other = bank.log_in("alice").await;
+    let mut admin = trusted_admin(&bank).await;
+    admin.subscribe("admin:sessions", &()).await.unwrap();
+    let name_of = |session: &str| sha256(session)[..20].to_lowercase();
+    let theirs = name_of(alice.session());
+    let login = admin.documents::<Value>("sessions")[&theirs]["login"].clone();
+    let unknown = refusal(&mut admin, "admin:endSession", &json!(["user-bob", login])).await;
+    assert_eq!(unknown, "error-token-does-not-exists");
+    allowed(&mut admin, "admin:endSession", &json!(["user-alice", login])).await;
+    assert_eq!(alice.close_code().await, 1000);
+    let others = name_of(other.session());
+    until(&mut admin, "sessions", |sessions| !sessions.contains_key(&theirs) && sessions.contains_key(&others)).await;
 }

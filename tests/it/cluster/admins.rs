@@ -38,6 +38,7 @@ async fn sees_all_nodes(bus: impl Bus + Clone) {
     let mut admin = admin(&here).await;
     admin.subscribe("admin:sessions", &()).await.unwrap();
     admin.subscribe("admin:methods", &()).await.unwrap();
+    admin.subscribe("admin:overview", &()).await.unwrap();
     let begun = Instant::now();
     while admin.documents::<Value>("nodes").len() < 2 || admin.documents::<Value>("sessions").len() < 62 {
         assert!(begun.elapsed() < SOON, "{:?}", admin.documents::<Value>("nodes"));
@@ -57,6 +58,12 @@ async fn sees_all_nodes(bus: impl Bus + Clone) {
         methods.values().find(whoami).unwrap()["calls"].clone()
     };
     assert_eq!((calls(&here), calls(&there)), (json!(0), json!(3)));
+    let overview = admin.documents::<Value>("overview");
+    let sampled = overview.values().filter(|shown| shown["kind"] == "samples");
+    let sampled: BTreeSet<String> = sampled.map(|shown| shown["node"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(sampled, ids);
+    let shared = overview.values().filter(|shown| shown["kind"] == "problem" && shown["node"].is_null());
+    assert_eq!(shared.count(), 1, "the admin without a second factor is told once: {overview:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
