@@ -69,7 +69,7 @@ mod node;
 mod outbox;
 #[cfg(feature = "server")]
 mod peer;
-#[cfg(feature = "accounts")]
+#[cfg(feature = "server")]
 mod public_name;
 #[cfg(feature = "server")]
 pub mod publication;
@@ -83,6 +83,8 @@ mod session;
 pub mod settings;
 #[cfg(feature = "server")]
 mod shares;
+#[cfg(feature = "server")]
+mod spans;
 #[cfg(feature = "accounts")]
 pub mod store;
 #[cfg(feature = "server")]

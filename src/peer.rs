@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::spans::TraceParent;
+
 /// Where a client is, and what its request's headers say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Peer {
@@ -12,6 +14,8 @@ pub(crate) struct Peer {
     pub(crate) headers: Vec<(String, String)>,
     /// The two-factor code in the request's headers.
     pub(crate) header_code: Option<HeaderCode>,
+    /// The trace that the request is part of.
+    pub(crate) trace_parent: Option<TraceParent>,
 }
 
 /// The values of the headers `x-2fa-code` and `x-2fa-method`. At least one of them is present.

@@ -9,12 +9,16 @@ use std::time::Instant;
 
 use bolide_protocol::two_factor::TwoFactorCode;
 use bolide_protocol::{DdpError, RawJson};
+use tracing::Instrument as _;
 
 use super::error::invalid_user;
 use super::{
     AccessRequest, Admission, Context, Counted, CountedKind, GatedCall, HandlerFuture, Invocation, MethodError,
     MethodKind, Parameters, Requirement, TwoFactor, sanitize,
 };
+use crate::public_name::public_name;
+use crate::spans;
+use crate::user::UserId;
 
 /// The outcome of a method: a result, no result, or an error.
 pub(crate) type MethodOutcome = Result<Option<RawJson>, MethodError>;
@@ -167,7 +171,10 @@ impl RunningMethod {
     /// Starts the call.
     pub(crate) fn start(invocation: &Arc<Invocation>, parameters: Parameters) -> Self {
         let since = Instant::now();
-        let future = Arc::clone(invocation).run(parameters);
+        let mut future = Arc::clone(invocation).run(parameters);
+        if spans::are_wanted() {
+            future = traced(invocation, future);
+        }
         Self { invocation: Arc::clone(invocation), since, future }
     }
 }
@@ -186,6 +193,21 @@ impl Future for RunningMethod {
         invocation.core.slow_calls.note(invocation, took);
         Poll::Ready(outcome)
     }
+}
+
+/// Runs a call in a span.
+#[cold]
+fn traced(invocation: &Invocation, future: HandlerFuture) -> HandlerFuture {
+    let session = invocation.connection.as_ref().filter(|own| own.is_session()).map(|own| public_name(own.id()));
+    let user = invocation.user();
+    let span = spans::call(&invocation.method.name, session.as_deref(), user.as_ref().map(UserId::as_str));
+    let ending = span.clone();
+    let ended = async move {
+        let outcome = future.await;
+        spans::end(&ending, outcome.as_ref().map_or_else(|error| error.failure().name(), |_| "ok"));
+        outcome
+    };
+    Box::pin(ended.instrument(span))
 }
 
 /// Runs code of the application. A panic in it becomes an internal error.

@@ -6,6 +6,7 @@ use bolide_protocol::DdpError;
 use bolide_protocol::error::ErrorCode;
 use serde::Serialize;
 
+use super::request_id::current_request;
 use crate::error::UnknownOutcome;
 
 /// The result of a handler.
@@ -42,7 +43,7 @@ enum Cause {
 
 /// How a call has failed. Ordered as the outcomes of the statistics are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CallFailure {
+pub(crate) enum CallFailure {
     /// With an error for the client.
     Rejected,
     /// The client was asked for a second factor, and may call again with one.
@@ -51,6 +52,18 @@ pub(super) enum CallFailure {
     Limited,
     /// With an internal error.
     Failed,
+}
+
+impl CallFailure {
+    /// Returns the name of the outcome.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Challenged => "challenged",
+            Self::Limited => "limited",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 impl MethodError {
@@ -91,7 +104,7 @@ impl MethodError {
         }
     }
 
-    pub(super) fn failure(&self) -> CallFailure {
+    pub(crate) fn failure(&self) -> CallFailure {
         match self.for_client().map(|error| &error.error) {
             None => CallFailure::Failed,
             Some(ErrorCode::Name(code)) if code == "totp-required" => CallFailure::Challenged,
@@ -134,7 +147,8 @@ pub(crate) fn sanitize(error: MethodError, kind: &str, name: &str, log_id: &str)
     match error.0 {
         Cause::Client(error) => error,
         Cause::Internal(error) => {
-            tracing::error!(kind, name, log_id, error = %chain(&*error), "internal error");
+            let request = current_request();
+            tracing::error!(kind, name, log_id, request = request.as_deref(), error = %chain(&*error), "internal error");
             if is_outcome_unknown(&*error) { outcome_unknown() } else { DdpError::internal() }
         }
     }

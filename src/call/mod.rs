@@ -23,6 +23,7 @@ mod policy;
 mod rate_limit;
 mod rate_limiter;
 mod registry;
+mod request_id;
 mod slots;
 #[cfg(feature = "accounts")]
 mod slow;
@@ -43,6 +44,8 @@ pub(crate) use invocation::Invocation;
 pub(crate) use rate_limit::Counted;
 pub(crate) use rate_limiter::RateLimiter;
 pub(crate) use registry::{Method, MethodRegistry};
+#[cfg(feature = "accounts")]
+pub(crate) use request_id::{answering_as, current_request};
 pub(crate) use slots::Slots;
 #[cfg(feature = "accounts")]
 pub(crate) use slow::{SLOW_CALL, SlowCall, SlowCalls};

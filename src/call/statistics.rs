@@ -4,10 +4,17 @@
 use std::time::Duration;
 
 use super::MethodOutcome;
+use super::error::CallFailure;
 use crate::figures::{Count, Durations, DurationsSnapshot};
 
 /// The names of the outcomes, the successful one first.
-const OUTCOMES: [&str; 5] = ["ok", "rejected", "challenged", "limited", "failed"];
+const OUTCOMES: [&str; 5] = [
+    "ok",
+    CallFailure::Rejected.name(),
+    CallFailure::Challenged.name(),
+    CallFailure::Limited.name(),
+    CallFailure::Failed.name(),
+];
 
 #[derive(Default)]
 pub(crate) struct MethodStatistics {
@@ -71,7 +78,6 @@ impl MethodStatistics {
 mod tests {
     use super::*;
     use crate::call::MethodError;
-    use crate::call::error::CallFailure;
 
     #[test]
     fn each_outcome_is_counted_apart() {

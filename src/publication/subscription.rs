@@ -9,6 +9,7 @@ use std::task::Waker;
 use bolide_protocol::message::Subscribe;
 use bolide_protocol::{DdpError, DocumentId, ServerMessage, ejson};
 use serde::Serialize;
+use tracing::{Instrument as _, Span};
 
 use super::fields::{FieldMap, Fields, SharedChange};
 use super::frames::encode_added;
@@ -20,7 +21,12 @@ use crate::call::{
     AccessRequest, App, AppCore, Connection, EndCallback, MethodError, MethodResult, Parameters, sanitize, state,
 };
 use crate::outbox::effort;
+use crate::public_name::public_name;
+use crate::spans;
 use crate::user::UserId;
+
+/// The name of universal publications in traces.
+const UNIVERSAL: &str = "(universal)";
 
 /// One subscription of one client.
 ///
@@ -218,6 +224,17 @@ fn note_unless_held(told: Result<(), NotHeld>, collection: &str, id: &str) {
     }
 }
 
+/// Runs a handler in its span.
+fn traced(span: Span, future: super::PublishFuture) -> super::PublishFuture {
+    let ending = span.clone();
+    let ended = async move {
+        let outcome = future.await;
+        spans::end(&ending, outcome.as_ref().map_or_else(|error| error.failure().name(), |()| "ok"));
+        outcome
+    };
+    Box::pin(ended.instrument(span))
+}
+
 /// A started publication handler.
 pub(crate) struct Started {
     pub(crate) core: SubscriptionCore,
@@ -244,8 +261,17 @@ impl SubscriptionCore {
         if let Some(declared) = publication.declared {
             parameters.drop_spares(declared);
         }
-        let future = core.start_handler(publication, name, parameters);
+        let span = spans::are_wanted().then(|| core.span(name.as_deref().unwrap_or(UNIVERSAL)));
+        let mut future = core.start_handler(publication, name, parameters);
+        if let Some(span) = span {
+            future = traced(span, future);
+        }
         Started { core, future }
+    }
+
+    fn span(&self, publication: &str) -> Span {
+        let Subscriber { connection, user, .. } = &*self.subscriber;
+        spans::subscription(publication, &public_name(connection.id()), user.as_ref().map(UserId::as_str))
     }
 
     /// Starts the handler, after a check whether the user may subscribe.

@@ -11,20 +11,23 @@ use http::header::ORIGIN;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, Uri};
 use serde_json::{Map, Value};
+use tracing::{Instrument as _, Span};
 
 use super::answer::{Answer, failure, forbidden, invalid, refusal, success, unauthorized};
 use super::limits::{Counted, RequestLimits};
 use super::route::{Endpoint, Mistake, Target};
-use super::{body, cors, identity, login, method_call};
+use super::{body, cors, identity, login, method_call, request_id};
 use crate::accounts::{AccountsCore, request_connection};
 use crate::call::{
-    Connection, Identity, Invocation, Method, MethodError, MethodResult, Parameters, WindowRule, sanitize,
+    Connection, Identity, Invocation, Method, MethodError, MethodResult, Parameters, WindowRule, answering_as,
+    current_request, sanitize,
 };
 use crate::figures::Limit;
 use crate::peer::Peer;
 use crate::session::NoShare;
 use crate::settings;
 use crate::shares::{Share, Source};
+use crate::spans::{self, TraceParent};
 use crate::transport::peer;
 use crate::transport::remote::Remote;
 use crate::transport::server::Server;
@@ -63,9 +66,24 @@ impl Api {
     /// Answers a request to the endpoint with this number.
     pub(super) async fn serve(&self, number: usize, request: Request) -> Answer {
         let origin = request.headers().get(ORIGIN).cloned();
-        let mut answer = self.answer(number, request).await.unwrap_or_else(|refusal| *refusal);
+        let id = request_id::of(self, request.extensions().get(), request.headers());
+        let span = self.span(number, &id, request.headers());
+        let answering = self.answer(number, request).instrument(span.clone());
+        let answer = answering_as(Arc::clone(&id), answering).await;
+        let mut answer = answer.unwrap_or_else(|refusal| *refusal);
+        span.record("status", answer.status().as_u16());
+        if answer.status().is_server_error() {
+            span.record("otel.status_code", "ERROR");
+        }
+        request_id::tell(&id, answer.headers_mut());
         cors::allow(&self.accounts.settings, origin.as_ref(), answer.headers_mut());
         answer
+    }
+
+    fn span(&self, number: usize, id: &str, headers: &HeaderMap) -> Span {
+        let Some(endpoint) = self.endpoints.get(number).filter(|_| spans::are_wanted()) else { return Span::none() };
+        let verb = endpoint.verb.method_kind().verb().unwrap_or_default();
+        spans::request(verb, &endpoint.route.path, id, TraceParent::of(headers).as_ref())
     }
 
     async fn answer(&self, number: usize, request: Request) -> Result<Answer, Box<Answer>> {
@@ -86,7 +104,12 @@ impl Api {
     /// Answers a request to its end, also if the client leaves: a client must not be able to leave between a wrong code and
     /// its count, or between a new password and the end of the old logins.
     async fn answer_to_the_end(&self, incoming: Incoming, endpoint: Arc<Endpoint>) -> Answer {
-        let answering = self.server.host.tasks.spawn(async move { incoming.answer(&endpoint).await });
+        let answering = async move { incoming.answer(&endpoint).await }.in_current_span();
+        // A task has its own.
+        let answering = match current_request() {
+            Some(id) => self.server.host.tasks.spawn(answering_as(id, answering)),
+            None => self.server.host.tasks.spawn(answering),
+        };
         answering.await.unwrap_or_else(|_| failure(&DdpError::internal()))
     }
 

@@ -7,7 +7,7 @@
 //! - `method_call`: any method, as a DDP message in a body;
 //! - `info`: the version of the server;
 //! - `login`, `own_account`, `users`, `settings`, `challenges`: the endpoints that every app with accounts has;
-//! - `answer` and `cors`: the answers;
+//! - `answer`, `cors` and `request_id`: the answers;
 //! - `openapi`: the description of all endpoints for programs.
 
 mod answer;
@@ -24,6 +24,7 @@ mod method_call;
 mod openapi;
 mod own_account;
 mod passkeys;
+mod request_id;
 mod route;
 mod settings;
 mod users;

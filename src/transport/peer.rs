@@ -6,6 +6,7 @@ use super::proxies::Proxies;
 use super::remote::Remote;
 use crate::peer::{HeaderCode, Network, Peer};
 use crate::shares::Source;
+use crate::spans::TraceParent;
 
 /// The headers that Meteor shows to methods. They do not include `cookie`, `origin` and `authorization`.
 const SHOWN_HEADERS: [&str; 14] = [
@@ -34,6 +35,7 @@ pub(crate) fn describe(remote: Remote, headers: &HeaderMap, proxies: &Proxies) -
         address: proxies.client_address(remote, headers),
         headers: shown(headers),
         header_code: header_code(headers),
+        trace_parent: TraceParent::of(headers),
     }
 }
 

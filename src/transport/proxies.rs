@@ -89,6 +89,16 @@ impl Proxies {
             Self::Trusted(proxies) => followed(proxies, socket, headers),
         }
     }
+
+    /// Returns whether a request comes from a proxy whose headers are trusted.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn is_proxy(&self, socket: Option<SocketAddr>) -> bool {
+        match self {
+            Self::None => false,
+            Self::Counted(_) => true,
+            Self::Trusted(networks) => socket.is_some_and(|socket| is_trusted(networks, socket.ip().to_canonical())),
+        }
+    }
 }
 
 fn counted(headers: &HeaderMap, count: usize) -> Option<IpAddr> {

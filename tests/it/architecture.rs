@@ -10,7 +10,20 @@ use std::path::{Path, PathBuf};
 const LAYERS: [(&str, &[&str]); 6] = [
     (
         "ground",
-        &["chance", "clock", "error", "figures", "limits", "node", "peer", "public_name", "shares", "user", "webauthn"],
+        &[
+            "chance",
+            "clock",
+            "error",
+            "figures",
+            "limits",
+            "node",
+            "peer",
+            "public_name",
+            "shares",
+            "spans",
+            "user",
+            "webauthn",
+        ],
     ),
     ("runtime", &["call", "collection", "outbox", "publication", "registry", "session", "transport"]),
     ("storage", &["bus", "keys", "mail", "store"]),

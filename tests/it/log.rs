@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 /// The captured log. Clones share it.
 #[derive(Clone, Default)]
@@ -20,6 +21,14 @@ impl Log {
     pub(crate) fn keep(&self, filter: &str) -> tracing::subscriber::DefaultGuard {
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(self.clone());
         tracing::subscriber::set_default(subscriber.with_env_filter(EnvFilter::new(filter)).finish())
+    }
+
+    /// Captures the spans of this thread when they end, until the guard is dropped.
+    pub(crate) fn keep_spans(&self) -> tracing::subscriber::DefaultGuard {
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(self.clone());
+        let subscriber =
+            subscriber.with_span_events(FmtSpan::CLOSE).with_env_filter(EnvFilter::new("bolide::span=debug"));
+        tracing::subscriber::set_default(subscriber.finish())
     }
 }
 

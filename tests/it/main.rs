@@ -53,6 +53,7 @@ mod shutdown;
 mod slow_clients;
 mod sockets;
 mod sockjs;
+mod spans;
 mod stores;
 mod strangers;
 mod streams;

@@ -18,10 +18,13 @@ mod import;
 mod key;
 mod limits;
 mod listen;
+mod logging;
 mod login;
 mod methods;
 mod metrics;
 mod migrate;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod output;
 mod progress;
 mod prompt;

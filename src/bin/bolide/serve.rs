@@ -1,6 +1,6 @@
 //! `bolide serve`: serves accounts, settings and REST on an embedded database without any configuration, or on one that nodes share.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,19 +11,16 @@ use bolide::clock::SystemClock;
 use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
 use bolide::store::{User, UserFilter};
 use bolide::{AllowedOrigin, App, AppBuilder, InvalidOrigin, TrustedProxy, shutdown_signals};
-use tracing_subscriber::EnvFilter;
 
 use super::cluster::ClusterArguments;
 use super::data::DataArguments;
 use super::descriptors;
 use super::limits::{LimitArguments, Seconds};
 use super::listen::{ListenArguments, root_url};
+use super::logging::LogArguments;
 use super::metrics::{MetricsArguments, serve_beside};
 use super::site::SiteArguments;
 use super::systemd::{Notices, State};
-
-/// What is logged if the variable `RUST_LOG` does not say. The bus tells itself that NATS is lost or back, once.
-const LOGGED: &str = "info,async_nats=off";
 
 /// The outcome of a command; an error is printed as a sentence.
 pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -93,6 +90,9 @@ pub(crate) struct Arguments {
     metrics: MetricsArguments,
 
     #[command(flatten)]
+    log: LogArguments,
+
+    #[command(flatten)]
     cluster: ClusterArguments,
 
     #[command(flatten)]
@@ -100,11 +100,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED)))
-        .init();
+    let logging = arguments.log.start()?;
     let limits = descriptors::fit(arguments.limits.limits(), descriptors::raise());
     let tls = arguments.listen.tls()?;
     let listeners = arguments.listen.listeners(tls.as_ref()).await?;
@@ -140,10 +136,12 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         first.await;
         notices.tell(State::Stopping);
     };
-    tokio::select! {
+    let outcome = tokio::select! {
         () = serve_beside(&app, metrics, app.serve_all(listeners, first)) => Ok(()),
         () = second => Err("a second signal has ended the server at once; running calls were not answered".into()),
-    }
+    };
+    logging.end().await;
+    outcome
 }
 
 /// Prints to standard error why a command failed.

@@ -26,7 +26,9 @@ use super::{Gone, Goodbye, Host, NoShare, Places, Received, Request, Session, Tr
 use crate::call::{AppCore, ConnectionPort as _};
 use crate::figures::{Counted, Limit, Standing, TrafficBatch};
 use crate::outbox::{self, Condition, Pressure, effort};
+use crate::public_name::public_name;
 use crate::publication::{Subscriber, UniversalId};
+use crate::spans;
 
 use calls::Calls;
 use resumption::{Resent, Resuming};
@@ -48,6 +50,9 @@ pub(crate) async fn drive(
     transport: Box<dyn Transport>,
 ) {
     let outbox = Arc::clone(session.outbox());
+    // It ends with the session.
+    let _span = spans::are_wanted()
+        .then(|| spans::connection(&public_name(session.id()), session.peer().trace_parent.as_ref()));
     let mut driver = Driver::new(core, host, session, places, transport);
     std::future::poll_fn(|context| outbox::poll(&outbox, || driver.poll(context))).await;
 }

@@ -9,6 +9,7 @@ mod configuration;
 mod crashes;
 mod documents;
 mod drain;
+mod logs;
 mod metrics;
 mod migrate;
 mod nats;

@@ -108,6 +108,8 @@ fn example(name: &str, flag: &Arg) -> String {
     match name {
         "trusted-proxy" => "10.0.0.0/8",
         "allowed-origins" | "passkey-origins" | "root-url" => "https://chat.example.com",
+        "metrics-listen" => "9464",
+        "otlp" => "http://127.0.0.1:4318",
         _ => "something",
     }
     .to_owned()

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr as _, SqlStr, Sqlite};
+use tracing::Span;
 
 use super::database::{Executor, Pool};
 use super::failure::{answer, answer_to_write};
 use super::{Row, SqlError};
+use crate::spans;
 
 /// The text of a statement. Values are never part of it.
 #[derive(Clone, Debug)]
@@ -73,7 +75,11 @@ impl<'value> Statement<'value> {
     /// Runs the statement, which is a write. Returns the number of rows that it has changed.
     pub(in crate::store) async fn execute<'on>(self, on: impl Into<Executor<'on>>) -> Result<u64, SqlError> {
         let on = on.into();
-        on.count().end(self.execute_uncounted(on).await)
+        let (timed, span) = (on.count(), self.span(&on));
+        if span.is_none() {
+            return timed.end(self.execute_uncounted(on).await);
+        }
+        timed.end(spans::within(span, Box::pin(self.execute_uncounted(on))).await)
     }
 
     async fn execute_uncounted(self, on: Executor<'_>) -> Result<u64, SqlError> {
@@ -94,8 +100,12 @@ impl<'value> Statement<'value> {
 
     /// Runs the statement, which is a write of one row. Returns the row, or `None` if it changed nothing.
     pub(in crate::store) async fn execute_returning(self, on: &Pool) -> Result<Option<Row>, SqlError> {
-        let timed = Executor::from(on).count();
-        timed.end(self.execute_returning_uncounted(on).await)
+        let executor = Executor::from(on);
+        let (timed, span) = (executor.count(), self.span(&executor));
+        if span.is_none() {
+            return timed.end(self.execute_returning_uncounted(on).await);
+        }
+        timed.end(spans::within(span, Box::pin(self.execute_returning_uncounted(on))).await)
     }
 
     async fn execute_returning_uncounted(self, on: &Pool) -> Result<Option<Row>, SqlError> {
@@ -112,7 +122,11 @@ impl<'value> Statement<'value> {
     /// Runs the statement. Returns the rows.
     pub(in crate::store) async fn fetch_all<'on>(self, on: impl Into<Executor<'on>>) -> Result<Vec<Row>, SqlError> {
         let on = on.into();
-        on.count().end(self.fetch_all_uncounted(on).await)
+        let (timed, span) = (on.count(), self.span(&on));
+        if span.is_none() {
+            return timed.end(self.fetch_all_uncounted(on).await);
+        }
+        timed.end(spans::within(span, Box::pin(self.fetch_all_uncounted(on))).await)
     }
 
     async fn fetch_all_uncounted(self, on: Executor<'_>) -> Result<Vec<Row>, SqlError> {
@@ -136,7 +150,11 @@ impl<'value> Statement<'value> {
         on: impl Into<Executor<'on>>,
     ) -> Result<Option<Row>, SqlError> {
         let on = on.into();
-        on.count().end(self.fetch_optional_uncounted(on).await)
+        let (timed, span) = (on.count(), self.span(&on));
+        if span.is_none() {
+            return timed.end(self.fetch_optional_uncounted(on).await);
+        }
+        timed.end(spans::within(span, Box::pin(self.fetch_optional_uncounted(on))).await)
     }
 
     async fn fetch_optional_uncounted(self, on: Executor<'_>) -> Result<Option<Row>, SqlError> {
@@ -157,6 +175,16 @@ impl<'value> Statement<'value> {
     /// Runs the statement. Returns the first row; it is an error if there is no row.
     pub(in crate::store) async fn fetch_one<'on>(self, on: impl Into<Executor<'on>>) -> Result<Row, SqlError> {
         self.fetch_optional(on).await?.ok_or(SqlError::Failed(sqlx::Error::RowNotFound))
+    }
+
+    /// Returns the span of the statement.
+    fn span(&self, on: &Executor<'_>) -> Span {
+        match on {
+            Executor::SqlitePool(_) | Executor::Sqlite(..) => spans::statement("sqlite", || self.sql.sqlite()),
+            Executor::PostgresPool(_) | Executor::Postgres(..) => {
+                spans::statement("postgresql", || self.sql.postgres())
+            }
+        }
     }
 
     fn sqlite(self) -> Result<sqlx::query::Query<'value, Sqlite, SqliteArguments>, SqlError> {
