@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bolide_protocol::two_factor::TwoFactorMethod;
 use http::HeaderMap;
@@ -58,7 +59,8 @@ impl App {
     /// trusts its proxies.
     #[must_use]
     pub fn visitor(&self, socket: Option<SocketAddr>, headers: &HeaderMap) -> Visitor {
-        let proxies = self.core().slot::<Http>().map_or(Proxies::None, |http| http.proxies.clone());
+        let proxies =
+            self.core().slot::<Http>().map_or_else(|| Arc::new(Proxies::None), |http| http.proxies.load_full());
         Visitor(peer::describe(socket.into(), headers, &proxies))
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 #[cfg(feature = "accounts")]
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bolide_protocol::ejson::CustomTypes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -525,8 +526,8 @@ impl AppBuilder {
         slots.insert(Arc::new(Http {
             path_prefix: self.path_prefix,
             sockjs,
-            proxies,
-            origins: Origins::new(self.allowed_origins),
+            proxies: ArcSwap::from_pointee(proxies),
+            origins: ArcSwap::from_pointee(Origins::new(self.allowed_origins)),
             sockets: socket_shares(&self.limits),
             requests: socket_shares(&self.limits),
         }));

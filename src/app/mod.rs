@@ -5,6 +5,7 @@ mod builder;
 mod bus;
 mod changes;
 mod ready;
+mod rules;
 #[cfg(feature = "accounts")]
 mod store_check;
 

@@ -115,7 +115,7 @@ impl Api {
 
     /// Identifies the sender and checks the permission.
     async fn recognize(&self, endpoint: &Endpoint, head: &Parts) -> Result<Caller, Box<Answer>> {
-        let peer = peer::describe(Remote::of(&head.extensions), &head.headers, &self.server.http.proxies);
+        let peer = peer::describe(Remote::of(&head.extensions), &head.headers, &self.server.http.proxies.load());
         // A login is anonymous, even if the request has an old token.
         let identity = match endpoint.target {
             Target::Login => Ok(Identity::default()),

@@ -39,7 +39,7 @@ fn short() -> Answer {
 }
 
 async fn is_signed_in(api: &Api, head: &Parts) -> MethodResult<bool> {
-    let peer = peer::describe(Remote::of(&head.extensions), &head.headers, &api.server.http.proxies);
+    let peer = peer::describe(Remote::of(&head.extensions), &head.headers, &api.server.http.proxies.load());
     Ok(identity::identify(&api.accounts, &head.headers, &peer).await?.user.is_some())
 }
 

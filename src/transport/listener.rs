@@ -108,7 +108,7 @@ async fn accept_from(server: &Server, router: &Router, listener: &Listener) {
 /// Serves a connection if there is a place for it.
 fn admit(server: &Server, router: &Router, accepted: Accepted, listener: &Listener) {
     let remote = accepted.remote();
-    let source = server.http.proxies.source_of_socket(remote);
+    let source = server.http.proxies.load().source_of_socket(remote);
     let Some(share) = server.http.sockets.take(source, server.core.clock.now()) else {
         return refuse(accepted, listener);
     };
@@ -206,7 +206,7 @@ impl RequestPlace {
         if source != Source::Proxy {
             return Self::OfConnection;
         }
-        let client = peer::source(remote, headers, &server.http.proxies);
+        let client = peer::source(remote, headers, &server.http.proxies.load());
         match server.http.requests.take(client, server.core.clock.now()) {
             Some(share) => Self::OfClient { _share: share },
             None => Self::None,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::body::{Body, HttpBody as _};
 
 use super::origins::Origins;
@@ -20,8 +21,9 @@ pub(crate) struct Http {
     pub(crate) path_prefix: String,
     /// The SockJS sessions over HTTP requests, or `None` if SockJS is disabled.
     pub(crate) sockjs: Option<XhrSessions>,
-    pub(crate) proxies: Proxies,
-    pub(crate) origins: Origins,
+    /// Replaced while the app serves. So are the origins.
+    pub(crate) proxies: ArcSwap<Proxies>,
+    pub(crate) origins: ArcSwap<Origins>,
     /// The connections that the listener has accepted.
     pub(crate) sockets: Arc<Shares>,
     /// The requests of the clients of proxies that are being answered.

@@ -36,7 +36,7 @@ pub(super) enum Framing {
 
 pub(super) fn websocket(server: &Server, mut request: Request, framing: Framing) -> Response<Body> {
     let headers = request.headers();
-    if !server.http.origins.allow(headers) {
+    if !server.http.origins.load().allow(headers) {
         return wrong_origin();
     }
     if !has_token(headers, UPGRADE.as_str(), "websocket") || !has_token(headers, CONNECTION.as_str(), "upgrade") {
@@ -53,7 +53,7 @@ pub(super) fn websocket(server: &Server, mut request: Request, framing: Framing)
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
     };
-    let peer = peer::describe(Remote::of(request.extensions()), request.headers(), &server.http.proxies);
+    let peer = peer::describe(Remote::of(request.extensions()), request.headers(), &server.http.proxies.load());
     let Some(places) = server.admit(&peer) else { return no_more_connections() };
     server.host.tasks.spawn(serve(server.clone(), upgrade, peer, places, framing));
     switching_protocols(&accept)

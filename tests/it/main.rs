@@ -47,6 +47,7 @@ mod rate_limits;
 mod raw;
 mod requests;
 mod resumption;
+mod rules;
 mod scripted;
 mod server;
 mod shutdown;

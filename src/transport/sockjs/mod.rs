@@ -53,7 +53,7 @@ pub(super) fn router(server: &Server, sessions: &XhrSessions) -> Router {
 }
 
 async fn answer(server: &Server, sessions: &XhrSessions, prefix: &str, request: Request) -> Response<Body> {
-    if !server.http.origins.allow(request.headers()) {
+    if !server.http.origins.load().allow(request.headers()) {
         return wrong_origin();
     }
     let path = request.uri().path();

@@ -77,7 +77,7 @@ fn attach(
 
 /// Creates a session, unless another request has just done so.
 fn start(server: &Server, sessions: &XhrSessions, id: &str, request: &Request) -> Result<Arc<XhrSession>, Full> {
-    let peer = peer::describe(Remote::of(request.extensions()), request.headers(), &server.http.proxies);
+    let peer = peer::describe(Remote::of(request.extensions()), request.headers(), &server.http.proxies.load());
     let places = server.admit(&peer).ok_or(Full)?;
     let (session, new) = sessions.find_or_add(id);
     if let Some(new) = new {
@@ -89,7 +89,7 @@ fn start(server: &Server, sessions: &XhrSessions, id: &str, request: &Request) -
 /// Receives messages, in the order of the requests.
 pub(super) async fn send(server: &Server, sessions: &XhrSessions, id: &str, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let source = peer::source(Remote::of(&parts.extensions), &parts.headers, &server.http.proxies);
+    let source = peer::source(Remote::of(&parts.extensions), &parts.headers, &server.http.proxies.load());
     let mut response = match take_messages(server, sessions, id, source, &parts.headers, body).await {
         Ok(()) => accepted(),
         Err(refusal) => refusal.answer(),
