@@ -90,7 +90,7 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::shares::{Maximum, Shares, Source};
 
-    fn socket(stream: tokio::io::DuplexStream) -> Socket<tokio::io::DuplexStream> {
+    fn socket<Stream>(stream: Stream) -> Socket<Stream> {
         let maximum = Maximum { name: "connections", count: 1 };
         let share = Shares::new(maximum, maximum).take(Source::Unknown, Timestamp::from_milliseconds(0)).unwrap();
         Socket::new(stream, share, Duration::from_millis(50))
@@ -101,6 +101,15 @@ mod tests {
         let (near, _far) = tokio::io::duplex(10);
         let error = socket(near).write_all(&[0; 11]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_flush_that_the_client_does_not_read_fails_too() {
+        let (near, _far) = tokio::io::duplex(10);
+        let mut socket = socket(tokio::io::BufStream::new(near));
+        // Kept until the flush, as TLS keeps what it has encrypted.
+        socket.write_all(&[0; 11]).await.unwrap();
+        assert_eq!(socket.flush().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]

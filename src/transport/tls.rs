@@ -18,16 +18,25 @@ use tokio_rustls::server::TlsStream;
 use crate::clock::Timestamp;
 use crate::shares::{Maximum, Shares, Source};
 
-/// The time between two looks at the files.
-const BETWEEN_LOOKS: Duration = Duration::from_mins(1);
+/// The bounds of handshakes, and how often the files are read.
+#[derive(Clone, Copy)]
+struct Bounds {
+    /// The time between two looks at the files.
+    between_looks: Duration,
+    /// The timeout of a handshake.
+    handshake: Duration,
+    /// The maximum number of handshakes under way, and of those of one network. Each holds up to 64 KiB. Further connections
+    /// are closed; they count as connections from the moment that they are accepted.
+    handshakes: usize,
+    handshakes_per_network: usize,
+}
 
-/// The timeout of a handshake.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The maximum number of handshakes under way, and of those of one network. Each holds up to 64 KiB. Further connections are
-/// closed; they count as connections from the moment that they are accepted.
-const HANDSHAKES: Maximum = Maximum { name: "tls_handshakes", count: 4_096 };
-const HANDSHAKES_PER_NETWORK: Maximum = Maximum { name: "tls_handshakes_per_network", count: 512 };
+const BOUNDS: Bounds = Bounds {
+    between_looks: Duration::from_mins(1),
+    handshake: Duration::from_secs(10),
+    handshakes: 4_096,
+    handshakes_per_network: 512,
+};
 
 /// The certificate of a server with its key, for [`Listener::with_tls`](crate::Listener::with_tls). Cheap to clone.
 ///
@@ -41,6 +50,7 @@ struct Shared {
     certificate: PathBuf,
     key: PathBuf,
     current: ArcSwap<Loaded>,
+    bounds: Bounds,
     handshakes: Arc<Shares>,
 }
 
@@ -92,10 +102,16 @@ impl Tls {
     /// # Errors
     /// Returns [`TlsError`] if the files cannot be read or used.
     pub fn open(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Self, TlsError> {
-        let (certificate, key) = (certificate.into(), key.into());
+        Self::open_with(BOUNDS, certificate.into(), key.into())
+    }
+
+    fn open_with(bounds: Bounds, certificate: PathBuf, key: PathBuf) -> Result<Self, TlsError> {
         let current = ArcSwap::from_pointee(Loaded::read(&certificate, &key)?);
-        let handshakes = Shares::new(HANDSHAKES, HANDSHAKES_PER_NETWORK);
-        Ok(Self { shared: Arc::new(Shared { certificate, key, current, handshakes }) })
+        let handshakes = Shares::new(
+            Maximum { name: "tls_handshakes", count: bounds.handshakes },
+            Maximum { name: "tls_handshakes_per_network", count: bounds.handshakes_per_network },
+        );
+        Ok(Self { shared: Arc::new(Shared { certificate, key, current, bounds, handshakes }) })
     }
 
     /// Reads the files again. New connections use what has changed, and open ones go on with what they began with. Returns
@@ -113,16 +129,21 @@ impl Tls {
         Ok(is_changed)
     }
 
+    /// Does the same off the threads of the runtime, and logs the outcome.
+    pub async fn renew(&self) {
+        let own = self.clone();
+        match tokio::task::spawn_blocking(move || own.reload()).await {
+            Ok(Ok(true)) => tracing::info!("the renewed certificate is used for new connections"),
+            Ok(Ok(false)) | Err(_) => {}
+            Ok(Err(error)) => tracing::warn!("the certificate is not renewed: {error}"),
+        }
+    }
+
     /// Reads the files again every minute.
     pub(super) async fn watch(&self) {
         loop {
-            sleep(BETWEEN_LOOKS).await;
-            let own = self.clone();
-            match tokio::task::spawn_blocking(move || own.reload()).await {
-                Ok(Ok(true)) => tracing::info!("the renewed certificate is used for new connections"),
-                Ok(Ok(false)) | Err(_) => {}
-                Ok(Err(error)) => tracing::warn!("the certificate is not renewed: {error}"),
-            }
+            sleep(self.shared.bounds.between_looks).await;
+            self.renew().await;
         }
     }
 
@@ -135,7 +156,7 @@ impl Tls {
     ) -> Option<TlsStream<TcpStream>> {
         let _share = self.shared.handshakes.take(source, now)?;
         let acceptor = TlsAcceptor::from(Arc::clone(&self.shared.current.load().config));
-        timeout(HANDSHAKE_TIMEOUT, acceptor.accept(socket)).await.ok()?.ok()
+        timeout(self.shared.bounds.handshake, acceptor.accept(socket)).await.ok()?.ok()
     }
 }
 
@@ -177,5 +198,103 @@ fn config(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> R
 impl fmt::Debug for Tls {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Tls").field("certificate", &self.shared.certificate).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::pin::pin;
+
+    use futures::poll;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::peer::Network;
+
+    const CERTIFICATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/certificate/certificate.pem");
+    const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/certificate/key.pem");
+    const NOW: Timestamp = Timestamp::from_milliseconds(0);
+    /// The timeout of a test.
+    const SOON: Duration = Duration::from_secs(10);
+
+    fn tls(bounds: Bounds) -> Tls {
+        Tls::open_with(bounds, CERTIFICATE.into(), KEY.into()).unwrap()
+    }
+
+    fn network(number: u8) -> Source {
+        Source::Network(Network::of(Ipv4Addr::new(192, 0, 2, number).into()))
+    }
+
+    /// Returns an accepted socket and its client, which says nothing.
+    async fn silent() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (listener.accept().await.unwrap().0, client)
+    }
+
+    fn under_way(tls: &Tls) -> Option<usize> {
+        tls.shared.handshakes.usage()[0].held
+    }
+
+    #[tokio::test]
+    async fn a_silent_handshake_ends_with_the_timeout() {
+        let tls = tls(Bounds { handshake: Duration::from_millis(20), ..BOUNDS });
+        let (socket, _client) = silent().await;
+        let mut handshake = pin!(tls.accept(socket, network(1), NOW));
+        assert!(poll!(&mut handshake).is_pending());
+        assert_eq!(under_way(&tls), Some(1));
+        assert!(timeout(SOON, handshake).await.unwrap().is_none());
+        assert_eq!(under_way(&tls), Some(0));
+    }
+
+    #[tokio::test]
+    async fn handshakes_are_bounded_in_total_and_by_network() {
+        let tls = tls(Bounds { handshakes: 2, handshakes_per_network: 1, ..BOUNDS });
+        let (socket, client) = silent().await;
+        let mut first = Box::pin(tls.accept(socket, network(1), NOW));
+        assert!(poll!(&mut first).is_pending());
+        // The socket of a refused handshake is closed, and its client is not answered.
+        let (socket, refused) = silent().await;
+        assert!(tls.accept(socket, network(1), NOW).await.is_none(), "the share of the network is used up");
+        refused.readable().await.unwrap();
+        assert_eq!(refused.try_read(&mut [0]).unwrap(), 0);
+        let (socket, _second) = silent().await;
+        let mut second = Box::pin(tls.accept(socket, network(2), NOW));
+        assert!(poll!(&mut second).is_pending());
+        assert!(tls.accept(silent().await.0, network(3), NOW).await.is_none(), "all are used up");
+        drop(client);
+        assert!(timeout(SOON, first).await.unwrap().is_none());
+        let (socket, _third) = silent().await;
+        assert!(poll!(Box::pin(tls.accept(socket, network(3), NOW))).is_pending());
+    }
+
+    #[tokio::test]
+    async fn the_files_are_read_again_by_themselves_also_after_an_error() {
+        let directory = std::env::temp_dir().join(format!("bolide-renewal-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let (certificate, key) = (directory.join("certificate.pem"), directory.join("key.pem"));
+        std::fs::copy(CERTIFICATE, &certificate).unwrap();
+        std::fs::copy(KEY, &key).unwrap();
+        let bounds = Bounds { between_looks: Duration::from_millis(1), ..BOUNDS };
+        let tls = Tls::open_with(bounds, certificate.clone(), key.clone()).unwrap();
+        let first = tls.shared.current.load().digest;
+        std::fs::remove_file(&key).unwrap();
+        let steps = async {
+            // A look takes place in it, which finds no key.
+            sleep(Duration::from_millis(50)).await;
+            assert_eq!(tls.shared.current.load().digest, first);
+            let chain = std::fs::read_to_string(CERTIFICATE).unwrap().repeat(2);
+            std::fs::write(&certificate, chain).unwrap();
+            std::fs::copy(KEY, &key).unwrap();
+            while tls.shared.current.load().digest == first {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            () = tls.watch() => panic!("it goes on"),
+            outcome = timeout(SOON, steps) => outcome.unwrap(),
+        }
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 }
