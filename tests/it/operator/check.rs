@@ -102,6 +102,27 @@ fn each_fault_is_a_problem_that_says_what_to_do() {
 }
 
 #[test]
+fn a_server_is_checked_with_its_file() {
+    let data = with_admin(Data::new("check-config"), None);
+    let elsewhere = Data::new("check-config-file");
+    let file = elsewhere.directory.join("bolide.toml");
+    let text = format!("data-dir = {:?}\nroot-url = \"https://chat.example.com\"\n", data.directory);
+    super::write(&file, text.as_bytes());
+    let check = |flags: &[&str]| {
+        let all = [&["check", "--json", "--config", file.to_str().unwrap()], flags].concat();
+        run(super::bolide(&all), "")
+    };
+    let found = Findings::of(&check(&[]));
+    assert!(found.succeeded && !found.texts("keys", "ok").is_empty(), "{:?}", found.all);
+    assert!(found.texts("root url", "ok").contains("https://chat.example.com"), "{:?}", found.all);
+    let found = Findings::of(&check(&["--root-url", "https://other.example.com"]));
+    assert!(found.texts("root url", "ok").contains("https://other.example.com"), "a flag overrides the file");
+    super::write(&file, b"thorough = true\nrot-url = \"https://chat.example.com\"\n");
+    let refused = complaint(&check(&[]));
+    assert!(refused.contains("line 2: `rot-url` is unknown; the nearest name is `root-url`"), "{refused}");
+}
+
+#[test]
 fn a_damaged_page_is_found() {
     let data = with_admin(Data::new("check-damaged"), None);
     data.succeed(&["backup", data.directory.join("whole").to_str().unwrap()], "");
