@@ -13,6 +13,7 @@ use bolide::store::{User, UserFilter};
 use bolide::{AllowedOrigin, App, AppBuilder, InvalidOrigin, TrustedProxy, shutdown_signals};
 
 use super::cluster::ClusterArguments;
+use super::configuration::Configuration;
 use super::data::DataArguments;
 use super::descriptors;
 use super::limits::{LimitArguments, Seconds};
@@ -99,8 +100,11 @@ pub(crate) struct Arguments {
     pub(crate) limits: LimitArguments,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Outcome {
+pub(crate) async fn run(arguments: Arguments, configuration: &Configuration) -> Outcome {
     let logging = arguments.log.start()?;
+    if let Some(sentence) = configuration.exposed() {
+        tracing::warn!("{sentence}");
+    }
     let limits = descriptors::fit(arguments.limits.limits(), descriptors::raise());
     let tls = arguments.listen.tls()?;
     let listeners = arguments.listen.listeners(tls.as_ref()).await?;

@@ -60,6 +60,13 @@ impl Setting {
             Given::Values(values) => values.iter().map(|value| format!("--{name}={value}").into()).collect(),
         }
     }
+
+    pub(super) fn values(&self) -> &[String] {
+        match &self.given {
+            Given::Switch(_) => &[],
+            Given::Values(values) => values,
+        }
+    }
 }
 
 /// Returns the flags of a command that its file may set, with their names.

@@ -3,11 +3,14 @@
 //!
 //! - this file: adds to the command line what only the file says, so that one parser checks all values;
 //! - [`file`]: reads the file, whose keys are the names of the flags;
+//! - [`secrets`]: tells whether the file shows its secrets to all users;
 //! - [`show`]: prints what is in force, and from where.
 
 mod file;
+mod secrets;
 pub(crate) mod show;
 
+use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -27,6 +30,8 @@ pub(crate) struct Configuration {
     command: Option<Command>,
     /// What the file says and neither the command line nor the environment.
     from_file: Vec<Setting>,
+    /// A sentence, if all users can read secrets in the file.
+    exposed: Option<String>,
 }
 
 /// Why the arguments are refused.
@@ -52,20 +57,27 @@ impl Configuration {
     pub(crate) fn read(program: &Command, arguments: &[OsString]) -> Result<Self, Refused> {
         let Some((command, found)) = configurable(program, arguments) else {
             let matches = program.clone().try_get_matches_from(arguments).map_err(Refused::Arguments)?;
-            return Ok(Self { matches, command: None, from_file: Vec::new() });
+            return Ok(Self { matches, command: None, from_file: Vec::new(), exposed: None });
         };
         let path = found.try_get_one::<PathBuf>(FILE_FLAG).ok().flatten();
         let file = path.map(|path| ConfigFile::read(path, &command)).transpose().map_err(Refused::File)?;
+        let exposed = path.zip(file.as_ref()).and_then(|(path, file)| secrets::exposed(path, file, &command));
         let (name, settings) = file.map_or_else(Default::default, |file| (file.name, file.settings));
         let from_file: Vec<_> = settings.into_iter().filter(|setting| !is_set(&command, &found, setting)).collect();
         let added = from_file.iter().flat_map(Setting::arguments);
         let all = arguments.iter().cloned().chain(added);
-        let matches = program.clone().try_get_matches_from(all).map_err(|error| explain(error, &name, &from_file))?;
-        Ok(Self { matches, command: Some(command), from_file })
+        let matches =
+            program.clone().try_get_matches_from(all).map_err(|error| explain(error, &name, &command, &from_file))?;
+        Ok(Self { matches, command: Some(command), from_file, exposed })
     }
 
     pub(crate) const fn matches(&self) -> &ArgMatches {
         &self.matches
+    }
+
+    /// Returns a sentence if all users of the machine can read secrets in the file.
+    pub(crate) fn exposed(&self) -> Option<&str> {
+        self.exposed.as_deref()
     }
 
     /// Returns the flags of the command, without the one that names the file.
@@ -125,16 +137,25 @@ fn is_set(command: &Command, found: &ArgMatches, setting: &Setting) -> bool {
     is_flag || flag.get_env().is_some_and(|name| std::env::var_os(name).is_some())
 }
 
-/// Names the line of the file if the value that is refused comes from there.
-fn explain(error: clap::Error, file: &str, settings: &[Setting]) -> Refused {
+/// Names the line of the file if the value that is refused comes from there. A secret is not quoted.
+fn explain(error: clap::Error, file: &str, command: &Command, settings: &[Setting]) -> Refused {
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
         return Refused::Arguments(error);
     };
     let named = argument.split_whitespace().next().and_then(|flag| flag.strip_prefix("--")).unwrap_or_default();
     let Some(setting) = settings.iter().find(|setting| setting.name == named) else { return Refused::Arguments(error) };
-    let text = error.to_string();
-    let reason = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+    let is_hidden = file::flags(command).any(|(name, flag)| name == named && flag.is_hide_env_values_set());
+    let reason = match error.source() {
+        Some(source) if is_hidden => format!("invalid value for '{argument}': {source}"),
+        _ => reason(&error),
+    };
     Refused::File(format!("{file}, line {}: {reason}", setting.line))
+}
+
+/// Returns the first sentence of what a parser says.
+fn reason(error: &clap::Error) -> String {
+    let text = error.to_string();
+    text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -69,6 +69,43 @@ fn a_secret_is_not_shown() {
 }
 
 #[test]
+fn a_secret_that_is_refused_is_not_shown() {
+    let said = File::new("refused-secret", "nats = [\"http://ada:hunter2@localhost\"]\n").refusal();
+    assert!(said.contains(", line 1: invalid value for '--nats <URL>': a server such as "), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_is_exposed_if_all_users_can_read_a_secret_in_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for (number, (text, mode, secrets)) in [
+        ("keys = \"1:abc\"", 0o644, Some("(keys)")),
+        ("keys = \"1:abc\"", 0o640, None),
+        (
+            "database = \"postgres://ada:hunter2@localhost/a\"\nnats = \"nats://a@localhost\"",
+            0o604,
+            Some("(database, nats)"),
+        ),
+        ("database = \"postgres://localhost/a?user=ada&password=hunter2\"", 0o644, Some("(database)")),
+        ("database = \"postgres://localhost/a\"\nmail-url = \"smtp://localhost\"", 0o644, None),
+        ("mail-from = \"a@example.com\"", 0o644, None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let file = File::new(&format!("exposed-{number}"), text);
+        std::fs::set_permissions(&file.0, std::fs::Permissions::from_mode(mode)).unwrap();
+        // What a flag overrides is in the file nevertheless.
+        let configuration = file.read(&["--keys", "1:other"]).unwrap_or_else(|refused| refused.exit());
+        let sentence = configuration.exposed();
+        assert_eq!(sentence.is_some(), secrets.is_some(), "{text}: {sentence:?}");
+        assert!(sentence.unwrap_or_default().contains(secrets.unwrap_or_default()), "{sentence:?}");
+        assert!(!sentence.unwrap_or_default().contains("hunter2"));
+    }
+}
+
+#[test]
 fn an_unknown_key_is_refused_with_its_line_and_the_nearest_name() {
     for (key, nearest) in [
         ("max_connections", "max-connections"),
