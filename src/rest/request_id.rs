@@ -19,7 +19,7 @@ const LONGEST: usize = 64;
 pub(super) fn of(api: &Api, socket: Option<&ConnectInfo<SocketAddr>>, headers: &HeaderMap) -> Arc<str> {
     let socket = socket.map(|ConnectInfo(address)| *address);
     let given = single(headers, HEADER.as_str()).filter(|id| is_well_formed(id));
-    match given.filter(|_| api.server.http.proxies.is_proxy(socket)) {
+    match given.filter(|_| api.server.http.proxies.load().is_proxy(socket)) {
         Some(given) => given.into(),
         None => api.server.core.random_id().into(),
     }

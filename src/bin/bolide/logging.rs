@@ -1,4 +1,5 @@
-//! The log of `bolide serve`: text for people, or JSON for programs; and with the feature `otlp`, traces for a collector.
+//! The log of `bolide serve`: text for people, or JSON for programs; and with the feature `otlp`, traces for a collector. What
+//! is logged can be changed while the server runs.
 
 use std::fmt;
 use std::io::IsTerminal as _;
@@ -6,16 +7,21 @@ use std::str::FromStr;
 
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, Registry};
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
 
 #[cfg(feature = "otlp")]
 use super::otlp::{Collector, Exporter};
 
-/// What is logged if the variable `RUST_LOG` does not say. The bus tells itself that NATS is lost or back, once.
+/// What is logged by default. The bus tells itself that NATS is lost or back, once.
 const LOGGED: &str = "info,async_nats=off";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogArguments {
+    /// What is logged: a level (error, warn, info, debug, trace, off), or levels by module such as
+    /// `warn,bolide::session=debug`
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = LOGGED)]
+    log: LogFilter,
+
     /// Form of the log on standard error: `text`, a line for people, or `json`, a JSON object on a line
     #[arg(long, env = "BOLIDE_LOG_FORMAT", value_name = "FORM", default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -40,8 +46,18 @@ enum LogFormat {
 #[error("`text` or `json` is needed")]
 pub(crate) struct UnknownForm;
 
-/// What has to end after the server.
+/// A filter, as it was written. [`EnvFilter`] cannot be cloned.
+#[derive(Clone, Debug)]
+struct LogFilter(String);
+
+/// The error for a text that is not a filter.
+#[derive(Debug, thiserror::Error)]
+#[error("a level such as info, or levels by module such as warn,bolide::session=debug, are needed")]
+pub(crate) struct NotFilter;
+
+/// The log of this process.
 pub(crate) struct Logging {
+    filter: reload::Handle<EnvFilter, Registry>,
     #[cfg(feature = "otlp")]
     exporter: Option<Exporter>,
 }
@@ -72,14 +88,14 @@ impl LogFormat {
 impl LogArguments {
     /// Starts the log of the process. Call it inside of a tokio runtime.
     pub(crate) fn start(&self) -> Result<Logging, Box<dyn std::error::Error>> {
+        // An internal error would be printed, which panics, where standard error is a terminal that was closed or a pipe
+        // without a reader.
+        let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
         let log = match self.log_format {
-            LogFormat::Text => tracing_subscriber::fmt::layer()
-                .with_writer(std::io::stderr)
-                .with_ansi(std::io::stderr().is_terminal())
-                .boxed(),
-            LogFormat::Json => tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr).boxed(),
+            LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).boxed(),
+            LogFormat::Json => log.json().boxed(),
         };
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
+        let (filter, handle) = reload::Layer::new(self.log.parsed());
         let log = log.with_filter(filter);
         #[cfg(feature = "otlp")]
         let (exporter, traces) = match &self.otlp {
@@ -95,9 +111,39 @@ impl LogArguments {
         let subscriber = subscriber.with(traces);
         subscriber.try_init()?;
         Ok(Logging {
+            filter: handle,
             #[cfg(feature = "otlp")]
             exporter,
         })
+    }
+}
+
+impl LogArguments {
+    /// Changes what is logged.
+    pub(crate) fn apply(&self, logging: &Logging) {
+        if let Err(error) = logging.filter.reload(self.log.parsed()) {
+            tracing::warn!("the log goes on as before (--log): {error}");
+        }
+    }
+}
+
+impl LogFilter {
+    fn parsed(&self) -> EnvFilter {
+        EnvFilter::new(&self.0)
+    }
+}
+
+impl FromStr for LogFilter {
+    type Err = NotFilter;
+
+    fn from_str(text: &str) -> Result<Self, NotFilter> {
+        EnvFilter::try_new(text).map(|_| Self(text.to_owned())).map_err(|_| NotFilter)
+    }
+}
+
+impl fmt::Display for LogFilter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
     }
 }
 

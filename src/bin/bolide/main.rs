@@ -28,6 +28,7 @@ mod otlp;
 mod output;
 mod progress;
 mod prompt;
+mod reload;
 mod restore;
 mod serve;
 mod server_arguments;
@@ -119,7 +120,7 @@ async fn main() -> ExitCode {
     let (command, configuration) =
         read(&std::env::args_os().collect::<Vec<_>>()).unwrap_or_else(|refused| refused.exit());
     match command {
-        Command::Serve(arguments) => serve::report(checked(serve::run(*arguments, &configuration)).await),
+        Command::Serve(arguments) => serve::report(Box::pin(checked(serve::run(*arguments, configuration))).await),
         Command::Config(_) => serve::report(checked(async { configuration::show::run(&configuration) }).await),
         Command::User(command) => serve::report(checked(user::run(command)).await),
         Command::Token(command) => serve::report(checked(token::run(command)).await),

@@ -10,7 +10,7 @@ use bolide::accounts::{Accounts, AccountsHandle, InvalidRelyingParty, RelyingPar
 use bolide::clock::SystemClock;
 use bolide::mail::{FileMailer, LogMailer, LoggedText, Sender, SmtpMailer};
 use bolide::store::{User, UserFilter};
-use bolide::{AllowedOrigin, App, AppBuilder, InvalidOrigin, TrustedProxy, shutdown_signals};
+use bolide::{AllowedOrigin, App, InvalidOrigin, TrustedProxy, shutdown_signals};
 
 use super::cluster::ClusterArguments;
 use super::configuration::Configuration;
@@ -20,6 +20,7 @@ use super::limits::{LimitArguments, Seconds};
 use super::listen::{ListenArguments, root_url};
 use super::logging::LogArguments;
 use super::metrics::{MetricsArguments, serve_beside};
+use super::reload::{Hangups, Running};
 use super::site::SiteArguments;
 use super::systemd::{Notices, State};
 
@@ -88,10 +89,10 @@ pub(crate) struct Arguments {
     slow_call: Seconds,
 
     #[command(flatten)]
-    metrics: MetricsArguments,
+    pub(crate) log: LogArguments,
 
     #[command(flatten)]
-    log: LogArguments,
+    metrics: MetricsArguments,
 
     #[command(flatten)]
     cluster: ClusterArguments,
@@ -100,8 +101,9 @@ pub(crate) struct Arguments {
     pub(crate) limits: LimitArguments,
 }
 
-pub(crate) async fn run(arguments: Arguments, configuration: &Configuration) -> Outcome {
-    let logging = arguments.log.start()?;
+pub(crate) async fn run(arguments: Arguments, configuration: Configuration) -> Outcome {
+    let log = arguments.log.start()?;
+    let mut hangups = Hangups::listen()?;
     if let Some(sentence) = configuration.exposed() {
         tracing::warn!("{sentence}");
     }
@@ -116,13 +118,11 @@ pub(crate) async fn run(arguments: Arguments, configuration: &Configuration) -> 
     let app = App::builder()
         .accounts(accounts)
         .web_pages()
-        .forwarded_count(arguments.forwarded_count)
         .limits(limits)
         .slow_call(arguments.slow_call.0)
         .heartbeat(arguments.limits.heartbeat());
-    let app = arguments.cluster.connect(app, arguments.data.directory.shared_database())?;
-    let app = arguments.trusted_proxy.iter().copied().fold(app, AppBuilder::trusted_proxy);
-    let app = arguments.origins(&root_url)?.into_iter().fold(app, AppBuilder::allowed_origin).build()?;
+    let app = arguments.cluster.connect(app, arguments.data.directory.shared_database())?.build()?;
+    arguments.apply(&app, &root_url)?;
     if let Some(accounts) = app.accounts() {
         welcome_first_admin(&accounts).await?;
     }
@@ -136,15 +136,26 @@ pub(crate) async fn run(arguments: Arguments, configuration: &Configuration) -> 
     }
     let notices = Notices::from_environment();
     notices.tell(State::Ready);
+    let running = Running {
+        app: &app,
+        log: &log,
+        tls: tls.as_ref(),
+        root_url: &root_url,
+        notices: &notices,
+        started: configuration,
+    };
     let first = async {
-        first.await;
+        tokio::select! {
+            () = first => {}
+            () = running.reload_on(&mut hangups) => {}
+        }
         notices.tell(State::Stopping);
     };
     let outcome = tokio::select! {
         () = serve_beside(&app, metrics, app.serve_all(listeners, first)) => Ok(()),
         () = second => Err("a second signal has ended the server at once; running calls were not answered".into()),
     };
-    logging.end().await;
+    log.end().await;
     outcome
 }
 
@@ -157,6 +168,14 @@ pub(crate) fn report(outcome: Outcome) -> ExitCode {
 }
 
 impl Arguments {
+    /// Sets what can be changed while the app serves. If it cannot be used, nothing changes.
+    pub(crate) fn apply(&self, app: &App, root_url: &str) -> Outcome {
+        let origins = self.origins(root_url)?;
+        app.replace_proxies(self.forwarded_count, self.trusted_proxy.iter().copied())?;
+        app.replace_allowed_origins(origins);
+        Ok(())
+    }
+
     /// Returns the origins that may open sessions, with that of the server's own pages. An empty list allows all.
     fn origins(&self, root_url: &str) -> Result<Vec<AllowedOrigin>, InvalidOrigin> {
         let mut origins = self.allowed_origins.clone();

@@ -17,6 +17,7 @@ pub(crate) struct Notices {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum State {
     Ready,
+    Reloading,
     Stopping,
 }
 
@@ -52,16 +53,24 @@ impl Notices {
 
     /// Tells the state. Does nothing without a service manager.
     pub(crate) fn tell(&self, state: State) {
-        let text: &[u8] = match state {
-            State::Ready => b"READY=1\n",
-            State::Stopping => b"STOPPING=1\n",
+        let text = match state {
+            State::Ready => "READY=1\n".to_owned(),
+            State::Reloading => format!("RELOADING=1\nMONOTONIC_USEC={}\n", monotonic_microseconds()),
+            State::Stopping => "STOPPING=1\n".to_owned(),
         };
         if let Some(socket) = &self.socket
-            && let Err(error) = socket.send(text)
+            && let Err(error) = socket.send(text.as_bytes())
         {
             tracing::warn!("the service manager cannot be told of {state:?}: {error}");
         }
     }
+}
+
+/// Returns the time of the clock by which systemd tells whether a notice is about its own request.
+#[cfg(unix)]
+fn monotonic_microseconds() -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1_000)
 }
 
 /// Connects with a path, or with a name of the abstract namespace, which begins with `@`.

@@ -17,6 +17,7 @@ mod nodes;
 mod open_files;
 mod postgres;
 mod refusals;
+mod reload;
 mod systemd;
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -126,11 +127,18 @@ struct Serving {
 impl Serving {
     fn start(mut command: Command) -> Self {
         // What it complains about is shown with a test that fails.
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("the program");
+        command.stderr(Stdio::inherit());
+        Self::start_as(command)
+    }
+
+    /// Starts a server whose standard error goes where the command says.
+    fn start_as(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("the program");
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let (mut greeting, mut address) = (String::new(), None);
         for line in lines.map_while(Result::ok) {
-            address = line.strip_prefix("listening on http://").and_then(|address| address.parse().ok());
+            let url = line.strip_prefix("listening on ").and_then(|url| url.split_once("://"));
+            address = url.and_then(|(_, address)| address.parse().ok());
             if address.is_some() {
                 break;
             }

@@ -54,7 +54,7 @@ async fn the_sockets_that_systemd_has_opened_are_served_instead_of_addresses() {
 }
 
 #[test]
-fn systemd_is_told_when_the_server_is_ready_and_when_it_stops() {
+fn systemd_is_told_when_the_server_is_ready_reloads_and_stops() {
     let data = Data::new("notices");
     let path = data.directory.join("notify.sock");
     let notices = UnixDatagram::bind(&path).unwrap();
@@ -67,6 +67,14 @@ fn systemd_is_told_when_the_server_is_ready_and_when_it_stops() {
     let mut command = data.bolide(&["serve", "--listen", "127.0.0.1:0"]);
     command.env("NOTIFY_SOCKET", &path);
     let mut server = Serving::start(command);
+    assert_eq!(next(), "READY=1\n");
+    let monotonic = || rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let seconds = monotonic().tv_sec;
+    server.signal(Signal::HUP);
+    let reloading = next();
+    let told = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").and_then(|rest| rest.strip_suffix('\n'));
+    let told: i64 = told.unwrap_or_else(|| panic!("{reloading}")).parse().unwrap();
+    assert!((seconds..=monotonic().tv_sec).contains(&(told / 1_000_000)), "{reloading}");
     assert_eq!(next(), "READY=1\n");
     server.signal(Signal::TERM);
     assert_eq!(next(), "STOPPING=1\n");

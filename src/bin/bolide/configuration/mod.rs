@@ -12,6 +12,7 @@ pub(crate) mod show;
 
 use std::error::Error as _;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue};
@@ -80,6 +81,11 @@ impl Configuration {
         self.exposed.as_deref()
     }
 
+    /// Returns the names of the flags whose values differ.
+    pub(crate) fn differences<'own>(&'own self, other: &'own Self) -> impl Iterator<Item = &'own str> {
+        self.flags().filter(|(_, flag)| self.values(flag) != other.values(flag)).map(|(name, _)| name)
+    }
+
     /// Returns the flags of the command, without the one that names the file.
     fn flags(&self) -> impl Iterator<Item = (&str, &Arg)> {
         self.command.iter().flat_map(file::flags)
@@ -115,6 +121,16 @@ impl Refused {
             Self::File(sentence) => {
                 clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{sentence}\n")).exit()
             }
+        }
+    }
+}
+
+/// Shows the reason without what else a parser prints, such as the usage.
+impl fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Arguments(error) => formatter.write_str(&reason(error)),
+            Self::File(sentence) => formatter.write_str(sentence),
         }
     }
 }

@@ -106,6 +106,17 @@ fn a_file_is_exposed_if_all_users_can_read_a_secret_in_it() {
 }
 
 #[test]
+fn the_flags_whose_values_differ_are_named() {
+    let one = File::new("differs-1", "max-connections = 5\nsite-name = \"a\"\ntrusted-proxy = [\"::1\", \"unix\"]\n");
+    let other =
+        File::new("differs-2", "max-connections = 5\nsite-name = \"b\"\ntrusted-proxy = \"::1\"\nmail-dir = \"m\"\n");
+    let read = |file: &File| file.read(&[]).unwrap_or_else(|refused| refused.exit());
+    let (one, other) = (read(&one), read(&other));
+    assert_eq!(one.differences(&other).collect::<Vec<_>>(), ["site-name", "mail-dir", "trusted-proxy"]);
+    assert_eq!(one.differences(&one).count(), 0);
+}
+
+#[test]
 fn an_unknown_key_is_refused_with_its_line_and_the_nearest_name() {
     for (key, nearest) in [
         ("max_connections", "max-connections"),
