@@ -116,9 +116,7 @@ impl LogArguments {
             exporter,
         })
     }
-}
 
-impl LogArguments {
     /// Changes what is logged.
     pub(crate) fn apply(&self, logging: &Logging) {
         if let Err(error) = logging.filter.reload(self.log.parsed()) {
