@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::Proof;
 use crate::call::{Connection, MethodResult};
 use crate::store::User;
-use crate::user::UserId;
 
 /// What accounts need of the second factor.
 pub(crate) trait SecondFactor: Send + Sync {
@@ -23,13 +22,13 @@ pub(crate) trait SecondFactor: Send + Sync {
         connection: Option<&'call Connection>,
     ) -> BoxFuture<'call, MethodResult<()>>;
 
-    /// Checks a login by a passkey alone, and uses its challenge up. Returns the user, who may not be active. `None` if the
+    /// Checks a login by a passkey alone, and uses its challenge up. Returns the user as before that, who may not be active. `None` if the
     /// assertion is wrong, or such logins are not allowed.
     fn recognize_passkey<'call>(
         &'call self,
         assertion: &'call str,
         connection: Option<&'call Connection>,
-    ) -> BoxFuture<'call, MethodResult<Option<UserId>>>;
+    ) -> BoxFuture<'call, MethodResult<Option<User>>>;
 
     /// Begins a challenge for a login that the client cannot repeat with a code. `None` if the user has no second factor.
     fn begin_challenge<'call>(

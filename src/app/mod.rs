@@ -10,6 +10,8 @@ mod rules;
 mod store_check;
 
 use std::sync::Arc;
+#[cfg(unix)]
+use std::task::Poll;
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -222,12 +224,13 @@ async fn listen(address: &str) -> Result<TcpListener, Error> {
 pub fn shutdown_signals() -> (impl Future<Output = ()>, impl Future<Output = ()>) {
     let (tell, told) = tokio::sync::oneshot::channel();
     let first = async {
-        shutdown_signal().await;
-        let _heard = tell.send(());
+        let mut signals = EndSignals::listen();
+        signals.next().await;
+        let _heard = tell.send(signals);
     };
     let second = async {
         match told.await {
-            Ok(()) => shutdown_signal().await,
+            Ok(mut signals) => signals.next().await,
             Err(_) => std::future::pending().await,
         }
     };
@@ -236,22 +239,41 @@ pub fn shutdown_signals() -> (impl Future<Output = ()>, impl Future<Output = ()>
 
 /// Completes when the process is asked to end, by SIGINT or SIGTERM: for [`App::serve_on`].
 pub async fn shutdown_signal() {
-    let interrupt = async {
+    EndSignals::listen().next().await;
+}
+
+/// The signals that ask the process to end. One that comes while it is not awaited is kept.
+struct EndSignals {
+    #[cfg(unix)]
+    signals: Vec<tokio::signal::unix::Signal>,
+}
+
+impl EndSignals {
+    #[cfg(unix)]
+    fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
+        Self { signals: kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect() }
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        std::future::poll_fn(|context| {
+            let is_there = self.signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
+            if is_there { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    #[cfg(not(unix))]
+    fn listen() -> Self {
+        Self {}
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
     }
 }

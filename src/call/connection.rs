@@ -27,7 +27,6 @@ pub(crate) trait ConnectionPort: Send + Sync {
     /// Has another user take the connection over. `None` if there is no session to sign in on.
     fn change_identity(&self, identity: Identity) -> Option<BoxFuture<'_, ()>>;
 
-    #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "the gate of the accounts asks it"))]
     fn is_session(&self) -> bool;
 
     fn close(&self);
@@ -81,7 +80,6 @@ impl Connection {
     }
 
     /// Returns whether it lasts: a session, and not a single request.
-    #[cfg(feature = "accounts")]
     pub(crate) fn is_session(&self) -> bool {
         self.0.is_session()
     }

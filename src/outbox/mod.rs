@@ -398,7 +398,7 @@ impl Outbox {
         self.hand_over(state);
         // The driver waits until the socket is writable, or ends the session.
         if !state.unsent.is_empty() || state.condition != Condition::Good {
-            self.driver.wake();
+            self.wake(state);
         }
     }
 
@@ -407,7 +407,7 @@ impl Outbox {
     fn hand_over(&self, state: &mut State) {
         match state.link {
             Link::Direct(_) => state.write(),
-            Link::Driver if !state.waiting.is_empty() => self.driver.wake(),
+            Link::Driver if !state.waiting.is_empty() => self.wake(state),
             Link::Driver | Link::Detached => {}
         }
         self.tell_sent(state);
@@ -417,6 +417,17 @@ impl Outbox {
 
     fn tell_sent(&self, state: &mut State) {
         state.sent.tell(&self.figures.traffic.sent);
+    }
+
+    /// Wakes the driver, which looks at the glance before the state is released.
+    fn wake(&self, state: &State) {
+        self.note(state);
+        self.driver.wake();
+    }
+
+    fn note(&self, state: &State) {
+        let pressure = Pressure { bytes: state.held_bytes(), is_high: self.is_high(state) };
+        self.glance.note(state.condition, pressure);
     }
 
     fn check_limits(&self, state: &mut State) {
@@ -470,8 +481,7 @@ impl DerefMut for Locked<'_> {
 /// The state is still locked.
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        let pressure = Pressure { bytes: self.state.held_bytes(), is_high: self.outbox.is_high(&self.state) };
-        self.outbox.glance.note(self.state.condition, pressure);
+        self.outbox.note(&self.state);
     }
 }
 

@@ -66,7 +66,7 @@ impl Api {
     /// Answers a request to the endpoint with this number.
     pub(super) async fn serve(&self, number: usize, request: Request) -> Answer {
         let origin = request.headers().get(ORIGIN).cloned();
-        let id = request_id::of(self, request.extensions().get(), request.headers());
+        let id = request_id::of(self, Remote::of(request.extensions()), request.headers());
         let span = self.span(number, &id, request.headers());
         let answering = self.answer(number, request).instrument(span.clone());
         let answer = answering_as(Arc::clone(&id), answering).await;

@@ -1,13 +1,12 @@
 //! The header `x-request-id`: each answer has one, which the log has too if the request has failed.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::ConnectInfo;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::incoming::Api;
 use crate::transport::peer::single;
+use crate::transport::remote::Remote;
 
 /// The header.
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -16,8 +15,7 @@ pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST: usize = 64;
 
 /// Returns the id of a request: that of a trusted proxy if it is well-formed, or a new one.
-pub(super) fn of(api: &Api, socket: Option<&ConnectInfo<SocketAddr>>, headers: &HeaderMap) -> Arc<str> {
-    let socket = socket.map(|ConnectInfo(address)| *address);
+pub(super) fn of(api: &Api, socket: Remote, headers: &HeaderMap) -> Arc<str> {
     let given = single(headers, HEADER.as_str()).filter(|id| is_well_formed(id));
     match given.filter(|_| api.server.http.proxies.load().is_proxy(socket)) {
         Some(given) => given.into(),

@@ -61,7 +61,7 @@ pub const PASSKEYS_ENABLED: Setting<bool> = Setting::boolean(
 pub const PASSKEY_LOGIN: Setting<bool> = Setting::boolean(
     "Accounts_TwoFactorAuthentication_Passkey_Login",
     TWO_FACTOR,
-    "Let users log in with a passkey alone, without their password. The passkey must verify the user, by a PIN or a fingerprint for example, and counts as both factors.",
+    "Let users log in with a passkey alone, without their password. The passkey must verify the user, for example by a PIN or a face, and counts as both factors.",
     true,
 )
 .public()

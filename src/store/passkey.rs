@@ -1,7 +1,7 @@
 //! Passkeys: credentials of users, each with its public key. The private keys never leave the authenticators.
 
 use super::private::Private;
-use super::{BackupCodes, KeyedHash, StoreFuture};
+use super::{BackupCodes, HashedToken, KeyedHash, StoreFuture};
 use crate::clock::Timestamp;
 use crate::user::UserId;
 
@@ -83,7 +83,7 @@ pub enum PasskeyAdded {
         /// Whether the backup codes were stored: the user had none.
         with_backup_codes: bool,
     },
-    /// The challenge was answered before.
+    /// The challenge was answered before, or its login has ended.
     ChallengeUsed,
     /// The user has as many passkeys as are allowed.
     TooMany,
@@ -91,8 +91,8 @@ pub enum PasskeyAdded {
 
 /// The passkeys of a store.
 pub trait Passkeys: Private {
-    /// Stores a passkey, unless its challenge was answered before or the user has `most` already. The backup codes are
-    /// stored if the user has none.
+    /// Stores a passkey, unless its challenge was answered before, the login that registers it has ended, or the user has
+    /// `most` already. The backup codes are stored if the user has none.
     ///
     /// # Errors
     /// Returns [`Taken`](super::StoreError::Taken) if a user has a passkey with this id.
@@ -100,6 +100,7 @@ pub trait Passkeys: Private {
         &self,
         passkey: Passkey,
         challenge: UsedChallenge,
+        login: Option<HashedToken>,
         backup_codes: BackupCodes,
         most: u32,
     ) -> StoreFuture<'_, PasskeyAdded>;

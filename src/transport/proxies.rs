@@ -92,11 +92,11 @@ impl Proxies {
 
     /// Returns whether a request comes from a proxy whose headers are trusted.
     #[cfg(feature = "accounts")]
-    pub(crate) fn is_proxy(&self, socket: Option<SocketAddr>) -> bool {
+    pub(crate) fn is_proxy(&self, socket: Remote) -> bool {
         match self {
             Self::None => false,
             Self::Counted(_) => true,
-            Self::Trusted(networks) => socket.is_some_and(|socket| is_trusted(networks, socket.ip().to_canonical())),
+            Self::Trusted(proxies) => is_trusted_remote(proxies, socket),
         }
     }
 }

@@ -33,7 +33,7 @@ use crate::accounts::{AccountsCore, BegunChallenge, Foundation, Proof, SecondFac
 use crate::call::{Connection, MethodResult};
 use crate::registry::Registry;
 use crate::store::User;
-use crate::user::UserId;
+
 use challenge::Challenges;
 use codes::Codes;
 use email::EmailCodes;
@@ -96,7 +96,7 @@ impl SecondFactor for TwoFactorCore {
         &'call self,
         assertion: &'call str,
         connection: Option<&'call Connection>,
-    ) -> BoxFuture<'call, MethodResult<Option<UserId>>> {
+    ) -> BoxFuture<'call, MethodResult<Option<User>>> {
         Box::pin(self.passkeys.verify_login(assertion, connection))
     }
 

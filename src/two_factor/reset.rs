@@ -42,6 +42,8 @@ impl FactorReset {
         details: Value,
         proof: &Proof,
     ) -> MethodResult<()> {
+        // A registration that has begun needs its login: it must not end after the factors were removed.
+        self.tokens.end_all(&user.id).await?;
         self.store.set_email_codes(&user.id, false).await?;
         self.store.remove_passkeys(&user.id).await?;
         self.remove(AuditEvent::SecondFactorsReset, user, connection, details, proof).await?;

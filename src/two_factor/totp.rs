@@ -17,7 +17,7 @@ use crate::call::{Connection, Context, MethodResult};
 use crate::chance::{Chance, Generator};
 use crate::clock::Clock;
 use crate::keys::KeyRing;
-use crate::settings::{Settings, TOTP_MAX_DELTA};
+use crate::settings::{Settings, TOTP_ENABLED, TOTP_MAX_DELTA};
 use crate::store::{AuditEvent, BackupCodes, PendingTotp, Sealed, Store, Totp, User};
 use crate::user::UserId;
 
@@ -177,6 +177,10 @@ impl AuthenticatorApps {
             return Ok(self.store.take_backup_code(&user.id, &hashes).await?);
         }
         let Totp::On(sealed) = &user.totp else { return Ok(false) };
+        // Where apps are switched off, the gate asks users of a passkey for a backup code under the name of the app.
+        if user.passkeys > 0 && !self.settings.get(&TOTP_ENABLED) {
+            return Ok(false);
+        }
         match self.matching_step(user, sealed, code) {
             Some(step) => Ok(self.store.take_totp_step(&user.id, step).await?),
             None => Ok(false),

@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::http::{self, Answer};
 use crate::log::Log;
 use crate::server::Server;
+use crate::waiting::until;
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -38,13 +39,16 @@ async fn a_call_has_a_span_with_its_user_and_outcome_and_without_secrets() {
     result(&alice.ask("echo", json!(["a secret parameter"])).await);
     alice.ask("strict", json!([])).await;
     let session = alice.session().to_owned();
+    let of = |method: &str| {
+        let named = format!("method=\"{method}\"");
+        ended(&log, "call").into_iter().find(|line| line.contains(&named))
+    };
+    until(|| of("echo").is_some() && of("strict").is_some()).await;
     drop(kept);
-    let calls = ended(&log, "call");
-    let of = |method: &str| calls.iter().find(|line| line.contains(&format!("method=\"{method}\""))).unwrap();
     for part in ["session=\"", "user=\"user-alice\"", "outcome=\"ok\""] {
-        assert!(of("echo").contains(part), "{part}: {calls:?}");
+        assert!(of("echo").unwrap().contains(part), "{part}: {}", log.text());
     }
-    assert!(of("strict").contains("outcome=\"challenged\""), "{calls:?}");
+    assert!(of("strict").unwrap().contains("outcome=\"challenged\""), "{}", log.text());
     assert!(!log.text().contains("secret parameter"), "{}", log.text());
     assert!(!log.text().contains(&session), "{}", log.text());
 }

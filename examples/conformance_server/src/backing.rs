@@ -45,7 +45,7 @@ pub(crate) async fn add_passkeys(app: &App) -> anyhow::Result<()> {
         let (now, user) = (Timestamp::from_milliseconds(0), UserId::from(format!("user-{name}")));
         let passkey = Passkey::new(format!("passkey-of-{name}"), user, "Lost".into(), Vec::new(), now);
         let challenge = UsedChallenge::new(KeyedHash::new(name), now);
-        accounts.store().add_passkey(passkey, challenge, BackupCodes::default(), u32::MAX).await?;
+        accounts.store().add_passkey(passkey, challenge, None, BackupCodes::default(), u32::MAX).await?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::accounts::blocks::{Begun, CountedLogin, LoginOrigin};
 use crate::accounts::login_attempt::LoginAttempt;
 use crate::accounts::{AccountsCore, AccountsHandle};
 use crate::call::{Connection, MethodError, MethodResult};
+use crate::store::User;
 use crate::user::UserId;
 
 /// A login, as an own handler receives it.
@@ -106,19 +107,31 @@ impl Login {
         }
     }
 
-    /// Admits the user that a handler or a passkey has named, if the user may log in.
-    pub(super) async fn admit_named(
+    /// Admits the user that a handler has named, if the user may log in.
+    async fn admit_named(
+        &self,
+        attempt: Attempt<'_>,
+        counted: Option<CountedLogin>,
+        id: &UserId,
+    ) -> MethodResult<LoginResult> {
+        let found = self.users.find(&Selector::Id(id.clone())).await?;
+        self.admit_found(attempt, counted, id, found).await
+    }
+
+    /// Admits a user, if the user may log in. If credentials have changed since the user was read, the login is refused.
+    pub(super) async fn admit_found(
         &self,
         mut attempt: Attempt<'_>,
         counted: Option<CountedLogin>,
         id: &UserId,
+        found: Option<User>,
     ) -> MethodResult<LoginResult> {
         attempt.origin.user = Some(id.clone());
         let counted = match counted {
             Some(login) => self.blocks.add_user(id, login).await?,
             None => None,
         };
-        match (self.users.find(&Selector::Id(id.clone())).await?, counted) {
+        match (found, counted) {
             (Some(user), Some(login)) if user.is_active => self.admit(attempt, login, user).await,
             (found, _) => Err(self.refuse(attempt, found, wrong_credentials()).await),
         }

@@ -31,7 +31,7 @@ impl Login {
             Begun::Silent => None,
         };
         match self.second_factor.recognize_passkey(assertion, connection).await {
-            Ok(Some(user)) => self.admit_named(attempt, counted, &user).await,
+            Ok(Some(user)) => self.admit_found(attempt, counted, &user.id.clone(), Some(user)).await,
             Ok(None) => Err(self.refuse(attempt, None, wrong_credentials()).await),
             Err(error) => {
                 // It was not checked.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::IsTerminal as _;
 use std::str::FromStr;
 
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
@@ -135,7 +136,10 @@ impl FromStr for LogFilter {
     type Err = NotFilter;
 
     fn from_str(text: &str) -> Result<Self, NotFilter> {
-        EnvFilter::try_new(text).map(|_| Self(text.to_owned())).map_err(|_| NotFilter)
+        // A misspelled level would be taken for the name of a module, of which everything is logged, and of others nothing.
+        let is_level = |part: &str| part.contains('=') || part.is_empty() || part.parse::<LevelFilter>().is_ok();
+        let names_levels = text.split(',').all(|part| is_level(part.trim()));
+        if names_levels && EnvFilter::try_new(text).is_ok() { Ok(Self(text.to_owned())) } else { Err(NotFilter) }
     }
 }
 

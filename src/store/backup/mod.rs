@@ -75,6 +75,9 @@ pub enum BackupError {
     /// The file exists.
     #[error("the file {0} exists; choose another name, or replace it with --force")]
     Exists(PathBuf),
+    /// The file is the database, one of the files beside it, or its key file.
+    #[error("{0} is a file of the server itself; choose another name for the backup")]
+    OfServer(PathBuf),
     /// Another process writes the same backup.
     #[error("another process writes the backup {0}; wait until it ends, or choose another name")]
     Busy(PathBuf),
@@ -136,6 +139,9 @@ pub async fn back_up(
     let replacing = if options.replace { Replacing::Allowed } else { Replacing::Refused };
     let partial = match address {
         Address::Sqlite(database) => {
+            if is_of_server(Path::new(database), file) {
+                return Err(BackupError::OfServer(file.to_owned()));
+            }
             let source = sqlite::Reading::in_use(Path::new(database)).await?;
             let partial = PartialFile::create(file, replacing)?;
             let failed = |reason| failed(file, reason);
@@ -158,6 +164,21 @@ pub async fn back_up(
     let tables = verify(partial.path(), file).await?;
     let bytes = partial.publish()?;
     Ok(BackedUp { bytes, tables })
+}
+
+/// Returns whether a file is the database, one of the files that SQLite or Bolide keeps beside it, or its key file.
+fn is_of_server(database: &Path, file: &Path) -> bool {
+    let place = |path: &Path| {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+        (directory.canonicalize().ok(), path.file_name().map(ToOwned::to_owned))
+    };
+    let parts = ["", "-wal", "-shm", "-journal", ".lock"].map(|suffix| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    });
+    let is_linked = || file.canonicalize().is_ok_and(|there| database.canonicalize().is_ok_and(|own| own == there));
+    parts.iter().chain([&database.with_extension("key")]).any(|part| place(part) == place(file)) || is_linked()
 }
 
 /// Reads what was written.

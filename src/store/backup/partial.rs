@@ -101,12 +101,26 @@ pub(super) fn sync_directory_of(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(path.parent().unwrap_or_else(|| Path::new(".")))?.sync_all() } else { Ok(()) }
 }
 
-/// Opens or creates a file that only its owner can read.
+/// Opens or creates a file that only its owner can read. In a directory where others can write, it may be there already: it
+/// must not lead elsewhere, and not belong to another user.
 fn private(path: &Path) -> io::Result<File> {
     let file = open_private(path)?;
     #[cfg(unix)]
+    if !is_own(&file, path)? {
+        return Err(io::Error::new(ErrorKind::AlreadyExists, format!("{} is not a file of this user", path.display())));
+    }
+    #[cfg(unix)]
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     Ok(file)
+}
+
+/// Returns whether the path is this file and no link to it, and whether it belongs to this user.
+#[cfg(unix)]
+fn is_own(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let (there, opened) = (fs::symlink_metadata(path)?, file.metadata()?);
+    let is_same = (there.dev(), there.ino()) == (opened.dev(), opened.ino());
+    Ok(is_same && opened.is_file() && opened.nlink() == 1 && opened.uid() == rustix::process::geteuid().as_raw())
 }
 
 /// Returns whether the path still leads to this file.

@@ -6,7 +6,7 @@ use super::users::insert_backup_codes;
 use super::{SqlStore, Touches};
 use crate::store::passkey::Passkeys;
 use crate::store::{
-    BackupCodes, Passkey, PasskeyAdded, PasskeyUse, PasskeyUsed, StoreError, StoreFuture, UsedChallenge,
+    BackupCodes, HashedToken, Passkey, PasskeyAdded, PasskeyUse, PasskeyUsed, StoreError, StoreFuture, UsedChallenge,
 };
 use crate::user::UserId;
 
@@ -27,6 +27,7 @@ impl Passkeys for SqlStore {
         &self,
         passkey: Passkey,
         challenge: UsedChallenge,
+        login: Option<HashedToken>,
         BackupCodes(codes): BackupCodes,
         most: u32,
     ) -> StoreFuture<'_, PasskeyAdded> {
@@ -40,7 +41,9 @@ impl Passkeys for SqlStore {
                     {
                         return Ok(PasskeyAdded::TooMany);
                     }
-                    if !take_challenge(transaction, &passkey.user, &challenge).await? {
+                    if !is_live(transaction, &passkey.user, login.as_ref()).await?
+                        || !take_challenge(transaction, &passkey.user, &challenge).await?
+                    {
                         return Ok(PasskeyAdded::ChallengeUsed);
                     }
                     insert(transaction, &passkey).await?;
@@ -160,6 +163,17 @@ pub(super) async fn insert(transaction: &mut Transaction, passkey: &Passkey) -> 
         .bind(passkey.created_at.milliseconds())
         .bind(passkey.last_used_at.map(crate::clock::Timestamp::milliseconds));
     Ok(new.execute(transaction).await.map(drop)?)
+}
+
+/// Returns whether a login has not been revoked. What has no login, such as a program in the process, is live.
+async fn is_live(
+    transaction: &mut Transaction,
+    user: &UserId,
+    login: Option<&HashedToken>,
+) -> Result<bool, StoreError> {
+    let Some(login) = login else { return Ok(true) };
+    let there = query("SELECT 1 FROM tokens WHERE hashed = $1 AND user_id = $2");
+    Ok(there.bind(login.as_str()).bind(user.as_str()).fetch_optional(transaction).await?.is_some())
 }
 
 /// Uses a challenge up. Of two transactions, exactly one gets `true`.

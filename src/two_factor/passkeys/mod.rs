@@ -117,7 +117,7 @@ impl PasskeyFactor {
         &self,
         assertion: &str,
         connection: Option<&Connection>,
-    ) -> MethodResult<Option<UserId>> {
+    ) -> MethodResult<Option<User>> {
         if self.usable().is_err() || !self.settings.get(&PASSKEY_LOGIN) {
             return Ok(None);
         }
@@ -126,10 +126,13 @@ impl PasskeyFactor {
             Ok(recognized) if recognized.assertion.user().is_some() => {
                 let user = recognized.passkey.user.clone();
                 if !recognized.is_of(&user) {
-                    return Ok(is_right(Err(Mistake::Id), Some(&user)).then_some(user));
+                    let _wrong = is_right(Err(Mistake::Id), Some(&user));
+                    return Ok(None);
                 }
+                // Read before the passkey is used: if it is removed meanwhile, the login sees that the user has changed.
+                let then = self.store.user(&user).await?;
                 let outcome = self.accept(recognized, UserVerification::Required, connection).await?;
-                return Ok(is_right(outcome, Some(&user)).then_some(user));
+                return Ok(then.filter(|_| is_right(outcome, Some(&user))));
             }
             Ok(_) => Err(Mistake::Id),
             Err(mistake) => Err(mistake),

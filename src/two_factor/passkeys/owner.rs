@@ -8,7 +8,7 @@ use super::challenge::Occasion;
 use super::{MOST_PASSKEYS, PasskeyFactor, descriptor, encoded_handle, milliseconds};
 use crate::accounts::{Foundation, Ground, Mails, Proof, Tokens, Users, own_token, shown_name};
 use crate::call::{Context, MethodError, MethodResult, SignedIn};
-use crate::store::{AuditEvent, Passkey, PasskeyAdded, StoreError, UsedChallenge, User};
+use crate::store::{AuditEvent, HashedToken, Passkey, PasskeyAdded, StoreError, UsedChallenge, User};
 use crate::two_factor::totp::AuthenticatorApps;
 use crate::webauthn::{ALGORITHMS, Mistake, NewCredential, Registration, UserVerification};
 
@@ -126,7 +126,7 @@ impl PasskeyOwner {
         passkey.is_backed_up = credential.is_backed_up;
         passkey.transports = credential.transports;
         let (codes, stored) = self.apps.new_backup_codes(&user.id);
-        let added = self.store(&proof, passkey.clone(), challenge, stored).await?;
+        let added = self.store(&proof, passkey.clone(), challenge, own_token(context), stored).await?;
         let connection = context.connection();
         self.tokens.end_other_logins(&user.id, own_token(context).as_ref(), connection).await?;
         self.users.changed(&user.id).await;
@@ -141,9 +141,10 @@ impl PasskeyOwner {
         _: &Proof,
         passkey: Passkey,
         challenge: UsedChallenge,
+        login: Option<HashedToken>,
         codes: crate::store::BackupCodes,
     ) -> MethodResult<bool> {
-        match self.factor.store.add_passkey(passkey, challenge, codes, MOST_PASSKEYS).await {
+        match self.factor.store.add_passkey(passkey, challenge, login, codes, MOST_PASSKEYS).await {
             Ok(PasskeyAdded::Added { with_backup_codes }) => Ok(with_backup_codes),
             Ok(PasskeyAdded::ChallengeUsed) => Err(invalid(Mistake::Challenge)),
             Ok(PasskeyAdded::TooMany) => Err(too_many()),

@@ -476,6 +476,38 @@ async fn a_reset_removes_passkeys_and_a_new_password_keeps_them() {
 }
 
 #[tokio::test]
+async fn codes_of_an_app_do_not_count_beside_a_passkey_where_apps_are_turned_off() {
+    let bank = Bank::open().await;
+    let mut bob = bank.log_in("bob").await;
+    let begun = bob.ask("passkeys:beginRegistration", with_code(&bank.code(), "totp")).await;
+    let mut authenticator = PasskeyAuthenticator::new(ORIGIN);
+    let finished = finish(&mut bob, &authenticator.register(result(&begun))).await;
+    result(&finished);
+    bank.set("Accounts_TwoFactorAuthentication_By_TOTP_Enabled", false).await;
+    bank.clock.advance(Duration::from_secs(30));
+    let refused = bob.ask("strict", with_code(&bank.code(), "totp")).await;
+    assert_eq!(error(&refused), "totp-invalid");
+    let shown = assertion(&mut bob, &mut authenticator, "strict").await;
+    assert_eq!(result(&show(&mut bob, "strict", &shown).await), "ok");
+}
+
+#[tokio::test]
+async fn a_registration_does_not_outlive_the_login_that_began_it() {
+    let bank = Bank::open().await;
+    let mut alice = bank.log_in("alice").await;
+    let begun = alice.ask("passkeys:beginRegistration", by_password("alice", json!([]))).await;
+    let made = PasskeyAuthenticator::new(ORIGIN).register(result(&begun));
+    // Revoked elsewhere, and this node was not told yet.
+    let store = bank.app.accounts().unwrap().store().clone();
+    let tokens = store.tokens_of(&"user-alice".into()).await.unwrap();
+    for token in tokens {
+        assert!(store.delete_token(&token.hashed).await.unwrap());
+    }
+    assert_eq!(error(&finish(&mut alice, &made).await), "error-passkey-invalid");
+    assert!(store.passkeys_of(&"user-alice".into()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn passkeys_that_are_turned_off_do_not_count() {
     let bank = Bank::open().await;
     let mut alice = bank.log_in("alice").await;

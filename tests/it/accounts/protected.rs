@@ -58,7 +58,7 @@ impl Robbed {
         }
         let passkey = Passkey::new("passkey".into(), "user-bob".into(), "Phone".into(), vec![1], bank.clock.now());
         let challenge = UsedChallenge::new(KeyedHash::new("challenge"), bank.clock.now());
-        store.add_passkey(passkey, challenge, BackupCodes::default(), 1).await.unwrap();
+        store.add_passkey(passkey, challenge, None, BackupCodes::default(), 1).await.unwrap();
         let token = bank.token(user).await;
         let mut session = bank.connect().await;
         result(&session.ask("login", json!([{ "resume": token }])).await);

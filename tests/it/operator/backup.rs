@@ -221,6 +221,23 @@ fn a_backup_does_not_replace_a_file_without_being_told() {
     data.succeed(&["backup", data.backup().to_str().unwrap(), "--force"], "");
     assert_eq!(names_with(&data, "the.backup"), ["the.backup"]);
     Data::new("backup-exists-restored").restore_from(&data);
+    let own = data.backup().with_file_name("x");
+    for name in ["bolide.db", "bolide.db-wal", "bolide.db.lock", "bolide.key"] {
+        let output = data.run(&["backup", own.with_file_name(name).to_str().unwrap(), "--force"], "");
+        assert!(complaint(&output).contains("a file of the server itself"), "{name}: {}", complaint(&output));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_backup_is_not_written_through_a_link_that_another_user_has_made() {
+    let data = Data::with_user("backup-link");
+    let victim = data.backup().with_file_name("victim");
+    super::write(&victim, b"mine");
+    std::os::unix::fs::symlink(&victim, data.backup().with_file_name("the.backup.partial")).unwrap();
+    let output = data.run(&["backup", data.backup().to_str().unwrap()], "");
+    assert!(complaint(&output).contains("is not a file of this user"), "{}", complaint(&output));
+    assert_eq!(std::fs::read(victim).unwrap(), b"mine");
 }
 
 #[test]

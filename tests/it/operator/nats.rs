@@ -108,8 +108,9 @@ fn a_bus_that_is_configured_wrongly_is_refused_without_its_password() {
         assert!(!output.status.success() && complaint.contains(reason), "{arguments:?}: {complaint}");
         assert!(!complaint.contains("s3cret"), "{complaint}");
     };
-    refused(&["--nats", "http://me:s3cret@localhost"], "the URL of a NATS server is rejected");
-    refused(&["--nats", "nats://me:s3cret@local host:x"], "the URL of a NATS server is rejected");
+    for url in ["http://me:s3cret@localhost", "nats://me:s3cret@local host:x"] {
+        refused(&["--nats", url], "invalid value '(not shown)' for '--nats <URL>': a server such as nats://HOST:4222");
+    }
     refused(&["--nats", "nats://localhost", "--nats-credentials", "/nowhere"], "cannot be read");
     refused(&["--nats", "nats://localhost", "--cluster", "a.b"], "letters and digits");
     refused(&["--nats-credentials", "/nowhere"], "--nats");

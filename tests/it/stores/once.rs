@@ -64,7 +64,7 @@ async fn of_twenty_parallel_uses_exactly_one_succeeds(store: Arc<dyn Store>) {
     let added = async |store: Arc<dyn Store>| {
         let new = Passkey::new("new".into(), "a".into(), "New".into(), vec![1], at(1));
         let challenge = UsedChallenge::new(hash("registration"), at(9));
-        let added = store.add_passkey(new, challenge, BackupCodes::default(), 9).await.unwrap();
+        let added = store.add_passkey(new, challenge, None, BackupCodes::default(), 9).await.unwrap();
         matches!(added, PasskeyAdded::Added { .. })
     };
     assert_eq!(winners(&store, added).await, 1);
@@ -90,15 +90,18 @@ async fn a_passkey_counts_up_and_takes_each_challenge_once(store: Arc<dyn Store>
     counting.transports = vec!["nfc".into(), "usb".into()];
     let challenge = |name: &str| UsedChallenge::new(hash(name), at(9));
     let codes = || BackupCodes(vec![hash("of the passkey")]);
-    let added = store.add_passkey(counting.clone(), challenge("1"), codes(), 2).await.unwrap();
+    let added = store.add_passkey(counting.clone(), challenge("1"), None, codes(), 2).await.unwrap();
     assert_eq!(added, PasskeyAdded::Added { with_backup_codes: false }, "there are two");
     assert_eq!(store.passkey("counting").await.unwrap(), Some(counting.clone()));
     assert_eq!(store.user(&user).await.unwrap().unwrap().passkeys, 2);
     let mut again = counting.clone();
     again.id = "other".into();
-    assert_eq!(store.add_passkey(again.clone(), challenge("2"), codes(), 2).await.unwrap(), PasskeyAdded::TooMany);
-    assert_eq!(store.add_passkey(again, challenge("1"), codes(), 9).await.unwrap(), PasskeyAdded::ChallengeUsed);
-    let taken = store.add_passkey(counting, challenge("3"), codes(), 9).await.unwrap_err();
+    assert_eq!(
+        store.add_passkey(again.clone(), challenge("2"), None, codes(), 2).await.unwrap(),
+        PasskeyAdded::TooMany
+    );
+    assert_eq!(store.add_passkey(again, challenge("1"), None, codes(), 9).await.unwrap(), PasskeyAdded::ChallengeUsed);
+    let taken = store.add_passkey(counting, challenge("3"), None, codes(), 9).await.unwrap_err();
     assert!(matches!(taken, StoreError::Taken(Unique::Passkey)), "{taken}");
     for (counter, challenge, expected) in [
         (4, "4", PasskeyUsed::Accepted),

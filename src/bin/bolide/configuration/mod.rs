@@ -154,13 +154,18 @@ fn is_set(command: &Command, found: &ArgMatches, setting: &Setting) -> bool {
 }
 
 /// Names the line of the file if the value that is refused comes from there. A secret is not quoted.
-fn explain(error: clap::Error, file: &str, command: &Command, settings: &[Setting]) -> Refused {
+fn explain(mut error: clap::Error, file: &str, command: &Command, settings: &[Setting]) -> Refused {
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
         return Refused::Arguments(error);
     };
     let named = argument.split_whitespace().next().and_then(|flag| flag.strip_prefix("--")).unwrap_or_default();
-    let Some(setting) = settings.iter().find(|setting| setting.name == named) else { return Refused::Arguments(error) };
     let is_hidden = file::flags(command).any(|(name, flag)| name == named && flag.is_hide_env_values_set());
+    let Some(setting) = settings.iter().find(|setting| setting.name == named) else {
+        if is_hidden {
+            error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".to_owned()));
+        }
+        return Refused::Arguments(error);
+    };
     let reason = match error.source() {
         Some(source) if is_hidden => format!("invalid value for '{argument}': {source}"),
         _ => reason(&error),
