@@ -39,8 +39,16 @@ async fn sees_all_nodes(bus: impl Bus + Clone) {
     admin.subscribe("admin:sessions", &()).await.unwrap();
     admin.subscribe("admin:methods", &()).await.unwrap();
     admin.subscribe("admin:overview", &()).await.unwrap();
+    let sampled = |admin: &TestClient| -> BTreeSet<String> {
+        let overview = admin.documents::<Value>("overview");
+        let samples = overview.values().filter(|shown| shown["kind"] == "samples");
+        samples.map(|shown| shown["node"].as_str().unwrap().to_owned()).collect()
+    };
     let begun = Instant::now();
-    while admin.documents::<Value>("nodes").len() < 2 || admin.documents::<Value>("sessions").len() < 62 {
+    while admin.documents::<Value>("nodes").len() < 2
+        || admin.documents::<Value>("sessions").len() < 62
+        || sampled(&admin).len() < 2
+    {
         assert!(begun.elapsed() < SOON, "{:?}", admin.documents::<Value>("nodes"));
         tokio::time::sleep(Duration::from_millis(100)).await;
         admin.heard().await;
@@ -59,9 +67,7 @@ async fn sees_all_nodes(bus: impl Bus + Clone) {
     };
     assert_eq!((calls(&here), calls(&there)), (json!(0), json!(3)));
     let overview = admin.documents::<Value>("overview");
-    let sampled = overview.values().filter(|shown| shown["kind"] == "samples");
-    let sampled: BTreeSet<String> = sampled.map(|shown| shown["node"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(sampled, ids);
+    assert_eq!(sampled(&admin), ids);
     let shared = overview.values().filter(|shown| shown["kind"] == "problem" && shown["node"].is_null());
     assert_eq!(shared.count(), 1, "the admin without a second factor is told once: {overview:?}");
 }
