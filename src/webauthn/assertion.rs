@@ -2,10 +2,11 @@
 
 use serde::Deserialize;
 
+use super::answer::Answer;
 use super::authenticator_data::AuthenticatorData;
 use super::client_data::{Ceremony, ClientData};
 use super::key::PublicKey;
-use super::{LONGEST_ANSWER, LONGEST_ID, Mistake, RelyingParty, UserVerification, decoded};
+use super::{Mistake, RelyingParty, UserVerification, decoded};
 
 /// An answer that is not checked yet.
 pub(crate) struct Assertion {
@@ -34,16 +35,6 @@ pub(crate) struct Shown {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
-    id: String,
-    raw_id: String,
-    #[serde(rename = "type")]
-    kind: String,
-    response: Response,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Response {
     #[serde(rename = "clientDataJSON")]
     client_data: String,
@@ -55,23 +46,14 @@ struct Response {
 impl Assertion {
     /// Reads the JSON form of the answer of `navigator.credentials.get`.
     pub(crate) fn read(text: &str) -> Result<Self, Mistake> {
-        if text.len() > LONGEST_ANSWER {
-            return Err(Mistake::Form);
-        }
-        let answer: Answer = serde_json::from_str(text).map_err(|_| Mistake::Form)?;
-        if answer.id != answer.raw_id || decoded(&answer.id)?.len() > LONGEST_ID {
-            return Err(Mistake::Id);
-        }
-        if answer.kind != "public-key" {
-            return Err(Mistake::Form);
-        }
-        let user = answer.response.user_handle.filter(|user| !user.is_empty());
+        let Answer { id, response, .. } = Answer::<Response>::read(text)?;
+        let user = response.user_handle.filter(|user| !user.is_empty());
         Ok(Self {
-            id: answer.id,
+            id,
             user: user.map(|user| decoded(&user)).transpose()?,
-            client_data: ClientData::read(&decoded(&answer.response.client_data)?)?,
-            data: decoded(&answer.response.authenticator_data)?,
-            signature: decoded(&answer.response.signature)?,
+            client_data: ClientData::read(&decoded(&response.client_data)?)?,
+            data: decoded(&response.authenticator_data)?,
+            signature: decoded(&response.signature)?,
         })
     }
 

@@ -5,11 +5,12 @@
 //! - `client_data`: what the browser has signed for: the ceremony, the challenge, the origin;
 //! - `authenticator_data`: what the authenticator has signed: its flags, its counter, a new credential;
 //! - `key`: public keys, and signatures; `cbor`: the encoding of both;
-//! - `registration`, `assertion`: the two ceremonies.
+//! - `registration`, `assertion`: the two ceremonies; `answer`: what their answers have in common.
 //!
 //! Attestation is not requested, and a statement that comes nevertheless is not read: which model an authenticator is does
 //! not matter here. The signatures are checked by `ring`, which TLS needs as well.
 
+mod answer;
 mod assertion;
 mod authenticator_data;
 mod cbor;

@@ -3,10 +3,11 @@
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
 
+use super::answer::Answer;
 use super::authenticator_data::AuthenticatorData;
 use super::cbor::{Key, Reader};
 use super::client_data::{Ceremony, ClientData};
-use super::{LONGEST_ANSWER, Mistake, RelyingParty, UserVerification, decoded};
+use super::{Mistake, RelyingParty, UserVerification, decoded};
 
 /// The ways to reach an authenticator that are kept, so that browsers know where to look for it. Others are dropped.
 const TRANSPORTS: [&str; 6] = ["ble", "cable", "hybrid", "internal", "nfc", "usb"];
@@ -35,16 +36,6 @@ pub(crate) struct NewCredential {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer {
-    id: String,
-    raw_id: String,
-    #[serde(rename = "type")]
-    kind: String,
-    response: Response,
-}
-
-#[derive(Deserialize)]
 struct Response {
     #[serde(rename = "clientDataJSON")]
     client_data: String,
@@ -57,24 +48,15 @@ struct Response {
 impl Registration {
     /// Reads the JSON form of the answer of `navigator.credentials.create`.
     pub(crate) fn read(text: &str) -> Result<Self, Mistake> {
-        if text.len() > LONGEST_ANSWER {
-            return Err(Mistake::Form);
-        }
-        let answer: Answer = serde_json::from_str(text).map_err(|_| Mistake::Form)?;
-        if answer.id != answer.raw_id {
-            return Err(Mistake::Id);
-        }
-        if answer.kind != "public-key" {
-            return Err(Mistake::Form);
-        }
+        let Answer { id, response, .. } = Answer::<Response>::read(text)?;
         let is_known = |transport: &String| TRANSPORTS.contains(&transport.as_str());
-        let mut transports: Vec<String> = answer.response.transports.into_iter().filter(is_known).collect();
+        let mut transports: Vec<String> = response.transports.into_iter().filter(is_known).collect();
         transports.sort_unstable();
         transports.dedup();
         Ok(Self {
-            id: answer.id,
-            client_data: ClientData::read(&decoded(&answer.response.client_data)?)?,
-            attestation: decoded(&answer.response.attestation)?,
+            id,
+            client_data: ClientData::read(&decoded(&response.client_data)?)?,
+            attestation: decoded(&response.attestation)?,
             transports,
         })
     }
