@@ -20,27 +20,20 @@ use crate::store::{AuditEvent, HashedToken, Kept, LinkPurpose, PasswordProof, St
 use crate::user::UserId;
 
 pub(super) fn register(core: &Arc<AccountsCore>, registry: &mut Registry) {
-    macro_rules! method {
-        ($register:ident, $name:literal, $function:path, $caller:ty) => {{
-            let core = Arc::clone(core);
-            registry.$register($name, protected::policy($name), move |caller: $caller, parameters: Parameters| {
-                let core = Arc::clone(&core);
-                async move { $function(&core, caller, parameters).await }
-            })
-        }};
-    }
-    method!(open_method_unless_there, "login", login, Context);
-    method!(open_method_unless_there, "logout", logout, Context);
-    method!(method_unless_there, "createUser", create_user, Context);
-    method!(method_unless_there, "changePassword", change_password, Context);
-    method!(method_unless_there, "forgotPassword", forgot_password, Context);
-    method!(open_method_unless_there, "resetPassword", reset_password, Context);
-    method!(open_method_unless_there, "verifyEmail", verify_email, Context);
-    method!(open_method_unless_there, "sendVerificationEmail", send_verification_email, SignedIn);
-    method!(open_method_unless_there, "getNewToken", get_new_token, Context);
-    method!(method_unless_there, "removeOtherTokens", remove_other_tokens, Context);
-    method!(method_unless_there, "logoutOtherClients", remove_other_tokens, Context);
-    method!(method_unless_there, "setUsername", set_username, SignedIn);
+    protected::methods!(registry, core;
+        open_method_unless_there("login", login, Context);
+        open_method_unless_there("logout", logout, Context);
+        method_unless_there("createUser", create_user, Context);
+        method_unless_there("changePassword", change_password, Context);
+        method_unless_there("forgotPassword", forgot_password, Context);
+        open_method_unless_there("resetPassword", reset_password, Context);
+        open_method_unless_there("verifyEmail", verify_email, Context);
+        open_method_unless_there("sendVerificationEmail", send_verification_email, SignedIn);
+        open_method_unless_there("getNewToken", get_new_token, Context);
+        method_unless_there("removeOtherTokens", remove_other_tokens, Context);
+        method_unless_there("logoutOtherClients", remove_other_tokens, Context);
+        method_unless_there("setUsername", set_username, SignedIn);
+    );
 }
 
 async fn login(core: &AccountsCore, context: Context, parameters: Parameters) -> MethodResult<LoginResult> {

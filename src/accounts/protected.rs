@@ -115,6 +115,25 @@ const DOORS: [Door; 46] = [
     door("POST settings/{_id}", Asks::SomeCallsMore),
 ];
 
+/// Registers functions as methods with the policies of their doors. Each is called with the services and the caller:
+///
+/// ```text
+/// methods!(registry, services; method_unless_there("setUsername", set_username, SignedIn););
+/// ```
+macro_rules! methods {
+    ($registry:expr, $services:expr; $($register:ident($name:literal, $function:path, $caller:ty);)+) => {
+        $({
+            let services = std::sync::Arc::clone($services);
+            let policy = $crate::accounts::protected::policy($name);
+            $registry.$register($name, policy, move |caller: $caller, parameters: $crate::call::Parameters| {
+                let services = std::sync::Arc::clone(&services);
+                async move { $function(&services, caller, parameters).await }
+            });
+        })+
+    };
+}
+pub(crate) use methods;
+
 /// Returns the policy of a door: open if it asks itself, and if there is no such door. A method that is not a door has no
 /// [`Proof`] to change anything with.
 pub(crate) fn policy(name: &str) -> TwoFactor {

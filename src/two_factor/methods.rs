@@ -21,27 +21,20 @@ pub(super) struct Services {
 /// Registers the methods that the app has not registered itself.
 pub(super) fn register(accounts: &Arc<AccountsCore>, factors: &Arc<TwoFactorCore>, registry: &mut Registry) {
     let services = Arc::new(Services { accounts: Arc::clone(accounts), factors: Arc::clone(factors) });
-    macro_rules! method {
-        ($register:ident, $name:literal, $function:path, $caller:ty) => {{
-            let services = Arc::clone(&services);
-            registry.$register($name, protected::policy($name), move |caller: $caller, parameters: Parameters| {
-                let services = Arc::clone(&services);
-                async move { $function(&services, caller, parameters).await }
-            })
-        }};
-    }
-    method!(open_method_unless_there, "2fa:enable", enable, Context);
-    method!(open_method_unless_there, "2fa:validateTempToken", validate, Context);
-    method!(method_unless_there, "2fa:disable", disable, Context);
-    method!(method_unless_there, "2fa:regenerateCodes", regenerate, Context);
-    method!(open_method_unless_there, "2fa:checkCodesRemaining", codes_remaining, Context);
-    method!(open_method_unless_there, "generate2faActivationQrCode", meteor::generate_qr_code, Context);
-    method!(open_method_unless_there, "enableUser2fa", meteor::enable, Context);
-    method!(method_unless_there, "disableUser2fa", meteor::disable, SignedIn);
-    method!(open_method_unless_there, "has2faEnabled", meteor::is_enabled, Context);
-    method!(open_method_unless_there, "2fa:enable-email", enable_email, SignedIn);
-    method!(method_unless_there, "2fa:disable-email", disable_email, SignedIn);
-    method!(open_method_unless_there, "sendEmailCode", send_email_code, Context);
+    protected::methods!(registry, &services;
+        open_method_unless_there("2fa:enable", enable, Context);
+        open_method_unless_there("2fa:validateTempToken", validate, Context);
+        method_unless_there("2fa:disable", disable, Context);
+        method_unless_there("2fa:regenerateCodes", regenerate, Context);
+        open_method_unless_there("2fa:checkCodesRemaining", codes_remaining, Context);
+        open_method_unless_there("generate2faActivationQrCode", meteor::generate_qr_code, Context);
+        open_method_unless_there("enableUser2fa", meteor::enable, Context);
+        method_unless_there("disableUser2fa", meteor::disable, SignedIn);
+        open_method_unless_there("has2faEnabled", meteor::is_enabled, Context);
+        open_method_unless_there("2fa:enable-email", enable_email, SignedIn);
+        method_unless_there("2fa:disable-email", disable_email, SignedIn);
+        open_method_unless_there("sendEmailCode", send_email_code, Context);
+    );
     registry.method_unless_there(call_with_code::NAME, TwoFactor::none(), call_with_code);
 }
 

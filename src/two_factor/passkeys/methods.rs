@@ -14,21 +14,14 @@ use crate::two_factor::TwoFactorCore;
 
 /// Registers the methods that the app has not registered itself.
 pub(in crate::two_factor) fn register(factors: &Arc<TwoFactorCore>, registry: &mut Registry) {
-    macro_rules! method {
-        ($register:ident, $name:literal, $function:path, $caller:ty) => {{
-            let factors = Arc::clone(factors);
-            registry.$register($name, protected::policy($name), move |caller: $caller, parameters: Parameters| {
-                let factors = Arc::clone(&factors);
-                async move { $function(&factors, caller, parameters).await }
-            })
-        }};
-    }
-    method!(open_method_unless_there, "passkeys:beginRegistration", begin, SignedIn);
-    method!(open_method_unless_there, "passkeys:finishRegistration", finish, SignedIn);
-    method!(method_unless_there, "passkeys:list", list, SignedIn);
-    method!(method_unless_there, "passkeys:rename", rename, SignedIn);
-    method!(method_unless_there, "passkeys:remove", remove, SignedIn);
-    method!(method_unless_there, "passkeys:regenerateCodes", regenerate_codes, SignedIn);
+    protected::methods!(registry, factors;
+        open_method_unless_there("passkeys:beginRegistration", begin, SignedIn);
+        open_method_unless_there("passkeys:finishRegistration", finish, SignedIn);
+        method_unless_there("passkeys:list", list, SignedIn);
+        method_unless_there("passkeys:rename", rename, SignedIn);
+        method_unless_there("passkeys:remove", remove, SignedIn);
+        method_unless_there("passkeys:regenerateCodes", regenerate_codes, SignedIn);
+    );
     let factors = Arc::clone(factors);
     registry.method_unless_there("passkeys:beginLogin", TwoFactor::none(), async move |_: Context, _: Parameters| {
         factors.passkeys.request_login()
