@@ -64,6 +64,7 @@ pub mod mail;
 #[cfg(feature = "server")]
 mod metrics;
 #[cfg(feature = "server")]
+mod named;
 mod node;
 #[cfg(feature = "server")]
 mod outbox;

@@ -13,6 +13,7 @@ use crate::bus::BusMember;
 use crate::call::AppCore;
 use crate::clock::Timestamp;
 use crate::figures::DurationsSnapshot;
+use crate::named::named;
 use crate::session::Host;
 use crate::store::AuditEvent;
 
@@ -22,58 +23,40 @@ pub(super) const EVERY: Duration = Duration::from_secs(5);
 /// The maximum number of samples: those of 15 minutes.
 const SAMPLES: usize = 180;
 
-/// Declares [`Series`] with the name of each.
-macro_rules! series {
-    ($($(#[$documentation:meta])+ $series:ident = $name:literal,)+) => {
-        /// What a sample tells: a number at its end, or what has happened since the one before.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum Series {
-            $($(#[$documentation])+ $series,)+
-        }
-
-        impl Series {
-            pub(super) const ALL: &[Self] = &[$(Self::$series,)+];
-
-            pub(super) const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$series => $name,)+
-                }
-            }
-        }
-    };
-}
-
-series! {
-    /// Open connections.
-    Connections = "connections",
-    /// Calls that have ended.
-    Calls = "calls",
-    /// The median of their durations in milliseconds.
-    Median = "median",
-    /// The 99th percentile of their durations in milliseconds.
-    Percentile99 = "percentile99",
-    /// Calls that were answered with an error, except for requests for a second factor.
-    Errors = "errors",
-    /// Calls that have failed with an internal error; they are among the errors.
-    Failures = "failures",
-    /// Messages to clients.
-    Deliveries = "deliveries",
-    /// Calls and logins that were asked for a second factor.
-    Asked = "asked",
-    /// Second factors that were right.
-    Passed = "passed",
-    /// Second factors that were wrong, or blocked.
-    Wrong = "wrong",
-    /// Logins.
-    Logins = "logins",
-    /// Logins that were refused.
-    RefusedLogins = "refusedLogins",
-    /// What limits have refused.
-    Refusals = "refusals",
-    /// The 99th percentile of the durations of statements about users in milliseconds.
-    Statements = "statements",
-    /// How often messages of other nodes were missing.
-    Gaps = "gaps",
+named! {
+    /// What a sample tells: a number at its end, or what has happened since the one before.
+    pub(super) enum Series {
+        /// Open connections.
+        Connections = "connections",
+        /// Calls that have ended.
+        Calls = "calls",
+        /// The median of their durations in milliseconds.
+        Median = "median",
+        /// The 99th percentile of their durations in milliseconds.
+        Percentile99 = "percentile99",
+        /// Calls that were answered with an error, except for requests for a second factor.
+        Errors = "errors",
+        /// Calls that have failed with an internal error; they are among the errors.
+        Failures = "failures",
+        /// Messages to clients.
+        Deliveries = "deliveries",
+        /// Calls and logins that were asked for a second factor.
+        Asked = "asked",
+        /// Second factors that were right.
+        Passed = "passed",
+        /// Second factors that were wrong, or blocked.
+        Wrong = "wrong",
+        /// Logins.
+        Logins = "logins",
+        /// Logins that were refused.
+        RefusedLogins = "refusedLogins",
+        /// What limits have refused.
+        Refusals = "refusals",
+        /// The 99th percentile of the durations of statements about users in milliseconds.
+        Statements = "statements",
+        /// How often messages of other nodes were missing.
+        Gaps = "gaps",
+    }
 }
 
 /// The samples of the last 15 minutes, in a slot of the app.

@@ -43,7 +43,7 @@ pub(super) async fn of_node(core: &AccountsCore) -> MethodResult<Vec<Document>> 
         let at = history.taken_at().map(crate::clock::Timestamp::to_date);
         documents.push(document("samples", &Shown::Samples { at, every: EVERY.as_secs() })?);
         for series in Series::ALL {
-            documents.push(document(series.name(), &Shown::Series { values: history.values(*series) })?);
+            documents.push(document(series.as_str(), &Shown::Series { values: history.values(*series) })?);
         }
         documents.extend(of_problems("node", &problems::of_node(&app, history, core.store.file()).await)?);
     }

@@ -5,126 +5,106 @@ use std::fmt;
 use super::StoreFuture;
 use super::private::Private;
 use crate::clock::Timestamp;
+use crate::named::named;
 use crate::user::UserId;
 
-/// Declares [`AuditEvent`] with the name of each event beside its variant, so that no list of them can miss one.
-macro_rules! audit_events {
-    ($($(#[$documentation:meta])+ $event:ident = $name:literal,)+) => {
-        /// What an entry of the audit log records.
-        ///
-        /// The names are stored and shown, and admins filter by how they begin: a name is never changed.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum AuditEvent {
-            $($(#[$documentation])+ $event,)+
-        }
+named! {
+    /// What an entry of the audit log records.
+    ///
+    /// The names, such as `login.failed`, are stored and shown, and admins filter by how they begin: a name is never changed.
+    #[non_exhaustive]
+    pub enum AuditEvent {
+        /// A user logged in.
+        LoginSucceeded = "login.succeeded",
+        /// A login failed because of a wrong password, an unknown user or an invalid token.
+        LoginFailed = "login.failed",
+        /// A login was rejected because too many before it had failed.
+        LoginBlocked = "login.blocked",
+        /// An admin or operator has lifted the blocks of a user.
+        BlocksLifted = "login.unblocked",
+        /// A login with the right credentials was rejected by a hook of the application.
+        LoginRefused = "login.refused",
+        /// A login has shown its first factor and was asked for the second.
+        LoginChallenged = "login.challenged",
+        /// A user logged out.
+        Logout = "logout",
+        /// Login tokens of a user were revoked.
+        SessionsRevoked = "sessions.revoked",
 
-        impl AuditEvent {
-            /// All events.
-            pub const ALL: &[Self] = &[$(Self::$event,)+];
+        /// A call was asked for a second factor.
+        TwoFactorAsked = "two-factor.asked",
+        /// A second factor was accepted.
+        TwoFactorPassed = "two-factor.passed",
+        /// A wrong second factor was sent.
+        TwoFactorFailed = "two-factor.failed",
+        /// A second factor was not checked because too many before it were wrong.
+        TwoFactorBlocked = "two-factor.blocked",
+        /// A user has set up an authenticator app.
+        TotpEnabled = "totp.enabled",
+        /// A user has removed the authenticator app.
+        TotpDisabled = "totp.disabled",
+        /// The authenticator app of a user was removed through `resetTOTP`, which also revokes all tokens of the user.
+        TotpReset = "totp.reset",
+        /// A user has replaced the backup codes.
+        TotpCodesRegenerated = "totp.codes-regenerated",
+        /// A user has registered a passkey.
+        PasskeyAdded = "passkey.added",
+        /// A user has renamed a passkey.
+        PasskeyRenamed = "passkey.renamed",
+        /// A user has removed a passkey.
+        PasskeyRemoved = "passkey.removed",
+        /// A passkey was refused because its counter went back: there may be a copy of the authenticator.
+        PasskeyCloned = "passkey.cloned",
+        /// A user has turned on codes by e-mail.
+        EmailCodesEnabled = "email-codes.enabled",
+        /// A user has turned off codes by e-mail.
+        EmailCodesDisabled = "email-codes.disabled",
+        /// All second factors of a user were removed because the user has lost them, and all tokens were revoked.
+        SecondFactorsReset = "second-factors.reset",
 
-            /// Returns the name under which the event is stored, such as `login.failed`.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$event => $name,)+
-                }
-            }
-        }
-    };
-}
+        /// A user was created.
+        UserCreated = "user.created",
+        /// A user was imported from another server.
+        UserImported = "user.imported",
+        /// An operator has activated a user.
+        UserActivated = "user.activated",
+        /// An operator has deactivated a user.
+        UserDeactivated = "user.deactivated",
+        /// An admin has activated or deactivated a user.
+        UserActiveChanged = "user.active-changed",
+        /// The roles of a user were changed.
+        UserRolesChanged = "user.roles-changed",
+        /// A user was removed.
+        UserRemoved = "user.removed",
+        /// The e-mail address of a user was changed.
+        EmailChanged = "email.changed",
+        /// The username was changed.
+        UsernameChanged = "username.changed",
+        /// A user has verified an e-mail address.
+        EmailVerified = "email.verified",
+        /// The password of a user was changed.
+        PasswordChanged = "password.changed",
+        /// A link to reset the password of a user was requested.
+        PasswordResetRequested = "password.reset-requested",
+        /// The application or an operator has sent a user a link, to choose a password or to verify an address.
+        LinkSent = "link.sent",
 
-audit_events! {
-    /// A user logged in.
-    LoginSucceeded = "login.succeeded",
-    /// A login failed because of a wrong password, an unknown user or an invalid token.
-    LoginFailed = "login.failed",
-    /// A login was rejected because too many before it had failed.
-    LoginBlocked = "login.blocked",
-    /// An admin or operator has lifted the blocks of a user.
-    BlocksLifted = "login.unblocked",
-    /// A login with the right credentials was rejected by a hook of the application.
-    LoginRefused = "login.refused",
-    /// A login has shown its first factor and was asked for the second.
-    LoginChallenged = "login.challenged",
-    /// A user logged out.
-    Logout = "logout",
-    /// Login tokens of a user were revoked.
-    SessionsRevoked = "sessions.revoked",
+        /// A personal access token was created.
+        TokenCreated = "token.created",
+        /// A personal access token was replaced by a new one of the same name.
+        TokenRegenerated = "token.regenerated",
+        /// A personal access token was removed.
+        TokenRemoved = "token.removed",
 
-    /// A call was asked for a second factor.
-    TwoFactorAsked = "two-factor.asked",
-    /// A second factor was accepted.
-    TwoFactorPassed = "two-factor.passed",
-    /// A wrong second factor was sent.
-    TwoFactorFailed = "two-factor.failed",
-    /// A second factor was not checked because too many before it were wrong.
-    TwoFactorBlocked = "two-factor.blocked",
-    /// A user has set up an authenticator app.
-    TotpEnabled = "totp.enabled",
-    /// A user has removed the authenticator app.
-    TotpDisabled = "totp.disabled",
-    /// The authenticator app of a user was removed through `resetTOTP`, which also revokes all tokens of the user.
-    TotpReset = "totp.reset",
-    /// A user has replaced the backup codes.
-    TotpCodesRegenerated = "totp.codes-regenerated",
-    /// A user has registered a passkey.
-    PasskeyAdded = "passkey.added",
-    /// A user has renamed a passkey.
-    PasskeyRenamed = "passkey.renamed",
-    /// A user has removed a passkey.
-    PasskeyRemoved = "passkey.removed",
-    /// A passkey was refused because its counter went back: there may be a copy of the authenticator.
-    PasskeyCloned = "passkey.cloned",
-    /// A user has turned on codes by e-mail.
-    EmailCodesEnabled = "email-codes.enabled",
-    /// A user has turned off codes by e-mail.
-    EmailCodesDisabled = "email-codes.disabled",
-    /// All second factors of a user were removed because the user has lost them, and all tokens were revoked.
-    SecondFactorsReset = "second-factors.reset",
-
-    /// A user was created.
-    UserCreated = "user.created",
-    /// A user was imported from another server.
-    UserImported = "user.imported",
-    /// An operator has activated a user.
-    UserActivated = "user.activated",
-    /// An operator has deactivated a user.
-    UserDeactivated = "user.deactivated",
-    /// An admin has activated or deactivated a user.
-    UserActiveChanged = "user.active-changed",
-    /// The roles of a user were changed.
-    UserRolesChanged = "user.roles-changed",
-    /// A user was removed.
-    UserRemoved = "user.removed",
-    /// The e-mail address of a user was changed.
-    EmailChanged = "email.changed",
-    /// The username was changed.
-    UsernameChanged = "username.changed",
-    /// A user has verified an e-mail address.
-    EmailVerified = "email.verified",
-    /// The password of a user was changed.
-    PasswordChanged = "password.changed",
-    /// A link to reset the password of a user was requested.
-    PasswordResetRequested = "password.reset-requested",
-    /// The application or an operator has sent a user a link, to choose a password or to verify an address.
-    LinkSent = "link.sent",
-
-    /// A personal access token was created.
-    TokenCreated = "token.created",
-    /// A personal access token was replaced by a new one of the same name.
-    TokenRegenerated = "token.regenerated",
-    /// A personal access token was removed.
-    TokenRemoved = "token.removed",
-
-    /// A setting was changed.
-    SettingChanged = "setting.changed",
-    /// An admin has sent a queued mail again.
-    MailRetried = "mail.retried",
-    /// An admin has deleted a queued mail.
-    MailDiscarded = "mail.discarded",
-    /// The secrets in the store were sealed with another key.
-    KeysRotated = "keys.rotated",
+        /// A setting was changed.
+        SettingChanged = "setting.changed",
+        /// An admin has sent a queued mail again.
+        MailRetried = "mail.retried",
+        /// An admin has deleted a queued mail.
+        MailDiscarded = "mail.discarded",
+        /// The secrets in the store were sealed with another key.
+        KeysRotated = "keys.rotated",
+    }
 }
 
 /// An entry of the audit log.

@@ -16,6 +16,7 @@ const LAYERS: [(&str, &[&str]); 6] = [
             "error",
             "figures",
             "limits",
+            "named",
             "node",
             "peer",
             "public_name",
