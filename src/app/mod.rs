@@ -161,8 +161,8 @@ impl App {
         }
     }
 
-    /// Returns the metrics of this node as [OpenMetrics] text, for an application that serves them itself. It tells what the
-    /// server does to whoever can read it, so it is not for the clients of the app.
+    /// Returns the metrics of this node as [OpenMetrics] text, for an application that serves them itself. They
+    /// show what the server does, so they are not for the clients of the app.
     ///
     /// [OpenMetrics]: https://prometheus.io/docs/specs/om/open_metrics_spec/
     pub async fn metrics(&self) -> String {

@@ -42,7 +42,8 @@ impl FactorReset {
         details: Value,
         proof: &Proof,
     ) -> MethodResult<()> {
-        // A registration that has begun needs its login: it must not end after the factors were removed.
+        // Before, since a registration that has begun needs its login, and would add a factor afterwards. The tokens end once
+        // more behind the factors, for logins that one of them has let in meanwhile.
         self.tokens.end_all(&user.id).await?;
         self.store.set_email_codes(&user.id, false).await?;
         self.store.remove_passkeys(&user.id).await?;

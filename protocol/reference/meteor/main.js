@@ -168,7 +168,7 @@ async function run(subscription, steps) {
         subscription.unblock();
         break;
       default:
-        throw new Meteor.Error(400, `there is no step ${name}`);
+        throw new Meteor.Error(400, `unknown step ${name}`);
     }
   }
 }

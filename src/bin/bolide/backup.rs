@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     force: bool,
 
-    /// Megabytes that are written in a second, so that the disk has time for the server; 0 is no limit
+    /// Megabytes that are written in a second, so that the disk has time for the server; 0 turns the limit off
     #[arg(long, value_name = "MEGABYTES", default_value_t = 50)]
     rate: u32,
 

@@ -42,7 +42,7 @@ enum LogFormat {
     Json,
 }
 
-/// The error for a text that is no form.
+/// The error for a text that is not the name of a form.
 #[derive(Debug, thiserror::Error)]
 #[error("`text` or `json` is needed")]
 pub(crate) struct UnknownForm;

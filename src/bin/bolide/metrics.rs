@@ -20,7 +20,7 @@ pub(crate) struct MetricsArguments {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct MetricsAddress(String);
 
-/// A text that is no such address.
+/// The error for a text that is not an address of this kind.
 #[derive(Debug)]
 pub(crate) struct NoAddress;
 

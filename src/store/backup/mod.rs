@@ -27,7 +27,7 @@ use partial::{PartialFile, Replacing};
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct BackupOptions {
-    /// The number of bytes that are written in a second. `None` is no limit, which is the default.
+    /// The number of bytes that are written in a second. `None`, the default, does not limit it.
     pub rate: Option<Rate>,
     /// Whether an existing file is replaced. The default is `false`.
     pub replace: bool,

@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate(NonZeroU64);
 
-/// One pause is not longer than this, so that whoever pauses notices an interruption soon.
+/// The maximum length of one pause, so that an interruption is noticed soon.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 impl Rate {

@@ -1,4 +1,4 @@
--- Passkeys. The id of a credential and its public key are no secrets.
+-- Passkeys. The id of a credential and its public key are not secret.
 CREATE TABLE passkeys (
     id TEXT COLLATE "C" CONSTRAINT passkeys_by_id PRIMARY KEY,
     user_id TEXT COLLATE "C" NOT NULL REFERENCES users (id) ON DELETE CASCADE,

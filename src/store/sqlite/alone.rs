@@ -8,7 +8,7 @@ use super::migrations::migrate;
 use super::{OpenError, Opened, on_one_connection, pool};
 
 /// Opens a file that is being written, or creates its schema, or brings it up to date. Everything is in this one file, and
-/// whoever wrote it makes sure that it is on the disk.
+/// its writer makes sure that it is on the disk.
 pub(in crate::store) async fn open_alone(path: &Path) -> Result<Opened, OpenError> {
     let options = SqliteConnectOptions::new()
         .filename(path)

@@ -1,4 +1,4 @@
--- Passkeys. The id of a credential and its public key are no secrets.
+-- Passkeys. The id of a credential and its public key are not secret.
 CREATE TABLE passkeys (
     id TEXT PRIMARY KEY,
     user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,

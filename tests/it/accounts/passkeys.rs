@@ -331,7 +331,7 @@ async fn a_registration_is_finished_once_by_the_login_that_began_it_within_five_
     let options = result(&begun).clone();
     assert_eq!((&options["rp"]["id"], &options["attestation"]), (&json!("localhost"), &json!("none")));
     let made = authenticator.register(&options);
-    // By nobody, by another user, by another login, for another origin, and with a challenge of one's own.
+    // Without a login, by another user, by another login, for another origin, and with a challenge of one's own.
     let anonymous = &mut bank.connect().await;
     assert_eq!(error(&finish(anonymous, &made).await), "error-invalid-user");
     for mut other in [bank.log_in("admin").await, bank.log_in("alice").await] {
