@@ -8,9 +8,8 @@ pub(crate) mod effort;
 mod framing;
 mod glance;
 mod queue;
+mod state;
 
-use std::cell::RefCell;
-use std::io;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -21,16 +20,14 @@ use futures::task::AtomicWaker;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::net::tcp::OwnedWriteHalf;
 
-use crate::figures::{Figures, Limit, TrafficBatch};
+use crate::figures::{Figures, Limit};
 use crate::limits::Limits;
 use glance::Glance;
 use queue::Queue;
+use state::{Excess, State};
 
 pub(crate) use cork::{Held, expect_more, hold, in_turn, poll};
 pub(crate) use queue::Item;
-
-/// The number of bytes after which no further message is added to a write.
-const WRITE_BYTES: usize = 64 << 10;
 
 /// The number of waiting bytes that are written before the end of the poll, even behind a cork.
 const CORKED_BYTES: usize = 32 << 10;
@@ -56,27 +53,6 @@ pub(crate) struct Outbox {
     figures: Arc<Figures>,
 }
 
-struct State {
-    link: Link,
-    waiting: Queue,
-    /// The number of bursts that are running, possibly on other tasks.
-    bursts: usize,
-    /// The rest of the last write, which the socket did not accept.
-    unsent: Vec<u8>,
-    /// The bytes that a transport has taken and the client has not received.
-    on_the_way: usize,
-    /// The number of sent messages, without heartbeats.
-    sent_count: u64,
-    /// The messages that were sent and not added to those of all sessions.
-    sent: TrafficBatch,
-    /// Whether bytes have been sent since the last call of `has_moved`.
-    has_moved: bool,
-    corked: bool,
-    condition: Condition,
-    /// The handlers that wait for room.
-    waiting_for_room: Vec<Waker>,
-}
-
 /// The locked state. When it is released, [`Glance`] follows.
 struct Locked<'outbox> {
     state: MutexGuard<'outbox, State>,
@@ -95,13 +71,6 @@ pub(crate) enum Condition {
     Ended,
 }
 
-/// What is more than a limit allows.
-enum Excess {
-    None,
-    Messages,
-    Bytes,
-}
-
 /// How much waits for the client.
 #[derive(Clone, Copy)]
 pub(crate) struct Pressure {
@@ -113,19 +82,7 @@ pub(crate) struct Pressure {
 impl Outbox {
     pub(crate) fn new(link: Link, limits: &Limits, figures: &Arc<Figures>) -> Self {
         Self {
-            state: Mutex::new(State {
-                link,
-                waiting: Queue::default(),
-                bursts: 0,
-                unsent: Vec::new(),
-                on_the_way: 0,
-                sent_count: 0,
-                sent: TrafficBatch::default(),
-                has_moved: false,
-                corked: false,
-                condition: Condition::Good,
-                waiting_for_room: Vec::new(),
-            }),
+            state: Mutex::new(State::new(link)),
             glance: Glance::default(),
             driver: AtomicWaker::new(),
             max_messages: limits.outbox_messages,
@@ -482,140 +439,6 @@ impl DerefMut for Locked<'_> {
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
         self.outbox.note(&self.state);
-    }
-}
-
-impl State {
-    fn put(&mut self, item: Item) {
-        // The closing frame follows the end of the session.
-        let is_farewell =
-            self.condition == Condition::Ended && matches!((&item, &self.link), (Item::Bytes(_), Link::Direct(_)));
-        if self.condition == Condition::Good || is_farewell {
-            self.waiting.push(item);
-        }
-    }
-
-    /// Takes the next item and counts it as sent.
-    fn pop(&mut self) -> Option<Item> {
-        let item = self.waiting.pop()?;
-        self.note_sent(&item);
-        Some(item)
-    }
-
-    fn note_sent(&mut self, item: &Item) {
-        self.sent_count += item.count();
-        if !matches!(item, Item::Bytes(_)) {
-            self.sent.add(item.len());
-        }
-    }
-
-    /// Notes that the socket is lost. An overflow stays an overflow: messages are missing, so the session must not be
-    /// resumed.
-    fn lose_socket(&mut self) {
-        if self.condition != Condition::Overflowed {
-            self.condition = Condition::Broken;
-        }
-    }
-
-    fn pending_bytes(&self) -> usize {
-        self.waiting.bytes() + self.unsent.len()
-    }
-
-    /// Returns the bytes that the client has not received, as far as the server keeps them.
-    fn held_bytes(&self) -> usize {
-        self.pending_bytes() + self.on_the_way
-    }
-
-    fn excess(&self, max_messages: usize, max_bytes: usize) -> Excess {
-        let (messages, bytes) = self.waiting.counted();
-        match bytes + self.unsent.len() + self.on_the_way {
-            _ if self.bursts > 0 => Excess::None,
-            _ if messages > max_messages => Excess::Messages,
-            bytes if bytes > max_bytes => Excess::Bytes,
-            _ => Excess::None,
-        }
-    }
-
-    /// Writes to the socket until it does not accept more or no bytes are left.
-    fn write(&mut self) {
-        while self.condition != Condition::Broken && self.unsent.is_empty() && !self.waiting.is_empty() {
-            self.write_waiting();
-        }
-        if !self.unsent.is_empty() {
-            self.write_unsent();
-        }
-    }
-
-    /// Returns whether a message can be written to the socket without waiting.
-    fn is_idle(&self) -> bool {
-        self.condition == Condition::Good
-            && self.waiting.is_empty()
-            && self.unsent.is_empty()
-            && matches!(self.link, Link::Direct(_))
-    }
-
-    /// Writes one message without the queue, which must be empty.
-    fn write_alone(&mut self, item: &Item) {
-        self.write_batch(|state, batch| {
-            state.note_sent(item);
-            item.write_frame(batch);
-        });
-    }
-
-    fn write_waiting(&mut self) {
-        self.write_batch(|state, batch| {
-            while batch.len() < WRITE_BYTES {
-                let Some(item) = state.pop() else { break };
-                item.write_frame(batch);
-            }
-        });
-    }
-
-    /// Writes the bytes that `fill` appends, and keeps those that the socket does not accept.
-    fn write_batch(&mut self, fill: impl FnOnce(&mut Self, &mut Vec<u8>)) {
-        thread_local! {
-            /// The frames of one write. Connections share it in place of a write buffer each.
-            static BATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-        }
-        BATCH.with_borrow_mut(|batch| {
-            batch.clear();
-            fill(self, batch);
-            let written = self.try_write(batch);
-            self.unsent.extend_from_slice(&batch[written..]);
-            batch.shrink_to(2 * WRITE_BYTES);
-        });
-    }
-
-    fn write_unsent(&mut self) {
-        let unsent = std::mem::take(&mut self.unsent);
-        let written = self.try_write(&unsent);
-        if written < unsent.len() {
-            self.unsent = unsent;
-            self.unsent.drain(..written);
-        } else {
-            self.write();
-        }
-    }
-
-    /// Returns the number of bytes that the socket accepted. If the socket is broken, this is all of them.
-    fn try_write(&mut self, bytes: &[u8]) -> usize {
-        let Link::Direct(socket) = &self.link else { return bytes.len() };
-        let mut written = 0;
-        while written < bytes.len() {
-            match socket.try_write(&bytes[written..]) {
-                Ok(count) => {
-                    self.has_moved = true;
-                    written += count;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return written,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => {
-                    self.lose_socket();
-                    return bytes.len();
-                }
-            }
-        }
-        written
     }
 }
 
