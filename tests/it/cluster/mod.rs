@@ -47,13 +47,23 @@ struct Shared {
 impl Shared {
     /// Returns a store with the users admin, alice and bob.
     async fn new() -> Self {
-        let store: Arc<dyn Store> = Arc::new(SqlStore::open("sqlite::memory:").await.unwrap());
+        Self::in_store("sqlite::memory:").await
+    }
+
+    async fn in_store(address: &str) -> Self {
+        let store: Arc<dyn Store> = Arc::new(SqlStore::open(address).await.unwrap());
         let shared = Self { store, keys: KeyRing::generate(&SystemChance), name: ClusterName::default() };
         let accounts = shared.accounts().await;
         for name in ["admin", "alice", "bob"] {
             add(&accounts, name, false, false).await;
         }
         shared
+    }
+
+    /// Returns the same over connections of its own, with caches of its own.
+    async fn again(&self, address: &str) -> Self {
+        let store = Arc::new(SqlStore::open(address).await.unwrap());
+        Self { store, keys: self.keys.clone(), name: self.name.clone() }
     }
 
     async fn accounts(&self) -> Accounts {

@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use bolide::bus::PostgresBus;
+use bolide::bus::{LocalBus, PostgresBus};
 use bolide_test_servers::{Postgres, PrivatePostgres};
 use serde_json::json;
+use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use super::{Node, Shared, next_event};
+use crate::accounts::result;
+use crate::client::Client;
 use crate::waiting::{soon, until};
 
 async fn pair(url: &str) -> (Node, Node) {
@@ -42,6 +45,34 @@ async fn nodes_hear_each_other_through_the_database() {
     assert!(times[8] < Duration::from_millis(100) && times[9] < Duration::from_secs(1), "it took {times:?}");
     let report = there.report();
     assert_eq!((report.bus, report.gaps, report.unreadable), ("postgres", 0, 0), "{report:?}");
+}
+
+/// The client of a session that ends logs in again at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_revoked_token_is_not_accepted_though_the_database_has_not_told_of_its_end() {
+    let address = Postgres::shared().database();
+    let first = Shared::in_store(&address).await;
+    let second = first.again(&address).await;
+    let bus = LocalBus::default();
+    let (here, there) = (first.node(bus.clone()).await, second.node(bus).await);
+    let mut operator = PgConnection::connect(&address).await.unwrap();
+    for _ in 0..5 {
+        let (mut client, token) = there.log_in("alice").await;
+        let again = || async {
+            let mut client = Client::connect(there.server.address).await;
+            client.ask("login", json!([{ "resume": token }])).await
+        };
+        // Until the node has it in its cache.
+        for _ in 0..10 {
+            result(&again().await);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        operator.execute("ALTER TABLE tokens DISABLE TRIGGER tell").await.unwrap();
+        here.revoke(&token).await;
+        client.wait_for_end().await;
+        assert_eq!(again().await["error"]["error"], 403);
+        operator.execute("ALTER TABLE tokens ENABLE TRIGGER tell").await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
