@@ -1,6 +1,6 @@
 //! Mistakes of Meteor's accounts.
 
-use bolide::conformance::Level::Meteor;
+use bolide::conformance::Level::{Meteor, RocketChat};
 use serde_json::{Value, json};
 
 use crate::faults::{
@@ -51,9 +51,9 @@ pub(super) fn mistakes() -> Vec<Mutation> {
         row("changePassword is forgotten", Meteor, METHODS, pretends("changePassword", json!({"passwordChanged": true}))),
         row("forgotPassword is forgotten", Meteor, METHODS, forgets("forgotPassword")),
         row("verifyEmail is forgotten", Meteor, METHODS, forgets("verifyEmail")),
-        row("resetPassword does not log in", Meteor, METHODS, result_of("resetPassword", |r| *r = json!({"id": r["id"]}))),
+        row("resetPassword does not log in", RocketChat, METHODS, result_of("resetPassword", |r| *r = json!({"id": r["id"]}))),
         row("parameters of account methods are not checked", Meteor, &["accounts-login", "accounts-methods"], error_with(400, |e| { e["error"] = 500.into(); e["reason"] = "Internal server error".into(); e["message"] = "Internal server error [500]".into(); })),
-        row("changes of a user are not sent", Meteor, &["users-publication"], lost_if("changed", |_, m| m["collection"] == "users")),
+        row("changes of a user are not sent", RocketChat, &["users-publication"], lost_if("changed", |_, m| m["collection"] == "users")),
     ]
 }
 
