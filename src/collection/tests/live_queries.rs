@@ -51,15 +51,15 @@ async fn a_query_that_is_closed_while_it_loads_ends_and_can_be_asked_again() {
         client.send_frame(r#"{"msg":"sub","id":"s","name":"all","params":[]}"#).await;
         stage.faults.struck(point, 1).await;
         client.disconnect().await;
-        while stage.items.live_query_count() > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        stage.no_query_is_live().await;
         let mut other = stage.client().await;
         other.send_frame(r#"{"msg":"sub","id":"s","name":"all","params":[]}"#).await;
         stage.faults.clear(point);
         until_held(&mut other, 0..100).await;
         stage.faults.no_reader_is_open().await;
         other.disconnect().await;
+        // The next round must not share the result of this one.
+        stage.no_query_is_live().await;
     }
 }
 

@@ -42,6 +42,13 @@ impl Stage {
         Self::over(FaultyStore::new(store.documents(), faults.clone()), faults, indexes)
     }
 
+    /// Waits until the queries of clients that left have ended.
+    async fn no_query_is_live(&self) {
+        while self.items.live_query_count() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Returns the collection as it is after a start with other indexes.
     fn restart(self, indexes: impl IntoIterator<Item = Index>) -> Self {
         Self::over(self.store, self.faults, indexes)

@@ -139,7 +139,7 @@ impl StagedBackup {
     pub async fn replace_file(self) -> Result<Restored, RestoreError> {
         let Self { store, partial, tables, was_older, replaced } = self;
         let Some((database, lock)) = replaced else {
-            return Err(unusable(partial.path(), "it is no copy for a file".to_owned()));
+            return Err(unusable(partial.path(), "it was not staged to replace a file".to_owned()));
         };
         store.close().await;
         let failed = |reason| RestoreError::File { file: database.clone(), action: "replaced", reason };
