@@ -204,7 +204,7 @@ fn traced(invocation: &Invocation, future: HandlerFuture) -> HandlerFuture {
     let ending = span.clone();
     let ended = async move {
         let outcome = future.await;
-        spans::end(&ending, outcome.as_ref().map_or_else(|error| error.failure().name(), |_| "ok"));
+        spans::end(&ending, outcome.as_ref().map_or_else(|error| error.failure().as_str(), |_| "ok"));
         outcome
     };
     Box::pin(ended.instrument(span))

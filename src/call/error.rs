@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::request_id::current_request;
 use crate::error::UnknownOutcome;
+use crate::named::named;
 
 /// The result of a handler.
 pub type MethodResult<T> = Result<T, MethodError>;
@@ -41,28 +42,17 @@ enum Cause {
     Internal(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// How a call has failed. Ordered as the outcomes of the statistics are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CallFailure {
-    /// With an error for the client.
-    Rejected,
-    /// The client was asked for a second factor, and may call again with one.
-    Challenged,
-    /// A rate limit or a full line has refused the call.
-    Limited,
-    /// With an internal error.
-    Failed,
-}
-
-impl CallFailure {
-    /// Returns the name of the outcome.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Rejected => "rejected",
-            Self::Challenged => "challenged",
-            Self::Limited => "limited",
-            Self::Failed => "failed",
-        }
+named! {
+    /// How a call has failed.
+    pub(crate) enum CallFailure {
+        /// With an error for the client.
+        Rejected = "rejected",
+        /// The client was asked for a second factor, and may call again with one.
+        Challenged = "challenged",
+        /// A rate limit or a full line has refused the call.
+        Limited = "limited",
+        /// With an internal error.
+        Failed = "failed",
     }
 }
 

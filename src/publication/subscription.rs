@@ -229,7 +229,7 @@ fn traced(span: Span, future: super::PublishFuture) -> super::PublishFuture {
     let ending = span.clone();
     let ended = async move {
         let outcome = future.await;
-        spans::end(&ending, outcome.as_ref().map_or_else(|error| error.failure().name(), |()| "ok"));
+        spans::end(&ending, outcome.as_ref().map_or_else(|error| error.failure().as_str(), |()| "ok"));
         outcome
     };
     Box::pin(ended.instrument(span))
