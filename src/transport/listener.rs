@@ -139,13 +139,12 @@ fn admit(server: &Server, router: &Router, accepted: Accepted, listener: &Listen
 }
 
 /// Answers a connection without reading from it, and closes it. Before a handshake, it is only closed.
+#[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "without TLS, all listeners are alike"))]
 fn refuse(accepted: Accepted, listener: &Listener) {
     #[cfg(feature = "tls")]
     if listener.tls().is_some() {
         return;
     }
-    #[cfg(not(feature = "tls"))]
-    let _is_plain = listener;
     let _gone = match accepted {
         Accepted::Tcp(socket, _) => socket.into_std().and_then(|mut socket| socket.write(FULL)),
         #[cfg(unix)]
