@@ -15,7 +15,7 @@ use crate::server::Server;
 use crate::words::Words;
 
 pub(crate) const USAGE: &str = "\
-Measures Bolide's conformance server beside a bare tokio-tungstenite server.
+Measures Bolide's conformance server beside a bare tokio-tungstenite server, and beside one that is made by hand.
 
     cargo bench --bench load -- [SCENARIO…] [OPTION…]
 

@@ -1,6 +1,5 @@
 //! The comparison: every scenario on Bolide and on its floors, and the verdict on the budgets.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use crate::Failure;
@@ -135,26 +134,38 @@ fn verdicts(scenario: &Scenario, rows: &[Row]) -> Vec<Verdict> {
         return vec![];
     };
     let judge = |budget: &Budget| match *budget {
-        Budget::CpuTimesFloor(allowed) => judge_cpu(bolide, floors, allowed),
+        Budget::CpuTimes(floor, allowed) => judge_cpu(bolide, named(floors, floor)?, allowed),
         Budget::Memory(allowed) => judge_memory(bolide, scenario.unit, allowed),
+        Budget::MemoryTimes(floor, allowed) => judge_memory_beside(bolide, named(floors, floor)?, allowed),
         Budget::FirstByte(allowed) => judge_first_byte(bolide, allowed),
     };
-    scenario.budgets.iter().filter_map(judge).collect()
+    let mut verdicts: Vec<_> = scenario.budgets.iter().filter_map(judge).collect();
+    if let Some(first) = verdicts.first_mut() {
+        first.text += &without_budget(scenario, bolide, floors);
+    }
+    verdicts
 }
 
-fn judge_cpu(bolide: &Row, floors: &[Row], allowed: f64) -> Option<Verdict> {
-    let (floor, others) = floors.split_first()?;
+fn named(floors: &[Row], variant: Variant) -> Option<&Row> {
+    floors.iter().find(|floor| floor.name == variant.name())
+}
+
+fn judge_cpu(bolide: &Row, floor: &Row, allowed: f64) -> Option<Verdict> {
     let rounds = bolide.measurements.iter().zip(&floor.measurements);
     let of_rounds: Vec<_> = rounds.filter_map(|(one, floor)| cpu_ratio([(one, floor)])).collect();
     let least = of_rounds.iter().copied().min_by(f64::total_cmp)?;
     let most = of_rounds.iter().copied().max_by(f64::total_cmp)?;
     let ratio = cpu_ratio(bolide.measurements.iter().zip(&floor.measurements))?;
-    let mut text = format!("CPU {ratio:.2} × floor, {least:.2}–{most:.2} (budget {allowed:.2})");
-    for other in others {
-        let ratio = cpu_ratio(bolide.measurements.iter().zip(&other.measurements))?;
-        write!(text, "; {ratio:.2} × {}", other.name).ok()?;
-    }
+    let text = format!("CPU {ratio:.2} × {}, {least:.2}–{most:.2} (budget {allowed:.2})", floor.name);
     Some(Verdict { kept: ratio <= allowed, text })
+}
+
+/// Returns the ratios to the servers that have no budget.
+fn without_budget(scenario: &Scenario, bolide: &Row, floors: &[Row]) -> String {
+    let is_of = |row: &Row, budget: &Budget| matches!(budget, Budget::CpuTimes(floor, _) if floor.name() == row.name);
+    let others = floors.iter().filter(|row| !scenario.budgets.iter().any(|budget| is_of(row, budget)));
+    let ratio = |other: &Row| cpu_ratio(bolide.measurements.iter().zip(&other.measurements));
+    others.filter_map(|other| Some(format!("; {:.2} × {}", ratio(other)?, other.name))).collect()
 }
 
 /// The median ratio of slices that were measured at the same time.
@@ -168,6 +179,13 @@ fn judge_memory(bolide: &Row, unit: &str, allowed: f64) -> Option<Verdict> {
     let bytes = bolide.median(|measurement| measurement.memory_per_unit)?;
     let text = format!("{bytes:.0} B a {unit} (budget {allowed:.0})");
     Some(Verdict { kept: bytes <= allowed, text })
+}
+
+fn judge_memory_beside(bolide: &Row, floor: &Row, allowed: f64) -> Option<Verdict> {
+    let memory = |row: &Row| row.median(|measurement| measurement.memory_per_unit);
+    let ratio = memory(bolide)? / memory(floor)?;
+    let text = format!("memory {ratio:.2} × {} (budget {allowed:.2})", floor.name);
+    Some(Verdict { kept: ratio <= allowed, text })
 }
 
 fn judge_first_byte(bolide: &Row, allowed: Duration) -> Option<Verdict> {

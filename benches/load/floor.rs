@@ -9,7 +9,6 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{FutureExt, SinkExt, StreamExt};
-use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -18,7 +17,8 @@ use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, accept_async_with_config};
 
 use crate::Failure;
-use crate::http_floor;
+use crate::tick::Added;
+use crate::{hand_made, http_floor};
 
 const READ_BUFFER: usize = 4 * 1024;
 const WRITE_BUFFER: usize = 16 * 1024;
@@ -34,10 +34,13 @@ pub(crate) enum Variant {
     SharedWrites,
     /// No WebSocket at all, but HTTP.
     Http,
+    /// No library: frames read and written by hand, and answers from fixed places of the text.
+    HandMade,
 }
 
 impl Variant {
-    pub(crate) const ALL: [Self; 4] = [Self::Plain, Self::DefaultBuffers, Self::SharedWrites, Self::Http];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Plain, Self::DefaultBuffers, Self::SharedWrites, Self::Http, Self::HandMade];
 
     /// What it is called on the command line and in the table.
     pub(crate) fn name(self) -> &'static str {
@@ -46,6 +49,7 @@ impl Variant {
             Self::DefaultBuffers => "floor-defaults",
             Self::SharedWrites => "floor-shared",
             Self::Http => "floor-http",
+            Self::HandMade => "hand-made",
         }
     }
 
@@ -53,7 +57,7 @@ impl Variant {
         let default = WebSocketConfig::default();
         match self {
             Self::DefaultBuffers => default,
-            Self::Plain | Self::SharedWrites | Self::Http => {
+            Self::Plain | Self::SharedWrites | Self::Http | Self::HandMade => {
                 default.read_buffer_size(READ_BUFFER).write_buffer_size(WRITE_BUFFER)
             }
         }
@@ -67,10 +71,13 @@ impl Variant {
 
 /// Serves until the process is ended.
 pub(crate) fn serve(variant: Variant) -> Result<(), Failure> {
-    if variant == Variant::Http {
-        return http_floor::serve();
+    match variant {
+        Variant::Http => http_floor::serve(),
+        Variant::HandMade => hand_made::serve(),
+        Variant::Plain | Variant::DefaultBuffers | Variant::SharedWrites => {
+            tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(accept(variant))
+        }
     }
-    tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(accept(variant))
 }
 
 async fn accept(variant: Variant) -> Result<(), Failure> {
@@ -216,48 +223,5 @@ impl Feed {
         let mut subscribers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         subscribers.retain(|subscriber| subscriber.send(message.clone()).is_ok());
         subscribers.len()
-    }
-}
-
-/// A document of `tick`, with types of its own: serde writes it without a tree in between.
-#[derive(Serialize)]
-struct Added {
-    msg: &'static str,
-    collection: &'static str,
-    id: String,
-    fields: Tick,
-}
-
-#[derive(Serialize)]
-struct Tick {
-    i: u64,
-    name: String,
-    price: f64,
-    done: bool,
-    at: Date,
-    tags: [&'static str; 2],
-}
-
-#[derive(Serialize)]
-struct Date {
-    #[serde(rename = "$date")]
-    milliseconds: u64,
-}
-
-impl Added {
-    fn numbered(i: u64) -> Self {
-        let fields = Tick {
-            i,
-            name: format!("item number {i}"),
-            price: i as f64 + 0.5,
-            done: i % 2 == 1,
-            at: Date { milliseconds: 1_700_000_000_000 + i },
-            tags: ["a", "b"],
-        };
-        Self { msg: "added", collection: "ticks", id: format!("doc{i}"), fields }
-    }
-
-    fn to_text(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
     }
 }

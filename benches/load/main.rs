@@ -26,6 +26,7 @@ mod child;
 mod comparison;
 mod floor;
 mod generator;
+mod hand_made;
 mod http;
 mod http_floor;
 #[path = "../common/latencies.rs"]
@@ -40,6 +41,7 @@ mod server;
 #[path = "../common/session.rs"]
 mod session;
 mod table;
+mod tick;
 #[path = "../common/websocket.rs"]
 mod websocket;
 #[path = "../common/words.rs"]

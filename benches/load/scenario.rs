@@ -22,7 +22,7 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     /// What is counted: `call`, `session`, …
     pub(crate) unit: &'static str,
-    /// What runs beside Bolide; ratios are to the first.
+    /// What runs beside Bolide.
     pub(crate) floors: &'static [Variant],
     pub(crate) budgets: &'static [Budget],
     pub(crate) method: Method,
@@ -45,10 +45,12 @@ pub(crate) trait Load {
 /// What a result may not exceed.
 #[derive(Clone, Copy)]
 pub(crate) enum Budget {
-    /// Server CPU per unit, as a multiple of the first floor's in the same run.
-    CpuTimesFloor(f64),
+    /// Server CPU per unit, as a multiple of a floor's in the same run.
+    CpuTimes(Variant, f64),
     /// Bytes of resident memory for each unit.
     Memory(f64),
+    /// The same, as a multiple of a floor's.
+    MemoryTimes(Variant, f64),
     /// Half of all subscriptions get the first byte of their answer within this time.
     FirstByte(Duration),
 }
@@ -57,57 +59,57 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "one-outstanding",
         unit: "call",
-        floors: &[Variant::Plain],
-        budgets: &[Budget::CpuTimesFloor(1.25)],
+        floors: &[Variant::Plain, Variant::HandMade],
+        budgets: &[Budget::CpuTimes(Variant::Plain, 1.25)],
         method: Method::InSlices(calls::one_outstanding),
     },
     Scenario {
         name: "pipelined",
         unit: "call",
-        floors: &[Variant::Plain],
-        budgets: &[Budget::CpuTimesFloor(1.35)],
+        floors: &[Variant::Plain, Variant::HandMade],
+        budgets: &[Budget::CpuTimes(Variant::Plain, 1.35), Budget::CpuTimes(Variant::HandMade, 1.25)],
         method: Method::InSlices(calls::pipelined),
     },
     Scenario {
         name: "rest",
         unit: "request",
         floors: &[Variant::Http],
-        budgets: &[Budget::CpuTimesFloor(1.3)],
+        budgets: &[Budget::CpuTimes(Variant::Http, 1.3)],
         method: Method::InSlices(rest::rest),
     },
     Scenario {
         name: "open",
         unit: "session",
-        floors: &[Variant::Plain],
-        budgets: &[Budget::CpuTimesFloor(1.5)],
+        floors: &[Variant::Plain, Variant::HandMade],
+        budgets: &[Budget::CpuTimes(Variant::Plain, 1.5), Budget::CpuTimes(Variant::HandMade, 1.3)],
         method: Method::InSlices(open::open),
     },
     Scenario {
         name: "idle",
         unit: "session",
-        floors: &[Variant::Plain, Variant::DefaultBuffers],
-        budgets: &[Budget::Memory(6.0 * 1024.0)],
+        floors: &[Variant::Plain, Variant::DefaultBuffers, Variant::HandMade],
+        budgets: &[Budget::Memory(6.0 * 1024.0), Budget::MemoryTimes(Variant::HandMade, 2.5)],
         method: Method::Once(idle::idle),
     },
     Scenario {
         name: "fanout-paced",
         unit: "delivery",
-        floors: &[Variant::Plain],
-        budgets: &[Budget::CpuTimesFloor(0.8)],
+        floors: &[Variant::Plain, Variant::HandMade],
+        budgets: &[Budget::CpuTimes(Variant::Plain, 0.8)],
         method: Method::InSlices(fan_out::paced),
     },
     Scenario {
         name: "fanout-full",
         unit: "delivery",
-        floors: &[Variant::Plain, Variant::SharedWrites],
-        budgets: &[Budget::CpuTimesFloor(0.5)],
+        floors: &[Variant::Plain, Variant::SharedWrites, Variant::HandMade],
+        budgets: &[Budget::CpuTimes(Variant::Plain, 0.5)],
         method: Method::InSlices(fan_out::full),
     },
     Scenario {
         name: "initial",
         unit: "document",
-        floors: &[Variant::Plain],
-        budgets: &[Budget::CpuTimesFloor(1.5), Budget::FirstByte(Duration::from_millis(1))],
+        floors: &[Variant::Plain, Variant::HandMade],
+        budgets: &[Budget::CpuTimes(Variant::Plain, 1.5), Budget::FirstByte(Duration::from_millis(1))],
         method: Method::InSlices(initial::initial),
     },
     Scenario {
