@@ -72,8 +72,23 @@ impl RawJson {
     #[must_use]
     pub fn elements(&self) -> Option<Vec<Self>> {
         let mut elements = Vec::new();
-        Scanner::new(&self.0).array(|element| elements.push(Self::slice_of(&self.0, element)))?;
+        Scanner::new(&self.0).array(|place| elements.push(Self::part_of(&self.0, place)))?;
         Some(elements)
+    }
+
+    /// Calls `element` with the place of each element of an array in this text. Returns `None` if this is not an array.
+    ///
+    /// ```
+    /// use bolide_protocol::RawJson;
+    ///
+    /// let array = RawJson::parse(r#"[1, {"a": 2}]"#)?;
+    /// let mut elements = Vec::new();
+    /// array.each_element(|place| elements.push(&array.get()[place])).unwrap();
+    /// assert_eq!(elements, ["1", r#"{"a": 2}"#]);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn each_element(&self, element: impl FnMut(Range<usize>)) -> Option<()> {
+        Scanner::new(&self.0).array(element)
     }
 
     /// Returns a part of a frame that this crate wrote.

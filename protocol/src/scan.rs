@@ -1,145 +1,117 @@
 //! [`Scanner`]: finds the parts of JSON text in one pass, without deserialising them. It accepts what `serde_json` accepts.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use serde_json::value::RawValue;
+
+use crate::ejson::needs_decoding;
 
 /// A place in JSON text, from which the next parts are read. A method that returns `None` has met malformed text.
 pub(crate) struct Scanner<'text> {
     text: &'text str,
     at: usize,
+    /// Whether one of the strings so far begins with `$` or contains an escape with `u`, so that the text may be EJSON.
+    may_be_ejson: bool,
 }
 
-/// The arrays and objects around a place, the innermost last.
-#[derive(Default)]
-struct Nesting {
-    /// One bit each: 1 for an object, 0 for an array. The lowest one is the innermost.
-    kinds: u128,
-    depth: u32,
+/// A string in JSON text.
+#[derive(Clone, Copy)]
+pub(crate) struct Quoted<'text> {
+    text: &'text str,
+    has_escapes: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Array,
-    Object,
-}
+/// The nesting depth up to which values are read by recursion.
+const MAX_DEPTH: u32 = 128;
 
 impl<'text> Scanner<'text> {
     pub(crate) const fn new(text: &'text str) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: 0, may_be_ejson: false }
     }
 
-    /// Reads the object that is the whole text, and passes each member on: its name with quotes and escapes, and its value.
-    pub(crate) fn object(mut self, mut member: impl FnMut(&'text str, &'text str) -> Option<()>) -> Option<()> {
+    /// Returns whether the text that was read may need EJSON decoding, like [`needs_decoding`](crate::ejson::needs_decoding).
+    pub(crate) const fn may_be_ejson(&self) -> bool {
+        self.may_be_ejson
+    }
+
+    /// Reads the object that is the whole text, and passes the name and the value of each member on.
+    pub(crate) fn object(&mut self, mut member: impl FnMut(Quoted<'text>, &'text str) -> Option<()>) -> Option<()> {
+        self.skip_space();
         self.list(b'{', b'}', |scanner| {
-            let name = scanner.part(Self::skip_string)?;
+            let name = scanner.quoted()?;
             scanner.skip_colon()?;
-            let value = scanner.part(Self::skip_value)?;
+            let value = scanner.value()?;
             member(name, value)
-        })
+        })?;
+        self.skip_end()
     }
 
-    /// Reads the array that is the whole text, and passes each element on.
-    pub(crate) fn array(mut self, mut element: impl FnMut(&'text str)) -> Option<()> {
-        self.list(b'[', b']', |scanner| scanner.part(Self::skip_value).map(&mut element))
+    /// Reads the array that is the whole text, and passes the place of each element on.
+    pub(crate) fn array(mut self, mut element: impl FnMut(Range<usize>)) -> Option<()> {
+        self.skip_space();
+        self.list(b'[', b']', |scanner| {
+            let start = scanner.at;
+            scanner.skip_value(1)?;
+            element(start..scanner.at);
+            Some(())
+        })?;
+        self.skip_end()
     }
 
     /// Reads one value that is the whole text.
     pub(crate) fn only_value(mut self) -> Option<&'text str> {
         self.skip_space();
-        let value = self.part(Self::skip_value)?;
+        let value = self.value()?;
         self.skip_end()?;
         Some(value)
     }
 
+    fn quoted(&mut self) -> Option<Quoted<'text>> {
+        let start = self.at;
+        let has_escapes = self.skip_string()?;
+        Some(Quoted { text: self.text.get(start..self.at)?, has_escapes })
+    }
+
+    fn value(&mut self) -> Option<&'text str> {
+        let start = self.at;
+        self.skip_value(1)?;
+        self.text.get(start..self.at)
+    }
+
+    /// Reads what stands between two brackets. `item` reads one item.
     fn list(&mut self, open: u8, close: u8, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
-        self.skip_space();
         self.skip(open)?;
         self.skip_space();
         if self.skip(close).is_some() {
-            return self.skip_end();
+            return Some(());
         }
         loop {
             item(self)?;
             self.skip_space();
             if self.skip(b',').is_none() {
-                self.skip(close)?;
-                return self.skip_end();
+                return self.skip(close);
             }
             self.skip_space();
         }
     }
 
-    /// Returns the text that `skip` skips.
-    fn part(&mut self, skip: impl FnOnce(&mut Self) -> Option<()>) -> Option<&'text str> {
-        let start = self.at;
-        skip(self)?;
-        self.text.get(start..self.at)
-    }
-
-    fn skip_value(&mut self) -> Option<()> {
-        let mut around = Nesting::default();
-        loop {
-            let is_inside = match self.peek()? {
-                b'{' => self.enter(Kind::Object, &mut around)?,
-                b'[' => self.enter(Kind::Array, &mut around)?,
-                b'"' => self.skip_string().map(|()| false)?,
-                b't' => self.skip_word("true").map(|()| false)?,
-                b'f' => self.skip_word("false").map(|()| false)?,
-                b'n' => self.skip_word("null").map(|()| false)?,
-                _ => self.skip_number().map(|()| false)?,
-            };
-            if !is_inside && self.leave(&mut around)? {
-                return Some(());
-            }
+    /// Skips a value. `depth` is 1 for a value that is not in another one that is skipped.
+    fn skip_value(&mut self, depth: u32) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.skip_string().map(drop),
+            b'{' | b'[' if depth > MAX_DEPTH => self.skip_by_serde(),
+            b'{' => self.list(b'{', b'}', |scanner| {
+                scanner.skip_string()?;
+                scanner.skip_colon()?;
+                scanner.skip_value(depth + 1)
+            }),
+            b'[' => self.list(b'[', b']', |scanner| scanner.skip_value(depth + 1)),
+            b't' => self.skip_word("true"),
+            b'f' => self.skip_word("false"),
+            b'n' => self.skip_word("null"),
+            _ => self.skip_number(),
         }
-    }
-
-    /// Skips a bracket, up to the first value behind it. Returns whether there is one.
-    fn enter(&mut self, kind: Kind, around: &mut Nesting) -> Option<bool> {
-        if around.is_full() {
-            return self.skip_by_serde().map(|()| false);
-        }
-        self.at += 1;
-        self.skip_space();
-        let close = if kind == Kind::Object { b'}' } else { b']' };
-        if self.skip(close).is_some() {
-            return Some(false);
-        }
-        around.push(kind);
-        if kind == Kind::Object {
-            self.skip_name()?;
-        }
-        Some(true)
-    }
-
-    /// Skips what stands between a value and the next one. Returns whether the outermost value has ended.
-    fn leave(&mut self, around: &mut Nesting) -> Option<bool> {
-        while let Some(kind) = around.last() {
-            self.skip_space();
-            match (kind, self.peek()?) {
-                (Kind::Array, b',') => {
-                    self.at += 1;
-                    self.skip_space();
-                    return Some(false);
-                }
-                (Kind::Object, b',') => {
-                    self.at += 1;
-                    self.skip_space();
-                    self.skip_name()?;
-                    return Some(false);
-                }
-                (Kind::Array, b']') | (Kind::Object, b'}') => {
-                    self.at += 1;
-                    around.pop();
-                }
-                _ => return None,
-            }
-        }
-        Some(true)
-    }
-
-    fn skip_name(&mut self) -> Option<()> {
-        self.skip_string()?;
-        self.skip_colon()
     }
 
     fn skip_colon(&mut self) -> Option<()> {
@@ -149,15 +121,33 @@ impl<'text> Scanner<'text> {
         Some(())
     }
 
-    fn skip_string(&mut self) -> Option<()> {
+    /// Skips a string. Returns whether it contains escapes.
+    fn skip_string(&mut self) -> Option<bool> {
         self.skip(b'"')?;
+        // Most strings of messages end within one word.
+        let rest = self.text.as_bytes().get(self.at..)?;
+        if let Some(word) = rest.first_chunk()
+            && let place = first_special(*word)
+            && word.get(place) == Some(&b'"')
+        {
+            self.may_be_ejson |= word[0] == b'$';
+            self.at += place + 1;
+            return Some(false);
+        }
+        self.skip_long_string()
+    }
+
+    fn skip_long_string(&mut self) -> Option<bool> {
+        self.may_be_ejson |= self.peek()? == b'$';
+        let mut has_escapes = false;
         loop {
             self.at += plain_bytes(self.text.as_bytes().get(self.at..)?);
             match self.next()? {
-                b'"' => return Some(()),
+                b'"' => return Some(has_escapes),
                 b'\\' => self.skip_escape()?,
                 _ => return None,
             }
+            has_escapes = true;
         }
     }
 
@@ -167,6 +157,7 @@ impl<'text> Scanner<'text> {
             b'u' => {
                 let digits = self.text.as_bytes().get(self.at..self.at + 4)?;
                 self.at += 4;
+                self.may_be_ejson = true;
                 digits.iter().all(u8::is_ascii_hexdigit).then_some(())
             }
             _ => None,
@@ -205,12 +196,13 @@ impl<'text> Scanner<'text> {
         rest.starts_with(word.as_bytes()).then(|| self.at += word.len())
     }
 
-    /// Skips a value that is nested deeper than [`Nesting`] can tell.
+    /// Skips a value that is nested too deeply for recursion.
     fn skip_by_serde(&mut self) -> Option<()> {
         let rest = self.text.get(self.at..)?;
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
         let value = values.next()?.ok()?;
         self.at += value.get().len();
+        self.may_be_ejson |= needs_decoding(value.get());
         Some(())
     }
 
@@ -241,39 +233,34 @@ impl<'text> Scanner<'text> {
     }
 }
 
-impl Nesting {
-    const fn is_full(&self) -> bool {
-        self.depth == u128::BITS
-    }
-
-    fn push(&mut self, kind: Kind) {
-        self.kinds = self.kinds << 1 | u128::from(kind == Kind::Object);
-        self.depth += 1;
-    }
-
-    fn pop(&mut self) {
-        self.kinds >>= 1;
-        self.depth = self.depth.saturating_sub(1);
-    }
-
-    fn last(&self) -> Option<Kind> {
-        let kind = if self.kinds & 1 == 1 { Kind::Object } else { Kind::Array };
-        (self.depth > 0).then_some(kind)
+impl<'text> Quoted<'text> {
+    /// Returns the string without quotes and escapes, or `None` if its escapes are no text.
+    pub(crate) fn read(self) -> Option<Cow<'text, str>> {
+        if self.has_escapes {
+            return serde_json::from_str(self.text).ok().map(Cow::Owned);
+        }
+        self.text.get(1..self.text.len() - 1).map(Cow::Borrowed)
     }
 }
 
+const WORD: usize = size_of::<u64>();
+
 /// Returns the number of bytes before the first quote, backslash or control character.
 fn plain_bytes(bytes: &[u8]) -> usize {
-    const WORD: usize = size_of::<u64>();
     let (words, rest) = bytes.as_chunks::<WORD>();
     for (index, word) in words.iter().enumerate() {
-        let found = special_bytes(u64::from_le_bytes(*word));
-        if found != 0 {
-            return index * WORD + found.trailing_zeros() as usize / 8;
+        let place = first_special(*word);
+        if place < WORD {
+            return index * WORD + place;
         }
     }
     let is_special = |byte: &u8| *byte < 0x20 || matches!(*byte, b'"' | b'\\');
     words.len() * WORD + rest.iter().position(is_special).unwrap_or(rest.len())
+}
+
+/// The same for one word. Returns its length if it has no such byte.
+const fn first_special(word: [u8; WORD]) -> usize {
+    special_bytes(u64::from_le_bytes(word)).trailing_zeros() as usize / 8
 }
 
 /// Returns a word whose lowest set bit is in the first byte that is a quote, a backslash or a control character; 0 if none is.
@@ -295,6 +282,29 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn text_that_may_be_ejson_is_noticed() {
+        let texts = [
+            r#"{"a":1}"#,
+            r#"{"$a":1}"#,
+            r#"{"a":["$date"]}"#,
+            r#"{"a":"5 $"}"#,
+            r#"{"a":"\u0024"}"#,
+            r#"{"\u0024a":1}"#,
+            r#"{"a":"\n"}"#,
+            r#"{"":""}"#,
+        ];
+        for text in texts {
+            let mut scanner = Scanner::new(text);
+            scanner.object(|_, _| Some(())).expect("an object");
+            assert_eq!(scanner.may_be_ejson(), needs_decoding(text), "{text}");
+        }
+        let deep = format!(r#"{{"a":{}{}}}"#, r#"{"$b":"#.repeat(200), "}".repeat(200).replacen('}', "1}", 1));
+        let mut scanner = Scanner::new(&deep);
+        scanner.object(|_, _| Some(())).expect("an object");
+        assert!(scanner.may_be_ejson());
+    }
+
     /// What `serde_json` says of the text, after the members that it finds at the top.
     fn by_serde(text: &str) -> Option<&str> {
         serde_json::from_str::<&RawValue>(text).ok().map(RawValue::get)
@@ -303,7 +313,7 @@ mod tests {
     fn check(text: &str) {
         assert_eq!(Scanner::new(text).only_value(), by_serde(text), "{text:?}");
         let mut elements = Vec::new();
-        let is_array = Scanner::new(text).array(|element| elements.push(element)).is_some();
+        let is_array = Scanner::new(text).array(|place| elements.push(&text[place])).is_some();
         let expected = serde_json::from_str::<Vec<&RawValue>>(text).ok();
         let expected = expected.map(|elements| elements.into_iter().map(RawValue::get).collect::<Vec<_>>());
         assert_eq!(is_array.then_some(elements), expected, "{text:?}");
@@ -368,6 +378,7 @@ mod tests {
             "\t\n\r 1",
             "\u{b}1",
             "[\"01234567\",\"0123456\",\"012345678\\n\"]",
+            "[\"01234567890\",\"012345678901\",\"0123456789012\",\"01234567890123456789\\n\",\"01234567890123456789\u{1}\"]",
             "{\"a\":1 \"b\":2}",
         ];
         for text in texts {

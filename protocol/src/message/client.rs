@@ -125,7 +125,7 @@ impl ClientMessage {
             return Err(MalformedMessage::NestedTooDeeply);
         }
         let envelope = read_envelope(frame)?;
-        check_ejson(frame, &envelope, types)?;
+        check_ejson(&envelope, types)?;
         let kind = envelope.msg.ok_or(MalformedMessage::NoKind)?;
         if is_falsy(kind) {
             return Err(MalformedMessage::NoKind);
@@ -251,11 +251,11 @@ fn read_envelope(frame: &str) -> Result<Envelope<'_>, MalformedMessage> {
     }
 }
 
-fn check_ejson(frame: &str, envelope: &Envelope<'_>, types: &CustomTypes) -> Result<(), MalformedMessage> {
+fn check_ejson(envelope: &Envelope<'_>, types: &CustomTypes) -> Result<(), MalformedMessage> {
     if envelope.cleared.is_some_and(|cleared| !is_falsy(cleared) && !cleared.starts_with('[')) {
         return Err(MalformedMessage::NoEjson);
     }
-    if !ejson::needs_decoding(frame) {
+    if !envelope.may_be_ejson {
         return Ok(());
     }
     [envelope.fields, envelope.params, envelope.result]

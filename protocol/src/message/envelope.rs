@@ -32,18 +32,22 @@ pub(super) struct Envelope<'frame> {
     pub(super) error: Option<&'frame str>,
     pub(super) reason: Option<&'frame str>,
     pub(super) offending_message: Option<&'frame str>,
+    /// Whether EJSON in it may need decoding.
+    pub(super) may_be_ejson: bool,
 }
 
 impl<'frame> Envelope<'frame> {
     /// Reads a message. Returns `None` if it is not a JSON object.
     pub(super) fn read(frame: &'frame str) -> Option<Self> {
         let mut envelope = Self::default();
-        Scanner::new(frame).object(|name, value| {
-            if let Some(member) = envelope.member(&as_string(name)?) {
+        let mut scanner = Scanner::new(frame);
+        scanner.object(|name, value| {
+            if let Some(member) = envelope.member(&name.read()?) {
                 *member = Some(value);
             }
             Some(())
         })?;
+        envelope.may_be_ejson = scanner.may_be_ejson();
         Some(envelope)
     }
 
