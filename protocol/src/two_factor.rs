@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::RawJson;
-
 /// A kind of second factor, as `details.method` and `twoFactorMethod` name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -82,23 +80,21 @@ impl TwoFactorCode {
         Self { code: code.into(), method: method.into() }
     }
 
-    /// Reads a last parameter of the form `{twoFactorCode, twoFactorMethod}`. Returns `None` unless both are non-empty
+    /// Reads the JSON text of a last parameter of the form `{twoFactorCode, twoFactorMethod}`. Returns `None` unless both are non-empty
     /// strings.
     ///
     /// ```
-    /// use bolide_protocol::RawJson;
     /// use bolide_protocol::two_factor::TwoFactorCode;
     ///
-    /// let last = RawJson::parse(r#"{"twoFactorCode":"123456","twoFactorMethod":"totp"}"#)?;
-    /// assert_eq!(TwoFactorCode::from_parameter(&last).unwrap().method(), "totp");
-    /// # Ok::<(), serde_json::Error>(())
+    /// let last = r#"{"twoFactorCode":"123456","twoFactorMethod":"totp"}"#;
+    /// assert_eq!(TwoFactorCode::from_parameter(last).unwrap().method(), "totp");
     /// ```
     #[must_use]
-    pub fn from_parameter(parameter: &RawJson) -> Option<Self> {
-        if !parameter.get().starts_with('{') {
+    pub fn from_parameter(parameter: &str) -> Option<Self> {
+        if !parameter.starts_with('{') {
             return None;
         }
-        let read: Parameter = serde_json::from_str(parameter.get()).ok()?;
+        let read: Parameter = serde_json::from_str(parameter).ok()?;
         if read.two_factor_code.is_empty() || read.two_factor_method.is_empty() {
             return None;
         }

@@ -1,12 +1,14 @@
 //! [`Parameters`]: the parameters of a call, raw until the handler's types read them.
 
 use std::fmt;
+use std::ops::Range;
 
 use bolide_protocol::ejson::{self, CustomTypes};
 use bolide_protocol::two_factor::TwoFactorCode;
 use bolide_protocol::{DdpError, Ejson, RawJson};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use smallvec::SmallVec;
 
 /// The parameters of a call. A handler that takes `Parameters` accepts any number of any type. `Debug` omits the values,
 /// since passwords and codes are parameters.
@@ -23,9 +25,15 @@ use serde::de::DeserializeOwned;
 /// ```
 #[derive(Clone, Default)]
 pub struct Parameters {
-    values: Vec<RawJson>,
+    /// The array of all parameters, as it was sent.
+    array: Option<RawJson>,
+    /// The places of the parameters in the array, without those that were removed.
+    places: SmallVec<[Range<usize>; FEW]>,
     types: CustomTypes,
 }
+
+/// Most calls have this many parameters at most. Their places need no allocation.
+const FEW: usize = 3;
 
 impl Parameters {
     /// Creates parameters from a tuple, an array or a `Vec` of Rust values.
@@ -35,12 +43,17 @@ impl Parameters {
     pub fn from_values(values: &impl Serialize) -> Result<Self, ejson::EncodeError> {
         let raw = ejson::to_raw(values)?;
         // A tuple of no values, `()`, is written as null.
-        let values = if raw.get() == "null" { Vec::new() } else { raw.elements().ok_or_else(not_an_array)? };
-        Ok(Self { values, types: CustomTypes::default() })
+        if raw.get() == "null" { Ok(Self::default()) } else { Self::of_array(raw).ok_or_else(not_an_array) }
     }
 
-    pub(crate) fn from_message(params: Option<&RawJson>) -> Self {
-        Self { values: params.and_then(RawJson::elements).unwrap_or_default(), types: CustomTypes::default() }
+    pub(crate) fn from_message(params: Option<RawJson>) -> Self {
+        params.and_then(Self::of_array).unwrap_or_default()
+    }
+
+    fn of_array(array: RawJson) -> Option<Self> {
+        let mut places = SmallVec::new();
+        array.each_element(|place| places.push(place))?;
+        Some(Self { array: Some(array), places, types: CustomTypes::default() })
     }
 
     /// Has the values read with the app's custom EJSON types. Every call does so before its handler reads them.
@@ -51,13 +64,13 @@ impl Parameters {
     /// Returns the number of parameters.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.values.len()
+        self.places.len()
     }
 
     /// Returns whether there are no parameters.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.places.is_empty()
     }
 
     /// Decodes the parameter at `index`. A missing parameter is decoded as `null`.
@@ -65,8 +78,7 @@ impl Parameters {
     /// # Errors
     /// Returns 400, `Match failed`, if the parameter cannot be decoded as a `T`.
     pub fn get<T: DeserializeOwned>(&self, index: usize) -> Result<T, DdpError> {
-        let text = self.values.get(index).map_or("null", RawJson::get);
-        ejson::from_str(text, &self.types).map_err(|_| DdpError::match_failed())
+        ejson::from_str(self.text(index).unwrap_or("null"), &self.types).map_err(|_| DdpError::match_failed())
     }
 
     /// Decodes all parameters as EJSON values.
@@ -77,25 +89,27 @@ impl Parameters {
         (0..self.len()).map(|index| self.get(index)).collect()
     }
 
-    /// Removes the two-factor code, if the last parameter is one, and returns it.
-    pub(crate) fn take_two_factor_code(&mut self) -> Option<TwoFactorCode> {
-        let code = TwoFactorCode::from_parameter(self.values.last()?)?;
-        self.values.pop();
-        Some(code)
+    /// Returns the JSON text of the parameter at `index`.
+    fn text(&self, index: usize) -> Option<&str> {
+        self.array.as_ref()?.get().get(self.places.get(index)?.clone())
     }
 
-    /// Appends a two-factor code, as a client does.
-    #[cfg(feature = "accounts")]
-    pub(crate) fn push_two_factor_code(&mut self, code: &TwoFactorCode) -> Result<(), ejson::EncodeError> {
-        self.values.push(ejson::to_raw(&code.to_parameter())?);
-        Ok(())
+    fn last(&self) -> Option<&str> {
+        self.text(self.len().checked_sub(1)?)
+    }
+
+    /// Removes the two-factor code, if the last parameter is one, and returns it.
+    pub(crate) fn take_two_factor_code(&mut self) -> Option<TwoFactorCode> {
+        let code = TwoFactorCode::from_parameter(self.last()?)?;
+        self.places.pop();
+        Some(code)
     }
 
     /// Drops what published clients append to calls that need no code: `""`, `null`, or an old code. Parameters that the
     /// handler declares are kept.
     pub(crate) fn drop_spares(&mut self, declared: usize) {
-        while self.values.len() > declared && self.values.last().is_some_and(is_spare) {
-            self.values.pop();
+        while self.len() > declared && self.last().is_some_and(is_spare) {
+            self.places.pop();
         }
     }
 }
@@ -106,8 +120,8 @@ impl fmt::Debug for Parameters {
     }
 }
 
-fn is_spare(value: &RawJson) -> bool {
-    matches!(value.get(), "\"\"" | "null") || TwoFactorCode::from_parameter(value).is_some()
+fn is_spare(value: &str) -> bool {
+    matches!(value, "\"\"" | "null") || TwoFactorCode::from_parameter(value).is_some()
 }
 
 fn not_an_array() -> ejson::EncodeError {

@@ -256,7 +256,7 @@ impl SubscriptionCore {
         };
         publication.started.one();
         let core = Self { subscriber: Arc::clone(subscriber), handle, unblocked: Arc::new(AtomicBool::new(false)) };
-        let mut parameters = Parameters::from_message(params.as_ref());
+        let mut parameters = Parameters::from_message(params);
         parameters.set_types(&subscriber.core.types);
         if let Some(declared) = publication.declared {
             parameters.drop_spares(declared);

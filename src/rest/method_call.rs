@@ -71,7 +71,7 @@ pub(super) async fn call(incoming: Incoming) -> Answer {
             let (connection, user) = (incoming.connection, incoming.identity.user);
             let call_of_client =
                 Invocation::of_client(&incoming.server.core, method, connection, user, call.random_seed);
-            call_of_client.finish(Parameters::from_message(call.params.as_ref())).await
+            call_of_client.finish(Parameters::from_message(call.params)).await
         }
         Err(unknown) => Err(unknown),
     };

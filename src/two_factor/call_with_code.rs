@@ -30,12 +30,12 @@ pub(super) async fn call_with_code(context: Context, parameters: Parameters) -> 
     if wanted.ddp_method == NAME {
         return Err(DdpError::match_failed().into());
     }
-    let mut called = Parameters::from_values(&wanted.params)?;
+    let mut params = wanted.params;
     let code = wanted.code.filter(|code| !code.is_empty() && context.is_gated(&wanted.ddp_method));
     if let Some(code) = code {
         // An unknown factor leaves the choice to the gate.
         let method = wanted.method.filter(|method| !method.is_empty()).unwrap_or_else(|| "any".to_owned());
-        called.push_two_factor_code(&TwoFactorCode::new(code, method))?;
+        params.push(serde_json::from_value(TwoFactorCode::new(code, method).to_parameter())?);
     }
-    context.call_for_client(&wanted.ddp_method, called).await
+    context.call_for_client(&wanted.ddp_method, Parameters::from_values(&params)?).await
 }

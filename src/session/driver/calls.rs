@@ -150,7 +150,7 @@ impl Driver {
         };
         let (connection, user) = (self.session.connection(), self.session.user());
         let invocation = Invocation::of_client(&self.core, method, connection, user, call.random_seed);
-        let parameters = Parameters::from_message(call.params.as_ref());
+        let parameters = Parameters::from_message(call.params);
         let method = RunningMethod::start(&invocation, parameters);
         self.calls.current = Some(Running::Method { id: call.id, invocation, method });
         self.poll_current(context);
