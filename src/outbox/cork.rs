@@ -123,15 +123,15 @@ impl Drop for Uncork {
     }
 }
 
-/// Puts messages into an outbox. They are written now, or when the current poll ends.
-pub(super) fn send(outbox: &Arc<Outbox>, items: impl IntoIterator<Item = Item>) {
+/// Puts an item into an outbox. It is written now, or when the current poll ends.
+pub(super) fn send(outbox: &Arc<Outbox>, item: Item) {
     CORK.with(|current| match current.borrow_mut().as_mut() {
         Some(cork) if cork.more_to_come || Arc::ptr_eq(&cork.own, outbox) => {
-            if outbox.push_corked(items) {
+            if outbox.push_corked(item) {
                 cork.corked.push(Arc::clone(outbox));
             }
         }
-        _ => items.into_iter().for_each(|item| send_uncorked(outbox, item)),
+        _ => send_uncorked(outbox, item),
     });
 }
 

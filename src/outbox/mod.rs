@@ -14,6 +14,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use bolide_protocol::message::EncodedAnswer;
 use bytes::Bytes;
 use bytestring::ByteString;
 use futures::task::AtomicWaker;
@@ -113,10 +114,10 @@ impl Outbox {
         self.driver.wake();
     }
 
-    /// Adds messages that are written when the poll ends. Returns whether they are the first ones of the poll.
-    fn push_corked(&self, items: impl IntoIterator<Item = Item>) -> bool {
+    /// Adds a message that is written when the poll ends. Returns whether it is the first one of the poll.
+    fn push_corked(&self, item: Item) -> bool {
         let mut state = self.lock();
-        items.into_iter().for_each(|item| state.put(item));
+        state.put(item);
         if state.waiting.bytes() >= CORKED_BYTES {
             self.flush(&mut state);
         }
@@ -141,22 +142,22 @@ impl Outbox {
 
     /// Sends a message. It is written when the driver's current poll ends, or immediately outside a poll.
     pub(crate) fn send(self: &Arc<Self>, frame: ByteString) {
-        cork::send(self, [Item::Message(frame)]);
+        cork::send(self, Item::Message(frame));
     }
 
-    /// Sends two messages that follow each other.
-    pub(crate) fn send_both(self: &Arc<Self>, frames: [ByteString; 2]) {
-        cork::send(self, frames.map(Item::Message));
+    /// Sends the `updated` and the `result` of a method call.
+    pub(crate) fn send_answer(self: &Arc<Self>, answer: EncodedAnswer) {
+        cork::send(self, Item::Answer(answer));
     }
 
     /// Sends a `ping` or `pong`, which does not count as a message.
     pub(crate) fn send_uncounted(self: &Arc<Self>, frame: ByteString) {
-        cork::send(self, [Item::Heartbeat(frame)]);
+        cork::send(self, Item::Heartbeat(frame));
     }
 
     /// Sends a message that replaces a waiting one of the same collection and event.
     pub(crate) fn send_volatile(self: &Arc<Self>, collection: &Arc<str>, event: &str, frame: ByteString) {
-        cork::send(self, [Item::Volatile { key: (Arc::clone(collection), event.into()), frame }]);
+        cork::send(self, Item::Volatile { key: (Arc::clone(collection), event.into()), frame });
     }
 
     /// Adds a control frame of the transport.
@@ -331,16 +332,16 @@ impl Outbox {
         }
     }
 
-    /// Takes the next item, for a transport that the driver writes to.
-    pub(crate) fn take(&self) -> Option<Item> {
+    /// Takes the next message, for a transport that the driver writes to.
+    pub(crate) fn take(&self) -> Option<ByteString> {
         let mut state = self.lock();
-        let item = state.pop()?;
+        let message = state.pop_text()?;
         state.has_moved = true;
         if state.waiting.is_empty() {
             self.tell_sent(&mut state);
         }
         self.wake_if_there_is_room(&mut state);
-        Some(item)
+        Some(message)
     }
 
     /// Notes how many bytes a transport has taken that its client has not received. They count like those that wait.

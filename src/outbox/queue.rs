@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bolide_protocol::message::EncodedAnswer;
 use bytes::Bytes;
 use bytestring::ByteString;
 
@@ -13,6 +14,8 @@ use super::framing;
 pub(crate) enum Item {
     /// A DDP message.
     Message(ByteString),
+    /// The `updated` and `result` of a method call: two messages.
+    Answer(EncodedAnswer),
     /// A `ping` or `pong`, which resumption does not count.
     Heartbeat(ByteString),
     /// A message that replaces a waiting one with the same key.
@@ -32,15 +35,17 @@ pub(crate) type VolatileKey = (Arc<str>, Box<str>);
 #[derive(Default)]
 pub(super) struct Queue {
     items: VecDeque<Item>,
+    /// The number of messages and control frames.
+    len: usize,
     bytes: usize,
-    /// The number of items at the front that do not count towards the limits.
+    /// The number of those at the front that do not count towards the limits.
     exempt: usize,
     exempt_bytes: usize,
 }
 
 impl Queue {
     pub(super) fn len(&self) -> usize {
-        self.items.len()
+        self.len
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -51,14 +56,14 @@ impl Queue {
         self.items.is_empty()
     }
 
-    /// Returns the number of items and bytes that count towards the limits.
+    /// Returns the number of messages and bytes that count towards the limits.
     pub(super) fn counted(&self) -> (usize, usize) {
-        (self.items.len().saturating_sub(self.exempt), self.bytes.saturating_sub(self.exempt_bytes))
+        (self.len.saturating_sub(self.exempt), self.bytes.saturating_sub(self.exempt_bytes))
     }
 
     /// Exempts the current items from the limits.
     pub(super) fn exempt_all(&mut self) {
-        self.exempt = self.items.len();
+        self.exempt = self.len;
         self.exempt_bytes = self.bytes;
     }
 
@@ -71,29 +76,35 @@ impl Queue {
             return;
         }
         self.bytes += item.len();
+        self.len += item.messages();
         self.items.push_back(item);
     }
 
     pub(super) fn push_front(&mut self, item: Item) {
         self.bytes += item.len();
+        self.len += item.messages();
         self.items.push_front(item);
     }
 
     pub(super) fn pop(&mut self) -> Option<Item> {
         let item = self.items.pop_front()?;
         self.bytes = self.bytes.saturating_sub(item.len());
-        self.exempt = self.exempt.saturating_sub(1);
+        self.len = self.len.saturating_sub(item.messages());
+        self.exempt = self.exempt.saturating_sub(item.messages());
         self.exempt_bytes = self.exempt_bytes.saturating_sub(item.len());
         Some(item)
     }
 
     /// Drops all items except messages, and returns the messages. All of them count towards the limits.
     pub(super) fn keep_messages(&mut self) -> Vec<ByteString> {
-        let messages = std::mem::take(self).items.into_iter().filter_map(|item| match item {
-            Item::Message(frame) => Some(frame),
-            _ => None,
-        });
-        let messages: Vec<ByteString> = messages.collect();
+        let mut messages = Vec::with_capacity(self.len);
+        for item in std::mem::take(self).items {
+            match item {
+                Item::Message(frame) => messages.push(frame),
+                Item::Answer(answer) => messages.extend([answer.updated().into(), answer.result().into()]),
+                Item::Heartbeat(_) | Item::Volatile { .. } | Item::Bytes(_) => {}
+            }
+        }
         for frame in &messages {
             self.push(Item::Message(frame.clone()));
         }
@@ -102,38 +113,33 @@ impl Queue {
 }
 
 impl Item {
+    /// Returns the number of bytes.
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Message(text) | Self::Heartbeat(text) | Self::Volatile { frame: text, .. } => text.len(),
+            Self::Answer(answer) => answer.updated().len() + answer.result().len(),
             Self::Bytes(bytes) => bytes.len(),
         }
+    }
+
+    /// Returns the number of messages, or 1 for a control frame.
+    const fn messages(&self) -> usize {
+        if matches!(self, Self::Answer(_)) { 2 } else { 1 }
     }
 
     fn is_older(&self, newer: &VolatileKey) -> bool {
         matches!(self, Self::Volatile { key, .. } if key == newer)
     }
 
-    /// Returns the text, or `None` for a control frame of the transport.
-    pub(crate) fn into_text(self) -> Option<ByteString> {
-        match self {
-            Self::Message(text) | Self::Heartbeat(text) | Self::Volatile { frame: text, .. } => Some(text),
-            Self::Bytes(_) => None,
-        }
-    }
-
-    /// Returns the number of messages as which resumption counts the item: 0 or 1.
-    pub(super) const fn count(&self) -> u64 {
-        match self {
-            Self::Message(_) | Self::Volatile { .. } => 1,
-            Self::Heartbeat(_) | Self::Bytes(_) => 0,
-        }
-    }
-
-    /// Appends the item as a WebSocket frame.
-    pub(super) fn write_frame(&self, batch: &mut Vec<u8>) {
+    /// Appends the item as WebSocket frames.
+    pub(super) fn write_frames(&self, batch: &mut Vec<u8>) {
         match self {
             Self::Message(text) | Self::Heartbeat(text) | Self::Volatile { frame: text, .. } => {
                 framing::write_text_frame(batch, text);
+            }
+            Self::Answer(answer) => {
+                framing::write_text_frame(batch, answer.updated());
+                framing::write_text_frame(batch, answer.result());
             }
             Self::Bytes(bytes) => batch.extend_from_slice(bytes),
         }

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::io;
 use std::task::Waker;
 
+use bytestring::ByteString;
+
 use super::queue::{Item, Queue};
 use super::{Condition, Link};
 use crate::figures::TrafficBatch;
@@ -31,6 +33,13 @@ pub(super) struct State {
     pub(super) condition: Condition,
     /// The handlers that wait for room.
     pub(super) waiting_for_room: Vec<Waker>,
+}
+
+/// Whether resumption counts a message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    Yes,
+    No,
 }
 
 /// What is more than a limit allows.
@@ -66,17 +75,37 @@ impl State {
         }
     }
 
-    /// Takes the next item and counts it as sent.
-    pub(super) fn pop(&mut self) -> Option<Item> {
-        let item = self.waiting.pop()?;
-        self.note_sent(&item);
-        Some(item)
+    /// Takes the next message and counts it as sent. Control frames of a WebSocket are dropped.
+    pub(super) fn pop_text(&mut self) -> Option<ByteString> {
+        loop {
+            let (text, counted) = match self.waiting.pop()? {
+                Item::Message(text) | Item::Volatile { frame: text, .. } => (text, Counted::Yes),
+                Item::Heartbeat(text) => (text, Counted::No),
+                Item::Answer(answer) => {
+                    self.waiting.push_front(Item::Message(answer.result().into()));
+                    (answer.updated().into(), Counted::Yes)
+                }
+                Item::Bytes(_) => continue,
+            };
+            self.note_sent(text.len(), counted);
+            return Some(text);
+        }
     }
 
-    fn note_sent(&mut self, item: &Item) {
-        self.sent_count += item.count();
-        if !matches!(item, Item::Bytes(_)) {
-            self.sent.add(item.len());
+    fn note_sent(&mut self, bytes: usize, counted: Counted) {
+        self.sent_count += u64::from(counted == Counted::Yes);
+        self.sent.add(bytes);
+    }
+
+    fn note_sent_item(&mut self, item: &Item) {
+        match item {
+            Item::Message(text) | Item::Volatile { frame: text, .. } => self.note_sent(text.len(), Counted::Yes),
+            Item::Heartbeat(text) => self.note_sent(text.len(), Counted::No),
+            Item::Answer(answer) => {
+                self.note_sent(answer.updated().len(), Counted::Yes);
+                self.note_sent(answer.result().len(), Counted::Yes);
+            }
+            Item::Bytes(_) => {}
         }
     }
 
@@ -128,16 +157,17 @@ impl State {
     /// Writes one message without the queue, which must be empty.
     pub(super) fn write_alone(&mut self, item: &Item) {
         self.write_batch(|state, batch| {
-            state.note_sent(item);
-            item.write_frame(batch);
+            state.note_sent_item(item);
+            item.write_frames(batch);
         });
     }
 
     fn write_waiting(&mut self) {
         self.write_batch(|state, batch| {
             while batch.len() < WRITE_BYTES {
-                let Some(item) = state.pop() else { break };
-                item.write_frame(batch);
+                let Some(item) = state.waiting.pop() else { break };
+                state.note_sent_item(&item);
+                item.write_frames(batch);
             }
         });
     }

@@ -266,7 +266,7 @@ impl Tested {
         assert!(frames.len() <= messages_at_most, "too many messages: {frames:?}");
         assert!(frames.is_empty() || !self.is_suspended, "nothing is sent meanwhile: {frames:?}");
         for frame in frames {
-            self.client.apply(&frame.into_text().expect("a message"));
+            self.client.apply(&frame);
         }
         if !self.is_suspended {
             assert_eq!(self.client.documents, self.model.shown());

@@ -104,11 +104,9 @@ impl Transport for MemoryTransport {
                 }
                 return;
             }
-            let Some(item) = outbox.take() else { break };
-            if let Some(text) = item.into_text() {
-                // If the client is gone, the next `poll_reserve` fails.
-                let _gone = self.to_client.send_item(text.to_string());
-            }
+            let Some(message) = outbox.take() else { break };
+            // If the client is gone, the next `poll_reserve` fails.
+            let _gone = self.to_client.send_item(message.to_string());
         }
         if self.closed.get().is_some() && outbox.is_empty() {
             self.to_client.close();

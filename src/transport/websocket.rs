@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use futures::{FutureExt as _, Sink as _, SinkExt as _, Stream as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
@@ -22,7 +23,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::lingering::Lingering;
 use crate::figures::Carrier;
-use crate::outbox::{Item, Outbox};
+use crate::outbox::Outbox;
 use crate::session::{Goodbye, Received, Transport};
 use crate::shares::Share;
 
@@ -142,8 +143,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Transport for QueuedWebSocket<Io
             if ready.is_err() {
                 return outbox.break_off();
             }
-            let Some(item) = outbox.take() else { break };
-            if let Some(message) = to_message(item)
+            let Some(text) = outbox.take() else { break };
+            if let Some(message) = to_message(text)
                 && stream.as_mut().start_send(message).is_err()
             {
                 return outbox.break_off();
@@ -253,8 +254,8 @@ fn failure(error: &Error) -> Received {
     }
 }
 
-fn to_message(item: Item) -> Option<Message> {
-    Utf8Bytes::try_from(item.into_text()?.into_bytes()).ok().map(Message::Text)
+fn to_message(text: ByteString) -> Option<Message> {
+    Utf8Bytes::try_from(text.into_bytes()).ok().map(Message::Text)
 }
 
 pub(super) fn close_frame(goodbye: Goodbye) -> CloseFrame {

@@ -10,4 +10,4 @@ pub mod server;
 
 pub use client::{ClientMessage, ConnectRequest, MalformedMessage, MethodCall, Subscribe, offending_message};
 pub use nesting::is_nested_deeper_than;
-pub use server::{InvalidServerMessage, ServerMessage};
+pub use server::{EncodedAnswer, InvalidServerMessage, ServerMessage};

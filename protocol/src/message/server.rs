@@ -131,6 +131,27 @@ pub enum InvalidServerMessage {
     },
 }
 
+/// The frames `updated` and `result` of a method call, in one allocation. Made by [`ServerMessage::encode_answer`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedAnswer {
+    text: String,
+    end_of_updated: usize,
+}
+
+impl EncodedAnswer {
+    /// Returns the frame `updated`.
+    #[must_use]
+    pub fn updated(&self) -> &str {
+        &self.text[..self.end_of_updated]
+    }
+
+    /// Returns the frame `result`.
+    #[must_use]
+    pub fn result(&self) -> &str {
+        &self.text[self.end_of_updated..]
+    }
+}
+
 impl ServerMessage {
     /// Writes the `added` message of a document. Returns the frame and its fields, which share the frame's text: a
     /// server that sends a document and keeps it stores one copy.
@@ -166,17 +187,17 @@ impl ServerMessage {
         added
     }
 
-    /// Encodes the `updated` and the `result` of a method call. Both frames share one allocation.
+    /// Serialises the `updated` and the `result` of a method call.
     ///
     /// ```
     /// use bolide_protocol::ServerMessage;
     ///
-    /// let [updated, result] = ServerMessage::encode_answer("1", &Ok(None));
-    /// assert_eq!(updated, r#"{"msg":"updated","methods":["1"]}"#);
-    /// assert_eq!(result, r#"{"msg":"result","id":"1"}"#);
+    /// let answer = ServerMessage::encode_answer("1", &Ok(None));
+    /// assert_eq!(answer.updated(), r#"{"msg":"updated","methods":["1"]}"#);
+    /// assert_eq!(answer.result(), r#"{"msg":"result","id":"1"}"#);
     /// ```
     #[must_use]
-    pub fn encode_answer(id: &str, outcome: &Result<Option<RawJson>, DdpError>) -> [ByteString; 2] {
+    pub fn encode_answer(id: &str, outcome: &Result<Option<RawJson>, DdpError>) -> EncodedAnswer {
         let length = outcome.as_ref().map_or(0, |result| result.as_ref().map_or(0, |result| result.get().len()));
         let mut text = String::with_capacity(ANSWER_BYTES + 2 * id.len() + length);
         text.push_str(r#"{"msg":"updated","methods":["#);
@@ -185,8 +206,7 @@ impl ServerMessage {
         let end = text.len();
         write_result(&mut text, id, outcome);
         text.push('}');
-        let both = ByteString::from(text);
-        [both.slice_ref(&both[..end]), both.slice_ref(&both[end..])]
+        EncodedAnswer { text, end_of_updated: end }
     }
 
     /// Returns a `nosub` for a subscription whose id is a string, as every valid one is.

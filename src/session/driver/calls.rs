@@ -270,6 +270,6 @@ impl Driver {
     /// Sends `updated`, since all data that the method has written has been sent, and then `result`.
     fn answer(&self, id: &str, invocation: &Invocation, outcome: MethodOutcome) {
         let outcome = outcome.map_err(|error| invocation.sanitize(error));
-        self.session.outbox().send_both(ServerMessage::encode_answer(id, &outcome));
+        self.session.outbox().send_answer(ServerMessage::encode_answer(id, &outcome));
     }
 }

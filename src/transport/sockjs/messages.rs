@@ -9,12 +9,10 @@ use crate::outbox::Outbox;
 pub(super) fn take_frame(outbox: &Outbox, full: usize) -> Option<String> {
     let mut frame = MessagesFrame::new();
     while frame.len() < full {
-        let Some(item) = outbox.take() else {
+        let Some(message) = outbox.take() else {
             break;
         };
-        if let Some(text) = item.into_text() {
-            frame.push(&text);
-        }
+        frame.push(&message);
     }
     if frame.is_empty() { None } else { Some(frame.finish()) }
 }
