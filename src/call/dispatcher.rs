@@ -32,7 +32,7 @@ pub struct Admitted(());
 impl Invocation {
     /// Runs the call to its end, and returns what the client is told.
     pub(crate) async fn finish(self: Arc<Self>, parameters: Parameters) -> Result<Option<RawJson>, DdpError> {
-        let outcome = RunningMethod::start(&self, parameters).await;
+        let outcome = RunningMethod::start(Arc::clone(&self), parameters).await;
         outcome.map_err(|error| self.sanitize(error))
     }
 
@@ -42,26 +42,27 @@ impl Invocation {
     }
 
     /// Starts the call: limits, gate, handler.
-    pub(super) fn run(self: Arc<Self>, mut parameters: Parameters) -> HandlerFuture {
+    pub(super) fn run(self: &Arc<Self>, mut parameters: Parameters) -> HandlerFuture {
         parameters.set_types(&self.core.types);
         if let Err(refusal) = self.count() {
             return Box::pin(std::future::ready(Err(refusal)));
         }
         if self.is_from_client() && self.core.gate.restricts_users() {
+            let own = Arc::clone(self);
             return Box::pin(async move {
-                self.ask_for_restriction().await?;
-                self.run_unrestricted(parameters).await
+                own.ask_for_restriction().await?;
+                own.run_unrestricted(parameters).await
             });
         }
         self.run_unrestricted(parameters)
     }
 
-    fn run_unrestricted(self: Arc<Self>, mut parameters: Parameters) -> HandlerFuture {
+    fn run_unrestricted(self: &Arc<Self>, mut parameters: Parameters) -> HandlerFuture {
         match self.method.policy {
             TwoFactor::None => start(self, parameters),
             TwoFactor::Required(requirement) => {
                 self.keep_code_of(&mut parameters);
-                Box::pin(self.run_gated(requirement, parameters))
+                Box::pin(Arc::clone(self).run_gated(requirement, parameters))
             }
             TwoFactor::OnDemand(_) => {
                 self.keep_code_of(&mut parameters);
@@ -98,7 +99,7 @@ impl Invocation {
 
     async fn run_gated(self: Arc<Self>, requirement: Requirement, parameters: Parameters) -> MethodOutcome {
         self.meet(requirement, None).await?;
-        start(self, parameters).await
+        start(&self, parameters).await
     }
 
     /// Takes the code out of the parameters and keeps it. The body of an endpoint has none: its code is in headers.
@@ -148,13 +149,12 @@ impl Invocation {
     }
 }
 
-fn start(invocation: Arc<Invocation>, mut parameters: Parameters) -> HandlerFuture {
+fn start(invocation: &Arc<Invocation>, mut parameters: Parameters) -> HandlerFuture {
     if let Some(declared) = invocation.method.declared {
         parameters.drop_spares(declared);
     }
-    let method = Arc::clone(&invocation.method);
-    let context = Context::new(invocation, parameters.len());
-    match guarded(|| method.start(context, parameters)) {
+    let context = Context::new(Arc::clone(invocation), parameters.len());
+    match guarded(|| invocation.method.start(context, parameters)) {
         Ok(running) => running,
         Err(panic) => Box::pin(std::future::ready(Err(panic))),
     }
@@ -169,13 +169,17 @@ pub(crate) struct RunningMethod {
 
 impl RunningMethod {
     /// Starts the call.
-    pub(crate) fn start(invocation: &Arc<Invocation>, parameters: Parameters) -> Self {
+    pub(crate) fn start(invocation: Arc<Invocation>, parameters: Parameters) -> Self {
         let since = Instant::now();
-        let mut future = Arc::clone(invocation).run(parameters);
+        let mut future = invocation.run(parameters);
         if spans::are_wanted() {
-            future = traced(invocation, future);
+            future = traced(&invocation, future);
         }
-        Self { invocation: Arc::clone(invocation), since, future }
+        Self { invocation, since, future }
+    }
+
+    pub(crate) fn invocation(&self) -> &Invocation {
+        &self.invocation
     }
 }
 

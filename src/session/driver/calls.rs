@@ -2,7 +2,6 @@
 //! or unblocks.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bolide_protocol::message::{MethodCall, Subscribe};
@@ -10,7 +9,7 @@ use bolide_protocol::{DdpError, RawJson, ServerMessage};
 use futures::stream::{FuturesUnordered, Stream as _};
 
 use super::{Driver, Phase, Queued};
-use crate::call::{Counted, CountedKind, Invocation, MethodOutcome, MethodResult, Parameters, RunningMethod, guarded};
+use crate::call::{Counted, CountedKind, Invocation, MethodResult, Parameters, RunningMethod, guarded};
 use crate::figures::Limit;
 use crate::outbox::effort;
 use crate::publication::{Origin, PublishFuture, Started, SubscriptionCore, UniversalId, size_of_subscription};
@@ -26,13 +25,13 @@ pub(super) struct Calls {
 
 /// A running method or publication.
 pub(super) enum Running {
-    Method { id: String, invocation: Arc<Invocation>, method: RunningMethod },
+    Method { id: String, method: RunningMethod },
     Publication { core: SubscriptionCore, future: PublishFuture },
 }
 
 /// The outcome of a method or publication.
 pub(super) enum Done {
-    Method(String, Arc<Invocation>, MethodOutcome),
+    Method(String, Result<Option<RawJson>, DdpError>),
     Publication(SubscriptionCore, MethodResult<()>),
 }
 
@@ -76,7 +75,7 @@ impl Running {
 
     pub(super) fn is_unblocked(&self) -> bool {
         match self {
-            Self::Method { invocation, .. } => invocation.is_unblocked(),
+            Self::Method { method, .. } => method.invocation().is_unblocked(),
             Self::Publication { core, .. } => core.is_unblocked(),
         }
     }
@@ -92,9 +91,10 @@ impl Future for Running {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Done> {
         match self.get_mut() {
-            Self::Method { id, invocation, method } => {
-                let outcome = ready!(Pin::new(method).poll(context));
-                Poll::Ready(Done::Method(std::mem::take(id), Arc::clone(invocation), outcome))
+            Self::Method { id, method } => {
+                let outcome = ready!(Pin::new(&mut *method).poll(context));
+                let outcome = outcome.map_err(|error| method.invocation().sanitize(error));
+                Poll::Ready(Done::Method(std::mem::take(id), outcome))
             }
             Self::Publication { core, future } => {
                 if !core.is_handler_wanted(context.waker()) {
@@ -151,8 +151,8 @@ impl Driver {
         let (connection, user) = (self.session.connection(), self.session.user());
         let invocation = Invocation::of_client(&self.core, method, connection, user, call.random_seed);
         let parameters = Parameters::from_message(call.params);
-        let method = RunningMethod::start(&invocation, parameters);
-        self.calls.current = Some(Running::Method { id: call.id, invocation, method });
+        let method = RunningMethod::start(invocation, parameters);
+        self.calls.current = Some(Running::Method { id: call.id, method });
         self.poll_current(context);
     }
 
@@ -262,14 +262,9 @@ impl Driver {
 
     pub(super) fn finish(&self, done: Done) {
         match done {
-            Done::Method(id, invocation, outcome) => self.answer(&id, &invocation, outcome),
+            // `updated` goes first, since all data that the method has written has been sent.
+            Done::Method(id, outcome) => self.session.outbox().send_answer(ServerMessage::encode_answer(&id, &outcome)),
             Done::Publication(core, outcome) => core.returned(outcome),
         }
-    }
-
-    /// Sends `updated`, since all data that the method has written has been sent, and then `result`.
-    fn answer(&self, id: &str, invocation: &Invocation, outcome: MethodOutcome) {
-        let outcome = outcome.map_err(|error| invocation.sanitize(error));
-        self.session.outbox().send_answer(ServerMessage::encode_answer(id, &outcome));
     }
 }
