@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::{
     CallerKind, Context, HandlerFuture, MethodHandler, MethodKind, MethodStatistics, MethodSummary, Parameters,
     TwoFactor,
@@ -12,7 +14,8 @@ use crate::error::BuildError;
 
 #[derive(Clone, Default)]
 pub(crate) struct MethodRegistry {
-    methods: HashMap<Box<str>, Arc<Method>>,
+    /// The names are the application's, so no client can choose them to collide.
+    methods: HashMap<Box<str>, Arc<Method>, RandomState>,
     /// Methods behind REST endpoints, which have no name to be called by.
     endpoints: Vec<Arc<Method>>,
 }
