@@ -1,6 +1,7 @@
 //! [`Custom`]: values of an application's own EJSON types, and [`CustomTypes`], the set of registered types.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{Ejson, object_id};
 
@@ -31,7 +32,8 @@ impl Custom {
     }
 }
 
-/// The custom types that an application registers. Reading a value of another type fails. `oid` is always registered.
+/// The custom types that an application registers. Reading a value of another type fails. `oid` is always registered. Clones
+/// share the names.
 ///
 /// ```
 /// use bolide_protocol::ejson::CustomTypes;
@@ -41,7 +43,7 @@ impl Custom {
 /// assert!(!types.contains("Money"));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CustomTypes(BTreeSet<String>);
+pub struct CustomTypes(Option<Arc<BTreeSet<String>>>);
 
 impl CustomTypes {
     /// Adds a type, for chaining.
@@ -53,13 +55,13 @@ impl CustomTypes {
 
     /// Adds a type.
     pub fn register(&mut self, type_name: impl Into<String>) {
-        self.0.insert(type_name.into());
+        Arc::make_mut(self.0.get_or_insert_default()).insert(type_name.into());
     }
 
     /// Returns whether values of the type are accepted.
     #[must_use]
     pub fn contains(&self, type_name: &str) -> bool {
-        type_name == object_id::TYPE_NAME || self.0.contains(type_name)
+        type_name == object_id::TYPE_NAME || self.0.as_ref().is_some_and(|names| names.contains(type_name))
     }
 }
 
