@@ -169,6 +169,8 @@ struct ShownSession {
     user_agent: Option<String>,
     since: Date,
     subscriptions: usize,
+    /// Whether the client has lost its connection, and may resume the session.
+    away: bool,
     /// The public name of the login, by which it is ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     login: Option<String>,
@@ -202,6 +204,7 @@ async fn shown_session(core: &AccountsCore, session: &Session) -> MethodResult<S
         user_agent: client.user_agent,
         since: session.opened_at().to_date(),
         subscriptions,
+        away: !session.recipient().is_connected(),
         login: identity.credential.map(|shown| public_name(&shown.hashed)),
     })
 }

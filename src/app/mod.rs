@@ -48,13 +48,20 @@ impl App {
         self.core().slot::<AccountsCore>().cloned().map(AccountsHandle::new)
     }
 
-    /// Returns the number of open connections.
+    /// Returns the number of sessions with an open connection. Clients that are away do not count.
     #[must_use]
     pub fn connection_count(&self) -> usize {
+        self.host().map_or(0, |host| host.sessions.connected_len())
+    }
+
+    /// Returns the number of sessions, including those whose client is away: it has lost its connection, and may resume its
+    /// session within [`Limits::resume_grace`](crate::Limits::resume_grace).
+    #[must_use]
+    pub fn session_count(&self) -> usize {
         self.host().map_or(0, |host| host.sessions.len())
     }
 
-    /// Returns the number of subscriptions of all sessions, universal ones included.
+    /// Returns the number of subscriptions of all sessions, including universal ones and those of clients that are away.
     #[must_use]
     pub fn subscription_count(&self) -> usize {
         self.host().map_or(0, |host| host.sessions.subscription_count())

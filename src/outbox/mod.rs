@@ -179,6 +179,11 @@ impl Outbox {
         self.glance.pressure()
     }
 
+    /// Returns whether the client is away: the session waits for it, or has ended.
+    pub(crate) fn is_detached(&self) -> bool {
+        self.glance.is_detached()
+    }
+
     /// Waits until a handler may send more: while the client is slow, and if the task has worked long. Does not wait for the
     /// client of a session that has ended.
     pub(crate) fn room(&self) -> impl Future<Output = ()> + Send + '_ {
@@ -385,7 +390,7 @@ impl Outbox {
 
     fn note(&self, state: &State) {
         let pressure = Pressure { bytes: state.held_bytes(), is_high: self.is_high(state) };
-        self.glance.note(state.condition, pressure);
+        self.glance.note(state.condition, pressure, matches!(state.link, Link::Detached));
     }
 
     fn check_limits(&self, state: &mut State) {

@@ -48,10 +48,17 @@ impl Audience {
         subscription.on_stop(move || drop(members.lock().swap_remove(&key)));
     }
 
-    /// Returns the number of subscriptions.
+    /// Returns the number of subscriptions, including those of clients that are away: that have lost their connection, and may
+    /// resume their session within [`Limits::resume_grace`](crate::Limits::resume_grace).
     #[must_use]
     pub fn len(&self) -> usize {
         self.members.lock().len()
+    }
+
+    /// Returns the number of subscriptions whose client is connected.
+    #[must_use]
+    pub fn connected_len(&self) -> usize {
+        self.members.lock().values().filter(|core| core.recipient().is_connected()).count()
     }
 
     /// Returns whether the audience has no subscriptions.
@@ -61,7 +68,8 @@ impl Audience {
     }
 
     /// Changes fields of a document that the subscriptions have sent: sets the fields of `set` and removes those in
-    /// `unset`. Skips subscriptions that have not sent the document. Returns the number of subscriptions.
+    /// `unset`. Skips subscriptions that have not sent the document. Returns the number of subscriptions whose client is
+    /// connected, as [`connected_len`](Self::connected_len) does; for clients that are away, the change waits.
     ///
     /// # Errors
     /// Returns an internal error if `set` is neither a struct nor a map.
@@ -76,15 +84,17 @@ impl Audience {
         let change = SharedChange::new(set, unset.iter().map(|name| Box::from(*name)));
         let id = id.into().to_wire().into_owned();
         let members = self.members.lock();
+        let mut connected = 0;
         for (place, core) in members.values().enumerate() {
             let told = outbox::in_turn(place, || {
                 core.with_target(collection, |views, target| views.changed(target, &[core.handle()], &id, &change))
             });
+            connected += usize::from(core.recipient().is_connected());
             if told.is_err() {
                 tracing::debug!(collection, id, "a member of an audience has not sent the document");
             }
         }
-        Ok(members.len())
+        Ok(connected)
     }
 }
 

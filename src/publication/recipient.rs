@@ -22,6 +22,11 @@ impl Recipient {
         &self.outbox
     }
 
+    /// Returns whether the client is connected. Otherwise it is away, and its session waits to be resumed, or it has left.
+    pub(crate) fn is_connected(&self) -> bool {
+        !self.outbox.is_detached()
+    }
+
     /// Locks the client's subscriptions and documents. Data is sent only under this lock, which must not be held across
     /// an `await`.
     pub(crate) fn views(&self) -> MutexGuard<'_, Views> {

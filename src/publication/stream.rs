@@ -117,10 +117,20 @@ impl Stream {
         Ok(())
     }
 
-    /// Returns the number of sessions of this process that listen to events of this name.
+    /// Returns the number of sessions of this process that listen to events of this name, including those whose client is
+    /// away: it has lost its connection, and receives the events if it resumes its session within
+    /// [`Limits::resume_grace`](crate::Limits::resume_grace).
     #[must_use]
     pub fn listener_count(&self, event: &str) -> usize {
         self.core.listeners.lock().get(event).map_or(0, IndexMap::len)
+    }
+
+    /// Returns the number of these sessions whose client is connected.
+    #[must_use]
+    pub fn connected_listener_count(&self, event: &str) -> usize {
+        let listeners = self.core.listeners.lock();
+        let sessions = listeners.get(event).into_iter().flat_map(IndexMap::values);
+        sessions.filter(|listener| listener.recipient.is_connected()).count()
     }
 
     #[cfg(feature = "accounts")]

@@ -18,6 +18,11 @@ impl Sessions {
         self.by_id.lock().len()
     }
 
+    /// Returns the number of sessions whose client is not away.
+    pub(crate) fn connected_len(&self) -> usize {
+        self.by_id.lock().values().filter(|session| !session.outbox().is_detached()).count()
+    }
+
     pub(crate) fn subscription_count(&self) -> usize {
         self.by_id.lock().values().map(|session| session.recipient().views().subscription_count()).sum()
     }

@@ -45,7 +45,7 @@ impl Victim {
         let mut client = self.connect().await;
         assert_eq!(client.ask("add", json!([1, 2])).await["result"], json!(3));
         drop(client);
-        until(|| self.server.app.connection_count() == 0).await;
+        until(|| self.server.app.session_count() == 0).await;
         assert_eq!(PANICS.get(), 0);
     }
 }
@@ -235,7 +235,7 @@ async fn repeated_connect_messages_open_one_session() {
     for _ in 1..100 {
         assert_eq!(client.next().await["reason"], "Already connected");
     }
-    assert_eq!(victim.server.app.connection_count(), 1);
+    assert_eq!(victim.server.app.session_count(), 1);
     drop(client);
     victim.expect_unharmed().await;
 }
@@ -310,7 +310,7 @@ async fn a_crowd_of_random_clients_leaks_nothing() {
     for visitor in visitors {
         visitor.await.expect("a visitor that was answered");
     }
-    until(|| server.app.connection_count() == 0).await;
+    until(|| server.app.session_count() == 0).await;
     server.shut_down().await;
 }
 
@@ -368,6 +368,6 @@ async fn a_panic_in_an_application_hook_does_not_affect_connections() {
         assert_eq!(client.ask("add", json!([1, 2])).await["result"], json!(3));
         client.leave().await;
     }
-    until(|| server.app.connection_count() == 0).await;
+    until(|| server.app.session_count() == 0).await;
     server.shut_down().await;
 }

@@ -56,7 +56,7 @@ impl Listening {
     }
 
     async fn expect_end(&self) {
-        until(|| self.app.connection_count() == 0).await;
+        until(|| self.app.session_count() == 0).await;
         assert_eq!(*self.ends.lock(), ["stop", "close"]);
         assert_eq!((self.app.subscription_count(), self.stream.listener_count("event")), (0, 0));
     }
@@ -138,7 +138,7 @@ async fn documents_and_subscriptions_survive_a_resumption() {
         assert_eq!(Ok(subscriber.document_ids("items").len()), items.count().await, "round {round}");
         assert_eq!(subscriber.documents::<Value>("items")["old"], json!({"round": round}));
     }
-    assert_eq!(app.connection_count(), 1);
+    assert_eq!(app.session_count(), 1);
 }
 
 #[tokio::test]
@@ -161,6 +161,43 @@ async fn a_resumed_session_has_the_address_of_its_new_socket() {
     client.expect_connected().await;
     assert_eq!(client.session(), session);
     assert_eq!(client.ask("address", json!([])).await["result"], "192.0.2.2");
+}
+
+#[tokio::test]
+async fn clients_that_are_away_are_subscribed_but_not_connected() {
+    let (stream, audience) = (Stream::new("s").allow_read(|_, _| true), Audience::default());
+    let joined = audience.clone();
+    let app = App::builder()
+        .stream(&stream)
+        .publish("feed", async move |subscription: Subscription| {
+            subscription.added("feed", "x", &json!({"p": null})).await?;
+            joined.join(&subscription);
+            Ok(())
+        })
+        .build()
+        .expect("the app fits together");
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = TestClient::connect(&app).await;
+        client.subscribe("feed", &json!([])).await.expect("a subscription");
+        client.subscribe("stream-s", &json!(["event"])).await.expect("a subscription");
+        clients.push(client);
+    }
+    let change = |payload: &str| audience.changed("feed", "x", &json!({"p": payload}), &[]).expect("fields");
+    assert_eq!(change("all"), 3);
+    let away: Vec<_> = clients.drain(1..).map(TestClient::cut).collect();
+    until(|| app.connection_count() == 1).await;
+    assert_eq!(change("one"), 1);
+    assert_eq!((audience.connected_len(), stream.connected_listener_count("event")), (1, 1));
+    assert_eq!((audience.len(), stream.listener_count("event"), app.session_count()), (3, 3, 3));
+    for away in away {
+        let mut back = away.resume(&app).await;
+        back.heard().await;
+        assert_eq!(back.documents::<Value>("feed")["x"], json!({"p": "one"}), "the change waited");
+        clients.push(back);
+    }
+    assert_eq!(change("all again"), 3);
+    assert_eq!((audience.connected_len(), stream.connected_listener_count("event"), app.connection_count()), (3, 3, 3));
 }
 
 async fn open_from(server: &Server, address: &'static str) -> Client {

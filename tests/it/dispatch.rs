@@ -170,7 +170,7 @@ async fn a_method_runs_to_its_end_when_its_client_leaves() {
         client.call("1", "long", json!([unblocks])).await;
         long.has_started().await;
         drop(client);
-        until(|| server.app.connection_count() == 0).await;
+        until(|| server.app.session_count() == 0).await;
         long.let_end();
         long.has_ended().await;
     }
@@ -185,7 +185,7 @@ async fn a_method_runs_to_its_end_when_its_client_leaves_without_reading() {
     let echo = Message::text(call_message("2", "echo", json!(["x".repeat(300_000)])).to_string());
     client.send_until_blocked(&echo, usize::MAX).await;
     drop(client);
-    until(|| server.app.connection_count() == 0).await;
+    until(|| server.app.session_count() == 0).await;
     long.let_end();
     long.has_ended().await;
 }

@@ -151,7 +151,7 @@ async fn a_blocking_function_that_outlives_its_client_does_no_harm() {
     let mut client = Client::connect(server.address).await;
     client.call("1", "block", json!([])).await;
     client.leave().await;
-    crate::waiting::until(|| server.app.connection_count() == 0).await;
+    crate::waiting::until(|| server.app.session_count() == 0).await;
     permit.send(()).expect("a method that waits");
     server.shut_down().await;
 }

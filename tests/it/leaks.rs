@@ -84,7 +84,7 @@ impl Watched {
 
     /// Checks that there are no subscriptions, even if clients are connected.
     async fn expect_no_subscribers(&self) {
-        until(|| self.app.subscription_count() == self.app.connection_count()).await;
+        until(|| self.app.subscription_count() == self.app.session_count()).await;
         until(|| self.items.live_query_count() == 0).await;
         until(|| self.feed.is_empty()).await;
         until(|| self.stream.listener_count("event") == 0).await;
@@ -93,7 +93,7 @@ impl Watched {
     }
 
     async fn expect_nobody(&self) {
-        until(|| self.app.connection_count() == 0).await;
+        until(|| self.app.session_count() == 0).await;
         self.expect_no_subscribers().await;
         assert_eq!(self.app.subscription_count(), 0);
     }
@@ -152,7 +152,7 @@ async fn ended_subscriptions_leak_nothing() {
         }
         assert_eq!(subscriber.document_ids("items").len(), 0);
     }
-    assert_eq!(watched.app.connection_count(), CLIENTS);
+    assert_eq!(watched.app.session_count(), CLIENTS);
     watched.expect_no_subscribers().await;
 }
 

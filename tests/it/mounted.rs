@@ -96,7 +96,7 @@ async fn the_server_closes_cleanly_over_a_stream_that_is_not_a_tcp_socket() {
     client.call("1", "closeConnection", json!([])).await;
     assert_eq!(client.close_code().await, 1000);
     client.wait_for_end().await;
-    until(|| app.connection_count() == 0).await;
+    until(|| app.session_count() == 0).await;
 }
 
 #[tokio::test]

@@ -102,7 +102,7 @@ async fn a_connection_over_the_limit_is_503_until_another_one_closes() {
     let head = head_of(&server, &upgrade_request("/websocket", "")).await;
     assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
     client.leave().await;
-    until(|| server.app.connection_count() == 0).await;
+    until(|| server.app.session_count() == 0).await;
     Client::connect(server.address).await;
 }
 
@@ -170,7 +170,7 @@ async fn a_socket_dropped_during_the_upgrade_leaks_nothing() {
     }
     let mut last = Client::open(server.address).await;
     last.send_frame(Message::Close(None)).await;
-    until(|| server.app.connection_count() == 0).await;
+    until(|| server.app.session_count() == 0).await;
 }
 
 fn short_connect_timeout() -> Limits {

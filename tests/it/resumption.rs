@@ -104,7 +104,7 @@ async fn a_connection_lost_during_resumption_leaves_the_session_to_the_next() {
     hasty.send(resume(&session, 1)).await;
     hasty.expect_connected().await;
     drop(hasty);
-    until(|| server.app.connection_count() == 1).await;
+    until(|| server.app.session_count() == 1).await;
     let patient = Client::come_back(server.address, &session, 2).await;
     assert_eq!(patient.session(), session);
 }
@@ -117,7 +117,7 @@ async fn sessions_whose_client_never_returns_end() {
     for _ in 0..10 {
         session_away(&server).await;
     }
-    until(|| server.app.connection_count() == 0).await;
+    until(|| server.app.session_count() == 0).await;
 }
 
 #[tokio::test]

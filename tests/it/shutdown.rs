@@ -116,7 +116,7 @@ async fn idle_sessions_and_sockets_without_a_session_are_closed() {
     let mut idle = Client::connect(server.address).await;
     let mut silent = Client::open(server.address).await;
     let mut without_request = Raw::open(server.address).await;
-    until(|| server.app.connection_count() == 2).await;
+    until(|| server.app.session_count() == 2).await;
     let stopped = tokio::spawn(server.shut_down());
     assert_eq!(idle.close_code().await, 1001);
     assert_eq!(silent.close_code().await, 1001);
@@ -145,11 +145,11 @@ async fn sessions_waiting_for_their_client_end() {
     });
     let server = start(app).await;
     Client::connect(server.address).await.leave().await;
-    assert_eq!(server.app.connection_count(), 1);
+    assert_eq!(server.app.session_count(), 1);
     let app = server.app.clone();
     soon(server.shut_down()).await;
     soon(end).await.expect("a session that ended");
-    assert_eq!(app.connection_count(), 0);
+    assert_eq!(app.session_count(), 0);
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn a_connection_that_arrives_too_late_is_closed() {
     server.shut_down().await;
     let mut late = app.connect();
     assert_eq!(soon(late.receive()).await, Some(FromServer::Closed(1001)));
-    until(|| app.connection_count() == 0).await;
+    until(|| app.session_count() == 0).await;
 }
 
 #[tokio::test]

@@ -112,7 +112,7 @@ async fn a_handler_waiting_for_a_client_ends_when_the_client_leaves() {
     until(|| sent.load(Ordering::Relaxed) > 0).await;
     let before = when_it_waits(&sent).await;
     drop(slow);
-    until(|| app.connection_count() == 0).await;
+    until(|| app.session_count() == 0).await;
     assert!(sent.load(Ordering::Relaxed) < before + 10_000, "it continued without a client");
 }
 

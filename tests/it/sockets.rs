@@ -101,7 +101,7 @@ async fn messages_after_a_protocol_violation_are_ignored() {
     raw.send(&frame(TEXT, CONNECT)).await;
     raw.send(&frame(CLOSE, b"")).await;
     drop(raw);
-    crate::waiting::until(|| server.app.connection_count() == 0).await;
+    crate::waiting::until(|| server.app.session_count() == 0).await;
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ async fn sockjs_sessions_without_connect_of_one_network_leave_the_places_of_othe
     let statuses = open_sockjs_sessions(&server, 200, |_| "192.0.2.1".to_owned()).await;
     assert_eq!(statuses.iter().filter(|status| *status == "200").count(), 5);
     assert_eq!(statuses.iter().filter(|status| *status == "503").count(), 195);
-    assert_eq!(server.app.connection_count(), 5);
+    assert_eq!(server.app.session_count(), 5);
     let (_refused, head) = upgrade_from(&server, "192.0.2.1").await;
     assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
     let (_other, head) = upgrade_from(&server, "192.0.2.2").await;
@@ -112,7 +112,7 @@ async fn a_session_that_was_connected_frees_its_place_for_the_next_one() {
     for _ in 0..5 {
         clients.push(Client::connect(server.address).await);
     }
-    assert_eq!(server.app.connection_count(), 5);
+    assert_eq!(server.app.session_count(), 5);
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn a_sockjs_session_without_connect_ends_after_seconds() {
     let short = Duration::from_millis(50);
     let server = server(Limits { connect_timeout: short, close_timeout: short, ..Limits::default() }).await;
     assert_eq!(request(server.address, "POST", "/sockjs/000/a/xhr", &[], "").await.body().await, "o\n");
-    until(|| server.app.connection_count() == 0).await;
+    until(|| server.app.session_count() == 0).await;
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn a_stream_of_sockjs_that_is_not_read_loses_its_connection() {
     let open = "POST /sockjs/000/a/xhr_streaming HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
     stream.send(open.as_bytes()).await;
     stream.read_head().await;
-    until(|| server.app.connection_count() == 1).await;
+    until(|| server.app.session_count() == 1).await;
     // It is answered with as much, which is more than the system takes for a client that does not read.
     let long = call("1", "echo", json!(["x".repeat(12 << 20)]));
     for message in [connect(), long] {
@@ -230,7 +230,7 @@ async fn a_stream_of_sockjs_that_is_not_read_loses_its_connection() {
         let sent = request(server.address, "POST", "/sockjs/000/a/xhr_send", &[], &body).await;
         assert_eq!(sent.status(), 204);
     }
-    until(|| server.app.connection_count() == 0).await;
+    until(|| server.app.session_count() == 0).await;
     let _second = Raw::open(server.address).await;
     until_served(server.address).await;
 }

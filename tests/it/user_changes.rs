@@ -339,5 +339,5 @@ async fn a_client_that_leaves_during_the_change_leaks_nothing() {
     start_to_become(&subscriber, json!("alice")).await;
     subscriber.heard().await;
     subscriber.disconnect().await;
-    crate::waiting::until(|| app.connection_count() == 0).await;
+    crate::waiting::until(|| app.session_count() == 0).await;
 }

@@ -253,6 +253,20 @@ async fn sessions_are_listed_without_the_ids_that_resume_them() {
 }
 
 #[tokio::test]
+async fn sessions_whose_client_has_lost_its_connection_are_listed_as_away() {
+    let bank = Bank::open().await;
+    let alice = bank.log_in("alice").await;
+    let mut admin = trusted_admin(&bank).await;
+    alice.leave().await;
+    crate::waiting::until(|| bank.app.connection_count() == 1).await;
+    admin.subscribe("admin:sessions", &()).await.unwrap();
+    let sessions = admin.documents::<Value>("sessions");
+    let away: Vec<_> = sessions.values().map(|session| (&session["username"], &session["away"])).collect();
+    assert_eq!(away.len(), 2);
+    assert!(away.contains(&(&json!("alice"), &json!(true))) && away.iter().any(|(_, away)| **away == false));
+}
+
+#[tokio::test]
 async fn users_can_list_and_end_their_own_logins() {
     let bank = Bank::open().await;
     let mut other = bank.log_in("alice").await;

@@ -131,7 +131,7 @@ async fn the_connections_of_a_deleted_user_lose_the_document_and_end() {
     alice.wait_for_end().await;
     assert_eq!(error(&bob.ask("login", json!([{ "resume": token }])).await), 403);
     assert!(accounts.find("alice").await.is_err());
-    until(|| bank.app.connection_count() == 1).await;
+    until(|| bank.app.session_count() == 1).await;
 }
 
 #[tokio::test]

@@ -178,7 +178,7 @@ async fn a_client_that_disappears_during_a_poll_frees_its_slot() {
         assert_eq!(post(&server, "/sockjs/000/other/xhr", "").await.status(), 503);
         let path = format!("{}/{transport}", client.path);
         drop(post(&server, &path, "").await);
-        until(|| server.app.connection_count() == 0).await;
+        until(|| server.app.session_count() == 0).await;
         assert_eq!(client.send_text("[\"a\"]").await.status(), 404);
     }
 }

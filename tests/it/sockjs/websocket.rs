@@ -103,7 +103,7 @@ async fn broken_framing_closes_with_3000() {
         send(&mut socket, broken).await;
         expect_close(&mut socket, 3000, "Broken framing.").await;
     }
-    until(|| server.app.connection_count() == 0).await;
+    until(|| server.app.session_count() == 0).await;
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn frames_after_broken_framing_are_ignored() {
     }
     assert_eq!(raw.read_close_code().await, 3000);
     raw.answers_and_ends(3000).await;
-    until(|| server.app.connection_count() == 0).await;
+    until(|| server.app.session_count() == 0).await;
 }
 
 #[tokio::test]

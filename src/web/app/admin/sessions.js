@@ -18,7 +18,7 @@ export function sessionsPage({ signal }) {
   watch(
     signal,
     'sessions',
-    ({ length }) => (lead.textContent = `${count(length, 'connection')} ${length === 1 ? 'is' : 'are'} open on ${nodes.text()}.`),
+    (sessions) => (lead.textContent = `${summary(sessions)} on ${nodes.text()}.`),
   );
   const list = liveList(signal, {
     subscription,
@@ -30,12 +30,27 @@ export function sessionsPage({ signal }) {
   return element('div', {}, lead, nodes.silent, list.element);
 }
 
-function sessionRow({ userId, username, address, userAgent, since, subscriptions, node, login }) {
+// Clients that have lost their connection may come back to their session.
+function summary(sessions) {
+  const lost = sessions.filter(({ away }) => away).length;
+  const open = sessions.length - lost;
+  const waiting = lost > 0 ? `, and ${count(lost, 'client')} that lost ${lost === 1 ? 'its' : 'theirs'} may return` : '';
+  return `${count(open, 'connection')} ${open === 1 ? 'is' : 'are'} open${waiting}`;
+}
+
+function sessionRow({ userId, username, address, userAgent, since, subscriptions, away, node, login }) {
   const name = username ?? userId;
   return row({
     title: name ?? 'Not signed in',
     tooltip: userAgent,
-    facts: [clientName(userAgent), address, ['since ', time(since)], count(subscriptions, 'subscription'), node && `node ${node}`],
+    facts: [
+      clientName(userAgent),
+      address,
+      ['since ', time(since)],
+      count(subscriptions, 'subscription'),
+      away && 'connection lost',
+      node && `node ${node}`,
+    ],
     actions: [login && action('End', () => end(userId, login, name), { class: 'danger-quiet', 'aria-label': `End a session of ${name}` })],
   });
 }
