@@ -66,7 +66,8 @@ pub struct Limits {
     /// How long a session waits for its client to resume it on another connection. Zero disables resumption.
     /// Default: 15 s.
     pub resume_grace: Duration,
-    /// The maximum number of messages that wait for a disconnected client. One more ends the session. Default: 100.
+    /// The maximum number of messages of a session that wait for a client that is away. One more ends the session.
+    /// Default: 100.
     pub resume_messages: usize,
     /// The maximum number of open connections, counted from the moment that they are accepted. Sessions have the same
     /// maximum, because a session over HTTP requests, or one that waits to be resumed, has no connection of its own. A
@@ -94,6 +95,13 @@ pub struct Limits {
     pub held_documents: usize,
     /// The maximum number of these documents for the sessions of one network. Default: 2,000,000.
     pub held_documents_per_network: usize,
+    /// The maximum number of bytes that the server holds for all clients that are away: that have lost their connection and
+    /// may resume their session. These are the messages that wait for them, with 128 bytes more for each, the ids, names and
+    /// parameters of their subscriptions, and the ids of calls that they may send again. They do not count as `held_bytes`. A
+    /// session that needs more ends before `resume_grace`, and a client that returns gets a new one. Default: 512 MiB.
+    pub away_bytes: usize,
+    /// The maximum number of these bytes for the clients of one network. Default: 64 MiB.
+    pub away_bytes_per_network: usize,
     /// The maximum number of counters of each rate limit. When there are more networks, connections or users, the counter
     /// whose window began first makes room. Default: 50 000.
     pub rate_counters: usize,
@@ -147,6 +155,8 @@ impl Default for Limits {
             held_bytes_per_network: 64 << 20,
             held_documents: 20_000_000,
             held_documents_per_network: 2_000_000,
+            away_bytes: 512 << 20,
+            away_bytes_per_network: 64 << 20,
             rate_counters: 50_000,
             failure_counters: 1_000_000,
             waiting_passwords: 4_096,

@@ -47,6 +47,8 @@ pub(crate) struct Connections {
 pub(crate) struct Counted {
     figures: Arc<Figures>,
     standing: Standing,
+    /// The messages that wait while its client is away.
+    waiting: usize,
 }
 
 impl Connections {
@@ -75,7 +77,7 @@ impl Connections {
 
 impl Counted {
     pub(crate) const fn new(figures: Arc<Figures>) -> Self {
-        Self { figures, standing: Standing::Ended }
+        Self { figures, standing: Standing::Ended, waiting: 0 }
     }
 
     /// Notes the state of the session.
@@ -91,6 +93,17 @@ impl Counted {
             level.fall();
         }
         self.standing = standing;
+        if standing != Standing::Away {
+            self.note_waiting(0);
+        }
+    }
+
+    /// Notes how many messages wait while the client is away.
+    pub(crate) fn note_waiting(&mut self, messages: usize) {
+        if messages != self.waiting {
+            self.figures.absences.messages.change(self.waiting, messages);
+            self.waiting = messages;
+        }
     }
 }
 
@@ -126,8 +139,12 @@ mod tests {
         assert_eq!(counted(&figures), ["2 websocket open"]);
         session.note(Standing::Away);
         assert_eq!((counted(&figures).len(), figures.connections.away()), (1, 1));
+        for messages in [3, 5, 4] {
+            session.note_waiting(messages);
+        }
+        assert_eq!(figures.absences.messages(), 4);
         drop(session);
-        assert_eq!(figures.connections.away(), 0);
+        assert_eq!((figures.connections.away(), figures.absences.messages()), (0, 0));
     }
 
     #[test]

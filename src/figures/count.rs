@@ -37,6 +37,12 @@ impl Level {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Changes one part of the level.
+    pub(crate) fn change(&self, from: usize, to: usize) {
+        let of = |number| i64::try_from(number).unwrap_or(i64::MAX);
+        self.0.fetch_add(of(to) - of(from), Ordering::Relaxed);
+    }
+
     /// Returns the level. Between two threads that raise and lower it, a reader may see neither, but never less than zero.
     pub(crate) fn get(&self) -> u64 {
         u64::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(0)

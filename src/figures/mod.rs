@@ -4,6 +4,7 @@
 //! What belongs to one thing is counted there: the calls of a method in the method, the writes of a collection in the
 //! collection, with the types of this room. Here is what belongs to none.
 
+mod absences;
 mod connections;
 mod count;
 mod durations;
@@ -13,6 +14,7 @@ mod limit;
 mod pool;
 mod traffic;
 
+pub(crate) use absences::{Absence, Absences};
 pub(crate) use connections::{Carrier, Connections, Counted, Standing};
 pub(crate) use count::{Count, Level, Raised};
 pub(crate) use durations::{Durations, DurationsSnapshot};
@@ -28,6 +30,7 @@ pub(crate) use traffic::{Traffic, TrafficBatch};
 #[derive(Default)]
 pub(crate) struct Figures {
     pub(crate) connections: Connections,
+    pub(crate) absences: Absences,
     pub(crate) traffic: Traffic,
     pub(crate) gate: GateFigures,
     pub(crate) refusals: Refusals,

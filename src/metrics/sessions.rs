@@ -18,6 +18,12 @@ pub(super) fn write(core: &AppCore, page: &mut Page) {
     }
     let help = "Sessions whose connection is lost, and whose client may resume them.";
     page.gauge("bolide_sessions_away", help).sample(&[], figures.connections.away());
+    let help = "Messages that wait for the clients of these sessions.";
+    page.gauge("bolide_away_messages", help).sample(&[], figures.absences.messages());
+    let mut absences = page.counter("bolide_absences", "Absences of clients that have ended, by their end.");
+    for (outcome, count) in figures.absences.list() {
+        absences.sample(&[("outcome", outcome)], count);
+    }
     let traffic = &figures.traffic;
     let directions = [("received", &traffic.received), ("sent", &traffic.sent)];
     let mut messages = page.counter("bolide_messages", "DDP messages from clients (received) and to them (sent).");

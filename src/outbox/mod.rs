@@ -72,6 +72,12 @@ pub(crate) enum Condition {
     Ended,
 }
 
+/// The messages that wait for a client.
+pub(crate) struct Waiting {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+}
+
 /// How much waits for the client.
 #[derive(Clone, Copy)]
 pub(crate) struct Pressure {
@@ -182,6 +188,12 @@ impl Outbox {
     /// Returns whether the client is away: the session waits for it, or has ended.
     pub(crate) fn is_detached(&self) -> bool {
         self.glance.is_detached()
+    }
+
+    /// Returns what waits for a client that is away.
+    pub(crate) fn waiting(&self) -> Waiting {
+        let state = self.lock();
+        Waiting { messages: state.waiting.len(), bytes: state.waiting.bytes() }
     }
 
     /// Waits until a handler may send more: while the client is slow, and if the task has worked long. Does not wait for the
@@ -359,8 +371,9 @@ impl Outbox {
     /// Passes on what the link accepts, and wakes the driver for the rest.
     fn flush(&self, state: &mut State) {
         self.hand_over(state);
-        // The driver waits until the socket is writable, or ends the session.
-        if !state.unsent.is_empty() || state.condition != Condition::Good {
+        // The driver waits until the socket is writable, counts what waits for a client that is away, or ends the session.
+        let is_detached = matches!(state.link, Link::Detached);
+        if !state.unsent.is_empty() || is_detached || state.condition != Condition::Good {
             self.wake(state);
         }
     }

@@ -70,8 +70,9 @@ impl Host {
         self.shares.take_body(source, bytes, core.clock.now())
     }
 
-    /// Returns what sessions hold: their number, those that are not open, bytes, and documents.
-    pub(crate) fn shares(&self) -> [&Arc<Shares>; 4] {
+    /// Returns what sessions hold: their number, those that are not open, bytes, documents, and bytes for clients that are
+    /// away.
+    pub(crate) fn shares(&self) -> [&Arc<Shares>; 5] {
         self.shares.all()
     }
 

@@ -13,12 +13,16 @@ const BYTES: Step = Step { free: FREE_BYTES, at_once: 64 << 10 };
 
 const DOCUMENTS: Step = Step { free: 500, at_once: 1_000 };
 
+/// A client that is away reads nothing: all of it counts.
+const AWAY: Step = Step { free: 0, at_once: 1 };
+
 /// The sessions of all clients and what they hold, counted in total and by network.
 pub(crate) struct SessionShares {
     all: Arc<Shares>,
     unopened: Arc<Shares>,
     bytes: Arc<Shares>,
     documents: Arc<Shares>,
+    away: Arc<Shares>,
 }
 
 /// What a session counts for. Empty for a client in the same process.
@@ -29,6 +33,7 @@ pub(crate) struct Places {
     unopened: Option<Share>,
     bytes: Option<Held>,
     documents: Option<Held>,
+    away: Option<Held>,
 }
 
 /// How many of something a session holds.
@@ -70,12 +75,17 @@ impl SessionShares {
                 Maximum { name: "held_documents", count: limits.held_documents },
                 Maximum { name: "held_documents_per_network", count: limits.held_documents_per_network },
             ),
+            away: Shares::new(
+                Maximum { name: "away_bytes", count: limits.away_bytes },
+                Maximum { name: "away_bytes_per_network", count: limits.away_bytes_per_network },
+            ),
         }
     }
 
-    /// Returns what sessions hold: their number, those that are not open, bytes, and documents.
-    pub(super) fn all(&self) -> [&Arc<Shares>; 4] {
-        [&self.all, &self.unopened, &self.bytes, &self.documents]
+    /// Returns what sessions hold: their number, those that are not open, bytes, documents, and bytes for clients that are
+    /// away.
+    pub(super) fn all(&self) -> [&Arc<Shares>; 5] {
+        [&self.all, &self.unopened, &self.bytes, &self.documents, &self.away]
     }
 
     /// Takes the places of a new session. Returns `None` if a maximum is reached.
@@ -84,7 +94,8 @@ impl SessionShares {
         let session = self.all.take(source, now)?;
         let bytes = Some(Held::new(&self.bytes, source, BYTES));
         let documents = Some(Held::new(&self.documents, source, DOCUMENTS));
-        Some(Places { _session: Some(session), unopened: Some(unopened), bytes, documents })
+        let away = Some(Held::new(&self.away, source, AWAY));
+        Some(Places { _session: Some(session), unopened: Some(unopened), bytes, documents, away })
     }
 
     /// Takes the bytes of a body. Returns `None` for the share of a short one.
@@ -102,6 +113,13 @@ impl Places {
         self.unopened = None;
     }
 
+    /// Notes that the client has resumed the session.
+    pub(super) fn come_back(&mut self) {
+        if let Some(away) = &mut self.away {
+            away.release();
+        }
+    }
+
     /// Notes that the session has ended.
     pub(super) fn leave(&mut self) {
         *self = Self::default();
@@ -116,11 +134,21 @@ impl Places {
     pub(super) const fn documents(&mut self) -> Option<&mut Held> {
         self.documents.as_mut()
     }
+
+    /// Returns the bytes that the session holds while its client is away. `None` for a client in the same process.
+    pub(super) const fn away(&mut self) -> Option<&mut Held> {
+        self.away.as_mut()
+    }
 }
 
 impl Held {
     fn new(all: &Arc<Shares>, source: Source, step: Step) -> Self {
         Self { all: Arc::clone(all), source, share: None, step }
+    }
+
+    /// Notes that the session holds none.
+    fn release(&mut self) {
+        self.share = None;
     }
 
     /// Notes how much the session holds.

@@ -85,6 +85,24 @@ pub(crate) struct LimitArguments {
     )]
     max_held_documents_per_network: usize,
 
+    /// Maximum number of bytes that the server holds for all clients that are away and may resume their session
+    #[arg(
+        long,
+        env = "BOLIDE_MAX_AWAY_BYTES",
+        value_name = "BYTES",
+        default_value_t = Limits::default().away_bytes
+    )]
+    max_away_bytes: usize,
+
+    /// Maximum number of these bytes for the clients of one network
+    #[arg(
+        long,
+        env = "BOLIDE_MAX_AWAY_BYTES_PER_NETWORK",
+        value_name = "BYTES",
+        default_value_t = Limits::default().away_bytes_per_network
+    )]
+    max_away_bytes_per_network: usize,
+
     /// Maximum number of subscriptions of a session
     #[arg(
         long,
@@ -155,7 +173,7 @@ pub(crate) struct LimitArguments {
     )]
     max_outbox_high_water: usize,
 
-    /// Maximum number of messages that wait for a disconnected client
+    /// Maximum number of messages that wait for a client that is away
     #[arg(
         long,
         env = "BOLIDE_MAX_RESUME_MESSAGES",
@@ -330,6 +348,8 @@ impl LimitArguments {
             held_bytes_per_network: self.max_held_bytes_per_network,
             held_documents: self.max_held_documents,
             held_documents_per_network: self.max_held_documents_per_network,
+            away_bytes: self.max_away_bytes,
+            away_bytes_per_network: self.max_away_bytes_per_network,
             rate_counters: self.accounts.max_rate_counters,
             subscription_bytes: self.accounts.max_subscription_bytes,
             failure_counters: self.accounts.max_failure_counters,

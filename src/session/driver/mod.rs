@@ -24,7 +24,7 @@ use super::inbox::{Full, Inbox, Queued};
 use super::timer::{Expired, Timer};
 use super::{Gone, Goodbye, Host, NoShare, Places, Received, Request, Session, Transport};
 use crate::call::{AppCore, ConnectionPort as _};
-use crate::figures::{Counted, Limit, Standing, TrafficBatch};
+use crate::figures::{Absence, Counted, Limit, Standing, TrafficBatch};
 use crate::outbox::{self, Condition, Pressure, effort};
 use crate::public_name::public_name;
 use crate::publication::{Subscriber, UniversalId};
@@ -183,6 +183,7 @@ impl Driver {
         self.go_on_if_there_is_room(context);
         self.count_held_bytes(context);
         self.count_held_documents(context);
+        self.count_absence();
         self.poll_stops(context);
         self.received.tell(&self.core.figures.traffic.received);
         self.counted.note(self.standing());
@@ -277,15 +278,22 @@ impl Driver {
     }
 
     fn close_without_share(&mut self, reason: &'static str, context: &Context<'_>) {
+        if matches!(self.phase, Phase::Away(_)) {
+            return self.end_absence(Absence::Overflowed);
+        }
         self.session.outbox().drop_waiting();
         self.close(Goodbye::new(1013, reason));
         // The closing frame has to be sent.
         context.waker().wake_by_ref();
     }
 
+    /// Returns the bytes that count as held. Those that wait for a client that is away count by themselves.
     fn held_bytes(&self) -> usize {
+        if matches!(self.phase, Phase::Away(_)) {
+            return self.inbox.bytes();
+        }
         let next = self.next.as_ref().map_or(0, Received::len);
-        self.waiting_bytes + self.inbox.bytes() + next + self.transport.buffered_bytes()
+        self.waiting_bytes + self.inbox.bytes() + self.resent.bytes() + next + self.transport.buffered_bytes()
     }
 
     /// Keeps a client alive that receives waiting messages, although its own messages are not read meanwhile.
@@ -417,7 +425,7 @@ impl Driver {
     fn give_up_on_slow_client(&mut self) {
         tracing::debug!("a session ended: too many messages wait for its client");
         if matches!(self.phase, Phase::Away(_)) {
-            return self.end();
+            return self.end_absence(Absence::Overflowed);
         }
         self.session.outbox().drop_waiting();
         self.close(Goodbye::new(1013, "The client reads too slowly"));
@@ -446,7 +454,8 @@ impl Driver {
                 Expired::Ping => {
                     self.session.outbox().send_uncounted(ServerMessage::Ping { id: None }.to_frame().into());
                 }
-                Expired::Gone if matches!(self.phase, Phase::Closing | Phase::Away(_)) => self.end(),
+                Expired::Gone if matches!(self.phase, Phase::Away(_)) => self.end_absence(Absence::Expired),
+                Expired::Gone if matches!(self.phase, Phase::Closing) => self.end(),
                 Expired::Gone if matches!(self.phase, Phase::Open(_)) => self.lose_silent_client(),
                 Expired::Gone => {
                     self.core.figures.refusals.count(Limit::ConnectTimeout);
@@ -480,7 +489,7 @@ impl Driver {
     fn close(&mut self, goodbye: Goodbye) {
         match self.phase {
             Phase::Closing | Phase::Ended => return,
-            Phase::Away(_) => return self.end(),
+            Phase::Away(_) => return self.end_absence(Absence::Closed),
             Phase::Connecting | Phase::Resuming(_) | Phase::Open(_) => {}
         }
         self.phase = Phase::Closing;

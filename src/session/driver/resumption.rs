@@ -18,13 +18,16 @@ use tokio::time::Instant;
 
 use super::{Driver, Phase};
 use crate::call::ConnectionPort as _;
-use crate::figures::Limit;
-use crate::outbox::Condition;
+use crate::figures::{Absence, Limit};
+use crate::outbox::{Condition, Waiting};
 use crate::session::inbox::Queued;
-use crate::session::{Gone, Goodbye, Request, ResumingConnection, Resumption};
+use crate::session::{Gone, Goodbye, NoShare, Request, ResumingConnection, Resumption};
 
 /// The time after a resumption in which a call with the id of an older call is treated as a repetition of it.
 const RESEND_WINDOW: Duration = Duration::from_secs(30);
+
+/// What a message that waits for a client counts, in addition to its bytes: its place in the outbox.
+const MESSAGE_BYTES: usize = 128;
 
 /// A connection that waits for the decision of an older session.
 pub(super) struct Resuming {
@@ -38,19 +41,33 @@ pub(super) struct Resuming {
 #[derive(Default)]
 pub(super) struct Resent {
     ids: HashSet<String>,
+    bytes: usize,
     until: Option<Instant>,
 }
 
 impl Resent {
+    fn new(ids: HashSet<String>) -> Self {
+        Self { bytes: ids.iter().map(String::len).sum(), ids, until: None }
+    }
+
+    /// Returns the total length of the ids.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn is_answered_already(&mut self, id: &str) -> bool {
         if self.ids.is_empty() {
             return false;
         }
         if self.until.is_none_or(|until| Instant::now() > until) {
-            self.ids = HashSet::new();
+            *self = Self::default();
             return false;
         }
-        self.ids.remove(id)
+        let is_answered = self.ids.remove(id);
+        if is_answered {
+            self.bytes -= id.len();
+        }
+        is_answered
     }
 }
 
@@ -101,7 +118,7 @@ impl Driver {
         // The login must not have expired.
         let is_signed_in_still = self.session.identity().is_current(self.core.clock.now());
         if !is_complete || !is_signed_in_still || self.session.outbox().sent_count() != received_count {
-            return self.end();
+            return self.end_absence(Absence::Refused);
         }
         let Some(ResumingConnection { mut transport, next, link, peer }) = connection.lock().take() else { return };
         transport.adopt(self.session.outbox());
@@ -109,6 +126,8 @@ impl Driver {
         self.next = next;
         self.session.set_peer(peer);
         self.phase = Phase::Open(version);
+        self.core.figures.absences.count(Absence::Resumed);
+        self.places.come_back();
         self.resent.until = Some(Instant::now() + RESEND_WINDOW);
         let connected = ServerMessage::Connected { session: self.session.id().to_owned() };
         self.session.outbox().attach(link, connected.to_frame().into());
@@ -128,7 +147,9 @@ impl Driver {
         self.transport = Box::new(Gone);
         self.next = None;
         self.timer.start_grace(self.core.limits.resume_grace);
-        let Some(waiting) = self.session.outbox().detach() else { return self.end() };
+        let Some(waiting) = self.session.outbox().detach() else {
+            return self.end_absence(Absence::Overflowed);
+        };
         let answered = waiting.iter().filter_map(|frame| match ServerMessage::parse(frame) {
             Ok(ServerMessage::Result { id, .. }) => Some(id),
             _ => None,
@@ -138,7 +159,29 @@ impl Driver {
             _ => None,
         });
         let running = self.calls.method_ids().map(str::to_owned);
-        self.resent.ids = running.chain(queued).chain(answered).collect();
+        self.resent = Resent::new(running.chain(queued).chain(answered).collect());
+    }
+
+    /// Counts what the session holds for a client that is away, and ends it if no share is left for that.
+    pub(super) fn count_absence(&mut self) {
+        if !matches!(self.phase, Phase::Away(_)) {
+            return;
+        }
+        let Waiting { messages, bytes } = self.session.outbox().waiting();
+        self.counted.note_waiting(messages);
+        let Some(away) = self.places.away() else { return };
+        let subscriptions = self.session.recipient().views().subscription_bytes();
+        let held = bytes + messages * MESSAGE_BYTES + subscriptions + self.resent.bytes();
+        if let Err(NoShare) = away.hold(held, &*self.core.clock) {
+            tracing::debug!("a session ended: too much waits for the clients of its network that are away");
+            self.end_absence(Absence::Overflowed);
+        }
+    }
+
+    /// Ends the session of a client that is away.
+    pub(super) fn end_absence(&mut self, end: Absence) {
+        self.core.figures.absences.count(end);
+        self.end();
     }
 
     /// Closes the socket of a client that does not answer heartbeats. The session waits for it.
