@@ -187,6 +187,17 @@ impl FactorGate {
             }
             Decision::Ask(method) => method,
         };
+        // Boxed, since it is a large future, and most calls are admitted without a factor.
+        Box::pin(self.ask_for_factor(user, question, facts, method)).await
+    }
+
+    async fn ask_for_factor(
+        &self,
+        user: &User,
+        question: Question<'_>,
+        facts: Facts,
+        method: TwoFactorMethod,
+    ) -> MethodResult<Admission> {
         let Some(code) = question.code else {
             let details = self.describe(user, facts, &question).await?;
             self.record(GateOutcome::Asked, user, method, &question).await;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::columns::{hashed_token, optional_time, time, user_id};
-use super::layer::{Row, Sql, Transaction, list_size, placeholders, query};
+use super::layer::{Pool, Row, Sql, Transaction, list_size, placeholders, query};
 use super::{SqlStore, Touches};
 use crate::clock::Timestamp;
 use crate::store::token::Tokens;
@@ -66,8 +66,8 @@ impl Tokens for SqlStore {
                 return Ok(Some(LoginToken::clone(&token)));
             }
             let since = cache.now();
-            let row = query(format!("SELECT {COLUMNS} FROM tokens WHERE hashed = $1")).bind(hashed.as_str());
-            let found = row.fetch_optional(&self.database.reader).await?.as_ref().map(read).transpose()?;
+            // Boxed, since a statement is a large future, and the cache answers most calls.
+            let found = Box::pin(load(&self.database.reader, hashed)).await?;
             if let Some(token) = &found {
                 cache.keep(since, hashed.clone(), Arc::new(token.clone()));
             }
@@ -297,6 +297,11 @@ pub(super) async fn insert(transaction: &mut Transaction, token: &LoginToken) ->
     .execute(transaction)
     .await?;
     Ok(())
+}
+
+async fn load(reader: &Pool, hashed: &HashedToken) -> Result<Option<LoginToken>, StoreError> {
+    let row = query(format!("SELECT {COLUMNS} FROM tokens WHERE hashed = $1")).bind(hashed.as_str());
+    row.fetch_optional(reader).await?.as_ref().map(read).transpose()
 }
 
 fn read(row: &Row) -> Result<LoginToken, StoreError> {

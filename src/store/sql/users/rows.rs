@@ -27,7 +27,8 @@ pub(super) async fn user(store: &SqlStore, id: &UserId) -> Result<Option<User>, 
         return Ok(Some(User::clone(&user)));
     }
     let since = cache.now();
-    let found = load(&store.database.reader, std::slice::from_ref(id)).await?.pop();
+    // Boxed, since a statement is a large future, and the cache answers most calls.
+    let found = Box::pin(load(&store.database.reader, std::slice::from_ref(id))).await?.pop();
     if let Some(user) = &found {
         cache.keep(since, id.clone(), Arc::new(user.clone()));
     }
