@@ -68,7 +68,8 @@ impl Api {
         let origin = request.headers().get(ORIGIN).cloned();
         let id = request_id::of(self, Remote::of(request.extensions()), request.headers());
         let span = self.span(number, &id, request.headers());
-        let answering = self.answer(number, request).instrument(span.clone());
+        // Boxed, since it is large, and would be moved into each of the futures around it.
+        let answering = Box::pin(self.answer(number, request)).instrument(span.clone());
         let answer = answering_as(Arc::clone(&id), answering).await;
         let mut answer = answer.unwrap_or_else(|refusal| *refusal);
         span.record("status", answer.status().as_u16());
@@ -208,11 +209,12 @@ impl Api {
 
 impl Incoming {
     async fn answer(self, endpoint: &Endpoint) -> Answer {
+        // Boxed, since the largest of them would be moved into each of the futures around it, whatever is requested.
         match &endpoint.target {
-            Target::Method(method) => self.run(endpoint, method).await,
-            Target::Login => login::login(self).await,
-            Target::Logout => login::logout(self).await,
-            Target::MethodCall | Target::AnonymousMethodCall => method_call::call(self).await,
+            Target::Method(method) => Box::pin(self.run(endpoint, method)).await,
+            Target::Login => Box::pin(login::login(self)).await,
+            Target::Logout => Box::pin(login::logout(self)).await,
+            Target::MethodCall | Target::AnonymousMethodCall => Box::pin(method_call::call(self)).await,
         }
     }
 
