@@ -11,11 +11,19 @@ pub(crate) struct Peer {
     /// The client's address. `None` if a proxy was announced and did not name it.
     pub(crate) address: Option<IpAddr>,
     /// The request's headers that Meteor shows to methods, names in lower case.
-    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) headers: ShownHeaders,
     /// The two-factor code in the request's headers.
     pub(crate) header_code: Option<HeaderCode>,
     /// The trace that the request is part of.
     pub(crate) trace_parent: Option<TraceParent>,
+}
+
+/// Some headers of a request. They are kept as one text, because most connections are never asked for them: each look
+/// splits it again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ShownHeaders {
+    /// A line for each: `name: value`.
+    lines: Box<str>,
 }
 
 /// The values of the headers `x-2fa-code` and `x-2fa-method`. At least one of them is present.
@@ -34,12 +42,37 @@ impl Peer {
     /// Returns the value of one of the headers that Meteor shows.
     #[cfg(feature = "accounts")]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+        self.headers.get(name)
     }
 
     /// Returns the network that the client's address is counted for. `None` if the address is unknown.
     pub(crate) fn network(&self) -> Option<Network> {
         self.address.map(Network::of)
+    }
+}
+
+impl ShownHeaders {
+    /// Returns the names and values.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.lines.lines().filter_map(|line| line.split_once(": "))
+    }
+
+    /// Returns the value of a header. `None` if the request did not have it.
+    #[cfg(any(feature = "accounts", test))]
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(own, _)| *own == name).map(|(_, value)| value)
+    }
+}
+
+/// Values are those of headers: they do not contain a line break.
+impl<'text> FromIterator<(&'text str, &'text str)> for ShownHeaders {
+    fn from_iter<Pairs: IntoIterator<Item = (&'text str, &'text str)>>(pairs: Pairs) -> Self {
+        let mut lines = String::new();
+        for (name, value) in pairs {
+            lines.reserve(name.len() + value.len() + 3);
+            lines.extend([name, ": ", value, "\n"]);
+        }
+        Self { lines: lines.into() }
     }
 }
 

@@ -57,7 +57,7 @@ impl Connection {
     /// among them.
     #[must_use]
     pub fn http_headers(&self) -> Vec<(String, String)> {
-        self.peer().headers.clone()
+        self.peer().headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     /// Closes the connection. The session cannot be resumed afterwards. An HTTP request is still answered.

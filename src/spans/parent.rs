@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use http::HeaderName;
+
 /// The header.
-const HEADER: &str = "traceparent";
+static HEADER: HeaderName = HeaderName::from_static("traceparent");
 
 /// The length of the header in its first version, and of the beginning of later ones.
 const LENGTH: usize = 55;
@@ -19,7 +21,7 @@ pub(crate) struct TraceParent {
 impl TraceParent {
     /// Returns the parent that the headers name. `None` if the header is missing, repeated or malformed.
     pub(crate) fn of(headers: &http::HeaderMap) -> Option<Self> {
-        let mut values = headers.get_all(HEADER).iter();
+        let mut values = headers.get_all(&HEADER).iter();
         let value = values.next()?.to_str().ok()?;
         if values.next().is_some() { None } else { Self::parse(value) }
     }
@@ -108,9 +110,9 @@ mod tests {
     #[test]
     fn a_repeated_header_is_ignored() {
         let mut headers = http::HeaderMap::new();
-        headers.append(HEADER, EXAMPLE.parse().unwrap());
+        headers.append(&HEADER, EXAMPLE.parse().unwrap());
         assert!(TraceParent::of(&headers).is_some());
-        headers.append(HEADER, EXAMPLE.parse().unwrap());
+        headers.append(&HEADER, EXAMPLE.parse().unwrap());
         assert_eq!(TraceParent::of(&headers), None);
     }
 }
