@@ -27,8 +27,8 @@ impl NodeId {
     }
 
     /// Draws the id of a session of this node, which begins with the id of the node.
-    pub(crate) fn new_session_id(&self, chance: &dyn Chance) -> String {
-        format!("{self}{}", random::id_of_length(&mut Generator(chance), OWN_LENGTH))
+    pub(crate) fn new_session_id(&self, chance: &dyn Chance) -> Box<str> {
+        [&*self.0, &random::id_of_length(&mut Generator(chance), OWN_LENGTH)].concat().into()
     }
 }
 

@@ -41,19 +41,16 @@ pub fn secret_of_length<R: Rng + ?Sized>(rng: &mut R, length: usize) -> String {
     characters(rng, &BASE64, length)
 }
 
+/// Draws six bits for each character, eight times at once. Those that are not below the size of the alphabet are dropped, so
+/// that all characters are equally likely.
 fn characters<R: Rng + ?Sized>(rng: &mut R, alphabet: &Alphabet, length: usize) -> String {
-    (0..length).map(|_| alphabet.character(below(rng, alphabet.size()))).collect()
-}
-
-/// Draws six bits until they are below `bound`, so that all results are equally likely.
-fn below<R: Rng + ?Sized>(rng: &mut R, bound: u8) -> u8 {
-    loop {
-        let [byte, ..] = rng.next_u32().to_le_bytes();
-        let bits = byte & 0x3f;
-        if bits < bound {
-            return bits;
-        }
+    let mut text = String::with_capacity(length);
+    while text.len() < length {
+        let drawn = rng.next_u64().to_le_bytes().map(|byte| byte & 0x3f);
+        let fitting = drawn.into_iter().filter(|bits| *bits < alphabet.size());
+        text.extend(fitting.take(length - text.len()).map(|bits| alphabet.character(bits)));
     }
+    text
 }
 
 /// An alphabet of at most 64 characters.

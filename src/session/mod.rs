@@ -88,9 +88,9 @@ enum Closing {
 }
 
 impl Session {
-    fn new(id: String, opened_at: Timestamp, peer: Peer, recipient: Arc<Recipient>) -> Arc<Self> {
+    fn new(id: Box<str>, opened_at: Timestamp, peer: Peer, recipient: Arc<Recipient>) -> Arc<Self> {
         Arc::new(Self {
-            id: id.into(),
+            id,
             opened_at,
             peer: Mutex::new(Arc::new(peer)),
             identity: Mutex::default(),
