@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 use crate::clock::Timestamp;
@@ -40,7 +41,8 @@ pub(crate) struct Shares {
 #[derive(Default)]
 struct State {
     in_total: usize,
-    by_source: HashMap<Source, usize>,
+    /// Hashed fast, and in a way that clients cannot predict: each session is counted three times.
+    by_source: HashMap<Source, usize, RandomState>,
     refused_in_total: Refusals,
     refused_to_network: Refusals,
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 use super::{Request, Session};
@@ -10,7 +11,7 @@ use crate::call::ConnectionPort as _;
 
 #[derive(Default)]
 pub(crate) struct Sessions {
-    by_id: Mutex<HashMap<Box<str>, Arc<Session>>>,
+    by_id: Mutex<HashMap<Box<str>, Arc<Session>, RandomState>>,
 }
 
 impl Sessions {
