@@ -3,9 +3,11 @@
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 
 use axum::Router;
-use futures::future::join_all;
+use axum::body::Body;
+use futures::future::{Either, join_all, ready};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,13 +16,14 @@ use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
 use tokio::time::{sleep, timeout};
 use tower_service::Service as _;
 
+use super::http::is_websocket;
 use super::listening::{Accepted, Listener};
 use super::outage::Outage;
 use super::peer;
 use super::remote::Remote;
 use super::server::Server;
 use super::socket::Socket;
-use super::upgrade::no_more_connections;
+use super::upgrade::{self, Framing, no_more_connections};
 use crate::shares::{Share, Source};
 
 /// The size of hyper's read buffer; the minimum that it accepts.
@@ -59,6 +62,21 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// What all connections need.
+struct Serving {
+    server: Server,
+    router: Router,
+    http: http1::Builder,
+}
+
+impl Serving {
+    fn new(server: Server, router: Router) -> Self {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(server.limits().request_timeout).max_buf_size(HTTP_BUFFER);
+        Self { server, router, http }
+    }
+}
+
 /// Serves `router` until `shutdown` is ready, and for [`Limits::drain_delay`](crate::Limits::drain_delay) after it. Then ends
 /// all sessions gracefully.
 pub(crate) async fn serve(
@@ -67,11 +85,13 @@ pub(crate) async fn serve(
     listeners: Vec<Listener>,
     shutdown: impl Future<Output = ()>,
 ) {
+    let serving = Arc::new(Serving::new(server, router));
+    let server = &serving.server;
     let announced = async {
         shutdown.await;
         server.host.announce_shutdown(server.limits()).await;
     };
-    let accepting = join_all(listeners.iter().map(|listener| accept_all(&server, &router, listener)));
+    let accepting = join_all(listeners.iter().map(|listener| accept_all(&serving, listener)));
     tokio::select! {
         _ = accepting => {}
         () = announced => {}
@@ -80,24 +100,24 @@ pub(crate) async fn serve(
     server.host.shut_down(server.limits()).await;
 }
 
-async fn accept_all(server: &Server, router: &Router, listener: &Listener) {
+async fn accept_all(serving: &Arc<Serving>, listener: &Listener) {
     #[cfg(feature = "tls")]
     if let Some(tls) = listener.tls() {
         tokio::select! {
-            () = accept_from(server, router, listener) => return,
+            () = accept_from(serving, listener) => return,
             () = tls.watch() => return,
         }
     }
-    accept_from(server, router, listener).await;
+    accept_from(serving, listener).await;
 }
 
-async fn accept_from(server: &Server, router: &Router, listener: &Listener) {
+async fn accept_from(serving: &Arc<Serving>, listener: &Listener) {
     let mut outage = Outage::default();
     loop {
         match listener.accept().await {
             Ok(accepted) => {
                 outage.end();
-                admit(server, router, accepted, listener);
+                admit(serving, accepted, listener);
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => sleep(outage.note(&error)).await,
@@ -106,13 +126,14 @@ async fn accept_from(server: &Server, router: &Router, listener: &Listener) {
 }
 
 /// Serves a connection if there is a place for it.
-fn admit(server: &Server, router: &Router, accepted: Accepted, listener: &Listener) {
+fn admit(serving: &Arc<Serving>, accepted: Accepted, listener: &Listener) {
+    let server = &serving.server;
     let remote = accepted.remote();
     let source = server.http.proxies.load().source_of_socket(remote);
     let Some(share) = server.http.sockets.take(source, server.core.clock.now()) else {
         return refuse(accepted, listener);
     };
-    let (own, router) = (server.clone(), router.clone());
+    let own = Arc::clone(serving);
     let timeout = server.limits().write_timeout;
     match accepted {
         Accepted::Tcp(socket, _) => {
@@ -121,19 +142,22 @@ fn admit(server: &Server, router: &Router, accepted: Accepted, listener: &Listen
             #[cfg(feature = "tls")]
             if let Some(tls) = listener.tls().cloned() {
                 server.host.tasks.spawn(async move {
-                    let handshake = tls.accept(socket, source, own.core.clock.now());
-                    let Some(Some(socket)) = own.host.stopping.clone().run_until_cancelled(handshake).await else {
+                    let server = &own.server;
+                    let handshake = tls.accept(socket, source, server.core.clock.now());
+                    let Some(Some(socket)) = server.host.stopping.run_until_cancelled(handshake).await else {
                         return;
                     };
-                    serve_http(own, router, Socket::new(socket, share, timeout), remote, source).await;
+                    serve_http(&own, Socket::new(socket, share, timeout), remote, source).await;
                 });
                 return;
             }
-            server.host.tasks.spawn(serve_http(own, router, Socket::new(socket, share, timeout), remote, source));
+            let socket = Socket::new(socket, share, timeout);
+            server.host.tasks.spawn(async move { serve_http(&own, socket, remote, source).await });
         }
         #[cfg(unix)]
         Accepted::Unix(socket) => {
-            server.host.tasks.spawn(serve_http(own, router, Socket::new(socket, share, timeout), remote, source));
+            let socket = Socket::new(socket, share, timeout);
+            server.host.tasks.spawn(async move { serve_http(&own, socket, remote, source).await });
         }
     }
 }
@@ -153,32 +177,29 @@ fn refuse(accepted: Accepted, listener: &Listener) {
 }
 
 async fn serve_http<Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
-    server: Server,
-    router: Router,
+    serving: &Serving,
     socket: Socket<Stream>,
     remote: Remote,
     source: Source,
 ) {
-    let own = server.clone();
-    let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+    let Serving { server, router, http } = serving;
+    let service = service_fn(|mut request: http::Request<hyper::body::Incoming>| {
+        let place = RequestPlace::take(server, source, remote, request.headers());
+        if matches!(place, RequestPlace::None) {
+            return Either::Left(ready(Ok(no_more_connections())));
+        }
+        if is_websocket(server, &request) {
+            return Either::Left(ready(Ok(upgrade::answer(server, remote, &mut request, Framing::Raw))));
+        }
         remote.note(request.extensions_mut());
-        let place = RequestPlace::take(&own, source, remote, request.headers());
         let mut router = router.clone();
-        async move {
-            if matches!(place, RequestPlace::None) {
-                return Ok(no_more_connections());
-            }
-            let answer = router.call(request.map(axum::body::Body::new)).await;
+        Either::Right(async move {
+            let answer = router.call(request.map(Body::new)).await;
             drop(place);
             answer
-        }
+        })
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(server.limits().request_timeout)
-        .max_buf_size(HTTP_BUFFER)
-        .serve_connection(TokioIo::new(socket), service)
-        .with_upgrades();
+    let connection = http.serve_connection(TokioIo::new(socket), service).with_upgrades();
     let mut connection = pin!(connection);
     // hyper has already answered malformed requests.
     tokio::select! {

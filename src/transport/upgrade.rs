@@ -34,29 +34,91 @@ pub(super) enum Framing {
     SockJs,
 }
 
+/// A session whose request was accepted. It begins when the answer has been sent.
+struct Opening {
+    upgrade: OnUpgrade,
+    peer: Peer,
+    places: Places,
+    framing: Framing,
+}
+
+/// Why a request is not upgraded.
+enum Refusal {
+    Origin,
+    Malformed(&'static str),
+    Full,
+}
+
+/// Answers a request for a WebSocket that came by a route.
 pub(super) fn websocket(server: &Server, mut request: Request, framing: Framing) -> Response<Body> {
-    let headers = request.headers();
-    if !server.http.origins.load().allow(headers) {
-        return wrong_origin();
+    answer(server, Remote::of(request.extensions()), &mut request, framing)
+}
+
+/// Answers a request for a WebSocket.
+pub(super) fn answer<Content>(
+    server: &Server,
+    remote: Remote,
+    request: &mut http::Request<Content>,
+    framing: Framing,
+) -> Response<Body> {
+    match Opening::accept(server, remote, request, framing) {
+        Ok((opening, answer)) => {
+            server.host.tasks.spawn(opening.serve(server.clone()));
+            answer
+        }
+        Err(refusal) => refusal.answer(),
     }
-    if !has_token(headers, &UPGRADE, "websocket") || !has_token(headers, &CONNECTION, "upgrade") {
-        return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
+}
+
+impl Opening {
+    /// Accepts a request. Also returns its answer.
+    fn accept<Content>(
+        server: &Server,
+        remote: Remote,
+        request: &mut http::Request<Content>,
+        framing: Framing,
+    ) -> Result<(Self, Response<Body>), Refusal> {
+        let headers = request.headers();
+        if !server.http.origins.load().allow(headers) {
+            return Err(Refusal::Origin);
+        }
+        if !has_token(headers, &UPGRADE, "websocket") || !has_token(headers, &CONNECTION, "upgrade") {
+            return Err(Refusal::NOT_A_WEBSOCKET);
+        }
+        let version = headers.get(SEC_WEBSOCKET_VERSION).and_then(|value| value.to_str().ok());
+        if !matches!(version, Some("8" | "13")) {
+            return Err(Refusal::Malformed("Only supported WebSocket protocol is RFC 6455."));
+        }
+        let key = headers.get(SEC_WEBSOCKET_KEY).ok_or(Refusal::NOT_A_WEBSOCKET)?;
+        let answer = switching_protocols(&derive_accept_key(key.as_bytes()));
+        let upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or(Refusal::NOT_A_WEBSOCKET)?;
+        let peer = peer::describe(remote, request.headers(), &server.http.proxies.load());
+        let places = server.admit(&peer).ok_or(Refusal::Full)?;
+        Ok((Self { upgrade, peer, places, framing }, answer))
     }
-    let version = headers.get(SEC_WEBSOCKET_VERSION).and_then(|value| value.to_str().ok());
-    if !matches!(version, Some("8" | "13")) {
-        return plain(StatusCode::BAD_REQUEST, "Only supported WebSocket protocol is RFC 6455.");
+
+    /// Serves the session until it has ended.
+    async fn serve(self, server: Server) {
+        let Self { upgrade, peer, places, framing } = self;
+        let Ok(upgraded) = upgrade.await else { return };
+        let (session, transport) = match framing {
+            Framing::Raw => Box::pin(open(&server, upgraded, peer)).await,
+            Framing::SockJs => Box::pin(open_sockjs(&server, upgraded, peer)).await,
+        };
+        drive(server.core, server.host, session, places, transport).await;
     }
-    let Some(key) = headers.get(SEC_WEBSOCKET_KEY) else {
-        return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
-    };
-    let accept = derive_accept_key(key.as_bytes());
-    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return plain(StatusCode::BAD_REQUEST, "Not a valid websocket request");
-    };
-    let peer = peer::describe(Remote::of(request.extensions()), request.headers(), &server.http.proxies.load());
-    let Some(places) = server.admit(&peer) else { return no_more_connections() };
-    server.host.tasks.spawn(serve(server.clone(), upgrade, peer, places, framing));
-    switching_protocols(&accept)
+}
+
+impl Refusal {
+    const NOT_A_WEBSOCKET: Self = Self::Malformed("Not a valid websocket request");
+
+    fn answer(self) -> Response<Body> {
+        match self {
+            Self::Origin => wrong_origin(),
+            Self::Malformed(reason) => plain(StatusCode::BAD_REQUEST, reason),
+            Self::Full => no_more_connections(),
+        }
+    }
 }
 
 pub(super) fn wrong_origin() -> Response<Body> {
@@ -65,15 +127,6 @@ pub(super) fn wrong_origin() -> Response<Body> {
 
 pub(super) fn no_more_connections() -> Response<Body> {
     plain(StatusCode::SERVICE_UNAVAILABLE, "This server takes no more connections")
-}
-
-async fn serve(server: Server, upgrade: OnUpgrade, peer: Peer, places: Places, framing: Framing) {
-    let Ok(upgraded) = upgrade.await else { return };
-    let (session, transport) = match framing {
-        Framing::Raw => Box::pin(open(&server, upgraded, peer)).await,
-        Framing::SockJs => Box::pin(open_sockjs(&server, upgraded, peer)).await,
-    };
-    drive(server.core, server.host, session, places, transport).await;
 }
 
 /// Takes the socket from hyper and creates a session on it.
