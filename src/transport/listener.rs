@@ -11,6 +11,7 @@ use futures::future::{Either, join_all, ready};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
 use tokio::time::{sleep, timeout};
@@ -23,7 +24,7 @@ use super::peer;
 use super::remote::Remote;
 use super::server::Server;
 use super::socket::Socket;
-use super::upgrade::{self, Framing, no_more_connections};
+use super::upgrade::{Framing, Opening, no_more_connections};
 use crate::shares::{Share, Source};
 
 /// The size of hyper's read buffer; the minimum that it accepts.
@@ -176,20 +177,41 @@ fn refuse(accepted: Accepted, listener: &Listener) {
     };
 }
 
+/// Serves the requests of a connection, and then its session if one of them has opened a WebSocket.
 async fn serve_http<Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     serving: &Serving,
     socket: Socket<Stream>,
     remote: Remote,
     source: Source,
 ) {
+    // Boxed, so that a session does not keep the memory of it.
+    if let Some(opening) = Box::pin(serve_requests(serving, socket, remote, source)).await {
+        opening.serve(serving.server.clone()).await;
+    }
+}
+
+async fn serve_requests<Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    serving: &Serving,
+    socket: Socket<Stream>,
+    remote: Remote,
+    source: Source,
+) -> Option<Opening> {
     let Serving { server, router, http } = serving;
+    let opening = Mutex::new(None);
     let service = service_fn(|mut request: http::Request<hyper::body::Incoming>| {
         let place = RequestPlace::take(server, source, remote, request.headers());
         if matches!(place, RequestPlace::None) {
             return Either::Left(ready(Ok(no_more_connections())));
         }
         if is_websocket(server, &request) {
-            return Either::Left(ready(Ok(upgrade::answer(server, remote, &mut request, Framing::Raw))));
+            let answer = match Opening::accept(server, remote, &mut request, Framing::Raw) {
+                Ok((accepted, answer)) => {
+                    *opening.lock() = Some(accepted);
+                    answer
+                }
+                Err(refusal) => refusal.answer(),
+            };
+            return Either::Left(ready(Ok(answer)));
         }
         remote.note(request.extensions_mut());
         let mut router = router.clone();
@@ -199,16 +221,19 @@ async fn serve_http<Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
             answer
         })
     });
-    let connection = http.serve_connection(TokioIo::new(socket), service).with_upgrades();
-    let mut connection = pin!(connection);
-    // hyper has already answered malformed requests.
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = server.host.stopping.cancelled() => {}
+    {
+        let mut connection = pin!(http.serve_connection(TokioIo::new(socket), service).with_upgrades());
+        // hyper has already answered malformed requests.
+        tokio::select! {
+            _ = connection.as_mut() => {}
+            () = server.host.stopping.cancelled() => {
+                // Requests that wait for SockJS frames receive a closing frame.
+                connection.as_mut().graceful_shutdown();
+                let _late = timeout(server.limits().shutdown_timeout, connection).await;
+            }
+        }
     }
-    // Requests that wait for SockJS frames receive a closing frame.
-    connection.as_mut().graceful_shutdown();
-    let _late = timeout(server.limits().shutdown_timeout, connection).await;
+    opening.into_inner()
 }
 
 /// What a request counts for while it is answered.

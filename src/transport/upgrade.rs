@@ -35,7 +35,7 @@ pub(super) enum Framing {
 }
 
 /// A session whose request was accepted. It begins when the answer has been sent.
-struct Opening {
+pub(super) struct Opening {
     upgrade: OnUpgrade,
     peer: Peer,
     places: Places,
@@ -43,25 +43,15 @@ struct Opening {
 }
 
 /// Why a request is not upgraded.
-enum Refusal {
+pub(super) enum Refusal {
     Origin,
     Malformed(&'static str),
     Full,
 }
 
-/// Answers a request for a WebSocket that came by a route.
+/// Answers a request for a WebSocket that came by a route. Its session gets a task of its own.
 pub(super) fn websocket(server: &Server, mut request: Request, framing: Framing) -> Response<Body> {
-    answer(server, Remote::of(request.extensions()), &mut request, framing)
-}
-
-/// Answers a request for a WebSocket.
-pub(super) fn answer<Content>(
-    server: &Server,
-    remote: Remote,
-    request: &mut http::Request<Content>,
-    framing: Framing,
-) -> Response<Body> {
-    match Opening::accept(server, remote, request, framing) {
+    match Opening::accept(server, Remote::of(request.extensions()), &mut request, framing) {
         Ok((opening, answer)) => {
             server.host.tasks.spawn(opening.serve(server.clone()));
             answer
@@ -72,7 +62,7 @@ pub(super) fn answer<Content>(
 
 impl Opening {
     /// Accepts a request. Also returns its answer.
-    fn accept<Content>(
+    pub(super) fn accept<Content>(
         server: &Server,
         remote: Remote,
         request: &mut http::Request<Content>,
@@ -98,7 +88,7 @@ impl Opening {
     }
 
     /// Serves the session until it has ended.
-    async fn serve(self, server: Server) {
+    pub(super) async fn serve(self, server: Server) {
         let Self { upgrade, peer, places, framing } = self;
         let Ok(upgraded) = upgrade.await else { return };
         let (session, transport) = match framing {
@@ -112,7 +102,7 @@ impl Opening {
 impl Refusal {
     const NOT_A_WEBSOCKET: Self = Self::Malformed("Not a valid websocket request");
 
-    fn answer(self) -> Response<Body> {
+    pub(super) fn answer(self) -> Response<Body> {
         match self {
             Self::Origin => wrong_origin(),
             Self::Malformed(reason) => plain(StatusCode::BAD_REQUEST, reason),

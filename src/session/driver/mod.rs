@@ -53,7 +53,8 @@ pub(crate) async fn drive(
     // It ends with the session.
     let _span = spans::are_wanted()
         .then(|| spans::connection(&public_name(session.id()), session.peer().trace_parent.as_ref()));
-    let mut driver = Driver::new(core, host, session, places, transport);
+    // Boxed, since a task is moved several times before it runs.
+    let mut driver = Box::new(Driver::new(core, host, session, places, transport));
     std::future::poll_fn(|context| outbox::poll(&outbox, || driver.poll(context))).await;
 }
 
