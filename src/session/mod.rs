@@ -29,7 +29,7 @@ use crate::peer::Peer;
 use crate::publication::Recipient;
 use crate::user::UserId;
 
-pub(crate) use driver::drive;
+pub(crate) use driver::{Driving, drive};
 pub(crate) use host::{ConnectionHook, Host};
 pub(crate) use places::{NoShare, Places};
 pub(crate) use port::{Gone, Goodbye, Received, Transport};

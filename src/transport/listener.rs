@@ -25,6 +25,7 @@ use super::remote::Remote;
 use super::server::Server;
 use super::socket::Socket;
 use super::upgrade::{Framing, Opening, no_more_connections};
+use crate::session::Driving;
 use crate::shares::{Share, Source};
 
 /// The size of hyper's read buffer; the minimum that it accepts.
@@ -185,19 +186,20 @@ async fn serve_http<Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     source: Source,
 ) {
     // Boxed, so that a session does not keep the memory of it.
-    if let Some(opening) = Box::pin(serve_requests(serving, socket, remote, source)).await {
-        opening.serve(serving.server.clone()).await;
+    if let Some(session) = Box::pin(serve_requests(serving, socket, remote, source)).await {
+        session.await;
     }
 }
 
+/// Serves requests until the connection is lost, or one of them opens a WebSocket. Returns its session.
 async fn serve_requests<Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     serving: &Serving,
     socket: Socket<Stream>,
     remote: Remote,
     source: Source,
-) -> Option<Opening> {
+) -> Option<Driving> {
     let Serving { server, router, http } = serving;
-    let opening = Mutex::new(None);
+    let opening: Mutex<Option<Opening>> = Mutex::default();
     let service = service_fn(|mut request: http::Request<hyper::body::Incoming>| {
         let place = RequestPlace::take(server, source, remote, request.headers());
         if matches!(place, RequestPlace::None) {
@@ -233,7 +235,7 @@ async fn serve_requests<Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static>
             }
         }
     }
-    opening.into_inner()
+    opening.into_inner()?.open(server).await
 }
 
 /// What a request counts for while it is answered.

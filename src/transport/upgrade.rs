@@ -22,7 +22,7 @@ use super::sockjs::websocket::SockJsWebSocket;
 use super::websocket::{DirectWebSocket, QueuedWebSocket};
 use crate::outbox::Link;
 use crate::peer::Peer;
-use crate::session::{Places, Session, Transport, drive};
+use crate::session::{Driving, Places, Session, Transport, drive};
 use crate::shares::Share;
 
 /// The content of the messages of a WebSocket.
@@ -53,7 +53,13 @@ pub(super) enum Refusal {
 pub(super) fn websocket(server: &Server, mut request: Request, framing: Framing) -> Response<Body> {
     match Opening::accept(server, Remote::of(request.extensions()), &mut request, framing) {
         Ok((opening, answer)) => {
-            server.host.tasks.spawn(opening.serve(server.clone()));
+            let own = server.clone();
+            server.host.tasks.spawn(async move {
+                // Boxed, so that the task does not keep the memory of it.
+                if let Some(session) = Box::pin(opening.open(&own)).await {
+                    session.await;
+                }
+            });
             answer
         }
         Err(refusal) => refusal.answer(),
@@ -87,15 +93,15 @@ impl Opening {
         Ok((Self { upgrade, peer, places, framing }, answer))
     }
 
-    /// Serves the session until it has ended.
-    pub(super) async fn serve(self, server: Server) {
+    /// Creates the session when the answer has been sent. Returns `None` if the connection is lost before.
+    pub(super) async fn open(self, server: &Server) -> Option<Driving> {
         let Self { upgrade, peer, places, framing } = self;
-        let Ok(upgraded) = upgrade.await else { return };
+        let upgraded = upgrade.await.ok()?;
         let (session, transport) = match framing {
-            Framing::Raw => Box::pin(open(&server, upgraded, peer)).await,
-            Framing::SockJs => Box::pin(open_sockjs(&server, upgraded, peer)).await,
+            Framing::Raw => open(server, upgraded, peer).await,
+            Framing::SockJs => open_sockjs(server, upgraded, peer).await,
         };
-        drive(server.core, server.host, session, places, transport).await;
+        Some(drive(Arc::clone(&server.core), Arc::clone(&server.host), session, places, transport))
     }
 }
 

@@ -12,6 +12,7 @@ mod resumption;
 mod stops;
 mod user_change;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -19,13 +20,14 @@ use bolide_protocol::message::{ConnectRequest, MalformedMessage, offending_messa
 use bolide_protocol::version::Negotiation;
 use bolide_protocol::{ClientMessage, RawJson, ServerMessage, Version};
 use bytestring::ByteString;
+use tracing::Span;
 
 use super::inbox::{Full, Inbox, Queued};
 use super::timer::{Expired, Timer};
 use super::{Gone, Goodbye, Host, NoShare, Places, Received, Request, Session, Transport};
 use crate::call::{AppCore, ConnectionPort as _};
 use crate::figures::{Absence, Counted, Limit, Standing, TrafficBatch};
-use crate::outbox::{self, Condition, Pressure, effort};
+use crate::outbox::{self, Condition, Outbox, Pressure, effort};
 use crate::public_name::public_name;
 use crate::publication::{Subscriber, UniversalId};
 use crate::spans;
@@ -42,20 +44,35 @@ const MESSAGES_A_POLL: usize = 128;
 const QUOTED_BYTES: usize = 16 << 10;
 
 /// Runs a session until it has ended and its last method has returned.
-pub(crate) async fn drive(
+pub(crate) fn drive(
     core: Arc<AppCore>,
     host: Arc<Host>,
     session: Arc<Session>,
     places: Places,
     transport: Box<dyn Transport>,
-) {
+) -> Driving {
     let outbox = Arc::clone(session.outbox());
-    // It ends with the session.
-    let _span = spans::are_wanted()
+    let span = spans::are_wanted()
         .then(|| spans::connection(&public_name(session.id()), session.peer().trace_parent.as_ref()));
-    // Boxed, since a task is moved several times before it runs.
-    let mut driver = Box::new(Driver::new(core, host, session, places, transport));
-    std::future::poll_fn(|context| outbox::poll(&outbox, || driver.poll(context))).await;
+    Driving { driver: Box::new(Driver::new(core, host, session, places, transport)), outbox, _span: span }
+}
+
+/// A session that runs. It is small, since a task is moved several times before it runs and when it ends.
+#[must_use = "a session runs while this is polled"]
+pub(crate) struct Driving {
+    driver: Box<Driver>,
+    outbox: Arc<Outbox>,
+    /// It ends with the session.
+    _span: Option<Span>,
+}
+
+impl Future for Driving {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Self { driver, outbox, .. } = self.get_mut();
+        outbox::poll(outbox, || driver.poll(context))
+    }
 }
 
 /// The maximum number of bytes of an incomplete message that a session keeps while it waits for the client's closing frame.
