@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use futures::future::{Either, join_all, ready};
+use futures::future::{Either, ready};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower_service::Service as _;
 
@@ -93,24 +94,27 @@ pub(crate) async fn serve(
         shutdown.await;
         server.host.announce_shutdown(server.limits()).await;
     };
-    let accepting = join_all(listeners.iter().map(|listener| accept_all(&serving, listener)));
+    // In tasks, so that a connection begins on the thread that has accepted it. The caller may run outside the threads of
+    // the runtime, where each would wake another thread.
+    let accepting = listeners.into_iter().map(|listener| accept_all(Arc::clone(&serving), listener));
+    let mut accepting: JoinSet<()> = accepting.collect();
     tokio::select! {
-        _ = accepting => {}
+        () = async { while accepting.join_next().await.is_some() {} } => {}
         () = announced => {}
     }
-    drop(listeners);
+    accepting.shutdown().await;
     server.host.shut_down(server.limits()).await;
 }
 
-async fn accept_all(serving: &Arc<Serving>, listener: &Listener) {
+async fn accept_all(serving: Arc<Serving>, listener: Listener) {
     #[cfg(feature = "tls")]
     if let Some(tls) = listener.tls() {
         tokio::select! {
-            () = accept_from(serving, listener) => return,
+            () = accept_from(&serving, &listener) => return,
             () = tls.watch() => return,
         }
     }
-    accept_from(serving, listener).await;
+    accept_from(&serving, &listener).await;
 }
 
 async fn accept_from(serving: &Arc<Serving>, listener: &Listener) {
