@@ -7,9 +7,12 @@
 //! - [`proxies`] finds the client's address from that of the [`remote`] end of a socket, and [`origins`] are the pages that may open sessions;
 //! - [`http`] routes HTTP requests, and [`upgrade`] upgrades those to WebSockets;
 //! - [`websocket`] is the raw WebSocket, for DDP clients outside browsers, and [`lingering`] its end after a protocol error;
+//! - [`direct`] is the same on a plain TCP socket, whose [`frames`] it reads itself;
 //! - [`sockjs`] is the transport of Meteor's client in browsers;
 //! - [`memory`] is a pair of queues, for tests and clients in the same process.
 
+mod direct;
+mod frames;
 pub(crate) mod http;
 mod lingering;
 pub(crate) mod listener;

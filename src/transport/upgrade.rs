@@ -13,13 +13,14 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use super::direct::DirectWebSocket;
 use super::peer;
 use super::remote::Remote;
 use super::server::Server;
 use super::socket::Socket;
 use super::sockjs::pace::Pace;
 use super::sockjs::websocket::SockJsWebSocket;
-use super::websocket::{DirectWebSocket, QueuedWebSocket};
+use super::websocket::QueuedWebSocket;
 use crate::outbox::Link;
 use crate::peer::Peer;
 use crate::session::{Driving, Places, Session, Transport, drive};
@@ -132,7 +133,7 @@ async fn open(server: &Server, upgraded: Upgraded, peer: Peer) -> (Arc<Session>,
         Ok(Taken { socket, share, read }) => {
             let (reading, writing) = socket.into_split();
             let session = server.new_session(peer, Link::Direct(writing));
-            let transport = DirectWebSocket::new(reading, share, Arc::clone(session.outbox()), read, limit).await;
+            let transport = DirectWebSocket::new(reading, share, Arc::clone(session.outbox()), &read, limit);
             (session, Box::new(transport))
         }
         Err(upgraded) => {

@@ -1,9 +1,6 @@
-//! The raw WebSocket: one DDP message per frame.
-//!
-//! tungstenite reads. On a plain TCP socket the outbox writes, so that senders do not have to wake the session's task
-//! ([`DirectWebSocket`]). On other streams, such as TLS, the session's task writes too ([`QueuedWebSocket`]).
+//! The raw WebSocket on streams that are not plain TCP sockets, such as TLS: tungstenite reads, and the session's task
+//! writes.
 
-use std::cell::RefCell;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -12,9 +9,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use futures::{FutureExt as _, Sink as _, SinkExt as _, Stream as _};
+use futures::{Sink as _, SinkExt as _, Stream as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::tcp::OwnedReadHalf;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -25,20 +21,9 @@ use super::lingering::Lingering;
 use crate::figures::Carrier;
 use crate::outbox::Outbox;
 use crate::session::{Goodbye, Received, Transport};
-use crate::shares::Share;
 
 /// The size of tungstenite's buffers of each connection, also of idle ones. Its default is 128 KiB.
 const READ_BUFFER: usize = 1 << 10;
-
-/// The maximum number of bytes of one read. All connections of a thread share this buffer.
-const READ_AT_ONCE: usize = 16 << 10;
-
-/// A WebSocket on a TCP socket whose write half belongs to the session's outbox.
-pub(crate) struct DirectWebSocket {
-    reader: Reader<ReadingHalf>,
-    /// What the connection counts for. `None` if another server has accepted it.
-    _share: Option<Share>,
-}
 
 /// A WebSocket over any stream.
 pub(crate) struct QueuedWebSocket<Io> {
@@ -65,27 +50,6 @@ pub(super) struct Counting<Io> {
     read: usize,
 }
 
-/// Reads from the socket. The frames that tungstenite writes (pong, close) go through the outbox.
-pub(crate) struct ReadingHalf {
-    socket: OwnedReadHalf,
-    outbox: Arc<Outbox>,
-    /// The bytes that were read from the socket but not requested yet.
-    ahead: Bytes,
-}
-
-impl DirectWebSocket {
-    pub(crate) async fn new(
-        socket: OwnedReadHalf,
-        share: Option<Share>,
-        outbox: Arc<Outbox>,
-        read: Bytes,
-        limit: usize,
-    ) -> Self {
-        let half = ReadingHalf { socket, outbox, ahead: Bytes::new() };
-        Self { reader: accept(half, read, limit).await, _share: share }
-    }
-}
-
 impl<Io: AsyncRead + AsyncWrite + Unpin> QueuedWebSocket<Io> {
     pub(crate) async fn new(io: Io, read: Bytes, limit: usize) -> Self {
         Self { reader: accept(io, read, limit).await }
@@ -102,34 +66,6 @@ pub(super) async fn accept<Io: AsyncRead + AsyncWrite + Unpin>(io: Io, read: Byt
     let io = Counting { io, read: 0 };
     let stream = WebSocketStream::from_partially_read(io, read.to_vec(), Role::Server, Some(config)).await;
     Reader { stream, limit, lingering: None, heard_pong: false, is_leaving: false }
-}
-
-impl Transport for DirectWebSocket {
-    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Received> {
-        self.reader.poll_receive(context)
-    }
-
-    fn poll_send(&mut self, outbox: &Arc<Outbox>, context: &mut Context<'_>) {
-        // The outbox wakes this task when the socket accepts more.
-        let _until_writable = outbox.poll_flush(context);
-    }
-
-    fn adopt(&mut self, outbox: &Arc<Outbox>) {
-        self.reader.stream.get_mut().io.outbox = Arc::clone(outbox);
-    }
-
-    fn buffered_bytes(&self) -> usize {
-        self.reader.buffered_bytes()
-    }
-
-    fn carrier(&self) -> Option<Carrier> {
-        Some(Carrier::WebSocket)
-    }
-
-    fn close(&mut self, _: &Arc<Outbox>, goodbye: Goodbye) {
-        // The outbox accepts bytes immediately, so the future is ready at once.
-        let _taken = self.reader.stream.close(Some(close_frame(goodbye))).now_or_never();
-    }
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send> Transport for QueuedWebSocket<Io> {
@@ -244,7 +180,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Reader<Io> {
     }
 }
 
-fn failure(error: &Error) -> Received {
+pub(super) fn failure(error: &Error) -> Received {
     match error {
         Error::Capacity(_) => Received::Refused(Goodbye::too_long()),
         Error::Utf8(_) => Received::Refused(Goodbye::new(1007, "The text is not UTF-8")),
@@ -260,11 +196,6 @@ fn to_message(text: ByteString) -> Option<Message> {
 
 pub(super) fn close_frame(goodbye: Goodbye) -> CloseFrame {
     CloseFrame { code: CloseCode::from(goodbye.code), reason: goodbye.reason.into() }
-}
-
-thread_local! {
-    /// The shared read buffer, so that idle connections do not each need a large one.
-    static SPACE: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_AT_ONCE]);
 }
 
 impl<Io: AsyncRead + Unpin> AsyncRead for Counting<Io> {
@@ -291,42 +222,5 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Counting<Io> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(context)
-    }
-}
-
-impl AsyncRead for ReadingHalf {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if !self.ahead.is_empty() {
-            let count = buffer.remaining().min(self.ahead.len());
-            buffer.put_slice(&self.ahead.split_to(count));
-            return Poll::Ready(Ok(()));
-        }
-        SPACE.with_borrow_mut(|space| {
-            let mut read = ReadBuf::new(space);
-            std::task::ready!(Pin::new(&mut self.socket).poll_read(context, &mut read))?;
-            let (now, later) = read.filled().split_at(buffer.remaining().min(read.filled().len()));
-            buffer.put_slice(now);
-            self.ahead = Bytes::copy_from_slice(later);
-            Poll::Ready(Ok(()))
-        })
-    }
-}
-
-impl AsyncWrite for ReadingHalf {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.outbox.push_bytes(Bytes::copy_from_slice(bytes));
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }

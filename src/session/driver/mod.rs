@@ -75,8 +75,9 @@ impl Future for Driving {
     }
 }
 
-/// The maximum number of bytes of an incomplete message that a session keeps while it waits for the client's closing frame.
-const CLOSING_BYTES: usize = 16 << 10;
+/// The maximum number of bytes that a session keeps of the input while it waits for the client's closing frame: a read, and
+/// as much of an incomplete message.
+const CLOSING_BYTES: usize = 32 << 10;
 
 struct Driver {
     core: Arc<AppCore>,
