@@ -105,7 +105,8 @@ impl Shares {
         ]
     }
 
-    fn count(&self, source: Source, count: usize, now: Timestamp) -> bool {
+    /// Counts this many, or none. Returns whether it has. They are [given back](Self::give_back) by the caller.
+    pub(crate) fn count(&self, source: Source, count: usize, now: Timestamp) -> bool {
         let mut state = self.state.lock();
         let held = state.by_source.get(&source).copied().unwrap_or_default();
         if source != Source::Proxy && held.saturating_add(count) > self.per_network.count {
@@ -121,7 +122,10 @@ impl Shares {
         true
     }
 
-    fn give_back(&self, source: Source, count: usize) {
+    pub(crate) fn give_back(&self, source: Source, count: usize) {
+        if count == 0 {
+            return;
+        }
         let mut state = self.state.lock();
         state.in_total = state.in_total.saturating_sub(count);
         if let Some(held) = state.by_source.get_mut(&source) {
@@ -130,21 +134,6 @@ impl Shares {
                 state.by_source.remove(&source);
             }
         }
-    }
-}
-
-impl Share {
-    pub(crate) const fn count(&self) -> usize {
-        self.count
-    }
-
-    /// Takes this many more, or none. Returns whether it has.
-    pub(crate) fn extend(&mut self, more: usize, now: Timestamp) -> bool {
-        let is_taken = self.shares.count(self.source, more, now);
-        if is_taken {
-            self.count += more;
-        }
-        is_taken
     }
 }
 
@@ -222,11 +211,12 @@ mod tests {
     fn many_are_taken_together_or_not_at_all() {
         let shares = shares(10, 6);
         let now = Timestamp::from_milliseconds(0);
-        let mut first = shares.take_many(network("192.0.2.1"), 4, now).unwrap();
-        assert!(!first.extend(3, now) && first.extend(2, now));
+        let first = shares.take_many(network("192.0.2.1"), 4, now).unwrap();
+        assert!(!shares.count(network("192.0.2.1"), 3, now) && shares.count(network("192.0.2.1"), 2, now));
         assert!(shares.take_many(network("192.0.2.2"), 5, now).is_none());
         assert!(shares.take_many(network("192.0.2.2"), 4, now).is_some());
         drop(first);
+        shares.give_back(network("192.0.2.1"), 2);
         let state = shares.state.lock();
         assert!(state.by_source.is_empty() && state.in_total == 0);
     }

@@ -28,7 +28,7 @@ pub(crate) struct Host {
     pub(super) heartbeat: Heartbeat,
     pub(super) connection_hooks: Vec<ConnectionHook>,
     pub(crate) sessions: Sessions,
-    shares: SessionShares,
+    shares: Arc<SessionShares>,
     drain: Drain,
     /// Cancelled when the app shuts down, and all sessions have been asked to end.
     pub(crate) stopping: CancellationToken,

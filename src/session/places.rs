@@ -27,20 +27,25 @@ pub(crate) struct SessionShares {
 
 /// What a session counts for. Empty for a client in the same process.
 #[derive(Default)]
-pub(crate) struct Places {
-    _session: Option<Share>,
+pub(crate) struct Places(Option<Taken>);
+
+/// What a session has taken. It is given back when this is dropped.
+struct Taken {
+    shares: Arc<SessionShares>,
+    source: Source,
     /// Until the client has sent `connect`.
-    unopened: Option<Share>,
-    bytes: Option<Held>,
-    documents: Option<Held>,
-    away: Option<Held>,
+    is_unopened: bool,
+    bytes: usize,
+    documents: usize,
+    /// While the client is away.
+    away: usize,
 }
 
 /// How many of something a session holds.
-pub(super) struct Held {
-    all: Arc<Shares>,
+pub(super) struct Held<'places> {
+    all: &'places Shares,
     source: Source,
-    share: Option<Share>,
+    counted: &'places mut usize,
     step: Step,
 }
 
@@ -57,8 +62,8 @@ struct Step {
 pub(crate) struct NoShare;
 
 impl SessionShares {
-    pub(super) fn new(limits: &Limits) -> Self {
-        Self {
+    pub(super) fn new(limits: &Limits) -> Arc<Self> {
+        Arc::new(Self {
             all: Shares::new(
                 Maximum { name: "connections", count: limits.connections },
                 Maximum { name: "connections_per_network", count: limits.connections_per_network },
@@ -79,7 +84,7 @@ impl SessionShares {
                 Maximum { name: "away_bytes", count: limits.away_bytes },
                 Maximum { name: "away_bytes_per_network", count: limits.away_bytes_per_network },
             ),
-        }
+        })
     }
 
     /// Returns what sessions hold: their number, those that are not open, bytes, documents, and bytes for clients that are
@@ -89,13 +94,16 @@ impl SessionShares {
     }
 
     /// Takes the places of a new session. Returns `None` if a maximum is reached.
-    pub(super) fn take(&self, source: Source, now: Timestamp) -> Option<Places> {
-        let unopened = self.unopened.take(source, now)?;
-        let session = self.all.take(source, now)?;
-        let bytes = Some(Held::new(&self.bytes, source, BYTES));
-        let documents = Some(Held::new(&self.documents, source, DOCUMENTS));
-        let away = Some(Held::new(&self.away, source, AWAY));
-        Some(Places { _session: Some(session), unopened: Some(unopened), bytes, documents, away })
+    pub(super) fn take(self: &Arc<Self>, source: Source, now: Timestamp) -> Option<Places> {
+        if !self.unopened.count(source, 1, now) {
+            return None;
+        }
+        if !self.all.count(source, 1, now) {
+            self.unopened.give_back(source, 1);
+            return None;
+        }
+        let shares = Arc::clone(self);
+        Some(Places(Some(Taken { shares, source, is_unopened: true, bytes: 0, documents: 0, away: 0 })))
     }
 
     /// Takes the bytes of a body. Returns `None` for the share of a short one.
@@ -110,12 +118,14 @@ impl SessionShares {
 impl Places {
     /// Notes that the client has sent `connect`.
     pub(super) fn open(&mut self) {
-        self.unopened = None;
+        if let Some(taken) = &mut self.0 {
+            taken.open();
+        }
     }
 
     /// Notes that the client has resumed the session.
     pub(super) fn come_back(&mut self) {
-        if let Some(away) = &mut self.away {
+        if let Some(away) = self.away() {
             away.release();
         }
     }
@@ -126,54 +136,65 @@ impl Places {
     }
 
     /// Returns the bytes that the session holds. `None` for a client in the same process.
-    pub(super) const fn bytes(&mut self) -> Option<&mut Held> {
-        self.bytes.as_mut()
+    pub(super) fn bytes(&mut self) -> Option<Held<'_>> {
+        let Taken { shares, source, bytes, .. } = self.0.as_mut()?;
+        Some(Held { all: &shares.bytes, source: *source, counted: bytes, step: BYTES })
     }
 
     /// Returns the documents that the session holds. `None` for a client in the same process.
-    pub(super) const fn documents(&mut self) -> Option<&mut Held> {
-        self.documents.as_mut()
+    pub(super) fn documents(&mut self) -> Option<Held<'_>> {
+        let Taken { shares, source, documents, .. } = self.0.as_mut()?;
+        Some(Held { all: &shares.documents, source: *source, counted: documents, step: DOCUMENTS })
     }
 
     /// Returns the bytes that the session holds while its client is away. `None` for a client in the same process.
-    pub(super) const fn away(&mut self) -> Option<&mut Held> {
-        self.away.as_mut()
+    pub(super) fn away(&mut self) -> Option<Held<'_>> {
+        let Taken { shares, source, away, .. } = self.0.as_mut()?;
+        Some(Held { all: &shares.away, source: *source, counted: away, step: AWAY })
     }
 }
 
-impl Held {
-    fn new(all: &Arc<Shares>, source: Source, step: Step) -> Self {
-        Self { all: Arc::clone(all), source, share: None, step }
+impl Taken {
+    fn open(&mut self) {
+        if std::mem::take(&mut self.is_unopened) {
+            self.shares.unopened.give_back(self.source, 1);
+        }
     }
+}
 
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.open();
+        self.shares.all.give_back(self.source, 1);
+        self.shares.bytes.give_back(self.source, self.bytes);
+        self.shares.documents.give_back(self.source, self.documents);
+        self.shares.away.give_back(self.source, self.away);
+    }
+}
+
+impl Held<'_> {
     /// Notes that the session holds none.
-    fn release(&mut self) {
-        self.share = None;
+    fn release(self) {
+        self.all.give_back(self.source, std::mem::take(self.counted));
     }
 
     /// Notes how much the session holds.
-    pub(super) fn hold(&mut self, held: usize, clock: &dyn Clock) -> Result<(), NoShare> {
+    pub(super) fn hold(self, held: usize, clock: &dyn Clock) -> Result<(), NoShare> {
         if held <= self.step.free {
-            self.share = None;
+            self.release();
             return Ok(());
         }
-        let counted = self.share.as_ref().map_or(0, Share::count);
-        if held <= counted {
-            return Ok(());
+        let Some(missing) = held.checked_sub(*self.counted).filter(|missing| *missing > 0) else { return Ok(()) };
+        let more = missing.next_multiple_of(self.step.at_once);
+        if !self.all.count(self.source, more, clock.now()) {
+            return Err(NoShare);
         }
-        let more = (held - counted).next_multiple_of(self.step.at_once);
-        let now = clock.now();
-        let is_taken = if let Some(share) = &mut self.share {
-            share.extend(more, now)
-        } else {
-            self.share = self.all.take_many(self.source, more, now);
-            self.share.is_some()
-        };
-        if is_taken { Ok(()) } else { Err(NoShare) }
+        *self.counted += more;
+        Ok(())
     }
 
     /// Returns whether [`hold`](Self::hold) has to be called when the session holds this much.
     pub(super) const fn counts(&self, held: usize) -> bool {
-        held > self.step.free || self.share.is_some()
+        held > self.step.free || *self.counted > 0
     }
 }
