@@ -27,12 +27,21 @@ pub(crate) struct Views {
     subscriptions: IndexMap<Handle, Entry, Hasher>,
     /// The total size of their origins.
     subscription_bytes: usize,
-    by_id: HashMap<Arc<str>, Handle>,
-    collections: IndexMap<Arc<str>, View, Hasher>,
-    /// During a user change: the documents of the client before it.
-    before: Option<IndexMap<Arc<str>, View, Hasher>>,
-    ready_meanwhile: Vec<String>,
+    by_id: HashMap<Arc<str>, Handle, Hasher>,
+    collections: Collections,
+    /// `None` unless the user changes.
+    before: Option<Box<Before>>,
     last_handle: u32,
+}
+
+/// The documents of a client by collection.
+type Collections = IndexMap<Arc<str>, View, Hasher>;
+
+/// The state of a client before a user change.
+struct Before {
+    collections: Collections,
+    /// The subscriptions that became ready during the change.
+    ready_meanwhile: Vec<String>,
 }
 
 /// An active subscription.
@@ -92,10 +101,9 @@ impl Views {
             strategies,
             subscriptions: IndexMap::default(),
             subscription_bytes: 0,
-            by_id: HashMap::new(),
+            by_id: HashMap::default(),
             collections: IndexMap::default(),
             before: None,
-            ready_meanwhile: Vec::new(),
             last_handle: 0,
         }
     }
@@ -112,7 +120,7 @@ impl Views {
 
     /// Returns the number of documents that the client has, each counted once for each subscription that holds it.
     pub(crate) fn held_documents(&self) -> usize {
-        let before = self.before.iter().flat_map(IndexMap::values);
+        let before = self.before.iter().flat_map(|before| before.collections.values());
         self.collections.values().chain(before).map(View::held).sum()
     }
 
@@ -160,6 +168,10 @@ impl Views {
             claimed: Vec::new(),
             counted: None,
         };
+        if self.subscriptions.is_empty() {
+            // Most clients have only the universal publications.
+            self.subscriptions.reserve_exact(1);
+        }
         self.subscriptions.insert(handle, entry);
         handle
     }
@@ -196,12 +208,12 @@ impl Views {
     pub(crate) fn ready(&mut self, handle: Handle) -> Answer {
         let Some(entry) = self.subscriptions.get_mut(&handle) else { return Answer::Nothing };
         let was_ready = std::mem::replace(&mut entry.is_ready, true);
-        match &entry.id {
-            Some(id) if !was_ready && self.before.is_some() => {
-                self.ready_meanwhile.push(id.to_string());
+        match (&entry.id, &mut self.before) {
+            (Some(id), Some(before)) if !was_ready => {
+                before.ready_meanwhile.push(id.to_string());
                 Answer::Nothing
             }
-            Some(id) if !was_ready => Answer::Ready(id.to_string()),
+            (Some(id), None) if !was_ready => Answer::Ready(id.to_string()),
             _ => Answer::Nothing,
         }
     }
@@ -252,7 +264,9 @@ impl Views {
             self.by_id.remove(id);
         }
         let muted = self.before.is_some();
-        self.ready_meanwhile.retain(|ready| entry.id.as_deref() != Some(ready));
+        if let Some(before) = &mut self.before {
+            before.ready_meanwhile.retain(|ready| entry.id.as_deref() != Some(ready));
+        }
         for (collection, view) in &mut self.collections {
             view.release(handle, outbox, collection, muted);
         }
@@ -278,12 +292,13 @@ impl Views {
     pub(crate) fn suspend(&mut self) {
         let collections = std::mem::take(&mut self.collections);
         // A user change that interrupts another one is sent as one difference.
-        self.before.get_or_insert(collections);
+        self.before.get_or_insert_with(|| Box::new(Before { collections, ready_meanwhile: Vec::new() }));
     }
 
     /// Sends the difference since [`suspend`](Self::suspend). Returns the ids of the subscriptions that became ready.
     pub(crate) fn resume(&mut self, outbox: &Arc<Outbox>) -> Vec<String> {
         let Some(before) = self.before.take() else { return Vec::new() };
+        let Before { collections: before, ready_meanwhile } = *before;
         let nothing = View::default();
         for (collection, old) in &before {
             let new = self.collections.get(collection).unwrap_or(&nothing);
@@ -294,7 +309,7 @@ impl Views {
                 View::difference(&nothing, new, outbox, collection);
             }
         }
-        std::mem::take(&mut self.ready_meanwhile)
+        ready_meanwhile
     }
 
     /// Adds a document of a subscription. `frame` is its encoded `added` message, if it exists already.
