@@ -1,5 +1,6 @@
 //! [`Queue`]: the items that wait in an outbox, in order, and their total size.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -8,6 +9,15 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::framing;
+
+/// The maximum number of items for which [`SPARE`] has room.
+const SPARE_ITEMS: usize = 64;
+
+thread_local! {
+    /// The memory of the queue that was emptied last, for the one that is filled next: an idle session has no queue in
+    /// memory, and a busy one does not allocate.
+    static SPARE: Cell<VecDeque<Item>> = const { Cell::new(VecDeque::new()) };
+}
 
 /// An item that waits for the client.
 #[derive(Clone, Debug)]
@@ -77,12 +87,14 @@ impl Queue {
         }
         self.bytes += item.len();
         self.len += item.messages();
+        self.make_room();
         self.items.push_back(item);
     }
 
     pub(super) fn push_front(&mut self, item: Item) {
         self.bytes += item.len();
         self.len += item.messages();
+        self.make_room();
         self.items.push_front(item);
     }
 
@@ -92,7 +104,23 @@ impl Queue {
         self.len = self.len.saturating_sub(item.messages());
         self.exempt = self.exempt.saturating_sub(item.messages());
         self.exempt_bytes = self.exempt_bytes.saturating_sub(item.len());
+        if self.items.is_empty() {
+            self.release_memory();
+        }
         Some(item)
+    }
+
+    fn make_room(&mut self) {
+        if self.items.capacity() == 0 {
+            self.items = SPARE.take();
+        }
+    }
+
+    fn release_memory(&mut self) {
+        let items = std::mem::take(&mut self.items);
+        if items.capacity() <= SPARE_ITEMS {
+            SPARE.set(items);
+        }
     }
 
     /// Drops all items except messages, and returns the messages. All of them count towards the limits.
