@@ -1,6 +1,5 @@
 //! [`Scanner`]: finds the parts of JSON text in one pass, without deserialising them. It accepts what `serde_json` accepts.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use serde_json::value::RawValue;
@@ -52,7 +51,7 @@ impl<'text> Scanner<'text> {
         self.skip_space();
         self.list(b'[', b']', |scanner| {
             let start = scanner.at;
-            scanner.skip_value(1)?;
+            scanner.skip_outer_value()?;
             element(start..scanner.at);
             Some(())
         })?;
@@ -75,7 +74,7 @@ impl<'text> Scanner<'text> {
 
     fn value(&mut self) -> Option<&'text str> {
         let start = self.at;
-        self.skip_value(1)?;
+        self.skip_outer_value()?;
         self.text.get(start..self.at)
     }
 
@@ -96,7 +95,16 @@ impl<'text> Scanner<'text> {
         }
     }
 
-    /// Skips a value. `depth` is 1 for a value that is not in another one that is skipped.
+    /// Skips a value that is not in another one.
+    fn skip_outer_value(&mut self) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.skip_string().map(drop),
+            b'0'..=b'9' => self.skip_number(),
+            _ => self.skip_value(1),
+        }
+    }
+
+    /// Skips a value. `depth` is 1 for the outermost one.
     fn skip_value(&mut self, depth: u32) -> Option<()> {
         match self.peek()? {
             b'"' => self.skip_string().map(drop),
@@ -122,21 +130,25 @@ impl<'text> Scanner<'text> {
     }
 
     /// Skips a string. Returns whether it contains escapes.
+    #[inline]
     fn skip_string(&mut self) -> Option<bool> {
         self.skip(b'"')?;
-        // Most strings of messages end within one word.
         let rest = self.text.as_bytes().get(self.at..)?;
+        // Most strings of messages end within one word.
         if let Some(word) = rest.first_chunk()
             && let place = first_special(*word)
-            && word.get(place) == Some(&b'"')
+            && rest.get(place) == Some(&b'"')
+            && place < WORD
         {
-            self.may_be_ejson |= word[0] == b'$';
+            self.may_be_ejson |= rest.first() == Some(&b'$');
             self.at += place + 1;
             return Some(false);
         }
         self.skip_long_string()
     }
 
+    /// Not a part of the function above, which is small enough to stand where it is called.
+    #[inline(never)]
     fn skip_long_string(&mut self) -> Option<bool> {
         self.may_be_ejson |= self.peek()? == b'$';
         let mut has_escapes = false;
@@ -234,12 +246,14 @@ impl<'text> Scanner<'text> {
 }
 
 impl<'text> Quoted<'text> {
+    /// Returns the string without quotes, or `None` if it contains escapes.
+    pub(crate) fn plain(self) -> Option<&'text str> {
+        if self.has_escapes { None } else { self.text.strip_prefix('"')?.strip_suffix('"') }
+    }
+
     /// Returns the string without quotes and escapes, or `None` if its escapes are no text.
-    pub(crate) fn read(self) -> Option<Cow<'text, str>> {
-        if self.has_escapes {
-            return serde_json::from_str(self.text).ok().map(Cow::Owned);
-        }
-        self.text.get(1..self.text.len() - 1).map(Cow::Borrowed)
+    pub(crate) fn decode(self) -> Option<String> {
+        serde_json::from_str(self.text).ok()
     }
 }
 

@@ -42,7 +42,11 @@ impl<'frame> Envelope<'frame> {
         let mut envelope = Self::default();
         let mut scanner = Scanner::new(frame);
         scanner.object(|name, value| {
-            if let Some(member) = envelope.member(&name.read()?) {
+            let member = match name.plain() {
+                Some(name) => envelope.member(name),
+                None => envelope.member(&name.decode()?),
+            };
+            if let Some(member) = member {
                 *member = Some(value);
             }
             Some(())
