@@ -188,6 +188,9 @@ pub fn write<T: Serialize + ?Sized>(text: &mut String, value: &T) -> Result<(), 
 #[must_use]
 pub fn needs_decoding(text: &str) -> bool {
     let bytes = text.as_bytes();
+    if matches!(bytes.first(), Some(b'0'..=b'9' | b'-' | b't' | b'f' | b'n')) {
+        return false;
+    }
     memchr::memchr2_iter(b'$', b'\\', bytes).any(|index| match bytes[index] {
         b'$' => index > 0 && bytes[index - 1] == b'"',
         _ => bytes.get(index + 1) == Some(&b'u'),
