@@ -178,6 +178,13 @@ impl Held<'_> {
         self.all.give_back(self.source, std::mem::take(self.counted));
     }
 
+    /// Notes how much the session holds, if this is so little that it does not count.
+    pub(super) fn release_few(self, held: usize) {
+        if held <= self.step.free {
+            self.release();
+        }
+    }
+
     /// Notes how much the session holds.
     pub(super) fn hold(self, held: usize, clock: &dyn Clock) -> Result<(), NoShare> {
         if held <= self.step.free {

@@ -8,8 +8,10 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::application::{application, register};
 use crate::client::{Client, call};
+use crate::metrics;
 use crate::raw::{CLOSE, FIRST_TEXT, FURTHER, LAST, PING, PONG, Raw, TEXT, frame, unmasked_frame, upgrade_request};
 use crate::server::Server;
+use crate::waiting::until_it;
 
 const CONNECT: &[u8] = br#"{"msg":"connect","version":"1","support":["1"]}"#;
 const ADD: &[u8] = br#"{"msg":"method","id":"1","method":"add","params":[1,2]}"#;
@@ -140,11 +142,17 @@ async fn a_client_that_sends_a_message_far_over_the_limit_to_its_end_can_read_th
 #[tokio::test]
 async fn what_was_read_of_a_message_is_not_kept_until_the_client_answers_the_close() {
     let server = Server::start(application()).await;
+    let held = async || metrics::read(&server.app).await.count("bolide_limit_used", &[("limit", "held_bytes")]);
     let mut raw = Raw::upgraded(server.address).await;
     let length: u64 = 100_000;
     let header = [&[FIRST_TEXT, 0xFF], length.to_be_bytes().as_slice(), &[0; 4]].concat();
-    raw.send(&[header, vec![b'x'; 100_000], frame(0xC1, ADD)].concat()).await;
+    raw.send(&[header, vec![b'x'; 100_000]].concat()).await;
+    until_it(async || held().await > 0).await;
+    raw.send(&frame(0xC1, ADD)).await;
     assert_eq!(raw.read_close_code().await, 1002);
+    until_it(async || held().await == 0).await;
+    assert_eq!(server.app.session_count(), 1, "the client's answer is awaited");
+    raw.send(&frame(CLOSE, &1002_u16.to_be_bytes())).await;
     raw.ends().await;
 }
 

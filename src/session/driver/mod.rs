@@ -269,8 +269,10 @@ impl Driver {
             context.waker().wake_by_ref();
         }
         let held = self.held_bytes();
-        if self.is_finished() || !self.places.bytes().is_some_and(|bytes| bytes.counts(held)) {
-            return;
+        let Some(bytes) = self.places.bytes().filter(|bytes| bytes.counts(held)) else { return };
+        if matches!(self.phase, Phase::Closing | Phase::Ended) {
+            // What was read of a message has been dropped.
+            return bytes.release_few(held);
         }
         // Some may have been sent meanwhile.
         self.waiting_bytes = self.session.outbox().pressure().bytes;
