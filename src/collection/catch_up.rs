@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::core::CollectionCore;
 use super::delivery::Delivery;
 use super::document::Document;
@@ -30,21 +32,41 @@ const MAX_CHANGES: usize = 10_000;
 /// The number of changes that are read at once.
 const AT_ONCE: usize = 1_000;
 
+/// The timeout for a question to the store. A link that swallows what is sent is not noticed otherwise.
+pub(super) const QUESTION: Duration = Duration::from_secs(3);
+
+/// Why changes were not read.
+enum Unread {
+    /// The store does not answer. It may answer over another connection.
+    Silent,
+    Failed(CollectionError),
+}
+
 /// Tells live queries of the changes until `head`, which `reader` sees, unless they were told of them.
-pub(super) async fn catch_up(core: &Arc<CollectionCore>, opened: &Opened, reader: &mut dyn DocumentReader, head: Head) {
-    let Some(stored) = core.store() else { return };
+///
+/// # Errors
+/// Fails if the store does not answer. The reader can then no longer be used, and the changes have to be read with another.
+pub(super) async fn catch_up(
+    core: &Arc<CollectionCore>,
+    opened: &Opened,
+    reader: &mut dyn DocumentReader,
+    head: Head,
+) -> Result<(), StorageError> {
+    let Some(stored) = core.store() else { return Ok(()) };
     let applied = stored.applied();
     if head.version <= applied || stored.skip_if_unwatched(core, head.version) {
-        return;
+        return Ok(());
     }
     match missed(core, opened, reader, applied).await {
         Ok(missed) => tell(core, stored, missed, head.version).deliver(),
-        Err(error) => {
+        Err(Unread::Silent) => return Err(StorageError::Failed("it does not answer".to_owned())),
+        Err(Unread::Failed(error)) => {
             tracing::warn!(collection = core.name(), %error, "live queries read their documents once more");
             read_again(core, &core.live_queries());
             stored.note_applied(head.version);
         }
     }
+    Ok(())
 }
 
 /// Starts a task that tells the live queries of a collection of what the store has, if there is none yet.
@@ -93,21 +115,23 @@ async fn missed(
     opened: &Opened,
     reader: &mut dyn DocumentReader,
     applied: u64,
-) -> Result<Vec<Change>, CollectionError> {
+) -> Result<Vec<Change>, Unread> {
     let mut missed: Vec<Change> = Vec::new();
     loop {
         let last = missed.last().map_or(applied, |change| change.version);
-        let changes = reader.changes(opened.number, last, AT_ONCE).await.map_err(|error| unavailable(core, &error))?;
+        let changes = timeout(QUESTION, reader.changes(opened.number, last, AT_ONCE)).await;
+        let changes = changes.map_err(|_elapsed| Unread::Silent)?;
+        let changes = changes.map_err(|error| Unread::Failed(unavailable(core, &error)))?;
         let is_end = changes.len() < AT_ONCE;
         for change in changes {
-            missed.push(change_of(core, change)?);
+            missed.push(change_of(core, change).map_err(Unread::Failed)?);
         }
         if is_end {
             return Ok(missed);
         }
         if missed.len() > MAX_CHANGES {
             let error = StorageError::Failed(format!("more than {MAX_CHANGES} changes were missed"));
-            return Err(unavailable(core, &error));
+            return Err(Unread::Failed(unavailable(core, &error)));
         }
     }
 }

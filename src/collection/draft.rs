@@ -70,7 +70,7 @@ impl Draft {
         let mut collections = Vec::with_capacity(opened.len());
         for (core, opened) in opened {
             let head = writing.head(opened.number).await?;
-            catch_up(core, opened, &mut *writing, head).await;
+            catch_up(core, opened, &mut *writing, head).await?;
             collections.push(DraftOfCollection {
                 head,
                 core: Arc::clone(core),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+use super::catch_up::QUESTION;
 use super::core::CollectionCore;
 use super::error::CollectionError;
 use super::storage::{CollectionNumber, Hint, Hints, StorageError};
@@ -17,9 +18,6 @@ use super::stored::StoreLink;
 
 /// The time between two looks at the heads.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// The timeout for a question to the store. A link that swallows what is sent is not noticed otherwise.
-const QUESTION: Duration = Duration::from_secs(3);
 
 /// How long ago a node may last have had all changes, and still be sent clients. It is the timeout for catching up as well.
 const MAX_BEHIND: Duration = Duration::from_secs(5);

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-use super::catch_up::{catch_up, catch_up_soon};
+use super::catch_up::{QUESTION, catch_up, catch_up_soon};
 use super::core::CollectionCore;
 use super::delivery::Delivery;
 use super::draft::Draft;
@@ -222,8 +223,9 @@ impl Writer {
     async fn read_missed(&self, opened: &[(Arc<CollectionCore>, Arc<Opened>)]) -> Result<(), StorageError> {
         let mut reader = self.store.read().await?;
         for (core, opened) in opened {
-            let head = reader.head(opened.number).await?;
-            catch_up(core, opened, &mut *reader, head).await;
+            let head = timeout(QUESTION, reader.head(opened.number)).await;
+            let head = head.map_err(|_elapsed| StorageError::Failed("it does not answer".to_owned()))??;
+            catch_up(core, opened, &mut *reader, head).await?;
         }
         Ok(())
     }
