@@ -126,9 +126,10 @@ impl Chaos {
         self.mails.may_repeat = schedule.iter().any(|(fault, ..)| fault.may_repeat_mails());
         self.work(schedule).await?;
         self.cluster.heal().await?;
-        self.cluster.wait_until_ready(START).await?;
-        let disconnected = self.crowd.disconnections() - before;
         let rest = schedule.iter().map(|(fault, ..)| fault.rest()).max().unwrap_or(REST);
+        // A node whose write waits for a link that has died without a sign is not ready meanwhile.
+        self.cluster.wait_until_ready(START.max(rest)).await?;
+        let disconnected = self.crowd.disconnections() - before;
         // What a fault leaves behind may show in a later round only.
         self.right_until = self.right_until.max(self.healed + rest);
         let rest = REST.max(self.right_until.saturating_duration_since(Instant::now()));
