@@ -7,7 +7,6 @@ use crate::named::named;
 
 named! {
     /// What was decided about a call or login.
-    #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "the gate of accounts decides"))]
     pub(crate) enum GateOutcome {
         /// It was admitted without a factor: none is demanded of this user or client.
         Excused = "excused",

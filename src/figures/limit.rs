@@ -6,7 +6,6 @@ use crate::named::named;
 
 named! {
     /// A limit that refuses a client. The names are those of the fields of [`Limits`](crate::Limits), if it is one.
-    #[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "some belong to accounts"))]
     pub(crate) enum Limit {
         MessageBytes = "message_bytes",
         RequestBytes = "request_bytes",
