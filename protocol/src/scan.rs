@@ -251,7 +251,7 @@ impl<'text> Quoted<'text> {
         if self.has_escapes { None } else { self.text.strip_prefix('"')?.strip_suffix('"') }
     }
 
-    /// Returns the string without quotes and escapes, or `None` if its escapes are no text.
+    /// Returns the string without quotes and escapes, or `None` if its escapes are not text.
     pub(crate) fn decode(self) -> Option<String> {
         serde_json::from_str(self.text).ok()
     }

@@ -78,6 +78,43 @@ async fn live_queries_are_read_again_if_the_missed_changes_cannot_be() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn missed_changes_are_read_again_if_the_store_does_not_answer() {
+    let stage = Stage::new().await;
+    stage.add(0..1).await;
+    let mut client = stage.client().await;
+    client.subscribe("all", &()).await.unwrap();
+    stage.faults.set(Point::Changes, Fault::Pause);
+    stage.faults.set(Point::Committed, Fault::Failure);
+    let _lost = stage.items.insert(id(1), &numbered(1)).await.unwrap_err();
+    stage.faults.clear(Point::Committed);
+    // Nothing lets the first read go on, and the writer does one thing at a time.
+    stage.faults.struck(Point::Changes, 2).await;
+    stage.faults.clear(Point::Changes);
+    until_held(&mut client, 0..2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_fails_at_once_if_the_store_does_not_answer_for_missed_changes() {
+    let stage = Stage::new().await;
+    stage.add(0..1).await;
+    let mut client = stage.client().await;
+    client.subscribe("all", &()).await.unwrap();
+    // The task that would read the change does not get a reader, so the next write reads it.
+    stage.faults.set(Point::Read, Fault::Failure);
+    stage.faults.set(Point::Committed, Fault::Failure);
+    let _lost = stage.items.insert(id(1), &numbered(1)).await.unwrap_err();
+    stage.faults.struck(Point::Read, 1).await;
+    stage.faults.clear(Point::Committed);
+    stage.faults.set(Point::Changes, Fault::Pause);
+    let refused = stage.items.insert(id(2), &numbered(2)).await;
+    assert!(matches!(refused, Err(CollectionError::Unavailable { .. })), "{refused:?}");
+    stage.faults.clear(Point::Changes);
+    stage.faults.clear(Point::Read);
+    until_held(&mut client, 0..2).await;
+    assert_eq!(stage.items.find(crate::Filter::everything()).count().await, Ok(2), "it has written nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_fails_changes_nothing_for_live_queries() {
     let stage = Stage::new().await;
     stage.add(0..2).await;
