@@ -5,9 +5,11 @@
 //! - [`calls`]: runs methods and publications, one at a time or unblocked;
 //! - [`user_change`]: runs subscriptions again for another user;
 //! - [`stops`]: the callbacks of subscriptions that end together;
+//! - [`held`]: counts what the session holds;
 //! - [`resumption`]: resumes a session on another connection.
 
 mod calls;
+mod held;
 mod resumption;
 mod stops;
 mod user_change;
@@ -24,7 +26,7 @@ use tracing::Span;
 
 use super::inbox::{Full, Inbox, Queued};
 use super::timer::{Expired, Timer};
-use super::{Gone, Goodbye, Host, NoShare, Places, Received, Request, Session, Transport};
+use super::{Gone, Goodbye, Host, Places, Received, Request, Session, Transport};
 use crate::call::{AppCore, ConnectionPort as _};
 use crate::figures::{Absence, Counted, Limit, Standing, TrafficBatch};
 use crate::outbox::{self, Condition, Outbox, Pressure, effort};
@@ -74,10 +76,6 @@ impl Future for Driving {
         outbox::poll(outbox, || driver.poll(context))
     }
 }
-
-/// The maximum number of bytes that a session keeps of the input while it waits for the client's closing frame: a read, and
-/// as much of an incomplete message.
-const CLOSING_BYTES: usize = 32 << 10;
 
 struct Driver {
     core: Arc<AppCore>,
@@ -258,63 +256,6 @@ impl Driver {
         self.waiting_bytes = bytes;
         self.held_back = is_high;
         is_high
-    }
-
-    /// Counts the bytes that the session holds, and closes it if no share is left for them.
-    fn count_held_bytes(&mut self, context: &mut Context<'_>) {
-        if matches!(self.phase, Phase::Closing) && self.transport.buffered_bytes() > CLOSING_BYTES {
-            // The client's closing frame is not awaited: what was read of a message would stay until then, uncounted.
-            self.poll_send(context);
-            self.end();
-            context.waker().wake_by_ref();
-        }
-        let held = self.held_bytes();
-        let Some(bytes) = self.places.bytes().filter(|bytes| bytes.counts(held)) else { return };
-        if matches!(self.phase, Phase::Closing | Phase::Ended) {
-            // What was read of a message has been dropped.
-            return bytes.release_few(held);
-        }
-        // Some may have been sent meanwhile.
-        self.waiting_bytes = self.session.outbox().pressure().bytes;
-        let held = self.held_bytes();
-        if let Some(bytes) = self.places.bytes()
-            && let Err(NoShare) = bytes.hold(held, &*self.core.clock)
-        {
-            self.close_without_share("Too much waits for the clients of this network", context);
-        }
-    }
-
-    /// Counts the documents that the session holds, and closes it if no share is left for them.
-    fn count_held_documents(&mut self, context: &Context<'_>) {
-        if self.is_finished() {
-            return;
-        }
-        let Some(documents) = self.places.documents() else { return };
-        let held = self.session.recipient().views().held_documents();
-        if documents.counts(held)
-            && let Err(NoShare) = documents.hold(held, &*self.core.clock)
-        {
-            self.close_without_share("Too many documents are shown to the clients of this network", context);
-        }
-    }
-
-    fn close_without_share(&mut self, reason: &'static str, context: &Context<'_>) {
-        if matches!(self.phase, Phase::Away(_)) {
-            return self.end_absence(Absence::Overflowed);
-        }
-        self.session.outbox().drop_waiting();
-        self.close(Goodbye::new(1013, reason));
-        // The closing frame has to be sent.
-        context.waker().wake_by_ref();
-    }
-
-    /// Returns the bytes that count as held. Those that wait for a client that is away count by themselves.
-    fn held_bytes(&self) -> usize {
-        if matches!(self.phase, Phase::Away(_)) {
-            return self.inbox.bytes();
-        }
-        let next = self.next.as_ref().map_or(0, Received::len);
-        self.waiting_bytes + self.inbox.bytes() + self.resent.bytes() + next + self.transport.buffered_bytes()
     }
 
     /// Keeps a client alive that receives waiting messages, although its own messages are not read meanwhile.
