@@ -1,16 +1,26 @@
 //! [`Frames`]: reads the frames of a WebSocket client. It keeps only what is incomplete, so an idle connection has no
 //! buffer.
 
-use std::io::Cursor;
-
 use bytes::{Buf as _, Bytes};
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
-use tokio_tungstenite::tungstenite::protocol::frame::{FrameHeader, Utf8Bytes};
 use tokio_tungstenite::tungstenite::{Error, Result};
 
 use crate::session::Received;
+
+/// The parts of the first byte of a header (RFC 6455 § 5.2).
+const FINAL: u8 = 0x80;
+const RESERVED: u8 = 0x70;
+const OPCODE: u8 = 0x0F;
+
+/// The bit of the second byte that announces a mask.
+const MASKED: u8 = 0x80;
+
+/// What stands in the place of a length that has two or eight bytes of its own.
+const TWO_BYTES: u8 = 126;
+const EIGHT_BYTES: u8 = 127;
 
 /// The maximum length of the payload of a control frame.
 const LONGEST_CONTROL: u64 = 125;
@@ -35,6 +45,18 @@ pub(super) enum Incoming {
     Ping(Bytes),
     Pong,
     Close(Option<CloseFrame>),
+}
+
+/// The header of a frame.
+struct Header {
+    opcode: OpCode,
+    is_final: bool,
+    has_reserved_bits: bool,
+    /// The length of the payload.
+    length: u64,
+    mask: Option<[u8; 4]>,
+    /// The length of the header.
+    bytes: usize,
 }
 
 struct Fragments {
@@ -89,14 +111,13 @@ impl Frames {
         rest
     }
 
-    fn next_frame(&mut self) -> Result<Option<(FrameHeader, Bytes)>> {
-        let mut cursor = Cursor::new(&self.input[self.next..]);
-        let Some((header, length)) = FrameHeader::parse(&mut cursor)? else {
+    fn next_frame(&mut self) -> Result<Option<(Header, Bytes)>> {
+        let Some(header) = Header::read(&self.input[self.next..]) else {
             self.make_room(0);
             return Ok(None);
         };
-        let start = self.next + usize::try_from(cursor.position()).unwrap_or_default();
-        let end = start.saturating_add(self.check(&header, length)?);
+        let start = self.next + header.bytes;
+        let end = start.saturating_add(self.check(&header)?);
         if end > self.input.len() {
             self.make_room(end - self.next);
             return Ok(None);
@@ -116,19 +137,20 @@ impl Frames {
     }
 
     /// Checks what a header says, and returns the length of the payload.
-    fn check(&self, header: &FrameHeader, length: u64) -> Result<usize> {
-        let size = usize::try_from(length).unwrap_or(usize::MAX);
+    fn check(&self, header: &Header) -> Result<usize> {
+        let size = usize::try_from(header.length).unwrap_or(usize::MAX);
         if size > self.limit {
             return Err(self.too_long(size));
         }
         let is_control = matches!(header.opcode, OpCode::Control(_));
-        match header {
-            FrameHeader { rsv1: true, .. } | FrameHeader { rsv2: true, .. } | FrameHeader { rsv3: true, .. } => {
-                Err(ProtocolError::NonZeroReservedBits.into())
+        match (header.opcode, header.mask) {
+            (OpCode::Data(Data::Reserved(code)) | OpCode::Control(Control::Reserved(code)), _) => {
+                Err(ProtocolError::InvalidOpcode(code).into())
             }
-            FrameHeader { mask: None, .. } => Err(ProtocolError::UnmaskedFrameFromClient.into()),
-            FrameHeader { is_final: false, .. } if is_control => Err(ProtocolError::FragmentedControlFrame.into()),
-            _ if is_control && length > LONGEST_CONTROL => Err(ProtocolError::ControlFrameTooBig.into()),
+            _ if header.has_reserved_bits => Err(ProtocolError::NonZeroReservedBits.into()),
+            (_, None) => Err(ProtocolError::UnmaskedFrameFromClient.into()),
+            _ if is_control && !header.is_final => Err(ProtocolError::FragmentedControlFrame.into()),
+            _ if is_control && header.length > LONGEST_CONTROL => Err(ProtocolError::ControlFrameTooBig.into()),
             _ => Ok(size),
         }
     }
@@ -178,6 +200,30 @@ impl Frames {
 
     fn too_long(&self, size: usize) -> Error {
         CapacityError::MessageTooLong { size, max_size: self.limit }.into()
+    }
+}
+
+impl Header {
+    /// Reads the header at the beginning of the input. Returns `None` if it is not complete.
+    fn read(input: &[u8]) -> Option<Self> {
+        let [first, second, rest @ ..] = input else { return None };
+        let (length, rest) = match second & !MASKED {
+            TWO_BYTES => rest.split_first_chunk().map(|(length, rest)| (u16::from_be_bytes(*length).into(), rest))?,
+            EIGHT_BYTES => rest.split_first_chunk().map(|(length, rest)| (u64::from_be_bytes(*length), rest))?,
+            short => (short.into(), rest),
+        };
+        let (mask, rest) = match second & MASKED {
+            0 => (None, rest),
+            _ => rest.split_first_chunk().map(|(mask, rest)| (Some(*mask), rest))?,
+        };
+        Some(Self {
+            opcode: (first & OPCODE).into(),
+            is_final: first & FINAL != 0,
+            has_reserved_bits: first & RESERVED != 0,
+            length,
+            mask,
+            bytes: input.len() - rest.len(),
+        })
     }
 }
 
