@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::scan::Scanner;
+use crate::scan;
 
 /// A piece of valid JSON text. Clones share the text.
 ///
@@ -72,26 +72,25 @@ impl RawJson {
     #[must_use]
     pub fn elements(&self) -> Option<Vec<Self>> {
         let mut elements = Vec::new();
-        Scanner::new(&self.0).array(|place| elements.push(Self::part_of(&self.0, place)))?;
+        scan::array(&self.0, |place| elements.push(Self::part_of(&self.0, place)))?;
         Some(elements)
     }
 
-    /// Calls `element` with the place of each element of an array in this text. Returns `None` if this is not an array.
+    /// Calls `element` with the place of each element of the array that is in `text`. Returns `None` if it is not an array.
     ///
     /// ```
     /// use bolide_protocol::RawJson;
     ///
-    /// let array = RawJson::parse(r#"[1, {"a": 2}]"#)?;
+    /// let array = r#"[1, {"a": 2}]"#;
     /// let mut elements = Vec::new();
-    /// array.each_element(|place| elements.push(&array.get()[place])).unwrap();
+    /// RawJson::each_element(array, |place| elements.push(&array[place])).unwrap();
     /// assert_eq!(elements, ["1", r#"{"a": 2}"#]);
-    /// # Ok::<(), serde_json::Error>(())
     /// ```
-    pub fn each_element(&self, element: impl FnMut(Range<usize>)) -> Option<()> {
-        Scanner::new(&self.0).array(element)
+    pub fn each_element(text: &str, element: impl FnMut(Range<usize>)) -> Option<()> {
+        scan::array(text, element)
     }
 
-    /// Returns a part of a frame that this crate wrote.
+    /// Returns a part of a frame that is valid JSON.
     pub(crate) fn part_of(frame: &ByteString, part: Range<usize>) -> Self {
         Self(frame.slice_ref(&frame[part]))
     }
@@ -101,14 +100,9 @@ impl RawJson {
         Self(text.into())
     }
 
-    /// Copies a value that a [`Scanner`] has found.
+    /// Copies a value that was found in a message.
     pub(crate) fn copy_of(value: &str) -> Self {
         Self(value.into())
-    }
-
-    /// Returns the part of `frame` that contains `raw`, without copying it.
-    pub(crate) fn slice_of(frame: &ByteString, raw: &str) -> Self {
-        Self(frame.slice_ref(raw))
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use bolide_protocol::ejson::{self, CustomTypes};
 use bolide_protocol::two_factor::TwoFactorCode;
 use bolide_protocol::{DdpError, Ejson, RawJson};
+use bytestring::ByteString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
@@ -25,9 +26,9 @@ use smallvec::SmallVec;
 /// ```
 #[derive(Clone, Default)]
 pub struct Parameters {
-    /// The array of all parameters, as it was sent.
-    array: Option<RawJson>,
-    /// The places of the parameters in the array, without those that were removed.
+    /// The text that the parameters are parts of, as it was sent.
+    text: ByteString,
+    /// The places of the parameters in the text, without those that were removed.
     places: SmallVec<[Range<usize>; FEW]>,
     types: CustomTypes,
 }
@@ -43,17 +44,23 @@ impl Parameters {
     pub fn from_values(values: &impl Serialize) -> Result<Self, ejson::EncodeError> {
         let raw = ejson::to_raw(values)?;
         // A tuple of no values, `()`, is written as null.
-        if raw.get() == "null" { Ok(Self::default()) } else { Self::of_array(raw).ok_or_else(not_an_array) }
+        if raw.get() == "null" { Ok(Self::default()) } else { Self::of_array(&raw).ok_or_else(not_an_array) }
     }
 
     pub(crate) fn from_message(params: Option<RawJson>) -> Self {
-        params.and_then(Self::of_array).unwrap_or_default()
+        params.and_then(|array| Self::of_array(&array)).unwrap_or_default()
     }
 
-    fn of_array(array: RawJson) -> Option<Self> {
+    fn of_array(array: &RawJson) -> Option<Self> {
+        Self::in_text(array.text().clone(), 0..array.get().len())
+    }
+
+    /// Returns the parameters that are an array in a text, at this place. `None` if no array is there.
+    pub(crate) fn in_text(text: ByteString, array: Range<usize>) -> Option<Self> {
         let mut places = SmallVec::new();
-        array.each_element(|place| places.push(place))?;
-        Some(Self { array: Some(array), places, types: CustomTypes::default() })
+        let start = array.start;
+        RawJson::each_element(text.get(array)?, |place| places.push(start + place.start..start + place.end))?;
+        Some(Self { text, places, types: CustomTypes::default() })
     }
 
     /// Has the values read with the app's custom EJSON types. Every call does so before its handler reads them.
@@ -78,7 +85,7 @@ impl Parameters {
     /// # Errors
     /// Returns 400, `Match failed`, if the parameter cannot be decoded as a `T`.
     pub fn get<T: DeserializeOwned>(&self, index: usize) -> Result<T, DdpError> {
-        ejson::from_str(self.text(index).unwrap_or("null"), &self.types).map_err(|_| DdpError::match_failed())
+        ejson::from_str(self.json(index).unwrap_or("null"), &self.types).map_err(|_| DdpError::match_failed())
     }
 
     /// Decodes all parameters as EJSON values.
@@ -90,12 +97,12 @@ impl Parameters {
     }
 
     /// Returns the JSON text of the parameter at `index`.
-    fn text(&self, index: usize) -> Option<&str> {
-        self.array.as_ref()?.get().get(self.places.get(index)?.clone())
+    fn json(&self, index: usize) -> Option<&str> {
+        self.text.get(self.places.get(index)?.clone())
     }
 
     fn last(&self) -> Option<&str> {
-        self.text(self.len().checked_sub(1)?)
+        self.json(self.len().checked_sub(1)?)
     }
 
     /// Removes the two-factor code, if the last parameter is one, and returns it.

@@ -1,17 +1,19 @@
 //! Messages from clients: `connect`, `ping`, `pong`, `sub`, `unsub`, `method`, `disconnect`.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use bytestring::ByteString;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::envelope::{Envelope, Key, as_string, is_falsy, write_kind_and_id, write_raw_member, write_string_member};
+use super::envelope::{Envelope, Key, is_falsy, write_kind_and_id, write_raw_member, write_string_member};
 use crate::RawJson;
 use crate::ejson::ser::write_string;
 use crate::ejson::{self, CustomTypes, Ejson};
-use crate::scan::Scanner;
+use crate::scan;
 
 /// A message from a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +77,28 @@ pub struct MethodCall {
     pub random_seed: Option<String>,
 }
 
+/// A message from a client, as [`ClientMessage::read`] returns it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read<'frame> {
+    /// Calls a method.
+    Method(MethodInFrame<'frame>),
+    /// Any other message.
+    Other(ClientMessage),
+}
+
+/// The members of `method`, which are still in the frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MethodInFrame<'frame> {
+    /// The client's id for this call.
+    pub id: Cow<'frame, str>,
+    /// The name of the method.
+    pub method: Cow<'frame, str>,
+    /// The place of the parameters in the frame, an array if present.
+    pub params: Option<Range<usize>>,
+    /// The seed of the random streams.
+    pub random_seed: Option<Cow<'frame, str>>,
+}
+
 /// Why a frame is not a valid message, and Meteor's answer to it. The answers differ in `reason` and in whether they
 /// quote the frame as `offendingMessage`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -121,25 +145,51 @@ impl ClientMessage {
     /// # Ok::<(), bolide_protocol::message::MalformedMessage>(())
     /// ```
     pub fn parse(frame: &ByteString, types: &CustomTypes) -> Result<Self, MalformedMessage> {
+        Ok(match Self::read(frame, types)? {
+            Read::Method(call) => Self::Method(call.copied_from(frame)),
+            Read::Other(message) => message,
+        })
+    }
+
+    /// Parses a frame like [`parse`](Self::parse), but does not copy the members of a `method`: a server that starts the
+    /// call at once keeps few of them.
+    ///
+    /// # Errors
+    /// The same as those of [`parse`](Self::parse).
+    ///
+    /// ```
+    /// use bolide_protocol::ClientMessage;
+    /// use bolide_protocol::ejson::CustomTypes;
+    /// use bolide_protocol::message::Read;
+    ///
+    /// let frame = r#"{"msg":"method","id":"1","method":"add","params":[1,2]}"#.into();
+    /// let Read::Method(call) = ClientMessage::read(&frame, &CustomTypes::default())? else { panic!() };
+    /// assert_eq!((&*call.method, &frame[call.params.unwrap()]), ("add", "[1,2]"));
+    /// # Ok::<(), bolide_protocol::message::MalformedMessage>(())
+    /// ```
+    pub fn read<'frame>(frame: &'frame ByteString, types: &CustomTypes) -> Result<Read<'frame>, MalformedMessage> {
         if super::is_nested_deeper_than(frame, Self::NESTING_LIMIT) {
             return Err(MalformedMessage::NestedTooDeeply);
         }
-        let envelope = read_envelope(frame)?;
+        let mut envelope = Envelope::default();
+        read_envelope(&mut envelope, frame)?;
         check_ejson(&envelope, types)?;
-        let kind = envelope.msg.ok_or(MalformedMessage::NoKind)?;
+        let kind = envelope.text(envelope.msg).ok_or(MalformedMessage::NoKind)?;
         if is_falsy(kind) {
             return Err(MalformedMessage::NoKind);
         }
-        match as_string(kind).as_deref() {
-            Some("connect") => Ok(Self::Connect(read_connect(&envelope))),
-            Some("ping") => Ok(Self::Ping { id: raw(frame, envelope.id) }),
-            Some("pong") => Ok(Self::Pong),
-            Some("sub") => read_sub(frame, &envelope).ok_or(MalformedMessage::Subscription),
-            Some("unsub") => Ok(Self::Unsub { id: raw(frame, envelope.id) }),
-            Some("method") => read_method(frame, &envelope).ok_or(MalformedMessage::Method),
-            Some("disconnect") => Ok(Self::Disconnect),
-            _ => Err(MalformedMessage::UnknownKind),
-        }
+        Ok(Read::Other(match envelope.string(envelope.msg).as_deref() {
+            Some("method") => {
+                return read_method(&envelope).map(Read::Method).ok_or(MalformedMessage::Method);
+            }
+            Some("connect") => Self::Connect(read_connect(&envelope)),
+            Some("ping") => Self::Ping { id: raw(frame, envelope.id.place()) },
+            Some("pong") => Self::Pong,
+            Some("sub") => read_sub(frame, &envelope).ok_or(MalformedMessage::Subscription)?,
+            Some("unsub") => Self::Unsub { id: raw(frame, envelope.id.place()) },
+            Some("disconnect") => Self::Disconnect,
+            _ => return Err(MalformedMessage::UnknownKind),
+        }))
     }
 
     /// Serialises the message as a frame.
@@ -239,11 +289,11 @@ impl<'de: 'frame, 'frame> Deserialize<'de> for Members<'frame> {
     }
 }
 
-fn read_envelope(frame: &str) -> Result<Envelope<'_>, MalformedMessage> {
+fn read_envelope<'frame>(envelope: &mut Envelope<'frame>, frame: &'frame str) -> Result<(), MalformedMessage> {
     let first = frame.bytes().find(|byte| !byte.is_ascii_whitespace());
     match first {
-        Some(b'{') => Envelope::read(frame).ok_or(MalformedMessage::NoMessage),
-        Some(b'[') => match Scanner::new(frame).only_value() {
+        Some(b'{') => envelope.read(frame).ok_or(MalformedMessage::NoMessage),
+        Some(b'[') => match scan::only_value(frame) {
             Some(_) => Err(MalformedMessage::NoKind),
             None => Err(MalformedMessage::NoMessage),
         },
@@ -252,7 +302,7 @@ fn read_envelope(frame: &str) -> Result<Envelope<'_>, MalformedMessage> {
 }
 
 fn check_ejson(envelope: &Envelope<'_>, types: &CustomTypes) -> Result<(), MalformedMessage> {
-    if envelope.cleared.is_some_and(|cleared| !is_falsy(cleared) && !cleared.starts_with('[')) {
+    if envelope.text(envelope.cleared).is_some_and(|cleared| !is_falsy(cleared) && !cleared.starts_with('[')) {
         return Err(MalformedMessage::NoEjson);
     }
     if !envelope.may_be_ejson {
@@ -260,56 +310,69 @@ fn check_ejson(envelope: &Envelope<'_>, types: &CustomTypes) -> Result<(), Malfo
     }
     [envelope.fields, envelope.params, envelope.result]
         .into_iter()
-        .flatten()
+        .filter_map(|member| envelope.text(member))
         .try_for_each(|part| ejson::validate(part, types))
         .map_err(|_| MalformedMessage::NoEjson)
 }
 
 fn read_connect(envelope: &Envelope<'_>) -> ConnectRequest {
-    let version = envelope.version.and_then(as_string).map(String::from);
-    let support = envelope.support.and_then(|raw| serde_json::from_str::<Vec<String>>(raw).ok());
+    let version = envelope.string(envelope.version).map(String::from);
+    let support = envelope.text(envelope.support).and_then(|raw| serde_json::from_str::<Vec<String>>(raw).ok());
     ConnectRequest {
         // A `support` that is not a list of strings makes the whole request invalid.
         version: version.filter(|_| support.is_some()),
         support: support.unwrap_or_default(),
-        session: envelope.session.and_then(as_string).map(String::from),
-        received_count: envelope.received_count.and_then(|raw| raw.parse().ok()),
+        session: envelope.string(envelope.session).map(String::from),
+        received_count: envelope.text(envelope.received_count).and_then(|raw| raw.parse().ok()),
     }
 }
 
 fn read_sub(frame: &ByteString, envelope: &Envelope<'_>) -> Option<ClientMessage> {
+    let params = read_params(envelope)?;
     Some(ClientMessage::Sub(Subscribe {
-        id: as_string(envelope.id?)?.into_owned(),
-        name: as_string(envelope.name?)?.into_owned(),
-        params: read_params(frame, envelope)?,
+        id: envelope.string(envelope.id)?.into_owned(),
+        name: envelope.string(envelope.name)?.into_owned(),
+        params: raw(frame, params),
     }))
 }
 
-fn read_method(frame: &ByteString, envelope: &Envelope<'_>) -> Option<ClientMessage> {
-    let random_seed = match envelope.random_seed {
-        Some(seed) => Some(as_string(seed)?.into_owned()),
+fn read_method<'frame>(envelope: &Envelope<'frame>) -> Option<MethodInFrame<'frame>> {
+    let random_seed = match envelope.random_seed.place() {
+        Some(_) => Some(envelope.string(envelope.random_seed)?),
         None => None,
     };
-    Some(ClientMessage::Method(MethodCall {
-        id: as_string(envelope.id?)?.into_owned(),
-        method: as_string(envelope.method?)?.into_owned(),
-        params: read_params(frame, envelope)?,
+    Some(MethodInFrame {
+        id: envelope.string(envelope.id)?,
+        method: envelope.string(envelope.method)?,
+        params: read_params(envelope)?,
         random_seed,
-    }))
+    })
 }
 
-/// Returns the parameters, if present; `None` if they are not an array.
+/// Returns the place of the parameters, if present; `None` if they are not an array.
 #[expect(clippy::option_option, reason = "the outer one is for `?`: malformed; the inner one: absent")]
-fn read_params(frame: &ByteString, envelope: &Envelope<'_>) -> Option<Option<RawJson>> {
-    match envelope.params {
-        None => Some(None),
-        Some(params) if params.starts_with('[') => Some(raw(frame, Some(params))),
-        Some(_) => None,
+fn read_params(envelope: &Envelope<'_>) -> Option<Option<Range<usize>>> {
+    match envelope.text(envelope.params) {
+        Some(params) if !params.starts_with('[') => None,
+        _ => Some(envelope.params.place()),
     }
 }
 
-fn raw(frame: &ByteString, member: Option<&str>) -> Option<RawJson> {
-    member.map(|value| RawJson::slice_of(frame, value))
+impl MethodInFrame<'_> {
+    /// Copies the members, except for the parameters, which remain a slice of the frame. `frame` is the one that was read.
+    #[must_use]
+    pub fn copied_from(self, frame: &ByteString) -> MethodCall {
+        MethodCall {
+            id: self.id.into_owned(),
+            method: self.method.into_owned(),
+            params: raw(frame, self.params),
+            random_seed: self.random_seed.map(Cow::into_owned),
+        }
+    }
+}
+
+fn raw(frame: &ByteString, member: Option<Range<usize>>) -> Option<RawJson> {
+    member.map(|place| RawJson::part_of(frame, place))
 }
 
 fn write_connect(frame: &mut String, request: &ConnectRequest) {

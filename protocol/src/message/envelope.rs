@@ -2,82 +2,118 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
+use memchr::memchr2;
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 
 use crate::RawJson;
+use crate::ejson::needs_decoding;
 use crate::ejson::ser::write_string;
-use crate::scan::Scanner;
+use crate::scan;
 
 /// The members of all messages; other members are ignored.
 #[derive(Default)]
 pub(super) struct Envelope<'frame> {
-    pub(super) msg: Option<&'frame str>,
-    pub(super) id: Option<&'frame str>,
-    pub(super) name: Option<&'frame str>,
-    pub(super) method: Option<&'frame str>,
-    pub(super) params: Option<&'frame str>,
-    pub(super) random_seed: Option<&'frame str>,
-    pub(super) version: Option<&'frame str>,
-    pub(super) support: Option<&'frame str>,
-    pub(super) session: Option<&'frame str>,
-    pub(super) received_count: Option<&'frame str>,
-    pub(super) collection: Option<&'frame str>,
-    pub(super) fields: Option<&'frame str>,
-    pub(super) cleared: Option<&'frame str>,
-    pub(super) subs: Option<&'frame str>,
-    pub(super) methods: Option<&'frame str>,
-    pub(super) result: Option<&'frame str>,
-    pub(super) error: Option<&'frame str>,
-    pub(super) reason: Option<&'frame str>,
-    pub(super) offending_message: Option<&'frame str>,
+    frame: &'frame str,
+    pub(super) msg: Member,
+    pub(super) id: Member,
+    pub(super) name: Member,
+    pub(super) method: Member,
+    pub(super) params: Member,
+    pub(super) random_seed: Member,
+    pub(super) version: Member,
+    pub(super) support: Member,
+    pub(super) session: Member,
+    pub(super) received_count: Member,
+    pub(super) collection: Member,
+    pub(super) fields: Member,
+    pub(super) cleared: Member,
+    pub(super) subs: Member,
+    pub(super) methods: Member,
+    pub(super) result: Member,
+    pub(super) error: Member,
+    pub(super) reason: Member,
+    pub(super) offending_message: Member,
+    /// Whether a backslash is in the frame, so that strings may have escapes.
+    has_escapes: bool,
     /// Whether EJSON in it may need decoding.
     pub(super) may_be_ejson: bool,
 }
 
+/// The place of a member's value in the frame. Empty if the member is absent.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Member {
+    start: usize,
+    end: usize,
+}
+
 impl<'frame> Envelope<'frame> {
-    /// Reads a message. Returns `None` if it is not a JSON object.
-    pub(super) fn read(frame: &'frame str) -> Option<Self> {
-        let mut envelope = Self::default();
-        let mut scanner = Scanner::new(frame);
-        scanner.object(|name, value| {
-            let member = match name.plain() {
-                Some(name) => envelope.member(name),
-                None => envelope.member(&name.decode()?),
-            };
+    /// Reads a message into an empty envelope, which is too large to be returned. Returns `None` if it is not a JSON object.
+    pub(super) fn read(&mut self, frame: &'frame str) -> Option<()> {
+        scan::object(frame, |name, Range { start, end }| {
+            let member =
+                if name.has_escapes { self.member(name.decode()?.as_bytes()) } else { self.member(name.bytes) };
             if let Some(member) = member {
-                *member = Some(value);
+                *member = Member { start, end };
             }
             Some(())
         })?;
-        envelope.may_be_ejson = scanner.may_be_ejson();
-        Some(envelope)
+        self.frame = frame;
+        if memchr2(b'$', b'\\', frame.as_bytes()).is_some() {
+            self.has_escapes = frame.contains('\\');
+            self.may_be_ejson = needs_decoding(frame);
+        }
+        Some(())
     }
 
-    fn member(&mut self, name: &str) -> Option<&mut Option<&'frame str>> {
+    /// Returns the JSON text of a member, if present.
+    pub(super) fn text(&self, member: Member) -> Option<&'frame str> {
+        self.frame.get(member.place()?)
+    }
+
+    /// Returns the string that a member is, or `None` if it is not a string.
+    pub(super) fn string(&self, member: Member) -> Option<Cow<'frame, str>> {
+        let Range { start, end } = member.place()?;
+        if !matches!(self.frame.as_bytes().get(start), Some(b'"')) {
+            return None;
+        }
+        if self.has_escapes {
+            return serde_json::from_str(self.frame.get(start..end)?).ok().map(Cow::Owned);
+        }
+        self.frame.get(start + 1..end - 1).map(Cow::Borrowed)
+    }
+
+    fn member(&mut self, name: &[u8]) -> Option<&mut Member> {
         Some(match name {
-            "msg" => &mut self.msg,
-            "id" => &mut self.id,
-            "name" => &mut self.name,
-            "method" => &mut self.method,
-            "params" => &mut self.params,
-            "randomSeed" => &mut self.random_seed,
-            "version" => &mut self.version,
-            "support" => &mut self.support,
-            "session" => &mut self.session,
-            "receivedCount" => &mut self.received_count,
-            "collection" => &mut self.collection,
-            "fields" => &mut self.fields,
-            "cleared" => &mut self.cleared,
-            "subs" => &mut self.subs,
-            "methods" => &mut self.methods,
-            "result" => &mut self.result,
-            "error" => &mut self.error,
-            "reason" => &mut self.reason,
-            "offendingMessage" => &mut self.offending_message,
+            b"msg" => &mut self.msg,
+            b"id" => &mut self.id,
+            b"name" => &mut self.name,
+            b"method" => &mut self.method,
+            b"params" => &mut self.params,
+            b"randomSeed" => &mut self.random_seed,
+            b"version" => &mut self.version,
+            b"support" => &mut self.support,
+            b"session" => &mut self.session,
+            b"receivedCount" => &mut self.received_count,
+            b"collection" => &mut self.collection,
+            b"fields" => &mut self.fields,
+            b"cleared" => &mut self.cleared,
+            b"subs" => &mut self.subs,
+            b"methods" => &mut self.methods,
+            b"result" => &mut self.result,
+            b"error" => &mut self.error,
+            b"reason" => &mut self.reason,
+            b"offendingMessage" => &mut self.offending_message,
             _ => return None,
         })
+    }
+}
+
+impl Member {
+    pub(super) fn place(self) -> Option<Range<usize>> {
+        (self.end > 0).then_some(self.start..self.end)
     }
 }
 
@@ -101,15 +137,6 @@ impl<'de: 'frame, 'frame> Deserialize<'de> for Key<'frame> {
         }
         deserializer.deserialize_str(KeyVisitor)
     }
-}
-
-/// Returns the string that the JSON text contains, or `None` if it is not a string.
-pub(super) fn as_string(text: &str) -> Option<Cow<'_, str>> {
-    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
-    if !inner.contains('\\') {
-        return Some(Cow::Borrowed(inner));
-    }
-    serde_json::from_str(text).ok().map(Cow::Owned)
 }
 
 /// Returns whether JavaScript treats the value as false in a condition.

@@ -8,6 +8,8 @@ mod envelope;
 mod nesting;
 pub mod server;
 
-pub use client::{ClientMessage, ConnectRequest, MalformedMessage, MethodCall, Subscribe, offending_message};
+pub use client::{
+    ClientMessage, ConnectRequest, MalformedMessage, MethodCall, MethodInFrame, Read, Subscribe, offending_message,
+};
 pub use nesting::is_nested_deeper_than;
 pub use server::{EncodedAnswer, InvalidServerMessage, ServerMessage};

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::envelope::{
-    Envelope, as_string, string_to_raw, write_kind_and_id, write_name, write_raw_member, write_string_member,
+    Envelope, Member, string_to_raw, write_kind_and_id, write_name, write_raw_member, write_string_member,
 };
 use crate::ejson::ser::write_string;
 use crate::ejson::{self, EncodeError};
@@ -292,44 +292,48 @@ impl ServerMessage {
     /// # Ok::<(), bolide_protocol::message::InvalidServerMessage>(())
     /// ```
     pub fn parse(frame: &str) -> Result<Self, InvalidServerMessage> {
-        let envelope = Envelope::read(frame).ok_or_else(|| no_object(frame))?;
-        let kind = envelope.msg.and_then(as_string).ok_or(InvalidServerMessage::NoKind)?;
+        let mut envelope = Envelope::default();
+        envelope.read(frame).ok_or_else(|| no_object(frame))?;
+        let kind = envelope.string(envelope.msg).ok_or(InvalidServerMessage::NoKind)?;
         Ok(match &*kind {
-            "connected" => Self::Connected { session: string("connected", "session", envelope.session)? },
-            "failed" => Self::Failed { version: string("failed", "version", envelope.version)? },
-            "ping" => Self::Ping { id: raw(envelope.id) },
-            "pong" => Self::Pong { id: raw(envelope.id) },
+            "connected" => Self::Connected { session: string("connected", "session", &envelope, envelope.session)? },
+            "failed" => Self::Failed { version: string("failed", "version", &envelope, envelope.version)? },
+            "ping" => Self::Ping { id: raw(envelope.text(envelope.id)) },
+            "pong" => Self::Pong { id: raw(envelope.text(envelope.id)) },
             "added" => Self::Added {
-                collection: string("added", "collection", envelope.collection)?,
-                id: string("added", "id", envelope.id)?,
-                fields: raw(envelope.fields),
+                collection: string("added", "collection", &envelope, envelope.collection)?,
+                id: string("added", "id", &envelope, envelope.id)?,
+                fields: raw(envelope.text(envelope.fields)),
             },
             "changed" => Self::Changed {
-                collection: string("changed", "collection", envelope.collection)?,
-                id: string("changed", "id", envelope.id)?,
-                fields: raw(envelope.fields),
-                cleared: match envelope.cleared {
+                collection: string("changed", "collection", &envelope, envelope.collection)?,
+                id: string("changed", "id", &envelope, envelope.id)?,
+                fields: raw(envelope.text(envelope.fields)),
+                cleared: match envelope.text(envelope.cleared) {
                     Some(cleared) => typed("changed", "cleared", Some(cleared))?,
                     None => Vec::new(),
                 },
             },
             "removed" => Self::Removed {
-                collection: string("removed", "collection", envelope.collection)?,
-                id: string("removed", "id", envelope.id)?,
+                collection: string("removed", "collection", &envelope, envelope.collection)?,
+                id: string("removed", "id", &envelope, envelope.id)?,
             },
-            "ready" => Self::Ready { subs: typed("ready", "subs", envelope.subs)? },
-            "nosub" => Self::Nosub { id: raw(envelope.id), error: error("nosub", envelope.error)? },
+            "ready" => Self::Ready { subs: typed("ready", "subs", envelope.text(envelope.subs))? },
+            "nosub" => Self::Nosub {
+                id: raw(envelope.text(envelope.id)),
+                error: error("nosub", envelope.text(envelope.error))?,
+            },
             "result" => Self::Result {
-                id: string("result", "id", envelope.id)?,
-                outcome: match error("result", envelope.error)? {
+                id: string("result", "id", &envelope, envelope.id)?,
+                outcome: match error("result", envelope.text(envelope.error))? {
                     Some(error) => Err(error),
-                    None => Ok(raw(envelope.result)),
+                    None => Ok(raw(envelope.text(envelope.result))),
                 },
             },
-            "updated" => Self::Updated { methods: typed("updated", "methods", envelope.methods)? },
+            "updated" => Self::Updated { methods: typed("updated", "methods", envelope.text(envelope.methods))? },
             "error" => Self::Error {
-                reason: string("error", "reason", envelope.reason)?,
-                offending_message: raw(envelope.offending_message),
+                reason: string("error", "reason", &envelope, envelope.reason)?,
+                offending_message: raw(envelope.text(envelope.offending_message)),
             },
             unknown => return Err(InvalidServerMessage::UnknownKind(unknown.to_owned())),
         })
@@ -405,8 +409,13 @@ fn raw(member: Option<&str>) -> Option<RawJson> {
     member.map(RawJson::copy_of)
 }
 
-fn string(kind: &'static str, member: &'static str, value: Option<&str>) -> Result<String, InvalidServerMessage> {
-    value.and_then(as_string).map(String::from).ok_or(InvalidServerMessage::Member { kind, member })
+fn string(
+    kind: &'static str,
+    member: &'static str,
+    envelope: &Envelope<'_>,
+    value: Member,
+) -> Result<String, InvalidServerMessage> {
+    envelope.string(value).map(String::from).ok_or(InvalidServerMessage::Member { kind, member })
 }
 
 fn typed<T: DeserializeOwned>(

@@ -2,6 +2,7 @@
 //! or unblocks.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bolide_protocol::message::{MethodCall, Subscribe};
@@ -9,7 +10,7 @@ use bolide_protocol::{DdpError, RawJson, ServerMessage};
 use futures::stream::{FuturesUnordered, Stream as _};
 
 use super::{Driver, Phase, Queued};
-use crate::call::{Counted, CountedKind, Invocation, MethodResult, Parameters, RunningMethod, guarded};
+use crate::call::{Counted, CountedKind, Invocation, Method, MethodResult, Parameters, RunningMethod, guarded};
 use crate::figures::Limit;
 use crate::outbox::effort;
 use crate::publication::{Origin, PublishFuture, Started, SubscriptionCore, UniversalId, size_of_subscription};
@@ -21,6 +22,14 @@ pub(super) struct Calls {
     current: Option<Running>,
     /// The ones that have unblocked.
     unblocked: Option<Box<FuturesUnordered<Running>>>,
+}
+
+/// A call that can start.
+pub(super) struct Call {
+    id: String,
+    /// The error if there is no such method.
+    method: Result<Arc<Method>, DdpError>,
+    seed: Option<String>,
 }
 
 /// A running method or publication.
@@ -127,7 +136,7 @@ impl Driver {
     pub(super) fn start_queued(&mut self, context: &mut Context<'_>) {
         while !self.inbox.is_empty() && self.may_start() && !self.is_held_back() {
             match self.inbox.pop() {
-                Some(Queued::Method(call)) => self.start_method(call, context),
+                Some(Queued::Method(call)) => self.start_queued_method(call, context),
                 Some(Queued::Sub(subscribe)) => self.start_subscription(subscribe, context),
                 Some(Queued::Unsub(id)) => self.unsubscribe(id),
                 Some(Queued::Malformed(malformed, quote)) => self.send_error(malformed.to_string(), quote),
@@ -139,20 +148,30 @@ impl Driver {
         }
     }
 
-    pub(super) fn start_method(&mut self, call: MethodCall, context: &mut Context<'_>) {
-        let method = match self.core.method(&call.method) {
+    fn start_queued_method(&mut self, queued: MethodCall, context: &mut Context<'_>) {
+        let call = self.call(queued.id, &queued.method, queued.random_seed);
+        self.start_method(call, Parameters::from_message(queued.params), context);
+    }
+
+    /// Returns a call with its method, if there is such a method.
+    pub(super) fn call(&self, id: String, method: &str, seed: Option<String>) -> Call {
+        Call { id, method: self.core.method(method), seed }
+    }
+
+    pub(super) fn start_method(&mut self, call: Call, parameters: Parameters, context: &mut Context<'_>) {
+        let Call { id, method, seed } = call;
+        let method = match method {
             Ok(method) => method,
             Err(unknown) => {
-                self.send(&ServerMessage::Result { id: call.id.clone(), outcome: Err(unknown) });
-                self.send(&ServerMessage::Updated { methods: vec![call.id] });
+                self.send(&ServerMessage::Result { id: id.clone(), outcome: Err(unknown) });
+                self.send(&ServerMessage::Updated { methods: vec![id] });
                 return;
             }
         };
         let (connection, user) = (self.session.connection(), self.session.user());
-        let invocation = Invocation::of_client(&self.core, method, connection, user, call.random_seed);
-        let parameters = Parameters::from_message(call.params);
+        let invocation = Invocation::of_client(&self.core, method, connection, user, seed);
         let method = RunningMethod::start(invocation, parameters);
-        self.calls.current = Some(Running::Method { id: call.id, method });
+        self.calls.current = Some(Running::Method { id, method });
         self.poll_current(context);
     }
 

@@ -14,11 +14,12 @@ mod resumption;
 mod stops;
 mod user_change;
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bolide_protocol::message::{ConnectRequest, MalformedMessage, offending_message};
+use bolide_protocol::message::{ConnectRequest, MalformedMessage, MethodInFrame, Read, offending_message};
 use bolide_protocol::version::Negotiation;
 use bolide_protocol::{ClientMessage, RawJson, ServerMessage, Version};
 use bytestring::ByteString;
@@ -27,7 +28,7 @@ use tracing::Span;
 use super::inbox::{Full, Inbox, Queued};
 use super::timer::{Expired, Timer};
 use super::{Gone, Goodbye, Host, Places, Received, Request, Session, Transport};
-use crate::call::{AppCore, ConnectionPort as _};
+use crate::call::{AppCore, ConnectionPort as _, Parameters};
 use crate::figures::{Absence, Counted, Limit, Standing, TrafficBatch};
 use crate::outbox::{self, Condition, Outbox, Pressure, effort};
 use crate::public_name::public_name;
@@ -222,7 +223,7 @@ impl Driver {
         match received {
             Received::Frame(frame) => {
                 self.received.add(frame.len());
-                self.receive(&frame, context);
+                self.receive(frame, context);
             }
             Received::Garbage => self.receive_garbage(),
             Received::Refused(goodbye) => {
@@ -277,10 +278,10 @@ impl Driver {
         matches!(self.phase, Phase::Connecting | Phase::Open(_) | Phase::Closing)
     }
 
-    fn receive(&mut self, frame: &ByteString, context: &mut Context<'_>) {
+    fn receive(&mut self, frame: ByteString, context: &mut Context<'_>) {
         self.timer.hear();
         match self.phase {
-            Phase::Connecting => self.receive_first(frame),
+            Phase::Connecting => self.receive_first(&frame),
             Phase::Open(version) => self.receive_open(frame, version, context),
             Phase::Resuming(_) | Phase::Away(_) | Phase::Closing | Phase::Ended => {}
         }
@@ -302,29 +303,45 @@ impl Driver {
         }
     }
 
-    fn receive_open(&mut self, frame: &ByteString, version: Version, context: &mut Context<'_>) {
-        let message = match ClientMessage::parse(frame, &self.core.types) {
-            Ok(ClientMessage::Connect(_)) => return self.send_error("Already connected", self.quote(frame)),
-            Ok(ClientMessage::Ping { .. } | ClientMessage::Pong) if !version.has_heartbeats() => {
+    fn receive_open(&mut self, frame: ByteString, version: Version, context: &mut Context<'_>) {
+        match ClientMessage::read(&frame, &self.core.types) {
+            Ok(Read::Method(call)) if self.resent.is_answered_already(&call.id) => {}
+            Ok(Read::Method(MethodInFrame { id, method, params, random_seed })) if self.is_free() => {
+                let call = self.call(id.into_owned(), &method, random_seed.map(Cow::into_owned));
+                // The frame itself becomes the text of the parameters.
+                let parameters = params.and_then(|array| Parameters::in_text(frame, array)).unwrap_or_default();
+                self.start_method(call, parameters, context);
+            }
+            Ok(Read::Method(call)) => self.queue(Queued::Method(call.copied_from(&frame)), frame.len()),
+            Ok(Read::Other(message)) => self.receive_other(message, &frame, version),
+            Err(malformed) if is_answered_at_once(malformed) => self.answer_malformed(malformed, &frame),
+            Err(malformed) => self.queue(Queued::Malformed(malformed, self.quote(&frame)), frame.len()),
+        }
+    }
+
+    fn receive_other(&mut self, message: ClientMessage, frame: &ByteString, version: Version) {
+        let queued = match message {
+            ClientMessage::Connect(_) => return self.send_error("Already connected", self.quote(frame)),
+            ClientMessage::Ping { .. } | ClientMessage::Pong if !version.has_heartbeats() => {
                 Queued::Malformed(MalformedMessage::UnknownKind, self.quote(frame))
             }
-            Ok(ClientMessage::Ping { id }) => {
+            ClientMessage::Ping { id } => {
                 return self.session.outbox().send_uncounted(ServerMessage::Pong { id }.to_frame().into());
             }
-            Ok(ClientMessage::Pong) => return,
-            Ok(ClientMessage::Disconnect) => {
+            ClientMessage::Pong => return,
+            ClientMessage::Disconnect => {
                 self.is_leaving = true;
                 return;
             }
-            Ok(ClientMessage::Method(call)) if self.resent.is_answered_already(&call.id) => return,
-            Ok(ClientMessage::Method(call)) if self.is_free() => return self.start_method(call, context),
-            Ok(ClientMessage::Method(call)) => Queued::Method(call),
-            Ok(ClientMessage::Sub(subscribe)) => Queued::Sub(subscribe),
-            Ok(ClientMessage::Unsub { id }) => Queued::Unsub(id),
-            Err(malformed) if is_answered_at_once(malformed) => return self.answer_malformed(malformed, frame),
-            Err(malformed) => Queued::Malformed(malformed, self.quote(frame)),
+            ClientMessage::Method(call) => Queued::Method(call),
+            ClientMessage::Sub(subscribe) => Queued::Sub(subscribe),
+            ClientMessage::Unsub { id } => Queued::Unsub(id),
         };
-        if let Err(Full(limit)) = self.inbox.push(message, frame.len()) {
+        self.queue(queued, frame.len());
+    }
+
+    fn queue(&mut self, message: Queued, bytes: usize) {
+        if let Err(Full(limit)) = self.inbox.push(message, bytes) {
             self.core.figures.refusals.count(limit);
             self.send_error("Too many messages are waiting", None);
             self.close(Goodbye::new(1008, "Too many messages are waiting"));
