@@ -22,6 +22,7 @@ pub mod random;
 pub mod random_stream;
 mod raw;
 mod scan;
+mod scratch;
 pub mod sockjs;
 pub mod two_factor;
 pub mod version;

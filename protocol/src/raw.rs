@@ -100,7 +100,7 @@ impl RawJson {
         Self(text.into())
     }
 
-    /// Copies a value that was found in a message.
+    /// Copies text that is valid JSON.
     pub(crate) fn copy_of(value: &str) -> Self {
         Self(value.into())
     }

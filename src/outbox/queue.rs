@@ -100,10 +100,11 @@ impl Queue {
 
     pub(super) fn pop(&mut self) -> Option<Item> {
         let item = self.items.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(item.len());
-        self.len = self.len.saturating_sub(item.messages());
-        self.exempt = self.exempt.saturating_sub(item.messages());
-        self.exempt_bytes = self.exempt_bytes.saturating_sub(item.len());
+        let (messages, bytes) = (item.messages(), item.len());
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.len = self.len.saturating_sub(messages);
+        self.exempt = self.exempt.saturating_sub(messages);
+        self.exempt_bytes = self.exempt_bytes.saturating_sub(bytes);
         if self.items.is_empty() {
             self.release_memory();
         }

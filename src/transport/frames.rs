@@ -265,13 +265,13 @@ fn no_utf8() -> Error {
     Error::Utf8("from a client".to_owned())
 }
 
-fn unmask(payload: &mut [u8], [a, b, c, d]: [u8; 4]) {
-    let mask = [a, b, c, d, a, b, c, d];
+fn unmask(payload: &mut [u8], mask: [u8; 4]) {
+    let half = u64::from(u32::from_ne_bytes(mask));
     let (words, rest) = payload.as_chunks_mut();
     for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ u64::from_ne_bytes(mask)).to_ne_bytes();
+        *word = (u64::from_ne_bytes(*word) ^ (half << 32 | half)).to_ne_bytes();
     }
-    rest.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+    rest.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
 }
 
 #[cfg(test)]

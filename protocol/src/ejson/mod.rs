@@ -83,6 +83,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::RawJson;
+use crate::scratch::with_scratch;
 
 pub use binary::Binary;
 pub use custom::{Custom, CustomTypes};
@@ -157,9 +158,10 @@ pub fn from_str<T: DeserializeOwned>(text: &str, types: &CustomTypes) -> Result<
 /// # Ok::<(), bolide_protocol::ejson::EncodeError>(())
 /// ```
 pub fn to_raw<T: Serialize + ?Sized>(value: &T) -> Result<RawJson, EncodeError> {
-    let mut text = String::with_capacity(128);
-    write(&mut text, value)?;
-    Ok(RawJson::from_written(text))
+    with_scratch(|text| {
+        write(text, value)?;
+        Ok(RawJson::copy_of(text))
+    })
 }
 
 /// Appends a Rust value to `text` as EJSON, like [`to_raw`].

@@ -11,6 +11,7 @@ use super::plain::Plain;
 use super::surrogate::mend_lone_surrogates;
 use super::{Binary, Custom, CustomTypes, Date, DecodeError, EncodeError, Number, ObjectId, Regexp, ser, to_raw};
 use crate::RawJson;
+use crate::scratch::with_scratch;
 
 /// An EJSON object: values by name, in insertion order. Equality ignores the order.
 pub type Object = IndexMap<String, Ejson>;
@@ -79,9 +80,10 @@ impl Ejson {
     /// ```
     #[must_use]
     pub fn to_raw(&self) -> RawJson {
-        let mut text = String::with_capacity(128);
-        ser::write_ejson(&mut text, self);
-        RawJson::from_written(text)
+        with_scratch(|text| {
+            ser::write_ejson(text, self);
+            RawJson::copy_of(text)
+        })
     }
 
     /// Converts a Rust value to EJSON, by the rules of [`to_raw`].

@@ -1,6 +1,5 @@
 //! Messages from servers: `connected`, `failed`, `ping`, `pong`, data, `ready`, `nosub`, `result`, `updated`, `error`.
 
-use std::cell::Cell;
 use std::ops::Range;
 
 use bytestring::ByteString;
@@ -13,18 +12,11 @@ use super::envelope::{
 };
 use crate::ejson::ser::write_string;
 use crate::ejson::{self, EncodeError};
+use crate::scratch::with_scratch;
 use crate::{DdpError, RawJson};
 
 /// The length of an `updated` and a `result` without their values, with some room for an error.
 const ANSWER_BYTES: usize = 96;
-
-/// The size that the text for writing documents keeps, in bytes.
-const LARGEST_SCRATCH: usize = 64 << 10;
-
-thread_local! {
-    /// The text into which a document is written, so that its frame can be allocated in the right size.
-    static SCRATCH: Cell<String> = const { Cell::new(String::new()) };
-}
 
 /// A message from a server. Members are written in Meteor's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,18 +165,12 @@ impl ServerMessage {
         id: &str,
         fields: &(impl Serialize + ?Sized),
     ) -> Result<(ByteString, RawJson), EncodeError> {
-        // Taken and not borrowed: `fields` may serialise another message meanwhile.
-        let mut text = SCRATCH.take();
-        text.clear();
-        let encoded = write_added(&mut text, collection, id, fields);
-        let added = encoded.map(|fields| {
+        with_scratch(|text| {
+            let fields = write_added(text, collection, id, fields)?;
             let frame = ByteString::from(text.as_str());
             let fields = fields.map_or_else(RawJson::empty_object, |place| RawJson::part_of(&frame, place));
-            (frame, fields)
-        });
-        text.shrink_to(LARGEST_SCRATCH);
-        SCRATCH.set(text);
-        added
+            Ok((frame, fields))
+        })
     }
 
     /// Serialises the `updated` and the `result` of a method call.
@@ -201,10 +187,14 @@ impl ServerMessage {
         let length = outcome.as_ref().map_or(0, |result| result.as_ref().map_or(0, |result| result.get().len()));
         let mut text = String::with_capacity(ANSWER_BYTES + 2 * id.len() + length);
         text.push_str(r#"{"msg":"updated","methods":["#);
+        let start_of_id = text.len();
         write_string(&mut text, id);
+        let quoted_id = start_of_id..text.len();
         text.push_str("]}");
         let end = text.len();
-        write_result(&mut text, id, outcome);
+        text.push_str(r#"{"msg":"result","id":"#);
+        text.extend_from_within(quoted_id);
+        write_outcome(&mut text, outcome);
         text.push('}');
         EncodedAnswer { text, end_of_updated: end }
     }
@@ -375,6 +365,10 @@ fn write_document(frame: &mut String, kind: &str, collection: &str, id: &str) {
 fn write_result(frame: &mut String, id: &str, outcome: &Result<Option<RawJson>, DdpError>) {
     frame.push_str(r#"{"msg":"result""#);
     write_string_member(frame, "id", id);
+    write_outcome(frame, outcome);
+}
+
+fn write_outcome(frame: &mut String, outcome: &Result<Option<RawJson>, DdpError>) {
     match outcome {
         Ok(result) => write_raw_member(frame, "result", result.as_ref()),
         Err(error) => write_error(frame, error),

@@ -13,7 +13,9 @@ use super::{Driver, Phase, Queued};
 use crate::call::{Counted, CountedKind, Invocation, Method, MethodResult, Parameters, RunningMethod, guarded};
 use crate::figures::Limit;
 use crate::outbox::effort;
-use crate::publication::{Origin, PublishFuture, Started, SubscriptionCore, UniversalId, size_of_subscription};
+use crate::publication::{
+    Origin, PublishFuture, Started, Subscriber, SubscriptionCore, UniversalId, size_of_subscription,
+};
 
 /// The running methods and publications.
 #[derive(Default)]
@@ -168,8 +170,8 @@ impl Driver {
                 return;
             }
         };
-        let (connection, user) = (self.session.connection(), self.session.user());
-        let invocation = Invocation::of_client(&self.core, method, connection, user, seed);
+        let Subscriber { connection, user, .. } = &*self.subscriber;
+        let invocation = Invocation::of_client(&self.core, method, connection.clone(), user.clone(), seed);
         let method = RunningMethod::start(invocation, parameters);
         self.calls.current = Some(Running::Method { id, method });
         self.poll_current(context);
@@ -210,9 +212,9 @@ impl Driver {
         if self.core.rate_limiter.is_empty() {
             return Ok(());
         }
-        let (connection, user) = (self.session.connection(), self.session.user());
+        let Subscriber { connection, user, .. } = &*self.subscriber;
         let name = &subscribe.name;
-        let counted = Counted { kind: CountedKind::Subscription, name, user: user.as_ref(), connection: &connection };
+        let counted = Counted { kind: CountedKind::Subscription, name, user: user.as_ref(), connection };
         self.core.count_limited(&counted)
     }
 
