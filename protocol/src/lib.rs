@@ -16,6 +16,7 @@
 pub mod conformance;
 pub mod document_id;
 pub mod ejson;
+mod elements;
 pub mod error;
 pub mod message;
 pub mod random;
@@ -29,6 +30,7 @@ pub mod version;
 
 pub use document_id::DocumentId;
 pub use ejson::Ejson;
+pub use elements::Elements;
 pub use error::DdpError;
 pub use message::{ClientMessage, ServerMessage};
 pub use random_stream::RandomStream;

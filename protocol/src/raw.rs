@@ -76,20 +76,6 @@ impl RawJson {
         Some(elements)
     }
 
-    /// Calls `element` with the place of each element of the array that is in `text`. Returns `None` if it is not an array.
-    ///
-    /// ```
-    /// use bolide_protocol::RawJson;
-    ///
-    /// let array = r#"[1, {"a": 2}]"#;
-    /// let mut elements = Vec::new();
-    /// RawJson::each_element(array, |place| elements.push(&array[place])).unwrap();
-    /// assert_eq!(elements, ["1", r#"{"a": 2}"#]);
-    /// ```
-    pub fn each_element(text: &str, element: impl FnMut(Range<usize>)) -> Option<()> {
-        scan::array(text, element)
-    }
-
     /// Returns a part of a frame that is valid JSON.
     pub(crate) fn part_of(frame: &ByteString, part: Range<usize>) -> Self {
         Self(frame.slice_ref(&frame[part]))

@@ -12,33 +12,33 @@ pub(crate) struct Name<'text> {
     pub(crate) has_escapes: bool,
 }
 
-/// Reads the object that is the whole text, and passes the name and the place of the value of each member on. Returns `None`
-/// for other text.
+/// A value in JSON text that has not been read.
+#[derive(Clone, Copy)]
+pub(crate) struct Unread<'text> {
+    places: Places<'text>,
+    start: usize,
+}
+
+/// Reads the object that is the whole text. `member` is given each name, and reads the value. Returns `None` for other text.
 pub(crate) fn object<'text>(
     text: &'text str,
-    mut member: impl FnMut(Name<'text>, Range<usize>) -> Option<()>,
+    mut member: impl FnMut(Name<'text>, Unread<'text>) -> Option<Range<usize>>,
 ) -> Option<()> {
     let places = Places(text.as_bytes());
     let end = places.after_list(places.after_space(0), b'{', b'}', |start| {
         let name = places.after_string(start)?;
-        let value = places.after_colon(name.end)?;
-        let end = places.after_value(value, OUTERMOST)?;
+        let value = Unread { places, start: places.after_colon(name.end)? };
         let bytes = text.as_bytes().get(start + 1..name.end - 1)?;
-        member(Name { bytes, has_escapes: name.has_escapes }, value..end)?;
-        Some(end)
+        Some(member(Name { bytes, has_escapes: name.has_escapes }, value)?.end)
     })?;
     places.check_end(end)
 }
 
 /// Reads the array that is the whole text, and passes the place of each element on. Returns `None` for other text.
-pub(crate) fn array(text: &str, mut element: impl FnMut(Range<usize>)) -> Option<()> {
+pub(crate) fn array(text: &str, element: impl FnMut(Range<usize>)) -> Option<()> {
     let places = Places(text.as_bytes());
-    let end = places.after_list(places.after_space(0), b'[', b']', |start| {
-        let end = places.after_value(start, OUTERMOST)?;
-        element(start..end);
-        Some(end)
-    })?;
-    places.check_end(end)
+    let start = places.after(b'[', places.after_space(0))? - 1;
+    places.check_end(Unread { places, start }.read_elements(element)?.end)
 }
 
 /// Returns the value that is the whole text, without the space around it, or `None` for other text.
@@ -48,6 +48,29 @@ pub(crate) fn only_value(text: &str) -> Option<&str> {
     let end = places.after_value(start, OUTERMOST)?;
     places.check_end(end)?;
     text.get(start..end)
+}
+
+impl Unread<'_> {
+    /// Reads the value. Returns its place, or `None` if it is malformed.
+    #[inline]
+    pub(crate) fn read(self) -> Option<Range<usize>> {
+        Some(self.start..self.places.after_value(self.start, OUTERMOST)?)
+    }
+
+    /// The same, and passes on the place of each element if the value is an array.
+    #[inline]
+    pub(crate) fn read_elements(self, mut element: impl FnMut(Range<usize>)) -> Option<Range<usize>> {
+        let Self { places, start } = self;
+        if places.byte(start) != b'[' {
+            return self.read();
+        }
+        let end = places.after_list(start, b'[', b']', |start| {
+            let end = places.after_value(start, OUTERMOST + 1)?;
+            element(start..end);
+            Some(end)
+        })?;
+        Some(start..end)
+    }
 }
 
 impl Name<'_> {

@@ -22,7 +22,7 @@ pub(crate) struct Invocation {
     /// What the gate has admitted this call for, or the one that it was made from.
     met: Mutex<Met>,
     /// The code that came with the call and is not used up.
-    shown: Mutex<Option<TwoFactorCode>>,
+    shown: Mutex<Option<Box<TwoFactorCode>>>,
 }
 
 /// What the gate has admitted a call for.
@@ -161,12 +161,12 @@ impl Invocation {
 
     /// Keeps the code that came with the call.
     pub(super) fn keep_code(&self, code: Option<TwoFactorCode>) {
-        *self.shown.lock() = code;
+        *self.shown.lock() = code.map(Box::new);
     }
 
     /// Returns the code that came with this call, or else with the one that it was made from, unless it is used up.
     pub(super) fn kept_code(&self) -> Option<TwoFactorCode> {
-        let own = self.shown.lock().clone();
+        let own = self.shown.lock().as_deref().cloned();
         own.or_else(|| self.maker()?.kept_code())
     }
 
@@ -230,10 +230,11 @@ impl Root {
     }
 }
 
-/// The random streams of a call, made when the first id is drawn.
+/// The random streams of a call. Most calls draw nothing.
 struct CallRandom {
     seed: Option<String>,
-    stream: Option<RandomStream>,
+    /// Made when the first id is drawn.
+    stream: Option<Box<RandomStream>>,
 }
 
 impl CallRandom {
@@ -246,7 +247,7 @@ impl CallRandom {
         let seed = &mut self.seed;
         self.stream.get_or_insert_with(|| {
             let seed = seed.take().unwrap_or_else(|| random::hex_string(&mut Generator(chance), 20));
-            RandomStream::new(seed)
+            Box::new(RandomStream::new(seed))
         })
     }
 }

@@ -1,15 +1,14 @@
 //! [`Parameters`]: the parameters of a call, raw until the handler's types read them.
 
 use std::fmt;
-use std::ops::Range;
 
 use bolide_protocol::ejson::{self, CustomTypes};
+use bolide_protocol::message::ParamsInFrame;
 use bolide_protocol::two_factor::TwoFactorCode;
-use bolide_protocol::{DdpError, Ejson, RawJson};
+use bolide_protocol::{DdpError, Ejson, Elements, RawJson};
 use bytestring::ByteString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use smallvec::SmallVec;
 
 /// The parameters of a call. A handler that takes `Parameters` accepts any number of any type. `Debug` omits the values,
 /// since passwords and codes are parameters.
@@ -29,12 +28,9 @@ pub struct Parameters {
     /// The text that the parameters are parts of, as it was sent.
     text: ByteString,
     /// The places of the parameters in the text, without those that were removed.
-    places: SmallVec<[Range<usize>; FEW]>,
+    places: Elements,
     types: CustomTypes,
 }
-
-/// Most calls have this many parameters at most. Their places need no allocation.
-const FEW: usize = 3;
 
 impl Parameters {
     /// Creates parameters from a tuple, an array or a `Vec` of Rust values.
@@ -52,15 +48,13 @@ impl Parameters {
     }
 
     fn of_array(array: &RawJson) -> Option<Self> {
-        Self::in_text(array.text().clone(), 0..array.get().len())
+        let places = Elements::of_array(array.get(), 0..array.get().len())?;
+        Some(Self { text: array.text().clone(), places, types: CustomTypes::default() })
     }
 
-    /// Returns the parameters that are an array in a text, at this place. `None` if no array is there.
-    pub(crate) fn in_text(text: ByteString, array: Range<usize>) -> Option<Self> {
-        let mut places = SmallVec::new();
-        let start = array.start;
-        RawJson::each_element(text.get(array)?, |place| places.push(start + place.start..start + place.end))?;
-        Some(Self { text, places, types: CustomTypes::default() })
+    /// Returns the parameters of a frame. The frame becomes their text.
+    pub(crate) fn in_frame(frame: ByteString, params: ParamsInFrame) -> Self {
+        Self { text: frame, places: params.elements, types: CustomTypes::default() }
     }
 
     /// Has the values read with the app's custom EJSON types. Every call does so before its handler reads them.
@@ -98,7 +92,7 @@ impl Parameters {
 
     /// Returns the JSON text of the parameter at `index`.
     fn json(&self, index: usize) -> Option<&str> {
-        self.text.get(self.places.get(index)?.clone())
+        self.text.get(self.places.get(index)?)
     }
 
     fn last(&self) -> Option<&str> {

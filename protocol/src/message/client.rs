@@ -10,10 +10,10 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::envelope::{Envelope, Key, is_falsy, write_kind_and_id, write_raw_member, write_string_member};
-use crate::RawJson;
 use crate::ejson::ser::write_string;
 use crate::ejson::{self, CustomTypes, Ejson};
 use crate::scan;
+use crate::{Elements, RawJson};
 
 /// A message from a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,10 +93,19 @@ pub struct MethodInFrame<'frame> {
     pub id: Cow<'frame, str>,
     /// The name of the method.
     pub method: Cow<'frame, str>,
-    /// The place of the parameters in the frame, an array if present.
-    pub params: Option<Range<usize>>,
+    /// The parameters, an array if present.
+    pub params: Option<ParamsInFrame>,
     /// The seed of the random streams.
     pub random_seed: Option<Cow<'frame, str>>,
+}
+
+/// The parameters of a call, which are still in the frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParamsInFrame {
+    /// The place of the array.
+    pub place: Range<usize>,
+    /// The places of its elements.
+    pub elements: Elements,
 }
 
 /// Why a frame is not a valid message, and Meteor's answer to it. The answers differ in `reason` and in whether they
@@ -164,7 +173,7 @@ impl ClientMessage {
     ///
     /// let frame = r#"{"msg":"method","id":"1","method":"add","params":[1,2]}"#.into();
     /// let Read::Method(call) = ClientMessage::read(&frame, &CustomTypes::default())? else { panic!() };
-    /// assert_eq!((&*call.method, &frame[call.params.unwrap()]), ("add", "[1,2]"));
+    /// assert_eq!((&*call.method, &frame[call.params.unwrap().place]), ("add", "[1,2]"));
     /// # Ok::<(), bolide_protocol::message::MalformedMessage>(())
     /// ```
     pub fn read<'frame>(frame: &'frame ByteString, types: &CustomTypes) -> Result<Read<'frame>, MalformedMessage> {
@@ -180,7 +189,7 @@ impl ClientMessage {
         }
         Ok(Read::Other(match envelope.string(envelope.msg).as_deref() {
             Some("method") => {
-                return read_method(&envelope).map(Read::Method).ok_or(MalformedMessage::Method);
+                return read_method(envelope).map(Read::Method).ok_or(MalformedMessage::Method);
             }
             Some("connect") => Self::Connect(read_connect(&envelope)),
             Some("ping") => Self::Ping { id: raw(frame, envelope.id.place()) },
@@ -336,7 +345,7 @@ fn read_sub(frame: &ByteString, envelope: &Envelope<'_>) -> Option<ClientMessage
     }))
 }
 
-fn read_method<'frame>(envelope: &Envelope<'frame>) -> Option<MethodInFrame<'frame>> {
+fn read_method(envelope: Envelope<'_>) -> Option<MethodInFrame<'_>> {
     let random_seed = match envelope.random_seed.place() {
         Some(_) => Some(envelope.string(envelope.random_seed)?),
         None => None,
@@ -344,7 +353,7 @@ fn read_method<'frame>(envelope: &Envelope<'frame>) -> Option<MethodInFrame<'fra
     Some(MethodInFrame {
         id: envelope.string(envelope.id)?,
         method: envelope.string(envelope.method)?,
-        params: read_params(envelope)?,
+        params: read_params(&envelope)?.map(|place| ParamsInFrame { place, elements: envelope.elements }),
         random_seed,
     })
 }
@@ -365,7 +374,7 @@ impl MethodInFrame<'_> {
         MethodCall {
             id: self.id.into_owned(),
             method: self.method.into_owned(),
-            params: raw(frame, self.params),
+            params: raw(frame, self.params.map(|params| params.place)),
             random_seed: self.random_seed.map(Cow::into_owned),
         }
     }

@@ -11,7 +11,8 @@ use serde::de::{Deserializer, Visitor};
 use crate::RawJson;
 use crate::ejson::needs_decoding;
 use crate::ejson::ser::write_string;
-use crate::scan;
+use crate::elements::Elements;
+use crate::scan::{self, Unread};
 
 /// The members of all messages; other members are ignored.
 #[derive(Default)]
@@ -36,6 +37,8 @@ pub(super) struct Envelope<'frame> {
     pub(super) error: Member,
     pub(super) reason: Member,
     pub(super) offending_message: Member,
+    /// The elements of the parameters, if these are an array.
+    pub(super) elements: Elements,
     /// Whether a backslash is in the frame, so that strings may have escapes.
     has_escapes: bool,
     /// Whether EJSON in it may need decoding.
@@ -52,13 +55,12 @@ pub(super) struct Member {
 impl<'frame> Envelope<'frame> {
     /// Reads a message into an empty envelope, which is too large to be returned. Returns `None` if it is not a JSON object.
     pub(super) fn read(&mut self, frame: &'frame str) -> Option<()> {
-        scan::object(frame, |name, Range { start, end }| {
-            let member =
-                if name.has_escapes { self.member(name.decode()?.as_bytes()) } else { self.member(name.bytes) };
-            if let Some(member) = member {
-                *member = Member { start, end };
+        scan::object(frame, |name, value| {
+            if name.has_escapes {
+                self.read_member(name.decode()?.as_bytes(), value)
+            } else {
+                self.read_member(name.bytes, value)
             }
-            Some(())
         })?;
         self.frame = frame;
         if memchr2(b'$', b'\\', frame.as_bytes()).is_some() {
@@ -83,6 +85,19 @@ impl<'frame> Envelope<'frame> {
             return serde_json::from_str(self.frame.get(start..end)?).ok().map(Cow::Owned);
         }
         self.frame.get(start + 1..end - 1).map(Cow::Borrowed)
+    }
+
+    fn read_member(&mut self, name: &[u8], value: Unread<'_>) -> Option<Range<usize>> {
+        let place = if name == b"params" {
+            self.elements = Elements::default();
+            value.read_elements(|place| self.elements.push(place))?
+        } else {
+            value.read()?
+        };
+        if let Some(member) = self.member(name) {
+            *member = Member { start: place.start, end: place.end };
+        }
+        Some(place)
     }
 
     fn member(&mut self, name: &[u8]) -> Option<&mut Member> {

@@ -9,7 +9,8 @@ mod nesting;
 pub mod server;
 
 pub use client::{
-    ClientMessage, ConnectRequest, MalformedMessage, MethodCall, MethodInFrame, Read, Subscribe, offending_message,
+    ClientMessage, ConnectRequest, MalformedMessage, MethodCall, MethodInFrame, ParamsInFrame, Read, Subscribe,
+    offending_message,
 };
 pub use nesting::is_nested_deeper_than;
 pub use server::{EncodedAnswer, InvalidServerMessage, ServerMessage};

@@ -309,7 +309,7 @@ impl Driver {
             Ok(Read::Method(MethodInFrame { id, method, params, random_seed })) if self.is_free() => {
                 let call = self.call(id.into_owned(), &method, random_seed.map(Cow::into_owned));
                 // The frame itself becomes the text of the parameters.
-                let parameters = params.and_then(|array| Parameters::in_text(frame, array)).unwrap_or_default();
+                let parameters = params.map(|params| Parameters::in_frame(frame, params)).unwrap_or_default();
                 self.start_method(call, parameters, context);
             }
             Ok(Read::Method(call)) => self.queue(Queued::Method(call.copied_from(&frame)), frame.len()),
