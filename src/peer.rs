@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use crate::spans::TraceParent;
 
-/// Where a client is, and what its request's headers say.
+/// Where a client is, and what its request's headers say. What few requests have is boxed, since each session keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Peer {
     /// The client's address. `None` if a proxy was announced and did not name it.
@@ -13,9 +13,9 @@ pub(crate) struct Peer {
     /// The request's headers that Meteor shows to methods, names in lower case.
     pub(crate) headers: ShownHeaders,
     /// The two-factor code in the request's headers.
-    pub(crate) header_code: Option<HeaderCode>,
+    pub(crate) header_code: Option<Box<HeaderCode>>,
     /// The trace that the request is part of.
-    pub(crate) trace_parent: Option<TraceParent>,
+    pub(crate) trace_parent: Option<Box<TraceParent>>,
 }
 
 /// Some headers of a request. They are kept as one text, because most connections are never asked for them: each look

@@ -47,11 +47,18 @@ pub(crate) struct Outbox {
     state: Mutex<State>,
     glance: Glance,
     driver: AtomicWaker,
-    max_messages: usize,
-    max_bytes: usize,
-    max_detached_messages: usize,
-    high_water: usize,
+    bounds: Arc<Bounds>,
     figures: Arc<Figures>,
+}
+
+/// How much may wait in an outbox. All outboxes share it.
+pub(crate) struct Bounds {
+    messages: usize,
+    bytes: usize,
+    /// While the client is away.
+    detached_messages: usize,
+    /// The number of bytes from which on no messages of the client are read.
+    high_water: usize,
 }
 
 /// The locked state. When it is released, [`Glance`] follows.
@@ -86,16 +93,24 @@ pub(crate) struct Pressure {
     pub(crate) is_high: bool,
 }
 
+impl Bounds {
+    pub(crate) fn new(limits: &Limits) -> Arc<Self> {
+        Arc::new(Self {
+            messages: limits.outbox_messages,
+            bytes: limits.outbox_bytes,
+            detached_messages: limits.resume_messages,
+            high_water: limits.outbox_high_water,
+        })
+    }
+}
+
 impl Outbox {
-    pub(crate) fn new(link: Link, limits: &Limits, figures: &Arc<Figures>) -> Self {
+    pub(crate) fn new(link: Link, bounds: &Arc<Bounds>, figures: &Arc<Figures>) -> Self {
         Self {
             state: Mutex::new(State::new(link)),
             glance: Glance::default(),
             driver: AtomicWaker::new(),
-            max_messages: limits.outbox_messages,
-            max_bytes: limits.outbox_bytes,
-            max_detached_messages: limits.resume_messages,
-            high_water: limits.outbox_high_water,
+            bounds: Arc::clone(bounds),
             figures: Arc::clone(figures),
         }
     }
@@ -408,13 +423,13 @@ impl Outbox {
 
     fn check_limits(&self, state: &mut State) {
         let (max_messages, limit) = match state.link {
-            Link::Detached => (self.max_detached_messages, Limit::ResumeMessages),
-            Link::Direct(_) | Link::Driver => (self.max_messages, Limit::OutboxMessages),
+            Link::Detached => (self.bounds.detached_messages, Limit::ResumeMessages),
+            Link::Direct(_) | Link::Driver => (self.bounds.messages, Limit::OutboxMessages),
         };
         if state.condition != Condition::Good {
             return;
         }
-        let reached = match state.excess(max_messages, self.max_bytes) {
+        let reached = match state.excess(max_messages, self.bounds.bytes) {
             Excess::None => return,
             Excess::Messages => limit,
             Excess::Bytes => Limit::OutboxBytes,
@@ -429,11 +444,12 @@ impl Outbox {
 
     /// Returns whether senders that can wait should wait.
     fn is_high(&self, state: &State) -> bool {
-        state.held_bytes() > self.high_water || state.waiting.len() > self.max_messages / 2
+        state.held_bytes() > self.bounds.high_water || state.waiting.len() > self.bounds.messages / 2
     }
 
     fn wake_if_there_is_room(&self, state: &mut State) {
-        let is_low = state.held_bytes() <= self.high_water / 2 && state.waiting.len() <= self.max_messages / 4;
+        let is_low =
+            state.held_bytes() <= self.bounds.high_water / 2 && state.waiting.len() <= self.bounds.messages / 4;
         if is_low || state.condition != Condition::Good {
             state.waiting_for_room.drain(..).for_each(Waker::wake);
         }
@@ -466,7 +482,7 @@ mod tests {
     use super::*;
 
     fn outbox() -> Outbox {
-        Outbox::new(Link::Driver, &Limits { outbox_messages: 2, ..Limits::default() }, &Arc::default())
+        Outbox::new(Link::Driver, &Bounds::new(&Limits { outbox_messages: 2, ..Limits::default() }), &Arc::default())
     }
 
     fn message() -> Item {

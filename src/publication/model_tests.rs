@@ -16,7 +16,7 @@ use super::recipient::Recipient;
 use super::view::Target;
 use super::views::Origin;
 use crate::limits::Limits;
-use crate::outbox::{Link, Outbox};
+use crate::outbox::{Bounds, Link, Outbox};
 
 const SESSIONS: usize = 2;
 const SUBSCRIPTIONS: usize = 4;
@@ -194,7 +194,7 @@ impl World {
 
 impl Tested {
     fn new() -> Self {
-        let outbox = Arc::new(Outbox::new(Link::Driver, &Limits::default(), &Arc::default()));
+        let outbox = Arc::new(Outbox::new(Link::Driver, &Bounds::new(&Limits::default()), &Arc::default()));
         Self {
             recipient: Recipient::new(outbox, Arc::default()),
             subscriptions: [None; SUBSCRIPTIONS],

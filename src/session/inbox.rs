@@ -17,32 +17,22 @@ pub(super) enum Queued {
     Malformed(MalformedMessage, Option<RawJson>),
 }
 
+#[derive(Default)]
 pub(super) struct Inbox {
     /// The messages, each with the length of its frame.
     waiting: VecDeque<(Queued, usize)>,
     bytes: usize,
-    max_messages: usize,
-    max_bytes: usize,
 }
 
 /// The error of a full inbox, with the limit that is reached.
 pub(super) struct Full(pub(super) Limit);
 
 impl Inbox {
-    pub(super) const fn new(limits: &Limits) -> Self {
-        Self {
-            waiting: VecDeque::new(),
-            bytes: 0,
-            max_messages: limits.queued_messages,
-            max_bytes: limits.queued_bytes,
-        }
-    }
-
-    pub(super) fn push(&mut self, message: Queued, bytes: usize) -> Result<(), Full> {
-        if self.waiting.len() >= self.max_messages {
+    pub(super) fn push(&mut self, message: Queued, bytes: usize, limits: &Limits) -> Result<(), Full> {
+        if self.waiting.len() >= limits.queued_messages {
             return Err(Full(Limit::QueuedMessages));
         }
-        if self.bytes + bytes > self.max_bytes {
+        if self.bytes + bytes > limits.queued_bytes {
             return Err(Full(Limit::QueuedBytes));
         }
         self.bytes += bytes;

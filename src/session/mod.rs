@@ -12,6 +12,7 @@ mod host;
 mod inbox;
 mod places;
 mod port;
+mod rare_queue;
 mod registry;
 mod timer;
 

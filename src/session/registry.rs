@@ -1,6 +1,8 @@
 //! [`Sessions`]: all sessions of an app, including those whose socket is open but whose client has not connected yet.
 
-use std::collections::HashMap;
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -11,8 +13,11 @@ use crate::call::ConnectionPort as _;
 
 #[derive(Default)]
 pub(crate) struct Sessions {
-    by_id: Mutex<HashMap<Box<str>, Arc<Session>, RandomState>>,
+    by_id: Mutex<HashSet<ById, RandomState>>,
 }
+
+/// A session that is found by its id, which it has itself.
+struct ById(Arc<Session>);
 
 impl Sessions {
     pub(crate) fn len(&self) -> usize {
@@ -21,26 +26,25 @@ impl Sessions {
 
     /// Returns the number of sessions whose client is not away.
     pub(crate) fn connected_len(&self) -> usize {
-        self.by_id.lock().values().filter(|session| !session.outbox().is_detached()).count()
+        self.by_id.lock().iter().filter(|ById(session)| !session.outbox().is_detached()).count()
     }
 
     pub(crate) fn subscription_count(&self) -> usize {
-        self.by_id.lock().values().map(|session| session.recipient().views().subscription_count()).sum()
+        self.by_id.lock().iter().map(|ById(session)| session.recipient().views().subscription_count()).sum()
     }
 
     pub(super) fn find(&self, id: &str) -> Option<Arc<Session>> {
-        self.by_id.lock().get(id).cloned()
+        self.by_id.lock().get(id).map(|ById(session)| Arc::clone(session))
     }
 
     /// Returns all sessions.
     pub(crate) fn all(&self) -> Vec<Arc<Session>> {
-        self.by_id.lock().values().cloned().collect()
+        self.by_id.lock().iter().map(|ById(session)| Arc::clone(session)).collect()
     }
 
     /// Sends a request to every session.
     pub(crate) fn request(&self, request: impl Fn() -> Request) {
-        let sessions: Vec<_> = self.by_id.lock().values().cloned().collect();
-        for session in sessions {
+        for session in self.all() {
             session.request(request());
         }
     }
@@ -48,17 +52,43 @@ impl Sessions {
     /// Sends a request to every session for which `is_meant` returns true.
     #[cfg(feature = "accounts")]
     pub(crate) fn request_where(&self, is_meant: impl Fn(&Session) -> bool, request: impl Fn() -> Request) {
-        let sessions: Vec<_> = self.by_id.lock().values().filter(|session| is_meant(session)).cloned().collect();
+        let sessions: Vec<_> = self
+            .by_id
+            .lock()
+            .iter()
+            .filter(|ById(session)| is_meant(session))
+            .map(|ById(session)| Arc::clone(session))
+            .collect();
         for session in sessions {
             session.request(request());
         }
     }
 
     pub(super) fn add(&self, session: &Arc<Session>) {
-        self.by_id.lock().insert(session.id().into(), Arc::clone(session));
+        self.by_id.lock().insert(ById(Arc::clone(session)));
     }
 
     pub(super) fn remove(&self, session: &Arc<Session>) {
         self.by_id.lock().remove(session.id());
     }
 }
+
+impl Borrow<str> for ById {
+    fn borrow(&self) -> &str {
+        self.0.id()
+    }
+}
+
+impl Hash for ById {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.id().hash(state);
+    }
+}
+
+impl PartialEq for ById {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id() == other.0.id()
+    }
+}
+
+impl Eq for ById {}

@@ -38,8 +38,8 @@ pub(crate) fn describe(remote: Remote, headers: &HeaderMap, proxies: &Proxies) -
     Peer {
         address: proxies.client_address(remote, headers),
         headers: shown(headers),
-        header_code: header_code(headers),
-        trace_parent: TraceParent::of(headers),
+        header_code: header_code(headers).map(Box::new),
+        trace_parent: TraceParent::of(headers).map(Box::new),
     }
 }
 

@@ -65,6 +65,6 @@ impl Driver {
             return self.inbox.bytes();
         }
         let next = self.next.as_ref().map_or(0, Received::len);
-        self.waiting_bytes + self.inbox.bytes() + self.resent.bytes() + next + self.transport.buffered_bytes()
+        self.waiting_bytes + self.inbox.bytes() + self.resent_bytes() + next + self.transport.buffered_bytes()
     }
 }

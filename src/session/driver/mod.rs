@@ -56,7 +56,7 @@ pub(crate) fn drive(
 ) -> Driving {
     let outbox = Arc::clone(session.outbox());
     let span = spans::are_wanted()
-        .then(|| spans::connection(&public_name(session.id()), session.peer().trace_parent.as_ref()));
+        .then(|| spans::connection(&public_name(session.id()), session.peer().trace_parent.as_deref()));
     Driving { driver: Box::new(Driver::new(core, host, session, places, transport)), outbox, _span: span }
 }
 
@@ -96,7 +96,8 @@ struct Driver {
     /// The last universal publication that has been started.
     last_universal: UniversalId,
     stops: Stops,
-    resent: Resent,
+    /// `None` unless the socket was lost.
+    resent: Option<Box<Resent>>,
     /// Whether messages wait until the client has received more.
     held_back: bool,
     /// The bytes that waited for the client when this was looked up last.
@@ -141,7 +142,7 @@ impl Driver {
         transport: Box<dyn Transport>,
     ) -> Self {
         let timer = Timer::connect(core.limits.connect_timeout);
-        let inbox = Inbox::new(&core.limits);
+        let inbox = Inbox::default();
         host.sessions.add(&session);
         // Checked after the session was added, so that a shutdown does not miss it.
         let shutting_down = host.refuses_clients();
@@ -162,7 +163,7 @@ impl Driver {
             user_changes: UserChanges::default(),
             last_universal: UniversalId::default(),
             stops: Stops::default(),
-            resent: Resent::default(),
+            resent: None,
             held_back: false,
             waiting_bytes: 0,
             shutting_down,
@@ -305,7 +306,7 @@ impl Driver {
 
     fn receive_open(&mut self, frame: ByteString, version: Version, context: &mut Context<'_>) {
         match ClientMessage::read(&frame, &self.core.types) {
-            Ok(Read::Method(call)) if self.resent.is_answered_already(&call.id) => {}
+            Ok(Read::Method(call)) if self.is_answered_already(&call.id) => {}
             Ok(Read::Method(MethodInFrame { id, method, params, random_seed })) if self.is_free() => {
                 let call = self.call(id.into_owned(), &method, random_seed.map(Cow::into_owned));
                 // The frame itself becomes the text of the parameters.
@@ -341,7 +342,7 @@ impl Driver {
     }
 
     fn queue(&mut self, message: Queued, bytes: usize) {
-        if let Err(Full(limit)) = self.inbox.push(message, bytes) {
+        if let Err(Full(limit)) = self.inbox.push(message, bytes, &self.core.limits) {
             self.core.figures.refusals.count(limit);
             self.send_error("Too many messages are waiting", None);
             self.close(Goodbye::new(1008, "Too many messages are waiting"));

@@ -38,7 +38,6 @@ pub(super) struct Resuming {
 
 /// The calls without an answer when the socket was lost. The client sends them again, but they run only once and are
 /// answered once.
-#[derive(Default)]
 pub(super) struct Resent {
     ids: HashSet<String>,
     bytes: usize,
@@ -50,19 +49,11 @@ impl Resent {
         Self { bytes: ids.iter().map(String::len).sum(), ids, until: None }
     }
 
-    /// Returns the total length of the ids.
-    pub(super) const fn bytes(&self) -> usize {
-        self.bytes
+    fn is_over(&self) -> bool {
+        self.ids.is_empty() || self.until.is_none_or(|until| Instant::now() > until)
     }
 
-    pub(super) fn is_answered_already(&mut self, id: &str) -> bool {
-        if self.ids.is_empty() {
-            return false;
-        }
-        if self.until.is_none_or(|until| Instant::now() > until) {
-            *self = Self::default();
-            return false;
-        }
+    fn remove(&mut self, id: &str) -> bool {
         let is_answered = self.ids.remove(id);
         if is_answered {
             self.bytes -= id.len();
@@ -72,6 +63,16 @@ impl Resent {
 }
 
 impl Driver {
+    /// Returns whether a call is the repetition of one that was made before the socket was lost.
+    pub(super) fn is_answered_already(&mut self, id: &str) -> bool {
+        let Some(resent) = &mut self.resent else { return false };
+        if resent.is_over() {
+            self.resent = None;
+            return false;
+        }
+        resent.remove(id)
+    }
+
     // The new connection.
 
     pub(super) fn open_or_resume(&mut self, version: Version, request: &ConnectRequest) {
@@ -128,7 +129,9 @@ impl Driver {
         self.phase = Phase::Open(version);
         self.core.figures.absences.count(Absence::Resumed);
         self.places.come_back();
-        self.resent.until = Some(Instant::now() + RESEND_WINDOW);
+        if let Some(resent) = &mut self.resent {
+            resent.until = Some(Instant::now() + RESEND_WINDOW);
+        }
         let connected = ServerMessage::Connected { session: self.session.id().to_owned() };
         self.session.outbox().attach(link, connected.to_frame().into());
         self.timer.start_heartbeat(version.has_heartbeats().then_some(self.host.heartbeat));
@@ -159,7 +162,12 @@ impl Driver {
             _ => None,
         });
         let running = self.calls.method_ids().map(str::to_owned);
-        self.resent = Resent::new(running.chain(queued).chain(answered).collect());
+        self.resent = Some(Box::new(Resent::new(running.chain(queued).chain(answered).collect())));
+    }
+
+    /// Returns the total length of the ids of calls that the client may repeat.
+    pub(super) fn resent_bytes(&self) -> usize {
+        self.resent.as_ref().map_or(0, |resent| resent.bytes)
     }
 
     /// Counts what the session holds for a client that is away, and ends it if no share is left for that.
@@ -169,9 +177,9 @@ impl Driver {
         }
         let Waiting { messages, bytes } = self.session.outbox().waiting();
         self.counted.note_waiting(messages);
-        let Some(away) = self.places.away() else { return };
         let subscriptions = self.session.recipient().views().subscription_bytes();
-        let held = bytes + messages * MESSAGE_BYTES + subscriptions + self.resent.bytes();
+        let held = bytes + messages * MESSAGE_BYTES + subscriptions + self.resent_bytes();
+        let Some(away) = self.places.away() else { return };
         if let Err(NoShare) = away.hold(held, &*self.core.clock) {
             tracing::debug!("a session ended: too much waits for the clients of its network that are away");
             self.end_absence(Absence::Overflowed);

@@ -1,18 +1,18 @@
 //! [`Stops`]: the callbacks of subscriptions that end together, with their session or their user. There may be thousands,
 //! so a poll runs only some of them.
 
-use std::collections::VecDeque;
 use std::task::Context;
 
 use super::Driver;
 use crate::call::EndCallback;
 use crate::outbox::effort;
 use crate::publication::{Origin, run_all};
+use crate::session::rare_queue::RareQueue;
 
 /// The callbacks that have not run yet.
 #[derive(Default)]
 pub(super) struct Stops {
-    waiting: VecDeque<EndCallback>,
+    waiting: RareQueue<EndCallback>,
 }
 
 impl Stops {
@@ -22,7 +22,7 @@ impl Stops {
 
     /// Runs some callbacks, at least one.
     fn run_some(&mut self) {
-        while let Some(callback) = self.waiting.pop_front() {
+        while let Some(callback) = self.waiting.pop() {
             run_all([callback]);
             effort::spend(effort::CALLBACK);
             if effort::is_spent() {
@@ -33,7 +33,7 @@ impl Stops {
 
     /// Runs all callbacks.
     fn run_all(&mut self) {
-        run_all(std::mem::take(&mut self.waiting));
+        run_all(self.waiting.take());
     }
 }
 
@@ -44,7 +44,9 @@ impl Driver {
         let ended = self.session.recipient().views().end_all();
         let mut origins = Vec::with_capacity(ended.len());
         for (origin, on_stop) in ended {
-            self.stops.waiting.extend(on_stop);
+            for callback in on_stop {
+                self.stops.waiting.push(callback);
+            }
             origins.push(origin);
         }
         origins

@@ -15,11 +15,12 @@ use super::{Driver, subscriber};
 use crate::call::Identity;
 use crate::outbox::effort;
 use crate::publication::{Origin, SubscriptionCore};
+use crate::session::rare_queue::RareQueue;
 
 /// The requested user changes. They run one after another.
 #[derive(Default)]
 pub(super) struct UserChanges {
-    waiting: VecDeque<(Identity, oneshot::Sender<()>)>,
+    waiting: RareQueue<(Identity, oneshot::Sender<()>)>,
     under_way: Option<Box<UserChange>>,
 }
 
@@ -47,7 +48,7 @@ enum Started {
 
 impl UserChanges {
     pub(super) fn push(&mut self, identity: Identity, done: oneshot::Sender<()>) {
-        self.waiting.push_back((identity, done));
+        self.waiting.push((identity, done));
     }
 
     /// Returns whether a user change is running. No message is started meanwhile.
@@ -63,7 +64,7 @@ impl UserChanges {
     }
 
     pub(super) fn clear(&mut self) {
-        self.waiting.clear();
+        self.waiting = RareQueue::default();
         self.under_way = None;
     }
 }
@@ -85,7 +86,7 @@ impl Driver {
     pub(super) fn poll_user_change(&mut self, context: &mut Context<'_>) {
         loop {
             if self.user_changes.under_way.is_none() {
-                let Some((identity, done)) = self.user_changes.waiting.pop_front() else { return };
+                let Some((identity, done)) = self.user_changes.waiting.pop() else { return };
                 if identity.user == self.session.user() {
                     self.confirm_user(identity, done, context);
                     continue;
