@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::slots::Slots;
 use super::{
-    Caller, Counted, Current, Gate, Invocation, Method, MethodRegistry, MethodSummary, Parameters, RateLimiter,
+    Caller, Counted, Current, Gate, Invocation, Kept, Method, MethodRegistry, MethodSummary, Parameters, RateLimiter,
 };
 use crate::chance::{Chance, Generator};
 use crate::clock::Clock;
@@ -120,7 +120,23 @@ impl AppCore {
     /// # Errors
     /// Returns 404 if there is no such method.
     pub(crate) fn method(&self, name: &str) -> Result<Arc<Method>, DdpError> {
-        self.methods.read().find(name).cloned().ok_or_else(|| {
+        self.known(self.methods.read().find(name), name)
+    }
+
+    /// The same for many calls in a row.
+    ///
+    /// # Errors
+    /// Returns 404 if there is no such method.
+    pub(crate) fn next_method(
+        &self,
+        methods: &mut Option<Kept<MethodRegistry>>,
+        name: &str,
+    ) -> Result<Arc<Method>, DdpError> {
+        self.known(self.methods.look(methods).find(name), name)
+    }
+
+    fn known(&self, found: Option<&Arc<Method>>, name: &str) -> Result<Arc<Method>, DdpError> {
+        found.cloned().ok_or_else(|| {
             self.figures.unknown_methods.one();
             DdpError::method_not_found(name)
         })

@@ -32,8 +32,8 @@ pub struct Admitted(());
 impl Invocation {
     /// Runs the call to its end, and returns what the client is told.
     pub(crate) async fn finish(self: Arc<Self>, parameters: Parameters) -> Result<Option<RawJson>, DdpError> {
-        let outcome = RunningMethod::start(Arc::clone(&self), parameters).await;
-        outcome.map_err(|error| self.sanitize(error))
+        let ended = RunningMethod::start(Arc::clone(&self), parameters).await;
+        ended.outcome.map_err(|error| self.sanitize(error))
     }
 
     /// Returns what the client is told of an error of this call.
@@ -167,10 +167,20 @@ pub(crate) struct RunningMethod {
     future: HandlerFuture,
 }
 
+/// The end of a method.
+pub(crate) struct EndedMethod {
+    pub(crate) outcome: MethodOutcome,
+    pub(crate) at: Instant,
+}
+
 impl RunningMethod {
     /// Starts the call.
     pub(crate) fn start(invocation: Arc<Invocation>, parameters: Parameters) -> Self {
-        let since = Instant::now();
+        Self::start_at(Instant::now(), invocation, parameters)
+    }
+
+    /// Starts the call. Its duration is counted from `since`, a moment ago at most.
+    pub(crate) fn start_at(since: Instant, invocation: Arc<Invocation>, parameters: Parameters) -> Self {
         let mut future = invocation.run(parameters);
         if spans::are_wanted() {
             future = traced(&invocation, future);
@@ -184,18 +194,19 @@ impl RunningMethod {
 }
 
 impl Future for RunningMethod {
-    type Output = MethodOutcome;
+    type Output = EndedMethod;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<MethodOutcome> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<EndedMethod> {
         let outcome = match guarded(|| self.future.as_mut().poll(context)) {
             Ok(poll) => task::ready!(poll),
             Err(panic) => Err(panic),
         };
-        let (invocation, took) = (&self.invocation, self.since.elapsed());
+        let at = Instant::now();
+        let (invocation, took) = (&self.invocation, at.duration_since(self.since));
         invocation.method.statistics.count(took, &outcome);
         #[cfg(feature = "accounts")]
         invocation.core.slow_calls.note(invocation, took);
-        Poll::Ready(outcome)
+        Poll::Ready(EndedMethod { outcome, at })
     }
 }
 

@@ -54,6 +54,6 @@ impl Subscription {
             return Err(MethodError::internal(format!("a subscription that has ended calls the method `{method}`")));
         }
         let call = Invocation::of_subscription(core, core.method(method)?, connection.clone(), user.clone());
-        RunningMethod::start(call, parameters).await
+        RunningMethod::start(call, parameters).await.outcome
     }
 }

@@ -4,13 +4,16 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bolide_protocol::message::{MethodCall, Subscribe};
 use bolide_protocol::{DdpError, RawJson, ServerMessage};
 use futures::stream::{FuturesUnordered, Stream as _};
 
-use super::{Driver, Phase, Queued};
-use crate::call::{Counted, CountedKind, Invocation, Method, MethodResult, Parameters, RunningMethod, guarded};
+use super::{Driver, Phase, Queued, Turn};
+use crate::call::{
+    Counted, CountedKind, EndedMethod, Invocation, Method, MethodResult, Parameters, RunningMethod, guarded,
+};
 use crate::figures::Limit;
 use crate::outbox::effort;
 use crate::publication::{
@@ -42,7 +45,7 @@ pub(super) enum Running {
 
 /// The outcome of a method or publication.
 pub(super) enum Done {
-    Method(String, Result<Option<RawJson>, DdpError>),
+    Method { id: String, outcome: Result<Option<RawJson>, DdpError>, at: Instant },
     Publication(SubscriptionCore, MethodResult<()>),
 }
 
@@ -97,15 +100,24 @@ impl Running {
     }
 }
 
+impl Done {
+    const fn method_ended(&self) -> Option<Instant> {
+        match self {
+            Self::Method { at, .. } => Some(*at),
+            Self::Publication(..) => None,
+        }
+    }
+}
+
 impl Future for Running {
     type Output = Done;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Done> {
         match self.get_mut() {
             Self::Method { id, method } => {
-                let outcome = ready!(Pin::new(&mut *method).poll(context));
+                let EndedMethod { outcome, at } = ready!(Pin::new(&mut *method).poll(context));
                 let outcome = outcome.map_err(|error| method.invocation().sanitize(error));
-                Poll::Ready(Done::Method(std::mem::take(id), outcome))
+                Poll::Ready(Done::Method { id: std::mem::take(id), outcome, at })
             }
             Self::Publication { core, future } => {
                 if !core.is_handler_wanted(context.waker()) {
@@ -135,12 +147,18 @@ impl Driver {
             && matches!(self.phase, Phase::Open(_) | Phase::Away(_))
     }
 
-    pub(super) fn start_queued(&mut self, context: &mut Context<'_>) {
+    pub(super) fn start_queued(&mut self, turn: &mut Turn, context: &mut Context<'_>) {
         while !self.inbox.is_empty() && self.may_start() && !self.is_held_back() {
             match self.inbox.pop() {
-                Some(Queued::Method(call)) => self.start_queued_method(call, context),
-                Some(Queued::Sub(subscribe)) => self.start_subscription(subscribe, context),
-                Some(Queued::Unsub(id)) => self.unsubscribe(id),
+                Some(Queued::Method(call)) => self.start_queued_method(call, turn, context),
+                Some(Queued::Sub(subscribe)) => {
+                    turn.note_other_work();
+                    self.start_subscription(subscribe, context);
+                }
+                Some(Queued::Unsub(id)) => {
+                    turn.note_other_work();
+                    self.unsubscribe(id);
+                }
                 Some(Queued::Malformed(malformed, quote)) => self.send_error(malformed.to_string(), quote),
                 None => return,
             }
@@ -150,17 +168,23 @@ impl Driver {
         }
     }
 
-    fn start_queued_method(&mut self, queued: MethodCall, context: &mut Context<'_>) {
-        let call = self.call(queued.id, &queued.method, queued.random_seed);
-        self.start_method(call, Parameters::from_message(queued.params), context);
+    fn start_queued_method(&mut self, queued: MethodCall, turn: &mut Turn, context: &mut Context<'_>) {
+        let call = self.call(queued.id, &queued.method, queued.random_seed, turn);
+        self.start_method(call, Parameters::from_message(queued.params), turn, context);
     }
 
     /// Returns a call with its method, if there is such a method.
-    pub(super) fn call(&self, id: String, method: &str, seed: Option<String>) -> Call {
-        Call { id, method: self.core.method(method), seed }
+    pub(super) fn call(&self, id: String, method: &str, seed: Option<String>, turn: &mut Turn) -> Call {
+        Call { id, method: self.core.next_method(&mut turn.methods, method), seed }
     }
 
-    pub(super) fn start_method(&mut self, call: Call, parameters: Parameters, context: &mut Context<'_>) {
+    pub(super) fn start_method(
+        &mut self,
+        call: Call,
+        parameters: Parameters,
+        turn: &mut Turn,
+        context: &mut Context<'_>,
+    ) {
         let Call { id, method, seed } = call;
         let method = match method {
             Ok(method) => method,
@@ -172,9 +196,10 @@ impl Driver {
         };
         let Subscriber { connection, user, .. } = &*self.subscriber;
         let invocation = Invocation::of_client(&self.core, method, connection.clone(), user.clone(), seed);
-        let method = RunningMethod::start(invocation, parameters);
+        let since = turn.call_ended.unwrap_or_else(Instant::now);
+        let method = RunningMethod::start_at(since, invocation, parameters);
         self.calls.current = Some(Running::Method { id, method });
-        self.poll_current(context);
+        turn.call_ended = self.poll_current(context);
     }
 
     /// Starts a subscription. As in Meteor, checks first that the publication exists, then duplicates, then limits.
@@ -267,24 +292,31 @@ impl Driver {
         }
     }
 
-    fn poll_current(&mut self, context: &mut Context<'_>) {
-        let Some(call) = &mut self.calls.current else { return };
+    /// Returns when the method has ended, if it has.
+    fn poll_current(&mut self, context: &mut Context<'_>) -> Option<Instant> {
+        let call = self.calls.current.as_mut()?;
         if let Poll::Ready(done) = Pin::new(&mut *call).poll(context) {
             self.calls.current = None;
+            let method_ended = done.method_ended();
             self.finish(done);
-        } else if call.is_unblocked()
+            return method_ended;
+        }
+        if call.is_unblocked()
             && let Some(call) = self.calls.current.take()
         {
             self.calls.unblock(call);
             // The set has to poll it once, to register its own waker.
             context.waker().wake_by_ref();
         }
+        None
     }
 
     pub(super) fn finish(&self, done: Done) {
         match done {
-            // `updated` goes first, since all data that the method has written has been sent.
-            Done::Method(id, outcome) => self.session.outbox().send_answer(ServerMessage::encode_answer(&id, &outcome)),
+            Done::Method { id, outcome, .. } => {
+                // `updated` goes first, since all data that the method has written has been sent.
+                self.session.outbox().send_answer(ServerMessage::encode_answer(&id, &outcome));
+            }
             Done::Publication(core, outcome) => core.returned(outcome),
         }
     }

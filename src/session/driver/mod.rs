@@ -18,6 +18,7 @@ use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bolide_protocol::message::{ConnectRequest, MalformedMessage, MethodInFrame, Read, offending_message};
 use bolide_protocol::version::Negotiation;
@@ -28,7 +29,7 @@ use tracing::Span;
 use super::inbox::{Full, Inbox, Queued};
 use super::timer::{Expired, Timer};
 use super::{Gone, Goodbye, Host, Places, Received, Request, Session, Transport};
-use crate::call::{AppCore, ConnectionPort as _, Parameters};
+use crate::call::{AppCore, ConnectionPort as _, Kept, MethodRegistry, Parameters};
 use crate::figures::{Absence, Counted, Limit, Standing, TrafficBatch};
 use crate::outbox::{self, Condition, Outbox, Pressure, effort};
 use crate::public_name::public_name;
@@ -106,8 +107,23 @@ struct Driver {
     /// Whether the client has announced that it will not resume the session.
     is_leaving: bool,
     counted: Counted,
-    /// The messages of this poll.
+}
+
+/// What one poll of the driver keeps from message to message.
+#[derive(Default)]
+struct Turn {
     received: TrafficBatch,
+    methods: Option<Kept<MethodRegistry>>,
+    /// When the last call ended, if nothing has run since: the next one begins then. Reading the clock takes longer than many
+    /// a method.
+    call_ended: Option<Instant>,
+}
+
+impl Turn {
+    /// Notes that something else than a method has run.
+    fn note_other_work(&mut self) {
+        self.call_ended = None;
+    }
 }
 
 enum Phase {
@@ -169,7 +185,6 @@ impl Driver {
             shutting_down,
             is_leaving: false,
             counted,
-            received: TrafficBatch::default(),
         }
     }
 
@@ -178,19 +193,22 @@ impl Driver {
         self.session.outbox().register_driver(context);
         self.hear_slow_reader();
         self.poll_timer(context);
-        let mut messages = 0;
+        let (mut messages, mut turn) = (0, Turn::default());
         loop {
             self.serve_requests(context);
             self.poll_resuming(context);
+            if self.calls.is_running() || !self.user_changes.is_empty() {
+                turn.note_other_work();
+            }
             self.poll_calls(context);
             self.poll_user_change(context);
-            self.start_queued(context);
+            self.start_queued(&mut turn, context);
             self.finish_shutdown();
             if messages >= MESSAGES_A_POLL || effort::is_spent() {
                 effort::give_way(context);
                 break;
             }
-            if self.poll_receive(context).is_pending() {
+            if self.poll_receive(&mut turn, context).is_pending() {
                 break;
             }
             messages += 1;
@@ -204,7 +222,7 @@ impl Driver {
         self.count_held_documents(context);
         self.count_absence();
         self.poll_stops(context);
-        self.received.tell(&self.core.figures.traffic.received);
+        turn.received.tell(&self.core.figures.traffic.received);
         self.counted.note(self.standing());
         let is_over = matches!(self.phase, Phase::Ended) && !self.calls.is_running() && self.stops.is_empty();
         if is_over { Poll::Ready(()) } else { Poll::Pending }
@@ -212,7 +230,7 @@ impl Driver {
 
     // The client's messages.
 
-    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    fn poll_receive(&mut self, turn: &mut Turn, context: &mut Context<'_>) -> Poll<()> {
         if self.is_held_back() || !self.is_listening() {
             return Poll::Pending;
         }
@@ -223,8 +241,8 @@ impl Driver {
         self.look_ahead(&received, context);
         match received {
             Received::Frame(frame) => {
-                self.received.add(frame.len());
-                self.receive(frame, context);
+                turn.received.add(frame.len());
+                self.receive(frame, turn, context);
             }
             Received::Garbage => self.receive_garbage(),
             Received::Refused(goodbye) => {
@@ -279,11 +297,11 @@ impl Driver {
         matches!(self.phase, Phase::Connecting | Phase::Open(_) | Phase::Closing)
     }
 
-    fn receive(&mut self, frame: ByteString, context: &mut Context<'_>) {
+    fn receive(&mut self, frame: ByteString, turn: &mut Turn, context: &mut Context<'_>) {
         self.timer.hear();
         match self.phase {
             Phase::Connecting => self.receive_first(&frame),
-            Phase::Open(version) => self.receive_open(frame, version, context),
+            Phase::Open(version) => self.receive_open(frame, version, turn, context),
             Phase::Resuming(_) | Phase::Away(_) | Phase::Closing | Phase::Ended => {}
         }
     }
@@ -304,14 +322,14 @@ impl Driver {
         }
     }
 
-    fn receive_open(&mut self, frame: ByteString, version: Version, context: &mut Context<'_>) {
+    fn receive_open(&mut self, frame: ByteString, version: Version, turn: &mut Turn, context: &mut Context<'_>) {
         match ClientMessage::read(&frame, &self.core.types) {
             Ok(Read::Method(call)) if self.is_answered_already(&call.id) => {}
             Ok(Read::Method(MethodInFrame { id, method, params, random_seed })) if self.is_free() => {
-                let call = self.call(id.into_owned(), &method, random_seed.map(Cow::into_owned));
+                let call = self.call(id.into_owned(), &method, random_seed.map(Cow::into_owned), turn);
                 // The frame itself becomes the text of the parameters.
                 let parameters = params.map(|params| Parameters::in_frame(frame, params)).unwrap_or_default();
-                self.start_method(call, parameters, context);
+                self.start_method(call, parameters, turn, context);
             }
             Ok(Read::Method(call)) => self.queue(Queued::Method(call.copied_from(&frame)), frame.len()),
             Ok(Read::Other(message)) => self.receive_other(message, &frame, version),

@@ -51,6 +51,11 @@ impl UserChanges {
         self.waiting.push((identity, done));
     }
 
+    /// Returns whether no user change is running or waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && !self.is_under_way()
+    }
+
     /// Returns whether a user change is running. No message is started meanwhile.
     pub(super) fn is_under_way(&self) -> bool {
         self.under_way.is_some()
