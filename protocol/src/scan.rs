@@ -267,6 +267,24 @@ impl Places<'_> {
 
 const WORD: usize = size_of::<u64>();
 
+/// Returns the number of bytes before the first one that is a quote, a backslash or a control character.
+pub(crate) fn plain_bytes(bytes: &[u8]) -> usize {
+    if bytes.len() < WORD {
+        let is_special = |byte: &u8| *byte < 0x20 || matches!(*byte, b'"' | b'\\');
+        return bytes.iter().position(is_special).unwrap_or(bytes.len());
+    }
+    let places = Places(bytes);
+    let mut at = 0;
+    while at < bytes.len() {
+        let found = first_special(places.word(at));
+        at += found;
+        if found < WORD {
+            break;
+        }
+    }
+    at
+}
+
 /// Returns the number of bytes before the first one that is a quote, a backslash or a control character; 8 if none is. The
 /// lowest byte is the first.
 const fn first_special(word: u64) -> usize {

@@ -38,7 +38,7 @@ pub type MethodResult<T> = Result<T, MethodError>;
 pub struct MethodError(Cause);
 
 enum Cause {
-    Client(DdpError),
+    Client(Box<DdpError>),
     Internal(Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -59,7 +59,7 @@ named! {
 impl MethodError {
     /// Creates an error for the client, with a code and a reason.
     pub fn new(error: impl Into<ErrorCode>, reason: impl Into<String>) -> Self {
-        Self(Cause::Client(DdpError::new(error, reason)))
+        Self(Cause::Client(Box::new(DdpError::new(error, reason))))
     }
 
     /// Creates an internal error, which the client does not see.
@@ -80,7 +80,7 @@ impl MethodError {
     #[must_use]
     pub fn with_details(self, details: impl Serialize) -> Self {
         match self.0 {
-            Cause::Client(error) => Self(Cause::Client(error.with_details(details))),
+            Cause::Client(error) => Self(Cause::Client(Box::new(error.with_details(details)))),
             Cause::Internal(_) => self,
         }
     }
@@ -126,20 +126,20 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for MethodError {
     fn from(error: E) -> Self {
         let boxed: Box<dyn std::error::Error + Send + Sync> = Box::new(error);
         match boxed.downcast::<DdpError>() {
-            Ok(error) => Self(Cause::Client(*error)),
+            Ok(error) => Self(Cause::Client(error)),
             Err(error) => Self(Cause::Internal(error)),
         }
     }
 }
 
 /// Returns the error for the client. An internal error is logged with an id and replaced by `500`, or by `outcome-unknown`.
-pub(crate) fn sanitize(error: MethodError, kind: &str, name: &str, log_id: &str) -> DdpError {
+pub(crate) fn sanitize(error: MethodError, kind: &str, name: &str, log_id: &str) -> Box<DdpError> {
     match error.0 {
         Cause::Client(error) => error,
         Cause::Internal(error) => {
             let request = current_request();
             tracing::error!(kind, name, log_id, request = request.as_deref(), error = %chain(&*error), "internal error");
-            if is_outcome_unknown(&*error) { outcome_unknown() } else { DdpError::internal() }
+            Box::new(if is_outcome_unknown(&*error) { outcome_unknown() } else { DdpError::internal() })
         }
     }
 }

@@ -183,13 +183,9 @@ impl ClientMessage {
         let mut envelope = Envelope::default();
         read_envelope(&mut envelope, frame)?;
         check_ejson(&envelope, types)?;
-        let kind = envelope.text(envelope.msg).ok_or(MalformedMessage::NoKind)?;
-        if is_falsy(kind) {
-            return Err(MalformedMessage::NoKind);
-        }
         Ok(Read::Other(match envelope.string(envelope.msg).as_deref() {
             Some("method") => {
-                return read_method(envelope).map(Read::Method).ok_or(MalformedMessage::Method);
+                return read_method(&mut envelope).map(Read::Method).ok_or(MalformedMessage::Method);
             }
             Some("connect") => Self::Connect(read_connect(&envelope)),
             Some("ping") => Self::Ping { id: raw(frame, envelope.id.place()) },
@@ -197,6 +193,7 @@ impl ClientMessage {
             Some("sub") => read_sub(frame, &envelope).ok_or(MalformedMessage::Subscription)?,
             Some("unsub") => Self::Unsub { id: raw(frame, envelope.id.place()) },
             Some("disconnect") => Self::Disconnect,
+            _ if envelope.text(envelope.msg).is_none_or(is_falsy) => return Err(MalformedMessage::NoKind),
             _ => return Err(MalformedMessage::UnknownKind),
         }))
     }
@@ -345,7 +342,7 @@ fn read_sub(frame: &ByteString, envelope: &Envelope<'_>) -> Option<ClientMessage
     }))
 }
 
-fn read_method(envelope: Envelope<'_>) -> Option<MethodInFrame<'_>> {
+fn read_method<'frame>(envelope: &mut Envelope<'frame>) -> Option<MethodInFrame<'frame>> {
     let random_seed = match envelope.random_seed.place() {
         Some(_) => Some(envelope.string(envelope.random_seed)?),
         None => None,
@@ -353,7 +350,8 @@ fn read_method(envelope: Envelope<'_>) -> Option<MethodInFrame<'_>> {
     Some(MethodInFrame {
         id: envelope.string(envelope.id)?,
         method: envelope.string(envelope.method)?,
-        params: read_params(&envelope)?.map(|place| ParamsInFrame { place, elements: envelope.elements }),
+        params: read_params(envelope)?
+            .map(|place| ParamsInFrame { place, elements: std::mem::take(&mut envelope.elements) }),
         random_seed,
     })
 }

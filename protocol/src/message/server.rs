@@ -178,13 +178,13 @@ impl ServerMessage {
     /// ```
     /// use bolide_protocol::ServerMessage;
     ///
-    /// let answer = ServerMessage::encode_answer("1", &Ok(None));
+    /// let answer = ServerMessage::encode_answer("1", Ok(None));
     /// assert_eq!(answer.updated(), r#"{"msg":"updated","methods":["1"]}"#);
     /// assert_eq!(answer.result(), r#"{"msg":"result","id":"1"}"#);
     /// ```
     #[must_use]
-    pub fn encode_answer(id: &str, outcome: &Result<Option<RawJson>, DdpError>) -> EncodedAnswer {
-        let length = outcome.as_ref().map_or(0, |result| result.as_ref().map_or(0, |result| result.get().len()));
+    pub fn encode_answer(id: &str, outcome: Result<Option<&RawJson>, &DdpError>) -> EncodedAnswer {
+        let length = outcome.map_or(0, |result| result.map_or(0, |result| result.get().len()));
         let mut text = String::with_capacity(ANSWER_BYTES + 2 * id.len() + length);
         text.push_str(r#"{"msg":"updated","methods":["#);
         let start_of_id = text.len();
@@ -365,12 +365,12 @@ fn write_document(frame: &mut String, kind: &str, collection: &str, id: &str) {
 fn write_result(frame: &mut String, id: &str, outcome: &Result<Option<RawJson>, DdpError>) {
     frame.push_str(r#"{"msg":"result""#);
     write_string_member(frame, "id", id);
-    write_outcome(frame, outcome);
+    write_outcome(frame, outcome.as_ref().map(Option::as_ref));
 }
 
-fn write_outcome(frame: &mut String, outcome: &Result<Option<RawJson>, DdpError>) {
+fn write_outcome(frame: &mut String, outcome: Result<Option<&RawJson>, &DdpError>) {
     match outcome {
-        Ok(result) => write_raw_member(frame, "result", result.as_ref()),
+        Ok(result) => write_raw_member(frame, "result", result),
         Err(error) => write_error(frame, error),
     }
 }

@@ -45,7 +45,7 @@ pub(super) enum Running {
 
 /// The outcome of a method or publication.
 pub(super) enum Done {
-    Method { id: String, outcome: Result<Option<RawJson>, DdpError>, at: Instant },
+    Method { id: String, outcome: Result<Option<RawJson>, Box<DdpError>>, at: Instant },
     Publication(SubscriptionCore, MethodResult<()>),
 }
 
@@ -315,7 +315,8 @@ impl Driver {
         match done {
             Done::Method { id, outcome, .. } => {
                 // `updated` goes first, since all data that the method has written has been sent.
-                self.session.outbox().send_answer(ServerMessage::encode_answer(&id, &outcome));
+                let outcome = outcome.as_ref().map(Option::as_ref).map_err(|error| &**error);
+                self.session.outbox().send_answer(ServerMessage::encode_answer(&id, outcome));
             }
             Done::Publication(core, outcome) => core.returned(outcome),
         }

@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Write};
 
 use crate::ejson::EncodeError;
 use crate::ejson::number::LARGEST_SAFE_INTEGER;
+use crate::scan::plain_bytes;
 
 /// Writes a quoted string, with the escapes of `JSON.stringify`.
 pub(crate) fn write_string(out: &mut String, text: &str) {
@@ -51,26 +52,13 @@ impl Write for EscapedWriter<'_> {
 
 fn write_escaped(out: &mut String, text: &str) {
     let mut rest = text;
-    while let Some(index) = rest.bytes().position(|byte| MUST_BE_ESCAPED[usize::from(byte)]) {
-        out.push_str(&rest[..index]);
-        write_escape(out, rest.as_bytes()[index]);
-        rest = &rest[index + 1..];
+    loop {
+        let plain = plain_bytes(rest.as_bytes());
+        out.push_str(&rest[..plain]);
+        let Some(special) = rest.as_bytes().get(plain) else { return };
+        write_escape(out, *special);
+        rest = &rest[plain + 1..];
     }
-    out.push_str(rest);
-}
-
-static MUST_BE_ESCAPED: [bool; 256] = must_be_escaped();
-
-const fn must_be_escaped() -> [bool; 256] {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < b' ' as usize {
-        table[byte] = true;
-        byte += 1;
-    }
-    table[b'"' as usize] = true;
-    table[b'\\' as usize] = true;
-    table
 }
 
 fn write_escape(out: &mut String, byte: u8) {
