@@ -115,6 +115,24 @@ async fn a_handler_may_add_and_remove_methods() {
     assert_eq!(error_of(&mut client, "replace").await, 404);
 }
 
+#[tokio::test]
+async fn a_change_counts_for_the_next_of_calls_that_arrive_together() {
+    let app = app();
+    app.add_method("replace", TwoFactor::none(), async |context: Context| {
+        let app = context.app();
+        app.remove_method("replace");
+        Ok(app.add_method("one", TwoFactor::none(), one).is_ok())
+    })
+    .expect("a new name");
+    let mut client = TestClient::connect(&app).await;
+    for (id, method) in ["replace", "replace", "one"].into_iter().enumerate() {
+        client.send_json(json!({"msg": "method", "id": id.to_string(), "method": method, "params": []})).await;
+    }
+    assert_eq!(client.next_of(&["result"]).await["result"], true);
+    assert_eq!(client.next_of(&["result"]).await["error"]["error"], 404);
+    assert_eq!(client.next_of(&["result"]).await["result"], 1);
+}
+
 /// Removes a method when it is dropped with the handler that captured it.
 struct RemovesOne(App);
 

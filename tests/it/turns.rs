@@ -5,11 +5,13 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use bolide::prelude::*;
 use bolide::testing::TestClient;
 use parking_lot::Mutex;
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::messages::Messages as _;
 use crate::waiting::until;
@@ -190,4 +192,62 @@ async fn queries_of_many_documents_let_others_run() {
     client.call::<()>("become", &json!(["alice"])).await.expect("a user");
     let (count, at_once) = turns.take_steps();
     assert!(count == 100 && at_once <= 2, "{at_once} of {count} queries began in one turn");
+}
+
+/// Occupies the thread, as a handler should not.
+fn occupy_the_thread() {
+    std::thread::sleep(BUSY);
+}
+
+/// Much longer than a call takes that does nothing, even where tests are slow.
+const BUSY: Duration = Duration::from_millis(400);
+
+#[tokio::test]
+async fn a_call_is_not_charged_for_other_work_between_it_and_the_call_before() {
+    let quick = Arc::new(Notify::new());
+    let called = Arc::clone(&quick);
+    let app = App::builder()
+        .method("become", TwoFactor::none(), become_user)
+        .method("quick", TwoFactor::none(), async move |_: Context| {
+            called.notify_one();
+            Ok(())
+        })
+        .method("later", TwoFactor::none(), async move |context: Context| {
+            context.unblock();
+            quick.notified().await;
+            occupy_the_thread();
+            Ok(())
+        })
+        .publish("busy", async |subscription: Subscription| {
+            subscription.on_stop(occupy_the_thread);
+            occupy_the_thread();
+            subscription.ready();
+            Ok(())
+        })
+        .build()
+        .expect("the app fits together");
+    let mut client = TestClient::connect(&app).await;
+    let method = |id: &str, name: &str, params| json!({"msg": "method", "id": id, "method": name, "params": params});
+    // All of them arrive at once.
+    client.send_json(method("1", "quick", json!([]))).await;
+    client.ask("s", "busy", json!([])).await;
+    client.send_json(method("2", "quick", json!([]))).await;
+    client.stop("s").await;
+    client.send_json(method("3", "quick", json!([]))).await;
+    client.ask("t", "busy", json!([])).await;
+    client.send_json(method("4", "quick", json!([]))).await;
+    client.send_json(method("5", "become", json!(["alice"]))).await;
+    client.send_json(method("6", "quick", json!([]))).await;
+    client.send_json(method("7", "later", json!([]))).await;
+    client.send_json(method("8", "quick", json!([]))).await;
+    client.send_json(method("9", "quick", json!([]))).await;
+    for _ in 0..9 {
+        client.next_of(&["result"]).await;
+    }
+    let longest = |name: &str| {
+        let methods = app.methods();
+        methods.iter().find(|method| method.name == name).expect("a method").counts.percentile_99
+    };
+    assert!(longest("quick") < BUSY, "{:?}", longest("quick"));
+    assert!(longest("later") >= BUSY, "{:?}", longest("later"));
 }
