@@ -19,7 +19,7 @@ pub(crate) struct Unread<'text> {
     start: usize,
 }
 
-/// Reads the object that is the whole text. `member` is given each name, and reads the value. Returns `None` for other text.
+/// Reads the object that is the whole text. `member` is given each name, and returns the place of the value, which it has read. Returns `None` for other text.
 pub(crate) fn object<'text>(
     text: &'text str,
     mut member: impl FnMut(Name<'text>, Unread<'text>) -> Option<Range<usize>>,
@@ -217,7 +217,7 @@ impl Places<'_> {
                     at = self.after_escape(at + 1)?;
                     has_escapes = true;
                 }
-                // Only the end, and a control character, stand where a word has ended.
+                // A control character, or the zero at the end. Any other byte begins the next word.
                 0x00..0x20 => return None,
                 _ => {}
             }
@@ -275,6 +275,7 @@ pub(crate) fn plain_bytes(bytes: &[u8]) -> usize {
     }
     let places = Places(bytes);
     let mut at = 0;
+    // The zeros after the end are special, so the end is never passed.
     while at < bytes.len() {
         let found = first_special(places.word(at));
         at += found;
@@ -405,6 +406,26 @@ mod tests {
                 let is_special = byte < 0x20 || byte == b'"' || byte == b'\\';
                 let found = first_special(u64::from_le_bytes(word));
                 assert_eq!(found, if is_special { place } else { 8 }, "{byte} at {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_special_byte_is_found_at_each_place_of_a_text() {
+        for length in 0..=40 {
+            let mut bytes = vec![b'a'; length];
+            assert_eq!(plain_bytes(&bytes), length);
+            for place in 0..length {
+                for special in [0, 0x1F, b'"', b'\\'] {
+                    bytes[place] = special;
+                    assert_eq!(plain_bytes(&bytes), place, "{special} at {place} of {length}");
+                }
+                // Neighbours of special bytes, and parts of other characters.
+                for plain in [b' ', b'!', b'#', b'[', b']', 0x7F, 0x80, 0xA2, 0xDC, 0xFF] {
+                    bytes[place] = plain;
+                    assert_eq!(plain_bytes(&bytes), length, "{plain} at {place} of {length}");
+                }
+                bytes[place] = b'a';
             }
         }
     }

@@ -545,7 +545,7 @@ impl AppBuilder {
             methods: Current::new(methods),
             gate: self.gate.unwrap_or_else(|| Box::new(ClosedGate)),
             rate_limiter: RateLimiter::new(self.rate_limits, self.limits.rate_counters),
-            limits: self.limits,
+            limits: Arc::new(self.limits),
             types: self.types,
             clock: self.clock,
             chance: self.chance,

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::slots::Slots;
 use super::{
-    Caller, Counted, Current, Gate, Invocation, Kept, Method, MethodRegistry, MethodSummary, Parameters, RateLimiter,
+    Cached, Caller, Counted, Current, Gate, Invocation, Method, MethodRegistry, MethodSummary, Parameters, RateLimiter,
 };
 use crate::chance::{Chance, Generator};
 use crate::clock::Clock;
@@ -30,7 +30,7 @@ pub(crate) struct AppCore {
     pub(crate) methods: Current<MethodRegistry>,
     pub(crate) gate: Box<dyn Gate>,
     pub(crate) rate_limiter: RateLimiter,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) types: CustomTypes,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chance: Arc<dyn Chance>,
@@ -120,22 +120,22 @@ impl AppCore {
     /// # Errors
     /// Returns 404 if there is no such method.
     pub(crate) fn method(&self, name: &str) -> Result<Arc<Method>, DdpError> {
-        self.known(self.methods.read().find(name), name)
+        self.or_not_found(self.methods.read().find(name), name)
     }
 
-    /// The same for many calls in a row.
+    /// Returns the method like [`method`](Self::method), from a copy of the registry that is renewed when that has changed.
     ///
     /// # Errors
     /// Returns 404 if there is no such method.
-    pub(crate) fn next_method(
+    pub(crate) fn method_cached(
         &self,
-        methods: &mut Option<Kept<MethodRegistry>>,
+        cached: &mut Option<Cached<MethodRegistry>>,
         name: &str,
     ) -> Result<Arc<Method>, DdpError> {
-        self.known(self.methods.look(methods).find(name), name)
+        self.or_not_found(self.methods.read_cached(cached).find(name), name)
     }
 
-    fn known(&self, found: Option<&Arc<Method>>, name: &str) -> Result<Arc<Method>, DdpError> {
+    fn or_not_found(&self, found: Option<&Arc<Method>>, name: &str) -> Result<Arc<Method>, DdpError> {
         found.cloned().ok_or_else(|| {
             self.figures.unknown_methods.one();
             DdpError::method_not_found(name)

@@ -9,14 +9,14 @@ use parking_lot::Mutex;
 /// A value that is read often and changed rarely.
 pub(crate) struct Current<T> {
     value: ArcSwap<T>,
-    /// Increased after each change.
+    /// Increased after the value is replaced, and read before it: a cached value may be newer than its version, never older.
     version: AtomicU64,
     /// Held during a change, so that changes do not overwrite each other.
     changing: Mutex<()>,
 }
 
-/// A value that was read, for further looks of a task that lasts shortly.
-pub(crate) struct Kept<T> {
+/// A value as it was last read, for many reads in one poll.
+pub(crate) struct Cached<T> {
     version: u64,
     value: Arc<T>,
 }
@@ -31,13 +31,14 @@ impl<T: Clone> Current<T> {
         self.value.load()
     }
 
-    /// The same for many looks in a row: the value is read once and kept, and read again if it has changed.
-    pub(crate) fn look<'kept>(&self, kept: &'kept mut Option<Kept<T>>) -> &'kept T {
+    /// Returns the value like [`read`](Self::read), for many reads in a row: it is read again only if it has changed. The last
+    /// reference to what the application has captured in handlers may be dropped here.
+    pub(crate) fn read_cached<'cached>(&self, cached: &'cached mut Option<Cached<T>>) -> &'cached T {
         let version = self.version.load(Ordering::Acquire);
-        if kept.as_ref().is_none_or(|kept| kept.version != version) {
-            *kept = None;
+        if cached.as_ref().is_none_or(|cached| cached.version != version) {
+            *cached = None;
         }
-        &kept.get_or_insert_with(|| Kept { version, value: self.value.load_full() }).value
+        &cached.get_or_insert_with(|| Cached { version, value: self.value.load_full() }).value
     }
 
     /// Changes a copy of the value, which then replaces it.
@@ -72,12 +73,12 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_seen_at_the_next_look() {
+    fn a_change_is_seen_by_the_next_cached_read() {
         let current = Current::new(vec![1]);
-        let mut kept = None;
-        assert_eq!(current.look(&mut kept), &[1]);
+        let mut cached = None;
+        assert_eq!(current.read_cached(&mut cached), &[1]);
         current.change(|all| all.push(2));
-        assert_eq!(current.look(&mut kept), &[1, 2]);
-        assert_eq!(current.look(&mut kept), &[1, 2]);
+        assert_eq!(current.read_cached(&mut cached), &[1, 2]);
+        assert_eq!(current.read_cached(&mut cached), &[1, 2]);
     }
 }

@@ -33,11 +33,11 @@ impl Invocation {
     /// Runs the call to its end, and returns what the client is told.
     pub(crate) async fn finish(self: Arc<Self>, parameters: Parameters) -> Result<Option<RawJson>, DdpError> {
         let ended = RunningMethod::start(Arc::clone(&self), parameters).await;
-        ended.outcome.map_err(|error| *self.sanitize(error))
+        ended.outcome.map_err(|error| self.sanitize(error))
     }
 
     /// Returns what the client is told of an error of this call.
-    pub(crate) fn sanitize(&self, error: MethodError) -> Box<DdpError> {
+    pub(crate) fn sanitize(&self, error: MethodError) -> DdpError {
         sanitize(error, "method", &self.method.name, &self.core.random_id())
     }
 
@@ -190,6 +190,10 @@ impl RunningMethod {
 
     pub(crate) fn invocation(&self) -> &Invocation {
         &self.invocation
+    }
+
+    pub(crate) fn into_invocation(self) -> Arc<Invocation> {
+        self.invocation
     }
 }
 

@@ -38,6 +38,7 @@ pub type MethodResult<T> = Result<T, MethodError>;
 pub struct MethodError(Cause);
 
 enum Cause {
+    /// Boxed, so that outcomes are small to move.
     Client(Box<DdpError>),
     Internal(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -133,13 +134,13 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for MethodError {
 }
 
 /// Returns the error for the client. An internal error is logged with an id and replaced by `500`, or by `outcome-unknown`.
-pub(crate) fn sanitize(error: MethodError, kind: &str, name: &str, log_id: &str) -> Box<DdpError> {
+pub(crate) fn sanitize(error: MethodError, kind: &str, name: &str, log_id: &str) -> DdpError {
     match error.0 {
-        Cause::Client(error) => error,
+        Cause::Client(error) => *error,
         Cause::Internal(error) => {
             let request = current_request();
             tracing::error!(kind, name, log_id, request = request.as_deref(), error = %chain(&*error), "internal error");
-            Box::new(if is_outcome_unknown(&*error) { outcome_unknown() } else { DdpError::internal() })
+            if is_outcome_unknown(&*error) { outcome_unknown() } else { DdpError::internal() }
         }
     }
 }

@@ -65,6 +65,27 @@ impl Invocation {
         Self::new(core, method, Some(connection), Origin::Client(Root::new(user)), seed, Met::Nothing)
     }
 
+    /// Creates the next call of the client whose last one has ended, in its memory unless something still holds it. Nothing of
+    /// the last call is left but the app and the connection.
+    pub(crate) fn followed_by(
+        mut self: Arc<Self>,
+        next: Arc<Method>,
+        user: Option<UserId>,
+        seed: Option<String>,
+    ) -> Arc<Self> {
+        let new_origin = Origin::Client(Root::new(user));
+        let Some(last) = Arc::get_mut(&mut self) else {
+            return Self::new(&self.core, next, self.connection.clone(), new_origin, seed, Met::Nothing);
+        };
+        let Self { core: _, connection: _, method, origin, random, met, shown } = last;
+        *method = next;
+        *origin = new_origin;
+        *random = Mutex::new(CallRandom::new(seed));
+        *met = Mutex::default();
+        *shown = Mutex::default();
+        self
+    }
+
     /// Creates a call that the application makes itself.
     pub(crate) fn internal(core: &Arc<AppCore>, method: Arc<Method>, caller: Caller) -> Arc<Self> {
         Self::new(core, method, None, Origin::Application(Root::new(caller.into_user())), None, Met::Nothing)

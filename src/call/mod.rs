@@ -34,7 +34,7 @@ mod windows;
 pub(crate) use app::AppCore;
 pub(crate) use connection::{ConnectionPort, EndCallback};
 pub(crate) use context::{State, state};
-pub(crate) use current::{Current, Kept};
+pub(crate) use current::{Cached, Current};
 pub(crate) use dispatcher::{EndedMethod, MethodOutcome, RunningMethod, guarded};
 pub(crate) use error::sanitize;
 #[cfg(feature = "accounts")]

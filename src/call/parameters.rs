@@ -54,7 +54,7 @@ impl Parameters {
 
     /// Returns the parameters of a frame. The frame becomes their text.
     pub(crate) fn in_frame(frame: ByteString, params: ParamsInFrame) -> Self {
-        Self { text: frame, places: params.elements, types: CustomTypes::default() }
+        Self { text: frame, places: params.into_elements(), types: CustomTypes::default() }
     }
 
     /// Has the values read with the app's custom EJSON types. Every call does so before its handler reads them.

@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 pub(crate) struct RateLimiter {
     rules: Current<Rules>,
     /// The number of rules. Every call looks here first, since most apps have none.
-    count: AtomicUsize,
+    rule_count: AtomicUsize,
     /// The maximum number of counters of a rule.
     counters: usize,
 }
@@ -41,7 +41,7 @@ struct CountingRule {
 impl RateLimiter {
     /// Returns a limiter with these rules and at most `counters` counters for each of them.
     pub(crate) fn new(rules: Vec<RateLimitRule>, counters: usize) -> Self {
-        let limiter = Self { rules: Current::new(Rules::default()), count: AtomicUsize::new(0), counters };
+        let limiter = Self { rules: Current::new(Rules::default()), rule_count: AtomicUsize::new(0), counters };
         for rule in rules {
             limiter.add(rule);
         }
@@ -55,7 +55,7 @@ impl RateLimiter {
             rules.last_id += 1;
             let id = RateLimitId(rules.last_id);
             rules.all.push(Arc::new(CountingRule { id, rule, windows }));
-            self.count.store(rules.all.len(), Ordering::Release);
+            self.rule_count.store(rules.all.len(), Ordering::Release);
             id
         })
     }
@@ -65,13 +65,13 @@ impl RateLimiter {
         self.rules.change(|rules| {
             let before = rules.all.len();
             rules.all.retain(|rule| rule.id != id);
-            self.count.store(rules.all.len(), Ordering::Release);
+            self.rule_count.store(rules.all.len(), Ordering::Release);
             rules.all.len() < before
         })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.count.load(Ordering::Acquire) == 0
+        self.rule_count.load(Ordering::Acquire) == 0
     }
 
     /// Counts a call. Returns `too-many-requests` with the longest time to wait if any rule is exceeded.

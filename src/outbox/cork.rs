@@ -154,8 +154,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::limits::Limits;
-    use crate::outbox::{Bounds, Link};
+    use crate::outbox::Link;
 
     #[tokio::test]
     async fn a_broadcast_to_very_many_is_written_at_once_only_to_the_first() {
@@ -164,7 +163,7 @@ mod tests {
         let (socket, _) = listener.accept().await.unwrap();
         socket.writable().await.unwrap();
         let (_reading, writing) = socket.into_split();
-        let outbox = Arc::new(Outbox::new(Link::Direct(writing), &Bounds::new(&Limits::default()), &Arc::default()));
+        let outbox = Arc::new(Outbox::new(Link::Direct(writing), &Arc::default(), &Arc::default()));
         in_turn(WRITTEN_AT_ONCE - 1, || outbox.send("{}".into()));
         assert!(outbox.is_empty());
         in_turn(WRITTEN_AT_ONCE, || outbox.send("{}".into()));

@@ -47,18 +47,8 @@ pub(crate) struct Outbox {
     state: Mutex<State>,
     glance: Glance,
     driver: AtomicWaker,
-    bounds: Arc<Bounds>,
+    limits: Arc<Limits>,
     figures: Arc<Figures>,
-}
-
-/// How much may wait in an outbox. All outboxes share it.
-pub(crate) struct Bounds {
-    messages: usize,
-    bytes: usize,
-    /// While the client is away.
-    detached_messages: usize,
-    /// The number of bytes from which on no messages of the client are read.
-    high_water: usize,
 }
 
 /// The locked state. When it is released, [`Glance`] follows.
@@ -93,24 +83,13 @@ pub(crate) struct Pressure {
     pub(crate) is_high: bool,
 }
 
-impl Bounds {
-    pub(crate) fn new(limits: &Limits) -> Arc<Self> {
-        Arc::new(Self {
-            messages: limits.outbox_messages,
-            bytes: limits.outbox_bytes,
-            detached_messages: limits.resume_messages,
-            high_water: limits.outbox_high_water,
-        })
-    }
-}
-
 impl Outbox {
-    pub(crate) fn new(link: Link, bounds: &Arc<Bounds>, figures: &Arc<Figures>) -> Self {
+    pub(crate) fn new(link: Link, limits: &Arc<Limits>, figures: &Arc<Figures>) -> Self {
         Self {
             state: Mutex::new(State::new(link)),
             glance: Glance::default(),
             driver: AtomicWaker::new(),
-            bounds: Arc::clone(bounds),
+            limits: Arc::clone(limits),
             figures: Arc::clone(figures),
         }
     }
@@ -423,13 +402,13 @@ impl Outbox {
 
     fn check_limits(&self, state: &mut State) {
         let (max_messages, limit) = match state.link {
-            Link::Detached => (self.bounds.detached_messages, Limit::ResumeMessages),
-            Link::Direct(_) | Link::Driver => (self.bounds.messages, Limit::OutboxMessages),
+            Link::Detached => (self.limits.resume_messages, Limit::ResumeMessages),
+            Link::Direct(_) | Link::Driver => (self.limits.outbox_messages, Limit::OutboxMessages),
         };
         if state.condition != Condition::Good {
             return;
         }
-        let reached = match state.excess(max_messages, self.bounds.bytes) {
+        let reached = match state.excess(max_messages, self.limits.outbox_bytes) {
             Excess::None => return,
             Excess::Messages => limit,
             Excess::Bytes => Limit::OutboxBytes,
@@ -444,12 +423,12 @@ impl Outbox {
 
     /// Returns whether senders that can wait should wait.
     fn is_high(&self, state: &State) -> bool {
-        state.held_bytes() > self.bounds.high_water || state.waiting.len() > self.bounds.messages / 2
+        state.held_bytes() > self.limits.outbox_high_water || state.waiting.len() > self.limits.outbox_messages / 2
     }
 
     fn wake_if_there_is_room(&self, state: &mut State) {
-        let is_low =
-            state.held_bytes() <= self.bounds.high_water / 2 && state.waiting.len() <= self.bounds.messages / 4;
+        let is_low = state.held_bytes() <= self.limits.outbox_high_water / 2
+            && state.waiting.len() <= self.limits.outbox_messages / 4;
         if is_low || state.condition != Condition::Good {
             state.waiting_for_room.drain(..).for_each(Waker::wake);
         }
@@ -482,7 +461,7 @@ mod tests {
     use super::*;
 
     fn outbox() -> Outbox {
-        Outbox::new(Link::Driver, &Bounds::new(&Limits { outbox_messages: 2, ..Limits::default() }), &Arc::default())
+        Outbox::new(Link::Driver, &Arc::new(Limits { outbox_messages: 2, ..Limits::default() }), &Arc::default())
     }
 
     fn message() -> Item {

@@ -1,31 +1,16 @@
 //! [`Fields`]: the fields of a document as EJSON text, shared by all sessions that show it. The text is parsed only
 //! when single fields are needed.
 
-use std::hash::BuildHasher;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use bolide_protocol::ejson::{self, EncodeError};
 use bolide_protocol::{Ejson, RawJson};
 use bytestring::ByteString;
-use foldhash::fast::RandomState;
 use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 
 /// Fields by name, in the order of the document.
 pub(crate) type FieldMap = IndexMap<Box<str>, RawJson>;
-
-/// A fast hash function that clients cannot predict. All maps share one seed, so that it is in memory once.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Hasher;
-
-impl BuildHasher for Hasher {
-    type Hasher = <RandomState as BuildHasher>::Hasher;
-
-    fn build_hasher(&self) -> Self::Hasher {
-        static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
-        SEED.build_hasher()
-    }
-}
 
 /// The fields of one document, without `_id`.
 #[derive(Debug)]

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::fields::Hasher;
 use super::handle::{Handle, Handles};
+use super::shared_seed::SharedSeed;
 
 /// Subscriptions, in the order in which they began to hold the document.
 pub(super) type Holders = Arc<[Handle]>;
@@ -16,7 +16,7 @@ const FIRST_TIDY: usize = 16;
 /// All sets of the documents of one collection.
 #[derive(Debug)]
 pub(super) struct HolderSets {
-    known: HashSet<Holders, Hasher>,
+    known: HashSet<Holders, SharedSeed>,
     /// The set requested last, which is likely to be requested next.
     last: Option<Holders>,
     tidy_at: usize,

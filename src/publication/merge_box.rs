@@ -9,15 +9,16 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 
-use super::fields::{Difference, FieldMap, Fields, Hasher, SharedChange};
+use super::fields::{Difference, FieldMap, Fields, SharedChange};
 use super::frames::Frames;
 use super::handle::{Handle, Handles};
 use super::holders::{HolderSets, Holders};
 use super::layers::Layers;
+use super::shared_seed::SharedSeed;
 
 #[derive(Debug, Default)]
 pub(crate) struct MergeBox {
-    documents: IndexMap<Arc<str>, DocumentView, Hasher>,
+    documents: IndexMap<Arc<str>, DocumentView, SharedSeed>,
     sets: HolderSets,
     /// The number of documents, each counted once for each of its holders.
     held: usize,

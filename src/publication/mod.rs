@@ -22,6 +22,7 @@ mod model_tests;
 mod publishable;
 mod recipient;
 mod registry;
+mod shared_seed;
 mod strategy;
 mod stream;
 mod subscription;
@@ -29,7 +30,7 @@ mod view;
 mod views;
 
 pub(crate) use built_in::add as add_built_in;
-pub(crate) use fields::{FieldMap, Fields, Hasher, SharedChange};
+pub(crate) use fields::{FieldMap, Fields, SharedChange};
 #[cfg(feature = "accounts")]
 pub(crate) use follow::{Document, When, follow};
 pub(crate) use frames::added_frame;
@@ -38,6 +39,7 @@ pub(crate) use frames::encode_added;
 pub(crate) use handle::{Handle, Handles};
 pub(crate) use recipient::Recipient;
 pub(crate) use registry::{Publication, PublicationRegistry};
+pub(crate) use shared_seed::SharedSeed;
 pub(crate) use stream::StreamCore;
 pub(crate) use subscription::{Started, Subscriber, SubscriptionCore, run_all, size_of_subscription};
 pub(crate) use views::{Origin, Strategies};

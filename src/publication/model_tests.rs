@@ -15,8 +15,7 @@ use super::handle::Handle;
 use super::recipient::Recipient;
 use super::view::Target;
 use super::views::Origin;
-use crate::limits::Limits;
-use crate::outbox::{Bounds, Link, Outbox};
+use crate::outbox::{Link, Outbox};
 
 const SESSIONS: usize = 2;
 const SUBSCRIPTIONS: usize = 4;
@@ -194,7 +193,7 @@ impl World {
 
 impl Tested {
     fn new() -> Self {
-        let outbox = Arc::new(Outbox::new(Link::Driver, &Bounds::new(&Limits::default()), &Arc::default()));
+        let outbox = Arc::new(Outbox::new(Link::Driver, &Arc::default(), &Arc::default()));
         Self {
             recipient: Recipient::new(outbox, Arc::default()),
             subscriptions: [None; SUBSCRIPTIONS],

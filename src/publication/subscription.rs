@@ -361,7 +361,7 @@ impl SubscriptionCore {
 
     fn fail(&self, error: MethodError) {
         let name = self.name();
-        self.end(Some(*sanitize(error, "publication", &name, &self.subscriber.core.random_id())));
+        self.end(Some(sanitize(error, "publication", &name, &self.subscriber.core.random_id())));
     }
 
     /// Sends the answer that `act` returns.

@@ -8,10 +8,11 @@ use bolide_protocol::message::Subscribe;
 use bytestring::ByteString;
 use indexmap::IndexMap;
 
-use super::fields::{Fields, Hasher, SharedChange};
+use super::fields::{Fields, SharedChange};
 use super::handle::{Handle, Handles};
 use super::merge_box::NotHeld;
 use super::registry::UniversalId;
+use super::shared_seed::SharedSeed;
 use super::strategy::Strategy;
 use super::view::{Target, View};
 use crate::call::EndCallback;
@@ -19,15 +20,15 @@ use crate::figures::{Level, Raised};
 use crate::outbox::Outbox;
 
 /// Strategies by collection name. The default is [`Strategy::Merge`].
-pub(crate) type Strategies = HashMap<String, Strategy, Hasher>;
+pub(crate) type Strategies = HashMap<String, Strategy, SharedSeed>;
 
 /// The subscriptions and documents of a client. The recipient locks it.
 pub(crate) struct Views {
     strategies: Arc<Strategies>,
-    subscriptions: IndexMap<Handle, Entry, Hasher>,
+    subscriptions: IndexMap<Handle, Entry, SharedSeed>,
     /// The total size of their origins.
     subscription_bytes: usize,
-    by_id: HashMap<Arc<str>, Handle, Hasher>,
+    by_id: HashMap<Arc<str>, Handle, SharedSeed>,
     collections: Collections,
     /// `None` unless the user changes.
     before: Option<Box<Before>>,
@@ -35,7 +36,7 @@ pub(crate) struct Views {
 }
 
 /// The documents of a client by collection.
-type Collections = IndexMap<Arc<str>, View, Hasher>;
+type Collections = IndexMap<Arc<str>, View, SharedSeed>;
 
 /// The state of a client before a user change.
 struct Before {

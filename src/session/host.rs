@@ -13,7 +13,7 @@ use super::registry::Sessions;
 use super::{Goodbye, NoShare, Places, Request, Session, Transport, drive};
 use crate::call::{AppCore, Connection, Current};
 use crate::limits::{Heartbeat, Limits};
-use crate::outbox::{Bounds, Link, Outbox};
+use crate::outbox::{Link, Outbox};
 use crate::peer::Peer;
 use crate::publication::{PublicationRegistry, Recipient, Strategies};
 use crate::shares::{Share, Shares, Source};
@@ -25,7 +25,6 @@ pub(crate) type ConnectionHook = Box<dyn Fn(Connection) + Send + Sync>;
 pub(crate) struct Host {
     pub(crate) publications: Current<PublicationRegistry>,
     pub(super) strategies: Arc<Strategies>,
-    bounds: Arc<Bounds>,
     pub(super) heartbeat: Heartbeat,
     pub(super) connection_hooks: Vec<ConnectionHook>,
     pub(crate) sessions: Sessions,
@@ -48,7 +47,6 @@ impl Host {
         Self {
             publications: Current::new(publications),
             strategies: Arc::new(strategies),
-            bounds: Bounds::new(limits),
             heartbeat,
             connection_hooks,
             sessions: Sessions::default(),
@@ -80,7 +78,7 @@ impl Host {
 
     /// Creates a session for a new connection. It opens with the client's `connect`.
     pub(crate) fn new_session(&self, core: &AppCore, peer: Peer, link: Link) -> Arc<Session> {
-        let outbox = Arc::new(Outbox::new(link, &self.bounds, &core.figures));
+        let outbox = Arc::new(Outbox::new(link, &core.limits, &core.figures));
         let recipient = Recipient::new(outbox, Arc::clone(&self.strategies));
         Session::new(core.node.new_session_id(&*core.chance), core.clock.now(), peer, recipient)
     }

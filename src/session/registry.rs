@@ -16,7 +16,7 @@ pub(crate) struct Sessions {
     by_id: Mutex<HashSet<ById, RandomState>>,
 }
 
-/// A session that is found by its id, which it has itself.
+/// A session, compared and hashed by its id.
 struct ById(Arc<Session>);
 
 impl Sessions {
@@ -65,7 +65,7 @@ impl Sessions {
     }
 
     pub(super) fn add(&self, session: &Arc<Session>) {
-        self.by_id.lock().insert(ById(Arc::clone(session)));
+        self.by_id.lock().replace(ById(Arc::clone(session)));
     }
 
     pub(super) fn remove(&self, session: &Arc<Session>) {

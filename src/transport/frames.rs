@@ -52,11 +52,9 @@ struct Header {
     opcode: OpCode,
     is_final: bool,
     has_reserved_bits: bool,
-    /// The length of the payload.
-    length: u64,
+    payload_length: u64,
     mask: Option<[u8; 4]>,
-    /// The length of the header.
-    bytes: usize,
+    own_length: usize,
 }
 
 struct Fragments {
@@ -116,7 +114,7 @@ impl Frames {
             self.make_room(0);
             return Ok(None);
         };
-        let start = self.next + header.bytes;
+        let start = self.next + header.own_length;
         let end = start.saturating_add(self.check(&header)?);
         if end > self.input.len() {
             self.make_room(end - self.next);
@@ -138,19 +136,17 @@ impl Frames {
 
     /// Checks what a header says, and returns the length of the payload.
     fn check(&self, header: &Header) -> Result<usize> {
-        let size = usize::try_from(header.length).unwrap_or(usize::MAX);
-        if size > self.limit {
-            return Err(self.too_long(size));
-        }
+        let size = usize::try_from(header.payload_length).unwrap_or(usize::MAX);
         let is_control = matches!(header.opcode, OpCode::Control(_));
         match (header.opcode, header.mask) {
             (OpCode::Data(Data::Reserved(code)) | OpCode::Control(Control::Reserved(code)), _) => {
                 Err(ProtocolError::InvalidOpcode(code).into())
             }
+            _ if size > self.limit => Err(self.too_long(size)),
             _ if header.has_reserved_bits => Err(ProtocolError::NonZeroReservedBits.into()),
             (_, None) => Err(ProtocolError::UnmaskedFrameFromClient.into()),
             _ if is_control && !header.is_final => Err(ProtocolError::FragmentedControlFrame.into()),
-            _ if is_control && header.length > LONGEST_CONTROL => Err(ProtocolError::ControlFrameTooBig.into()),
+            _ if is_control && header.payload_length > LONGEST_CONTROL => Err(ProtocolError::ControlFrameTooBig.into()),
             _ => Ok(size),
         }
     }
@@ -220,9 +216,9 @@ impl Header {
             opcode: (first & OPCODE).into(),
             is_final: first & FINAL != 0,
             has_reserved_bits: first & RESERVED != 0,
-            length,
+            payload_length: length,
             mask,
-            bytes: input.len() - rest.len(),
+            own_length: input.len() - rest.len(),
         })
     }
 }
@@ -338,6 +334,7 @@ mod tests {
             frame(TEXT | 0x40, b"compressed"),
             frame(0x83, b"unknown data"),
             frame(0x8B, b"unknown control"),
+            [header(0x83, 0x80, LIMIT + 1), vec![0; 4]].concat(),
         ]
     }
 

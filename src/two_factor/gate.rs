@@ -108,7 +108,7 @@ impl FactorGate {
     }
 
     fn sanitize(&self, error: MethodError, name: &str) -> DdpError {
-        *sanitize(error, "gate", name, &random::id(&mut Generator(&*self.chance)))
+        sanitize(error, "gate", name, &random::id(&mut Generator(&*self.chance)))
     }
 
     async fn check_call(&self, call: GatedCall<'_>) -> MethodResult<Admission> {

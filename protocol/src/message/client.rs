@@ -79,16 +79,17 @@ pub struct MethodCall {
 
 /// A message from a client, as [`ClientMessage::read`] returns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Read<'frame> {
+pub enum ReadMessage<'frame> {
     /// Calls a method.
     Method(MethodInFrame<'frame>),
-    /// Any other message.
+    /// Any other message; never [`ClientMessage::Method`].
     Other(ClientMessage),
 }
 
 /// The members of `method`, which are still in the frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MethodInFrame<'frame> {
+    frame: &'frame ByteString,
     /// The client's id for this call.
     pub id: Cow<'frame, str>,
     /// The name of the method.
@@ -102,10 +103,8 @@ pub struct MethodInFrame<'frame> {
 /// The parameters of a call, which are still in the frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParamsInFrame {
-    /// The place of the array.
-    pub place: Range<usize>,
-    /// The places of its elements.
-    pub elements: Elements,
+    place: Range<usize>,
+    elements: Elements,
 }
 
 /// Why a frame is not a valid message, and Meteor's answer to it. The answers differ in `reason` and in whether they
@@ -155,8 +154,8 @@ impl ClientMessage {
     /// ```
     pub fn parse(frame: &ByteString, types: &CustomTypes) -> Result<Self, MalformedMessage> {
         Ok(match Self::read(frame, types)? {
-            Read::Method(call) => Self::Method(call.copied_from(frame)),
-            Read::Other(message) => message,
+            ReadMessage::Method(call) => Self::Method(call.into_call()),
+            ReadMessage::Other(message) => message,
         })
     }
 
@@ -169,23 +168,27 @@ impl ClientMessage {
     /// ```
     /// use bolide_protocol::ClientMessage;
     /// use bolide_protocol::ejson::CustomTypes;
-    /// use bolide_protocol::message::Read;
+    /// use bolide_protocol::message::ReadMessage;
     ///
     /// let frame = r#"{"msg":"method","id":"1","method":"add","params":[1,2]}"#.into();
-    /// let Read::Method(call) = ClientMessage::read(&frame, &CustomTypes::default())? else { panic!() };
-    /// assert_eq!((&*call.method, &frame[call.params.unwrap().place]), ("add", "[1,2]"));
+    /// let ReadMessage::Method(call) = ClientMessage::read(&frame, &CustomTypes::default())? else { panic!() };
+    /// let second = call.params.unwrap().into_elements().get(1).unwrap();
+    /// assert_eq!((&*call.method, &frame[second]), ("add", "2"));
     /// # Ok::<(), bolide_protocol::message::MalformedMessage>(())
     /// ```
-    pub fn read<'frame>(frame: &'frame ByteString, types: &CustomTypes) -> Result<Read<'frame>, MalformedMessage> {
+    pub fn read<'frame>(
+        frame: &'frame ByteString,
+        types: &CustomTypes,
+    ) -> Result<ReadMessage<'frame>, MalformedMessage> {
         if super::is_nested_deeper_than(frame, Self::NESTING_LIMIT) {
             return Err(MalformedMessage::NestedTooDeeply);
         }
         let mut envelope = Envelope::default();
         read_envelope(&mut envelope, frame)?;
         check_ejson(&envelope, types)?;
-        Ok(Read::Other(match envelope.string(envelope.msg).as_deref() {
+        Ok(ReadMessage::Other(match envelope.string(envelope.msg).as_deref() {
             Some("method") => {
-                return read_method(&mut envelope).map(Read::Method).ok_or(MalformedMessage::Method);
+                return read_method(frame, &mut envelope).map(ReadMessage::Method).ok_or(MalformedMessage::Method);
             }
             Some("connect") => Self::Connect(read_connect(&envelope)),
             Some("ping") => Self::Ping { id: raw(frame, envelope.id.place()) },
@@ -342,12 +345,13 @@ fn read_sub(frame: &ByteString, envelope: &Envelope<'_>) -> Option<ClientMessage
     }))
 }
 
-fn read_method<'frame>(envelope: &mut Envelope<'frame>) -> Option<MethodInFrame<'frame>> {
+fn read_method<'frame>(frame: &'frame ByteString, envelope: &mut Envelope<'frame>) -> Option<MethodInFrame<'frame>> {
     let random_seed = match envelope.random_seed.place() {
         Some(_) => Some(envelope.string(envelope.random_seed)?),
         None => None,
     };
     Some(MethodInFrame {
+        frame,
         id: envelope.string(envelope.id)?,
         method: envelope.string(envelope.method)?,
         params: read_params(envelope)?
@@ -366,15 +370,34 @@ fn read_params(envelope: &Envelope<'_>) -> Option<Option<Range<usize>>> {
 }
 
 impl MethodInFrame<'_> {
-    /// Copies the members, except for the parameters, which remain a slice of the frame. `frame` is the one that was read.
+    /// Copies the members, except for the parameters, which remain a slice of the frame.
+    ///
+    /// ```
+    /// use bolide_protocol::ClientMessage;
+    /// use bolide_protocol::ejson::CustomTypes;
+    /// use bolide_protocol::message::ReadMessage;
+    ///
+    /// let frame = r#"{"msg":"method","id":"1","method":"add","params":[1,2]}"#.into();
+    /// let ReadMessage::Method(call) = ClientMessage::read(&frame, &CustomTypes::default())? else { panic!() };
+    /// assert_eq!(call.into_call().params.unwrap().get(), "[1,2]");
+    /// # Ok::<(), bolide_protocol::message::MalformedMessage>(())
+    /// ```
     #[must_use]
-    pub fn copied_from(self, frame: &ByteString) -> MethodCall {
+    pub fn into_call(self) -> MethodCall {
         MethodCall {
             id: self.id.into_owned(),
             method: self.method.into_owned(),
-            params: raw(frame, self.params.map(|params| params.place)),
+            params: raw(self.frame, self.params.map(|params| params.place)),
             random_seed: self.random_seed.map(Cow::into_owned),
         }
+    }
+}
+
+impl ParamsInFrame {
+    /// Returns the places of the single parameters in the frame.
+    #[must_use]
+    pub fn into_elements(self) -> Elements {
+        self.elements
     }
 }
 

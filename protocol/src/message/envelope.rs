@@ -11,7 +11,7 @@ use serde::de::{Deserializer, Visitor};
 use crate::RawJson;
 use crate::ejson::needs_decoding;
 use crate::ejson::ser::write_string;
-use crate::elements::Elements;
+use crate::elements::{Elements, LONGEST_TEXT};
 use crate::scan::{self, Unread};
 
 /// The members of all messages; other members are ignored.
@@ -53,8 +53,12 @@ pub(super) struct Member {
 }
 
 impl<'frame> Envelope<'frame> {
-    /// Reads a message into an empty envelope, which is too large to be returned. Returns `None` if it is not a JSON object.
+    /// Reads a message into an empty envelope, which is too large to be returned. Returns `None` if it is not a JSON object, or
+    /// too long to have elements.
     pub(super) fn read(&mut self, frame: &'frame str) -> Option<()> {
+        if frame.len() > LONGEST_TEXT {
+            return None;
+        }
         scan::object(frame, |name, value| {
             if name.has_escapes {
                 self.read_member(name.decode()?.as_bytes(), value)

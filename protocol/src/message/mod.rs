@@ -9,7 +9,7 @@ mod nesting;
 pub mod server;
 
 pub use client::{
-    ClientMessage, ConnectRequest, MalformedMessage, MethodCall, MethodInFrame, ParamsInFrame, Read, Subscribe,
+    ClientMessage, ConnectRequest, MalformedMessage, MethodCall, MethodInFrame, ParamsInFrame, ReadMessage, Subscribe,
     offending_message,
 };
 pub use nesting::is_nested_deeper_than;

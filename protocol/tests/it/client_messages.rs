@@ -1,7 +1,7 @@
 //! How messages of clients are read: the same as by a general reader of JSON, whatever their form.
 
 use bolide_protocol::ejson::CustomTypes;
-use bolide_protocol::message::{MalformedMessage, MethodInFrame, Read};
+use bolide_protocol::message::{MalformedMessage, MethodInFrame, ReadMessage};
 use bolide_protocol::{ClientMessage, RawJson};
 use bytestring::ByteString;
 use proptest::collection::vec;
@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 /// Reads a `method` message. Returns its id, its method and its parameters, after having checked that a copy has the same.
 fn read(text: &str) -> Result<(String, String, Option<Vec<Value>>), MalformedMessage> {
     let frame = ByteString::from(text);
-    let Read::Method(call) = ClientMessage::read(&frame, &CustomTypes::default())? else { panic!("{text}") };
+    let ReadMessage::Method(call) = ClientMessage::read(&frame, &CustomTypes::default())? else { panic!("{text}") };
     let params = params_of(&call, text);
-    let copy = call.copied_from(&frame);
+    let copy = call.into_call();
     assert_eq!(ClientMessage::parse(&frame, &CustomTypes::default()), Ok(ClientMessage::Method(copy.clone())));
     let copied = copy.params.map(|array| array.elements().unwrap().iter().map(value_of).collect());
     assert_eq!(params, copied, "{text}");
@@ -21,14 +21,10 @@ fn read(text: &str) -> Result<(String, String, Option<Vec<Value>>), MalformedMes
 }
 
 fn params_of(call: &MethodInFrame<'_>, text: &str) -> Option<Vec<Value>> {
-    let params = call.params.as_ref()?;
-    let elements = &params.elements;
-    assert_eq!(elements.is_empty(), elements.len() == 0);
+    let elements = call.params.clone()?.into_elements();
     assert_eq!(elements.get(elements.len()), None);
     let values = (0..elements.len()).map(|index| serde_json::from_str(&text[elements.get(index).unwrap()]).unwrap());
-    let values = values.collect::<Vec<Value>>();
-    assert_eq!(serde_json::from_str::<Vec<Value>>(&text[params.place.clone()]).unwrap(), values, "{text}");
-    Some(values)
+    Some(values.collect())
 }
 
 fn value_of(raw: &RawJson) -> Value {

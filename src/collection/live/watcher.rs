@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use crate::publication::{Handle, Handles, Hasher, SubscriptionCore};
+use crate::publication::{Handle, Handles, SharedSeed, SubscriptionCore};
 
 /// A session and its subscriptions to the query.
 pub(super) struct Watcher {
@@ -28,7 +28,7 @@ pub(super) struct Missing {
     /// Some of these may have left the result.
     order: VecDeque<(DocumentNumber, Arc<str>)>,
     next: DocumentNumber,
-    told: HashSet<DocumentNumber, Hasher>,
+    told: HashSet<DocumentNumber, SharedSeed>,
 }
 
 /// The number of a document in a result, in the order in which they came into it. A document that leaves and comes again

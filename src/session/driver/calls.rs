@@ -29,7 +29,7 @@ pub(super) struct Calls {
     unblocked: Option<Box<FuturesUnordered<Running>>>,
 }
 
-/// A call that can start.
+/// A call whose method was looked up by the name in the frame, so that the frame can become the text of the parameters.
 pub(super) struct Call {
     id: String,
     /// The error if there is no such method.
@@ -45,7 +45,12 @@ pub(super) enum Running {
 
 /// The outcome of a method or publication.
 pub(super) enum Done {
-    Method { id: String, outcome: Result<Option<RawJson>, Box<DdpError>>, at: Instant },
+    Method {
+        id: String,
+        outcome: Result<Option<RawJson>, Box<DdpError>>,
+        /// When it ended.
+        at: Instant,
+    },
     Publication(SubscriptionCore, MethodResult<()>),
 }
 
@@ -94,6 +99,13 @@ impl Running {
         }
     }
 
+    fn into_invocation(self) -> Option<Arc<Invocation>> {
+        match self {
+            Self::Method { method, .. } => Some(method.into_invocation()),
+            Self::Publication { .. } => None,
+        }
+    }
+
     /// Returns whether a user change does not have to wait for it any longer.
     pub(super) fn has_sent_first_documents(&self) -> bool {
         self.is_unblocked() || matches!(self, Self::Publication { core, .. } if core.is_ready())
@@ -101,7 +113,7 @@ impl Running {
 }
 
 impl Done {
-    const fn method_ended(&self) -> Option<Instant> {
+    const fn ended_at(&self) -> Option<Instant> {
         match self {
             Self::Method { at, .. } => Some(*at),
             Self::Publication(..) => None,
@@ -116,7 +128,7 @@ impl Future for Running {
         match self.get_mut() {
             Self::Method { id, method } => {
                 let EndedMethod { outcome, at } = ready!(Pin::new(&mut *method).poll(context));
-                let outcome = outcome.map_err(|error| method.invocation().sanitize(error));
+                let outcome = outcome.map_err(|error| Box::new(method.invocation().sanitize(error)));
                 Poll::Ready(Done::Method { id: std::mem::take(id), outcome, at })
             }
             Self::Publication { core, future } => {
@@ -153,13 +165,16 @@ impl Driver {
                 Some(Queued::Method(call)) => self.start_queued_method(call, turn, context),
                 Some(Queued::Sub(subscribe)) => {
                     turn.note_other_work();
-                    self.start_subscription(subscribe, context);
+                    self.start_subscription(subscribe, turn, context);
                 }
                 Some(Queued::Unsub(id)) => {
                     turn.note_other_work();
                     self.unsubscribe(id);
                 }
-                Some(Queued::Malformed(malformed, quote)) => self.send_error(malformed.to_string(), quote),
+                Some(Queued::Malformed(malformed, quote)) => {
+                    turn.note_other_work();
+                    self.send_error(malformed.to_string(), quote);
+                }
                 None => return,
             }
             if effort::is_spent() {
@@ -175,7 +190,7 @@ impl Driver {
 
     /// Returns a call with its method, if there is such a method.
     pub(super) fn call(&self, id: String, method: &str, seed: Option<String>, turn: &mut Turn) -> Call {
-        Call { id, method: self.core.next_method(&mut turn.methods, method), seed }
+        Call { id, method: self.core.method_cached(&mut turn.methods, method), seed }
     }
 
     pub(super) fn start_method(
@@ -195,15 +210,19 @@ impl Driver {
             }
         };
         let Subscriber { connection, user, .. } = &*self.subscriber;
-        let invocation = Invocation::of_client(&self.core, method, connection.clone(), user.clone(), seed);
+        debug_assert!(*user == self.session.user(), "only a user change sets either, and sets both");
+        let invocation = match turn.ended_call.take() {
+            Some(ended) => ended.followed_by(method, user.clone(), seed),
+            None => Invocation::of_client(&self.core, method, connection.clone(), user.clone(), seed),
+        };
         let since = turn.call_ended.unwrap_or_else(Instant::now);
         let method = RunningMethod::start_at(since, invocation, parameters);
         self.calls.current = Some(Running::Method { id, method });
-        turn.call_ended = self.poll_current(context);
+        self.poll_current(turn, context);
     }
 
     /// Starts a subscription. As in Meteor, checks first that the publication exists, then duplicates, then limits.
-    fn start_subscription(&mut self, subscribe: Subscribe, context: &mut Context<'_>) {
+    fn start_subscription(&mut self, subscribe: Subscribe, turn: &mut Turn, context: &mut Context<'_>) {
         let Some(publication) = self.host.publications.read().find(&subscribe.name).cloned() else {
             self.core.figures.unknown_publications.one();
             let error = DdpError::subscription_not_found(&subscribe.name);
@@ -219,7 +238,7 @@ impl Driver {
         let started = SubscriptionCore::start(&self.subscriber, &publication, origin);
         effort::spend(effort::SUBSCRIPTION);
         self.calls.current = Some(Running::publication(started));
-        self.poll_current(context);
+        self.poll_current(turn, context);
     }
 
     fn count_subscription(&self, subscribe: &Subscribe) -> Result<(), DdpError> {
@@ -281,8 +300,11 @@ impl Driver {
         self.take_new_universal()
     }
 
-    pub(super) fn poll_calls(&mut self, context: &mut Context<'_>) {
-        self.poll_current(context);
+    pub(super) fn poll_calls(&mut self, turn: &mut Turn, context: &mut Context<'_>) {
+        self.poll_current(turn, context);
+        if self.calls.unblocked.is_some() {
+            turn.note_other_work();
+        }
         while let Some(calls) = &mut self.calls.unblocked {
             match Pin::new(&mut **calls).poll_next(context) {
                 Poll::Ready(Some(done)) => self.finish(done),
@@ -292,14 +314,12 @@ impl Driver {
         }
     }
 
-    /// Returns when the method has ended, if it has.
-    fn poll_current(&mut self, context: &mut Context<'_>) -> Option<Instant> {
-        let call = self.calls.current.as_mut()?;
+    fn poll_current(&mut self, turn: &mut Turn, context: &mut Context<'_>) {
+        let Some(call) = &mut self.calls.current else { return };
         if let Poll::Ready(done) = Pin::new(&mut *call).poll(context) {
-            self.calls.current = None;
-            let method_ended = done.method_ended();
-            self.finish(done);
-            return method_ended;
+            turn.call_ended = done.ended_at();
+            turn.ended_call = self.calls.current.take().and_then(Running::into_invocation);
+            return self.finish(done);
         }
         if call.is_unblocked()
             && let Some(call) = self.calls.current.take()
@@ -308,7 +328,6 @@ impl Driver {
             // The set has to poll it once, to register its own waker.
             context.waker().wake_by_ref();
         }
-        None
     }
 
     pub(super) fn finish(&self, done: Done) {

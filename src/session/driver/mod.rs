@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use bolide_protocol::message::{ConnectRequest, MalformedMessage, MethodInFrame, Read, offending_message};
+use bolide_protocol::message::{ConnectRequest, MalformedMessage, MethodInFrame, ReadMessage, offending_message};
 use bolide_protocol::version::Negotiation;
 use bolide_protocol::{ClientMessage, RawJson, ServerMessage, Version};
 use bytestring::ByteString;
@@ -29,7 +29,7 @@ use tracing::Span;
 use super::inbox::{Full, Inbox, Queued};
 use super::timer::{Expired, Timer};
 use super::{Gone, Goodbye, Host, Places, Received, Request, Session, Transport};
-use crate::call::{AppCore, ConnectionPort as _, Kept, MethodRegistry, Parameters};
+use crate::call::{AppCore, Cached, ConnectionPort as _, Invocation, MethodRegistry, Parameters};
 use crate::figures::{Absence, Counted, Limit, Standing, TrafficBatch};
 use crate::outbox::{self, Condition, Outbox, Pressure, effort};
 use crate::public_name::public_name;
@@ -84,7 +84,7 @@ struct Driver {
     host: Arc<Host>,
     session: Arc<Session>,
     places: Places,
-    /// The client with its current user.
+    /// The client with its current user, which is that of the session: only a user change sets either, both in one step.
     subscriber: Arc<Subscriber>,
     transport: Box<dyn Transport>,
     /// The next message, if it has been received already.
@@ -113,14 +113,16 @@ struct Driver {
 #[derive(Default)]
 struct Turn {
     received: TrafficBatch,
-    methods: Option<Kept<MethodRegistry>>,
-    /// When the last call ended, if nothing has run since: the next one begins then. Reading the clock takes longer than many
-    /// a method.
+    methods: Option<Cached<MethodRegistry>>,
+    /// The last call, if it has ended: the next one uses its memory.
+    ended_call: Option<Arc<Invocation>>,
+    /// When the last call ended; `None` once anything else has run. The next call begins then, so its duration includes
+    /// sending that answer and reading its own message. Reading the clock takes longer than many a method.
     call_ended: Option<Instant>,
 }
 
 impl Turn {
-    /// Notes that something else than a method has run.
+    /// Notes that anything other than a method has run.
     fn note_other_work(&mut self) {
         self.call_ended = None;
     }
@@ -197,11 +199,8 @@ impl Driver {
         loop {
             self.serve_requests(context);
             self.poll_resuming(context);
-            if self.calls.is_running() || !self.user_changes.is_empty() {
-                turn.note_other_work();
-            }
-            self.poll_calls(context);
-            self.poll_user_change(context);
+            self.poll_calls(&mut turn, context);
+            self.poll_user_change(&mut turn, context);
             self.start_queued(&mut turn, context);
             self.finish_shutdown();
             if messages >= MESSAGES_A_POLL || effort::is_spent() {
@@ -244,7 +243,10 @@ impl Driver {
                 turn.received.add(frame.len());
                 self.receive(frame, turn, context);
             }
-            Received::Garbage => self.receive_garbage(),
+            Received::Garbage => {
+                turn.note_other_work();
+                self.receive_garbage();
+            }
             Received::Refused(goodbye) => {
                 if goodbye == Goodbye::too_long() {
                     self.core.figures.refusals.count(Limit::MessageBytes);
@@ -323,19 +325,28 @@ impl Driver {
     }
 
     fn receive_open(&mut self, frame: ByteString, version: Version, turn: &mut Turn, context: &mut Context<'_>) {
+        let call_ended = turn.call_ended.take();
         match ClientMessage::read(&frame, &self.core.types) {
-            Ok(Read::Method(call)) if self.is_answered_already(&call.id) => {}
-            Ok(Read::Method(MethodInFrame { id, method, params, random_seed })) if self.is_free() => {
+            Ok(ReadMessage::Method(call)) if self.is_answered_already(&call.id) => {}
+            Ok(ReadMessage::Method(MethodInFrame { id, method, params, random_seed, .. })) if self.is_free() => {
+                turn.call_ended = call_ended;
                 let call = self.call(id.into_owned(), &method, random_seed.map(Cow::into_owned), turn);
                 // The frame itself becomes the text of the parameters.
                 let parameters = params.map(|params| Parameters::in_frame(frame, params)).unwrap_or_default();
                 self.start_method(call, parameters, turn, context);
             }
-            Ok(Read::Method(call)) => self.queue(Queued::Method(call.copied_from(&frame)), frame.len()),
-            Ok(Read::Other(message)) => self.receive_other(message, &frame, version),
-            Err(malformed) if is_answered_at_once(malformed) => self.answer_malformed(malformed, &frame),
-            Err(malformed) => self.queue(Queued::Malformed(malformed, self.quote(&frame)), frame.len()),
+            // The places of the parameters may be longer than the frame: those of a call that waits are found again.
+            Ok(ReadMessage::Method(call)) => self.queue(Queued::Method(call.into_call()), frame.len()),
+            Ok(ReadMessage::Other(message)) => self.receive_other(message, &frame, version),
+            Err(malformed) => self.receive_malformed(malformed, &frame),
         }
+    }
+
+    fn receive_malformed(&mut self, malformed: MalformedMessage, frame: &ByteString) {
+        if is_answered_at_once(malformed) {
+            return self.answer_malformed(malformed, frame);
+        }
+        self.queue(Queued::Malformed(malformed, self.quote(frame)), frame.len());
     }
 
     fn receive_other(&mut self, message: ClientMessage, frame: &ByteString, version: Version) {
@@ -347,12 +358,12 @@ impl Driver {
             ClientMessage::Ping { id } => {
                 return self.session.outbox().send_uncounted(ServerMessage::Pong { id }.to_frame().into());
             }
-            ClientMessage::Pong => return,
+            // `read` returns calls as such, never among the other messages.
+            ClientMessage::Pong | ClientMessage::Method(_) => return,
             ClientMessage::Disconnect => {
                 self.is_leaving = true;
                 return;
             }
-            ClientMessage::Method(call) => Queued::Method(call),
             ClientMessage::Sub(subscribe) => Queued::Sub(subscribe),
             ClientMessage::Unsub { id } => Queued::Unsub(id),
         };

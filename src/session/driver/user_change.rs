@@ -11,7 +11,7 @@ use futures::stream::{FuturesUnordered, Stream as _};
 use tokio::time::{Sleep, sleep};
 
 use super::calls::{Done, Running};
-use super::{Driver, subscriber};
+use super::{Driver, Turn, subscriber};
 use crate::call::Identity;
 use crate::outbox::effort;
 use crate::publication::{Origin, SubscriptionCore};
@@ -51,11 +51,6 @@ impl UserChanges {
         self.waiting.push((identity, done));
     }
 
-    /// Returns whether no user change is running or waits.
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && !self.is_under_way()
-    }
-
     /// Returns whether a user change is running. No message is started meanwhile.
     pub(super) fn is_under_way(&self) -> bool {
         self.under_way.is_some()
@@ -88,27 +83,34 @@ impl Future for Starting {
 }
 
 impl Driver {
-    pub(super) fn poll_user_change(&mut self, context: &mut Context<'_>) {
+    pub(super) fn poll_user_change(&mut self, turn: &mut Turn, context: &mut Context<'_>) {
         loop {
             if self.user_changes.under_way.is_none() {
                 let Some((identity, done)) = self.user_changes.waiting.pop() else { return };
                 if identity.user == self.session.user() {
-                    self.confirm_user(identity, done, context);
+                    self.confirm_user(identity, done, turn, context);
                     continue;
                 }
                 self.begin_user_change(identity, done);
             }
+            turn.note_other_work();
             if self.poll_under_way(context).is_pending() {
                 return;
             }
-            self.end_user_change(context);
+            self.end_user_change(turn, context);
         }
     }
 
     /// Signs in the user who is signed in already, possibly by another token. The subscriptions continue.
-    fn confirm_user(&mut self, identity: Identity, done: oneshot::Sender<()>, context: &mut Context<'_>) {
+    fn confirm_user(
+        &mut self,
+        identity: Identity,
+        done: oneshot::Sender<()>,
+        turn: &mut Turn,
+        context: &mut Context<'_>,
+    ) {
         self.session.set_identity(identity);
-        self.go_on_after_change(done, context);
+        self.go_on_after_change(done, turn, context);
     }
 
     fn begin_user_change(&mut self, identity: Identity, done: oneshot::Sender<()>) {
@@ -212,7 +214,7 @@ impl Driver {
         }
     }
 
-    fn end_user_change(&mut self, context: &mut Context<'_>) {
+    fn end_user_change(&mut self, turn: &mut Turn, context: &mut Context<'_>) {
         let Some(change) = self.user_changes.under_way.take() else { return };
         {
             let mut views = self.session.recipient().views();
@@ -221,13 +223,13 @@ impl Driver {
                 self.send(&ServerMessage::Ready { subs: ready });
             }
         }
-        self.go_on_after_change(change.done, context);
+        self.go_on_after_change(change.done, turn, context);
     }
 
-    fn go_on_after_change(&mut self, done: oneshot::Sender<()>, context: &mut Context<'_>) {
+    fn go_on_after_change(&mut self, done: oneshot::Sender<()>, turn: &mut Turn, context: &mut Context<'_>) {
         // The method that requested the change may have been dropped.
         let _dropped = done.send(());
         // The method continues in the same poll.
-        self.poll_calls(context);
+        self.poll_calls(turn, context);
     }
 }

@@ -20,7 +20,7 @@ use super::response::{ResponseBody, response};
 use super::websocket::SockJsWebSocket;
 use super::xhr::XhrTransport;
 use crate::limits::Limits;
-use crate::outbox::{Bounds, Condition, Link, Outbox};
+use crate::outbox::{Condition, Link, Outbox};
 use crate::session::{Goodbye, Received, Transport};
 
 const SOON: Duration = Duration::from_millis(20);
@@ -31,7 +31,7 @@ fn pace(heartbeat: Duration, pong: Duration, absence: Duration) -> Pace {
 }
 
 fn outbox() -> Arc<Outbox> {
-    Arc::new(Outbox::new(Link::Driver, &Bounds::new(&Limits::default()), &Arc::default()))
+    Arc::new(Outbox::new(Link::Driver, &Arc::default(), &Arc::default()))
 }
 
 /// Drives a transport until it receives a message or ends the session.
@@ -199,7 +199,7 @@ async fn a_poll_whose_answer_is_not_received_keeps_further_messages_in_the_outbo
 #[tokio::test]
 async fn what_is_on_the_way_to_a_client_counts_towards_the_limits_of_the_outbox() {
     let limits = Limits { outbox_bytes: 2_000, ..Limits::default() };
-    let outbox = Arc::new(Outbox::new(Link::Driver, &Bounds::new(&limits), &Arc::default()));
+    let outbox = Arc::new(Outbox::new(Link::Driver, &Arc::new(limits), &Arc::default()));
     outbox.note_on_the_way(1_500);
     outbox.send("x".repeat(400).into());
     assert_eq!(outbox.condition(), Condition::Good);
