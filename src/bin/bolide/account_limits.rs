@@ -7,7 +7,7 @@ use bolide::Limits;
 #[command(next_help_heading = "Limits of accounts and rates")]
 #[expect(clippy::struct_field_names, reason = "clap names the flags after the fields")]
 pub(crate) struct AccountLimitArguments {
-    /// Maximum number of counters of each rate limit; the oldest makes room
+    /// Maximum number of counters of each rate limit; the oldest is dropped
     #[arg(
         long,
         env = "BOLIDE_MAX_RATE_COUNTERS",

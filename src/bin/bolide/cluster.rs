@@ -13,7 +13,7 @@ pub(crate) struct ClusterArguments {
     #[arg(long, value_name = "URL", env = "BOLIDE_NATS", hide_env_values = true, value_delimiter = ',', value_parser = nats_server)]
     nats: Vec<String>,
 
-    /// File with what NATS is shown: one line, USER:PASSWORD or a token
+    /// File with the credentials for NATS: one line, USER:PASSWORD or a token
     #[arg(long, value_name = "FILE", env = "BOLIDE_NATS_CREDENTIALS", requires = "nats")]
     nats_credentials: Option<PathBuf>,
 
