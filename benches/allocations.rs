@@ -95,14 +95,14 @@ fn measure() -> Vec<Row> {
     let row = |name, cost, budget| Row { name, cost, budget };
     vec![
         row("call that is decoded", decoded_call(&runtime), (3.0, 32.0)),
-        row("answer that is encoded: `updated` and `result`", encoded_answer(&runtime), (4.0, 300.0)),
-        row("call within the process, without a session", dispatched_call(&runtime, &bare), (8.0, 900.0)),
-        row("call through a session", session_call(&runtime, &bare), (12.0, 950.0)),
-        row("call of a gated method by a trusted client", trusted_call(&runtime, &with_accounts), (28.0, 3_300.0)),
-        row("session in the process that is opened and ended", session(&runtime, &bare), (28.0, 7_000.0)),
+        row("answer that is encoded: `updated` and `result`", encoded_answer(&runtime), (3.0, 150.0)),
+        row("call within the process, without a session", dispatched_call(&runtime, &bare), (6.0, 400.0)),
+        row("call through a session", session_call(&runtime, &bare), (9.0, 600.0)),
+        row("call of a gated method by a trusted client", trusted_call(&runtime, &with_accounts), (26.0, 3_000.0)),
+        row("session in the process that is opened and ended", session(&runtime, &bare), (26.0, 5_500.0)),
         row("initial document of a live query that others see", initial_document(&runtime, "live"), (0.1, 420.0)),
         row("initial document that a handler sends", initial_document(&runtime, "sent"), (5.5, 650.0)),
-        row("delivery of a broadcast to 1,000 sessions", delivery(&runtime), (0.1, 10.0)),
+        row("delivery of a broadcast to 1,000 sessions", delivery(&runtime), (1.1, 300.0)),
     ]
 }
 

@@ -147,25 +147,31 @@ fn admit(serving: &Arc<Serving>, accepted: Accepted, listener: &Listener) {
             let _as_it_is = socket.set_nodelay(true);
             #[cfg(feature = "tls")]
             if let Some(tls) = listener.tls().cloned() {
-                server.host.tasks.spawn(async move {
+                return spawn(serving, async move {
                     let server = &own.server;
                     let handshake = tls.accept(socket, source, server.core.clock.now());
-                    let Some(Some(socket)) = server.host.stopping.run_until_cancelled(handshake).await else {
-                        return;
-                    };
-                    serve_http(&own, Socket::new(socket, share, timeout), remote, source).await;
+                    let socket = server.host.stopping.run_until_cancelled(handshake).await??;
+                    serve_requests(own, Socket::new(socket, share, timeout), remote, source).await
                 });
-                return;
             }
-            let socket = Socket::new(socket, share, timeout);
-            server.host.tasks.spawn(async move { serve_http(&own, socket, remote, source).await });
+            spawn(serving, serve_requests(own, Socket::new(socket, share, timeout), remote, source));
         }
         #[cfg(unix)]
         Accepted::Unix(socket) => {
-            let socket = Socket::new(socket, share, timeout);
-            server.host.tasks.spawn(async move { serve_http(&own, socket, remote, source).await });
+            spawn(serving, serve_requests(own, Socket::new(socket, share, timeout), remote, source));
         }
     }
+}
+
+/// Serves the requests of a connection, and then its session if one of them has opened a WebSocket.
+fn spawn(serving: &Serving, requests: impl Future<Output = Option<Driving>> + Send + 'static) {
+    // Boxed before the task has it, so that a session does not keep the memory of it.
+    let requests = Box::pin(requests);
+    serving.server.host.tasks.spawn(async move {
+        if let Some(session) = requests.await {
+            session.await;
+        }
+    });
 }
 
 /// Answers a connection without reading from it, and closes it. Before a handshake, it is only closed.
@@ -182,27 +188,14 @@ fn refuse(accepted: Accepted, listener: &Listener) {
     };
 }
 
-/// Serves the requests of a connection, and then its session if one of them has opened a WebSocket.
-async fn serve_http<Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
-    serving: &Serving,
-    socket: Socket<Stream>,
-    remote: Remote,
-    source: Source,
-) {
-    // Boxed, so that a session does not keep the memory of it.
-    if let Some(session) = Box::pin(serve_requests(serving, socket, remote, source)).await {
-        session.await;
-    }
-}
-
 /// Serves requests until the connection is lost, or one of them opens a WebSocket. Returns its session.
 async fn serve_requests<Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
-    serving: &Serving,
+    serving: Arc<Serving>,
     socket: Socket<Stream>,
     remote: Remote,
     source: Source,
 ) -> Option<Driving> {
-    let Serving { server, router, http } = serving;
+    let Serving { server, router, http } = &*serving;
     let opening: Mutex<Option<Opening>> = Mutex::default();
     let service = service_fn(|mut request: http::Request<hyper::body::Incoming>| {
         let place = RequestPlace::take(server, source, remote, request.headers());
