@@ -5,11 +5,13 @@ use std::sync::Arc;
 use bolide::call::{Admission, Gate, GateFuture, GatedCall, Requirement};
 use bolide::prelude::*;
 use bolide::protocol::two_factor::TwoFactorMethod;
+use bolide::testing::TestClient;
 use bolide::{AppBuilder, DdpError, Error};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::messages::Messages as _;
 use crate::server::Server;
 
 const CODE: &str = "123456";
@@ -303,6 +305,42 @@ async fn a_code_that_the_outer_call_did_not_need_counts_for_the_nested_ones() {
     for outer in ["outer", "outerTwice", "onDemand"] {
         assert_eq!(call(&lenient_app(), outer, json!([code(CODE)])).await, Ok(json!("ok")), "{outer}");
     }
+}
+
+#[tokio::test]
+async fn of_calls_that_arrive_together_each_needs_its_own_code() {
+    let porter = Porter::default();
+    let app = register(App::builder())
+        .method("become", TwoFactor::none(), async |context: Context, user: Option<UserId>| {
+            context.set_user_id(user).await
+        })
+        .gate(porter.clone())
+        .build()
+        .expect("the app fits together");
+    let mut client = TestClient::connect(&app).await;
+    let calls = [
+        ("become", json!(["alice"])),
+        ("gated", json!([code(CODE)])),
+        ("gated", json!([])),
+        ("gated", json!([code("000000")])),
+        ("gated", json!([code(CODE)])),
+        ("become", json!(["bob"])),
+        ("gated", json!([])),
+        ("become", json!([null])),
+        ("gated", json!([code(CODE)])),
+    ];
+    for (id, (method, params)) in calls.iter().enumerate() {
+        client.send_json(json!({"msg": "method", "id": id.to_string(), "method": method, "params": params})).await;
+    }
+    let mut outcomes = Vec::new();
+    for _ in calls {
+        let result = client.next_of(&["result"]).await;
+        outcomes.push(result["error"]["error"].as_str().unwrap_or("ok").to_owned());
+    }
+    let (asked, nobody) = ("totp-required", "error-invalid-user");
+    assert_eq!(outcomes, ["ok", "ok", asked, asked, "ok", "ok", asked, "ok", nobody]);
+    let users: Vec<String> = porter.seen().into_iter().map(|seen| seen.user).collect();
+    assert_eq!(users, ["alice", "alice", "alice", "alice", "bob"]);
 }
 
 #[tokio::test]
