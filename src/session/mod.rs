@@ -141,8 +141,12 @@ impl Session {
         let _ended = changed.await;
     }
 
+    fn has_requests(&self) -> bool {
+        self.has_requests.load(Ordering::Acquire)
+    }
+
     fn take_requests(&self) -> Vec<Request> {
-        if !self.has_requests.load(Ordering::Acquire) {
+        if !self.has_requests() {
             return Vec::new();
         }
         let mut requests = self.requests.lock();

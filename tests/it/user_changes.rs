@@ -8,6 +8,7 @@ use std::time::Duration;
 use bolide::prelude::*;
 use bolide::testing::TestClient;
 use bolide::{AppBuilder, Limits};
+use futures::FutureExt as _;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::{Barrier, Notify};
@@ -53,6 +54,31 @@ async fn a_new_user_gets_the_differences_and_ready_again() {
     assert_eq!(kinds, ["removed", "changed", "added", "ready", "updated", "result"]);
     assert_eq!(subscriber.documents::<Value>("own")["shared"], json!({"user": "alice", "same": true}));
     assert_eq!(subscriber.document_ids("own").len(), 101);
+}
+
+#[tokio::test]
+async fn a_call_that_waits_starts_for_the_new_user_even_if_the_change_is_not_awaited() {
+    let app = app()
+        .method("leave", TwoFactor::none(), async |context: Context| {
+            // It has begun, and nothing waits for its end.
+            Ok(context.set_user_id(None).now_or_never().is_some())
+        })
+        .method("whoami", TwoFactor::none(), async |context: Context| {
+            Ok(context.user_id().map(|user| user.as_str().to_owned()))
+        });
+    // What follows this one has to wait for it.
+    let app = app.method("pause", TwoFactor::none(), async |_: Context| {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        Ok(())
+    });
+    let mut subscriber = subscriber(app).await;
+    subscriber.call::<()>("become", &("alice",)).await.expect("a user");
+    for method in ["pause", "leave", "whoami"] {
+        subscriber.send_json(json!({"msg": "method", "id": method, "method": method, "params": []})).await;
+    }
+    subscriber.next_of(&["result"]).await;
+    assert_eq!(subscriber.next_of(&["result"]).await["result"], false);
+    assert_eq!(subscriber.next_of(&["result"]).await["result"], Value::Null);
 }
 
 #[tokio::test]

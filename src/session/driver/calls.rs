@@ -156,6 +156,8 @@ impl Driver {
             && self.calls.unblocked_count() < self.core.limits.running_calls
             && !self.shutting_down
             && !self.user_changes.is_under_way()
+            // A change of the user is one of them: what follows it must not start for the user before.
+            && !self.session.has_requests()
             && matches!(self.phase, Phase::Open(_) | Phase::Away(_))
     }
 
