@@ -19,7 +19,8 @@ pub(crate) struct Unread<'text> {
     start: usize,
 }
 
-/// Reads the object that is the whole text. `member` is given each name, and returns the place of the value, which it has read. Returns `None` for other text.
+/// Reads the object that is the whole text. `member` is given each name, and returns the place of the value, which it has
+/// read. Returns `None` for other text.
 pub(crate) fn object<'text>(
     text: &'text str,
     mut member: impl FnMut(Name<'text>, Unread<'text>) -> Option<Range<usize>>,

@@ -118,7 +118,7 @@ impl AppCore {
     /// Returns the method of this name.
     ///
     /// # Errors
-    /// Returns 404 if there is no such method.
+    /// Returns 404 if the method is unknown.
     pub(crate) fn method(&self, name: &str) -> Result<Arc<Method>, DdpError> {
         self.or_not_found(self.methods.read().find(name), name)
     }
@@ -126,7 +126,7 @@ impl AppCore {
     /// Returns the method like [`method`](Self::method), from a copy of the registry that is renewed when that has changed.
     ///
     /// # Errors
-    /// Returns 404 if there is no such method.
+    /// Returns 404 if the method is unknown.
     pub(crate) fn method_cached(
         &self,
         cached: &mut Option<Cached<MethodRegistry>>,

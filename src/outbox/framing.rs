@@ -4,8 +4,8 @@
 const FINAL_TEXT: u8 = 0x81;
 
 /// What stands in the place of a length that has two or eight bytes of its own (RFC 6455 § 5.2).
-const TWO_BYTES: u8 = 126;
-const EIGHT_BYTES: u8 = 127;
+pub(crate) const TWO_BYTES: u8 = 126;
+pub(crate) const EIGHT_BYTES: u8 = 127;
 
 /// The maximum length of the header of an unmasked frame.
 const HEADER_BYTES: usize = 10;

@@ -28,6 +28,7 @@ use queue::Queue;
 use state::{Excess, State};
 
 pub(crate) use cork::{Held, expect_more, hold, in_turn, poll};
+pub(crate) use framing::{EIGHT_BYTES, TWO_BYTES};
 pub(crate) use queue::Item;
 
 /// The number of waiting bytes that are written before the end of the poll, even behind a cork.

@@ -211,3 +211,27 @@ impl ConnectionPort for Session {
         callback();
     }
 }
+
+/// The promise of little memory for an idle session: each of these is in memory once for a session.
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    /// What an `Arc` keeps in addition.
+    const COUNTS: usize = 16;
+
+    #[test]
+    fn the_parts_of_a_session_fit_the_sizes_that_allocators_have() {
+        let parts = [
+            ("driver", driver::SIZE, 384),
+            ("task", size_of::<Driving>(), 64),
+            ("outbox", COUNTS + size_of::<Outbox>(), 256),
+            ("recipient", COUNTS + size_of::<Recipient>(), 224),
+            ("session", COUNTS + size_of::<Session>(), 192),
+            ("peer", COUNTS + size_of::<Peer>(), 80),
+        ];
+        for (part, bytes, most) in parts {
+            assert!(bytes <= most, "{part}: {bytes}");
+        }
+    }
+}

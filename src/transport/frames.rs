@@ -8,6 +8,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Result};
 
+use crate::outbox::{EIGHT_BYTES, TWO_BYTES};
 use crate::session::Received;
 
 /// The parts of the first byte of a header (RFC 6455 § 5.2).
@@ -17,10 +18,6 @@ const OPCODE: u8 = 0x0F;
 
 /// The bit of the second byte that announces a mask.
 const MASKED: u8 = 0x80;
-
-/// What stands in the place of a length that has two or eight bytes of its own.
-const TWO_BYTES: u8 = 126;
-const EIGHT_BYTES: u8 = 127;
 
 /// The maximum length of the payload of a control frame.
 const LONGEST_CONTROL: u64 = 125;

@@ -337,8 +337,8 @@ async fn of_calls_that_arrive_together_each_needs_its_own_code() {
         let result = client.next_of(&["result"]).await;
         outcomes.push(result["error"]["error"].as_str().unwrap_or("ok").to_owned());
     }
-    let (asked, nobody) = ("totp-required", "error-invalid-user");
-    assert_eq!(outcomes, ["ok", "ok", asked, asked, "ok", "ok", asked, "ok", nobody]);
+    let (asked, signed_out) = ("totp-required", "error-invalid-user");
+    assert_eq!(outcomes, ["ok", "ok", asked, asked, "ok", "ok", asked, "ok", signed_out]);
     let users: Vec<String> = porter.seen().into_iter().map(|seen| seen.user).collect();
     assert_eq!(users, ["alice", "alice", "alice", "alice", "bob"]);
 }

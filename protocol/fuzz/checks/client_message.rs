@@ -37,7 +37,7 @@ fn check_elements(frame: &ByteString, message: &ClientMessage, types: &CustomTyp
     let Ok(ReadMessage::Method(call)) = ClientMessage::read(frame, types) else {
         return;
     };
-    let ClientMessage::Method(MethodCall { params, .. }) = message else { panic!("{message:?} is no call") };
+    let ClientMessage::Method(MethodCall { params, .. }) = message else { panic!("{message:?} is not a call") };
     let copied = params.as_ref().map(|array| array.elements().expect("an array"));
     let places = call.params.map(ParamsInFrame::into_elements);
     assert_eq!(places.as_ref().map(Elements::len), copied.as_ref().map(Vec::len));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::faulty_store::{Fault, Point};
 use super::{Stage, held, id, ids, numbered, soon, until_held};
 use crate::collection::{CollectionError, Update};
+use crate::testing::TestClient;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn live_queries_catch_up_with_a_commit_that_was_reported_as_an_error() {
@@ -33,18 +34,24 @@ async fn live_queries_catch_up_with_a_commit_that_was_reported_as_an_error() {
     assert_eq!(held(&window), ids(1..3));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_next_write_tells_of_a_commit_that_was_reported_as_an_error() {
+/// Returns a stage where document 1 was committed, an error was reported, and the client has not been told. The task that would
+/// read the change does not get a reader, so the next write reads it.
+async fn after_a_lost_commit() -> (Stage, TestClient) {
     let stage = Stage::new().await;
     stage.add(0..1).await;
     let mut client = stage.client().await;
     client.subscribe("all", &()).await.unwrap();
-    // The task that would read the change does not get a reader.
     stage.faults.set(Point::Read, Fault::Failure);
     stage.faults.set(Point::Committed, Fault::Failure);
     let _lost = stage.items.insert(id(1), &numbered(1)).await.unwrap_err();
     stage.faults.struck(Point::Read, 1).await;
     stage.faults.clear(Point::Committed);
+    (stage, client)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_write_tells_of_a_commit_that_was_reported_as_an_error() {
+    let (stage, mut client) = after_a_lost_commit().await;
     stage.add(2..3).await;
     until_held(&mut client, 0..3).await;
 }
@@ -65,7 +72,7 @@ async fn live_queries_are_read_again_if_the_missed_changes_cannot_be() {
     let _lost = stage.items.update(id(1), renumbered).await.unwrap_err();
     until_held(&mut all, (0..50).filter(|number| ![0, 2, 40].contains(number))).await;
     until_held(&mut window, 3..8).await;
-    let number = |client: &crate::testing::TestClient| {
+    let number = |client: &TestClient| {
         let documents = client.documents::<serde_json::Value>("items");
         documents[&id(1)]["number"].clone()
     };
@@ -95,16 +102,7 @@ async fn missed_changes_are_read_again_if_the_store_does_not_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_fails_at_once_if_the_store_does_not_answer_for_missed_changes() {
-    let stage = Stage::new().await;
-    stage.add(0..1).await;
-    let mut client = stage.client().await;
-    client.subscribe("all", &()).await.unwrap();
-    // The task that would read the change does not get a reader, so the next write reads it.
-    stage.faults.set(Point::Read, Fault::Failure);
-    stage.faults.set(Point::Committed, Fault::Failure);
-    let _lost = stage.items.insert(id(1), &numbered(1)).await.unwrap_err();
-    stage.faults.struck(Point::Read, 1).await;
-    stage.faults.clear(Point::Committed);
+    let (stage, mut client) = after_a_lost_commit().await;
     stage.faults.set(Point::Changes, Fault::Pause);
     let refused = stage.items.insert(id(2), &numbered(2)).await;
     assert!(matches!(refused, Err(CollectionError::Unavailable { .. })), "{refused:?}");

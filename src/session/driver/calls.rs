@@ -32,7 +32,7 @@ pub(super) struct Calls {
 /// A call whose method was looked up by the name in the frame, so that the frame can become the text of the parameters.
 pub(super) struct Call {
     id: String,
-    /// The error if there is no such method.
+    /// The error for the client if the method is unknown.
     method: Result<Arc<Method>, DdpError>,
     seed: Option<String>,
 }
@@ -190,7 +190,7 @@ impl Driver {
         self.start_method(call, Parameters::from_message(queued.params), turn, context);
     }
 
-    /// Returns a call with its method, if there is such a method.
+    /// Returns a call with its method, if that is known.
     pub(super) fn call(&self, id: String, method: &str, seed: Option<String>, turn: &mut Turn) -> Call {
         Call { id, method: self.core.method_cached(&mut turn.methods, method), seed }
     }
@@ -213,11 +213,11 @@ impl Driver {
         };
         let Subscriber { connection, user, .. } = &*self.subscriber;
         debug_assert!(*user == self.session.user(), "only a user change sets either, and sets both");
-        let invocation = match turn.ended_call.take() {
+        let invocation = match turn.last_call.take() {
             Some(ended) => ended.followed_by(method, user.clone(), seed),
             None => Invocation::of_client(&self.core, method, connection.clone(), user.clone(), seed),
         };
-        let since = turn.call_ended.unwrap_or_else(Instant::now);
+        let since = turn.last_end.unwrap_or_else(Instant::now);
         let method = RunningMethod::start_at(since, invocation, parameters);
         self.calls.current = Some(Running::Method { id, method });
         self.poll_current(turn, context);
@@ -319,8 +319,8 @@ impl Driver {
     fn poll_current(&mut self, turn: &mut Turn, context: &mut Context<'_>) {
         let Some(call) = &mut self.calls.current else { return };
         if let Poll::Ready(done) = Pin::new(&mut *call).poll(context) {
-            turn.call_ended = done.ended_at();
-            turn.ended_call = self.calls.current.take().and_then(Running::into_invocation);
+            turn.last_end = done.ended_at();
+            turn.last_call = self.calls.current.take().and_then(Running::into_invocation);
             return self.finish(done);
         }
         if call.is_unblocked()

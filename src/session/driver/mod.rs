@@ -79,6 +79,10 @@ impl Future for Driving {
     }
 }
 
+/// The memory of a driver, which each session has.
+#[cfg(all(test, target_pointer_width = "64"))]
+pub(super) const SIZE: usize = size_of::<Driver>();
+
 struct Driver {
     core: Arc<AppCore>,
     host: Arc<Host>,
@@ -115,16 +119,16 @@ struct Turn {
     received: TrafficBatch,
     methods: Option<Cached<MethodRegistry>>,
     /// The last call, if it has ended: the next one uses its memory.
-    ended_call: Option<Arc<Invocation>>,
+    last_call: Option<Arc<Invocation>>,
     /// When the last call ended; `None` once anything else has run. The next call begins then, so its duration includes
     /// sending that answer and reading its own message. Reading the clock takes longer than many a method.
-    call_ended: Option<Instant>,
+    last_end: Option<Instant>,
 }
 
 impl Turn {
     /// Notes that anything other than a method has run.
     fn note_other_work(&mut self) {
-        self.call_ended = None;
+        self.last_end = None;
     }
 }
 
@@ -325,11 +329,11 @@ impl Driver {
     }
 
     fn receive_open(&mut self, frame: ByteString, version: Version, turn: &mut Turn, context: &mut Context<'_>) {
-        let call_ended = turn.call_ended.take();
+        let last_end = turn.last_end.take();
         match ClientMessage::read(&frame, &self.core.types) {
             Ok(ReadMessage::Method(call)) if self.is_answered_already(&call.id) => {}
             Ok(ReadMessage::Method(MethodInFrame { id, method, params, random_seed, .. })) if self.is_free() => {
-                turn.call_ended = call_ended;
+                turn.last_end = last_end;
                 let call = self.call(id.into_owned(), &method, random_seed.map(Cow::into_owned), turn);
                 // The frame itself becomes the text of the parameters.
                 let parameters = params.map(|params| Parameters::in_frame(frame, params)).unwrap_or_default();
