@@ -1,6 +1,7 @@
 //! Reading typed Rust values from EJSON.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use bolide_protocol::RawJson;
 use bolide_protocol::ejson::{
@@ -49,6 +50,61 @@ fn structs_are_read_from_forms() {
     assert_eq!(everything.id.to_string(), "0123456789abcdef01234567");
     assert_eq!(everything.pattern.source(), "a");
     assert_eq!(everything.note, None);
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Age(u8);
+
+#[test]
+fn numbers_are_read_into_any_type_as_by_serde_json() {
+    fn check<T: DeserializeOwned + PartialEq + fmt::Debug>(text: &str) {
+        match (read::<T>(text), serde_json::from_str::<T>(text)) {
+            (Ok(read), Ok(expected)) => assert_eq!(read, expected, "{text:?}"),
+            (Err(error), Err(expected)) => {
+                let expected = expected.to_string();
+                let expected = expected.split(" at line ").next().unwrap();
+                assert!(error.to_string().contains(expected), "{text:?}: {error}, {expected}");
+            }
+            (read, expected) => panic!("{text:?}: {read:?}, {expected:?}"),
+        }
+    }
+    macro_rules! check {
+        ($text:ident: $($type:ty),*) => {$(check::<$type>($text);)*};
+    }
+    let texts = [
+        "0",
+        "7",
+        "42",
+        "255",
+        "256",
+        "65536",
+        "4294967296",
+        "9007199254740993",
+        "9223372036854775807",
+        "9223372036854775808",
+        "9999999999999999999",
+        "18446744073709551615",
+        "18446744073709551616",
+        "123456789012345678901234567890",
+        "",
+        "00",
+        "07",
+        "-0",
+        "-7",
+        "-129",
+        " 7",
+        "7 ",
+        "7a",
+        "7.5",
+        "7e2",
+        "٣",
+        "1_000",
+    ];
+    for text in texts {
+        check!(text: u8, u16, u32, u64, u128, i8, i16, i32, i64, i128, f32, f64, Number, Ejson, Value, RawJson);
+        check!(text: Option<u32>, Option<Option<f64>>, Option<String>, Age, Option<Age>, bool, char, String, ());
+        check!(text: Vec<u8>, (u8, u8), BTreeMap<String, u8>, Shape, Everything, Date);
+    }
 }
 
 #[test]
