@@ -10,6 +10,9 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::task::Poll;
 
+use bolide_protocol::{DdpError, RawJson};
+
+use super::answers::Answers;
 use super::{Item, Outbox};
 
 /// The number of sessions to which one broadcast is written immediately.
@@ -125,13 +128,35 @@ impl Drop for Uncork {
 
 /// Puts an item into an outbox. It is written now, or when the current poll ends.
 pub(super) fn send(outbox: &Arc<Outbox>, item: Item) {
-    CORK.with(|current| match current.borrow_mut().as_mut() {
-        Some(cork) if cork.more_to_come || Arc::ptr_eq(&cork.own, outbox) => {
-            if outbox.push_corked(item) {
-                cork.corked.push(Arc::clone(outbox));
-            }
+    if !is_corked(outbox) {
+        return send_uncorked(outbox, item);
+    }
+    if outbox.push_corked(|state| state.put(item)) {
+        uncork_later(outbox);
+    }
+}
+
+/// Sends the answer to a method call in the same way.
+pub(super) fn send_answer(outbox: &Arc<Outbox>, id: &str, outcome: Result<Option<&RawJson>, &DdpError>) {
+    if !is_corked(outbox) {
+        return send_uncorked(outbox, Item::answer(Answers::EMPTY, id, outcome));
+    }
+    if outbox.push_corked(|state| state.put_answer(id, outcome)) {
+        uncork_later(outbox);
+    }
+}
+
+/// Returns whether messages to an outbox are collected until the poll ends.
+fn is_corked(outbox: &Arc<Outbox>) -> bool {
+    CORK.with_borrow(|current| current.as_ref().is_some_and(|cork| cork.more_to_come || Arc::ptr_eq(&cork.own, outbox)))
+}
+
+/// Has an outbox written when the poll ends.
+fn uncork_later(outbox: &Arc<Outbox>) {
+    CORK.with_borrow_mut(|current| {
+        if let Some(cork) = current {
+            cork.corked.push(Arc::clone(outbox));
         }
-        _ => send_uncorked(outbox, item),
     });
 }
 

@@ -1,8 +1,10 @@
-//! The outbox: the messages that wait for the client, in order, behind a lock that is held briefly.
+//! The outbox: the messages that wait for the client, in order, behind a lock that is held briefly: while a message is
+//! added, which for the answer to a call includes writing its text, and while messages are written to the socket.
 //!
 //! A sender writes directly to the socket if it accepts the bytes, so no task is woken. Bytes that the socket does not
 //! accept wait here, up to a limit, and the driver continues when the socket is writable.
 
+mod answers;
 mod cork;
 pub(crate) mod effort;
 mod framing;
@@ -14,7 +16,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bolide_protocol::message::EncodedAnswer;
+use bolide_protocol::{DdpError, RawJson};
 use bytes::Bytes;
 use bytestring::ByteString;
 use futures::task::AtomicWaker;
@@ -115,10 +117,10 @@ impl Outbox {
         self.driver.wake();
     }
 
-    /// Adds a message that is written when the poll ends. Returns whether it is the first one of the poll.
-    fn push_corked(&self, item: Item) -> bool {
+    /// Adds what `put` puts, which is written when the poll ends. Returns whether it is the first one of the poll.
+    fn push_corked(&self, put: impl FnOnce(&mut State)) -> bool {
         let mut state = self.lock();
-        state.put(item);
+        put(&mut state);
         if state.waiting.bytes() >= CORKED_BYTES {
             self.flush(&mut state);
         }
@@ -147,8 +149,8 @@ impl Outbox {
     }
 
     /// Sends the `updated` and the `result` of a method call.
-    pub(crate) fn send_answer(self: &Arc<Self>, answer: EncodedAnswer) {
-        cork::send(self, Item::Answer(answer));
+    pub(crate) fn send_answer(self: &Arc<Self>, id: &str, outcome: Result<Option<&RawJson>, &DdpError>) {
+        cork::send_answer(self, id, outcome);
     }
 
     /// Sends a `ping` or `pong`, which does not count as a message.
@@ -476,6 +478,68 @@ mod tests {
         outbox.break_off();
         assert_eq!(outbox.detach(), Some(vec!["{}".into()]));
         assert_eq!(outbox.condition(), Condition::Good);
+    }
+
+    #[test]
+    fn answers_that_were_not_sent_are_kept_message_by_message() {
+        let outbox = Arc::new(Outbox::new(Link::Driver, &Arc::default(), &Arc::default()));
+        for id in ["1", "2"] {
+            outbox.push_corked(|state| state.put_answer(id, Ok(None)));
+        }
+        assert_eq!((outbox.waiting().messages, outbox.sent_count()), (4, 0));
+        let sent = outbox.take();
+        assert_eq!(sent.as_deref(), Some(r#"{"msg":"updated","methods":["1"]}"#));
+        assert_eq!((outbox.waiting().messages, outbox.sent_count()), (3, 1));
+        let kept = outbox.detach().unwrap();
+        assert_eq!(kept.iter().map(|message| message.len()).sum::<usize>(), outbox.waiting().bytes);
+        let expected =
+            [r#"{"msg":"result","id":"1"}"#, r#"{"msg":"updated","methods":["2"]}"#, r#"{"msg":"result","id":"2"}"#];
+        assert_eq!(kept, expected.map(ByteString::from_static));
+    }
+
+    #[test]
+    fn answers_that_wait_have_memory_of_their_own_size() {
+        let outbox = Outbox::new(Link::Driver, &Arc::default(), &Arc::default());
+        for _ in 0..10 {
+            let mut sent = answers::Answers::EMPTY;
+            sent.add("1", Ok(Some(&RawJson::parse(&format!("\"{}\"", "x".repeat(3_000))).unwrap())));
+            sent.recycle();
+            outbox.push_corked(|state| state.put_answer("2", Ok(None)));
+            outbox.push_corked(|state| state.put(message()));
+        }
+        let state = outbox.lock();
+        let memory: usize = state.waiting.answers().map(answers::Answers::capacity).sum();
+        assert!(memory < 3 * state.waiting.bytes(), "{memory}");
+    }
+
+    #[test]
+    fn answers_of_a_burst_stay_exempt_while_they_are_taken() {
+        let outbox = outbox();
+        outbox.burst(|| {
+            outbox.push(Item::Bytes(Bytes::from_static(b"ping")));
+            for _ in 0..20 {
+                outbox.push_corked(|state| state.put_answer("1", Ok(None)));
+            }
+            outbox.push(message());
+        });
+        for left in (1..=40).rev() {
+            assert!(outbox.take().is_some_and(|text| text.starts_with(r#"{"msg":""#)));
+            outbox.uncork();
+            assert_eq!((outbox.waiting().messages, outbox.condition()), (left, Condition::Good));
+        }
+        assert_eq!(outbox.take().as_deref(), Some("{}"));
+        assert!(outbox.take().is_none() && outbox.is_empty());
+    }
+
+    #[test]
+    fn many_answers_that_wait_reach_the_limit_of_messages() {
+        let outbox = outbox();
+        outbox.push_corked(|state| state.put_answer("1", Ok(None)));
+        outbox.uncork();
+        assert_eq!(outbox.condition(), Condition::Good);
+        outbox.push_corked(|state| state.put_answer("2", Ok(None)));
+        outbox.uncork();
+        assert_eq!(outbox.condition(), Condition::Overflowed);
     }
 
     #[test]

@@ -4,10 +4,11 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bolide_protocol::message::EncodedAnswer;
+use bolide_protocol::{DdpError, RawJson};
 use bytes::Bytes;
 use bytestring::ByteString;
 
+use super::answers::{self, Answers};
 use super::framing;
 
 /// The maximum number of items for which [`SPARE`] has room.
@@ -24,8 +25,8 @@ thread_local! {
 pub(crate) enum Item {
     /// A DDP message.
     Message(ByteString),
-    /// The `updated` and `result` of a method call: two messages.
-    Answer(EncodedAnswer),
+    /// The `updated` and `result` of method calls.
+    Answers(Answers),
     /// A `ping` or `pong`, which resumption does not count.
     Heartbeat(ByteString),
     /// A message that replaces a waiting one with the same key.
@@ -91,6 +92,21 @@ impl Queue {
         self.items.push_back(item);
     }
 
+    /// Adds the answer to a method call, to the last item if that has answers as well. Otherwise, `new` are the answers to
+    /// which it is added.
+    pub(super) fn push_answer(
+        &mut self,
+        new: impl FnOnce() -> Answers,
+        id: &str,
+        outcome: Result<Option<&RawJson>, &DdpError>,
+    ) {
+        let Some(Item::Answers(answers)) = self.items.back_mut().filter(|last| last.has_room_for_answer()) else {
+            return self.push(Item::answer(new(), id, outcome));
+        };
+        self.bytes += answers.add(id, outcome);
+        self.len += answers::MESSAGES;
+    }
+
     pub(super) fn push_front(&mut self, item: Item) {
         self.bytes += item.len();
         self.len += item.messages();
@@ -100,7 +116,25 @@ impl Queue {
 
     pub(super) fn pop(&mut self) -> Option<Item> {
         let item = self.items.pop_front()?;
-        let (messages, bytes) = (item.messages(), item.len());
+        self.note_popped(item.messages(), item.len());
+        Some(item)
+    }
+
+    /// Pops the first item. Of answers, pops only the first message.
+    pub(super) fn pop_message(&mut self) -> Option<Item> {
+        let Some(Item::Answers(answers)) = self.items.front_mut() else { return self.pop() };
+        // Answers in a queue have a message.
+        let message = answers.pop()?;
+        if answers.count() == 0
+            && let Some(sent) = self.items.pop_front()
+        {
+            sent.recycle();
+        }
+        self.note_popped(1, message.len());
+        Some(Item::Message(message))
+    }
+
+    fn note_popped(&mut self, messages: usize, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes);
         self.len = self.len.saturating_sub(messages);
         self.exempt = self.exempt.saturating_sub(messages);
@@ -108,7 +142,11 @@ impl Queue {
         if self.items.is_empty() {
             self.release_memory();
         }
-        Some(item)
+    }
+
+    #[cfg(test)]
+    pub(super) fn answers(&self) -> impl Iterator<Item = &Answers> {
+        self.items.iter().filter_map(|item| if let Item::Answers(answers) = item { Some(answers) } else { None })
     }
 
     fn make_room(&mut self) {
@@ -130,7 +168,7 @@ impl Queue {
         for item in std::mem::take(self).items {
             match item {
                 Item::Message(frame) => messages.push(frame),
-                Item::Answer(answer) => messages.extend([answer.updated().into(), answer.result().into()]),
+                Item::Answers(answers) => messages.extend(answers.messages().map(ByteString::from)),
                 Item::Heartbeat(_) | Item::Volatile { .. } | Item::Bytes(_) => {}
             }
         }
@@ -142,22 +180,39 @@ impl Queue {
 }
 
 impl Item {
+    /// Returns the answer to a method call, added to `answers`.
+    pub(super) fn answer(mut answers: Answers, id: &str, outcome: Result<Option<&RawJson>, &DdpError>) -> Self {
+        answers.add(id, outcome);
+        Self::Answers(answers)
+    }
+
     /// Returns the number of bytes.
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Message(text) | Self::Heartbeat(text) | Self::Volatile { frame: text, .. } => text.len(),
-            Self::Answer(answer) => answer.updated().len() + answer.result().len(),
+            Self::Answers(answers) => answers.bytes(),
             Self::Bytes(bytes) => bytes.len(),
         }
     }
 
     /// Returns the number of messages, or 1 for a control frame.
     const fn messages(&self) -> usize {
-        if matches!(self, Self::Answer(_)) { 2 } else { 1 }
+        if let Self::Answers(answers) = self { answers.count() } else { 1 }
+    }
+
+    const fn has_room_for_answer(&self) -> bool {
+        matches!(self, Self::Answers(answers) if answers.has_room())
     }
 
     fn is_older(&self, newer: &VolatileKey) -> bool {
         matches!(self, Self::Volatile { key, .. } if key == newer)
+    }
+
+    /// Drops an item that was sent. Its memory may be used again.
+    pub(super) fn recycle(self) {
+        if let Self::Answers(answers) = self {
+            answers.recycle();
+        }
     }
 
     /// Appends the item as WebSocket frames.
@@ -166,9 +221,8 @@ impl Item {
             Self::Message(text) | Self::Heartbeat(text) | Self::Volatile { frame: text, .. } => {
                 framing::write_text_frame(batch, text);
             }
-            Self::Answer(answer) => {
-                framing::write_text_frame(batch, answer.updated());
-                framing::write_text_frame(batch, answer.result());
+            Self::Answers(answers) => {
+                answers.messages().for_each(|message| framing::write_text_frame(batch, message));
             }
             Self::Bytes(bytes) => batch.extend_from_slice(bytes),
         }

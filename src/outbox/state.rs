@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::io;
 use std::task::Waker;
 
+use bolide_protocol::{DdpError, RawJson};
 use bytestring::ByteString;
 
+use super::answers::Answers;
 use super::queue::{Item, Queue};
 use super::{Condition, Link};
 use crate::figures::TrafficBatch;
@@ -75,17 +77,23 @@ impl State {
         }
     }
 
+    /// Adds the answer to a method call.
+    pub(super) fn put_answer(&mut self, id: &str, outcome: Result<Option<&RawJson>, &DdpError>) {
+        if self.condition == Condition::Good {
+            let is_written_soon = self.is_idle();
+            let new = || if is_written_soon { Answers::in_spare_memory() } else { Answers::EMPTY };
+            self.waiting.push_answer(new, id, outcome);
+        }
+    }
+
     /// Takes the next message and counts it as sent. Control frames of a WebSocket are dropped.
     pub(super) fn pop_text(&mut self) -> Option<ByteString> {
         loop {
-            let (text, counted) = match self.waiting.pop()? {
+            let (text, counted) = match self.waiting.pop_message()? {
                 Item::Message(text) | Item::Volatile { frame: text, .. } => (text, Counted::Yes),
                 Item::Heartbeat(text) => (text, Counted::No),
-                Item::Answer(answer) => {
-                    self.waiting.push_front(Item::Message(answer.result().into()));
-                    (answer.updated().into(), Counted::Yes)
-                }
-                Item::Bytes(_) => continue,
+                // Answers are popped as messages.
+                Item::Answers(_) | Item::Bytes(_) => continue,
             };
             self.note_sent(text.len(), counted);
             return Some(text);
@@ -101,9 +109,8 @@ impl State {
         match item {
             Item::Message(text) | Item::Volatile { frame: text, .. } => self.note_sent(text.len(), Counted::Yes),
             Item::Heartbeat(text) => self.note_sent(text.len(), Counted::No),
-            Item::Answer(answer) => {
-                self.note_sent(answer.updated().len(), Counted::Yes);
-                self.note_sent(answer.result().len(), Counted::Yes);
+            Item::Answers(answers) => {
+                answers.messages().for_each(|message| self.note_sent(message.len(), Counted::Yes));
             }
             Item::Bytes(_) => {}
         }
@@ -168,6 +175,7 @@ impl State {
                 let Some(item) = state.waiting.pop() else { break };
                 state.note_sent_item(&item);
                 item.write_frames(batch);
+                item.recycle();
             }
         });
     }

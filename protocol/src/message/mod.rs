@@ -13,4 +13,4 @@ pub use client::{
     offending_message,
 };
 pub use nesting::is_nested_deeper_than;
-pub use server::{EncodedAnswer, InvalidServerMessage, ServerMessage};
+pub use server::{InvalidServerMessage, ServerMessage};

@@ -123,27 +123,6 @@ pub enum InvalidServerMessage {
     },
 }
 
-/// The frames `updated` and `result` of a method call, in one allocation. Made by [`ServerMessage::encode_answer`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EncodedAnswer {
-    text: String,
-    end_of_updated: usize,
-}
-
-impl EncodedAnswer {
-    /// Returns the frame `updated`.
-    #[must_use]
-    pub fn updated(&self) -> &str {
-        &self.text[..self.end_of_updated]
-    }
-
-    /// Returns the frame `result`.
-    #[must_use]
-    pub fn result(&self) -> &str {
-        &self.text[self.end_of_updated..]
-    }
-}
-
 impl ServerMessage {
     /// Writes the `added` message of a document. Returns the frame and its fields, which share the frame's text: a
     /// server that sends a document and keeps it stores one copy.
@@ -173,30 +152,31 @@ impl ServerMessage {
         })
     }
 
-    /// Serialises the `updated` and the `result` of a method call.
+    /// Appends the `updated` and the `result` of a method call to `text`. Returns the byte offset in `text` at
+    /// which the first one ends.
     ///
     /// ```
     /// use bolide_protocol::ServerMessage;
     ///
-    /// let answer = ServerMessage::encode_answer("1", Ok(None));
-    /// assert_eq!(answer.updated(), r#"{"msg":"updated","methods":["1"]}"#);
-    /// assert_eq!(answer.result(), r#"{"msg":"result","id":"1"}"#);
+    /// let mut text = String::new();
+    /// let end = ServerMessage::write_answer(&mut text, "1", Ok(None));
+    /// assert_eq!(&text[..end], r#"{"msg":"updated","methods":["1"]}"#);
+    /// assert_eq!(&text[end..], r#"{"msg":"result","id":"1"}"#);
     /// ```
-    #[must_use]
-    pub fn encode_answer(id: &str, outcome: Result<Option<&RawJson>, &DdpError>) -> EncodedAnswer {
+    pub fn write_answer(text: &mut String, id: &str, outcome: Result<Option<&RawJson>, &DdpError>) -> usize {
         let length = outcome.map_or(0, |result| result.map_or(0, |result| result.get().len()));
-        let mut text = String::with_capacity(ANSWER_BYTES + 2 * id.len() + length);
+        text.reserve(ANSWER_BYTES + 2 * id.len() + length);
         text.push_str(r#"{"msg":"updated","methods":["#);
         let start_of_id = text.len();
-        write_string(&mut text, id);
+        write_string(text, id);
         let quoted_id = start_of_id..text.len();
         text.push_str("]}");
         let end = text.len();
         text.push_str(r#"{"msg":"result","id":"#);
         text.extend_from_within(quoted_id);
-        write_outcome(&mut text, outcome);
+        write_outcome(text, outcome);
         text.push('}');
-        EncodedAnswer { text, end_of_updated: end }
+        end
     }
 
     /// Returns a `nosub` for a subscription whose id is a string, as every valid one is.

@@ -337,7 +337,7 @@ impl Driver {
             Done::Method { id, outcome, .. } => {
                 // `updated` goes first, since all data that the method has written has been sent.
                 let outcome = outcome.as_ref().map(Option::as_ref).map_err(|error| &**error);
-                self.session.outbox().send_answer(ServerMessage::encode_answer(&id, outcome));
+                self.session.outbox().send_answer(&id, outcome);
             }
             Done::Publication(core, outcome) => core.returned(outcome),
         }
