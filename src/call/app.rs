@@ -25,6 +25,14 @@ pub struct App {
     core: Arc<AppCore>,
 }
 
+/// The registry of methods as it was read last, for many calls in a row.
+#[derive(Default)]
+pub(crate) struct CachedMethods {
+    registry: Option<Cached<MethodRegistry>>,
+    /// The method that was found last in this registry.
+    last: Option<Arc<Method>>,
+}
+
 /// What all calls of an app share. What only one room knows is kept in a slot.
 pub(crate) struct AppCore {
     pub(crate) methods: Current<MethodRegistry>,
@@ -123,16 +131,23 @@ impl AppCore {
         self.or_not_found(self.methods.read().find(name), name)
     }
 
-    /// Returns the method like [`method`](Self::method), from a copy of the registry that is renewed when that has changed.
+    /// Returns the method like [`method`](Self::method), for many calls in a row. What was found before counts until the
+    /// registry changes.
     ///
     /// # Errors
     /// Returns 404 if the method is unknown.
-    pub(crate) fn method_cached(
+    pub(crate) fn method_cached<'cached>(
         &self,
-        cached: &mut Option<Cached<MethodRegistry>>,
+        cached: &'cached mut CachedMethods,
         name: &str,
-    ) -> Result<Arc<Method>, DdpError> {
-        self.or_not_found(self.methods.read_cached(cached).find(name), name)
+    ) -> Result<&'cached Arc<Method>, DdpError> {
+        let CachedMethods { registry, last } = cached;
+        let is_current = self.methods.is_current(registry.as_ref());
+        let method = match last.take() {
+            Some(last) if is_current && *last.name == *name => last,
+            _ => self.or_not_found(self.methods.read_cached(registry).find(name), name)?,
+        };
+        Ok(last.insert(method))
     }
 
     fn or_not_found(&self, found: Option<&Arc<Method>>, name: &str) -> Result<Arc<Method>, DdpError> {

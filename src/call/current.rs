@@ -34,11 +34,16 @@ impl<T: Clone> Current<T> {
     /// Returns the value like [`read`](Self::read), for many reads in a row: it is read again only if it has changed. The last
     /// reference to what the application has captured in handlers may be dropped here.
     pub(crate) fn read_cached<'cached>(&self, cached: &'cached mut Option<Cached<T>>) -> &'cached T {
-        let version = self.version.load(Ordering::Acquire);
-        if cached.as_ref().is_none_or(|cached| cached.version != version) {
+        if !self.is_current(cached.as_ref()) {
             *cached = None;
         }
-        &cached.get_or_insert_with(|| Cached { version, value: self.value.load_full() }).value
+        let read = || Cached { version: self.version.load(Ordering::Acquire), value: self.value.load_full() };
+        &cached.get_or_insert_with(read).value
+    }
+
+    /// Returns whether the value has not been replaced since it was read.
+    pub(crate) fn is_current(&self, cached: Option<&Cached<T>>) -> bool {
+        cached.is_some_and(|cached| cached.version == self.version.load(Ordering::Acquire))
     }
 
     /// Changes a copy of the value, which then replaces it.

@@ -13,8 +13,8 @@ use tracing::Instrument as _;
 
 use super::error::invalid_user;
 use super::{
-    AccessRequest, Admission, Context, Counted, CountedKind, GatedCall, HandlerFuture, Invocation, MethodError,
-    MethodKind, Parameters, Requirement, TwoFactor, sanitize,
+    AccessRequest, Admission, CallBatch, Context, Counted, CountedKind, GatedCall, HandlerFuture, Invocation,
+    MethodError, MethodKind, Parameters, Requirement, TwoFactor, sanitize,
 };
 use crate::public_name::public_name;
 use crate::spans;
@@ -42,8 +42,7 @@ impl Invocation {
     }
 
     /// Starts the call: limits, gate, handler.
-    pub(super) fn run(self: &Arc<Self>, mut parameters: Parameters) -> HandlerFuture {
-        parameters.set_types(&self.core.types);
+    pub(super) fn run(self: &Arc<Self>, parameters: Parameters) -> HandlerFuture {
         if let Err(refusal) = self.count() {
             return Box::pin(std::future::ready(Err(refusal)));
         }
@@ -150,6 +149,8 @@ impl Invocation {
 }
 
 fn start(invocation: &Arc<Invocation>, mut parameters: Parameters) -> HandlerFuture {
+    // The gate, which was asked before, needs none of them: a code is plain JSON.
+    parameters.set_types(&invocation.core.types);
     if let Some(declared) = invocation.method.declared {
         parameters.drop_spares(declared);
     }
@@ -195,22 +196,31 @@ impl RunningMethod {
     pub(crate) fn into_invocation(self) -> Arc<Invocation> {
         self.invocation
     }
-}
 
-impl Future for RunningMethod {
-    type Output = EndedMethod;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<EndedMethod> {
+    /// Polls the call. When it ends, it is counted in `ended`.
+    pub(crate) fn poll_in_batch(
+        &mut self,
+        ended: &mut CallBatch,
+        context: &mut task::Context<'_>,
+    ) -> Poll<EndedMethod> {
         let outcome = match guarded(|| self.future.as_mut().poll(context)) {
             Ok(poll) => task::ready!(poll),
             Err(panic) => Err(panic),
         };
         let at = Instant::now();
         let (invocation, took) = (&self.invocation, at.duration_since(self.since));
-        invocation.method.statistics.count(took, &outcome);
+        ended.count(&invocation.method, took, &outcome);
         #[cfg(feature = "accounts")]
         invocation.core.slow_calls.note(invocation, took);
         Poll::Ready(EndedMethod { outcome, at })
+    }
+}
+
+impl Future for RunningMethod {
+    type Output = EndedMethod;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<EndedMethod> {
+        self.poll_in_batch(&mut CallBatch::default(), context)
     }
 }
 

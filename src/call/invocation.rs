@@ -69,16 +69,18 @@ impl Invocation {
     /// the last call is left but the app and the connection.
     pub(crate) fn followed_by(
         mut self: Arc<Self>,
-        next: Arc<Method>,
+        next: &Arc<Method>,
         user: Option<UserId>,
         seed: Option<String>,
     ) -> Arc<Self> {
         let new_origin = Origin::Client(Root::new(user));
         let Some(last) = Arc::get_mut(&mut self) else {
-            return Self::new(&self.core, next, self.connection.clone(), new_origin, seed, Met::Nothing);
+            return Self::new(&self.core, Arc::clone(next), self.connection.clone(), new_origin, seed, Met::Nothing);
         };
         let Self { core: _, connection: _, method, origin, random, met, shown } = last;
-        *method = next;
+        if !Arc::ptr_eq(method, next) {
+            *method = Arc::clone(next);
+        }
         *origin = new_origin;
         *random = Mutex::new(CallRandom::new(seed));
         *met = Mutex::default();

@@ -31,7 +31,7 @@ mod statistics;
 mod summary;
 mod windows;
 
-pub(crate) use app::AppCore;
+pub(crate) use app::{AppCore, CachedMethods};
 pub(crate) use connection::{ConnectionPort, EndCallback};
 pub(crate) use context::{State, state};
 pub(crate) use current::{Cached, Current};
@@ -49,7 +49,7 @@ pub(crate) use request_id::{answering_as, current_request};
 pub(crate) use slots::Slots;
 #[cfg(feature = "accounts")]
 pub(crate) use slow::{SLOW_CALL, SlowCall, SlowCalls};
-pub(crate) use statistics::{CallFigures, MethodStatistics};
+pub(crate) use statistics::{CallBatch, CallFigures, MethodStatistics};
 #[cfg(feature = "accounts")]
 pub(crate) use windows::{WindowCount, WindowRule, Windows};
 

@@ -1,16 +1,27 @@
 //! [`MethodStatistics`]: the calls of a method, their outcomes and their durations. Counted without a lock, since every call
 //! counts.
 
+use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::MethodOutcome;
 use super::error::CallFailure;
-use crate::figures::{Count, Durations, DurationsSnapshot};
+use super::{Method, MethodOutcome};
+use crate::figures::{Count, Durations, DurationsBatch, DurationsSnapshot};
 
 #[derive(Default)]
 pub(crate) struct MethodStatistics {
     durations: Durations,
     failures: [Count; CallFailure::ALL.len()],
+}
+
+/// Calls in a row, which are counted together: counting each one takes as long as a small method. What was counted is added
+/// to the statistics when a call of another method or another duration class follows, and when this is dropped. A call that
+/// failed is added at once.
+#[derive(Default)]
+pub(crate) struct CallBatch {
+    method: Option<Arc<Method>>,
+    durations: DurationsBatch,
 }
 
 /// The calls of a method since the app was built.
@@ -67,10 +78,37 @@ impl MethodStatistics {
     }
 }
 
+impl CallBatch {
+    /// Counts a call that has ended.
+    pub(crate) fn count(&mut self, method: &Arc<Method>, took: Duration, outcome: &MethodOutcome) {
+        if self.method.as_ref().is_none_or(|own| !Arc::ptr_eq(own, method)) {
+            self.tell();
+            self.method = Some(Arc::clone(method));
+        }
+        let statistics = &method.statistics;
+        match outcome {
+            Ok(_) => statistics.durations.count_in(&mut self.durations, took),
+            Err(_) => statistics.count(took, outcome),
+        }
+    }
+
+    fn tell(&mut self) {
+        if let Some(method) = self.method.take() {
+            method.statistics.durations.add(&mem::take(&mut self.durations));
+        }
+    }
+}
+
+impl Drop for CallBatch {
+    fn drop(&mut self) {
+        self.tell();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::MethodError;
+    use crate::call::{Context, MethodError, MethodKind, MethodResult, TwoFactor};
 
     #[test]
     fn each_outcome_is_counted_apart() {
@@ -85,6 +123,27 @@ mod tests {
         let expected = [("ok", 2), ("rejected", 2), ("challenged", 1), ("limited", 1), ("failed", 1)];
         assert_eq!(statistics.figures().outcomes, expected);
         assert_eq!((statistics.counts().calls, statistics.counts().errors), (7, 5));
+    }
+
+    #[test]
+    fn calls_that_are_counted_together_are_those_of_their_method() {
+        let method = |name| {
+            let handler = async |_: Context| MethodResult::Ok(());
+            Arc::new(Method::new(name, MethodKind::Method, TwoFactor::none(), handler).unwrap())
+        };
+        let (first, second) = (method("first"), method("second"));
+        let mut batch = CallBatch::default();
+        let failed = || Err(MethodError::internal("the disk is full"));
+        for (method, outcome) in
+            [(&first, Ok(None)), (&first, failed()), (&second, Ok(None)), (&first, Ok(None)), (&second, failed())]
+        {
+            batch.count(method, Duration::from_millis(1), &outcome);
+        }
+        assert_eq!(first.statistics.counts().calls, 3, "they are added when calls of another method follow");
+        drop(batch);
+        let counts =
+            [&first, &second].map(|method| (method.statistics.counts().calls, method.statistics.counts().errors));
+        assert_eq!(counts, [(3, 1), (2, 1)]);
     }
 
     #[test]

@@ -12,6 +12,14 @@ pub(crate) struct Durations {
     by_class: [AtomicU64; CLASSES],
 }
 
+/// Durations of one class, which are counted together.
+#[derive(Default)]
+pub(crate) struct DurationsBatch {
+    class: usize,
+    count: u64,
+    nanoseconds: u64,
+}
+
 /// The durations that were counted until a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DurationsSnapshot {
@@ -21,8 +29,28 @@ pub(crate) struct DurationsSnapshot {
 
 impl Durations {
     pub(crate) fn count(&self, took: Duration) {
-        self.by_class[class(took)].fetch_add(1, Ordering::Relaxed);
-        self.nanoseconds.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.add(&DurationsBatch { class: class(took), count: 1, nanoseconds: nanoseconds(took) });
+    }
+
+    /// Counts a duration in a batch, which must have counted for these durations only. What it has of another class is added
+    /// before.
+    pub(crate) fn count_in(&self, batch: &mut DurationsBatch, took: Duration) {
+        let class = class(took);
+        if batch.class != class {
+            self.add(batch);
+            *batch = DurationsBatch { class, ..DurationsBatch::default() };
+        }
+        batch.count += 1;
+        batch.nanoseconds = batch.nanoseconds.saturating_add(nanoseconds(took));
+    }
+
+    /// Adds what a batch has counted.
+    pub(crate) fn add(&self, batch: &DurationsBatch) {
+        let DurationsBatch { class, count, nanoseconds } = *batch;
+        if count > 0 {
+            self.by_class[class].fetch_add(count, Ordering::Relaxed);
+            self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn snapshot(&self) -> DurationsSnapshot {
@@ -101,6 +129,10 @@ fn class(took: Duration) -> usize {
     (2 * doublings as usize + usize::from(is_upper_half)).min(CLASSES - 1)
 }
 
+fn nanoseconds(took: Duration) -> u64 {
+    u64::try_from(took.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Returns the longest duration of a class.
 fn longest(class: usize) -> Duration {
     let doubled = 1_u64 << (class / 2);
@@ -141,6 +173,19 @@ mod tests {
         let counted = durations.snapshot();
         assert_eq!((counted.below_doubling(6), counted.below_doubling(7), counted.below_doubling(8)), (0, 1, 2));
         assert_eq!((counted.below_doubling(25), counted.count()), (2, 3));
+    }
+
+    #[test]
+    fn durations_that_are_counted_together_are_counted_like_others() {
+        let (together, alone) = (Durations::default(), Durations::default());
+        let mut batch = DurationsBatch::default();
+        for microseconds in [0, 1, 1, 5, 5, 1, 900, 0, 5] {
+            let took = Duration::from_micros(microseconds);
+            together.count_in(&mut batch, took);
+            alone.count(took);
+        }
+        together.add(&batch);
+        assert_eq!(together.snapshot(), alone.snapshot());
     }
 
     #[test]

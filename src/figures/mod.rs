@@ -17,7 +17,7 @@ mod traffic;
 pub(crate) use absences::{Absence, Absences};
 pub(crate) use connections::{Carrier, Connections, Counted, Standing};
 pub(crate) use count::{Count, Level, Raised};
-pub(crate) use durations::{Durations, DurationsSnapshot};
+pub(crate) use durations::{Durations, DurationsBatch, DurationsSnapshot};
 pub(crate) use gate::GateFigures;
 #[cfg(feature = "accounts")]
 pub(crate) use gate::GateOutcome;

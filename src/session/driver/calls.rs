@@ -12,7 +12,7 @@ use futures::stream::{FuturesUnordered, Stream as _};
 
 use super::{Driver, Phase, Queued, Turn};
 use crate::call::{
-    Counted, CountedKind, EndedMethod, Invocation, Method, MethodResult, Parameters, RunningMethod, guarded,
+    CallBatch, Counted, CountedKind, EndedMethod, Invocation, MethodResult, Parameters, RunningMethod, guarded,
 };
 use crate::figures::Limit;
 use crate::outbox::effort;
@@ -29,12 +29,10 @@ pub(super) struct Calls {
     unblocked: Option<Box<FuturesUnordered<Running>>>,
 }
 
-/// A call whose method was looked up by the name in the frame, so that the frame can become the text of the parameters.
+/// A call that is ready to start. The names in its frame were read, so that the frame can become the text of the parameters.
 pub(super) struct Call {
     id: String,
-    /// The error for the client if the method is unknown.
-    method: Result<Arc<Method>, DdpError>,
-    seed: Option<String>,
+    invocation: Arc<Invocation>,
 }
 
 /// A running method or publication.
@@ -99,35 +97,11 @@ impl Running {
         }
     }
 
-    fn into_invocation(self) -> Option<Arc<Invocation>> {
+    /// Polls it. A method that ends is counted in `ended`.
+    fn poll_in_batch(&mut self, ended: &mut CallBatch, context: &mut Context<'_>) -> Poll<Done> {
         match self {
-            Self::Method { method, .. } => Some(method.into_invocation()),
-            Self::Publication { .. } => None,
-        }
-    }
-
-    /// Returns whether a user change does not have to wait for it any longer.
-    pub(super) fn has_sent_first_documents(&self) -> bool {
-        self.is_unblocked() || matches!(self, Self::Publication { core, .. } if core.is_ready())
-    }
-}
-
-impl Done {
-    const fn ended_at(&self) -> Option<Instant> {
-        match self {
-            Self::Method { at, .. } => Some(*at),
-            Self::Publication(..) => None,
-        }
-    }
-}
-
-impl Future for Running {
-    type Output = Done;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Done> {
-        match self.get_mut() {
             Self::Method { id, method } => {
-                let EndedMethod { outcome, at } = ready!(Pin::new(&mut *method).poll(context));
+                let EndedMethod { outcome, at } = ready!(method.poll_in_batch(ended, context));
                 let outcome = outcome.map_err(|error| Box::new(method.invocation().sanitize(error)));
                 Poll::Ready(Done::Method { id: std::mem::take(id), outcome, at })
             }
@@ -142,6 +116,26 @@ impl Future for Running {
                 Poll::Ready(Done::Publication(core.clone(), outcome))
             }
         }
+    }
+
+    fn into_invocation(self) -> Option<Arc<Invocation>> {
+        match self {
+            Self::Method { method, .. } => Some(method.into_invocation()),
+            Self::Publication { .. } => None,
+        }
+    }
+
+    /// Returns whether a user change does not have to wait for it any longer.
+    pub(super) fn has_sent_first_documents(&self) -> bool {
+        self.is_unblocked() || matches!(self, Self::Publication { core, .. } if core.is_ready())
+    }
+}
+
+impl Future for Running {
+    type Output = Done;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Done> {
+        self.get_mut().poll_in_batch(&mut CallBatch::default(), context)
     }
 }
 
@@ -186,13 +180,28 @@ impl Driver {
     }
 
     fn start_queued_method(&mut self, queued: MethodCall, turn: &mut Turn, context: &mut Context<'_>) {
-        let call = self.call(queued.id, &queued.method, queued.random_seed, turn);
-        self.start_method(call, Parameters::from_message(queued.params), turn, context);
+        if let Some(call) = self.prepare_call(&queued.id, &queued.method, queued.random_seed, turn) {
+            self.start_method(call, Parameters::from_message(queued.params), turn, context);
+        }
     }
 
-    /// Returns a call with its method, if that is known.
-    pub(super) fn call(&self, id: String, method: &str, seed: Option<String>, turn: &mut Turn) -> Call {
-        Call { id, method: self.core.method_cached(&mut turn.methods, method), seed }
+    /// Prepares a call of the method with this name. Returns `None` if the method is unknown, which the client is told.
+    pub(super) fn prepare_call(&self, id: &str, method: &str, seed: Option<String>, turn: &mut Turn) -> Option<Call> {
+        let Subscriber { connection, user, .. } = &*self.subscriber;
+        debug_assert!(*user == self.session.user(), "only a user change sets either, and sets both");
+        let method = match self.core.method_cached(&mut turn.methods, method) {
+            Ok(method) => method,
+            Err(unknown) => {
+                self.send(&ServerMessage::Result { id: id.to_owned(), outcome: Err(unknown) });
+                self.send(&ServerMessage::Updated { methods: vec![id.to_owned()] });
+                return None;
+            }
+        };
+        let invocation = match turn.last_call.take() {
+            Some(ended) => ended.followed_by(method, user.clone(), seed),
+            None => Invocation::of_client(&self.core, Arc::clone(method), connection.clone(), user.clone(), seed),
+        };
+        Some(Call { id: turn.copy_id(id), invocation })
     }
 
     pub(super) fn start_method(
@@ -202,25 +211,10 @@ impl Driver {
         turn: &mut Turn,
         context: &mut Context<'_>,
     ) {
-        let Call { id, method, seed } = call;
-        let method = match method {
-            Ok(method) => method,
-            Err(unknown) => {
-                self.send(&ServerMessage::Result { id: id.clone(), outcome: Err(unknown) });
-                self.send(&ServerMessage::Updated { methods: vec![id] });
-                return;
-            }
-        };
-        let Subscriber { connection, user, .. } = &*self.subscriber;
-        debug_assert!(*user == self.session.user(), "only a user change sets either, and sets both");
-        let invocation = match turn.last_call.take() {
-            Some(ended) => ended.followed_by(method, user.clone(), seed),
-            None => Invocation::of_client(&self.core, method, connection.clone(), user.clone(), seed),
-        };
+        let Call { id, invocation } = call;
         let since = turn.last_end.unwrap_or_else(Instant::now);
         let method = RunningMethod::start_at(since, invocation, parameters);
-        self.calls.current = Some(Running::Method { id, method });
-        self.poll_current(turn, context);
+        self.poll_running(Running::Method { id, method }, turn, context);
     }
 
     /// Starts a subscription. As in Meteor, checks first that the publication exists, then duplicates, then limits.
@@ -239,8 +233,7 @@ impl Driver {
         let origin = Origin::named(subscribe);
         let started = SubscriptionCore::start(&self.subscriber, &publication, origin);
         effort::spend(effort::SUBSCRIPTION);
-        self.calls.current = Some(Running::publication(started));
-        self.poll_current(turn, context);
+        self.poll_running(Running::publication(started), turn, context);
     }
 
     fn count_subscription(&self, subscribe: &Subscribe) -> Result<(), DdpError> {
@@ -317,29 +310,50 @@ impl Driver {
     }
 
     fn poll_current(&mut self, turn: &mut Turn, context: &mut Context<'_>) {
-        let Some(call) = &mut self.calls.current else { return };
-        if let Poll::Ready(done) = Pin::new(&mut *call).poll(context) {
-            turn.last_end = done.ended_at();
-            turn.last_call = self.calls.current.take().and_then(Running::into_invocation);
-            return self.finish(done);
+        if let Some(running) = self.calls.current.take() {
+            self.poll_running(running, turn, context);
         }
-        if call.is_unblocked()
-            && let Some(call) = self.calls.current.take()
-        {
-            self.calls.unblock(call);
-            // The set has to poll it once, to register its own waker.
-            context.waker().wake_by_ref();
+    }
+
+    /// Polls what the next messages wait for. Most methods end the first time, and are never stored.
+    fn poll_running(&mut self, mut running: Running, turn: &mut Turn, context: &mut Context<'_>) {
+        let Poll::Ready(done) = running.poll_in_batch(&mut turn.ended, context) else {
+            return self.keep_running(running, context);
+        };
+        // The handler's own state is dropped before the client is told of the end.
+        let invocation = running.into_invocation();
+        match done {
+            Done::Method { id, outcome, at } => {
+                self.answer(&id, &outcome);
+                turn.note_end(at, invocation, id);
+            }
+            Done::Publication(core, outcome) => {
+                turn.note_other_work();
+                core.returned(outcome);
+            }
         }
+    }
+
+    fn keep_running(&mut self, running: Running, context: &Context<'_>) {
+        if !running.is_unblocked() {
+            self.calls.current = Some(running);
+            return;
+        }
+        self.calls.unblock(running);
+        // The set has to poll it once, to register its own waker.
+        context.waker().wake_by_ref();
     }
 
     pub(super) fn finish(&self, done: Done) {
         match done {
-            Done::Method { id, outcome, .. } => {
-                // `updated` goes first, since all data that the method has written has been sent.
-                let outcome = outcome.as_ref().map(Option::as_ref).map_err(|error| &**error);
-                self.session.outbox().send_answer(&id, outcome);
-            }
+            Done::Method { id, outcome, .. } => self.answer(&id, &outcome),
             Done::Publication(core, outcome) => core.returned(outcome),
         }
+    }
+
+    fn answer(&self, id: &str, outcome: &Result<Option<RawJson>, Box<DdpError>>) {
+        // `updated` goes first, since all data that the method has written has been sent.
+        let outcome = outcome.as_ref().map(Option::as_ref).map_err(|error| &**error);
+        self.session.outbox().send_answer(id, outcome);
     }
 }

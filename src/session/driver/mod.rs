@@ -3,6 +3,7 @@
 //!
 //! - this file: receives frames, and opens and closes connections;
 //! - [`calls`]: runs methods and publications, one at a time or unblocked;
+//! - [`turn`]: what one poll keeps from message to message;
 //! - [`user_change`]: runs subscriptions again for another user;
 //! - [`stops`]: the callbacks of subscriptions that end together;
 //! - [`held`]: counts what the session holds;
@@ -12,13 +13,13 @@ mod calls;
 mod held;
 mod resumption;
 mod stops;
+mod turn;
 mod user_change;
 
 use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use bolide_protocol::message::{ConnectRequest, MalformedMessage, MethodInFrame, ReadMessage, offending_message};
 use bolide_protocol::version::Negotiation;
@@ -29,8 +30,8 @@ use tracing::Span;
 use super::inbox::{Full, Inbox, Queued};
 use super::timer::{Expired, Timer};
 use super::{Gone, Goodbye, Host, Places, Received, Request, Session, Transport};
-use crate::call::{AppCore, Cached, ConnectionPort as _, Invocation, MethodRegistry, Parameters};
-use crate::figures::{Absence, Counted, Limit, Standing, TrafficBatch};
+use crate::call::{AppCore, ConnectionPort as _, Parameters};
+use crate::figures::{Absence, Counted, Limit, Standing};
 use crate::outbox::{self, Condition, Outbox, Pressure, effort};
 use crate::public_name::public_name;
 use crate::publication::{Subscriber, UniversalId};
@@ -39,6 +40,7 @@ use crate::spans;
 use calls::Calls;
 use resumption::{Resent, Resuming};
 use stops::Stops;
+use turn::Turn;
 use user_change::UserChanges;
 
 /// The maximum number of messages that one poll handles.
@@ -111,25 +113,6 @@ struct Driver {
     /// Whether the client has announced that it will not resume the session.
     is_leaving: bool,
     counted: Counted,
-}
-
-/// What one poll of the driver keeps from message to message.
-#[derive(Default)]
-struct Turn {
-    received: TrafficBatch,
-    methods: Option<Cached<MethodRegistry>>,
-    /// The last call, if it has ended: the next one uses its memory.
-    last_call: Option<Arc<Invocation>>,
-    /// When the last call ended; `None` once anything else has run. The next call begins then, so its duration includes
-    /// sending that answer and reading its own message. Reading the clock takes longer than many a method.
-    last_end: Option<Instant>,
-}
-
-impl Turn {
-    /// Notes that anything other than a method has run.
-    fn note_other_work(&mut self) {
-        self.last_end = None;
-    }
 }
 
 enum Phase {
@@ -216,6 +199,8 @@ impl Driver {
             }
             messages += 1;
         }
+        // Before the answers are written: who has received one finds the call in the statistics.
+        turn.tell(&self.core.figures);
         self.poll_send(context);
         if !self.timer.is_watched() {
             self.poll_timer(context);
@@ -225,7 +210,6 @@ impl Driver {
         self.count_held_documents(context);
         self.count_absence();
         self.poll_stops(context);
-        turn.received.tell(&self.core.figures.traffic.received);
         self.counted.note(self.standing());
         let is_over = matches!(self.phase, Phase::Ended) && !self.calls.is_running() && self.stops.is_empty();
         if is_over { Poll::Ready(()) } else { Poll::Pending }
@@ -334,7 +318,8 @@ impl Driver {
             Ok(ReadMessage::Method(call)) if self.is_answered_already(&call.id) => {}
             Ok(ReadMessage::Method(MethodInFrame { id, method, params, random_seed, .. })) if self.is_free() => {
                 turn.last_end = last_end;
-                let call = self.call(id.into_owned(), &method, random_seed.map(Cow::into_owned), turn);
+                let seed = random_seed.map(Cow::into_owned);
+                let Some(call) = self.prepare_call(&id, &method, seed, turn) else { return };
                 // The frame itself becomes the text of the parameters.
                 let parameters = params.map(|params| Parameters::in_frame(frame, params)).unwrap_or_default();
                 self.start_method(call, parameters, turn, context);
