@@ -259,22 +259,12 @@ fn no_utf8() -> Error {
 }
 
 fn unmask(payload: &mut [u8], mask: [u8; 4]) {
-    let half = u64::from(u32::from_le_bytes(mask));
-    let mask = half << 32 | half;
-    let unmasked = |word: [u8; 8], mask: u64| (u64::from_le_bytes(word) ^ mask).to_le_bytes();
-    // The bytes after the last whole word are unmasked as a word as well, which overlaps the one before. Bytes that are stored
-    // one by one slow down the check of UTF-8, which follows. The word is read first, while all of it is masked, and its mask
-    // begins with the byte of the place where it begins.
-    let last_mask = mask.rotate_right([0, 8, 16, 24][payload.len() % 4]);
-    let last = payload.last_chunk().map(|last| unmasked(*last, last_mask));
-    for word in payload.as_chunks_mut().0 {
-        *word = unmasked(*word, mask);
+    let half = u64::from(u32::from_ne_bytes(mask));
+    let (words, rest) = payload.as_chunks_mut();
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ (half << 32 | half)).to_ne_bytes();
     }
-    match (last, payload.last_chunk_mut()) {
-        (Some(last), Some(place)) => *place = last,
-        // The payload is shorter than a word.
-        _ => payload.iter_mut().zip(mask.to_le_bytes()).for_each(|(byte, mask)| *byte ^= mask),
-    }
+    rest.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde::de::{Deserialize, Deserializer, Visitor};
 use serde_json::Error;
 use serde_json::de::StrRead;
 
-/// The maximum number of digits. A `u64` holds any number of so many digits.
+/// The maximum number of digits. A `u64` holds each number that has no more.
 const DIGITS: usize = 19;
 
 /// The text of a whole number, which serde reads like `serde_json` does.
